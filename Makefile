@@ -1,0 +1,48 @@
+# Two commands are the whole set-up: `make demo` plays the main job, `make test` runs the tests.
+# Every target installs what it needs into .venv first; the second time that costs nothing.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+PORT ?= 8080
+
+.DEFAULT_GOAL := help
+.PHONY: help setup format check static test serve demo bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(READY): requirements.txt requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Seatlease needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(READY)
+
+setup: $(READY) ## Install everything into .venv
+
+format: $(READY) ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+
+static: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+check: static test ## The gate: format, lint, types, rooms, tests
+
+test: $(READY) ## Run all tests, on the emulators
+	$(BIN)/python -m pytest
+
+serve: $(READY) ## Serve the functions under /v1/ on PORT until Ctrl-C
+	@$(BIN)/python -m infra.local serve --port $(PORT)
+
+demo: $(READY) ## Play the story of three seats and five people
+	@$(BIN)/python -m infra.local demo
+
+bench: $(READY) ## Measure throughput and latency
+	@$(BIN)/python -m tests.bench
+
+clean: ## Remove what make made
+	rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

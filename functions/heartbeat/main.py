@@ -1,0 +1,20 @@
+"""``POST /v1/heartbeat``: keep a seat."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.edge.http import http_function
+from shared.edge.identity import identify
+from shared.edge.outcomes import answer_heartbeat
+from shared.edge.requests import HeartbeatBody, parse
+from shared.edge.wiring import heartbeats
+from shared.store.heartbeat import HeartbeatRequest
+
+
+@http_function("POST")
+async def heartbeat(request: Request) -> Response:
+    """Keep the seat of one of the caller's sessions."""
+    caller = await identify(request)
+    asked = await parse(request, HeartbeatBody)
+    kept = HeartbeatRequest(user_id=caller.user_id, session_id=asked.session_id)
+    return answer_heartbeat(await heartbeats().heartbeat(caller.organization_id, kept))

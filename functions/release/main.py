@@ -1,0 +1,20 @@
+"""``POST /v1/release``: give a seat back."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.edge.http import http_function
+from shared.edge.identity import identify
+from shared.edge.outcomes import answer_release
+from shared.edge.requests import ReleaseBody, parse
+from shared.edge.wiring import releases
+from shared.store.release import ReleaseRequest
+
+
+@http_function("POST")
+async def release(request: Request) -> Response:
+    """End one of the caller's sessions, or as an owner or admin anyone's in the organization."""
+    caller = await identify(request)
+    asked = await parse(request, ReleaseBody)
+    freed = ReleaseRequest(user_id=caller.user_id, session_id=asked.session_id)
+    return answer_release(await releases().release(caller.organization_id, freed))

@@ -1,0 +1,1 @@
+"""What deploys the functions, and what runs them on one machine."""

@@ -1,0 +1,253 @@
+"""The story that ``make demo`` plays: three seats, five people, real clients over HTTP.
+
+Every step says what it expects and checks it; what differs is printed and makes the demo fail.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from google.cloud import firestore
+from rich.console import Console
+from rich.table import Table
+
+from infra.local.seed import firestore_client, seed_organization
+from infra.local.stack import Stack
+from infra.local.tokens import unsigned_token
+
+LICENSE_KEY = "NORTHWIND-CAD"
+SEATS = 3
+MEMBERS = ("ada", "ben", "cleo", "dan", "eve")
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Person:
+    """A member with one device, calling the functions as a client program would."""
+
+    name: str
+    organization_id: str
+    http: httpx.Client
+    token: str
+    session_id: str = ""
+
+    def acquire(self, license_key: str = LICENSE_KEY) -> httpx.Response:
+        """Ask for a seat, and remember the session."""
+        body = {"license_key": license_key, "hardware_id": f"{self.name}s-laptop"}
+        response = self._post("acquire", body)
+        if response.is_success:
+            self.session_id = response.json()["session_id"]
+        return response
+
+    def heartbeat(self, session_id: str | None = None) -> httpx.Response:
+        """Keep the seat."""
+        return self._post("heartbeat", {"session_id": session_id or self.session_id})
+
+    def release(self, session_id: str | None = None) -> httpx.Response:
+        """Give the seat back."""
+        return self._post("release", {"session_id": session_id or self.session_id})
+
+    def usage(self) -> httpx.Response:
+        """Ask who holds which seat."""
+        return self.http.get("/v1/usage", headers=self._headers)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def _post(self, function: str, body: dict[str, str]) -> httpx.Response:
+        return self.http.post(f"/v1/{function}", json=body, headers=self._headers)
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Story:
+    """The story so far: who is in it, and what went differently."""
+
+    console: Console
+    database: firestore.Client
+    owner: Person
+    people: list[Person]
+    stranger: Person
+    differences: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """Tell what happens next."""
+        self.console.print(f"\n[bold]{text}[/]")
+
+    def check(self, *, that: str, holds: bool) -> None:
+        """Compare what happened with the story."""
+        self.console.print(f"  [green]✓[/] {that}" if holds else f"  [bold red]✗ {that}[/]")
+        if not holds:
+            self.differences.append(that)
+
+    def show_seats(self) -> list[str]:
+        """Print who holds which seat, as the owner sees it, and return the names."""
+        report = self.owner.usage().json()
+        (license_,) = report["licenses"]
+        now = datetime.fromisoformat(report["server_time"])
+        table = Table(
+            title=f"{license_['name']}: {license_['in_use']} of {license_['max']} seats in use", title_justify="left"
+        )
+        for column in ("seat", "user", "device", "lease ends in"):
+            table.add_column(column)
+        held = license_["sessions"]
+        for number in range(max(license_["max"], len(held))):
+            if number < len(held):
+                session = held[number]
+                left = datetime.fromisoformat(session["lease_expires_at"]) - now
+                cells = (f"[cyan]{session['user_id']}[/]", session["hardware_id"], f"{left.total_seconds():.0f} s")
+            else:
+                cells = ("[dim]free[/]", "", "")
+            table.add_row(str(number + 1), *cells)
+        self.console.print(table)
+        return sorted(session["user_id"] for session in held)
+
+
+def play(stack: Stack, console: Console) -> list[str]:
+    """Play the story on a stack and return what differed from it."""
+    with _cast(stack, console) as story:
+        _five_people_three_seats(story)
+        _a_client_crashes(story)
+        _one_leaves_another_comes(story)
+        _an_admin_ends_it(story)
+        _strangers_see_nothing(story)
+        if story.differences:
+            console.print(f"\n[bold red]{len(story.differences)} step(s) differed from the story[/]")
+        else:
+            console.print("\n[bold green]Everything went as the story tells it.[/]")
+        return story.differences
+
+
+def _five_people_three_seats(story: Story) -> None:
+    story.say(f"Five people ask for {SEATS} seats at the same moment.")
+    with ThreadPoolExecutor(len(story.people)) as together:
+        answers = list(together.map(Person.acquire, story.people))
+    for person, answer in zip(story.people, answers, strict=True):
+        body = answer.json()
+        if answer.status_code == httpx.codes.CREATED:
+            story.console.print(f"  {person.name}: 201, a seat until {body['lease_expires_at']}")
+        else:
+            error = body["error"]
+            retry = answer.headers.get("Retry-After")
+            story.console.print(f"  {person.name}: {answer.status_code} {error['code']}, try again in {retry} s")
+    story.check(that=f"exactly {SEATS} were granted a seat", holds=[a.status_code for a in answers].count(201) == SEATS)
+    refused = [answer for answer in answers if answer.status_code == httpx.codes.CONFLICT]
+    told = all(answer.json()["error"]["details"]["earliest_expiry_at"] for answer in refused)
+    story.check(that="the other two were refused and told when a seat may fall free", holds=len(refused) == 2 and told)  # noqa: PLR2004 five people, three seats
+    story.check(that="the owner sees three holders", holds=len(story.show_seats()) == SEATS)
+
+    story.say("Who works sends heartbeats.")
+    beats = [person.heartbeat().status_code for person in story.people if person.session_id]
+    story.check(that="every heartbeat is answered with the lease's end", holds=beats == [200] * SEATS)
+
+
+def _a_client_crashes(story: Story) -> None:
+    crashed, waiting = _holders(story)[0], _waiting(story)[0]
+    story.say(
+        f"{crashed.name.title()}'s computer crashes. Six minutes pass without a heartbeat (its document is aged)."
+    )
+    _age(story, crashed)
+    answer = waiting.acquire()
+    story.check(
+        that=f"{waiting.name} gets the seat at once, no sweeper needed", holds=answer.status_code == httpx.codes.CREATED
+    )
+    late = crashed.heartbeat()
+    story.check(
+        that=f"{crashed.name}'s late heartbeat is refused: {_code(late)}", holds=_code(late) == "SESSION_EXPIRED"
+    )
+    crashed.session_id = ""
+    names = story.show_seats()
+    story.check(
+        that=f"still {SEATS} holders, {waiting.name} among them", holds=len(names) == SEATS and waiting.name in names
+    )
+
+
+def _one_leaves_another_comes(story: Story) -> None:
+    leaving, waiting = _holders(story)[0], _waiting(story)[-1]
+    story.say(f"{leaving.name.title()} goes home and releases the seat.")
+    story.check(that=f"{waiting.name} is refused before", holds=waiting.acquire().status_code == httpx.codes.CONFLICT)
+    story.check(that="released: 204", holds=leaving.release().status_code == httpx.codes.NO_CONTENT)
+    story.check(that=f"{waiting.name} gets it", holds=waiting.acquire().status_code == httpx.codes.CREATED)
+    story.check(that="releasing twice is harmless: 204", holds=leaving.release().status_code == httpx.codes.NO_CONTENT)
+    leaving.session_id = ""
+    names = story.show_seats()
+    story.check(that=f"{waiting.name} is among {SEATS} holders", holds=len(names) == SEATS and waiting.name in names)
+
+
+def _an_admin_ends_it(story: Story) -> None:
+    story.say("In the Firebase console, the owner deactivates the license.")
+    license_ = story.database.document(f"organizations/{story.owner.organization_id}/licenses/license-1")
+    license_.update({"is_active": False})
+    person = _holders(story)[0]
+    answer = person.heartbeat()
+    story.check(that=f"{person.name}'s next heartbeat: 403 {_code(answer)}", holds=_code(answer) == "LICENSE_INACTIVE")
+    again = person.heartbeat()
+    story.check(that=f"and the one after: 410 {_code(again)}", holds=_code(again) == "SESSION_REVOKED")
+    story.check(that="the seat is free", holds=person.name not in story.show_seats())
+    license_.update({"is_active": True})
+
+
+def _strangers_see_nothing(story: Story) -> None:
+    story.say("Mallory works for another organization and knows the license key and a session's id.")
+    holder = _holders(story)[1]
+    answers = {
+        "acquire": story.stranger.acquire(),
+        "heartbeat": story.stranger.heartbeat(holder.session_id),
+        "release": story.stranger.release(holder.session_id),
+    }
+    for call, answer in answers.items():
+        story.check(that=f"{call}: 404 {_code(answer)}", holds=answer.status_code == httpx.codes.NOT_FOUND)
+    report = story.stranger.usage().json()
+    story.check(that="usage: nothing of it", holds=all(not license_["sessions"] for license_ in report["licenses"]))
+    story.check(that=f"{holder.name} works on", holds=holder.heartbeat().status_code == httpx.codes.OK)
+
+
+def _holders(story: Story) -> list[Person]:
+    return [person for person in story.people if person.session_id]
+
+
+def _waiting(story: Story) -> list[Person]:
+    return [person for person in story.people if not person.session_id]
+
+
+def _code(answer: httpx.Response) -> str:
+    return "" if answer.is_success else str(answer.json()["error"]["code"])
+
+
+def _age(story: Story, person: Person) -> None:
+    past = datetime.now(UTC) - timedelta(minutes=6)
+    session = story.database.document(f"organizations/{person.organization_id}/sessions/{person.session_id}")
+    session.update({"last_heartbeat_at": past, "lease_expires_at": past + timedelta(minutes=5, seconds=59)})
+
+
+@contextmanager
+def _cast(stack: Stack, console: Console) -> Iterator[Story]:
+    database = firestore_client(project=stack.project, firestore_host=stack.firestore_emulator_host)
+    people = [("olivia", "owner"), *((name, "member") for name in MEMBERS)]
+    seed_organization(
+        database, organization_id="northwind", name="Northwind", license_key=LICENSE_KEY, seats=SEATS, people=people
+    )
+    seed_organization(
+        database,
+        organization_id="elsewhere",
+        name="Elsewhere",
+        license_key="ANOTHER-KEY",
+        seats=1,
+        people=[("mallory", "owner")],
+    )
+    with httpx.Client(base_url=stack.base_url, timeout=30) as http:
+
+        def person(name: str, organization_id: str) -> Person:
+            token = unsigned_token(project=stack.project, organization_id=organization_id, user_id=name)
+            return Person(name=name, organization_id=organization_id, http=http, token=token)
+
+        yield Story(
+            console=console,
+            database=database,
+            owner=person("olivia", "northwind"),
+            people=[person(name, "northwind") for name in MEMBERS],
+            stranger=person("mallory", "elsewhere"),
+        )
+    database.close()

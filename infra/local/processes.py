@@ -1,0 +1,103 @@
+"""Processes: started in the order they are needed, stopped in reverse, exactly those that were started."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+START_WITHIN_SECONDS = 60
+STOP_WITHIN_SECONDS = 15
+
+
+class StartError(Exception):
+    """A program did not start. The message ends with the last lines that it printed."""
+
+
+def free_port() -> int:
+    """Find a port on the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Process:
+    """A running program, its output in a file, and the address where it answers HTTP."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+    url: str
+
+    @classmethod
+    def start(
+        cls,
+        name: str,
+        command: Sequence[str],
+        *,
+        port: int,
+        log_folder: Path,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Start a program that will answer HTTP on the port; does not wait for it.
+
+        It gets a process group of its own: Ctrl-C reaches the one who started it, who then stops it in order.
+        """
+        log_folder.mkdir(parents=True, exist_ok=True)
+        log = log_folder / f"{name}.log"
+        with log.open("wb") as output:
+            popen = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return cls(name=name, popen=popen, log=log, url=f"http://127.0.0.1:{port}")
+
+    def wait_until_ready(self) -> None:
+        """Wait until it answers HTTP, whatever it answers.
+
+        Raises:
+            StartError: it ended, or did not answer in time.
+        """
+        deadline = time.monotonic() + START_WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            if self.popen.poll() is not None:
+                break
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(self.url, timeout=1)
+                return
+            time.sleep(0.05)
+        lines = self.log.read_text(errors="replace").splitlines()[-15:]
+        state = "did not answer in time" if self.popen.poll() is None else f"ended with {self.popen.returncode}"
+        message = "\n".join([f"{self.name} {state}:", *lines])
+        raise StartError(message)
+
+    def stop(self) -> int:
+        """Ask it to stop, insist after a while, and return its exit status."""
+        if self.popen.poll() is None:
+            self.signal(signal.SIGTERM)
+            # A program that was paused has to go on to hear it.
+            self.signal(signal.SIGCONT)
+            try:
+                self.popen.wait(STOP_WITHIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.signal(signal.SIGKILL)
+        return self.popen.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program and to what it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, number)

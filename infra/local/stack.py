@@ -1,0 +1,109 @@
+"""The stack: emulators, functions and gateway, started together and stopped together."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from infra.local.emulators import start_firestore, start_pubsub
+from infra.local.processes import Process, free_port
+from infra.local.serving import function_environment, start_function
+from infra.stage import ROOT, function_names
+
+PROJECT = "demo-seatlease"
+"""Firebase's tools take a project whose name begins with ``demo-`` for one that exists nowhere."""
+
+STATE_FOLDER = ROOT / ".local"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stack:
+    """Where a running stack answers. ``pid`` is the process that started it and stops it."""
+
+    base_url: str
+    project: str
+    firestore_emulator_host: str
+    pubsub_emulator_host: str | None
+    pid: int
+    functions: Mapping[str, str]
+
+    def publish(self, folder: Path = STATE_FOLDER) -> list[Path]:
+        """Write where the stack answers, for programs: ``stack.json``, unless another running stack owns that name."""
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [folder / f"stack-{self.base_url.rpartition(':')[2]}.json"]
+        if not _is_owned_by_another(folder / "stack.json", self.pid):
+            written.append(folder / "stack.json")
+        for path in written:
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps(asdict(self), indent=2) + "\n")
+            part.rename(path)
+        return written
+
+
+def _is_owned_by_another(path: Path, pid: int) -> bool:
+    try:
+        owner = int(json.loads(path.read_text())["pid"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return False
+    return owner != pid and psutil.pid_exists(owner)
+
+
+@contextmanager
+def running_stack(
+    *,
+    port: int | None = None,
+    project: str = PROJECT,
+    firestore: str | None = None,
+    lease_seconds: int | None = None,
+) -> Iterator[Stack]:
+    """Run a stack on a port, or a free one, and stop exactly what was started.
+
+    With ``firestore`` (HOST:PORT) only function processes and a gateway are started, on an emulator that runs already:
+    one more, independent set of instances.
+
+    Raises:
+        JarError: an emulator's jar is not to be had.
+        StartError: something did not start.
+    """
+    port = port or free_port()
+    work = Path(tempfile.mkdtemp(prefix="seatlease-"))
+    with ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, work, ignore_errors=True)
+        logs = work / "logs"
+        pubsub: str | None = None
+        started: list[Process] = []
+        if firestore is None:
+            firestore_port, pubsub_port = free_port(), free_port()
+            started.append(start_firestore(port=firestore_port, log_folder=logs))
+            cleanup.callback(started[-1].stop)
+            started.append(start_pubsub(port=pubsub_port, log_folder=logs))
+            cleanup.callback(started[-1].stop)
+            firestore, pubsub = f"127.0.0.1:{firestore_port}", f"127.0.0.1:{pubsub_port}"
+        environment = function_environment(project=project, firestore=firestore, lease_seconds=lease_seconds)
+        functions: dict[str, str] = {}
+        for name in function_names():
+            started.append(start_function(name, work=work, environment=environment))
+            cleanup.callback(started[-1].stop)
+            functions[name] = started[-1].url
+        routes = [f"--route={name}={url}" for name, url in functions.items()]
+        command = [sys.executable, "-m", "infra.local", "gateway", f"--port={port}", *routes]
+        started.append(Process.start("gateway", command, port=port, log_folder=logs, cwd=ROOT))
+        cleanup.callback(started[-1].stop)
+        with ThreadPoolExecutor() as waiting:
+            list(waiting.map(Process.wait_until_ready, started))
+        yield Stack(
+            base_url=f"http://127.0.0.1:{port}",
+            project=project,
+            firestore_emulator_host=firestore,
+            pubsub_emulator_host=pubsub,
+            pid=os.getpid(),
+            functions=functions,
+        )

@@ -1,0 +1,1 @@
+"""What the functions share: rules decide, store remembers, edge talks."""

@@ -1,0 +1,145 @@
+"""Answers: what a client gets back, in JSON. Times are RFC 3339 in UTC."""
+
+import random
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+from starlette.responses import Response
+
+from shared.edge.catalogue import ApiError
+from shared.rules.license import License
+
+
+def _rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Seats(_Answer):
+    """Seats of one license: in use, and the cap."""
+
+    in_use: int
+    max: int
+
+
+class AcquireAnswer(_Answer):
+    """The caller holds a seat until ``lease_expires_at``."""
+
+    session_id: str
+    license_id: str
+    lease_expires_at: Time
+    heartbeat_interval_seconds: int
+    seats: Seats
+    renewed: bool
+    server_time: Time
+
+
+class HeartbeatAnswer(_Answer):
+    """The seat is kept until ``lease_expires_at``."""
+
+    session_id: str
+    lease_expires_at: Time
+    heartbeat_interval_seconds: int
+    server_time: Time
+
+
+class SessionView(_Answer):
+    """One live session, as those who manage seats see it."""
+
+    session_id: str
+    user_id: str
+    user_email: str | None
+    hardware_id: str
+    ip_address: str | None
+    user_agent: str | None
+    started_at: Time
+    last_heartbeat_at: Time
+    lease_expires_at: Time
+
+
+class LicenseView(_Answer):
+    """One license. ``misconfigured_fields`` names what an admin has to mend before it can be used."""
+
+    license_id: str
+    name: str | None
+    max: int | None
+    in_use: int
+    misconfigured_fields: list[str]
+    sessions: list[SessionView]
+
+
+class OrganizationView(_Answer):
+    """The organization. ``max`` of null means that only the licenses' own caps count."""
+
+    organization_id: str
+    name: str
+    in_use: int
+    max: int | None
+
+
+class UsageAnswer(_Answer):
+    """Who holds which seat."""
+
+    organization: OrganizationView
+    licenses: list[LicenseView]
+    server_time: Time
+
+
+class ErrorView(_Answer):
+    """What went wrong. ``retryable`` says whether the same request may succeed later."""
+
+    code: str
+    message: str
+    retryable: bool
+    request_id: str
+    details: dict[str, object]
+
+
+class ErrorAnswer(_Answer):
+    """The one form of every error."""
+
+    error: ErrorView
+    server_time: Time
+
+
+def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Send a body as JSON. No cache may keep it."""
+    return Response(
+        body.model_dump_json(),
+        status_code=status,
+        media_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def nothing() -> Response:
+    """Say that it is done, with nothing to add."""
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+def error_answer(error: ApiError, *, request_id: str, now: datetime) -> Response:
+    """Send an error in the one form that all of them have."""
+    view = ErrorView(
+        code=error.code.value,
+        message=error.message,
+        retryable=error.code.retryable,
+        request_id=request_id,
+        details=error.details,
+    )
+    return answer(ErrorAnswer(error=view, server_time=now), status=error.code.status, headers=error.headers)
+
+
+def heartbeat_interval_seconds(license_: License) -> int:
+    """Tell a client when to come back: up to a tenth sooner than the license asks, so that clients spread out.
+
+    Never later, so that the third heartbeat still falls within the lease when two were lost.
+    """
+    longest = license_.heartbeat_every.total_seconds()
+    return max(1, int(longest * random.uniform(0.9, 1.0)))  # noqa: S311 spreading load, no secret

@@ -1,0 +1,65 @@
+"""The error catalogue: every code that a client can meet, each with exactly one status."""
+
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Self
+
+
+class Code(StrEnum):
+    """An error's code, its status, and whether the same request may succeed later without anybody changing anything."""
+
+    INVALID_REQUEST = ("INVALID_REQUEST", HTTPStatus.BAD_REQUEST, False)
+    INVALID_JSON = ("INVALID_JSON", HTTPStatus.BAD_REQUEST, False)
+    TOKEN_MISSING = ("TOKEN_MISSING", HTTPStatus.UNAUTHORIZED, False)
+    TOKEN_INVALID = ("TOKEN_INVALID", HTTPStatus.UNAUTHORIZED, False)
+    TOKEN_EXPIRED = ("TOKEN_EXPIRED", HTTPStatus.UNAUTHORIZED, False)
+    NO_ORGANIZATION = ("NO_ORGANIZATION", HTTPStatus.FORBIDDEN, False)
+    ORGANIZATION_INACTIVE = ("ORGANIZATION_INACTIVE", HTTPStatus.FORBIDDEN, False)
+    USER_INACTIVE = ("USER_INACTIVE", HTTPStatus.FORBIDDEN, False)
+    ROLE_NOT_ALLOWED = ("ROLE_NOT_ALLOWED", HTTPStatus.FORBIDDEN, False)
+    LICENSE_INACTIVE = ("LICENSE_INACTIVE", HTTPStatus.FORBIDDEN, False)
+    LICENSE_EXPIRED = ("LICENSE_EXPIRED", HTTPStatus.FORBIDDEN, False)
+    LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
+    LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
+    SESSION_NOT_FOUND = ("SESSION_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
+    METHOD_NOT_ALLOWED = ("METHOD_NOT_ALLOWED", HTTPStatus.METHOD_NOT_ALLOWED, False)
+    SEAT_LIMIT_REACHED = ("SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    ORGANIZATION_SEAT_LIMIT_REACHED = ("ORGANIZATION_SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    SESSION_EXPIRED = ("SESSION_EXPIRED", HTTPStatus.GONE, False)
+    SESSION_RELEASED = ("SESSION_RELEASED", HTTPStatus.GONE, False)
+    SESSION_REVOKED = ("SESSION_REVOKED", HTTPStatus.GONE, False)
+    BODY_TOO_LARGE = ("BODY_TOO_LARGE", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, False)
+    UNSUPPORTED_MEDIA_TYPE = ("UNSUPPORTED_MEDIA_TYPE", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, False)
+    INTERNAL = ("INTERNAL", HTTPStatus.INTERNAL_SERVER_ERROR, True)
+    CONTENTION = ("CONTENTION", HTTPStatus.SERVICE_UNAVAILABLE, True)
+    STORE_UNAVAILABLE = ("STORE_UNAVAILABLE", HTTPStatus.SERVICE_UNAVAILABLE, True)
+
+    status: HTTPStatus
+    retryable: bool
+
+    def __new__(cls, code: str, status: HTTPStatus, retryable: bool) -> Self:  # noqa: FBT001 an enum's values are positional
+        """Give the code its one status."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.status = status
+        member.retryable = retryable
+        return member
+
+
+class ApiError(Exception):
+    """A refusal on its way to the client. ``details`` and ``headers`` are public; nothing of it is secret."""
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        details: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Refuse with a code from the catalogue and a sentence for the person who reads it."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details or {}
+        self.headers = headers or {}

@@ -1,0 +1,97 @@
+"""One decorator around every HTTP function: method, request id, log line, and errors in the catalogue's form."""
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import wraps
+from uuid import uuid4
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.edge.answers import error_answer
+from shared.edge.catalogue import ApiError, Code
+from shared.edge.logs import RequestContext, configure_logging, current_request
+from shared.edge.settings import settings
+from shared.store.errors import Contended, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_RETRY_SOON = {"Retry-After": "1"}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_FIRST_SERVER_ERROR = 500
+
+
+def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HTTPFunction]:
+    """Register an async function with the platform's framework and answer whatever comes out of it.
+
+    The settings are read here, at import: an instance that may not serve does not start.
+    """
+    configure_logging(settings().log_level)
+
+    def decorate(handler: Handler) -> functions_framework.aio.HTTPFunction:
+        @functions_framework.aio.http
+        @wraps(handler)
+        async def serve(request: Request) -> Response:
+            context = _context(request, handler.__name__)
+            remembered = current_request.set(context)
+            started = time.perf_counter()
+            code: str | None = None
+            try:
+                _check_method(request, method)
+                response = await handler(request)
+            except Exception as error:  # noqa: BLE001 the framework would answer text, and with no code
+                api_error = _as_api_error(error)
+                code = api_error.code.name
+                response = error_answer(api_error, request_id=context.request_id, now=datetime.now(UTC))
+            response.headers["X-Request-Id"] = context.request_id
+            _log(response.status_code, code, seconds=time.perf_counter() - started)
+            current_request.reset(remembered)
+            return response
+
+        return serve
+
+    return decorate
+
+
+def _check_method(request: Request, method: str) -> None:
+    if request.method != method:
+        raise ApiError(Code.METHOD_NOT_ALLOWED, f"use {method}", headers={"Allow": method})
+
+
+def _as_api_error(error: Exception) -> ApiError:
+    match error:
+        case ApiError():
+            return error
+        case Contended():
+            return ApiError(Code.CONTENTION, str(error), headers=_RETRY_SOON)
+        case StoreUnavailable():
+            logger.error("Firestore does not answer", exc_info=error)
+            message = "the store does not answer in time; asking again is safe"
+            return ApiError(Code.STORE_UNAVAILABLE, message, headers=_RETRY_SOON)
+        case _:
+            logger.error("a fault of ours", exc_info=error)
+            return ApiError(Code.INTERNAL, "something went wrong on our side; the request id finds it in our logs")
+
+
+def _context(request: Request, function: str) -> RequestContext:
+    asked = request.headers.get("x-request-id", "")
+    request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid4().hex
+    traced = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    if traced is None:
+        return RequestContext(request_id=request_id, function=function)
+    trace = f"projects/{settings().project}/traces/{traced[1]}"
+    return RequestContext(request_id=request_id, function=function, trace=trace, span_id=traced[2])
+
+
+def _log(status: int, code: str | None, *, seconds: float) -> None:
+    # A line for every heartbeat that just works would cost more than the heartbeat.
+    level = logging.DEBUG if code is None else logging.ERROR if status >= _FIRST_SERVER_ERROR else logging.INFO
+    fields = {"status": status, "code": code, "milliseconds": round(seconds * 1000, 1)}
+    logger.log(level, "answered", extra=fields)

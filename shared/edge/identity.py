@@ -1,0 +1,134 @@
+"""Who calls: Firebase ID tokens, verified once and remembered until they expire."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+
+import firebase_admin
+from cachetools import LRUCache
+from firebase_admin import auth, credentials
+from google.auth.credentials import AnonymousCredentials
+from starlette.requests import Request
+
+from shared.edge.catalogue import ApiError, Code
+from shared.edge.settings import settings
+from shared.store.paths import can_be_document_id
+
+MAX_REMEMBERED = 10_000
+"""Verified tokens that one instance remembers; a forgotten one costs one verification, some milliseconds."""
+
+_MAX_TOKEN_LENGTH = 8_192
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """A verified user of an organization. The role is not here: it is read from ``users/{uid}`` for every decision."""
+
+    user_id: str
+    organization_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Verified:
+    user_id: str
+    organization_id: str | None
+    expires_at: float
+
+
+class _NoCredentials(credentials.Base):
+    """Verifying a token needs Google's public keys only; no function that reads tokens needs a secret."""
+
+    def get_credential(self) -> AnonymousCredentials:
+        """Give credentials that grant nothing."""
+        return AnonymousCredentials()
+
+
+class Tokens:
+    """Verifies ID tokens: signature, expiry, project. Remembers what it verified until the token's own expiry."""
+
+    def __init__(self, *, project: str) -> None:
+        """Accept the tokens of one Firebase project."""
+        self._app = firebase_admin.initialize_app(_NoCredentials(), {"projectId": project}, name=f"verify-{project}")
+        # Keyed by a hash: a memory dump holds no token.
+        self._verified: LRUCache[bytes, _Verified] = LRUCache(MAX_REMEMBERED)
+
+    async def verify(self, token: str) -> _Verified:
+        """Verify a token, from memory if it was verified before.
+
+        Raises:
+            ApiError: ``TOKEN_INVALID`` or ``TOKEN_EXPIRED``; ``STORE_UNAVAILABLE`` when Google's keys cannot be had.
+        """
+        key = sha256(token.encode()).digest()
+        verified = self._verified.get(key)
+        if verified is None:
+            # The library verifies, and at times fetches Google's keys, without asyncio: not on the event loop.
+            verified = await asyncio.to_thread(self._check, token)
+            self._verified[key] = verified
+        if verified.expires_at <= time.time():
+            self._verified.pop(key, None)
+            raise _expired()
+        return verified
+
+    def _check(self, token: str) -> _Verified:
+        try:
+            claims = auth.verify_id_token(token, app=self._app)
+        except auth.ExpiredIdTokenError:
+            raise _expired() from None
+        except auth.CertificateFetchError as error:
+            message = "Google's public keys could not be fetched to verify the token; try again"
+            raise ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"}) from error
+        except (auth.InvalidIdTokenError, ValueError):
+            raise _invalid() from None
+        organization_id, expires_at = claims.get("org_id"), claims.get("exp")
+        if not isinstance(expires_at, int | float):
+            raise _invalid()
+        return _Verified(
+            user_id=claims["uid"],
+            organization_id=organization_id if isinstance(organization_id, str) else None,
+            expires_at=float(expires_at),
+        )
+
+
+@cache
+def tokens() -> Tokens:
+    """Make the one verifier of this instance."""
+    return Tokens(project=settings().project)
+
+
+async def identify(request: Request) -> Caller:
+    """Find out who calls from the ``Authorization`` header.
+
+    Raises:
+        ApiError: ``TOKEN_MISSING``, ``TOKEN_INVALID``, ``TOKEN_EXPIRED``, ``NO_ORGANIZATION``.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        message = "send a Firebase ID token: Authorization: Bearer <token>"
+        raise ApiError(Code.TOKEN_MISSING, message, headers={"WWW-Authenticate": "Bearer"})
+    if len(token) > _MAX_TOKEN_LENGTH:
+        raise _invalid()
+    verified = await tokens().verify(token)
+    organization_id = verified.organization_id
+    if organization_id is None or not can_be_document_id(organization_id) or not can_be_document_id(verified.user_id):
+        message = "the token names no organization (claim org_id): ask an admin to add you, then sign in again"
+        raise ApiError(Code.NO_ORGANIZATION, message)
+    return Caller(user_id=verified.user_id, organization_id=organization_id)
+
+
+def _expired() -> ApiError:
+    return ApiError(
+        Code.TOKEN_EXPIRED,
+        "the ID token has expired: refresh it and ask again",
+        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )
+
+
+def _invalid() -> ApiError:
+    return ApiError(
+        Code.TOKEN_INVALID,
+        "the ID token is not a valid one of this project: sign in again",
+        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )

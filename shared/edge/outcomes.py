@@ -1,0 +1,104 @@
+"""Outcomes of the operations, to answers. The type checker proves that every outcome has one."""
+
+from starlette.responses import Response
+
+from shared.edge.answers import (
+    AcquireAnswer,
+    HeartbeatAnswer,
+    LicenseView,
+    OrganizationView,
+    Seats,
+    SessionView,
+    UsageAnswer,
+    answer,
+    heartbeat_interval_seconds,
+    nothing,
+)
+from shared.edge.refusals import refused
+from shared.rules.acquire import AcquireOutcome, Granted, Renewed
+from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh, Stopped
+from shared.rules.license import License
+from shared.rules.release import AlreadyEnded, Released, ReleaseOutcome
+from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
+from shared.store.groups import Answered
+
+
+def answer_acquire(answered: Answered[AcquireOutcome]) -> Response:
+    """201 for a new seat, 200 for the one held already, else the refusal."""
+    outcome, now = answered.outcome, answered.now
+    match outcome:
+        case Granted(session=session, license=license_, in_use=in_use):
+            renewed = False
+        case Renewed(session=session, license=license_, in_use=in_use):
+            renewed = True
+        case _:
+            raise refused(outcome, now=now)
+    body = AcquireAnswer(
+        session_id=session.session_id,
+        license_id=license_.license_id,
+        lease_expires_at=session.lease_expires_at,
+        heartbeat_interval_seconds=heartbeat_interval_seconds(license_),
+        seats=Seats(in_use=in_use, max=license_.max_concurrent_seats),
+        renewed=renewed,
+        server_time=now,
+    )
+    return answer(body, status=200 if renewed else 201)
+
+
+def answer_heartbeat(answered: Answered[HeartbeatOutcome]) -> Response:
+    """200 with the lease's end, else the refusal."""
+    outcome, now = answered.outcome, answered.now
+    match outcome:
+        case Extended(session=session, license=license_) | StillFresh(session=session, license=license_):
+            body = HeartbeatAnswer(
+                session_id=session.session_id,
+                lease_expires_at=session.lease_expires_at,
+                heartbeat_interval_seconds=heartbeat_interval_seconds(license_),
+                server_time=now,
+            )
+            return answer(body)
+        case Stopped(because=because):
+            raise refused(because, now=now)
+        case _:
+            raise refused(outcome, now=now)
+
+
+def answer_release(answered: Answered[ReleaseOutcome]) -> Response:
+    """204 when the session is over, by this request or before it; else the refusal."""
+    match answered.outcome:
+        case Released() | AlreadyEnded():
+            return nothing()
+        case _ as refusal:
+            raise refused(refusal, now=answered.now)
+
+
+def answer_usage(answered: Answered[UsageOutcome]) -> Response:
+    """200 with the report, else the refusal."""
+    outcome = answered.outcome
+    if not isinstance(outcome, Usage):
+        raise refused(outcome, now=answered.now)
+    organization = outcome.organization
+    body = UsageAnswer(
+        organization=OrganizationView(
+            organization_id=organization.organization_id,
+            name=organization.name,
+            in_use=outcome.in_use,
+            max=organization.max_concurrent_seats,
+        ),
+        licenses=[_license_view(each) for each in outcome.licenses],
+        server_time=answered.now,
+    )
+    return answer(body)
+
+
+def _license_view(used: LicenseUsage) -> LicenseView:
+    license_ = used.license
+    sessions = [SessionView.model_validate(session, from_attributes=True) for session in used.sessions]
+    return LicenseView(
+        license_id=used.license_id,
+        name=license_.name if isinstance(license_, License) else None,
+        max=license_.max_concurrent_seats if isinstance(license_, License) else None,
+        in_use=len(sessions),
+        misconfigured_fields=[] if isinstance(license_, License) else list(license_.fields),
+        sessions=sessions,
+    )

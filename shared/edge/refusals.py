@@ -1,0 +1,109 @@
+"""Outcomes that are refusals, to errors of the catalogue."""
+
+import logging
+import math
+from datetime import UTC, datetime
+from typing import assert_never
+
+from shared.edge.catalogue import ApiError, Code
+from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
+from shared.rules.heartbeat import SessionOver
+from shared.rules.refusal import (
+    LicenseExpired,
+    LicenseInactive,
+    LicenseNotFound,
+    Misconfigured,
+    OrganizationInactive,
+    OrganizationMissing,
+    RoleNotAllowed,
+    SessionNotFound,
+    UserInactive,
+    UserMissing,
+)
+from shared.rules.session import EndReason
+
+logger = logging.getLogger(__name__)
+
+LONGEST_RETRY_SECONDS = 60
+"""A seat may be given back long before a lease ends: whoever waits is told to ask at least this often."""
+
+Refusal = (
+    OrganizationMissing
+    | OrganizationInactive
+    | UserMissing
+    | UserInactive
+    | RoleNotAllowed
+    | LicenseNotFound
+    | LicenseInactive
+    | LicenseExpired
+    | Misconfigured
+    | SessionNotFound
+    | SessionOver
+    | SeatLimitReached
+    | OrganizationSeatLimitReached
+)
+
+
+def refused(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PLR0911, PLR0912 one case for each refusal reads best
+    """Say no in the client's terms."""
+    match refusal:
+        case OrganizationMissing():
+            return ApiError(Code.NO_ORGANIZATION, "the organization that the token names does not exist")
+        case OrganizationInactive():
+            return ApiError(Code.ORGANIZATION_INACTIVE, "the organization is deactivated")
+        case UserMissing() | UserInactive():
+            return ApiError(Code.USER_INACTIVE, "the user is deactivated, or not a member of the organization any more")
+        case RoleNotAllowed():
+            return ApiError(Code.ROLE_NOT_ALLOWED, "the user's role does not allow it")
+        case LicenseNotFound():
+            return ApiError(Code.LICENSE_NOT_FOUND, "the organization has no license with this key")
+        case LicenseInactive():
+            return ApiError(Code.LICENSE_INACTIVE, "the license is deactivated")
+        case LicenseExpired():
+            return ApiError(Code.LICENSE_EXPIRED, "the license has expired")
+        case Misconfigured(unusable=unusable):
+            logger.warning(
+                "a document cannot be used",
+                extra={"document_path": unusable.document_path, "fields": list(unusable.fields)},
+            )
+            message = f"the {unusable.document} has fields that cannot be used: an admin has to mend them"
+            details: dict[str, object] = {"document": unusable.document, "fields": list(unusable.fields)}
+            return ApiError(Code.LICENSE_MISCONFIGURED, message, details=details)
+        case SessionNotFound():
+            return ApiError(Code.SESSION_NOT_FOUND, "there is no such session")
+        case SessionOver(reason=reason):
+            return _over(reason)
+        case SeatLimitReached():
+            return _full(Code.SEAT_LIMIT_REACHED, "every seat of the license is in use", refusal, now=now)
+        case OrganizationSeatLimitReached():
+            message = "every seat that the organization may use at a time is in use"
+            return _full(Code.ORGANIZATION_SEAT_LIMIT_REACHED, message, refusal, now=now)
+        case _:
+            assert_never(refusal)
+
+
+def _over(reason: EndReason | None) -> ApiError:
+    match reason:
+        case EndReason.RELEASED:
+            return ApiError(Code.SESSION_RELEASED, "the session was released: acquire a seat again")
+        case EndReason.EXPIRED:
+            return ApiError(Code.SESSION_EXPIRED, "the lease ran out and the seat is free: acquire a seat again")
+        case _:
+            details: dict[str, object] = {"reason": None if reason is None else reason.value}
+            return ApiError(Code.SESSION_REVOKED, "the session was ended for the user", details=details)
+
+
+def _full(
+    code: Code, message: str, refusal: SeatLimitReached | OrganizationSeatLimitReached, *, now: datetime
+) -> ApiError:
+    earliest = refusal.earliest_expiry_at
+    retry_after = LONGEST_RETRY_SECONDS
+    if earliest is not None:
+        retry_after = min(LONGEST_RETRY_SECONDS, max(1, math.ceil((earliest - now).total_seconds())))
+    details: dict[str, object] = {
+        "in_use": refusal.in_use,
+        "max": refusal.max_seats,
+        "earliest_expiry_at": None if earliest is None else earliest.astimezone(UTC),
+        "retry_after_seconds": retry_after,
+    }
+    return ApiError(code, message, details=details, headers={"Retry-After": str(retry_after)})

@@ -1,0 +1,77 @@
+"""Requests: their bodies, and what may be in them."""
+
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+
+from shared.edge.catalogue import ApiError, Code
+from shared.rules.digest import BASE32, DIGEST_LENGTH
+
+MAX_BODY_BYTES = 16 * 1024
+"""A longer body is refused before it is read to its end."""
+
+_NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
+_Text = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_CONTROL_CHARACTERS)]
+_SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class AcquireBody(_Body):
+    """Body of ``POST /v1/acquire``."""
+
+    license_key: _Text
+    hardware_id: _Text
+
+
+class HeartbeatBody(_Body):
+    """Body of ``POST /v1/heartbeat``."""
+
+    session_id: _SessionId
+
+
+class ReleaseBody(_Body):
+    """Body of ``POST /v1/release``."""
+
+    session_id: _SessionId
+
+
+Body = TypeVar("Body", bound=_Body)
+
+
+async def parse(request: Request, model: type[Body]) -> Body:
+    """Read the body as JSON of the model's form.
+
+    Raises:
+        ApiError: ``UNSUPPORTED_MEDIA_TYPE``, ``BODY_TOO_LARGE``, ``INVALID_JSON``, ``INVALID_REQUEST``.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, "send JSON: Content-Type: application/json")
+    try:
+        return model.model_validate_json(await _read(request))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        if problems[0]["type"] == "json_invalid":
+            raise ApiError(Code.INVALID_JSON, "the body is not valid JSON") from None
+        fields = [{"field": ".".join(map(str, each["loc"])), "problem": each["msg"]} for each in problems]
+        message = "the body does not have the expected form; details.fields says where"
+        raise ApiError(Code.INVALID_REQUEST, message, details={"fields": fields}) from None
+
+
+async def _read(request: Request) -> bytes:
+    too_large = ApiError(
+        Code.BODY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", details={"max_bytes": MAX_BODY_BYTES}
+    )
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large
+    return bytes(body)

@@ -1,0 +1,127 @@
+"""Settings: read from the environment once, together, and checked against each other before anything is served."""
+
+import os
+from datetime import timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PLATFORM_GRACE_SECONDS = 10
+"""The platform kills an instance this long after SIGTERM. Source: Cloud Run's container runtime contract."""
+
+
+class SettingsError(Exception):
+    """The environment does not describe a service that may start. Nothing was started."""
+
+
+class Environment(StrEnum):
+    """Where the functions run."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+    TEST = "test"
+
+
+class Settings(BaseSettings):
+    """Everything that a function takes from its environment; each name below, in capitals, behind ``SEATLEASE_``."""
+
+    model_config = SettingsConfigDict(env_prefix="SEATLEASE_", frozen=True, extra="ignore", populate_by_name=True)
+
+    environment: Environment
+    project: Annotated[str, Field(min_length=1, validation_alias="GOOGLE_CLOUD_PROJECT")]
+    database: Annotated[str, Field(min_length=1)] = "(default)"
+    trusted_proxy_hops: Annotated[int, Field(ge=0, le=10)] = 1
+    default_lease_seconds: Annotated[int, Field(ge=3, le=86_400)] = 360
+    answer_within_seconds: Annotated[int, Field(ge=1, lt=PLATFORM_GRACE_SECONDS)] = 8
+    store_timeout_seconds: Annotated[int, Field(ge=1)] = 4
+    keep_sessions_days: Annotated[int, Field(ge=1)] = 30
+    keep_audit_events_days: Annotated[int, Field(ge=1)] = 400
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    platform_service: Annotated[str | None, Field(validation_alias="K_SERVICE")] = None
+    firestore_emulator_host: Annotated[str | None, Field(validation_alias="FIRESTORE_EMULATOR_HOST")] = None
+    auth_emulator_host: Annotated[str | None, Field(validation_alias="FIREBASE_AUTH_EMULATOR_HOST")] = None
+
+    @model_validator(mode="after")
+    def _no_emulator_where_it_counts(self) -> Self:
+        emulators = sorted(name for name, value in os.environ.items() if name.endswith("_EMULATOR_HOST") and value)
+        if emulators and self.platform_service:
+            message = (
+                f"{', '.join(emulators)} set on the platform (K_SERVICE={self.platform_service}): "
+                "that would switch authentication off; remove it"
+            )
+            raise ValueError(message)
+        if emulators and self.environment is Environment.PRODUCTION:
+            message = f"{', '.join(emulators)} set with SEATLEASE_ENVIRONMENT=production; remove one or the other"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _not_a_test_in_the_cloud(self) -> Self:
+        if self.platform_service and self.environment is Environment.TEST:
+            message = "SEATLEASE_ENVIRONMENT=test on the platform (K_SERVICE is set); use development or production"
+            raise ValueError(message)
+        if self.environment is Environment.TEST and not self.firestore_emulator_host:
+            message = "SEATLEASE_ENVIRONMENT=test needs FIRESTORE_EMULATOR_HOST: tests never touch a real database"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _store_gives_up_before_the_request(self) -> Self:
+        if self.store_timeout_seconds >= self.answer_within_seconds:
+            message = (
+                f"SEATLEASE_STORE_TIMEOUT_SECONDS ({self.store_timeout_seconds}) must be less than "
+                f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or nothing could be tried again"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def default_lease_for(self) -> timedelta:
+        """How long a session holds its seat without a heartbeat where the license does not say."""
+        return timedelta(seconds=self.default_lease_seconds)
+
+    @property
+    def keep_sessions_for(self) -> timedelta:
+        """How long an ended session is kept."""
+        return timedelta(days=self.keep_sessions_days)
+
+    @property
+    def keep_audit_events_for(self) -> timedelta:
+        """How long an audit event is kept."""
+        return timedelta(days=self.keep_audit_events_days)
+
+    @property
+    def answer_within(self) -> timedelta:
+        """The deadline of a request."""
+        return timedelta(seconds=self.answer_within_seconds)
+
+    @property
+    def store_timeout(self) -> timedelta:
+        """The deadline of one call to Firestore."""
+        return timedelta(seconds=self.store_timeout_seconds)
+
+
+@cache
+def settings() -> Settings:
+    """Read the settings, once.
+
+    Raises:
+        SettingsError: something is missing or contradictory; the message names every such thing.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(_in_words(problem["loc"], problem["msg"]) for problem in error.errors())
+        message = f"refusing to start: {problems}"
+        raise SettingsError(message) from None
+
+
+def _in_words(location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0]) if location else ""
+    if name and name.islower():
+        name = f"SEATLEASE_{name.upper()}"
+    told = message.removeprefix("Value error, ")
+    return f"{name}: {told}" if name else told

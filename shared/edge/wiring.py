@@ -1,0 +1,57 @@
+"""The parts of one function instance, made on first use: after the server has forked, inside its event loop."""
+
+from functools import cache
+
+from shared.edge.settings import settings
+from shared.store.acquire import Acquires
+from shared.store.encoding import Retention
+from shared.store.firestore import Firestore
+from shared.store.heartbeat import Heartbeats
+from shared.store.policy import Policy
+from shared.store.release import Releases
+from shared.store.usage import Usages
+
+
+@cache
+def acquires() -> Acquires:
+    """The one that takes seats."""
+    return Acquires(_firestore(), _policy())
+
+
+@cache
+def heartbeats() -> Heartbeats:
+    """The one that keeps them."""
+    return Heartbeats(_firestore(), _policy())
+
+
+@cache
+def releases() -> Releases:
+    """The one that takes them back."""
+    return Releases(_firestore(), _policy())
+
+
+@cache
+def usages() -> Usages:
+    """The one that says who holds them."""
+    return Usages(_firestore(), _policy())
+
+
+@cache
+def _firestore() -> Firestore:
+    env = settings()
+    return Firestore(
+        project=env.project,
+        database=env.database,
+        emulator_host=env.firestore_emulator_host,
+        answer_within=env.store_timeout,
+    )
+
+
+@cache
+def _policy() -> Policy:
+    env = settings()
+    return Policy(
+        default_lease_for=env.default_lease_for,
+        answer_within=env.answer_within,
+        retention=Retention(sessions_for=env.keep_sessions_for, audit_events_for=env.keep_audit_events_for),
+    )

@@ -1,0 +1,136 @@
+"""Acquire: take a seat, or learn why not."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.rules.license import License
+from shared.rules.organization import Organization
+from shared.rules.refusal import CallerRefusal, LicenseRefusal, Misconfigured, Unusable, refuse_caller, refuse_license
+from shared.rules.seat_use import SeatUse
+from shared.rules.session import EndReason, Session, ended, is_live, is_open, session_id_of
+from shared.rules.user import User
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """Where the request comes from."""
+
+    hardware_id: str
+    ip_address: str | None
+    user_agent: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Everything that the decision about one request looks at, all of one instant.
+
+    ``session`` is the one that this user on this device has, or had, under this license.
+    """
+
+    organization: Organization | Unusable | None
+    user: User | Unusable | None
+    license: License | Unusable | None
+    session: Session | Unusable | None
+    use: SeatUse
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Granted:
+    """A seat was taken. ``replaced`` is the lapsed tenure of the same device that ends with it, if there was one."""
+
+    session: Session
+    license: License
+    in_use: int
+    replaced: Session | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Renewed:
+    """The device held its seat already; the lease starts anew."""
+
+    session: Session
+    license: License
+    in_use: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeatLimitReached:
+    """Every seat of the license is in use. ``earliest_expiry_at`` is when the first lease ends unless it is kept."""
+
+    license_id: str
+    in_use: int
+    max_seats: int
+    earliest_expiry_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrganizationSeatLimitReached:
+    """The license has a seat left, but all the organization's licenses together have reached its cap."""
+
+    in_use: int
+    max_seats: int
+    earliest_expiry_at: datetime | None = None
+
+
+AcquireOutcome = (
+    Granted | Renewed | SeatLimitReached | OrganizationSeatLimitReached | CallerRefusal | LicenseRefusal | Misconfigured
+)
+
+
+def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutcome:
+    """Decide one acquire at ``now``. Neither cap is ever exceeded; who holds a seat already keeps it."""
+    organization, user, license_ = standing.organization, standing.user, standing.license
+    if (refusal := refuse_caller(organization=organization, user=user)) is not None:
+        return refusal
+    if (refused := refuse_license(license_, now=now)) is not None:
+        return refused
+    if isinstance(standing.session, Unusable):
+        return Misconfigured(unusable=standing.session)
+    assert isinstance(organization, Organization)  # noqa: S101 the refusals above leave nothing else; for the type checker
+    assert isinstance(user, User)  # noqa: S101 as above
+    assert isinstance(license_, License)  # noqa: S101 as above
+
+    before = standing.session
+    if before is not None and is_live(before, now=now):
+        session = _tenure(user, license_, device, started_at=before.started_at, now=now)
+        return Renewed(session=session, license=license_, in_use=standing.use.of(license_.license_id))
+
+    # A lapsed tenure of the same device is still counted; it ends in favour of the new one.
+    lapsed = before if before is not None and is_open(before) else None
+    given_back = 0 if lapsed is None else 1
+    in_license = standing.use.of(license_.license_id) - given_back
+    in_organization = standing.use.total - given_back
+    if in_license >= license_.max_concurrent_seats:
+        return SeatLimitReached(
+            license_id=license_.license_id, in_use=in_license, max_seats=license_.max_concurrent_seats
+        )
+    cap = organization.max_concurrent_seats
+    if cap is not None and in_organization >= cap:
+        return OrganizationSeatLimitReached(in_use=in_organization, max_seats=cap)
+    return Granted(
+        session=_tenure(user, license_, device, started_at=now, now=now),
+        license=license_,
+        in_use=in_license + 1,
+        replaced=None if lapsed is None else ended(lapsed, reason=EndReason.EXPIRED, now=now),
+    )
+
+
+def earliest_expiry(sessions: Iterable[Session], *, now: datetime) -> datetime | None:
+    """When the first of the live sessions loses its seat unless it sends a heartbeat; ``None`` without any."""
+    return min((session.lease_expires_at for session in sessions if is_live(session, now=now)), default=None)
+
+
+def _tenure(user: User, license_: License, device: Device, *, started_at: datetime, now: datetime) -> Session:
+    return Session(
+        session_id=session_id_of(license_id=license_.license_id, user_id=user.user_id, hardware_id=device.hardware_id),
+        license_id=license_.license_id,
+        user_id=user.user_id,
+        user_email=user.email,
+        hardware_id=device.hardware_id,
+        ip_address=device.ip_address,
+        user_agent=device.user_agent,
+        started_at=started_at,
+        last_heartbeat_at=now,
+        lease_expires_at=now + license_.lease_for,
+    )

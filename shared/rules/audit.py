@@ -1,0 +1,106 @@
+"""Audit events: what happened to a seat, who did it and when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.rules.digest import digest
+from shared.rules.session import EndReason, Session
+
+SYSTEM = "system"
+"""The actor of what no person asked for: a lease that ran out, a counter that was repaired."""
+
+Detail = str | int | bool | None | datetime | Mapping[str, "Detail"]
+
+
+class AuditType(StrEnum):
+    """The kinds of events."""
+
+    ACQUIRED = "session.acquired"
+    RELEASED = "session.released"
+    EXPIRED = "session.expired"
+    REVOKED = "session.revoked"
+    USAGE_REPAIRED = "usage.repaired"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditEvent:
+    """One event. ``event_id`` follows from what happened, so that the same thing is never reported twice.
+
+    ``grant_number`` counts the grants of an organization without a gap; only ``session.acquired`` has one.
+    """
+
+    event_id: str
+    type: AuditType
+    at: datetime
+    actor: str
+    license_id: str | None = None
+    session_id: str | None = None
+    user_id: str | None = None
+    hardware_id: str | None = None
+    grant_number: int | None = None
+    details: Mapping[str, Detail]
+
+
+def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detail]) -> AuditEvent:
+    """Report the start of a tenure; the actor is its user.
+
+    The event is named after the grant's number. Two instances that decide at the same time both believe theirs to be
+    the next grant, so both create the same document: one of them fails and reads again.
+    """
+    return AuditEvent(
+        event_id=digest(AuditType.ACQUIRED, str(grant_number)),
+        type=AuditType.ACQUIRED,
+        at=session.started_at,
+        actor=session.user_id,
+        license_id=session.license_id,
+        session_id=session.session_id,
+        user_id=session.user_id,
+        hardware_id=session.hardware_id,
+        grant_number=grant_number,
+        details={
+            "ip_address": session.ip_address,
+            "user_agent": session.user_agent,
+            "user_email": session.user_email,
+            **details,
+        },
+    )
+
+
+def ended(session: Session, *, actor: str) -> AuditEvent:
+    """Report the end of a tenure: released, expired or revoked, as its reason says."""
+    reason, at = session.end_reason, session.ended_at
+    if reason is None or at is None:
+        message = f"session {session.session_id} has not ended: there is nothing to report"
+        raise ValueError(message)
+    kind = {EndReason.RELEASED: AuditType.RELEASED, EndReason.EXPIRED: AuditType.EXPIRED}.get(reason, AuditType.REVOKED)
+    details: dict[str, Detail] = {
+        "reason": reason.value,
+        "started_at": session.started_at,
+        "last_heartbeat_at": session.last_heartbeat_at,
+        "lease_expires_at": session.lease_expires_at,
+    }
+    return AuditEvent(
+        # A tenure is a session and its start: it ends once.
+        event_id=digest(kind, session.session_id, session.started_at.isoformat()),
+        type=kind,
+        at=at,
+        actor=actor,
+        license_id=session.license_id,
+        session_id=session.session_id,
+        user_id=session.user_id,
+        hardware_id=session.hardware_id,
+        details=details,
+    )
+
+
+def usage_repaired(*, at: datetime, before: Mapping[str, int], after: Mapping[str, int]) -> AuditEvent:
+    """Report that the counters did not agree with the sessions and were taken from them again."""
+    return AuditEvent(
+        event_id=digest(AuditType.USAGE_REPAIRED, at.isoformat()),
+        type=AuditType.USAGE_REPAIRED,
+        at=at,
+        actor=SYSTEM,
+        details={"before": dict(before), "after": dict(after)},
+    )

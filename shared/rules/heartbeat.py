@@ -1,0 +1,120 @@
+"""Heartbeat: keep the seat, or learn that it is gone."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from shared.rules.license import License
+from shared.rules.organization import Organization
+from shared.rules.refusal import (
+    CallerRefusal,
+    LicenseExpired,
+    LicenseInactive,
+    LicenseNotFound,
+    LicenseRefusal,
+    Misconfigured,
+    OrganizationInactive,
+    OrganizationMissing,
+    RoleNotAllowed,
+    SessionNotFound,
+    Unusable,
+    UserInactive,
+    UserMissing,
+    refuse_caller,
+    refuse_license,
+)
+from shared.rules.session import EndReason, Session, ended, is_live, is_open
+from shared.rules.user import User
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Everything that the decision about one heartbeat looks at."""
+
+    organization: Organization | Unusable | None
+    user: User | Unusable | None
+    license: License | Unusable | None
+    session: Session | Unusable | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extended:
+    """The lease starts anew."""
+
+    session: Session
+    license: License
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StillFresh:
+    """The last heartbeat is so recent that nothing needs to change; the lease is the one given then."""
+
+    session: Session
+    license: License
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionOver:
+    """The session ended, or its lease ran out, before this heartbeat. Nothing brings it back.
+
+    ``reason`` is ``None`` when a person ended it by hand.
+    """
+
+    reason: EndReason | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stopped:
+    """The right to the seat is gone: the session ends now, and ``because`` says why."""
+
+    session: Session
+    because: CallerRefusal | LicenseRefusal
+
+
+HeartbeatOutcome = Extended | StillFresh | SessionNotFound | SessionOver | Stopped | Misconfigured
+
+
+def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOutcome:
+    """Decide one heartbeat at ``now``. A lapsed session stays lapsed: bringing it back could exceed a cap."""
+    session = standing.session
+    if isinstance(session, Unusable):
+        return Misconfigured(unusable=session)
+    if session is None or session.user_id != user_id:
+        return SessionNotFound()
+    if not is_open(session):
+        return SessionOver(reason=session.end_reason)
+    if not is_live(session, now=now):
+        return SessionOver(reason=EndReason.EXPIRED)
+    refusal: CallerRefusal | LicenseRefusal | None = refuse_caller(
+        organization=standing.organization, user=standing.user
+    ) or refuse_license(standing.license, now=now)
+    if isinstance(refusal, Misconfigured):
+        # A slip in the console must not throw people out: the lease they have gives the admin time to mend it.
+        return refusal
+    if refusal is not None:
+        return Stopped(session=ended(session, reason=_reason(refusal), now=now), because=refusal)
+    assert isinstance(standing.license, License)  # noqa: S101 the refusals above leave nothing else; for the type checker
+    if now - session.last_heartbeat_at < standing.license.early_within:
+        return StillFresh(session=session, license=standing.license)
+    kept = replace(session, last_heartbeat_at=now, lease_expires_at=now + standing.license.lease_for)
+    return Extended(session=kept, license=standing.license)
+
+
+def _reason(refusal: CallerRefusal | LicenseRefusal) -> EndReason:
+    match refusal:
+        case OrganizationMissing() | UserMissing() | LicenseNotFound():
+            return EndReason.DOCUMENT_REMOVED
+        case OrganizationInactive():
+            return EndReason.ORGANIZATION_DEACTIVATED
+        case UserInactive() | RoleNotAllowed():
+            # Made a guest, a user may no longer hold seats: to the seat that is a deactivation.
+            return EndReason.USER_DEACTIVATED
+        case LicenseInactive():
+            return EndReason.LICENSE_DEACTIVATED
+        case LicenseExpired():
+            return EndReason.LICENSE_EXPIRED
+        case Misconfigured():
+            message = "a misconfigured document ends no session"
+            raise ValueError(message)
+        case _:
+            assert_never(refusal)

@@ -1,0 +1,37 @@
+"""A license: a key with a number of seats."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+HEARTBEATS_PER_LEASE = 3
+"""The client is told to come back after this fraction of its lease, so that two heartbeats in a row may be lost."""
+
+EARLY_HEARTBEATS_PER_INTERVAL = 4
+"""A heartbeat within this fraction of the interval after the last one is too soon to be worth a write."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class License:
+    """One license of an organization. ``expires_at`` of ``None`` means that it never expires."""
+
+    license_id: str
+    license_key: str
+    name: str
+    max_concurrent_seats: int
+    expires_at: datetime | None
+    is_active: bool
+    lease_for: timedelta
+
+    @property
+    def heartbeat_every(self) -> timedelta:
+        """The longest time between two heartbeats that a client should leave."""
+        return self.lease_for / HEARTBEATS_PER_LEASE
+
+    @property
+    def early_within(self) -> timedelta:
+        """How soon after the last heartbeat another one changes nothing."""
+        return self.heartbeat_every / EARLY_HEARTBEATS_PER_INTERVAL
+
+    def is_expired(self, *, now: datetime) -> bool:
+        """Whether the contract has ended: at the very instant of ``expires_at`` it has."""
+        return self.expires_at is not None and now >= self.expires_at

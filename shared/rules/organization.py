@@ -1,0 +1,13 @@
+"""An organization: the tenant, with a cap on the seats of all its licenses together."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Organization:
+    """One tenant. ``max_concurrent_seats`` of ``None`` means that only the licenses' own caps count."""
+
+    organization_id: str
+    name: str
+    max_concurrent_seats: int | None
+    is_active: bool

@@ -1,0 +1,195 @@
+"""Acquire in the store: two round trips for a group when no seat is short, one more when one is."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from shared.rules.acquire import (
+    AcquireOutcome,
+    Device,
+    OrganizationSeatLimitReached,
+    SeatLimitReached,
+    earliest_expiry,
+)
+from shared.rules.session import session_id_of
+from shared.store.documents import license_from, organization_from, seat_use_from, user_from
+from shared.store.evidence import Evidence, Scope, agrees, examine, recount
+from shared.store.firestore import Document, Firestore, Snapshot
+from shared.store.groups import Answered, Decision, GroupCommit, Groups, Undecided
+from shared.store.license_keys import Found, LicenseKeys
+from shared.store.paths import OrganizationPaths
+from shared.store.policy import Policy
+from shared.store.seat_draft import SeatDraft, Tenant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AcquireRequest:
+    """A seat of the license with this key, for this user on this device."""
+
+    user_id: str
+    license_key: str
+    device: Device
+
+    def session_id(self, license_id: str) -> str:
+        """Name the session that it asks for."""
+        return session_id_of(license_id=license_id, user_id=self.user_id, hardware_id=self.device.hardware_id)
+
+
+class Acquires:
+    """The acquires of one function instance, over all organizations."""
+
+    def __init__(self, firestore: Firestore, policy: Policy) -> None:
+        """Use the connection for every organization."""
+        self._firestore = firestore
+        self._policy = policy
+        self._keys = LicenseKeys(firestore)
+        self._groups = Groups[AcquireRequest, AcquireOutcome](
+            lambda organization_id: GroupCommit(
+                decide=partial(self._decide, OrganizationPaths(organization_id)),
+                commit=firestore.commit,
+                answer_within=policy.answer_within,
+            )
+        )
+
+    async def acquire(self, organization_id: str, request: AcquireRequest) -> Answered[AcquireOutcome]:
+        """Take a seat, or say why not. Asking again, after any answer or none, never takes a second one.
+
+        Raises:
+            Contended: other instances were faster until the deadline.
+            StoreUnavailable: Firestore did not answer until the deadline.
+        """
+        return await self._groups.submit(organization_id, request)
+
+    async def _decide(self, paths: OrganizationPaths, requests: Sequence[AcquireRequest]) -> Decision[AcquireOutcome]:
+        found = await self._keys.find(paths, [request.license_key for request in requests])
+        snapshot = await self._firestore.read(_documents_needed(paths, requests, found))
+        moved = self._forget_moved_keys(paths, found, snapshot)
+        tenant = self._tenant(paths, requests, found, snapshot)
+        own = _own_sessions(paths, requests, found, snapshot)
+        use = tenant.use or await recount(self._firestore, paths, at=snapshot.at)
+
+        evidence: dict[Scope, Evidence] = {}
+        while True:
+            seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
+            draft = SeatDraft(tenant=tenant, now=snapshot.at.now, use=use, stored_sessions={**seen, **own})
+            for lapsed in {document.document_id for proof in evidence.values() for document in proof.lapsed}:
+                draft.end_lapsed(lapsed)
+            outcomes = [
+                Undecided()
+                if request.license_key in moved
+                else draft.acquire(user_id=request.user_id, found=found[request.license_key], device=request.device)
+                for request in requests
+            ]
+            unexamined = {scope: wanted for scope, wanted in _seats_wanted(outcomes).items() if scope not in evidence}
+            if not unexamined:
+                break
+            evidence |= await self._examine(paths, unexamined, snapshot)
+            if not agrees(use, evidence):
+                use = await recount(self._firestore, paths, at=snapshot.at)
+        return Decision(
+            outcomes=[_with_expiry(outcome, draft, evidence) for outcome in outcomes],
+            writes=draft.writes(self._policy.retention),
+            now=snapshot.at.now,
+        )
+
+    async def _examine(
+        self, paths: OrganizationPaths, wanted: Mapping[Scope, int], snapshot: Snapshot
+    ) -> dict[Scope, Evidence]:
+        proofs = await asyncio.gather(
+            *(examine(self._firestore, paths, scope, wanted=number, at=snapshot.at) for scope, number in wanted.items())
+        )
+        return dict(zip(wanted, proofs, strict=True))
+
+    def _forget_moved_keys(
+        self, paths: OrganizationPaths, found: Mapping[str, Found], snapshot: Snapshot
+    ) -> frozenset[str]:
+        """The keys whose remembered license has them no longer: they are looked up in the next round."""
+        moved = set()
+        for key, license_id in found.items():
+            if isinstance(license_id, str):
+                document = snapshot.documents[paths.license(license_id)]
+                if document is None or document.fields.get("license_key") != key:
+                    self._keys.forget(paths, key)
+                    moved.add(key)
+        return frozenset(moved)
+
+    def _tenant(
+        self,
+        paths: OrganizationPaths,
+        requests: Sequence[AcquireRequest],
+        found: Mapping[str, Found],
+        snapshot: Snapshot,
+    ) -> Tenant:
+        documents, lease_for = snapshot.documents, self._policy.default_lease_for
+        license_ids = {license_id for license_id in found.values() if isinstance(license_id, str)}
+        return Tenant(
+            paths=paths,
+            organization=organization_from(documents[paths.organization]),
+            users={request.user_id: user_from(documents[paths.user(request.user_id)]) for request in requests},
+            licenses={
+                license_id: license_from(documents[paths.license(license_id)], default_lease_for=lease_for)
+                for license_id in license_ids
+            },
+            seats=documents[paths.seats],
+            use=seat_use_from(documents[paths.seats]),
+        )
+
+
+def _documents_needed(
+    paths: OrganizationPaths, requests: Sequence[AcquireRequest], found: Mapping[str, Found]
+) -> list[str]:
+    needed = [paths.organization, paths.seats]
+    for request in requests:
+        license_id = found[request.license_key]
+        needed.append(paths.user(request.user_id))
+        if isinstance(license_id, str):
+            needed += [paths.license(license_id), paths.session(request.session_id(license_id))]
+    return needed
+
+
+def _own_sessions(
+    paths: OrganizationPaths, requests: Sequence[AcquireRequest], found: Mapping[str, Found], snapshot: Snapshot
+) -> dict[str, Document | None]:
+    ids = [
+        request.session_id(license_id)
+        for request in requests
+        if isinstance(license_id := found[request.license_key], str)
+    ]
+    return {session_id: snapshot.documents[paths.session(session_id)] for session_id in ids}
+
+
+def _scope_of(outcome: AcquireOutcome | Undecided) -> tuple[bool, Scope]:
+    match outcome:
+        case SeatLimitReached():
+            return True, outcome.license_id
+        case OrganizationSeatLimitReached():
+            return True, None
+        case _:
+            return False, None
+
+
+def _seats_wanted(outcomes: Sequence[AcquireOutcome | Undecided]) -> dict[Scope, int]:
+    """How many seats would have to fall free in each scope for nobody to be refused."""
+    wanted: Counter[Scope] = Counter()
+    excess: dict[Scope, int] = {}
+    for outcome in outcomes:
+        if isinstance(outcome, SeatLimitReached | OrganizationSeatLimitReached):
+            _, scope = _scope_of(outcome)
+            wanted[scope] += 1
+            excess[scope] = max(0, outcome.in_use - outcome.max_seats)
+    return {scope: number + excess[scope] for scope, number in wanted.items()}
+
+
+def _with_expiry(
+    outcome: AcquireOutcome | Undecided, draft: SeatDraft, evidence: Mapping[Scope, Evidence]
+) -> AcquireOutcome | Undecided:
+    """Say when a seat may fall free, or leave a request open for which lapsed sessions are still to be ended."""
+    if not isinstance(outcome, SeatLimitReached | OrganizationSeatLimitReached):
+        return outcome
+    _, scope = _scope_of(outcome)
+    if evidence[scope].has_more_lapsed:
+        return Undecided()
+    holders = [session for session in draft.sessions if scope is None or session.license_id == scope]
+    return replace(outcome, earliest_expiry_at=earliest_expiry(holders, now=draft.now))

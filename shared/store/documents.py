@@ -1,0 +1,178 @@
+"""Documents to records and back.
+
+People edit these documents by hand, so nothing in them is trusted: a missing optional field gets its default, and a
+document that cannot be used becomes an ``Unusable`` that names its fields.
+"""
+
+from datetime import timedelta
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from shared.rules.license import License
+from shared.rules.organization import Organization
+from shared.rules.refusal import Unusable
+from shared.rules.seat_use import SeatUse
+from shared.rules.session import EndReason, Session
+from shared.rules.user import Role, User
+from shared.store.firestore import Document
+from shared.store.paths import can_be_document_id
+
+
+def _document_id(text: str) -> str:
+    if not can_be_document_id(text):
+        message = "not a document id"
+        raise ValueError(message)
+    return text
+
+
+_DocumentId = Annotated[str, AfterValidator(_document_id)]
+_Count = Annotated[int, Field(ge=0)]
+
+
+class _HandEdited(BaseModel):
+    # Strict: "20" is not a number of seats and 1 is not a yes. Fields we do not know are the admin's own.
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class OrganizationDocument(_HandEdited):
+    """``organizations/{org_id}``: the tenant. Edited by admins."""
+
+    name: str = ""
+    slug: str | None = None
+    subscription_tier: str = "free"
+    max_concurrent_seats: _Count | None = 5
+    is_active: bool = True
+
+
+class UserDocument(_HandEdited):
+    """``organizations/{org_id}/users/{uid}``: a member. Edited by admins."""
+
+    email: str | None = None
+    role: Annotated[Role, Field(strict=False)] = Role.MEMBER
+    is_active: bool = True
+
+
+class LicenseDocument(_HandEdited):
+    """``organizations/{org_id}/licenses/{license_id}``: what was sold. Edited by admins."""
+
+    license_key: Annotated[str, Field(min_length=1)]
+    name: str = ""
+    max_concurrent_seats: _Count = 5
+    expires_at: AwareDatetime | None = None
+    is_active: bool = True
+    lease_seconds: Annotated[int, Field(ge=3, le=86_400)] | None = None
+
+
+class SessionDocument(_HandEdited):
+    """``organizations/{org_id}/sessions/{session_id}``: the tenure of a seat. Written by the functions."""
+
+    license_id: _DocumentId
+    user_id: _DocumentId
+    user_email: str | None = None
+    hardware_id: str
+    ip_address: str | None = None
+    user_agent: str | None = None
+    started_at: AwareDatetime
+    last_heartbeat_at: AwareDatetime
+    lease_expires_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    end_reason: Annotated[EndReason, Field(strict=False)] | None = None
+
+
+class SeatUseDocument(_HandEdited):
+    """``organizations/{org_id}/usage/seats``: the counters. Written by the functions."""
+
+    total: int
+    by_license: dict[str, _Count]
+    grants: _Count
+    seal: int
+
+
+_Parsed = TypeVar("_Parsed", bound=_HandEdited)
+
+
+def _parse(model: type[_Parsed], document: Document, *, called: str) -> _Parsed | Unusable:
+    try:
+        return model.model_validate(document.fields)
+    except ValidationError as error:
+        fields = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors() if problem["loc"])
+        return Unusable(document=called, document_path=document.path, fields=tuple(fields))
+
+
+def organization_from(document: Document | None) -> Organization | Unusable | None:
+    """Read an organization."""
+    if document is None:
+        return None
+    parsed = _parse(OrganizationDocument, document, called="organization")
+    if isinstance(parsed, Unusable):
+        return parsed
+    return Organization(
+        organization_id=document.document_id,
+        name=parsed.name,
+        max_concurrent_seats=parsed.max_concurrent_seats,
+        is_active=parsed.is_active,
+    )
+
+
+def user_from(document: Document | None) -> User | Unusable | None:
+    """Read a user."""
+    if document is None:
+        return None
+    parsed = _parse(UserDocument, document, called="user")
+    if isinstance(parsed, Unusable):
+        return parsed
+    return User(user_id=document.document_id, email=parsed.email, role=parsed.role, is_active=parsed.is_active)
+
+
+def license_from(document: Document | None, *, default_lease_for: timedelta) -> License | Unusable | None:
+    """Read a license; one that says nothing of its lease gets the default."""
+    if document is None:
+        return None
+    parsed = _parse(LicenseDocument, document, called="license")
+    if isinstance(parsed, Unusable):
+        return parsed
+    lease_for = default_lease_for if parsed.lease_seconds is None else timedelta(seconds=parsed.lease_seconds)
+    return License(
+        license_id=document.document_id,
+        license_key=parsed.license_key,
+        name=parsed.name,
+        max_concurrent_seats=parsed.max_concurrent_seats,
+        expires_at=parsed.expires_at,
+        is_active=parsed.is_active,
+        lease_for=lease_for,
+    )
+
+
+def session_from(document: Document | None) -> Session | Unusable | None:
+    """Read a session."""
+    if document is None:
+        return None
+    parsed = _parse(SessionDocument, document, called="session")
+    if isinstance(parsed, Unusable):
+        return parsed
+    return Session(
+        session_id=document.document_id,
+        license_id=parsed.license_id,
+        user_id=parsed.user_id,
+        user_email=parsed.user_email,
+        hardware_id=parsed.hardware_id,
+        ip_address=parsed.ip_address,
+        user_agent=parsed.user_agent,
+        started_at=parsed.started_at,
+        last_heartbeat_at=parsed.last_heartbeat_at,
+        lease_expires_at=parsed.lease_expires_at,
+        ended_at=parsed.ended_at,
+        end_reason=parsed.end_reason,
+    )
+
+
+def seat_use_from(document: Document | None) -> SeatUse | None:
+    """Read the counters, or ``None`` when they are missing or somebody edited them: the sessions have to be counted."""
+    if document is None:
+        return None
+    parsed = _parse(SeatUseDocument, document, called="usage")
+    if isinstance(parsed, Unusable):
+        return None
+    use = SeatUse(by_license=parsed.by_license, grants=parsed.grants)
+    return use if parsed.total == use.total and parsed.seal == use.seal else None

@@ -1,0 +1,90 @@
+"""Records to the fields of their documents."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from shared.rules.audit import AuditEvent
+from shared.rules.digest import BASE32
+from shared.rules.seat_use import SeatUse, seal_of
+from shared.rules.session import Session
+from shared.store.firestore import Document
+from shared.store.paths import OrganizationPaths
+from shared.store.values import Plain
+from shared.store.writes import Add, Create, Update
+
+EXPIRY_SHARDS = 8
+"""Open sessions are found by lease end through an index that only grows; one index range takes about 500 writes a
+second, so the range is split in this many. Source: Firestore's best practices on monotonically increasing values."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """How long ended sessions and audit events are kept before Firestore's TTL policy may delete them."""
+
+    sessions_for: timedelta
+    audit_events_for: timedelta
+
+
+def expiry_shard(session_id: str) -> int:
+    """Spread sessions evenly: 0 to ``EXPIRY_SHARDS`` - 1, from the id, which is a hash."""
+    return BASE32.index(session_id[0]) % EXPIRY_SHARDS
+
+
+def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
+    """Encode a session without its id, which is the document's."""
+    fields: dict[str, Plain] = asdict(session)
+    del fields["session_id"]
+    fields["end_reason"] = None if session.end_reason is None else session.end_reason.value
+    fields["expiry_shard"] = expiry_shard(session.session_id)
+    fields["purge_at"] = None if session.ended_at is None else session.ended_at + retention.sessions_for
+    return fields
+
+
+def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
+    """Encode the counters with their seal."""
+    return {
+        "total": use.total,
+        "by_license": dict(use.by_license),
+        "grants": use.grants,
+        "seal": use.seal,
+        "updated_at": now,
+    }
+
+
+def seat_use_change(paths: OrganizationPaths, changes: Mapping[str, int], *, granted: int) -> Add:
+    """Add to the counters, whatever they are by then."""
+    numbers: dict[tuple[str, ...], int] = {("by_license", key): change for key, change in changes.items() if change}
+    numbers["total",] = sum(changes.values())
+    numbers["grants",] = granted
+    numbers["seal",] = seal_of(changes, grants=granted)
+    return Add(path=paths.seats, numbers={field: number for field, number in numbers.items() if number})
+
+
+def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:
+    """Write an audit event. It is created, never replaced: an event that exists was reported before."""
+    fields: dict[str, Plain] = {
+        "type": event.type.value,
+        "at": event.at,
+        "actor": event.actor,
+        "organization_id": paths.organization_id,
+        "license_id": event.license_id,
+        "session_id": event.session_id,
+        "user_id": event.user_id,
+        "hardware_id": event.hardware_id,
+        "grant_number": event.grant_number,
+        "details": event.details,
+        "published_at": None,
+        "purge_at": event.at + retention.audit_events_for,
+    }
+    return Create(path=paths.audit_event(event.event_id), fields=fields)
+
+
+def document_write(path: str, stored: Document | None, fields: Mapping[str, Plain]) -> Create | Update | None:
+    """Write what differs from the stored document, if anything does, under the condition that it is still that one."""
+    if stored is None:
+        return Create(path=path, fields=fields)
+    changed = {
+        name: value for name, value in fields.items() if name not in stored.fields or stored.fields[name] != value
+    }
+    return Update(path=path, fields=changed, unchanged_since=stored.update_time) if changed else None

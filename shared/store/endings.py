@@ -1,0 +1,41 @@
+"""Ending sessions: the session under its own precondition, its audit event, and a blind decrement of the counters.
+
+Freeing commutes, so it needs no condition on the counter and never starves behind acquires.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.rules.audit import ended as audit_ended
+from shared.rules.session import Session
+from shared.store.encoding import Retention, audit_event_write, document_write, seat_use_change, session_fields
+from shared.store.firestore import Document
+from shared.store.paths import OrganizationPaths
+from shared.store.writes import Write
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """A session as it is after its end, the document it was read from, and who ended it."""
+
+    session: Session
+    document: Document
+    actor: str
+
+
+def ending_writes(endings: Iterable[Ending], paths: OrganizationPaths, retention: Retention) -> list[Write]:
+    """Write the ends of sessions, their events, and one change of the counters for all of them."""
+    writes: list[Write] = []
+    freed: Counter[str] = Counter()
+    for ending in endings:
+        fields = session_fields(ending.session, retention)
+        write = document_write(ending.document.path, ending.document, fields)
+        writes.extend([] if write is None else [write])
+        writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))
+        freed[ending.session.license_id] += 1
+    if freed:
+        # Without a condition: on a counter that an admin deleted this leaves negative numbers, which no acquire trusts.
+        changes = {license_id: -seats for license_id, seats in freed.items()}
+        writes.append(seat_use_change(paths, changes, granted=0))
+    return writes

@@ -1,0 +1,76 @@
+"""Before anyone is refused, the refusal is checked against the session documents: they are the truth."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.rules.seat_use import SeatUse
+from shared.rules.session import Session
+from shared.store import queries
+from shared.store.documents import session_from
+from shared.store.firestore import Document, Firestore, Instant
+from shared.store.paths import OrganizationPaths
+
+Scope = str | None
+"""Whose seats: a license's (its id), or the whole organization's (``None``)."""
+
+MAX_LAPSED = 200
+"""Lapsed sessions ended in one commit at most; when more stand in the way, the next commit ends more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What the session documents say about one scope at the instant of the decision."""
+
+    open_count: int
+    lapsed: tuple[Document, ...]
+    next_to_lapse: Document | None
+    has_more_lapsed: bool
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """Every session document seen."""
+        return self.lapsed if self.next_to_lapse is None else (*self.lapsed, self.next_to_lapse)
+
+
+async def examine(
+    firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, wanted: int, at: Instant
+) -> Evidence:
+    """Look at the sessions of a scope as they were at ``at``. ``wanted`` is how many seats would have to be free.
+
+    Three queries at once, one round trip.
+    """
+    # A few more than wanted, lest documents that cannot be read stand in front of those that can.
+    limit = min(wanted + 20, MAX_LAPSED)
+    open_count, lapsed, next_to_lapse = await asyncio.gather(
+        firestore.count(paths.organization, queries.open_sessions(scope), at=at),
+        firestore.select(paths.organization, queries.lapsed_sessions(scope, now=at.now, limit=limit), at=at),
+        firestore.select(paths.organization, queries.next_to_lapse(scope, now=at.now), at=at),
+    )
+    # A session that cannot be read cannot be ended: it goes on counting until an admin mends or deletes it.
+    usable = tuple(document for document in lapsed if isinstance(session_from(document), Session))
+    return Evidence(
+        open_count=open_count,
+        lapsed=usable,
+        next_to_lapse=next_to_lapse[0] if next_to_lapse else None,
+        has_more_lapsed=bool(usable) and len(lapsed) == limit,
+    )
+
+
+async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: Instant) -> SeatUse:
+    """Take the counters from the sessions and the audit trail.
+
+    Costs one read per open session; only for counters that are missing or wrong.
+    """
+    documents, last = await asyncio.gather(
+        firestore.select(paths.organization, queries.seats_held(), at=at),
+        firestore.select(paths.organization, queries.last_grant(), at=at),
+    )
+    held = Counter(str(document.fields.get("license_id")) for document in documents)
+    return SeatUse(by_license=held, grants=last[0].fields["grant_number"] if last else 0)
+
+
+def agrees(use: SeatUse, evidence: Mapping[Scope, Evidence]) -> bool:
+    """Whether the counters say what the sessions say, in every scope that was looked at."""
+    return all(seen.open_count == (use.total if scope is None else use.of(scope)) for scope, seen in evidence.items())

@@ -1,0 +1,211 @@
+"""One Firestore database: reads of one instant, and commits that are written whole or not at all.
+
+It speaks the API's own requests (``BatchGetDocuments``, ``RunQuery``, ``RunAggregationQuery``, ``Commit``) through the
+client that Google generates for them. The friendlier ``AsyncClient`` hides what the seat protocol is made of: the read
+time, and a precondition on every write.
+
+Calls run in threads, on gRPC's single-threaded streams: a read of 64 documents then costs a quarter of the CPU that
+``grpc.aio`` takes, which wakes the event loop once for every document (``infra/decisions/0003-grpc-in-threads.md``).
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import grpc
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
+from google.cloud.firestore_v1.types import firestore as api
+from grpc.experimental import ChannelOptions
+
+from shared.store.errors import StoreUnavailable, committing, reading
+from shared.store.queries import Query
+from shared.store.values import Fields, decode, decode_fields
+from shared.store.writes import Write
+
+_CHANNEL_OPTIONS = [
+    (ChannelOptions.SingleThreadedUnaryStream, 1),
+    # A store that comes back is found again within a second; gRPC's own default waits up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]
+
+MAX_CALLS = 64
+"""Calls under way at a time in one instance; a group of one organization has one, or three while it checks refusals."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A stored document: its path in the database, its fields, and the version that a precondition names."""
+
+    path: str
+    fields: Fields
+    update_time: Any
+
+    @property
+    def document_id(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A moment of the database's own clock, at which further reads can be made."""
+
+    now: datetime
+    read_time: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Documents as they were at one instant. A document that does not exist is ``None``."""
+
+    at: Instant
+    documents: Mapping[str, Document | None]
+
+
+class Firestore:
+    """A connection to one database. Make it after the server has forked."""
+
+    def __init__(
+        self,
+        *,
+        project: str,
+        database: str = "(default)",
+        emulator_host: str | None = None,
+        answer_within: timedelta = timedelta(seconds=5),
+    ) -> None:
+        """Connect to the database with the platform's credentials, or to the emulator at ``emulator_host``.
+
+        ``answer_within`` bounds each call; a call that takes longer counts as unavailable.
+        """
+        self._database = f"projects/{project}/databases/{database}"
+        self._root = f"{self._database}/documents/"
+        # The protocol decides what is tried again, because only it knows what has to be read again first.
+        self._once: dict[str, Any] = {"retry": None, "timeout": answer_within.total_seconds(), "metadata": ()}
+        if emulator_host is not None:
+            channel = grpc.insecure_channel(emulator_host, options=_CHANNEL_OPTIONS)
+            # The emulator takes this bearer for a server's account, which security rules do not bind.
+            self._once["metadata"] = (("authorization", "Bearer owner"),)
+        else:
+            channel = FirestoreGrpcTransport.create_channel(options=_CHANNEL_OPTIONS)
+        self._channel = channel
+        self._api = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
+        self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="firestore")
+
+    def close(self) -> None:
+        """Close the connection; calls under way fail."""
+        self._channel.close()
+        self._threads.shutdown(wait=False)
+
+    async def read(self, paths: Collection[str], *, at: Instant | None = None) -> Snapshot:
+        """Read the documents, all of one instant: ``at``, or now. One round trip.
+
+        Raises:
+            StoreUnavailable: no answer.
+        """
+        request = api.BatchGetDocumentsRequest.pb()(database=self._database)
+        request.documents.extend(self._root + path for path in dict.fromkeys(paths))
+        if at is not None:
+            request.read_time.CopyFrom(at.read_time)
+        return await self._call(lambda: self._read(request))
+
+    async def select(self, parent: str, query: Query, *, at: Instant | None = None) -> list[Document]:
+        """Run a query over one collection below ``parent``, at an instant or now. One round trip.
+
+        Raises:
+            StoreUnavailable: no answer.
+        """
+        request = api.RunQueryRequest.pb()(parent=self._root + parent, structured_query=query.to_wire())
+        if at is not None:
+            request.read_time.CopyFrom(at.read_time)
+        return await self._call(lambda: self._select(request))
+
+    async def count(self, parent: str, query: Query, *, at: Instant) -> int:
+        """Count the documents that a query finds, without reading them. One round trip.
+
+        Raises:
+            StoreUnavailable: no answer.
+        """
+        request = api.RunAggregationQueryRequest.pb()(parent=self._root + parent)
+        counted = request.structured_aggregation_query
+        counted.structured_query.CopyFrom(query.to_wire())
+        counted.aggregations.add(alias="count").count.SetInParent()
+        request.read_time.CopyFrom(at.read_time)
+        return await self._call(lambda: self._count(request))
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        """Write everything, or nothing. One round trip.
+
+        Raises:
+            Conflict: a precondition no longer holds; nothing was written.
+            StoreUnavailable: no answer; everything was written or nothing.
+        """
+        request = api.CommitRequest.pb()(database=self._database)
+        for write in writes:
+            write.put_into(request.writes.add(), self._root)
+        await self._call(lambda: self._commit(request))
+
+    async def _call(self, blocking: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, blocking)
+
+    def _read(self, request: Any) -> Snapshot:  # noqa: ANN401 protobuf's generated messages have no static type
+        documents: dict[str, Document | None] = {}
+        newest = None
+        with reading():
+            wrapped = api.BatchGetDocumentsRequest.wrap(request)
+            for answer in map(api.BatchGetDocumentsResponse.pb, self._api.batch_get_documents(wrapped, **self._once)):
+                # Until an answer's read time nothing before it has changed, so the newest holds for all of them.
+                if newest is None or _order(answer.read_time) > _order(newest):
+                    newest = answer.read_time
+                if answer.HasField("found"):
+                    document = self._document(answer.found)
+                    documents[document.path] = document
+                elif answer.missing:
+                    documents[answer.missing.removeprefix(self._root)] = None
+        if newest is None:
+            message = "an empty answer to a read"
+            raise StoreUnavailable(message)
+        return Snapshot(at=Instant(now=newest.ToDatetime(tzinfo=UTC), read_time=newest), documents=documents)
+
+    def _select(self, request: Any) -> list[Document]:  # noqa: ANN401 as above
+        with reading():
+            answers = self._api.run_query(api.RunQueryRequest.wrap(request), **self._once)
+            return [
+                self._document(answer.document)
+                for answer in map(api.RunQueryResponse.pb, answers)
+                if answer.HasField("document")
+            ]
+
+    def _count(self, request: Any) -> int:  # noqa: ANN401 as above
+        with reading():
+            answers = self._api.run_aggregation_query(api.RunAggregationQueryRequest.wrap(request), **self._once)
+            for answer in map(api.RunAggregationQueryResponse.pb, answers):
+                if answer.HasField("result"):
+                    return int(decode(answer.result.aggregate_fields["count"]))
+        message = "an empty answer to a count"
+        raise StoreUnavailable(message)
+
+    def _commit(self, request: Any) -> None:  # noqa: ANN401 as above
+        with committing():
+            self._api.commit(api.CommitRequest.wrap(request), **self._once)
+
+    def _document(self, wire: Any) -> Document:  # noqa: ANN401 as above
+        return Document(
+            path=wire.name.removeprefix(self._root),
+            fields=decode_fields(wire.fields),
+            update_time=wire.update_time,
+        )
+
+
+def _order(timestamp: Any) -> tuple[int, int]:  # noqa: ANN401 protobuf's generated messages have no static type
+    return timestamp.seconds, timestamp.nanos

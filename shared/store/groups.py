@@ -1,0 +1,187 @@
+"""Group commit: the requests of an organization that wait while a commit is under way are decided together in the next.
+
+One read, one fold of the pure rule over the requests, one commit, one answer each. Nothing waits when idle: the first
+request goes at once.
+
+::
+
+    arrive   a   b c d        e f
+    commit   |-- a --|-- b c d --|-- e f --|
+
+What is promised to every request that is submitted: it is answered exactly once, or its caller has gone; it is
+answered by its deadline; no request fails because of another one in its group.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from google.api_core.retry_async import AsyncRetry, if_exception_type
+
+from shared.store.errors import Contended, StoreError, StoreUnavailable
+from shared.store.writes import Write
+
+logger = logging.getLogger(__name__)
+
+Request = TypeVar("Request")
+Outcome = TypeVar("Outcome")
+
+MAX_GROUP = 200
+"""Requests decided together at most, so that a commit stays well below Firestore's 10 MiB."""
+
+
+class Undecided:
+    """The answer to a request that needs another round: what this commit writes has to be seen first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision(Generic[Outcome]):
+    """What an attempt decided: an outcome for each request, in their order, valid once the writes are committed."""
+
+    outcomes: Sequence[Outcome | Undecided]
+    writes: Sequence[Write]
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answered(Generic[Outcome]):
+    """An outcome, and the instant by the database's clock for which it was decided."""
+
+    outcome: Outcome
+    now: datetime
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter(Generic[Request, Outcome]):
+    request: Request
+    answer: asyncio.Future[Answered[Outcome]]
+
+
+class GroupCommit(Generic[Request, Outcome]):
+    """The requests of one kind of one organization. Belongs to the event loop it is used in."""
+
+    def __init__(
+        self,
+        *,
+        decide: Callable[[Sequence[Request]], Awaitable[Decision[Outcome]]],
+        commit: Callable[[Sequence[Write]], Awaitable[None]],
+        answer_within: timedelta,
+    ) -> None:
+        """``decide`` reads and decides, writing nothing; it runs again for every attempt."""
+        self._decide = decide
+        self._commit = commit
+        self._answer_within = answer_within
+        self._waiting: deque[_Waiter[Request, Outcome]] = deque()
+        self._group: list[_Waiter[Request, Outcome]] = []
+        self._alone = 0
+        self._trouble: Exception | None = None
+        self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits."""
+        return self._runner is None
+
+    async def submit(self, request: Request) -> Answered[Outcome]:
+        """Have the request decided with others. Asking again after an error is safe.
+
+        Raises:
+            Contended: other instances were faster until the deadline.
+            StoreUnavailable: Firestore did not answer until the deadline.
+        """
+        waiter = _Waiter[Request, Outcome](request, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiter)
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+        try:
+            async with asyncio.timeout(self._answer_within.total_seconds()):
+                return await waiter.answer
+        except TimeoutError:
+            raise self._too_late() from self._trouble
+
+    async def _run(self) -> None:
+        # Full jitter, so that instances which collided once do not collide again in step.
+        patiently = AsyncRetry(
+            predicate=if_exception_type(StoreError), initial=0.02, maximum=0.5, multiplier=2, timeout=None
+        )
+        try:
+            while self._gather():
+                await patiently(self._attempt)()
+        finally:
+            self._runner = None
+            # Only reached with somebody waiting when the event loop is being stopped.
+            for waiter in (*self._group, *self._waiting):
+                if not waiter.answer.done():
+                    waiter.answer.set_exception(StoreUnavailable("the instance is shutting down; asking again is safe"))
+
+    def _gather(self) -> list[_Waiter[Request, Outcome]]:
+        """Let those go who have been answered or have given up, and fill the group from those who wait."""
+        self._group = [waiter for waiter in self._group if not waiter.answer.done()]
+        room = 1 if self._alone else MAX_GROUP
+        while self._waiting and len(self._group) < room:
+            waiter = self._waiting.popleft()
+            if not waiter.answer.done():
+                self._group.append(waiter)
+        return self._group
+
+    async def _attempt(self) -> None:
+        """Decide and commit once for everyone who waits by now, those who joined during a retry included."""
+        group = self._gather()
+        if not group:
+            return
+        try:
+            decision = await self._decide([waiter.request for waiter in group])
+            if decision.writes:
+                await self._commit(decision.writes)
+        except StoreError as error:
+            self._trouble = error
+            raise
+        except Exception as error:  # noqa: BLE001 whatever one request provokes, its neighbours must not feel it
+            self._set_apart(group, error)
+            return
+        self._trouble = None
+        self._alone = max(0, self._alone - 1)
+        for waiter, outcome in zip(group, decision.outcomes, strict=True):
+            if not isinstance(outcome, Undecided) and not waiter.answer.done():
+                waiter.answer.set_result(Answered(outcome=outcome, now=decision.now))
+
+    def _set_apart(self, group: list[_Waiter[Request, Outcome]], error: Exception) -> None:
+        """Find the request at fault by deciding each of the group alone; alone, the fault is its own."""
+        if len(group) > 1:
+            logger.warning("a group of %d failed together; each is now decided alone", len(group), exc_info=error)
+            self._alone = len(group)
+            self._waiting.extendleft(reversed(group))
+            self._group = []
+            return
+        self._alone = max(0, self._alone - 1)
+        if not group[0].answer.done():
+            group[0].answer.set_exception(error)
+
+    def _too_late(self) -> StoreError:
+        if isinstance(self._trouble, StoreUnavailable):
+            return StoreUnavailable("Firestore did not answer before the deadline; asking again is safe")
+        return Contended("others changed the same seats, or waited for them, until the deadline; asking again is safe")
+
+
+class Groups(Generic[Request, Outcome]):
+    """One group per organization, kept only while somebody waits in it."""
+
+    def __init__(self, make: Callable[[str], GroupCommit[Request, Outcome]]) -> None:
+        """``make`` builds the group of an organization."""
+        self._make = make
+        self._by_organization: dict[str, GroupCommit[Request, Outcome]] = {}
+
+    async def submit(self, organization_id: str, request: Request) -> Answered[Outcome]:
+        """Have the request decided with others of its organization; raises as ``GroupCommit.submit`` does."""
+        group = self._by_organization.get(organization_id)
+        if group is None:
+            group = self._by_organization[organization_id] = self._make(organization_id)
+        try:
+            return await group.submit(request)
+        finally:
+            if group.is_idle and self._by_organization.get(organization_id) is group:
+                del self._by_organization[organization_id]

@@ -1,0 +1,134 @@
+"""Heartbeat in the store: two round trips for a group, one when no lease needs to change."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from cachetools import LRUCache
+
+from shared.rules.audit import SYSTEM
+from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
+from shared.rules.session import Session
+from shared.store.documents import license_from, organization_from, session_from, user_from
+from shared.store.encoding import document_write, session_fields
+from shared.store.endings import Ending, ending_writes
+from shared.store.firestore import Document, Firestore, Snapshot
+from shared.store.groups import Answered, Decision, GroupCommit, Groups
+from shared.store.paths import OrganizationPaths
+from shared.store.policy import Policy
+from shared.store.writes import Write
+
+MAX_REMEMBERED = 100_000
+"""Sessions whose license one instance remembers; a forgotten one costs one more round trip."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeartbeatRequest:
+    """The caller goes on using the seat of this session."""
+
+    user_id: str
+    session_id: str
+
+
+class Heartbeats:
+    """The heartbeats of one function instance, over all organizations."""
+
+    def __init__(self, firestore: Firestore, policy: Policy) -> None:
+        """Use the connection for every organization."""
+        self._firestore = firestore
+        self._policy = policy
+        # A session's id is made from its license's, so what is remembered here can never become wrong.
+        self._license_of: LRUCache[str, str] = LRUCache(MAX_REMEMBERED)
+        self._groups = Groups[HeartbeatRequest, HeartbeatOutcome](
+            lambda organization_id: GroupCommit(
+                decide=partial(self._decide, OrganizationPaths(organization_id)),
+                commit=firestore.commit,
+                answer_within=policy.answer_within,
+            )
+        )
+
+    async def heartbeat(self, organization_id: str, request: HeartbeatRequest) -> Answered[HeartbeatOutcome]:
+        """Keep the session's seat, or end the session when the right to it is gone. Asking again is safe.
+
+        Raises:
+            Contended: others changed the session until the deadline.
+            StoreUnavailable: Firestore did not answer until the deadline.
+        """
+        return await self._groups.submit(organization_id, request)
+
+    async def _decide(
+        self, paths: OrganizationPaths, requests: Sequence[HeartbeatRequest]
+    ) -> Decision[HeartbeatOutcome]:
+        snapshot, licenses = await self._read(paths, requests)
+        stored, now = snapshot.documents, snapshot.at.now
+        organization = organization_from(stored[paths.organization])
+        parsed = {
+            license_id: license_from(document, default_lease_for=self._policy.default_lease_for)
+            for license_id, document in licenses.items()
+        }
+        sessions = {request.session_id: session_from(stored[paths.session(request.session_id)]) for request in requests}
+        outcomes: list[HeartbeatOutcome] = []
+        for request in requests:
+            session = sessions[request.session_id]
+            standing = Standing(
+                organization=organization,
+                user=user_from(stored[paths.user(request.user_id)]),
+                license=parsed[session.license_id] if isinstance(session, Session) else None,
+                session=session,
+            )
+            outcome = heartbeat(standing, user_id=request.user_id, now=now)
+            if isinstance(outcome, Extended | Stopped):
+                sessions[request.session_id] = outcome.session
+            outcomes.append(outcome)
+        return Decision(outcomes=outcomes, writes=self._writes(paths, outcomes, stored), now=now)
+
+    async def _read(
+        self, paths: OrganizationPaths, requests: Sequence[HeartbeatRequest]
+    ) -> tuple[Snapshot, Mapping[str, Document | None]]:
+        """Read what the decisions need. Licenses are read along with the sessions where this instance knows them."""
+        known = {
+            license_id for request in requests if (license_id := self._license_of.get(request.session_id)) is not None
+        }
+        snapshot = await self._firestore.read(
+            [
+                paths.organization,
+                *(paths.license(license_id) for license_id in known),
+                *(paths.user(request.user_id) for request in requests),
+                *(paths.session(request.session_id) for request in requests),
+            ]
+        )
+        needed = set()
+        for request in requests:
+            session = session_from(snapshot.documents[paths.session(request.session_id)])
+            if isinstance(session, Session):
+                needed.add(session.license_id)
+                self._license_of[request.session_id] = session.license_id
+        licenses = {license_id: snapshot.documents[paths.license(license_id)] for license_id in known}
+        if missing := needed - known:
+            more = await self._firestore.read([paths.license(license_id) for license_id in missing], at=snapshot.at)
+            licenses |= {license_id: more.documents[paths.license(license_id)] for license_id in missing}
+        return snapshot, licenses
+
+    def _writes(
+        self,
+        paths: OrganizationPaths,
+        outcomes: Sequence[HeartbeatOutcome],
+        stored: Mapping[str, Document | None],
+    ) -> list[Write]:
+        writes: list[Write] = []
+        endings: list[Ending] = []
+        for outcome in outcomes:
+            if not isinstance(outcome, Extended | Stopped):
+                continue
+            path = paths.session(outcome.session.session_id)
+            document = stored[path]
+            if document is None:
+                message = f"a session that was not read cannot be changed: {path}"
+                raise AssertionError(message)
+            if isinstance(outcome, Stopped):
+                endings.append(Ending(session=outcome.session, document=document, actor=SYSTEM))
+            else:
+                fields = session_fields(outcome.session, self._policy.retention)
+                write = document_write(path, document, fields)
+                writes.extend([] if write is None else [write])
+        return writes + ending_writes(endings, paths, self._policy.retention)

@@ -1,0 +1,63 @@
+"""Where documents are. Every path starts at one organization: the store offers no other way to name a document."""
+
+import re
+from dataclasses import dataclass
+
+_NO_DOCUMENT_ID = re.compile(r"\.{1,2}|__.*__|.*/.*|", re.DOTALL)
+_MAX_ID_BYTES = 1500
+
+
+def can_be_document_id(text: str) -> bool:
+    """Whether Firestore accepts the text as a document's id.
+
+    Source: Firestore's documented limits on ids (1 to 1,500 bytes, no ``/``, not ``.`` or ``..``, not ``__.*__``).
+    """
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return size <= _MAX_ID_BYTES and _NO_DOCUMENT_ID.fullmatch(text) is None
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationPaths:
+    """The documents of one organization, relative to the database's root."""
+
+    organization_id: str
+
+    def __post_init__(self) -> None:
+        """Refuse an id that would lead out of the organization's tree."""
+        self._id(self.organization_id)
+
+    @property
+    def organization(self) -> str:
+        """The organization's own document, and the prefix of all others."""
+        return f"organizations/{self.organization_id}"
+
+    @property
+    def seats(self) -> str:
+        """The counter document."""
+        return f"{self.organization}/usage/seats"
+
+    def user(self, user_id: str) -> str:
+        """One user."""
+        return f"{self.organization}/users/{self._id(user_id)}"
+
+    def license(self, license_id: str) -> str:
+        """One license."""
+        return f"{self.organization}/licenses/{self._id(license_id)}"
+
+    def session(self, session_id: str) -> str:
+        """One session."""
+        return f"{self.organization}/sessions/{self._id(session_id)}"
+
+    def audit_event(self, event_id: str) -> str:
+        """One audit event."""
+        return f"{self.organization}/audit_events/{self._id(event_id)}"
+
+    @staticmethod
+    def _id(text: str) -> str:
+        if not can_be_document_id(text):
+            message = f"not a document id: {text!r}"
+            raise ValueError(message)
+        return text

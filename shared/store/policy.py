@@ -1,0 +1,19 @@
+"""What the operations need to know of the settings."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.store.encoding import Retention
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How the store behaves, the same for every organization.
+
+    ``default_lease_for`` holds for licenses that say nothing of it; every request is answered within
+    ``answer_within``.
+    """
+
+    default_lease_for: timedelta
+    answer_within: timedelta
+    retention: Retention

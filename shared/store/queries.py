@@ -1,0 +1,133 @@
+"""Every query that the store runs, in one place, because each one that Firestore cannot answer from its built-in
+single-field indexes needs a composite index in ``infra/firestore.indexes.json``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from google.cloud.firestore_v1.types import query as query_types
+
+from shared.store.values import Plain, encode_into
+
+WireQuery = query_types.StructuredQuery.pb()
+_Operator = query_types.StructuredQuery.FieldFilter.Operator
+_Direction = query_types.StructuredQuery.Direction
+_AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
+
+Comparison = Literal["==", "<=", ">"]
+_OPERATORS = {
+    "==": _Operator.EQUAL,
+    "<=": _Operator.LESS_THAN_OR_EQUAL,
+    ">": _Operator.GREATER_THAN,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """A query over one collection of one organization."""
+
+    collection: str
+    where: tuple[tuple[str, Comparison, Plain], ...] = ()
+    order_by: str | None = None
+    last_first: bool = False
+    limit: int | None = None
+    only_fields: tuple[str, ...] = ()
+
+    @property
+    def index_fields(self) -> tuple[str, ...]:
+        """The fields of the composite index that answers it: equalities first, then the range or order."""
+        equal = [name for name, comparison, _ in self.where if comparison == "=="]
+        ranged = [name for name, comparison, _ in self.where if comparison != "=="]
+        ordered = [] if self.order_by is None else [self.order_by]
+        return tuple(dict.fromkeys([*equal, *ranged, *ordered]))
+
+    def to_wire(self) -> Any:  # noqa: ANN401 protobuf's generated messages have no static type
+        """Build the protobuf ``StructuredQuery``."""
+        wire = WireQuery()
+        wire.from_.add().collection_id = self.collection
+        if self.where:
+            wire.where.composite_filter.op = _AND
+        for name, comparison, value in self.where:
+            condition = wire.where.composite_filter.filters.add()
+            if value is None:
+                condition.unary_filter.op = query_types.StructuredQuery.UnaryFilter.Operator.IS_NULL
+                condition.unary_filter.field.field_path = name
+            else:
+                condition.field_filter.op = _OPERATORS[comparison]
+                condition.field_filter.field.field_path = name
+                encode_into(condition.field_filter.value, value)
+        if self.order_by is not None:
+            order = wire.order_by.add()
+            order.field.field_path = self.order_by
+            order.direction = _Direction.DESCENDING if self.last_first else _Direction.ASCENDING
+        if self.limit is not None:
+            wire.limit.value = self.limit
+        for name in self.only_fields:
+            wire.select.fields.add().field_path = name
+        return wire
+
+
+def licenses_with_key(license_key: str) -> Query:
+    """The licenses with this key: one, or a slip in the console."""
+    return Query(collection="licenses", where=(("license_key", "==", license_key),), limit=2)
+
+
+def all_licenses() -> Query:
+    """Every license of the organization."""
+    return Query(collection="licenses")
+
+
+def open_sessions(license_id: str | None = None) -> Query:
+    """The sessions that have not ended, of one license or of the whole organization."""
+    return Query(collection="sessions", where=(*_of(license_id), ("ended_at", "==", None)))
+
+
+def seats_held() -> Query:
+    """The license of every session that has not ended: what the counters should say."""
+    return Query(collection="sessions", where=(("ended_at", "==", None),), only_fields=("license_id",))
+
+
+def last_grant() -> Query:
+    """The audit event of the latest grant."""
+    return Query(
+        collection="audit_events", where=(("grant_number", ">", 0),), order_by="grant_number", last_first=True, limit=1
+    )
+
+
+def lapsed_sessions(license_id: str | None, *, now: datetime, limit: int) -> Query:
+    """The open sessions whose lease has run out, longest ago first."""
+    return Query(
+        collection="sessions",
+        where=(*_of(license_id), ("ended_at", "==", None), ("lease_expires_at", "<=", now)),
+        order_by="lease_expires_at",
+        limit=limit,
+    )
+
+
+def next_to_lapse(license_id: str | None, *, now: datetime) -> Query:
+    """The live session whose lease ends first."""
+    return Query(
+        collection="sessions",
+        where=(*_of(license_id), ("ended_at", "==", None), ("lease_expires_at", ">", now)),
+        order_by="lease_expires_at",
+        limit=1,
+    )
+
+
+def every_query() -> Iterator[Query]:
+    """One of each query above, for the test that holds them and the indexes together."""
+    now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    yield licenses_with_key("key")
+    yield all_licenses()
+    yield seats_held()
+    yield last_grant()
+    for license_id in (None, "license"):
+        yield open_sessions(license_id)
+        yield lapsed_sessions(license_id, now=now, limit=1)
+        yield next_to_lapse(license_id, now=now)
+
+
+def _of(license_id: str | None) -> tuple[tuple[str, Comparison, Plain], ...]:
+    return () if license_id is None else (("license_id", "==", license_id),)

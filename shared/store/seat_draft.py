@@ -1,0 +1,166 @@
+"""The seats of one organization while a group of acquires is decided: what was read, and what will be written.
+
+An attempt that is repeated starts with a new draft; nothing here touches the network.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.rules.acquire import (
+    AcquireOutcome,
+    Device,
+    Granted,
+    Renewed,
+    Standing,
+    acquire,
+)
+from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, usage_repaired
+from shared.rules.audit import ended as audit_ended
+from shared.rules.license import License
+from shared.rules.organization import Organization
+from shared.rules.refusal import Unusable
+from shared.rules.seat_use import SeatUse
+from shared.rules.session import EndReason, Session, ended, session_id_of
+from shared.rules.user import User
+from shared.store.documents import session_from
+from shared.store.encoding import (
+    Retention,
+    audit_event_write,
+    document_write,
+    seat_use_change,
+    seat_use_fields,
+    session_fields,
+)
+from shared.store.firestore import Document
+from shared.store.license_keys import Found
+from shared.store.paths import OrganizationPaths
+from shared.store.writes import Write
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tenant:
+    """The documents that the acquires of a group share, parsed."""
+
+    paths: OrganizationPaths
+    organization: Organization | Unusable | None
+    users: Mapping[str, User | Unusable | None]
+    licenses: Mapping[str, License | Unusable | None]
+    seats: Document | None
+    use: SeatUse | None
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class SeatDraft:
+    """One attempt at the acquires of a group.
+
+    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far.
+    """
+
+    tenant: Tenant
+    now: datetime
+    use: SeatUse
+    stored_sessions: Mapping[str, Document | None]
+    _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
+    _changes: Counter[str] = field(default_factory=Counter)
+    _granted: int = 0
+    _events: list[AuditEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Parse the sessions and report counters that were wrong."""
+        self._sessions = {key: session_from(document) for key, document in self.stored_sessions.items()}
+        before = self.tenant.use
+        if before is not None and before != self.use:
+            event = usage_repaired(at=self.now, before=before.by_license, after=self.use.by_license)
+            self._events.append(event)
+        elif before is None and self.tenant.seats is not None:
+            shown = {"unusable": True}
+            self._events.append(usage_repaired(at=self.now, before=shown, after=self.use.by_license))
+
+    @property
+    def in_use(self) -> SeatUse:
+        """Seats in use after everything decided so far."""
+        return self.use.changed(self._changes, granted=self._granted)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """Every session known to the draft, as it will be."""
+        return [session for session in self._sessions.values() if isinstance(session, Session)]
+
+    def end_lapsed(self, session_id: str) -> None:
+        """End a session whose lease has run out; its seat can be given away in the same commit."""
+        session = self._sessions[session_id]
+        if isinstance(session, Session):
+            self._end(ended(session, reason=EndReason.EXPIRED, now=self.now))
+
+    def acquire(self, *, user_id: str, found: Found, device: Device) -> AcquireOutcome:
+        """Decide one request, for the license found for its key, on top of those decided before it."""
+        license_: License | Unusable | None = None
+        session: Session | Unusable | None = None
+        if isinstance(found, str):
+            license_ = self.tenant.licenses[found]
+            session_id = session_id_of(license_id=found, user_id=user_id, hardware_id=device.hardware_id)
+            session = self._sessions[session_id]
+        else:
+            license_ = found
+        standing = Standing(
+            organization=self.tenant.organization,
+            user=self.tenant.users[user_id],
+            license=license_,
+            session=session,
+            use=self.in_use,
+        )
+        outcome = acquire(standing, device, now=self.now)
+        if isinstance(outcome, Granted):
+            if outcome.replaced is not None:
+                self._end(outcome.replaced)
+            self._changes[outcome.session.license_id] += 1
+            self._granted += 1
+            self._sessions[outcome.session.session_id] = outcome.session
+            number, details = self.in_use.grants, self._use_of(outcome.license)
+            self._events.append(acquired(outcome.session, grant_number=number, details=details))
+        elif isinstance(outcome, Renewed):
+            self._sessions[outcome.session.session_id] = outcome.session
+        return outcome
+
+    def writes(self, retention: Retention) -> list[Write]:
+        """Everything that the decisions change, each under the condition that what they looked at still holds."""
+        paths = self.tenant.paths
+        writes: list[Write] = []
+        for session_id, session in self._sessions.items():
+            if isinstance(session, Session):
+                fields = session_fields(session, retention)
+                write = document_write(paths.session(session_id), self.stored_sessions[session_id], fields)
+                if write is not None:
+                    writes.append(write)
+        writes.extend(audit_event_write(event, paths, retention) for event in self._events)
+        if self._events:
+            writes.extend(self._counters())
+        return writes
+
+    def _counters(self) -> list[Write]:
+        """Keep the counters.
+
+        Added to blindly, they make no release wait for an acquire and no acquire for a release. That no two instances
+        give the same seat away is seen to by the number of the grant, which names its audit event.
+        """
+        paths = self.tenant.paths
+        if self.tenant.use == self.use:
+            return [seat_use_change(paths, self._changes, granted=self._granted)]
+        fields = seat_use_fields(self.in_use, now=self.now)
+        repaired = document_write(paths.seats, self.tenant.seats, fields)
+        return [] if repaired is None else [repaired]
+
+    def _end(self, session: Session) -> None:
+        self._changes[session.license_id] -= 1
+        self._sessions[session.session_id] = session
+        self._events.append(audit_ended(session, actor=SYSTEM))
+
+    def _use_of(self, license_: License) -> dict[str, Detail]:
+        in_use, organization = self.in_use, self.tenant.organization
+        cap = organization.max_concurrent_seats if isinstance(organization, Organization) else None
+        return {
+            "seats": {"in_use": in_use.of(license_.license_id), "max": license_.max_concurrent_seats},
+            "organization_seats": {"in_use": in_use.total, "max": cap},
+        }

@@ -1,0 +1,70 @@
+"""Writes, each with the condition under which it may happen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from google.cloud.firestore_v1.field_path import FieldPath
+from google.cloud.firestore_v1.types import write as write_types
+
+from shared.store.values import Plain, encode_fields, encode_into
+
+_REQUEST_TIME = write_types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
+
+
+class Write(Protocol):
+    """Something that a commit does to one document."""
+
+    def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 protobuf's generated messages have no static type
+        """Fill a protobuf ``Write``; ``root`` is the prefix that makes a path a full document name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Create:
+    """Create a document; the commit fails when it exists."""
+
+    path: str
+    fields: Mapping[str, Plain]
+
+    def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
+        """Fill a protobuf ``Write``."""
+        wire.update.name = root + self.path
+        encode_fields(wire.update.fields, self.fields)
+        wire.current_document.exists = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Update:
+    """Set some fields of a document and leave the others; the commit fails when the document is no longer the one read.
+
+    Fields are named at the top level of the document; a map is replaced as a whole.
+    """
+
+    path: str
+    fields: Mapping[str, Plain]
+    unchanged_since: Any
+
+    def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
+        """Fill a protobuf ``Write``."""
+        wire.update.name = root + self.path
+        encode_fields(wire.update.fields, self.fields)
+        wire.update_mask.field_paths.extend(self.fields)
+        wire.current_document.update_time.CopyFrom(self.unchanged_since)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Add:
+    """Add to numbers, whatever they are by then, and note the time. It commutes, so it needs no condition."""
+
+    path: str
+    numbers: Mapping[tuple[str, ...], int]
+    timestamp_field: str = field(default="updated_at")
+
+    def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
+        """Fill a protobuf ``Write``."""
+        wire.transform.document = root + self.path
+        for parts, number in self.numbers.items():
+            change = wire.transform.field_transforms.add(field_path=FieldPath(*parts).to_api_repr())
+            encode_into(change.increment, number)
+        stamp = wire.transform.field_transforms.add(field_path=self.timestamp_field)
+        stamp.set_to_server_value = _REQUEST_TIME
