@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from infra.local.gateway import serve_gateway
 from infra.local.jars import FIRESTORE, PUBSUB, JarError, find_jar
 from infra.local.processes import StartError
 from infra.local.seed import firestore_client, seed_organization
-from infra.local.stack import PROJECT, Stack, running_stack
+from infra.local.stack import PROJECT, STATE_FOLDER, Stack, running_stack
 from infra.local.tokens import unsigned_token
 
 app = typer.Typer(help="Run Seatlease on this machine, on Google's emulators.", no_args_is_help=True)
@@ -48,6 +49,7 @@ class _ToldToStop(BaseException):
 
 @app.command()
 def serve(
+    *,
     port: Annotated[int | None, typer.Option(help="Port of the gateway; a free one when left out.")] = None,
     firestore: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Attach to a Firestore emulator that runs already.")
@@ -55,6 +57,7 @@ def serve(
     project: _Project = PROJECT,
     lease_seconds: _LeaseSeconds = None,
     seats: Annotated[int, typer.Option(min=0, help="Seats of the seeded license.")] = 3,
+    state_folder: Annotated[Path, typer.Option(hidden=True, help="Where stack.json is written.")] = STATE_FOLDER,
 ) -> None:
     """Serve every function under /v1/ until Ctrl-C, with an organization to try them on."""
     _stop_on_signals()
@@ -66,7 +69,7 @@ def serve(
         ):
             if firestore is None:
                 seed(organization=ORGANIZATION, firestore=stack.firestore_emulator_host, project=project, seats=seats)
-            published = stack.publish()
+            published = stack.publish(state_folder)
             _tell(stack)
             threading.Event().wait()
     except _ToldToStop:

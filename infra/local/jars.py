@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import platformdirs
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 JARS_VARIABLE = "SEATLEASE_EMULATOR_JARS"
@@ -146,7 +147,7 @@ def _fetch(published: Published, part: Path) -> None:
     )
     with (
         httpx.stream("GET", published.url, headers=headers, follow_redirects=True, timeout=30) as response,
-        Progress(*columns) as progress,
+        Progress(*columns, console=Console(stderr=True)) as progress,
     ):
         response.raise_for_status()
         # A server that does not know ranges sends the whole file again.
@@ -165,9 +166,11 @@ def _extract(archive: Path, member: str, into: Path) -> Path:
             message = f"{archive.name} holds {len(names)} files named {member}, not one"
             raise JarError(message)
         target = into / Path(names[0]).name
-        with files.open(names[0]) as source, target.open("wb") as file:
+        # Under its own name only when it is whole: half a jar would be found, and taken, ever after.
+        part = into / f"{target.name}.part"
+        with files.open(names[0]) as source, part.open("wb") as file:
             shutil.copyfileobj(source, file)
-    return target
+    return part.rename(target)
 
 
 def _cloud_sdk_roots() -> list[Path]:

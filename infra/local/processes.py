@@ -28,6 +28,22 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def require_free(port: int) -> None:
+    """Refuse a port that somebody listens on: what answers there would be taken for the program started on it.
+
+    Raises:
+        StartError: the port is taken. Nothing was started.
+    """
+    with socket.socket() as listener:
+        # As servers do: connections that a former listener closed a moment ago do not count.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            message = f"cannot listen on port {port}: {error.strerror}; choose another with --port, or leave it out"
+            raise StartError(message) from error
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
     """A running program, its output in a file, and the address where it answers HTTP."""
@@ -101,3 +117,11 @@ class Process:
         """Send a signal to the program and to what it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, number)
+
+
+def stop_together(processes: Sequence[Process]) -> None:
+    """Ask all of them to stop, then wait for each."""
+    for process in processes:
+        process.signal(signal.SIGTERM)
+    for process in processes:
+        process.stop()

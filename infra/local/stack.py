@@ -11,10 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
-
 from infra.local.emulators import start_firestore, start_pubsub
-from infra.local.processes import Process, free_port
+from infra.local.processes import Process, free_port, require_free, stop_together
 from infra.local.serving import function_environment, start_function
 from infra.stage import ROOT, function_names
 
@@ -51,9 +49,17 @@ class Stack:
 def _is_owned_by_another(path: Path, pid: int) -> bool:
     try:
         owner = int(json.loads(path.read_text())["pid"])
-    except (FileNotFoundError, ValueError, KeyError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
-    return owner != pid and psutil.pid_exists(owner)
+    if owner == pid:
+        return False
+    try:
+        os.kill(owner, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it runs, as somebody else
+    return True
 
 
 @contextmanager
@@ -74,31 +80,31 @@ def running_stack(
         StartError: something did not start.
     """
     port = port or free_port()
+    require_free(port)
     work = Path(tempfile.mkdtemp(prefix="seatlease-"))
     with ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, work, ignore_errors=True)
         logs = work / "logs"
         pubsub: str | None = None
-        started: list[Process] = []
+        emulators: list[Process] = []
+        cleanup.callback(stop_together, emulators)
         if firestore is None:
             firestore_port, pubsub_port = free_port(), free_port()
-            started.append(start_firestore(port=firestore_port, log_folder=logs))
-            cleanup.callback(started[-1].stop)
-            started.append(start_pubsub(port=pubsub_port, log_folder=logs))
-            cleanup.callback(started[-1].stop)
+            emulators.append(start_firestore(port=firestore_port, log_folder=logs))
+            emulators.append(start_pubsub(port=pubsub_port, log_folder=logs))
             firestore, pubsub = f"127.0.0.1:{firestore_port}", f"127.0.0.1:{pubsub_port}"
+        started: list[Process] = []
+        cleanup.callback(stop_together, started)
         environment = function_environment(project=project, firestore=firestore, lease_seconds=lease_seconds)
         functions: dict[str, str] = {}
         for name in function_names():
             started.append(start_function(name, work=work, environment=environment))
-            cleanup.callback(started[-1].stop)
             functions[name] = started[-1].url
         routes = [f"--route={name}={url}" for name, url in functions.items()]
         command = [sys.executable, "-m", "infra.local", "gateway", f"--port={port}", *routes]
         started.append(Process.start("gateway", command, port=port, log_folder=logs, cwd=ROOT))
-        cleanup.callback(started[-1].stop)
         with ThreadPoolExecutor() as waiting:
-            list(waiting.map(Process.wait_until_ready, started))
+            list(waiting.map(Process.wait_until_ready, [*emulators, *started]))
         yield Stack(
             base_url=f"http://127.0.0.1:{port}",
             project=project,

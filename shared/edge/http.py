@@ -9,7 +9,7 @@ from functools import wraps
 from uuid import uuid4
 
 import functions_framework.aio
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shared.edge.answers import error_answer
@@ -62,13 +62,15 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
 
 def _check_method(request: Request, method: str) -> None:
     if request.method != method:
-        raise ApiError(Code.METHOD_NOT_ALLOWED, f"use {method}", headers={"Allow": method})
+        raise ApiError(Code.METHOD_NOT_ALLOWED, f"this function answers {method} only", headers={"Allow": method})
 
 
 def _as_api_error(error: Exception) -> ApiError:
     match error:
         case ApiError():
             return error
+        case ClientDisconnect():
+            return ApiError(Code.INVALID_REQUEST, "the request ended before its body did")
         case Contended():
             return ApiError(Code.CONTENTION, str(error), headers=_RETRY_SOON)
         case StoreUnavailable():

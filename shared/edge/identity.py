@@ -19,6 +19,9 @@ from shared.store.paths import can_be_document_id
 MAX_REMEMBERED = 10_000
 """Verified tokens that one instance remembers; a forgotten one costs one verification, some milliseconds."""
 
+KEYS_WITHIN_SECONDS = 4
+"""Google's keys are fetched at the first token and when they rotate; a request waits this long for them at most."""
+
 _MAX_TOKEN_LENGTH = 8_192
 
 
@@ -50,7 +53,9 @@ class Tokens:
 
     def __init__(self, *, project: str) -> None:
         """Accept the tokens of one Firebase project."""
-        self._app = firebase_admin.initialize_app(_NoCredentials(), {"projectId": project}, name=f"verify-{project}")
+        self._app = firebase_admin.initialize_app(
+            _NoCredentials(), {"projectId": project, "httpTimeout": KEYS_WITHIN_SECONDS}, name=f"verify-{project}"
+        )
         # Keyed by a hash: a memory dump holds no token.
         self._verified: LRUCache[bytes, _Verified] = LRUCache(MAX_REMEMBERED)
 

@@ -28,7 +28,7 @@ class Environment(StrEnum):
 class Settings(BaseSettings):
     """Everything that a function takes from its environment; each name below, in capitals, behind ``SEATLEASE_``."""
 
-    model_config = SettingsConfigDict(env_prefix="SEATLEASE_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="SEATLEASE_", frozen=True, extra="ignore")
 
     environment: Environment
     project: Annotated[str, Field(min_length=1, validation_alias="GOOGLE_CLOUD_PROJECT")]
@@ -45,37 +45,21 @@ class Settings(BaseSettings):
     auth_emulator_host: Annotated[str | None, Field(validation_alias="FIREBASE_AUTH_EMULATOR_HOST")] = None
 
     @model_validator(mode="after")
-    def _no_emulator_where_it_counts(self) -> Self:
-        emulators = sorted(name for name, value in os.environ.items() if name.endswith("_EMULATOR_HOST") and value)
-        if emulators and self.platform_service:
-            message = (
-                f"{', '.join(emulators)} set on the platform (K_SERVICE={self.platform_service}): "
-                "that would switch authentication off; remove it"
-            )
-            raise ValueError(message)
-        if emulators and self.environment is Environment.PRODUCTION:
-            message = f"{', '.join(emulators)} set with SEATLEASE_ENVIRONMENT=production; remove one or the other"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _not_a_test_in_the_cloud(self) -> Self:
-        if self.platform_service and self.environment is Environment.TEST:
-            message = "SEATLEASE_ENVIRONMENT=test on the platform (K_SERVICE is set); use development or production"
-            raise ValueError(message)
+    def _no_contradictions(self) -> Self:
+        problems = []
+        if self.environment is Environment.PRODUCTION and (emulators := _emulators()):
+            problems.append(f"{emulators} set with SEATLEASE_ENVIRONMENT=production; remove one or the other")
+        if self.environment is Environment.TEST and self.platform_service:
+            problems.append("SEATLEASE_ENVIRONMENT=test on the platform (K_SERVICE is set); use another environment")
         if self.environment is Environment.TEST and not self.firestore_emulator_host:
-            message = "SEATLEASE_ENVIRONMENT=test needs FIRESTORE_EMULATOR_HOST: tests never touch a real database"
-            raise ValueError(message)
-        return self
-
-    @model_validator(mode="after")
-    def _store_gives_up_before_the_request(self) -> Self:
+            problems.append("SEATLEASE_ENVIRONMENT=test needs FIRESTORE_EMULATOR_HOST: tests touch no real database")
         if self.store_timeout_seconds >= self.answer_within_seconds:
-            message = (
+            problems.append(
                 f"SEATLEASE_STORE_TIMEOUT_SECONDS ({self.store_timeout_seconds}) must be less than "
                 f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or nothing could be tried again"
             )
-            raise ValueError(message)
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -111,12 +95,24 @@ def settings() -> Settings:
     Raises:
         SettingsError: something is missing or contradictory; the message names every such thing.
     """
+    problems = []
+    # First, and apart from the rest, because it would switch authentication off.
+    if (emulators := _emulators()) and (service := os.environ.get("K_SERVICE")):
+        problems.append(f"{emulators} set on the platform (K_SERVICE={service}), which switches authentication off")
     try:
-        return Settings()
+        read = Settings()
     except ValidationError as error:
-        problems = "; ".join(_in_words(problem["loc"], problem["msg"]) for problem in error.errors())
-        message = f"refusing to start: {problems}"
-        raise SettingsError(message) from None
+        problems += [_in_words(problem["loc"], problem["msg"]) for problem in error.errors()]
+    if problems:
+        message = f"refusing to start: {'; '.join(problems)}"
+        raise SettingsError(message)
+    return read
+
+
+def _emulators() -> str:
+    """Name the variables that lead to an emulator, in whatever case they are written."""
+    names = (name for name, value in os.environ.items() if value and name.upper().endswith("_EMULATOR_HOST"))
+    return ", ".join(sorted(names))
 
 
 def _in_words(location: tuple[int | str, ...], message: str) -> str:

@@ -48,7 +48,7 @@ class OrganizationDocument(_HandEdited):
 class UserDocument(_HandEdited):
     """``organizations/{org_id}/users/{uid}``: a member. Edited by admins."""
 
-    email: str | None = None
+    email: Annotated[str, Field(max_length=320)] | None = None
     role: Annotated[Role, Field(strict=False)] = Role.MEMBER
     is_active: bool = True
 
@@ -174,5 +174,6 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
     parsed = _parse(SeatUseDocument, document, called="usage")
     if isinstance(parsed, Unusable):
         return None
-    use = SeatUse(by_license=parsed.by_license, grants=parsed.grants)
+    held = {license_id: seats for license_id, seats in parsed.by_license.items() if seats}
+    use = SeatUse(by_license=held, grants=parsed.grants)
     return use if parsed.total == use.total and parsed.seal == use.seal else None

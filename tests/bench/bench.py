@@ -1,0 +1,94 @@
+"""The measurements, each of which prepares what it needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from google.cloud import firestore
+
+from tests.bench.cpu import CpuMeter
+from tests.bench.http import UnexpectedAnswer
+from tests.bench.load import Load, Phase, Step, put_load
+from tests.bench.measurement import Measurement, Work, measured
+from tests.bench.servers import Servers, with_locking
+from tests.bench.steps import acquire_all, cycle_step, empty_step, heartbeats, locking_step
+from tests.bench.stopping import Runner
+from tests.bench.tenants import Tenant, make_tenant
+
+_SETTLE_SECONDS = 0.5
+_DRAIN_SECONDS = 20.0
+_LOCKING = Phase(settle_seconds=0.0, seconds=10.0, drain_seconds=0.0)
+"""Its cycles take longer than anybody wants to wait, so it is cut off."""
+
+_LONG_LEASE_SECONDS, _SHORTEST_LEASE_SECONDS = 3_600, 3
+_LAPS_PER_LEASE = 6
+"""How often a session's turn should come during its lease. A heartbeat within a twelfth of the lease is too early to be
+written, so this allows for heartbeats twice as fast as expected, and six times as slow."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """Measures one thing at a time; ``round_`` and ``seconds`` are those of the measurement."""
+
+    runner: Runner
+    servers: Servers
+    database: firestore.Client
+    hot: Tenant
+    working: Tenant
+    seconds: float
+    round_: int = 0
+
+    def in_round(self, number: int, *, seconds: float) -> "Bench":
+        """Measure in another round, for as long."""
+        return replace(self, round_=number, seconds=seconds)
+
+    def empty(self, clients: int) -> Measurement:
+        """Ask the empty function."""
+        load = self._put([empty_step(self.servers)] * clients)
+        return measured(Work.EMPTY, load, clients=clients, round_=self.round_)
+
+    def cycles(self, clients: int) -> Measurement:
+        """Acquire and release seats of one license, each client on its own device."""
+        load = self._put([cycle_step(self.servers, device) for device in self.hot.devices[:clients]])
+        return measured(Work.CYCLES, load, clients=clients, round_=self.round_)
+
+    def heartbeats(self, clients: int, *, expected_per_second: float) -> Measurement:
+        """Keep the seats of all sessions in turn, with a lease such that each heartbeat has to be written.
+
+        The seats are acquired for long, so that none is lost before its first heartbeat; that one shortens the lease.
+        """
+        lap_seconds = len(self.working.devices) / max(1.0, expected_per_second)
+        lease_seconds = max(_SHORTEST_LEASE_SECONDS, int(lap_seconds * _LAPS_PER_LEASE))
+        self.working.license.update({"lease_seconds": _LONG_LEASE_SECONDS})
+        sessions = self.runner.run(acquire_all(self.servers, self.working))
+        self.working.license.update({"lease_seconds": lease_seconds})
+        beats = heartbeats(self.servers, sessions, lease_for=timedelta(seconds=lease_seconds))
+        load = self._put([beats.step] * clients)
+        return replace(
+            measured(Work.HEARTBEATS, load, clients=clients, round_=self.round_),
+            written=beats.written / beats.answered if beats.answered else None,
+            lease_seconds=lease_seconds,
+        )
+
+    def locking(self, clients: int) -> Measurement:
+        """Acquire and release with locks, on a fresh server and in an organization that nobody else waits for.
+
+        Raises:
+            UnexpectedAnswer: it does not work for a client that is alone, so there is nothing to compare with.
+        """
+        tenant = make_tenant(self.database, f"locking-{clients}", users=clients)
+        with with_locking(self.servers) as servers:
+            # One cycle alone first: what is measured is the waiting for locks, not the start of the server.
+            alone = Phase(settle_seconds=0.0, seconds=0.1, drain_seconds=_DRAIN_SECONDS)
+            steps = [locking_step(servers, tenant, device) for device in tenant.devices]
+            first = self._put(steps[:1], servers=servers, phase=alone)
+            if first.errors or first.unfinished:
+                message = f"a single client of the locking function gets no seat: {dict(first.errors)}"
+                raise UnexpectedAnswer(message)
+            load = self._put(steps, servers=servers, phase=_LOCKING)
+        return measured(Work.LOCKING, load, clients=clients, round_=self.round_)
+
+    def _put(self, steps: Sequence[Step], *, servers: Servers | None = None, phase: Phase | None = None) -> Load:
+        meter = CpuMeter((servers or self.servers).pids)
+        usual = Phase(settle_seconds=_SETTLE_SECONDS, seconds=self.seconds, drain_seconds=_DRAIN_SECONDS)
+        return self.runner.run(put_load(steps, phase or usual, meter))

@@ -1,0 +1,10 @@
+"""A function that does nothing: what functions-framework answers at most on its default, threaded server."""
+
+import functions_framework
+from flask import Request
+
+
+@functions_framework.http
+def empty(_request: Request) -> tuple[str, int]:
+    """Answer 204."""
+    return "", 204

@@ -1,0 +1,83 @@
+"""Closed-loop load: clients that each ask, wait for the answer, and ask again.
+
+::
+
+    clients    |--------------------------------------------------|
+               | settle, unrecorded |   measured   | drain: last answers come in
+    CPU read                        ^              ^
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from tests.bench.cpu import CpuMeter, shares
+from tests.bench.http import UnexpectedAnswer, connections
+
+Step = Callable[[aiohttp.ClientSession], Awaitable[None]]
+"""What a client does over and over; it raises when an answer is not the expected one."""
+
+_PAUSE_AFTER_ERROR_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Phase:
+    """How long each part of a load lasts."""
+
+    settle_seconds: float
+    seconds: float
+    drain_seconds: float
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Load:
+    """What came of it. ``errors`` are those of all three parts, by their text; ``unfinished`` clients were cut off."""
+
+    durations_seconds: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    unfinished: int = 0
+    cpu: dict[str, float] = field(default_factory=dict)
+    measuring: bool = False
+    ending: bool = False
+
+
+async def put_load(steps: Sequence[Step], phase: Phase, meter: CpuMeter) -> Load:
+    """Let one client run for each step, and measure the middle part. Counted is what completes in it."""
+    load = Load()
+    async with connections() as http:
+        clients = [asyncio.create_task(_client(step, http, load)) for step in steps]
+        try:
+            await asyncio.sleep(phase.settle_seconds)
+            before, began = meter.read(), time.perf_counter()
+            load.measuring = True
+            await asyncio.sleep(phase.seconds)
+            load.measuring, load.ending = False, True
+            load.seconds = time.perf_counter() - began
+            load.cpu = shares(before, meter.read(), seconds=load.seconds)
+            done, unfinished = await asyncio.wait(clients, timeout=phase.drain_seconds)
+            load.unfinished = len(unfinished)
+            for client in done:
+                client.result()
+        finally:
+            for client in clients:
+                client.cancel()
+            await asyncio.gather(*clients, return_exceptions=True)
+    return load
+
+
+async def _client(step: Step, http: aiohttp.ClientSession, load: Load) -> None:
+    while not load.ending:
+        began = time.perf_counter()
+        try:
+            await step(http)
+        except (UnexpectedAnswer, aiohttp.ClientError, TimeoutError) as error:
+            load.errors[str(error) or type(error).__name__] += 1
+            await asyncio.sleep(_PAUSE_AFTER_ERROR_SECONDS)
+        else:
+            if load.measuring:
+                load.durations_seconds.append(time.perf_counter() - began)

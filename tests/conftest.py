@@ -1,0 +1,44 @@
+"""What must be running: fixtures are named after it. An emulator that does not start fails the test, never skips it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from google.cloud import firestore
+
+from infra.local.emulators import start_firestore
+from infra.local.processes import Process, free_port
+from infra.local.seed import firestore_client
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """Google's Firestore emulator, one for all tests."""
+    logs: Path = tmp_path_factory.mktemp("firestore")
+    process = start_firestore(port=free_port(), log_folder=logs)
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def firestore_host(firestore_emulator: Process) -> str:
+    """HOST:PORT of the emulator."""
+    return firestore_emulator.url.removeprefix("http://")
+
+
+@pytest.fixture
+def project() -> str:
+    """An empty project of the test's own."""
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def console(project: str, firestore_host: str) -> Iterator[firestore.Client]:
+    """The admin's hand: Google's own client on the test's project, as the Firebase console would read and write."""
+    client = firestore_client(project=project, firestore_host=firestore_host)
+    yield client
+    client.close()

@@ -1,0 +1,174 @@
+"""ID tokens with real signatures, verified by a server that has no authentication emulator."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import httpx
+import jwt
+import pytest
+from google.cloud import firestore
+
+from infra.local.processes import Process
+from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
+from infra.local.tokens import unsigned_token
+from tests.functions.conftest import StartFunction
+from tests.support.client import code_of
+from tests.support.google_keys import GoogleKeys, SigningKey, publishing
+from tests.support.tenant import Tenant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verifying:
+    """A server that verifies signatures, the key that it trusts, and the fetches of that key."""
+
+    url: str
+    key: SigningKey
+    google: GoogleKeys
+    process: Process
+
+
+@pytest.fixture(scope="module")
+def verifying(start_server: StartFunction, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verifying]:
+    """A process of acquire without the authentication emulator."""
+    key = SigningKey(key_id="key-1")
+    with publishing(key, tmp_path_factory.mktemp("google")) as google:
+        switched_off: Mapping[str, str] = dict.fromkeys(UNSIGNED_TOKENS_ARE_FINE, "")
+        process = start_server("acquire", **switched_off, **google.environment)
+        process.wait_until_ready()
+        yield Verifying(url=process.url, key=key, google=google, process=process)
+        process.stop()
+
+
+async def _acquire(http: httpx.AsyncClient, server: Verifying, tenant: Tenant, token: str) -> httpx.Response:
+    body = {"license_key": tenant.license_key, "hardware_id": "H"}
+    return await http.post(server.url, json=body, headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+def tenant(console: firestore.Client) -> Tenant:
+    """An organization to ask in."""
+    return Tenant.create(console, members=2)
+
+
+async def test_a_valid_token_is_accepted_and_verified_once(
+    http: httpx.AsyncClient, verifying: Verifying, tenant: Tenant, project: str
+) -> None:
+    token = verifying.key.token(project=project, org_id=tenant.organization_id)
+
+    answers = [await _acquire(http, verifying, tenant, token) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [201, 200, 200]
+    assert len(verifying.google.fetches) == 1
+
+
+async def test_a_token_stops_working_at_its_own_expiry_although_it_was_verified_before(
+    http: httpx.AsyncClient, verifying: Verifying, tenant: Tenant, project: str
+) -> None:
+    token = verifying.key.token(project=project, org_id=tenant.organization_id, exp=int(time.time()) + 2)
+    assert (await _acquire(http, verifying, tenant, token)).status_code == 201
+
+    deadline = time.monotonic() + 10
+    while (response := await _acquire(http, verifying, tenant, token)).status_code == 200:
+        assert time.monotonic() < deadline, "an expired token is still accepted"
+
+    assert (response.status_code, code_of(response)) == (401, "TOKEN_EXPIRED")
+
+
+FOREIGN_KEY = SigningKey(key_id="key-1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issuing:
+    """Who issues a token, for whom."""
+
+    key: SigningKey
+    project: str
+    organization_id: str
+
+    def token(self, **changes: object) -> str:
+        return self.key.token(project=self.project, **{"org_id": self.organization_id, **changes})
+
+    def tampered_with(self) -> str:
+        head, _, signature = self.token().split(".")
+        return f"{head}.{self.token(sub='olivia').split('.')[1]}.{signature}"
+
+
+def _in_an_hour(hours: int = 1) -> int:
+    return int(time.time()) + 3600 * hours
+
+
+BAD_TOKENS: list[tuple[str, str, Callable[[Issuing], str]]] = [
+    ("expired", "TOKEN_EXPIRED", lambda by: by.token(iat=_in_an_hour(-2), exp=_in_an_hour(-1))),
+    ("of another project", "TOKEN_INVALID", lambda by: by.key.token(project="another-project", org_id="o")),
+    ("for another audience", "TOKEN_INVALID", lambda by: by.token(aud="another-project")),
+    ("forged", "TOKEN_INVALID", lambda by: replace(by, key=FOREIGN_KEY).token()),
+    ("of an unknown key", "TOKEN_INVALID", lambda by: replace(by, key=SigningKey(key_id="key-2")).token()),
+    ("tampered with", "TOKEN_INVALID", Issuing.tampered_with),
+    (
+        "unsigned",
+        "TOKEN_INVALID",
+        lambda by: unsigned_token(project=by.project, organization_id=by.organization_id, user_id="m0"),
+    ),
+    (
+        "signed with a shared secret",
+        "TOKEN_INVALID",
+        lambda _: jwt.encode({"sub": "m0"}, "secret" * 8, algorithm="HS256", headers={"kid": "key-1"}),
+    ),
+    ("not a token", "TOKEN_INVALID", lambda _: "abc.def.ghi"),
+    ("from the future", "TOKEN_INVALID", lambda by: by.token(iat=_in_an_hour(), exp=_in_an_hour(2))),
+    ("without a subject", "TOKEN_INVALID", lambda by: by.token(sub="")),
+    ("very long", "TOKEN_INVALID", lambda _: "x" * 10_000),
+]
+
+
+@pytest.mark.parametrize(("code", "make"), [row[1:] for row in BAD_TOKENS], ids=[row[0] for row in BAD_TOKENS])
+async def test_a_token_that_is_not_good_is_401(
+    http: httpx.AsyncClient,
+    verifying: Verifying,
+    tenant: Tenant,
+    project: str,
+    code: str,
+    make: Callable[[Issuing], str],
+) -> None:
+    token = make(Issuing(key=verifying.key, project=project, organization_id=tenant.organization_id))
+
+    answers = [await _acquire(http, verifying, tenant, token) for _ in range(2)]
+
+    assert [(answer.status_code, code_of(answer)) for answer in answers] == [(401, code)] * 2
+    assert tenant.sessions() == []
+
+
+async def test_a_token_without_an_organization_is_403(
+    http: httpx.AsyncClient, verifying: Verifying, tenant: Tenant, project: str
+) -> None:
+    token = verifying.key.token(project=project, org_id=None)
+
+    response = await _acquire(http, verifying, tenant, token)
+
+    assert (response.status_code, code_of(response)) == (403, "NO_ORGANIZATION")
+
+
+async def test_a_guest_is_403_and_a_role_in_the_token_changes_nothing(
+    http: httpx.AsyncClient, verifying: Verifying, tenant: Tenant, project: str
+) -> None:
+    token = verifying.key.token(project=project, org_id=tenant.organization_id, sub="gus", role="owner")
+
+    response = await _acquire(http, verifying, tenant, token)
+
+    assert (response.status_code, code_of(response)) == (403, "ROLE_NOT_ALLOWED")
+
+
+async def test_when_googles_keys_cannot_be_had_it_is_503_and_says_so(
+    http: httpx.AsyncClient, start_server: StartFunction, tenant: Tenant, project: str
+) -> None:
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    process = start_server("acquire", **dict.fromkeys(UNSIGNED_TOKENS_ARE_FINE, ""), **nowhere)
+    process.wait_until_ready()
+    token = SigningKey(key_id="key-1").token(project=project, org_id=tenant.organization_id)
+
+    response = await http.post(process.url, json={}, headers={"Authorization": f"Bearer {token}"})
+
+    assert (response.status_code, code_of(response)) == (503, "STORE_UNAVAILABLE")
+    assert response.headers["Retry-After"] == "1"
+    process.stop()

@@ -1,0 +1,116 @@
+"""The emulator answers a query that has no index; Firestore refuses it. So queries and indexes are compared here."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from infra.stage import ROOT
+from shared.store.queries import Query, all_licenses, every_query, last_grant, open_sessions
+
+DEFINITION = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index:
+    """A composite index: the collection, and its fields in order, each with its direction."""
+
+    collection: str
+    fields: tuple[tuple[str, str], ...]
+
+    def serves(self, query: Query) -> bool:
+        """Whether this index answers the query."""
+        if self.collection != query.collection:
+            return False
+        equal = _equalities(query)
+        leading, rest = self.fields[: len(equal)], self.fields[len(equal) :]
+        if {name for name, _ in leading} != equal:
+            # Equalities may stand in any order and direction: each of them is one point of the index, not a range.
+            return False
+        # Nothing but equalities: Firestore refuses no such query, because it merges the built-in indexes. An index that
+        # begins with these fields has their entries side by side, whatever follows, and their count asks for no order;
+        # one more index, for the count alone, would be written with every session and answer nothing new.
+        return not _ordered(query) or rest == _ordered(query)
+
+
+def _equalities(query: Query) -> set[str]:
+    return {name for name, comparison, _ in query.where if comparison == "=="}
+
+
+def _ordered(query: Query) -> tuple[tuple[str, str], ...]:
+    """The range and the order, with their direction: what must stand last in the index."""
+    direction = "DESCENDING" if query.last_first else "ASCENDING"
+    return tuple((name, direction) for name in query.index_fields if name not in _equalities(query))
+
+
+INDEXES = [
+    Index(
+        collection=index["collectionGroup"],
+        fields=tuple((field["fieldPath"], field["order"]) for field in index["fields"]),
+    )
+    for index in DEFINITION["indexes"]
+]
+QUERIES = list(every_query())
+COMPOUND = [query for query in QUERIES if len(query.index_fields) > 1]
+
+
+@pytest.mark.parametrize("query", COMPOUND, ids=lambda query: f"{query.collection}-{'-'.join(query.index_fields)}")
+def test_every_query_over_several_fields_has_its_index(query: Query) -> None:
+    assert any(index.serves(query) for index in INDEXES)
+
+
+@pytest.mark.parametrize("index", INDEXES, ids=lambda index: "-".join(name for name, _ in index.fields))
+def test_every_index_has_a_query_that_no_other_index_serves(index: Index) -> None:
+    others = [other for other in INDEXES if other != index]
+
+    only_here = [
+        query for query in COMPOUND if index.serves(query) and not any(other.serves(query) for other in others)
+    ]
+
+    assert only_here
+
+
+def test_no_index_is_defined_twice() -> None:
+    assert len(set(INDEXES)) == len(INDEXES)
+
+
+def test_an_index_is_for_the_collection_of_one_organization() -> None:
+    # Queries start at one organization's document; a collection group would reach across all of them.
+    assert {index["queryScope"] for index in DEFINITION["indexes"]} == {"COLLECTION"}
+
+
+def test_an_index_has_several_fields_because_single_ones_are_built_in() -> None:
+    assert all(len(index.fields) > 1 for index in INDEXES)
+
+
+def test_no_field_is_exempt_from_the_built_in_indexes() -> None:
+    # A query over an exempt field would be refused, and single-field queries are not compared above.
+    assert DEFINITION["fieldOverrides"] == []
+
+
+@pytest.mark.parametrize("query", [all_licenses(), open_sessions(), last_grant()], ids=lambda query: query.collection)
+def test_a_query_over_one_field_or_none_needs_no_index_of_its_own(query: Query) -> None:
+    assert query not in COMPOUND
+
+
+def test_an_index_in_the_wrong_direction_does_not_serve() -> None:
+    query = Query(
+        collection="sessions", where=(("ended_at", "==", None),), order_by="lease_expires_at", last_first=True
+    )
+    ascending = Index(collection="sessions", fields=(("ended_at", "ASCENDING"), ("lease_expires_at", "ASCENDING")))
+    descending = Index(collection="sessions", fields=(("ended_at", "ASCENDING"), ("lease_expires_at", "DESCENDING")))
+
+    served = [index.serves(query) for index in (ascending, descending)]
+
+    assert served == [False, True]
+
+
+def test_an_index_of_another_collection_or_with_a_field_too_many_does_not_serve() -> None:
+    query = Query(collection="sessions", where=(("ended_at", "==", None),), order_by="lease_expires_at")
+    fields = (("ended_at", "ASCENDING"), ("lease_expires_at", "ASCENDING"))
+    elsewhere = Index(collection="audit_events", fields=fields)
+    longer = Index(collection="sessions", fields=(*fields, ("started_at", "ASCENDING")))
+
+    served = [index.serves(query) for index in (elsewhere, longer)]
+
+    assert served == [False, False]

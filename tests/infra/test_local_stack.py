@@ -1,0 +1,224 @@
+"""The local stack, as a person runs it: ``python -m infra.local serve``."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.local.stack import PROJECT, Stack
+from infra.local.tokens import unsigned_token
+from infra.stage import ROOT, function_names
+from tests.infra.served import Served, is_open, told_to_serve, until
+from tests.support.tenant import Tenant
+
+
+@pytest.fixture(scope="module")
+def stack_beside(local_stack: Served) -> Iterator[Served]:
+    """A second stack on the first one's emulator, with the same state folder."""
+    folder = local_stack.state_folder.parent
+    with told_to_serve(folder, f"--firestore={local_stack.state['firestore_emulator_host']}") as served:
+        served.wait_until_ready()
+        yield served
+        assert served.stop(signal.SIGINT) == 0, served.output
+
+
+def call(
+    served: Served, function: str, body: dict[str, str], *, tenant: Tenant, user_id: str = "m0", **headers: str
+) -> httpx.Response:
+    """Call a function through the gateway."""
+    token = unsigned_token(project=PROJECT, organization_id=tenant.organization_id, user_id=user_id)
+    return httpx.post(
+        f"http://127.0.0.1:{served.port}/v1/{function}",
+        json=body,
+        headers={"Authorization": f"Bearer {token}", **headers},
+        timeout=30,
+    )
+
+
+def acquire(served: Served, tenant: Tenant, **headers: str) -> httpx.Response:
+    body = {"license_key": tenant.license_key, "hardware_id": "my-laptop"}
+    return call(served, "acquire", body, tenant=tenant, **headers)
+
+
+# Serving
+
+
+def test_a_running_stack_writes_where_it_answers(local_stack: Served) -> None:
+    state = json.loads((local_stack.state_folder / "stack.json").read_text())
+
+    assert state["base_url"] == f"http://127.0.0.1:{local_stack.port}"
+    assert state["project"] == PROJECT
+    assert state["pid"] == local_stack.popen.pid
+    assert sorted(state["functions"]) == function_names()
+    assert all(is_open(address) for address in local_stack.addresses())
+    assert len(local_stack.addresses()) == 1 + len(function_names()) + 2
+
+
+def test_a_stack_says_when_it_is_ready_and_what_to_type(local_stack: Served) -> None:
+    until(lambda: "Ctrl-C stops everything." in local_stack.output, what="its last word")
+
+    output = local_stack.output
+
+    assert f"ready: http://127.0.0.1:{local_stack.port}/v1/" in output
+    assert "python -m infra.local token --org acme --uid member-1" in output
+
+
+def test_the_printed_token_takes_a_seat_of_the_seeded_license(local_stack: Served) -> None:
+    command = [sys.executable, "-m", "infra.local", "token", "--org", "acme", "--uid", "member-1"]
+    url = f"http://127.0.0.1:{local_stack.port}/v1/acquire"
+    body = {"license_key": "ACME-DESIGN-STUDIO", "hardware_id": "my-laptop"}
+
+    token = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    answer = httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    assert (answer.status_code, answer.json()["seats"]) == (201, {"in_use": 1, "max": 3})
+
+
+def test_a_taken_port_is_refused_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with told_to_serve(tmp_path, port=port) as served:
+            status = served.popen.wait(30)
+
+    assert status == 1
+    assert f"cannot listen on port {port}" in served.output
+    assert not served.state_folder.exists()
+
+
+# The gateway
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nothing", "/v1/acquire/more", "/v2/acquire", "/acquire"])
+def test_an_unknown_path_is_not_found_and_the_known_ones_are_named(local_stack: Served, path: str) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{local_stack.port}{path}")
+
+    assert answer.status_code == 404
+    assert all(f"/v1/{name}" in answer.text for name in function_names())
+
+
+@pytest.mark.parametrize("invented", ["6.6.6.6", "6.6.6.6, 7.7.7.7", ""])
+def test_a_client_cannot_invent_its_address(local_stack: Served, tenant: Tenant, invented: str) -> None:
+    answer = acquire(local_stack, tenant, **{"X-Forwarded-For": invented})
+
+    assert answer.status_code == 201
+    assert [session["ip_address"] for session in tenant.open_sessions()] == ["127.0.0.1"]
+
+
+def test_the_gateway_passes_status_headers_and_body_on(local_stack: Served, tenant: Tenant) -> None:
+    tenant.license().update({"max_concurrent_seats": 0})
+
+    answer = acquire(local_stack, tenant, **{"X-Request-Id": "my-request-1"})
+
+    assert answer.status_code == 409
+    assert answer.json()["error"]["request_id"] == "my-request-1"
+    assert answer.headers["X-Request-Id"] == "my-request-1"
+    assert answer.headers["Retry-After"]
+
+
+def test_a_function_that_died_is_a_bad_gateway_and_the_others_go_on(stack_beside: Served, tenant: Tenant) -> None:
+    for pid in stack_beside.family(argument="--target"):
+        if pid in stack_beside.family(argument="usage"):
+            os.kill(pid, signal.SIGKILL)
+    address = ("127.0.0.1", int(stack_beside.state["functions"]["usage"].rpartition(":")[2]))
+    until(lambda: not is_open(address), what="the function's end")
+
+    answer = httpx.get(f"http://127.0.0.1:{stack_beside.port}/v1/usage")
+    other = acquire(stack_beside, tenant)
+
+    assert (answer.status_code, answer.text) == (502, "the function usage does not answer\n")
+    assert other.status_code == 201
+
+
+# Two stacks on one database
+
+
+def test_a_stack_beside_another_sees_the_same_seats(local_stack: Served, stack_beside: Served, tenant: Tenant) -> None:
+    taken = acquire(local_stack, tenant).json()
+
+    again = acquire(stack_beside, tenant)
+    released = call(stack_beside, "release", {"session_id": taken["session_id"]}, tenant=tenant)
+    late = call(local_stack, "heartbeat", {"session_id": taken["session_id"]}, tenant=tenant)
+
+    assert (again.status_code, again.json()["session_id"]) == (200, taken["session_id"])
+    assert released.status_code == 204
+    assert (late.status_code, late.json()["error"]["code"]) == (410, "SESSION_RELEASED")
+
+
+def test_a_stack_beside_another_leaves_the_firsts_file_alone(local_stack: Served, stack_beside: Served) -> None:
+    first = json.loads((local_stack.state_folder / "stack.json").read_text())
+
+    assert first == local_stack.state
+    assert stack_beside.state["base_url"] == f"http://127.0.0.1:{stack_beside.port}"
+    assert stack_beside.state["firestore_emulator_host"] == first["firestore_emulator_host"]
+    assert stack_beside.state["pubsub_emulator_host"] is None
+
+
+def test_a_file_of_a_stack_that_is_gone_is_replaced(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    old = a_stack(pid=gone.pid)
+    new = a_stack(pid=os.getpid())
+    old.publish(tmp_path)
+
+    new.publish(tmp_path)
+
+    assert json.loads((tmp_path / "stack.json").read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "half a fi"])
+def test_a_file_that_cannot_be_read_is_replaced(tmp_path: Path, content: str) -> None:
+    (tmp_path / "stack.json").write_text(content)
+
+    a_stack(pid=os.getpid()).publish(tmp_path)
+
+    assert json.loads((tmp_path / "stack.json").read_text())["pid"] == os.getpid()
+
+
+def a_stack(*, pid: int) -> Stack:
+    return Stack(
+        base_url="http://127.0.0.1:1",
+        project=PROJECT,
+        firestore_emulator_host="127.0.0.1:2",
+        pubsub_emulator_host=None,
+        pid=pid,
+        functions={},
+    )
+
+
+# Stopping
+
+
+def test_a_whole_stack_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
+    with told_to_serve(tmp_path) as served:
+        served.wait_until_ready()
+        started, addresses = served.family(), served.addresses()
+
+        status = served.stop(signal.SIGTERM)
+
+        # Itself, two emulators, the gateway, and each function with at least the process that serves it.
+        assert len(started) >= 4 + len(function_names())
+        assert status == 0, served.output
+        assert served.family() == []
+        assert not any(is_open(address) for address in addresses)
+        assert list(served.state_folder.iterdir()) == []
+
+
+def test_a_stack_stopped_by_ctrl_c_while_it_starts_leaves_nothing_but_its_neighbour(
+    local_stack: Served, tmp_path: Path, tenant: Tenant
+) -> None:
+    with told_to_serve(tmp_path, f"--firestore={local_stack.state['firestore_emulator_host']}") as served:
+        until(lambda: bool(served.family(argument="gateway")), what="the last start")
+
+        status = served.stop(signal.SIGINT)
+
+        assert status == 0, served.output
+        assert served.family() == []
+        assert not served.state_folder.exists()
+        assert acquire(local_stack, tenant).status_code == 201

@@ -1,0 +1,176 @@
+"""Audit events: one for each thing that happened, and the same one whenever it is reported again."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.rules.audit import SYSTEM, AuditEvent, AuditType, acquired, ended, usage_repaired
+from shared.rules.digest import BASE32, DIGEST_LENGTH
+from shared.rules.session import EndReason
+from shared.rules.session import ended as end
+from tests.rules.make import INSTANT, LEASE, NOW, a_session
+
+LATER = NOW + timedelta(minutes=2)
+
+
+def test_a_grant_is_reported_with_its_number_and_its_user_as_the_actor() -> None:
+    session = a_session("ann", started_at=NOW)
+
+    event = acquired(session, grant_number=41, details={"seats": {"in_use": 3, "max": 5}})
+
+    assert event == AuditEvent(
+        event_id=event.event_id,
+        type=AuditType.ACQUIRED,
+        at=NOW,
+        actor="ann",
+        license_id="cad",
+        session_id=session.session_id,
+        user_id="ann",
+        hardware_id="laptop",
+        grant_number=41,
+        details={
+            "ip_address": "192.0.2.7",
+            "user_agent": "cad/4.2",
+            "user_email": "ann@acme.example",
+            "seats": {"in_use": 3, "max": 5},
+        },
+    )
+
+
+def test_two_instances_that_give_the_same_grant_number_report_the_same_event() -> None:
+    ann, ben = a_session("ann"), a_session("ben", license_id="render", started_at=LATER)
+
+    events = [acquired(session, grant_number=41, details={}) for session in (ann, ben)]
+
+    assert events[0].event_id == events[1].event_id
+
+
+def test_every_grant_number_has_an_event_of_its_own() -> None:
+    session = a_session()
+
+    ids = {acquired(session, grant_number=number, details={}).event_id for number in range(100)}
+
+    assert len(ids) == 100
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (EndReason.RELEASED, AuditType.RELEASED),
+        (EndReason.EXPIRED, AuditType.EXPIRED),
+        (EndReason.REVOKED_BY_ADMIN, AuditType.REVOKED),
+        (EndReason.USER_DEACTIVATED, AuditType.REVOKED),
+        (EndReason.LICENSE_DEACTIVATED, AuditType.REVOKED),
+        (EndReason.LICENSE_EXPIRED, AuditType.REVOKED),
+        (EndReason.ORGANIZATION_DEACTIVATED, AuditType.REVOKED),
+        (EndReason.DOCUMENT_REMOVED, AuditType.REVOKED),
+    ],
+)
+def test_an_end_is_reported_as_release_expiry_or_revocation_with_its_reason(reason: EndReason, kind: AuditType) -> None:
+    session = end(a_session(started_at=NOW), reason=reason, now=LATER)
+
+    event = ended(session, actor="adam")
+
+    assert event == AuditEvent(
+        event_id=event.event_id,
+        type=kind,
+        at=LATER,
+        actor="adam",
+        license_id="cad",
+        session_id=session.session_id,
+        user_id="ann",
+        hardware_id="laptop",
+        grant_number=None,
+        details={
+            "reason": reason.value,
+            "started_at": NOW,
+            "last_heartbeat_at": NOW,
+            "lease_expires_at": NOW + LEASE,
+        },
+    )
+
+
+@pytest.mark.parametrize("reason", EndReason)
+def test_the_same_end_reported_again_is_the_same_event(reason: EndReason) -> None:
+    session = end(a_session(), reason=reason, now=LATER)
+    seen_later = replace(session, ended_at=LATER + INSTANT)
+
+    events = [ended(session, actor=SYSTEM), ended(seen_later, actor="adam")]
+
+    assert events[0].event_id == events[1].event_id
+
+
+def test_each_tenure_of_a_device_has_an_end_of_its_own() -> None:
+    first, second = a_session(started_at=NOW), a_session(started_at=NOW + INSTANT)
+
+    events = [ended(end(tenure, reason=EndReason.RELEASED, now=LATER), actor="ann") for tenure in (first, second)]
+
+    assert events[0].session_id == events[1].session_id
+    assert events[0].event_id != events[1].event_id
+
+
+def test_each_session_has_an_end_of_its_own() -> None:
+    sessions = [a_session("ann"), a_session("ben"), a_session("ann", hardware_id="desktop")]
+
+    ids = {ended(end(session, reason=EndReason.EXPIRED, now=LATER), actor=SYSTEM).event_id for session in sessions}
+
+    assert len(ids) == len(sessions)
+
+
+def test_a_session_that_has_not_ended_has_no_end_to_report() -> None:
+    session = a_session()
+
+    with pytest.raises(ValueError, match=f"session {session.session_id} has not ended"):
+        ended(session, actor=SYSTEM)
+
+
+def test_a_repair_is_reported_with_the_counters_before_and_after_and_nobody_as_the_actor() -> None:
+    before, after = {"cad": 3}, {"cad": 2, "render": 1}
+
+    event = usage_repaired(at=NOW, before=before, after=after)
+
+    assert event == AuditEvent(
+        event_id=event.event_id,
+        type=AuditType.USAGE_REPAIRED,
+        at=NOW,
+        actor=SYSTEM,
+        details={"before": {"cad": 3}, "after": {"cad": 2, "render": 1}},
+    )
+
+
+def test_a_reported_repair_stays_as_it_was_when_the_counters_go_on() -> None:
+    after = {"cad": 2}
+    event = usage_repaired(at=NOW, before={}, after=after)
+
+    after["cad"] = 9
+
+    assert event.details == {"before": {}, "after": {"cad": 2}}
+
+
+def test_repairs_at_different_instants_are_different_events() -> None:
+    times = [NOW, NOW + INSTANT]
+
+    events = [usage_repaired(at=at, before={}, after={}) for at in times]
+
+    assert events[0].event_id != events[1].event_id
+
+
+def test_an_event_id_is_26_lower_case_base32_characters() -> None:
+    session = end(a_session(), reason=EndReason.RELEASED, now=LATER)
+
+    ids = [
+        acquired(session, grant_number=1, details={}).event_id,
+        ended(session, actor="ann").event_id,
+        usage_repaired(at=NOW, before={}, after={}).event_id,
+    ]
+
+    assert len(set(ids)) == 3
+    assert all(len(event_id) == DIGEST_LENGTH and set(event_id) <= set(BASE32) for event_id in ids)
+
+
+def test_event_ids_stay_the_same_from_release_to_release_of_this_program() -> None:
+    # Two releases run side by side while one replaces the other; only the same name makes them see each other's grants.
+    event = acquired(a_session(), grant_number=1, details={})
+
+    assert event.event_id == "6y6zcwt6pmun4qv6ifzksbwimr"

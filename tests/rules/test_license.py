@@ -1,0 +1,58 @@
+"""A license: when it ends, and the pace it sets for its clients."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.rules.make import INSTANT, NOW, a_license
+
+
+def test_a_license_without_an_end_never_expires() -> None:
+    license_ = replace(a_license(), expires_at=None)
+
+    expired = license_.is_expired(now=NOW + timedelta(days=36_500))
+
+    assert not expired
+
+
+def test_a_license_is_good_until_the_instant_before_it_expires() -> None:
+    license_ = replace(a_license(), expires_at=NOW)
+
+    expired = license_.is_expired(now=NOW - INSTANT)
+
+    assert not expired
+
+
+@pytest.mark.parametrize("later", [timedelta(0), INSTANT, timedelta(days=1)])
+def test_a_license_is_expired_from_the_very_instant_on(later: timedelta) -> None:
+    license_ = replace(a_license(), expires_at=NOW)
+
+    expired = license_.is_expired(now=NOW + later)
+
+    assert expired
+
+
+def test_a_lease_holds_three_heartbeats() -> None:
+    license_ = a_license(lease_for=timedelta(minutes=6))
+
+    every = license_.heartbeat_every
+
+    assert every == timedelta(minutes=2)
+
+
+def test_a_heartbeat_is_early_within_a_quarter_of_the_interval() -> None:
+    license_ = a_license(lease_for=timedelta(minutes=6))
+
+    early = license_.early_within
+
+    assert early == timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("seconds", [3, 10, 360, 86_400])
+def test_whatever_the_lease_a_client_in_time_is_never_early(seconds: int) -> None:
+    license_ = a_license(lease_for=timedelta(seconds=seconds))
+
+    early, every = license_.early_within, license_.heartbeat_every
+
+    assert early < every < license_.lease_for

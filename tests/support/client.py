@@ -1,0 +1,75 @@
+"""A client program of a test: HTTP to the functions' own servers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from infra.local.tokens import unsigned_token
+from tests.support.tenant import Tenant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """One user on one device."""
+
+    http: httpx.AsyncClient
+    urls: Mapping[str, str]
+    token: str
+    license_key: str
+    hardware_id: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def acquire(self, **changes: Any) -> httpx.Response:  # noqa: ANN401 a test may send anything
+        body = {"license_key": self.license_key, "hardware_id": self.hardware_id, **changes}
+        return await self.post("acquire", json=body)
+
+    async def acquired(self) -> str:
+        """Acquire, insist that it was granted, and return the session's id."""
+        response = await self.acquire()
+        assert response.status_code in (200, 201), response.text
+        return str(response.json()["session_id"])
+
+    async def heartbeat(self, session_id: str) -> httpx.Response:
+        return await self.post("heartbeat", json={"session_id": session_id})
+
+    async def release(self, session_id: str) -> httpx.Response:
+        return await self.post("release", json={"session_id": session_id})
+
+    async def usage(self) -> httpx.Response:
+        return await self.http.get(self.urls["usage"], headers=self._headers)
+
+    async def post(self, function: str, **request: Any) -> httpx.Response:  # noqa: ANN401 as above
+        return await self.http.post(
+            self.urls[function], headers={**self._headers, **request.pop("headers", {})}, **request
+        )
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}", **self.headers}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """Makes the clients of one test."""
+
+    http: httpx.AsyncClient
+    urls: Mapping[str, str]
+    project: str
+
+    def of(self, tenant: Tenant, user_id: str = "m0", *, hardware_id: str = "laptop", license_key: str = "") -> Client:
+        """A user of the tenant on a device, wanting its license or the one with another key."""
+        token = unsigned_token(project=self.project, organization_id=tenant.organization_id, user_id=user_id)
+        return Client(
+            http=self.http,
+            urls=self.urls,
+            token=token,
+            license_key=license_key or tenant.license_key,
+            hardware_id=hardware_id,
+        )
+
+
+def code_of(response: httpx.Response) -> str:
+    """The error code of an answer in the catalogue's form."""
+    return str(response.json()["error"]["code"])

@@ -1,0 +1,85 @@
+"""One organization of a test, edited by hand as an admin would."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from google.cloud import firestore
+
+LICENSE_ID = "license-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tenant:
+    """An organization with one license and some members, and the hand that edits them."""
+
+    console: firestore.Client
+    organization_id: str
+    license_key: str
+
+    @classmethod
+    def create(
+        cls,
+        console: firestore.Client,
+        *,
+        seats: int = 3,
+        organization_seats: int | None = None,
+        members: int = 5,
+        **license_fields: Any,  # noqa: ANN401 a document holds anything
+    ) -> "Tenant":
+        """Write an organization of ``olivia`` (owner), ``adam`` (admin), ``gus`` (guest) and members ``m0``, ``m1`` ..."""
+        suffix = uuid4().hex[:10]
+        tenant = cls(console=console, organization_id=f"org-{suffix}", license_key=f"KEY-{suffix}")
+        tenant.organization.set({"name": "Org", "max_concurrent_seats": organization_seats})
+        people = {"olivia": "owner", "adam": "admin", "gus": "guest"} | {f"m{n}": "member" for n in range(members)}
+        batch = console.batch()
+        for user_id, role in people.items():
+            batch.set(tenant.user(user_id), {"email": f"{user_id}@example.com", "role": role})
+        batch.commit()
+        tenant.add_license(LICENSE_ID, tenant.license_key, seats=seats, **license_fields)
+        return tenant
+
+    def add_license(self, license_id: str, license_key: str, *, seats: int, **fields: Any) -> None:  # noqa: ANN401 as above
+        self.license(license_id).set({"license_key": license_key, "name": "L", "max_concurrent_seats": seats, **fields})
+
+    @property
+    def organization(self) -> firestore.DocumentReference:
+        return self._document()
+
+    def user(self, user_id: str) -> firestore.DocumentReference:
+        return self._document("users", user_id)
+
+    def license(self, license_id: str = LICENSE_ID) -> firestore.DocumentReference:
+        return self._document("licenses", license_id)
+
+    def session(self, session_id: str) -> firestore.DocumentReference:
+        return self._document("sessions", session_id)
+
+    @property
+    def seats(self) -> firestore.DocumentReference:
+        return self._document("usage", "seats")
+
+    def _document(self, *below: str) -> firestore.DocumentReference:
+        document: firestore.DocumentReference = self.console.document("organizations", self.organization_id, *below)
+        return document
+
+    def sessions(self) -> list[dict[str, Any]]:
+        return [document.to_dict() for document in self.organization.collection("sessions").stream()]
+
+    def open_sessions(self) -> list[dict[str, Any]]:
+        return [session for session in self.sessions() if session["ended_at"] is None]
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The audit events, oldest first, of one type or of all."""
+        found = [document.to_dict() for document in self.organization.collection("audit_events").stream()]
+        return sorted((e for e in found if kind in (None, e["type"])), key=lambda event: event["at"])
+
+    def counters(self) -> dict[str, Any]:
+        return dict(self.seats.get().to_dict() or {})
+
+    def let_lapse(self, session_id: str, *, since: timedelta = timedelta(seconds=1)) -> None:
+        """Age the session so that its lease ran out ``since`` ago."""
+        now = datetime.now(UTC)
+        aged = {"lease_expires_at": now - since, "last_heartbeat_at": now - since - timedelta(minutes=6)}
+        self.session(session_id).update(aged)
