@@ -30,7 +30,8 @@ _CHANNEL_OPTIONS = [
     (ChannelOptions.SingleThreadedUnaryStream, 1),
     # A store that comes back is found again within a second; gRPC's own default waits up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Not a pause: the time that one attempt to connect is given, TLS included.
+    ("grpc.min_reconnect_backoff_ms", 3_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.max_receive_message_length", -1),

@@ -24,7 +24,7 @@ from tests.bench.tenants import make_tenant
 
 app = typer.Typer(add_completion=False)
 # Written to a file, the tables keep their columns.
-console = Console(width=None if sys.stdout.isatty() else 150)
+console = Console(width=None if sys.stdout.isatty() else 170)
 problems = Console(stderr=True)
 
 _DEVICES_EACH = 10

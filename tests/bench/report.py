@@ -9,11 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.cpu import OTHERS
 from tests.bench.findings import Finding
 from tests.bench.machine import Machine
 from tests.bench.measurement import Measurement, Work
 
 Group = list[Measurement]
+
+_NOTICEABLE = 0.1
 
 
 def tell_machine(console: Console, machine: Machine) -> None:
@@ -36,6 +39,9 @@ def tell_results(console: Console, measurements: Sequence[Measurement], found: S
     groups = _grouped(measurements)
     for table in (_rates(groups), _cpu(groups), _verdicts(found)):
         console.print(table)
+    elsewhere = max((each.cpu.get(OTHERS, 0.0) for each in measurements), default=0.0)
+    if elsewhere > _NOTICEABLE:
+        console.print(f"Others used up to {elsewhere:.0%} of this machine meanwhile: measure again when it is idle.")
 
 
 def write_json(path: Path, *, machine: Machine, measurements: Sequence[Measurement], found: Sequence[Finding]) -> None:
@@ -80,6 +86,7 @@ def _rates(groups: Sequence[Group]) -> Table:
 def _cpu(groups: Sequence[Group]) -> Table:
     table = _table("CPU while measuring: median share of all cores", ("what", "clients"))
     programs = list(dict.fromkeys(name for group in groups for each in group for name in each.cpu))
+    programs.sort(key=OTHERS.__eq__)
     for column in programs:
         table.add_column(column, justify="right")
     for group in groups:

@@ -28,7 +28,7 @@ class Tenant:
         members: int = 5,
         **license_fields: Any,  # noqa: ANN401 a document holds anything
     ) -> "Tenant":
-        """Write an organization of ``olivia`` (owner), ``adam`` (admin), ``gus`` (guest) and members ``m0``, ``m1`` ..."""
+        """Write an organization: ``olivia`` (owner), ``adam`` (admin), ``gus`` (guest), members ``m0``, ``m1`` ..."""
         suffix = uuid4().hex[:10]
         tenant = cls(console=console, organization_id=f"org-{suffix}", license_key=f"KEY-{suffix}")
         tenant.organization.set({"name": "Org", "max_concurrent_seats": organization_seats})

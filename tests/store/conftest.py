@@ -1,0 +1,67 @@
+"""The store on the Firestore emulator, inside the test's own process."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.store.encoding import Retention
+from shared.store.firestore import Firestore
+from shared.store.policy import Policy
+
+
+class WatchedFirestore(Firestore):
+    """Firestore itself, with a note of every call: what was asked, and how many documents or writes it was about."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 passed on as they are
+        super().__init__(**settings)
+        self.calls: list[tuple[str, int]] = []
+
+    async def read(self, paths: Any, **at: Any) -> Any:  # noqa: ANN401 passed on as they are
+        snapshot = await super().read(paths, **at)
+        self.calls.append(("read", len(snapshot.documents)))
+        return snapshot
+
+    async def select(self, parent: Any, query: Any, **at: Any) -> Any:  # noqa: ANN401 as above
+        documents = await super().select(parent, query, **at)
+        self.calls.append(("select", len(documents)))
+        return documents
+
+    async def count(self, parent: Any, query: Any, **at: Any) -> Any:  # noqa: ANN401 as above
+        self.calls.append(("count", 1))
+        return await super().count(parent, query, **at)
+
+    async def commit(self, writes: Sequence[Any]) -> None:
+        self.calls.append(("commit", len(writes)))
+        await super().commit(writes)
+
+    def forget(self) -> None:
+        """Count from here."""
+        self.calls.clear()
+
+
+@pytest.fixture
+def store(project: str, firestore_host: str) -> Iterator[WatchedFirestore]:
+    """A connection to the test's own project."""
+    connection = WatchedFirestore(project=project, emulator_host=firestore_host)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def another_store(project: str, firestore_host: str) -> Iterator[WatchedFirestore]:
+    """Another instance's connection to the same project."""
+    connection = WatchedFirestore(project=project, emulator_host=firestore_host)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def policy() -> Policy:
+    """The settings' defaults, with a deadline that suits a test."""
+    return Policy(
+        default_lease_for=timedelta(minutes=6),
+        answer_within=timedelta(seconds=8),
+        retention=Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400)),
+    )

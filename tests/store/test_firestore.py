@@ -1,0 +1,153 @@
+"""What the protocol relies on, held against the emulator: reads of one instant, and preconditions that hold."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.cloud import firestore
+
+from shared.store.errors import Conflict, StoreUnavailable
+from shared.store.firestore import Firestore
+from shared.store.queries import Query
+from shared.store.values import Plain
+from shared.store.writes import Add, Create, Update, Write
+from tests.store.conftest import WatchedFirestore
+
+AT = datetime(2026, 1, 1, 12, 30, 0, 123456, tzinfo=UTC)
+PATH = "organizations/o/usage/seats"
+
+
+async def test_what_was_written_is_read_again(store: WatchedFirestore) -> None:
+    fields: dict[str, Plain] = {
+        "t": AT,
+        "s": "ü",
+        "n": None,
+        "b": True,
+        "i": -7,
+        "f": 1.5,
+        "m": {"a-b.c": [1, {"x": None}]},
+        "l": [],
+    }
+
+    await store.commit([Create(path=PATH, fields=fields)])
+
+    document = (await store.read([PATH])).documents[PATH]
+    assert document is not None
+    assert (document.fields, document.document_id) == (fields, "seats")
+
+
+async def test_a_document_that_does_not_exist_is_none(store: WatchedFirestore) -> None:
+    snapshot = await store.read([PATH, PATH, "organizations/o"])
+
+    assert snapshot.documents == {PATH: None, "organizations/o": None}
+
+
+async def test_a_read_at_an_instant_does_not_see_what_came_later(store: WatchedFirestore) -> None:
+    await store.commit([Create(path=PATH, fields={"x": 1})])
+    then = (await store.read([PATH])).at
+    await store.commit([Add(path=PATH, numbers={("x",): 1})])
+
+    before, after = await store.read([PATH], at=then), await store.read([PATH])
+
+    values = [snapshot.documents[PATH] for snapshot in (before, after)]
+    assert [value.fields["x"] for value in values if value is not None] == [1, 2]
+    query = Query(collection="usage", where=(("x", "==", 1),))
+    assert await store.count("organizations/o", query, at=then) == 1
+    assert len(await store.select("organizations/o", query, at=then)) == 1
+    assert await store.select("organizations/o", query) == []
+
+
+async def test_the_instant_is_the_databases_clock_and_moves_on(store: WatchedFirestore) -> None:
+    first, second = (await store.read([PATH])).at.now, (await store.read([PATH])).at.now
+
+    assert first.tzinfo == UTC
+    assert first <= second
+    assert abs((datetime.now(UTC) - second).total_seconds()) < 60
+
+
+async def test_creating_what_exists_is_a_conflict_and_writes_nothing(
+    store: WatchedFirestore, console: firestore.Client
+) -> None:
+    await store.commit([Create(path=PATH, fields={"x": 1})])
+
+    with pytest.raises(Conflict):
+        await store.commit([Create(path="organizations/o/usage/b", fields={}), Create(path=PATH, fields={"x": 2})])
+
+    assert not console.document("organizations/o/usage/b").get().exists
+
+
+@pytest.mark.parametrize("meanwhile", ["changed", "deleted"])
+async def test_updating_what_changed_since_it_was_read_is_a_conflict_and_writes_nothing(
+    store: WatchedFirestore, console: firestore.Client, meanwhile: str
+) -> None:
+    await store.commit([Create(path=PATH, fields={"x": 1})])
+    document = (await store.read([PATH])).documents[PATH]
+    assert document is not None
+    if meanwhile == "changed":
+        console.document(PATH).update({"x": 5})
+    else:
+        console.document(PATH).delete()
+    writes: list[Write] = [
+        Create(path="organizations/o/usage/b", fields={}),
+        Update(path=PATH, fields={"x": 2}, unchanged_since=document.update_time),
+    ]
+
+    with pytest.raises(Conflict):
+        await store.commit(writes)
+
+    assert not console.document("organizations/o/usage/b").get().exists
+
+
+async def test_an_update_leaves_the_admins_own_fields_alone(store: WatchedFirestore, console: firestore.Client) -> None:
+    console.document(PATH).set({"x": 1, "note": "mine", "m": {"old": 1}})
+    document = (await store.read([PATH])).documents[PATH]
+    assert document is not None
+
+    await store.commit([Update(path=PATH, fields={"x": 2, "m": {"new": 2}}, unchanged_since=document.update_time)])
+
+    assert console.document(PATH).get().to_dict() == {"x": 2, "note": "mine", "m": {"new": 2}}
+
+
+async def test_adding_needs_no_condition_and_knows_awkward_names(
+    store: WatchedFirestore, console: firestore.Client
+) -> None:
+    awkward = "li.cen`se \\ 1"
+
+    await store.commit([Add(path=PATH, numbers={("by_license", awkward): 2, ("total",): 2})])
+    await store.commit([Add(path=PATH, numbers={("by_license", awkward): -1, ("total",): -1})])
+
+    written = console.document(PATH).get().to_dict()
+    assert written is not None
+    assert (written["total"], written["by_license"]) == (1, {awkward: 1})
+    assert written["updated_at"] is not None
+
+
+async def test_nobody_at_the_address_is_store_unavailable(project: str) -> None:
+    nobody = Firestore(project=project, emulator_host="127.0.0.1:9")
+
+    for call in (nobody.read([PATH]), nobody.commit([Create(path=PATH, fields={})])):
+        with pytest.raises(StoreUnavailable):
+            await call
+    nobody.close()
+
+
+def test_without_an_emulator_it_connects_with_the_platforms_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    account = {
+        "type": "service_account",
+        "client_email": "acquire@p.iam.gserviceaccount.com",
+        "private_key": key.decode(),
+        "token_uri": "https://oauth2.googleapis.com/token",
+        "project_id": "p",
+    }
+    (tmp_path / "account.json").write_text(json.dumps(account))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "account.json"))
+
+    Firestore(project="p").close()

@@ -1,0 +1,283 @@
+"""Group commit: every waiter is answered exactly once, by its deadline, and no request fails because of another."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.store.errors import Conflict, Contended, StoreUnavailable
+from shared.store.groups import MAX_GROUP, Answered, Decision, GroupCommit, Groups, Undecided
+from shared.store.writes import Create, Write
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(kw_only=True)
+class Book:
+    """Decides that every request gets its own name in capitals, and writes it down; the test orders what goes wrong."""
+
+    groups: list[list[str]] = field(default_factory=list)
+    committed: list[str] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    before_commit: list[Callable[[], None]] = field(default_factory=list)
+    poison: str = "no such request"
+    undecided_once: set[str] = field(default_factory=set)
+
+    async def decide(self, requests: Sequence[str]) -> Decision[str]:
+        self.groups.append(list(requests))
+        if self.poison in requests:
+            message = f"cannot write {self.poison}"
+            raise RuntimeError(message)
+        outcomes: list[str | Undecided] = []
+        for request in requests:
+            if request in self.undecided_once:
+                self.undecided_once.remove(request)
+                outcomes.append(Undecided())
+            else:
+                outcomes.append(request.upper())
+        writes = [Create(path=request, fields={}) for request in requests]
+        return Decision(outcomes=outcomes, writes=writes, now=NOW)
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        await self.gate.wait()
+        if self.before_commit:
+            self.before_commit.pop(0)()
+        self.committed += [write.path for write in writes if isinstance(write, Create)]
+
+    def group(self, *, seconds: float = 5) -> GroupCommit[str, str]:
+        return GroupCommit(decide=self.decide, commit=self.commit, answer_within=timedelta(seconds=seconds))
+
+
+def _fails(error: Exception) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+async def _settle() -> None:
+    """Let everything run that can run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def _becomes_idle(group: GroupCommit[str, str]) -> None:
+    for _ in range(500):
+        if group.is_idle:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("somebody still waits")
+
+
+async def test_the_first_goes_at_once_and_who_comes_meanwhile_is_decided_together() -> None:
+    book = Book()
+    group = book.group()
+    first = asyncio.create_task(group.submit("a"))
+    await _settle()
+    others = [asyncio.create_task(group.submit(name)) for name in "bcd"]
+    await _settle()
+    assert book.groups == [["a"]]
+
+    book.gate.set()
+    answers = await asyncio.gather(first, *others)
+
+    assert answers == [Answered(outcome=name, now=NOW) for name in "ABCD"]
+    assert book.groups == [["a"], ["b", "c", "d"]]
+    assert book.committed == list("abcd")
+
+
+async def test_a_group_is_bounded() -> None:
+    book = Book()
+    book.gate.set()
+    group = book.group()
+
+    await asyncio.gather(*(group.submit(str(number)) for number in range(2 * MAX_GROUP + 1)))
+
+    assert [len(each) for each in book.groups] == [MAX_GROUP, MAX_GROUP, 1]
+
+
+async def test_who_comes_while_a_group_is_tried_again_joins_it() -> None:
+    book = Book()
+    group = book.group()
+    first = asyncio.create_task(group.submit("a"))
+    await _settle()
+    book.before_commit.append(_fails(Conflict("somebody was faster")))
+    second = asyncio.create_task(group.submit("b"))
+    await _settle()
+
+    book.gate.set()
+    await asyncio.gather(first, second)
+
+    assert book.groups == [["a"], ["a", "b"]]
+    assert book.committed == ["a", "b"]
+
+
+async def test_nothing_is_answered_before_it_is_committed() -> None:
+    book = Book()
+    group = book.group()
+    waiting = asyncio.create_task(group.submit("a"))
+    await _settle()
+
+    assert not waiting.done()
+    book.gate.set()
+    await waiting
+
+
+async def test_a_request_that_cannot_be_written_fails_alone() -> None:
+    book = Book(poison="c")
+    book.gate.set()
+    group = book.group()
+
+    answers = await asyncio.gather(*(group.submit(name) for name in "abcde"), return_exceptions=True)
+
+    assert isinstance(answers[2], RuntimeError)
+    assert [answer.outcome for answer in answers if isinstance(answer, Answered)] == list("ABDE")
+    assert sorted(book.committed) == list("abde")
+    assert group.is_idle
+
+
+async def test_after_a_bad_request_groups_form_again() -> None:
+    book = Book(poison="b")
+    book.gate.set()
+    group = book.group()
+    await asyncio.gather(*(group.submit(name) for name in "abc"), return_exceptions=True)
+    book.groups.clear()
+
+    await asyncio.gather(*(group.submit(name) for name in "xyz"))
+
+    assert book.groups == [["x", "y", "z"]]
+
+
+async def test_a_caller_that_leaves_before_its_turn_is_not_decided_and_hurts_nobody() -> None:
+    book = Book()
+    group = book.group()
+    first = asyncio.create_task(group.submit("a"))
+    await _settle()
+    leaving, staying = asyncio.create_task(group.submit("b")), asyncio.create_task(group.submit("c"))
+    await _settle()
+
+    leaving.cancel()
+    book.gate.set()
+    answers = await asyncio.gather(first, leaving, staying, return_exceptions=True)
+
+    assert isinstance(answers[1], asyncio.CancelledError)
+    assert book.committed == ["a", "c"]
+    assert group.is_idle
+
+
+async def test_a_caller_that_leaves_during_its_commit_does_not_undo_it_for_the_others() -> None:
+    book = Book()
+    group = book.group()
+    tasks = [asyncio.create_task(group.submit(name)) for name in "ab"]
+    await _settle()
+
+    tasks[0].cancel()
+    book.gate.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert answers[1] == Answered(outcome="B", now=NOW)
+    assert book.committed == ["a", "b"]
+
+
+async def test_when_everybody_has_left_nothing_goes_on() -> None:
+    book = Book()
+    group = book.group()
+    tasks = [asyncio.create_task(group.submit(name)) for name in "abc"]
+    await _settle()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    book.before_commit.append(_fails(Conflict("somebody was faster")))
+
+    book.gate.set()
+    await _becomes_idle(group)
+
+    assert book.groups == [["a", "b", "c"]]
+    assert book.committed == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [(Conflict("faster"), Contended), (StoreUnavailable("away"), StoreUnavailable)],
+    ids=["contention", "store unavailable"],
+)
+async def test_at_the_deadline_the_caller_learns_what_stood_in_the_way(
+    trouble: Exception, error: type[Exception]
+) -> None:
+    book = Book(before_commit=[_fails(trouble)] * 1000)
+    book.gate.set()
+    group = book.group(seconds=0.3)
+
+    with pytest.raises(error, match="asking again is safe"):
+        await group.submit("a")
+
+    await _becomes_idle(group)
+    assert book.committed == []
+
+
+async def test_a_caller_that_waits_too_long_behind_a_slow_commit_is_answered_by_its_deadline() -> None:
+    book = Book()
+    group = book.group(seconds=0.2)
+
+    answers = await asyncio.gather(group.submit("a"), group.submit("b"), return_exceptions=True)
+
+    assert all(isinstance(answer, Contended) for answer in answers)
+    book.gate.set()
+    await _becomes_idle(group)
+
+
+async def test_a_request_that_needs_another_round_gets_one() -> None:
+    book = Book(undecided_once={"b"})
+    book.gate.set()
+    group = book.group()
+
+    answers = await asyncio.gather(*(group.submit(name) for name in "abc"))
+
+    assert [answer.outcome for answer in answers] == ["A", "B", "C"]
+    assert book.groups == [["a", "b", "c"], ["b"]]
+
+
+def test_when_the_event_loop_stops_no_waiter_is_left_behind() -> None:
+    outcomes: list[object] = []
+
+    async def ask(group: GroupCommit[str, str], name: str) -> None:
+        try:
+            outcomes.append(await group.submit(name))
+        except (StoreUnavailable, asyncio.CancelledError) as error:
+            outcomes.append(error)
+            raise
+
+    async def main() -> None:
+        book = Book()
+        group = book.group(seconds=60)
+        for name in "abc":
+            asyncio.create_task(ask(group, name))  # noqa: RUF006 the loop's end is what cancels them
+        await _settle()
+
+    asyncio.run(main())
+
+    assert len(outcomes) == 3
+
+
+async def test_each_organization_has_a_group_of_its_own_that_is_forgotten_when_idle() -> None:
+    books = {name: Book() for name in ("acme", "other")}
+    books["other"].gate.set()
+    made: list[str] = []
+
+    def make(organization_id: str) -> GroupCommit[str, str]:
+        made.append(organization_id)
+        return books[organization_id].group()
+
+    groups = Groups(make)
+    stuck = asyncio.create_task(groups.submit("acme", "a"))
+    await _settle()
+
+    assert (await groups.submit("other", "x")).outcome == "X"
+    assert (await groups.submit("other", "y")).outcome == "Y"
+
+    books["acme"].gate.set()
+    await stuck
+    assert made == ["acme", "other", "other"]

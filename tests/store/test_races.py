@@ -1,0 +1,140 @@
+"""Races between two instances, played move by move: the loser reads again and tells the truth."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from google.cloud import firestore
+
+from shared.rules.acquire import Device, Granted, SeatLimitReached
+from shared.rules.release import Released
+from shared.store.acquire import AcquireRequest, Acquires
+from shared.store.errors import Conflict, StoreUnavailable
+from shared.store.policy import Policy
+from shared.store.release import ReleaseRequest, Releases
+from tests.store.conftest import WatchedFirestore
+from tests.support.tenant import Tenant
+
+
+class _Halting:
+    """Holds back the first commit of a connection until it is let go, and notes what became of each commit."""
+
+    def __init__(self, store: WatchedFirestore) -> None:
+        self.reached, self.let_go = asyncio.Event(), asyncio.Event()
+        self.outcomes: list[str] = []
+        self._commit = store.commit
+        store.commit = self.commit  # type: ignore[method-assign]  # the test stands between the store and Firestore
+
+    async def commit(self, writes: Sequence[Any]) -> None:
+        self.reached.set()
+        await self.let_go.wait()
+        try:
+            await self._commit(writes)
+        except Conflict:
+            self.outcomes.append("conflict")
+            raise
+        self.outcomes.append("written")
+
+
+def _asking(tenant: Tenant, user: str) -> AcquireRequest:
+    device = Device(hardware_id="d", ip_address=None, user_agent=None)
+    return AcquireRequest(user_id=user, license_key=tenant.license_key, device=device)
+
+
+async def test_of_two_instances_that_saw_the_same_last_seat_only_one_gives_it_away(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=2)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    halt = _Halting(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+
+    first = await fast.acquire(tenant.organization_id, _asking(tenant, "m2"))
+    halt.let_go.set()
+    second = await late
+
+    assert isinstance(first.outcome, Granted)
+    assert isinstance(second.outcome, SeatLimitReached)
+    assert halt.outcomes == ["conflict"]
+    assert len(tenant.open_sessions()) == 2
+
+
+async def test_two_instances_that_open_an_organizations_books_at_once_do_it_once(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=1)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    halt = _Halting(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m0")))
+    await halt.reached.wait()
+
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m1"))
+    halt.let_go.set()
+
+    assert isinstance((await late).outcome, SeatLimitReached)
+    assert tenant.counters()["total"] == 1
+
+
+async def test_a_release_does_not_make_an_acquire_start_over(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=3)
+    acquires, releases = Acquires(store, policy), Releases(another_store, policy)
+    held = await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    assert isinstance(held.outcome, Granted)
+    halt = _Halting(store)
+    acquiring = asyncio.create_task(acquires.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+
+    given_back = ReleaseRequest(user_id="m0", session_id=held.outcome.session.session_id)
+    released = await releases.release(tenant.organization_id, given_back)
+    halt.let_go.set()
+
+    assert isinstance(released.outcome, Released)
+    assert isinstance((await acquiring).outcome, Granted)
+    assert halt.outcomes == ["written"]
+    assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (1, {"license-1": 1})
+
+
+async def test_counters_reset_by_hand_in_the_middle_of_a_race_let_no_second_grant_through(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=2)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    halt = _Halting(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+
+    tenant.seats.delete()
+    first = await fast.acquire(tenant.organization_id, _asking(tenant, "m2"))
+    halt.let_go.set()
+
+    assert isinstance(first.outcome, Granted)
+    assert isinstance((await late).outcome, SeatLimitReached)
+    assert tenant.counters()["total"] == len(tenant.open_sessions()) == 2
+
+
+async def test_a_commit_whose_answer_was_lost_takes_no_second_seat(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant, acquires = Tenant.create(console, seats=3), Acquires(store, policy)
+    written = store.commit
+    lost = iter([True, False])
+
+    async def commit(writes: Sequence[Any]) -> None:
+        await written(writes)
+        if next(lost):
+            message = "the answer was lost on its way"
+            raise StoreUnavailable(message)
+
+    store.commit = commit  # type: ignore[method-assign]  # the test stands between the store and Firestore
+
+    answered = await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
+
+    assert answered.outcome is not None
+    assert len(tenant.open_sessions()) == 1
+    assert tenant.counters()["total"] == 1
+    assert len(tenant.events("session.acquired")) == 1
