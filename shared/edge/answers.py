@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer
 from starlette.responses import Response
 
 from shared.edge.catalogue import ApiError
-from shared.rules.license import License
+from shared.rules.license import HEARTBEATS_PER_LEASE
 
 
 def _rfc3339(time: datetime) -> str:
@@ -136,10 +136,10 @@ def error_answer(error: ApiError, *, request_id: str, now: datetime) -> Response
     return answer(ErrorAnswer(error=view, server_time=now), status=error.code.status, headers=error.headers)
 
 
-def heartbeat_interval_seconds(license_: License) -> int:
-    """Tell a client when to come back: up to a tenth sooner than the license asks, so that clients spread out.
+def heartbeat_interval_seconds(lease_expires_at: datetime, *, now: datetime) -> int:
+    """Tell a client when to come back: after a third of its lease or up to a tenth sooner, so that clients spread out.
 
-    Never later, so that the third heartbeat still falls within the lease when two were lost.
+    Never later: when two heartbeats in a row are lost, the third still falls within the lease.
     """
-    longest = license_.heartbeat_every.total_seconds()
+    longest = (lease_expires_at - now).total_seconds() / HEARTBEATS_PER_LEASE
     return max(1, int(longest * random.uniform(0.9, 1.0)))  # noqa: S311 spreading load, no secret

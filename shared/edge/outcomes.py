@@ -37,7 +37,7 @@ def answer_acquire(answered: Answered[AcquireOutcome]) -> Response:
         session_id=session.session_id,
         license_id=license_.license_id,
         lease_expires_at=session.lease_expires_at,
-        heartbeat_interval_seconds=heartbeat_interval_seconds(license_),
+        heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
         seats=Seats(in_use=in_use, max=license_.max_concurrent_seats),
         renewed=renewed,
         server_time=now,
@@ -49,11 +49,11 @@ def answer_heartbeat(answered: Answered[HeartbeatOutcome]) -> Response:
     """200 with the lease's end, else the refusal."""
     outcome, now = answered.outcome, answered.now
     match outcome:
-        case Extended(session=session, license=license_) | StillFresh(session=session, license=license_):
+        case Extended(session=session) | StillFresh(session=session):
             body = HeartbeatAnswer(
                 session_id=session.session_id,
                 lease_expires_at=session.lease_expires_at,
-                heartbeat_interval_seconds=heartbeat_interval_seconds(license_),
+                heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
                 server_time=now,
             )
             return answer(body)

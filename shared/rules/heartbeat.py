@@ -94,7 +94,10 @@ def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOu
     if refusal is not None:
         return Stopped(session=ended(session, reason=_reason(refusal), now=now), because=refusal)
     assert isinstance(standing.license, License)  # noqa: S101 the refusals above leave nothing else; for the type checker
-    if now - session.last_heartbeat_at < standing.license.early_within:
+    # A lease that an admin made longer since is given at once, however early: the client's next beat relies on it.
+    given_for = session.lease_expires_at - session.last_heartbeat_at
+    is_early = now - session.last_heartbeat_at < standing.license.early_within
+    if is_early and given_for >= standing.license.lease_for:
         return StillFresh(session=session, license=standing.license)
     kept = replace(session, last_heartbeat_at=now, lease_expires_at=now + standing.license.lease_for)
     return Extended(session=kept, license=standing.license)

@@ -1,7 +1,7 @@
 """Records to the fields of their documents."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.rules.audit import AuditEvent
@@ -33,12 +33,22 @@ def expiry_shard(session_id: str) -> int:
 
 def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
     """Encode a session without its id, which is the document's."""
-    fields: dict[str, Plain] = asdict(session)
-    del fields["session_id"]
-    fields["end_reason"] = None if session.end_reason is None else session.end_reason.value
-    fields["expiry_shard"] = expiry_shard(session.session_id)
-    fields["purge_at"] = None if session.ended_at is None else session.ended_at + retention.sessions_for
-    return fields
+    # Field by field: dataclasses.asdict copies every value deeply, and took a fifth of the CPU of an acquire.
+    return {
+        "license_id": session.license_id,
+        "user_id": session.user_id,
+        "user_email": session.user_email,
+        "hardware_id": session.hardware_id,
+        "ip_address": session.ip_address,
+        "user_agent": session.user_agent,
+        "started_at": session.started_at,
+        "last_heartbeat_at": session.last_heartbeat_at,
+        "lease_expires_at": session.lease_expires_at,
+        "ended_at": session.ended_at,
+        "end_reason": None if session.end_reason is None else session.end_reason.value,
+        "expiry_shard": expiry_shard(session.session_id),
+        "purge_at": None if session.ended_at is None else session.ended_at + retention.sessions_for,
+    }
 
 
 def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import grpc
@@ -23,7 +23,7 @@ from grpc.experimental import ChannelOptions
 
 from shared.store.errors import StoreUnavailable, committing, reading
 from shared.store.queries import Query
-from shared.store.values import Fields, decode, decode_fields
+from shared.store.values import Fields, decode, decode_fields, decode_time
 from shared.store.writes import Write
 
 _CHANNEL_OPTIONS = [
@@ -176,7 +176,7 @@ class Firestore:
         if newest is None:
             message = "an empty answer to a read"
             raise StoreUnavailable(message)
-        return Snapshot(at=Instant(now=newest.ToDatetime(tzinfo=UTC), read_time=newest), documents=documents)
+        return Snapshot(at=Instant(now=decode_time(newest), read_time=newest), documents=documents)
 
     def _select(self, request: Any) -> list[Document]:  # noqa: ANN401 as above
         with reading():

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from shared.rules.audit import SYSTEM
 from shared.rules.release import Released, ReleaseOutcome, Standing, release
+from shared.rules.session import EndReason
 from shared.store.documents import organization_from, session_from, user_from
 from shared.store.encoding import Retention
 from shared.store.endings import Ending, ending_writes
@@ -66,6 +68,8 @@ class Releases:
             document = stored[paths.session(request.session_id)]
             if isinstance(outcome, Released) and document is not None:
                 sessions[request.session_id] = outcome.session
-                endings.append(Ending(session=outcome.session, document=document, actor=request.user_id))
+                lapsed = outcome.session.end_reason is EndReason.EXPIRED
+                actor = SYSTEM if lapsed else request.user_id
+                endings.append(Ending(session=outcome.session, document=document, actor=actor))
             outcomes.append(outcome)
         return Decision(outcomes=outcomes, writes=ending_writes(endings, paths, self._retention), now=now)

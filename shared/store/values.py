@@ -6,7 +6,7 @@ request that was the largest single cost. These work on the protobuf messages di
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.cloud.firestore_v1.types import document as document_types
@@ -25,21 +25,26 @@ class Opaque:
     kind: str
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def encode_into(wire: Any, value: Plain) -> None:  # noqa: ANN401 protobuf's generated messages have no static type
     """Write a plain value into a protobuf ``Value``. Times must be aware."""
     match value:
-        case None:
-            wire.null_value = 0
-        case bool():  # before int: True is an int
-            wire.boolean_value = value
         case str():
             wire.string_value = value
+        case None:
+            wire.null_value = 0
+        case datetime():
+            since = value - _EPOCH
+            wire.timestamp_value.seconds = since.days * 86_400 + since.seconds
+            wire.timestamp_value.nanos = since.microseconds * 1_000
+        case bool():  # before int: True is an int
+            wire.boolean_value = value
         case int():
             wire.integer_value = value
         case float():
             wire.double_value = value
-        case datetime():
-            wire.timestamp_value.FromDatetime(value.astimezone(UTC))
         case list():
             wire.array_value.SetInParent()
             for item in value:
@@ -47,6 +52,11 @@ def encode_into(wire: Any, value: Plain) -> None:  # noqa: ANN401 protobuf's gen
         case _:
             wire.map_value.SetInParent()
             encode_fields(wire.map_value.fields, value)
+
+
+def decode_time(wire: Any) -> datetime:  # noqa: ANN401 as above
+    """Read a protobuf ``Timestamp`` as an aware time, to the microsecond, which is all that Firestore keeps."""
+    return _EPOCH + timedelta(seconds=wire.seconds, microseconds=wire.nanos // 1_000)
 
 
 def encode_fields(wire_fields: Any, fields: Mapping[str, Plain]) -> None:  # noqa: ANN401 as above
@@ -62,7 +72,7 @@ def decode(wire: Any) -> Any:  # noqa: ANN401 a hand-edited document may hold an
         case "string_value" | "integer_value" | "boolean_value" | "double_value":
             return getattr(wire, kind)
         case "timestamp_value":
-            return wire.timestamp_value.ToDatetime(tzinfo=UTC)
+            return decode_time(wire.timestamp_value)
         case "null_value" | None:
             return None
         case "map_value":
