@@ -95,5 +95,7 @@ def _context(request: Request, function: str) -> RequestContext:
 def _log(status: int, code: str | None, *, seconds: float) -> None:
     # A line for every heartbeat that just works would cost more than the heartbeat.
     level = logging.DEBUG if code is None else logging.ERROR if status >= _FIRST_SERVER_ERROR else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
     fields = {"status": status, "code": code, "milliseconds": round(seconds * 1000, 1)}
     logger.log(level, "answered", extra=fields)

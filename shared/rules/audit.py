@@ -82,7 +82,7 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
         "lease_expires_at": session.lease_expires_at,
     }
     return AuditEvent(
-        # A tenure is a session and its start. It ends once, whichever way: the second report would be the same document.
+        # A tenure is a session and its start. It ends once, whichever way: a second report would be the same document.
         event_id=digest("session.ended", session.session_id, session.started_at.isoformat()),
         type=kind,
         at=at,

@@ -12,8 +12,9 @@ Whatever is neither (a missing index, a missing right) is a fault of ours and pa
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from google.api_core import exceptions as google
+import grpc
 
 
 class StoreError(Exception):
@@ -32,16 +33,24 @@ class StoreUnavailable(StoreError):  # noqa: N818 as above
     """Firestore did not answer. A commit under way may or may not have been written, whole; asking again is safe."""
 
 
-_PASSING = (
-    google.Aborted,
-    google.Cancelled,
-    google.DeadlineExceeded,
-    google.GatewayTimeout,
-    google.InternalServerError,
-    google.ResourceExhausted,
-    google.ServiceUnavailable,
-    google.TooManyRequests,
-    google.Unknown,
+_PASSING = frozenset(
+    {
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+_CONFLICTS = frozenset(
+    {
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.NOT_FOUND,
+    }
 )
 
 
@@ -50,8 +59,11 @@ def reading() -> Iterator[None]:
     """Tell a store that does not answer from a fault of ours, around a read."""
     try:
         yield
-    except _PASSING as error:
-        raise StoreUnavailable(str(error)) from error
+    except grpc.RpcError as error:
+        code, words = _told_by(error)
+        if code in _PASSING:
+            raise StoreUnavailable(words) from error
+        raise
 
 
 @contextmanager
@@ -59,7 +71,15 @@ def committing() -> Iterator[None]:
     """Do the same around a commit, where a failed precondition means that somebody was faster."""
     try:
         yield
-    except (google.FailedPrecondition, google.AlreadyExists, google.Conflict, google.NotFound, google.Aborted) as error:
-        raise Conflict(str(error)) from error
-    except _PASSING as error:
-        raise StoreUnavailable(str(error)) from error
+    except grpc.RpcError as error:
+        code, words = _told_by(error)
+        if code in _CONFLICTS:
+            raise Conflict(words) from error
+        if code in _PASSING:
+            raise StoreUnavailable(words) from error
+        raise
+
+
+def _told_by(error: Any) -> tuple[grpc.StatusCode, str]:  # noqa: ANN401 what a call raises is an error and a call at once
+    code: grpc.StatusCode = error.code()
+    return code, f"{code.name}: {error.details()}"

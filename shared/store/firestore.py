@@ -1,8 +1,7 @@
 """One Firestore database: reads of one instant, and commits that are written whole or not at all.
 
-It speaks the API's own requests (``BatchGetDocuments``, ``RunQuery``, ``RunAggregationQuery``, ``Commit``) through the
-client that Google generates for them. The friendlier ``AsyncClient`` hides what the seat protocol is made of: the read
-time, and a precondition on every write.
+It speaks the API's own requests (``BatchGetDocuments``, ``RunQuery``, ``RunAggregationQuery``, ``Commit``): the
+friendlier ``AsyncClient`` hides what the seat protocol is made of, the read time and a precondition on every write.
 
 Calls run in threads, on gRPC's single-threaded streams: a read of 64 documents then costs a quarter of the CPU that
 ``grpc.aio`` takes, which wakes the event loop once for every document (``infra/decisions/0003-grpc-in-threads.md``).
@@ -15,28 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import grpc
-from google.cloud.firestore_v1.services.firestore import FirestoreClient
-from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
-from google.cloud.firestore_v1.types import firestore as api
-from grpc.experimental import ChannelOptions
-
 from shared.store.errors import StoreUnavailable, committing, reading
 from shared.store.queries import Query
+from shared.store.rpc import (
+    BatchGetDocumentsRequest,
+    CommitRequest,
+    FirestoreApi,
+    RunAggregationQueryRequest,
+    RunQueryRequest,
+)
 from shared.store.values import Fields, decode, decode_fields, decode_time
 from shared.store.writes import Write
-
-_CHANNEL_OPTIONS = [
-    (ChannelOptions.SingleThreadedUnaryStream, 1),
-    # A store that comes back is found again within a second; gRPC's own default waits up to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    # Not a pause: the time that one attempt to connect is given, TLS included.
-    ("grpc.min_reconnect_backoff_ms", 3_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
 
 MAX_CALLS = 64
 """Calls under way at a time in one instance; a group of one organization has one, or three while it checks refusals."""
@@ -91,21 +79,12 @@ class Firestore:
         """
         self._database = f"projects/{project}/databases/{database}"
         self._root = f"{self._database}/documents/"
-        # The protocol decides what is tried again, because only it knows what has to be read again first.
-        self._once: dict[str, Any] = {"retry": None, "timeout": answer_within.total_seconds(), "metadata": ()}
-        if emulator_host is not None:
-            channel = grpc.insecure_channel(emulator_host, options=_CHANNEL_OPTIONS)
-            # The emulator takes this bearer for a server's account, which security rules do not bind.
-            self._once["metadata"] = (("authorization", "Bearer owner"),)
-        else:
-            channel = FirestoreGrpcTransport.create_channel(options=_CHANNEL_OPTIONS)
-        self._channel = channel
-        self._api = FirestoreClient(transport=FirestoreGrpcTransport(channel=channel))
+        self._api = FirestoreApi(database=self._database, emulator_host=emulator_host, timeout=answer_within)
         self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="firestore")
 
     def close(self) -> None:
         """Close the connection; calls under way fail."""
-        self._channel.close()
+        self._api.close()
         self._threads.shutdown(wait=False)
 
     async def read(self, paths: Collection[str], *, at: Instant | None = None) -> Snapshot:
@@ -114,7 +93,7 @@ class Firestore:
         Raises:
             StoreUnavailable: no answer.
         """
-        request = api.BatchGetDocumentsRequest.pb()(database=self._database)
+        request = BatchGetDocumentsRequest(database=self._database)
         request.documents.extend(self._root + path for path in dict.fromkeys(paths))
         if at is not None:
             request.read_time.CopyFrom(at.read_time)
@@ -126,7 +105,7 @@ class Firestore:
         Raises:
             StoreUnavailable: no answer.
         """
-        request = api.RunQueryRequest.pb()(parent=self._root + parent, structured_query=query.to_wire())
+        request = RunQueryRequest(parent=self._root + parent, structured_query=query.to_wire())
         if at is not None:
             request.read_time.CopyFrom(at.read_time)
         return await self._call(lambda: self._select(request))
@@ -137,7 +116,7 @@ class Firestore:
         Raises:
             StoreUnavailable: no answer.
         """
-        request = api.RunAggregationQueryRequest.pb()(parent=self._root + parent)
+        request = RunAggregationQueryRequest(parent=self._root + parent)
         counted = request.structured_aggregation_query
         counted.structured_query.CopyFrom(query.to_wire())
         counted.aggregations.add(alias="count").count.SetInParent()
@@ -151,7 +130,7 @@ class Firestore:
             Conflict: a precondition no longer holds; nothing was written.
             StoreUnavailable: no answer; everything was written or nothing.
         """
-        request = api.CommitRequest.pb()(database=self._database)
+        request = CommitRequest(database=self._database)
         for write in writes:
             write.put_into(request.writes.add(), self._root)
         await self._call(lambda: self._commit(request))
@@ -163,8 +142,7 @@ class Firestore:
         documents: dict[str, Document | None] = {}
         newest = None
         with reading():
-            wrapped = api.BatchGetDocumentsRequest.wrap(request)
-            for answer in map(api.BatchGetDocumentsResponse.pb, self._api.batch_get_documents(wrapped, **self._once)):
+            for answer in self._api.batch_get_documents(request):
                 # Until an answer's read time nothing before it has changed, so the newest holds for all of them.
                 if newest is None or _order(answer.read_time) > _order(newest):
                     newest = answer.read_time
@@ -180,17 +158,12 @@ class Firestore:
 
     def _select(self, request: Any) -> list[Document]:  # noqa: ANN401 as above
         with reading():
-            answers = self._api.run_query(api.RunQueryRequest.wrap(request), **self._once)
-            return [
-                self._document(answer.document)
-                for answer in map(api.RunQueryResponse.pb, answers)
-                if answer.HasField("document")
-            ]
+            answers = self._api.run_query(request)
+            return [self._document(answer.document) for answer in answers if answer.HasField("document")]
 
     def _count(self, request: Any) -> int:  # noqa: ANN401 as above
         with reading():
-            answers = self._api.run_aggregation_query(api.RunAggregationQueryRequest.wrap(request), **self._once)
-            for answer in map(api.RunAggregationQueryResponse.pb, answers):
+            for answer in self._api.run_aggregation_query(request):
                 if answer.HasField("result"):
                     return int(decode(answer.result.aggregate_fields["count"]))
         message = "an empty answer to a count"
@@ -198,7 +171,7 @@ class Firestore:
 
     def _commit(self, request: Any) -> None:  # noqa: ANN401 as above
         with committing():
-            self._api.commit(api.CommitRequest.wrap(request), **self._once)
+            self._api.commit(request)
 
     def _document(self, wire: Any) -> Document:  # noqa: ANN401 as above
         return Document(

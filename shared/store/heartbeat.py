@@ -8,9 +8,10 @@ from cachetools import LRUCache
 
 from shared.rules.audit import SYSTEM
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
+from shared.rules.refusal import Unusable
 from shared.rules.session import Session
 from shared.store.documents import license_from, organization_from, session_from, user_from
-from shared.store.encoding import document_write, session_fields
+from shared.store.encoding import lease_write
 from shared.store.endings import Ending, ending_writes
 from shared.store.firestore import Document, Firestore, Snapshot
 from shared.store.groups import Answered, Decision, GroupCommit, Groups
@@ -59,14 +60,13 @@ class Heartbeats:
     async def _decide(
         self, paths: OrganizationPaths, requests: Sequence[HeartbeatRequest]
     ) -> Decision[HeartbeatOutcome]:
-        snapshot, licenses = await self._read(paths, requests)
+        snapshot, sessions, licenses = await self._read(paths, requests)
         stored, now = snapshot.documents, snapshot.at.now
         organization = organization_from(stored[paths.organization])
         parsed = {
             license_id: license_from(document, default_lease_for=self._policy.default_lease_for)
             for license_id, document in licenses.items()
         }
-        sessions = {request.session_id: session_from(stored[paths.session(request.session_id)]) for request in requests}
         outcomes: list[HeartbeatOutcome] = []
         for request in requests:
             session = sessions[request.session_id]
@@ -84,8 +84,11 @@ class Heartbeats:
 
     async def _read(
         self, paths: OrganizationPaths, requests: Sequence[HeartbeatRequest]
-    ) -> tuple[Snapshot, Mapping[str, Document | None]]:
-        """Read what the decisions need. Licenses are read along with the sessions where this instance knows them."""
+    ) -> tuple[Snapshot, dict[str, Session | Unusable | None], Mapping[str, Document | None]]:
+        """Read what the decisions need: documents, the sessions among them, and the licenses of these.
+
+        Licenses are read along with the sessions where this instance knows them.
+        """
         known = {
             license_id for request in requests if (license_id := self._license_of.get(request.session_id)) is not None
         }
@@ -97,17 +100,20 @@ class Heartbeats:
                 *(paths.session(request.session_id) for request in requests),
             ]
         )
+        sessions = {
+            request.session_id: session_from(snapshot.documents[paths.session(request.session_id)])
+            for request in requests
+        }
         needed = set()
         for request in requests:
-            session = session_from(snapshot.documents[paths.session(request.session_id)])
-            if isinstance(session, Session):
+            if isinstance(session := sessions[request.session_id], Session):
                 needed.add(session.license_id)
                 self._license_of[request.session_id] = session.license_id
         licenses = {license_id: snapshot.documents[paths.license(license_id)] for license_id in known}
         if missing := needed - known:
             more = await self._firestore.read([paths.license(license_id) for license_id in missing], at=snapshot.at)
             licenses |= {license_id: more.documents[paths.license(license_id)] for license_id in missing}
-        return snapshot, licenses
+        return snapshot, sessions, licenses
 
     def _writes(
         self,
@@ -128,7 +134,5 @@ class Heartbeats:
             if isinstance(outcome, Stopped):
                 endings.append(Ending(session=outcome.session, document=document, actor=SYSTEM))
             else:
-                fields = session_fields(outcome.session, self._policy.retention)
-                write = document_write(path, document, fields)
-                writes.extend([] if write is None else [write])
+                writes.append(lease_write(document, outcome.session))
         return writes + ending_writes(endings, paths, self._policy.retention)

@@ -240,3 +240,15 @@ def test_a_misconfigured_document_neither_keeps_nor_ends_a_session(standing: Sta
     outcome = heartbeat(standing, user_id="ann", now=asked_at)
 
     assert outcome == Misconfigured(unusable=UNUSABLE)
+
+
+def test_a_longer_lease_is_given_at_the_next_heartbeat_however_early() -> None:
+    short = timedelta(seconds=60)
+    given_before = a_session(started_at=NOW, lease_expires_at=NOW + short)
+    standing = replace(HELD, session=given_before)
+    early = NOW + timedelta(seconds=20)
+
+    outcome = heartbeat(standing, user_id="ann", now=early)
+
+    assert isinstance(outcome, Extended)
+    assert outcome.session.lease_expires_at == early + LEASE
