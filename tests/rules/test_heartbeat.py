@@ -244,7 +244,7 @@ def test_a_misconfigured_document_neither_keeps_nor_ends_a_session(standing: Sta
 
 def test_a_longer_lease_is_given_at_the_next_heartbeat_however_early() -> None:
     short = timedelta(seconds=60)
-    given_before = a_session(started_at=NOW, lease_expires_at=NOW + short)
+    given_before = replace(a_session(started_at=NOW), lease_expires_at=NOW + short)
     standing = replace(HELD, session=given_before)
     early = NOW + timedelta(seconds=20)
 
