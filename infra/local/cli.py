@@ -141,12 +141,14 @@ def gateway(
 
 
 def _tell(stack: Stack) -> None:
-    mine = f"$(python -m infra.local token --org {ORGANIZATION} --uid member-1 --project {stack.project})"
+    def token_of(user_id: str) -> str:
+        return unsigned_token(project=stack.project, organization_id=ORGANIZATION, user_id=user_id)
+
     console.print(f"[bold green]ready[/]: {stack.base_url}/v1/  (Firestore emulator: {stack.firestore_emulator_host})")
-    console.print("In another terminal, with the virtual environment active (. .venv/bin/activate):\n")
+    console.print("In another terminal (the tokens are good for an hour):\n")
     commands = [
-        f"TOKEN={mine}",
-        f"OWNER={mine.replace('member-1', 'olivia')}",
+        f"TOKEN={token_of('member-1')}",
+        f"OWNER={token_of('olivia')}",
         _curl(stack, "acquire", f'{{"license_key": "{LICENSE_KEY}", "hardware_id": "my-laptop"}}'),
         _curl(stack, "heartbeat", '{"session_id": "…"}'),
         _curl(stack, "release", '{"session_id": "…"}'),
@@ -154,7 +156,8 @@ def _tell(stack: Stack) -> None:
     ]
     for command in commands:
         console.print(command, markup=False, highlight=False, soft_wrap=True)
-    console.print("\nCtrl-C stops everything.")
+    console.print("\nMore tokens: .venv/bin/python -m infra.local token --org acme --uid member-2")
+    console.print("Ctrl-C stops everything.")
 
 
 def _curl(stack: Stack, name: str, body: str) -> str:

@@ -63,4 +63,13 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
 
 def serve_gateway(functions: Mapping[str, str], *, port: int) -> None:
     """Serve the gateway until it is told to stop."""
-    uvicorn.run(gateway(functions), host="127.0.0.1", port=port, log_level="warning", proxy_headers=False)
+    uvicorn.run(
+        gateway(functions),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        proxy_headers=False,
+        # The functions' own are passed on.
+        server_header=False,
+        date_header=False,
+    )

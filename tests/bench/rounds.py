@@ -12,7 +12,7 @@ CLIENTS_OF_LOCKING = (1, 8, 32)
 
 _WARM_UP_SECONDS = 3.0
 _WARM_UP_CLIENTS = 32
-_MAX_WARM_UPS = 15
+_MAX_WARM_UPS = 30
 _STILL_WARMING = 0.9
 
 
@@ -29,7 +29,7 @@ def warm_up(bench: Bench) -> None:
         cost = _emulator_per_cycle(warming.cycles(_WARM_UP_CLIENTS))
         in_vain = 0 if cost < _STILL_WARMING * cheapest else in_vain + 1
         cheapest = min(cheapest, cost)
-        if in_vain == 2:
+        if in_vain == 4:
             break
     warming.heartbeats(_WARM_UP_CLIENTS, expected_per_second=empty.per_second)
 
