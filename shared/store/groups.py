@@ -93,15 +93,16 @@ class GroupCommit(Generic[Request, Outcome]):
             Contended: other instances were faster until the deadline.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
-        waiter = _Waiter[Request, Outcome](request, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter[Request, Outcome](request, loop.create_future())
         self._waiting.append(waiter)
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
+        deadline = loop.call_later(self._answer_within.total_seconds(), self._give_up, waiter)
         try:
-            async with asyncio.timeout(self._answer_within.total_seconds()):
-                return await waiter.answer
-        except TimeoutError:
-            raise self._too_late() from self._trouble
+            return await waiter.answer
+        finally:
+            deadline.cancel()
 
     async def _run(self) -> None:
         # Full jitter, so that instances which collided once do not collide again in step.
@@ -161,10 +162,19 @@ class GroupCommit(Generic[Request, Outcome]):
         if not group[0].answer.done():
             group[0].answer.set_exception(error)
 
-    def _too_late(self) -> StoreError:
+    def _give_up(self, waiter: _Waiter[Request, Outcome]) -> None:
+        """Answer a waiter at its deadline with what stood in the way; a commit under way goes on for the others."""
+        if waiter.answer.done():
+            return
+        error: StoreError
         if isinstance(self._trouble, StoreUnavailable):
-            return StoreUnavailable("Firestore did not answer before the deadline; asking again is safe")
-        return Contended("others changed the same seats, or waited for them, until the deadline; asking again is safe")
+            error = StoreUnavailable("Firestore did not answer before the deadline; asking again is safe")
+        else:
+            error = Contended(
+                "others changed the same seats, or waited for them, to the deadline; asking again is safe"
+            )
+        error.__cause__ = self._trouble
+        waiter.answer.set_exception(error)
 
 
 class Groups(Generic[Request, Outcome]):

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _NO_DOCUMENT_ID = re.compile(r"\.{1,2}|__.*__|.*/.*|", re.DOTALL)
 _MAX_ID_BYTES = 1500
 
 
+@lru_cache(maxsize=20_000)
 def can_be_document_id(text: str) -> bool:
     """Whether Firestore accepts the text as a document's id.
 

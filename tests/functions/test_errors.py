@@ -13,6 +13,8 @@ from google.cloud import firestore
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
 from shared.edge.catalogue import Code
+from shared.rules.digest import digest
+from tests.functions.conftest import StartFunction
 from tests.support.client import Clients
 from tests.support.tenant import Tenant
 
@@ -267,3 +269,26 @@ async def test_a_fault_of_ours_is_500_and_opaque_and_its_neighbours_do_not_feel_
     assert "1048" not in answers[3].text
     assert len(tenant.open_sessions()) == 1
     assert tenant.counters()["total"] == 1
+
+
+async def test_seats_that_others_change_all_the_time_are_503_contention_by_the_deadline(
+    http: httpx.AsyncClient, start_server: StartFunction, console: firestore.Client, project: str
+) -> None:
+    tenant = Tenant.create(console, seats=3, members=2)
+    process = start_server("acquire", SEATLEASE_ANSWER_WITHIN_SECONDS="2", SEATLEASE_STORE_TIMEOUT_SECONDS="1")
+    process.wait_until_ready()
+    clients = Clients(http=http, urls={"acquire": process.url}, project=project)
+    await clients.of(tenant, "m0").acquired()
+    # To the function, the second grant has always just been made by somebody else.
+    taken = tenant.organization.collection("audit_events").document(digest("session.acquired", "2"))
+    taken.set({"type": "session.acquired"})
+
+    response = await clients.of(tenant, "m1").acquire()
+
+    _assert_form(response, 503, "CONTENTION")
+    assert response.headers["Retry-After"] == "1"
+    assert len(tenant.open_sessions()) == 1
+    tenant.seats.delete()
+    taken.delete()
+    assert (await clients.of(tenant, "m1").acquire()).status_code == 201
+    process.stop()
