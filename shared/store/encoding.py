@@ -60,6 +60,13 @@ def lease_write(document: Document, session: Session) -> Update:
     return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
 
 
+def end_write(document: Document, session: Session, retention: Retention) -> Update:
+    """Write that a session ended, and nothing else."""
+    written = session_fields(session, retention)
+    fields = {name: written[name] for name in ("ended_at", "end_reason", "purge_at")}
+    return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
+
+
 def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
     """Encode the counters with their seal."""
     return {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shared.rules.audit import ended as audit_ended
 from shared.rules.session import Session
-from shared.store.encoding import Retention, audit_event_write, document_write, seat_use_change, session_fields
+from shared.store.encoding import Retention, audit_event_write, end_write, seat_use_change
 from shared.store.firestore import Document
 from shared.store.paths import OrganizationPaths
 from shared.store.writes import Write
@@ -29,9 +29,7 @@ def ending_writes(endings: Iterable[Ending], paths: OrganizationPaths, retention
     writes: list[Write] = []
     freed: Counter[str] = Counter()
     for ending in endings:
-        fields = session_fields(ending.session, retention)
-        write = document_write(ending.document.path, ending.document, fields)
-        writes.extend([] if write is None else [write])
+        writes.append(end_write(ending.document, ending.session, retention))
         writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))
         freed[ending.session.license_id] += 1
     if freed:

@@ -87,14 +87,18 @@ class Firestore:
         self._api.close()
         self._threads.shutdown(wait=False)
 
-    async def read(self, paths: Collection[str], *, at: Instant | None = None) -> Snapshot:
-        """Read the documents, all of one instant: ``at``, or now. One round trip.
+    async def read(
+        self, paths: Collection[str], *, at: Instant | None = None, only_fields: Sequence[str] = ()
+    ) -> Snapshot:
+        """Read the documents, all of one instant: ``at``, or now; whole, or some fields of each. One round trip.
 
         Raises:
             StoreUnavailable: no answer.
         """
         request = BatchGetDocumentsRequest(database=self._database)
         request.documents.extend(self._root + path for path in dict.fromkeys(paths))
+        if only_fields:  # an empty mask would ask for no field at all
+            request.mask.field_paths.extend(only_fields)
         if at is not None:
             request.read_time.CopyFrom(at.read_time)
         return await self._call(lambda: self._read(request))

@@ -23,6 +23,25 @@ MAX_REMEMBERED = 100_000
 """Sessions whose license one instance remembers; a forgotten one costs one more round trip."""
 
 
+# Of the organization, the user, the license and the session together. The rest is neither decided by nor reported.
+NEEDED_FIELDS = (
+    "is_active",
+    "max_concurrent_seats",
+    "role",
+    "license_key",
+    "expires_at",
+    "lease_seconds",
+    "license_id",
+    "user_id",
+    "hardware_id",
+    "started_at",
+    "last_heartbeat_at",
+    "lease_expires_at",
+    "ended_at",
+    "end_reason",
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeartbeatRequest:
     """The caller goes on using the seat of this session."""
@@ -98,7 +117,8 @@ class Heartbeats:
                 *(paths.license(license_id) for license_id in known),
                 *(paths.user(request.user_id) for request in requests),
                 *(paths.session(request.session_id) for request in requests),
-            ]
+            ],
+            only_fields=NEEDED_FIELDS,
         )
         sessions = {
             request.session_id: session_from(snapshot.documents[paths.session(request.session_id)])

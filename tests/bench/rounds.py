@@ -7,7 +7,7 @@ from tests.bench.bench import Bench
 from tests.bench.measurement import Measurement
 
 CLIENTS = (1, 8, 32, 64)
-CLIENTS_OF_HEARTBEATS = (8, 32)
+CLIENTS_OF_HEARTBEATS = (8, 32, 64)
 CLIENTS_OF_LOCKING = (1, 8, 32)
 
 _WARM_UP_SECONDS = 3.0
