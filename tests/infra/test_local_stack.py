@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 
 from infra.local.stack import PROJECT, Stack
@@ -67,7 +69,10 @@ def test_a_stack_says_when_it_is_ready_and_what_to_type(local_stack: Served) -> 
     output = local_stack.output
 
     assert f"ready: http://127.0.0.1:{local_stack.port}/v1/" in output
-    assert "python -m infra.local token --org acme --uid member-1" in output
+    assert f"curl -s http://127.0.0.1:{local_stack.port}/v1/acquire" in output
+    tokens = re.findall(r"^(TOKEN|OWNER)=(\S+)$", output, re.MULTILINE)
+    users = {name: jwt.decode(token, options={"verify_signature": False})["sub"] for name, token in tokens}
+    assert users == {"TOKEN": "member-1", "OWNER": "olivia"}
 
 
 def test_the_printed_token_takes_a_seat_of_the_seeded_license(local_stack: Served) -> None:
