@@ -174,7 +174,9 @@ async def test_a_lapsed_seat_goes_to_the_next_client_with_no_scheduled_function_
     before = tenant.session(lapsed).get().to_dict()
     assert before is not None
     assert before["end_reason"] == "expired"
-    assert [event["type"] for event in tenant.events()] == ["session.acquired", "session.expired", "session.acquired"]
+    first, *together = [event["type"] for event in tenant.events()]
+    assert first == "session.acquired"
+    assert sorted(together) == ["session.acquired", "session.expired"], "one commit, one time: in no order"
     late = await crashed.heartbeat(lapsed)
     assert (late.status_code, code_of(late)) == (410, "SESSION_EXPIRED")
     assert tenant.session(lapsed).get().to_dict() == before
