@@ -160,14 +160,8 @@ def _own_sessions(
     return {session_id: snapshot.documents[paths.session(session_id)] for session_id in ids}
 
 
-def _scope_of(outcome: AcquireOutcome | Undecided) -> tuple[bool, Scope]:
-    match outcome:
-        case SeatLimitReached():
-            return True, outcome.license_id
-        case OrganizationSeatLimitReached():
-            return True, None
-        case _:
-            return False, None
+def _scope_of(outcome: SeatLimitReached | OrganizationSeatLimitReached) -> Scope:
+    return outcome.license_id if isinstance(outcome, SeatLimitReached) else None
 
 
 def _seats_wanted(outcomes: Sequence[AcquireOutcome | Undecided]) -> dict[Scope, int]:
@@ -176,7 +170,7 @@ def _seats_wanted(outcomes: Sequence[AcquireOutcome | Undecided]) -> dict[Scope,
     excess: dict[Scope, int] = {}
     for outcome in outcomes:
         if isinstance(outcome, SeatLimitReached | OrganizationSeatLimitReached):
-            _, scope = _scope_of(outcome)
+            scope = _scope_of(outcome)
             wanted[scope] += 1
             excess[scope] = max(0, outcome.in_use - outcome.max_seats)
     return {scope: number + excess[scope] for scope, number in wanted.items()}
@@ -188,7 +182,7 @@ def _with_expiry(
     """Say when a seat may fall free, or leave a request open for which lapsed sessions are still to be ended."""
     if not isinstance(outcome, SeatLimitReached | OrganizationSeatLimitReached):
         return outcome
-    _, scope = _scope_of(outcome)
+    scope = _scope_of(outcome)
     if evidence[scope].has_more_lapsed:
         return Undecided()
     holders = [session for session in draft.sessions if scope is None or session.license_id == scope]
