@@ -7,7 +7,7 @@ READY := .venv/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static test serve demo bench clean
+.PHONY: help setup format check static test serve tick demo bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test: $(READY) ## Run all tests, on the emulators
 
 serve: $(READY) ## Serve the functions under /v1/ on PORT until Ctrl-C
 	@$(BIN)/python -m infra.local serve --port $(PORT)
+
+tick: $(READY) ## Call the scheduled functions of the running stack now
+	@$(BIN)/python -m infra.local tick
 
 demo: $(READY) ## Play the story of three seats and five people
 	@$(BIN)/python -m infra.local demo

@@ -7,16 +7,22 @@ from uuid import uuid4
 import pytest
 from google.cloud import firestore
 
-from infra.local.emulators import start_firestore
+from infra.local.emulators import start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
 
 
 @pytest.fixture(scope="session")
-def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def events_port() -> int:
+    """Where the Firestore emulator posts the document events that a test has asked for."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(tmp_path_factory: pytest.TempPathFactory, events_port: int) -> Iterator[Process]:
     """Google's Firestore emulator, one for all tests."""
     logs: Path = tmp_path_factory.mktemp("firestore")
-    process = start_firestore(port=free_port(), log_folder=logs)
+    process = start_firestore(port=free_port(), log_folder=logs, events_to=f"127.0.0.1:{events_port}")
     try:
         process.wait_until_ready()
         yield process
@@ -28,6 +34,23 @@ def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pro
 def firestore_host(firestore_emulator: Process) -> str:
     """HOST:PORT of the emulator."""
     return firestore_emulator.url.removeprefix("http://")
+
+
+@pytest.fixture(scope="session")
+def pubsub_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """Google's Pub/Sub emulator, one for all tests."""
+    process = start_pubsub(port=free_port(), log_folder=tmp_path_factory.mktemp("pubsub"))
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def pubsub_host(pubsub_emulator: Process) -> str:
+    """HOST:PORT of the emulator."""
+    return pubsub_emulator.url.removeprefix("http://")
 
 
 @pytest.fixture

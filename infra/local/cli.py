@@ -1,5 +1,6 @@
 """The local stack's command line: ``python -m infra.local --help``."""
 
+import json
 import signal
 import sys
 import threading
@@ -8,17 +9,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 from rich.console import Console
 
+from infra.local.audit_topic import subscribed
 from infra.local.demo import play
 from infra.local.gateway import serve_gateway
 from infra.local.jars import FIRESTORE, PUBSUB, JarError, find_jar
 from infra.local.processes import StartError
+from infra.local.scheduler import call_now
 from infra.local.seed import firestore_client, seed_organization
-from infra.local.stack import PROJECT, STATE_FOLDER, Stack, running_stack
+from infra.local.stack import PROJECT, STATE_FOLDER, Emulators, NoStackError, Stack, published_stack, running_stack
 from infra.local.tokens import unsigned_token
+from infra.triggers import OnSchedule, triggers
 
 app = typer.Typer(help="Run Seatlease on this machine, on Google's emulators.", no_args_is_help=True)
 console = Console()
@@ -28,6 +33,7 @@ ORGANIZATION, LICENSE_KEY = "acme", "ACME-DESIGN-STUDIO"
 PEOPLE = [("olivia", "owner"), *((f"member-{number}", "member") for number in range(1, 6)), ("gus", "guest")]
 
 _Project = Annotated[str, typer.Option(help="The project that the emulators pretend to be.")]
+_StateFolder = Annotated[Path, typer.Option(hidden=True, help="Where stack.json is written.")]
 _LeaseSeconds = Annotated[
     int | None, typer.Option(min=3, max=86_400, help="Lease of licenses that name none, to see leases run out sooner.")
 ]
@@ -38,7 +44,7 @@ def _explained_errors() -> Iterator[None]:
     """End with a sentence and not with a traceback where the sentence says what to do."""
     try:
         yield
-    except (JarError, StartError) as error:
+    except (JarError, NoStackError, StartError) as error:
         problems.print(str(error), markup=False, highlight=False)
         raise typer.Exit(1) from None
 
@@ -54,20 +60,27 @@ def serve(
     firestore: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Attach to a Firestore emulator that runs already.")
     ] = None,
+    pubsub: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The Pub/Sub emulator that runs beside it.")
+    ] = None,
     project: _Project = PROJECT,
     lease_seconds: _LeaseSeconds = None,
     seats: Annotated[int, typer.Option(min=0, help="Seats of the seeded license.")] = 3,
-    state_folder: Annotated[Path, typer.Option(hidden=True, help="Where stack.json is written.")] = STATE_FOLDER,
+    state_folder: _StateFolder = STATE_FOLDER,
 ) -> None:
     """Serve every function under /v1/ until Ctrl-C, with an organization to try them on."""
+    if (firestore is None) != (pubsub is None):
+        problems.print("--firestore and --pubsub go together: the two emulators of one stack", highlight=False)
+        raise typer.Exit(2)
+    attach_to = Emulators(firestore=firestore, pubsub=pubsub) if firestore and pubsub else None
     _stop_on_signals()
     published = []
     try:
         with (
             _explained_errors(),
-            running_stack(port=port, firestore=firestore, project=project, lease_seconds=lease_seconds) as stack,
+            running_stack(port=port, attach_to=attach_to, project=project, lease_seconds=lease_seconds) as stack,
         ):
-            if firestore is None:
+            if attach_to is None:
                 seed(organization=ORGANIZATION, firestore=stack.firestore_emulator_host, project=project, seats=seats)
             published = stack.publish(state_folder)
             _tell(stack)
@@ -125,6 +138,43 @@ def demo() -> None:
 
 
 @app.command()
+def tick(
+    function: Annotated[str | None, typer.Argument(help="A scheduled function; all of them when left out.")] = None,
+    state_folder: _StateFolder = STATE_FOLDER,
+) -> None:
+    """Call the scheduled functions of the running stack now, as Cloud Scheduler would, and print what they did."""
+    scheduled = [name for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)]
+    if function is not None and function not in scheduled:
+        problems.print(f"{function} is not called on a schedule; there is {', '.join(scheduled)}", highlight=False)
+        raise typer.Exit(2)
+    with _explained_errors():
+        stack = published_stack(state_folder)
+        answers = {name: call_now(stack.functions[name]) for name in scheduled if function in {None, name}}
+    for name, answer in answers.items():
+        sys.stdout.write(f"{name}: {answer.status_code} {answer.text}\n")
+    if not all(answer.is_success for answer in answers.values()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def trail(state_folder: _StateFolder = STATE_FOLDER) -> None:
+    """Print the running stack's audit events as a subscriber receives them, one JSON object a line, until Ctrl-C."""
+    _stop_on_signals()
+    with _explained_errors():
+        stack = published_stack(state_folder)
+    name = f"trail-{uuid4().hex[:8]}"
+    try:
+        with subscribed(stack.pubsub_emulator_host, project=stack.project, subscription=name) as subscription:
+            problems.print("waiting for events", highlight=False)
+            while True:
+                for received in subscription.pull():
+                    sys.stdout.write(json.dumps(received.event) + "\n")
+                    sys.stdout.flush()
+    except _ToldToStop:
+        raise typer.Exit(0) from None
+
+
+@app.command()
 def emulators() -> None:
     """Find the emulators' jars, or download them, and print where they are."""
     with _explained_errors():
@@ -156,7 +206,9 @@ def _tell(stack: Stack) -> None:
     ]
     for command in commands:
         console.print(command, markup=False, highlight=False, soft_wrap=True)
-    console.print("\nMore tokens: .venv/bin/python -m infra.local token --org acme --uid member-2")
+    console.print("\nThe audit trail, as a subscriber receives it: .venv/bin/python -m infra.local trail")
+    console.print("The scheduled functions run by themselves; to call them now: make tick")
+    console.print("More tokens: .venv/bin/python -m infra.local token --org acme --uid member-2")
     console.print("Ctrl-C stops everything.")
 
 

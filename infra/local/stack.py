@@ -11,15 +11,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from infra.local.emulators import start_firestore, start_pubsub
+from infra.local.audit_topic import create_topic, subscribed
+from infra.local.emulators import register_triggers, start_firestore, start_pubsub
 from infra.local.processes import Process, free_port, require_free, stop_together
 from infra.local.serving import function_environment, start_function
 from infra.stage import ROOT, function_names
+from infra.triggers import OnRequest, triggers
 
 PROJECT = "demo-seatlease"
 """Firebase's tools take a project whose name begins with ``demo-`` for one that exists nowhere."""
 
 STATE_FOLDER = ROOT / ".local"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Emulators:
+    """Where emulators answer: HOST:PORT of each."""
+
+    firestore: str
+    pubsub: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +39,7 @@ class Stack:
     base_url: str
     project: str
     firestore_emulator_host: str
-    pubsub_emulator_host: str | None
+    pubsub_emulator_host: str
     pid: int
     functions: Mapping[str, str]
 
@@ -44,6 +54,23 @@ class Stack:
             part.write_text(json.dumps(asdict(self), indent=2) + "\n")
             part.rename(path)
         return written
+
+
+class NoStackError(Exception):
+    """No stack is running, or it says nothing of itself. The message says what to do."""
+
+
+def published_stack(folder: Path = STATE_FOLDER) -> Stack:
+    """Read where the running stack answers.
+
+    Raises:
+        NoStackError: none is running.
+    """
+    try:
+        return Stack(**json.loads((folder / "stack.json").read_text()))
+    except (FileNotFoundError, ValueError, TypeError) as error:
+        message = "no stack is running: start one with make serve, in another terminal"
+        raise NoStackError(message) from error
 
 
 def _is_owned_by_another(path: Path, pid: int) -> bool:
@@ -67,13 +94,13 @@ def running_stack(
     *,
     port: int | None = None,
     project: str = PROJECT,
-    firestore: str | None = None,
+    attach_to: Emulators | None = None,
     lease_seconds: int | None = None,
 ) -> Iterator[Stack]:
     """Run a stack on a port, or a free one, and stop exactly what was started.
 
-    With ``firestore`` (HOST:PORT) only function processes and a gateway are started, on an emulator that runs already:
-    one more, independent set of instances.
+    With ``attach_to`` only the functions that clients call and a gateway are started, on emulators that run already:
+    one more, independent set of instances. Events and schedules stay with the stack that started the emulators.
 
     Raises:
         JarError: an emulator's jar is not to be had.
@@ -85,19 +112,24 @@ def running_stack(
     with ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, work, ignore_errors=True)
         logs = work / "logs"
-        pubsub: str | None = None
         emulators: list[Process] = []
         cleanup.callback(stop_together, emulators)
-        if firestore is None:
+        names = function_names()
+        if attach_to is None:
             firestore_port, pubsub_port = free_port(), free_port()
-            emulators.append(start_firestore(port=firestore_port, log_folder=logs))
+            emulators.append(start_firestore(port=firestore_port, log_folder=logs, events_to=f"127.0.0.1:{port}"))
             emulators.append(start_pubsub(port=pubsub_port, log_folder=logs))
-            firestore, pubsub = f"127.0.0.1:{firestore_port}", f"127.0.0.1:{pubsub_port}"
+            hosts = Emulators(firestore=f"127.0.0.1:{firestore_port}", pubsub=f"127.0.0.1:{pubsub_port}")
+        else:
+            hosts = attach_to
+            names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
         started: list[Process] = []
         cleanup.callback(stop_together, started)
-        environment = function_environment(project=project, firestore=firestore, lease_seconds=lease_seconds)
+        environment = function_environment(
+            project=project, firestore=hosts.firestore, pubsub=hosts.pubsub, lease_seconds=lease_seconds
+        )
         functions: dict[str, str] = {}
-        for name in function_names():
+        for name in names:
             started.append(start_function(name, work=work, environment=environment))
             functions[name] = started[-1].url
         routes = [f"--route={name}={url}" for name, url in functions.items()]
@@ -105,11 +137,16 @@ def running_stack(
         started.append(Process.start("gateway", command, port=port, log_folder=logs, cwd=ROOT))
         with ThreadPoolExecutor() as waiting:
             list(waiting.map(Process.wait_until_ready, [*emulators, *started]))
+        if attach_to is None:
+            create_topic(hosts.pubsub, project=project)
+            with subscribed(hosts.pubsub, project=project):
+                pass  # made before the first event, so that it has them all
+            register_triggers(hosts.firestore, project=project, names=names)
         yield Stack(
             base_url=f"http://127.0.0.1:{port}",
             project=project,
-            firestore_emulator_host=firestore,
-            pubsub_emulator_host=pubsub,
+            firestore_emulator_host=hosts.firestore,
+            pubsub_emulator_host=hosts.pubsub,
             pid=os.getpid(),
             functions=functions,
         )

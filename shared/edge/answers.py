@@ -1,21 +1,14 @@
 """Answers: what a client gets back, in JSON. Times are RFC 3339 in UTC."""
 
 import random
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from shared.edge.catalogue import ApiError
 from shared.rules.license import HEARTBEATS_PER_LEASE
-
-
-def _rfc3339(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+from shared.store.rfc3339 import Time
 
 
 class _Answer(BaseModel):
@@ -89,6 +82,30 @@ class UsageAnswer(_Answer):
 
     organization: OrganizationView
     licenses: list[LicenseView]
+    server_time: Time
+
+
+class ExpiryAnswer(_Answer):
+    """What a run of expire did. ``is_complete`` of false: its time was up, and the next one goes on."""
+
+    sessions_ended: int
+    sessions_left: int
+    organizations: int
+    organizations_failed: int
+    is_complete: bool
+    server_time: Time
+
+
+class ReconcileAnswer(_Answer):
+    """What a run of reconcile did. ``organizations`` were looked at; ``is_complete`` as above."""
+
+    events_published: int
+    events_left: int
+    sessions_ended: int
+    counters_repaired: int
+    organizations: int
+    organizations_failed: int
+    is_complete: bool
     server_time: Time
 
 

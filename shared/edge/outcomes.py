@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from shared.edge.answers import (
     AcquireAnswer,
+    ExpiryAnswer,
     HeartbeatAnswer,
     LicenseView,
     OrganizationView,
@@ -20,6 +21,7 @@ from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh, Stopp
 from shared.rules.license import License
 from shared.rules.release import AlreadyEnded, Released, ReleaseOutcome
 from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
+from shared.store.expire import ExpiryReport
 from shared.store.groups import Answered
 
 
@@ -87,6 +89,19 @@ def answer_usage(answered: Answered[UsageOutcome]) -> Response:
         ),
         licenses=[_license_view(each) for each in outcome.licenses],
         server_time=answered.now,
+    )
+    return answer(body)
+
+
+def answer_expire(report: ExpiryReport) -> Response:
+    """200 with what the run did, also when the time was too short for all of it. Numbers only: of no organization."""
+    body = ExpiryAnswer(
+        sessions_ended=report.sessions_ended,
+        sessions_left=report.sessions_left,
+        organizations=report.organizations,
+        organizations_failed=report.organizations_failed,
+        is_complete=report.is_complete,
+        server_time=report.now,
     )
     return answer(body)
 

@@ -13,6 +13,10 @@ PLATFORM_GRACE_SECONDS = 10
 """The platform kills an instance this long after SIGTERM. Source: Cloud Run's container runtime contract."""
 
 
+_TOPIC_ID = r"^[A-Za-z][A-Za-z0-9._~%+-]{2,254}$"
+"""Source: Pub/Sub's guidelines to name a topic."""
+
+
 class SettingsError(Exception):
     """The environment does not describe a service that may start. Nothing was started."""
 
@@ -37,11 +41,15 @@ class Settings(BaseSettings):
     default_lease_seconds: Annotated[int, Field(ge=3, le=86_400)] = 360
     answer_within_seconds: Annotated[int, Field(ge=1, lt=PLATFORM_GRACE_SECONDS)] = 8
     store_timeout_seconds: Annotated[int, Field(ge=1)] = 4
+    audit_topic: Annotated[str, Field(pattern=_TOPIC_ID)] = "seatlease-audit"
+    publish_timeout_seconds: Annotated[int, Field(ge=1)] = 4
+    run_within_seconds: Annotated[int, Field(ge=1, le=1_500)] = 45
     keep_sessions_days: Annotated[int, Field(ge=1)] = 30
     keep_audit_events_days: Annotated[int, Field(ge=1)] = 400
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     platform_service: Annotated[str | None, Field(validation_alias="K_SERVICE")] = None
     firestore_emulator_host: Annotated[str | None, Field(validation_alias="FIRESTORE_EMULATOR_HOST")] = None
+    pubsub_emulator_host: Annotated[str | None, Field(validation_alias="PUBSUB_EMULATOR_HOST")] = None
     auth_emulator_host: Annotated[str | None, Field(validation_alias="FIREBASE_AUTH_EMULATOR_HOST")] = None
 
     @model_validator(mode="after")
@@ -53,10 +61,25 @@ class Settings(BaseSettings):
             problems.append("SEATLEASE_ENVIRONMENT=test on the platform (K_SERVICE is set); use another environment")
         if self.environment is Environment.TEST and not self.firestore_emulator_host:
             problems.append("SEATLEASE_ENVIRONMENT=test needs FIRESTORE_EMULATOR_HOST: tests touch no real database")
+        if self.firestore_emulator_host and not self.pubsub_emulator_host:
+            problems.append(
+                "FIRESTORE_EMULATOR_HOST is set and PUBSUB_EMULATOR_HOST is not: "
+                "an emulator's events would go to the real topic"
+            )
+        if self.pubsub_emulator_host and not self.firestore_emulator_host:
+            problems.append(
+                "PUBSUB_EMULATOR_HOST is set and FIRESTORE_EMULATOR_HOST is not: "
+                "real events would be stamped as published and be lost"
+            )
         if self.store_timeout_seconds >= self.answer_within_seconds:
             problems.append(
                 f"SEATLEASE_STORE_TIMEOUT_SECONDS ({self.store_timeout_seconds}) must be less than "
                 f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or nothing could be tried again"
+            )
+        if self.publish_timeout_seconds >= self.answer_within_seconds:
+            problems.append(
+                f"SEATLEASE_PUBLISH_TIMEOUT_SECONDS ({self.publish_timeout_seconds}) must be less than "
+                f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or no event could be stamped"
             )
         if problems:
             raise ValueError("; ".join(problems))
@@ -81,6 +104,16 @@ class Settings(BaseSettings):
     def answer_within(self) -> timedelta:
         """The deadline of a request."""
         return timedelta(seconds=self.answer_within_seconds)
+
+    @property
+    def publish_timeout(self) -> timedelta:
+        """The deadline of publishing events, with everything that is tried again in it."""
+        return timedelta(seconds=self.publish_timeout_seconds)
+
+    @property
+    def run_within(self) -> timedelta:
+        """How long a scheduled function goes on beginning work; it ends within one request's time after that."""
+        return timedelta(seconds=self.run_within_seconds)
 
     @property
     def store_timeout(self) -> timedelta:

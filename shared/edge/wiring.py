@@ -5,6 +5,7 @@ from functools import cache
 from shared.edge.settings import settings
 from shared.store.acquire import Acquires
 from shared.store.encoding import Retention
+from shared.store.expire import Expiries
 from shared.store.firestore import Firestore
 from shared.store.heartbeat import Heartbeats
 from shared.store.policy import Policy
@@ -15,29 +16,36 @@ from shared.store.usage import Usages
 @cache
 def acquires() -> Acquires:
     """The one that takes seats."""
-    return Acquires(_firestore(), _policy())
+    return Acquires(firestore(), policy())
 
 
 @cache
 def heartbeats() -> Heartbeats:
     """The one that keeps them."""
-    return Heartbeats(_firestore(), _policy())
+    return Heartbeats(firestore(), policy())
 
 
 @cache
 def releases() -> Releases:
     """The one that takes them back."""
-    return Releases(_firestore(), _policy())
+    return Releases(firestore(), policy())
 
 
 @cache
 def usages() -> Usages:
     """The one that says who holds them."""
-    return Usages(_firestore(), _policy())
+    return Usages(firestore(), policy())
 
 
 @cache
-def _firestore() -> Firestore:
+def expiries() -> Expiries:
+    """The one that ends what has lapsed."""
+    return Expiries(firestore(), policy(), run_within=settings().run_within)
+
+
+@cache
+def firestore() -> Firestore:
+    """The connection to the database."""
     env = settings()
     return Firestore(
         project=env.project,
@@ -48,7 +56,8 @@ def _firestore() -> Firestore:
 
 
 @cache
-def _policy() -> Policy:
+def policy() -> Policy:
+    """What the operations need to know of the settings."""
     env = settings()
     return Policy(
         default_lease_for=env.default_lease_for,

@@ -1,6 +1,6 @@
 """Audit events: what happened to a seat, who did it and when."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,13 +11,14 @@ from shared.rules.session import EndReason, Session
 SYSTEM = "system"
 """The actor of what no person asked for: a lease that ran out, a counter that was repaired."""
 
-Detail = str | int | bool | None | datetime | Mapping[str, "Detail"]
+Detail = str | int | bool | None | datetime | Mapping[str, "Detail"] | Sequence[Mapping[str, "Detail"]]
 
 
 class AuditType(StrEnum):
     """The kinds of events."""
 
     ACQUIRED = "session.acquired"
+    DENIED = "session.denied"
     RELEASED = "session.released"
     EXPIRED = "session.expired"
     REVOKED = "session.revoked"
@@ -82,8 +83,9 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
         "lease_expires_at": session.lease_expires_at,
     }
     return AuditEvent(
-        # A tenure is a session and its start. It ends once, whichever way: a second report would be the same document.
-        event_id=digest("session.ended", session.session_id, session.started_at.isoformat()),
+        # That a tenure ends once is seen to by the condition on its session. The time is part of the name for the
+        # session that a person opened again by hand: its second end is another event and must not fail on the first.
+        event_id=digest("session.ended", session.session_id, session.started_at.isoformat(), at.isoformat()),
         type=kind,
         at=at,
         actor=actor,
@@ -95,12 +97,19 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
     )
 
 
-def usage_repaired(*, at: datetime, before: Mapping[str, int], after: Mapping[str, int]) -> AuditEvent:
-    """Report that the counters did not agree with the sessions and were taken from them again."""
+def usage_repaired(*, at: datetime, before: Mapping[str, int] | None, after: Mapping[str, int]) -> AuditEvent:
+    """Report that the counters did not agree with the sessions and were taken from them again.
+
+    Both map licenses to seats in use; ``before`` is ``None`` for counters that were missing or could not be read.
+    """
     return AuditEvent(
         event_id=digest(AuditType.USAGE_REPAIRED, at.isoformat()),
         type=AuditType.USAGE_REPAIRED,
         at=at,
         actor=SYSTEM,
-        details={"before": dict(before), "after": dict(after)},
+        details={"before": None if before is None else _by_license(before), "after": _by_license(after)},
     )
+
+
+def _by_license(in_use: Mapping[str, int]) -> list[Mapping[str, Detail]]:
+    return [{"license_id": license_id, "in_use": seats} for license_id, seats in sorted(in_use.items())]

@@ -2,28 +2,20 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
 
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import (
     CallerRefusal,
-    LicenseExpired,
-    LicenseInactive,
-    LicenseNotFound,
     LicenseRefusal,
     Misconfigured,
-    OrganizationInactive,
-    OrganizationMissing,
-    RoleNotAllowed,
     SessionNotFound,
     Unusable,
-    UserInactive,
-    UserMissing,
     refuse_caller,
     refuse_license,
 )
-from shared.rules.session import EndReason, Session, ended, is_live, is_open
+from shared.rules.revocation import revoked
+from shared.rules.session import EndReason, Session, is_live, is_open
 from shared.rules.user import User
 
 
@@ -92,7 +84,7 @@ def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOu
         # A slip in the console must not throw people out: the lease they have gives the admin time to mend it.
         return refusal
     if refusal is not None:
-        return Stopped(session=ended(session, reason=_reason(refusal), now=now), because=refusal)
+        return Stopped(session=revoked(session, because=refusal, now=now), because=refusal)
     assert isinstance(standing.license, License)  # noqa: S101 the refusals above leave nothing else; for the type checker
     # A lease that an admin made longer since is given at once, however early: the client's next beat relies on it.
     given_for = session.lease_expires_at - session.last_heartbeat_at
@@ -101,23 +93,3 @@ def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOu
         return StillFresh(session=session, license=standing.license)
     kept = replace(session, last_heartbeat_at=now, lease_expires_at=now + standing.license.lease_for)
     return Extended(session=kept, license=standing.license)
-
-
-def _reason(refusal: CallerRefusal | LicenseRefusal) -> EndReason:
-    match refusal:
-        case OrganizationMissing() | UserMissing() | LicenseNotFound():
-            return EndReason.DOCUMENT_REMOVED
-        case OrganizationInactive():
-            return EndReason.ORGANIZATION_DEACTIVATED
-        case UserInactive() | RoleNotAllowed():
-            # Made a guest, a user may no longer hold seats: to the seat that is a deactivation.
-            return EndReason.USER_DEACTIVATED
-        case LicenseInactive():
-            return EndReason.LICENSE_DEACTIVATED
-        case LicenseExpired():
-            return EndReason.LICENSE_EXPIRED
-        case Misconfigured():
-            message = "a misconfigured document ends no session"
-            raise ValueError(message)
-        case _:
-            assert_never(refusal)

@@ -2,21 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.rules.acquire import (
     AcquireOutcome,
     Device,
-    OrganizationSeatLimitReached,
     SeatLimitReached,
     earliest_expiry,
 )
+from shared.rules.denial import CapReached, denial_id
 from shared.rules.session import session_id_of
 from shared.store.documents import license_from, organization_from, seat_use_from, user_from
 from shared.store.evidence import Evidence, Scope, agrees, examine, recount
-from shared.store.firestore import Document, Firestore, Snapshot
+from shared.store.firestore import Document, Firestore, Instant, Snapshot
 from shared.store.groups import Answered, Decision, GroupCommit, Groups, Undecided
 from shared.store.license_keys import Found, LicenseKeys
 from shared.store.paths import OrganizationPaths
@@ -71,9 +71,16 @@ class Acquires:
         use = tenant.use or await recount(self._firestore, paths, at=snapshot.at)
 
         evidence: dict[Scope, Evidence] = {}
+        denials: dict[str, Document | None] = {}
         while True:
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
-            draft = SeatDraft(tenant=tenant, now=snapshot.at.now, use=use, stored_sessions={**seen, **own})
+            draft = SeatDraft(
+                tenant=tenant,
+                now=snapshot.at.now,
+                use=use,
+                stored_sessions={**seen, **own},
+                stored_denials=denials,
+            )
             for lapsed in {document.document_id for proof in evidence.values() for document in proof.lapsed}:
                 draft.end_lapsed(lapsed)
             outcomes = [
@@ -83,24 +90,36 @@ class Acquires:
                 for request in requests
             ]
             unexamined = {scope: wanted for scope, wanted in _seats_wanted(outcomes).items() if scope not in evidence}
-            if not unexamined:
+            unread = _denial_ids(requests, outcomes, found, snapshot.at) - denials.keys()
+            if not unexamined and not unread:
                 break
-            evidence |= await self._examine(paths, unexamined, snapshot)
+            proofs, stored = await asyncio.gather(
+                self._examine(paths, unexamined, snapshot.at), self._read_denials(paths, unread, snapshot.at)
+            )
+            evidence |= proofs
+            denials |= stored
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=snapshot.at)
-        return Decision(
-            outcomes=[_with_expiry(outcome, draft, evidence) for outcome in outcomes],
-            writes=draft.writes(self._policy.retention),
-            now=snapshot.at.now,
-        )
+        final = [_with_expiry(outcome, draft, evidence) for outcome in outcomes]
+        for request, license_id, refusal in _denied(requests, final, found):
+            draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
+        return Decision(outcomes=final, writes=draft.writes(self._policy.retention), now=snapshot.at.now)
 
     async def _examine(
-        self, paths: OrganizationPaths, wanted: Mapping[Scope, int], snapshot: Snapshot
+        self, paths: OrganizationPaths, wanted: Mapping[Scope, int], at: Instant
     ) -> dict[Scope, Evidence]:
         proofs = await asyncio.gather(
-            *(examine(self._firestore, paths, scope, wanted=number, at=snapshot.at) for scope, number in wanted.items())
+            *(examine(self._firestore, paths, scope, wanted=number, at=at) for scope, number in wanted.items())
         )
         return dict(zip(wanted, proofs, strict=True))
+
+    async def _read_denials(
+        self, paths: OrganizationPaths, event_ids: Collection[str], at: Instant
+    ) -> dict[str, Document | None]:
+        if not event_ids:
+            return {}
+        read = await self._firestore.read([paths.audit_event(event_id) for event_id in event_ids], at=at)
+        return {event_id: read.documents[paths.audit_event(event_id)] for event_id in event_ids}
 
     def _forget_moved_keys(
         self, paths: OrganizationPaths, found: Mapping[str, Found], snapshot: Snapshot
@@ -160,7 +179,29 @@ def _own_sessions(
     return {session_id: snapshot.documents[paths.session(session_id)] for session_id in ids}
 
 
-def _scope_of(outcome: SeatLimitReached | OrganizationSeatLimitReached) -> Scope:
+def _denied(
+    requests: Sequence[AcquireRequest], outcomes: Sequence[AcquireOutcome | Undecided], found: Mapping[str, Found]
+) -> Iterator[tuple[AcquireRequest, str, CapReached]]:
+    """The requests in whose way a cap stands, each with its license."""
+    for request, outcome in zip(requests, outcomes, strict=True):
+        license_id = found[request.license_key]
+        if isinstance(outcome, CapReached) and isinstance(license_id, str):
+            yield request, license_id, outcome
+
+
+def _denial_ids(
+    requests: Sequence[AcquireRequest],
+    outcomes: Sequence[AcquireOutcome | Undecided],
+    found: Mapping[str, Found],
+    at: Instant,
+) -> set[str]:
+    return {
+        denial_id(session_id=request.session_id(license_id), now=at.now)
+        for request, license_id, _ in _denied(requests, outcomes, found)
+    }
+
+
+def _scope_of(outcome: CapReached) -> Scope:
     return outcome.license_id if isinstance(outcome, SeatLimitReached) else None
 
 
@@ -169,7 +210,7 @@ def _seats_wanted(outcomes: Sequence[AcquireOutcome | Undecided]) -> dict[Scope,
     wanted: Counter[Scope] = Counter()
     excess: dict[Scope, int] = {}
     for outcome in outcomes:
-        if isinstance(outcome, SeatLimitReached | OrganizationSeatLimitReached):
+        if isinstance(outcome, CapReached):
             scope = _scope_of(outcome)
             wanted[scope] += 1
             excess[scope] = max(0, outcome.in_use - outcome.max_seats)
@@ -180,7 +221,7 @@ def _with_expiry(
     outcome: AcquireOutcome | Undecided, draft: SeatDraft, evidence: Mapping[Scope, Evidence]
 ) -> AcquireOutcome | Undecided:
     """Say when a seat may fall free, or leave a request open for which lapsed sessions are still to be ended."""
-    if not isinstance(outcome, SeatLimitReached | OrganizationSeatLimitReached):
+    if not isinstance(outcome, CapReached):
         return outcome
     scope = _scope_of(outcome)
     if evidence[scope].has_more_lapsed:

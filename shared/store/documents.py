@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from shared.rules.denial import Attempts
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
@@ -78,6 +79,17 @@ class SessionDocument(_HandEdited):
     lease_expires_at: AwareDatetime
     ended_at: AwareDatetime | None
     end_reason: Annotated[EndReason, Field(strict=False)] | None = None
+
+
+class _CountedAttempts(_HandEdited):
+    attempts: Annotated[int, Field(ge=1)]
+
+
+class DenialDocument(_HandEdited):
+    """``organizations/{org_id}/audit_events/{event_id}`` of the type ``session.denied``. Written by the functions."""
+
+    at: AwareDatetime
+    details: _CountedAttempts
 
 
 class SeatUseDocument(_HandEdited):
@@ -177,3 +189,13 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
     held = {license_id: seats for license_id, seats in parsed.by_license.items() if seats}
     use = SeatUse(by_license=held, grants=parsed.grants)
     return use if parsed.total == use.total and parsed.seal == use.seal else None
+
+
+def attempts_from(document: Document | None) -> Attempts | None:
+    """Read the attempts counted in a denial, or ``None`` when there is none, or somebody edited it: count anew."""
+    if document is None:
+        return None
+    parsed = _parse(DenialDocument, document, called="audit event")
+    if isinstance(parsed, Unusable):
+        return None
+    return Attempts(first_at=parsed.at, number=parsed.details.attempts)

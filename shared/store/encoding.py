@@ -87,9 +87,9 @@ def seat_use_change(paths: OrganizationPaths, changes: Mapping[str, int], *, gra
     return Add(path=paths.seats, numbers={field: number for field, number in numbers.items() if number})
 
 
-def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:
-    """Write an audit event. It is created, never replaced: an event that exists was reported before."""
-    fields: dict[str, Plain] = {
+def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> dict[str, Plain]:
+    """Encode an audit event that has not been published, without its id, which is the document's."""
+    return {
         "type": event.type.value,
         "at": event.at,
         "actor": event.actor,
@@ -103,7 +103,11 @@ def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Re
         "published_at": None,
         "purge_at": event.at + retention.audit_events_for,
     }
-    return Create(path=paths.audit_event(event.event_id), fields=fields)
+
+
+def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:
+    """Write an audit event. It is created, never replaced: an event that exists was reported before."""
+    return Create(path=paths.audit_event(event.event_id), fields=audit_event_fields(event, paths, retention))
 
 
 def document_write(path: str, stored: Document | None, fields: Mapping[str, Plain]) -> Create | Update | None:

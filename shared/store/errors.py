@@ -7,6 +7,10 @@
     │   └── Contended     ... and again, until the deadline: asking again is safe
     └── StoreUnavailable  Firestore did not answer in time; asking again is safe
 
+    TopicError
+    ├── TopicUnavailable  Pub/Sub did not confirm in time; publishing again is safe
+    └── MessageRejected   Pub/Sub will not take this message however often it is sent
+
 Whatever is neither (a missing index, a missing right) is a fault of ours and passes through as it is.
 """
 
@@ -31,6 +35,18 @@ class Contended(Conflict):
 
 class StoreUnavailable(StoreError):  # noqa: N818 as above
     """Firestore did not answer. A commit under way may or may not have been written, whole; asking again is safe."""
+
+
+class TopicError(Exception):
+    """Audit events could not be published. They stay in Firestore, unpublished."""
+
+
+class TopicUnavailable(TopicError):  # noqa: N818 as above
+    """Pub/Sub did not confirm. What was sent may or may not have been published; publishing it again is safe."""
+
+
+class MessageRejected(TopicError):  # noqa: N818 as above
+    """Pub/Sub refuses a message for what it is. Nothing of the request was published."""
 
 
 _PASSING = frozenset(

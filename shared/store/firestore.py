@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from shared.store.errors import StoreUnavailable, committing, reading
+from shared.store.paths import NOWHERE
 from shared.store.queries import Query
 from shared.store.rpc import (
     BatchGetDocumentsRequest,
@@ -28,6 +29,9 @@ from shared.store.writes import Write
 
 MAX_CALLS = 64
 """Calls under way at a time in one instance; a group of one organization has one, or three while it checks refusals."""
+
+EVERYWHERE = ""
+"""The parent of queries over all organizations. Only scheduled functions ask them; no caller's request does."""
 
 _Result = TypeVar("_Result")
 
@@ -103,13 +107,23 @@ class Firestore:
             request.read_time.CopyFrom(at.read_time)
         return await self._call(lambda: self._read(request))
 
-    async def select(self, parent: str, query: Query, *, at: Instant | None = None) -> list[Document]:
-        """Run a query over one collection below ``parent``, at an instant or now. One round trip.
+    async def now(self) -> Instant:
+        """Ask the database for the time, by the cheapest read there is. One round trip.
 
         Raises:
             StoreUnavailable: no answer.
         """
-        request = RunQueryRequest(parent=self._root + parent, structured_query=query.to_wire())
+        return (await self.read([NOWHERE])).at
+
+    async def select(self, parent: str, query: Query, *, at: Instant | None = None) -> list[Document]:
+        """Run a query over one collection below ``parent``, at an instant or now. One round trip.
+
+        A query over the collections of all organizations has the parent ``EVERYWHERE``.
+
+        Raises:
+            StoreUnavailable: no answer.
+        """
+        request = RunQueryRequest(parent=self._parent(parent, query), structured_query=query.to_wire(self._root))
         if at is not None:
             request.read_time.CopyFrom(at.read_time)
         return await self._call(lambda: self._select(request))
@@ -120,9 +134,9 @@ class Firestore:
         Raises:
             StoreUnavailable: no answer.
         """
-        request = RunAggregationQueryRequest(parent=self._root + parent)
+        request = RunAggregationQueryRequest(parent=self._parent(parent, query))
         counted = request.structured_aggregation_query
-        counted.structured_query.CopyFrom(query.to_wire())
+        counted.structured_query.CopyFrom(query.to_wire(self._root))
         counted.aggregations.add(alias="count").count.SetInParent()
         request.read_time.CopyFrom(at.read_time)
         return await self._call(lambda: self._count(request))
@@ -138,6 +152,12 @@ class Firestore:
         for write in writes:
             write.put_into(request.writes.add(), self._root)
         await self._call(lambda: self._commit(request))
+
+    def _parent(self, parent: str, query: Query) -> str:
+        if query.everywhere != (parent == EVERYWHERE):
+            message = f"a query over {'all organizations' if query.everywhere else 'one organization'} below {parent!r}"
+            raise ValueError(message)
+        return self._root.removesuffix("/") if query.everywhere else self._root + parent
 
     async def _call(self, blocking: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, blocking)

@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+NOWHERE = "organizations/-"
+"""A document that is asked for only to learn the time; whether it exists does not matter."""
+
 _NO_DOCUMENT_ID = re.compile(r"\.{1,2}|__.*__|.*/.*|", re.DOTALL)
 _MAX_ID_BYTES = 1500
 
@@ -57,9 +60,29 @@ class OrganizationPaths:
         """One audit event."""
         return f"{self.organization}/audit_events/{self._id(event_id)}"
 
+    @classmethod
+    def of(cls, path: str) -> "Located | None":
+        """Take the path of a document in a collection of an organization apart, or ``None`` when it is none."""
+        match path.split("/"):
+            case ["organizations", organization_id, collection, document_id] if can_be_document_id(
+                organization_id
+            ) and can_be_document_id(document_id):
+                return Located(paths=cls(organization_id), collection=collection, document_id=document_id)
+            case _:
+                return None
+
     @staticmethod
     def _id(text: str) -> str:
         if not can_be_document_id(text):
             message = f"not a document id: {text!r}"
             raise ValueError(message)
         return text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Located:
+    """Where a document is: whose it is, in which collection, and its id there."""
+
+    paths: OrganizationPaths
+    collection: str
+    document_id: str

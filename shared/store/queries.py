@@ -16,17 +16,29 @@ _Operator = query_types.StructuredQuery.FieldFilter.Operator
 _Direction = query_types.StructuredQuery.Direction
 _AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
 
-Comparison = Literal["==", "<=", ">"]
+Comparison = Literal["==", "!=", "<=", ">"]
 _OPERATORS = {
     "==": _Operator.EQUAL,
+    "!=": _Operator.NOT_EQUAL,
     "<=": _Operator.LESS_THAN_OR_EQUAL,
     ">": _Operator.GREATER_THAN,
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Cursor:
+    """Where the next page begins: after the document at ``path``, whose value of the field ordered by is ``value``."""
+
+    path: str
+    value: Plain = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """A query over one collection of one organization."""
+    """A query over one collection of one organization, or with ``everywhere`` of all organizations.
+
+    Pages are in the order of ``order_by`` and then of the documents' paths.
+    """
 
     collection: str
     where: tuple[tuple[str, Comparison, Plain], ...] = ()
@@ -34,6 +46,8 @@ class Query:
     last_first: bool = False
     limit: int | None = None
     only_fields: tuple[str, ...] = ()
+    everywhere: bool = False
+    after: Cursor | None = None
 
     @property
     def index_fields(self) -> tuple[str, ...]:
@@ -43,10 +57,10 @@ class Query:
         ordered = [] if self.order_by is None else [self.order_by]
         return tuple(dict.fromkeys([*equal, *ranged, *ordered]))
 
-    def to_wire(self) -> Any:  # noqa: ANN401 protobuf's generated messages have no static type
-        """Build the protobuf ``StructuredQuery``."""
+    def to_wire(self, root: str) -> Any:  # noqa: ANN401 protobuf's generated messages have no static type
+        """Build the protobuf ``StructuredQuery``; ``root`` is the prefix that makes a path a full document name."""
         wire = WireQuery()
-        wire.from_.add().collection_id = self.collection
+        wire.from_.add(collection_id=self.collection, all_descendants=self.everywhere)
         if self.where:
             wire.where.composite_filter.op = _AND
         for name, comparison, value in self.where:
@@ -62,11 +76,22 @@ class Query:
             order = wire.order_by.add()
             order.field.field_path = self.order_by
             order.direction = _Direction.DESCENDING if self.last_first else _Direction.ASCENDING
+        if self.after is not None:
+            self._continue_after(self.after, wire, root)
         if self.limit is not None:
             wire.limit.value = self.limit
         for name in self.only_fields:
             wire.select.fields.add().field_path = name
         return wire
+
+    def _continue_after(self, cursor: Cursor, wire: Any, root: str) -> None:  # noqa: ANN401 as above
+        by_path = wire.order_by.add()
+        by_path.field.field_path = "__name__"
+        by_path.direction = _Direction.DESCENDING if self.last_first else _Direction.ASCENDING
+        if self.order_by is not None:
+            encode_into(wire.start_at.values.add(), cursor.value)
+        wire.start_at.values.add().reference_value = root + cursor.path
+        wire.start_at.before = False
 
 
 def licenses_with_key(license_key: str) -> Query:
@@ -116,6 +141,45 @@ def next_to_lapse(license_id: str | None, *, now: datetime) -> Query:
     )
 
 
+def lapsed_everywhere(shard: int, *, now: datetime, limit: int | None = None) -> Query:
+    """The open sessions of all organizations whose lease has run out, longest ago first; one shard of them."""
+    return Query(
+        collection="sessions",
+        everywhere=True,
+        where=(("expiry_shard", "==", shard), ("ended_at", "==", None), ("lease_expires_at", "<=", now)),
+        order_by="lease_expires_at",
+        limit=limit,
+    )
+
+
+def open_everywhere(*, limit: int) -> Query:
+    """The sessions of all organizations that have not ended, organization by organization."""
+    return Query(collection="sessions", everywhere=True, where=(("ended_at", "==", None),), limit=limit)
+
+
+def counters_in_use(*, limit: int) -> Query:
+    """The counters of all organizations that say that seats are in use, or that are no numbers."""
+    return Query(
+        collection="usage",
+        everywhere=True,
+        where=(("total", "!=", 0),),
+        order_by="total",
+        limit=limit,
+        only_fields=("total",),
+    )
+
+
+def unpublished_events(*, before: datetime, limit: int | None = None) -> Query:
+    """The audit events of all organizations from ``before`` or earlier that have not been published, oldest first."""
+    return Query(
+        collection="audit_events",
+        everywhere=True,
+        where=(("published_at", "==", None), ("at", "<=", before)),
+        order_by="at",
+        limit=limit,
+    )
+
+
 def every_query() -> Iterator[Query]:
     """One of each query above, for the test that holds them and the indexes together."""
     now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
@@ -123,6 +187,10 @@ def every_query() -> Iterator[Query]:
     yield all_licenses()
     yield seats_held()
     yield last_grant()
+    yield lapsed_everywhere(0, now=now)
+    yield open_everywhere(limit=1)
+    yield counters_in_use(limit=1)
+    yield unpublished_events(before=now)
     for license_id in (None, "license"):
         yield open_sessions(license_id)
         yield lapsed_sessions(license_id, now=now, limit=1)

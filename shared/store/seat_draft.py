@@ -16,17 +16,19 @@ from shared.rules.acquire import (
     Standing,
     acquire,
 )
-from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, usage_repaired
+from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired
 from shared.rules.audit import ended as audit_ended
+from shared.rules.denial import Attempts, CapReached, Denied, denial_id, denied, limit_of
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Session, ended, session_id_of
 from shared.rules.user import User
-from shared.store.documents import session_from
+from shared.store.documents import attempts_from, session_from
 from shared.store.encoding import (
     Retention,
+    audit_event_fields,
     audit_event_write,
     document_write,
     seat_use_change,
@@ -36,6 +38,7 @@ from shared.store.encoding import (
 from shared.store.firestore import Document
 from shared.store.license_keys import Found
 from shared.store.paths import OrganizationPaths
+from shared.store.repair import repair_event
 from shared.store.writes import Write
 
 
@@ -55,28 +58,28 @@ class Tenant:
 class SeatDraft:
     """One attempt at the acquires of a group.
 
-    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far.
+    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far, and
+    ``stored_denials`` the denials of this minute, by their ids.
     """
 
     tenant: Tenant
     now: datetime
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
+    stored_denials: Mapping[str, Document | None]
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
     _granted: int = 0
     _events: list[AuditEvent] = field(default_factory=list)
+    _attempts: dict[str, Attempts] = field(default_factory=dict)
+    _denials: dict[str, AuditEvent] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Parse the sessions and report counters that were wrong."""
         self._sessions = {key: session_from(document) for key, document in self.stored_sessions.items()}
-        before = self.tenant.use
-        if before is not None and before != self.use:
-            event = usage_repaired(at=self.now, before=before.by_license, after=self.use.by_license)
-            self._events.append(event)
-        elif before is None and self.tenant.seats is not None:
-            shown = {"unusable": True}
-            self._events.append(usage_repaired(at=self.now, before=shown, after=self.use.by_license))
+        repair = repair_event(self.tenant.seats, before=self.tenant.use, after=self.use, now=self.now)
+        if repair is not None:
+            self._events.append(repair)
 
     @property
     def in_use(self) -> SeatUse:
@@ -124,6 +127,21 @@ class SeatDraft:
             self._sessions[outcome.session.session_id] = outcome.session
         return outcome
 
+    def deny(self, *, user_id: str, license_id: str, device: Device, refusal: CapReached) -> None:
+        """Report that a cap stood in the way of a request. Denials of one device in one minute add up."""
+        user, license_ = self.tenant.users[user_id], self.tenant.licenses[license_id]
+        assert isinstance(user, User)  # noqa: S101 a cap is asked only after everything else; for the type checker
+        assert isinstance(license_, License)  # noqa: S101 as above
+        session_id = session_id_of(license_id=license_id, user_id=user_id, hardware_id=device.hardware_id)
+        attempt = Denied(
+            session_id=session_id, license_id=license_id, user=user, device=device, limit=limit_of(refusal)
+        )
+        key = denial_id(session_id=session_id, now=self.now)
+        before = self._attempts.get(key) or attempts_from(self.stored_denials[key])
+        event = denied(attempt, before=before, use=self._use_of(license_), now=self.now)
+        self._denials[key] = event
+        self._attempts[key] = Attempts(first_at=event.at, number=1 if before is None else before.number + 1)
+
     def writes(self, retention: Retention) -> list[Write]:
         """Everything that the decisions change, each under the condition that what they looked at still holds."""
         paths = self.tenant.paths
@@ -137,6 +155,12 @@ class SeatDraft:
         writes.extend(audit_event_write(event, paths, retention) for event in self._events)
         if self._events:
             writes.extend(self._counters())
+        for event_id, denial in self._denials.items():
+            stored = self.stored_denials[event_id]
+            fields = audit_event_fields(denial, paths, retention)
+            write = document_write(paths.audit_event(event_id), stored, fields)
+            if write is not None:
+                writes.append(write)
         return writes
 
     def _counters(self) -> list[Write]:

@@ -4,14 +4,14 @@ The client library's own converters build a wrapper object for every field of ev
 request that was the largest single cost. These work on the protobuf messages directly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.cloud.firestore_v1.types import document as document_types
 
-Plain = str | int | float | bool | None | datetime | Mapping[str, "Plain"] | list["Plain"]
+Plain = str | int | float | bool | None | datetime | Mapping[str, "Plain"] | Sequence["Plain"]
 Fields = dict[str, Any]
 
 WireValue = document_types.Value.pb()
@@ -45,13 +45,13 @@ def encode_into(wire: Any, value: Plain) -> None:  # noqa: ANN401 protobuf's gen
             wire.integer_value = value
         case float():
             wire.double_value = value
-        case list():
+        case Mapping():
+            wire.map_value.SetInParent()
+            encode_fields(wire.map_value.fields, value)
+        case _:
             wire.array_value.SetInParent()
             for item in value:
                 encode_into(wire.array_value.values.add(), item)
-        case _:
-            wire.map_value.SetInParent()
-            encode_fields(wire.map_value.fields, value)
 
 
 def decode_time(wire: Any) -> datetime:  # noqa: ANN401 as above

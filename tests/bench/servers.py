@@ -41,6 +41,10 @@ class Servers:
         return {name: process.popen.pid for name, process in self.running.items()}
 
 
+_NO_PUBSUB = "127.0.0.1:1"
+"""What is measured here publishes nothing; an address of nobody keeps it so."""
+
+
 @contextmanager
 def running_servers() -> Iterator[Servers]:
     """Run the emulator, the product's functions and the empty one, and stop exactly those.
@@ -55,7 +59,7 @@ def running_servers() -> Iterator[Servers]:
         running = {"firestore": start_firestore(port=free_port(), log_folder=work / "logs")}
         cleanup.callback(running["firestore"].stop)
         servers = Servers(running=running, work=work)
-        environment = function_environment(project=PROJECT, firestore=servers.firestore_host)
+        environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=_NO_PUBSUB)
         for name in FUNCTIONS:
             running[name] = start_function(name, work=work, environment=environment)
             cleanup.callback(running[name].stop)
@@ -73,7 +77,7 @@ def with_locking(servers: Servers) -> Iterator[Servers]:
     Raises:
         StartError: it did not start.
     """
-    environment = function_environment(project=PROJECT, firestore=servers.firestore_host)
+    environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=_NO_PUBSUB)
     process = _start_beside("locking", servers, environment)
     try:
         process.wait_until_ready()

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from google.cloud import firestore
 
+from infra.local.audit_topic import create_topic
 from infra.local.processes import Process
 from infra.local.seed import firestore_client
 from infra.local.serving import function_environment, start_function
@@ -25,9 +26,10 @@ def functions_project() -> str:
 
 
 @pytest.fixture(scope="session")
-def functions_environment(functions_project: str, firestore_host: str) -> dict[str, str]:
+def functions_environment(functions_project: str, firestore_host: str, pubsub_host: str) -> dict[str, str]:
     """What the shared servers are told."""
-    environment = function_environment(project=functions_project, firestore=firestore_host)
+    create_topic(pubsub_host, project=functions_project)
+    environment = function_environment(project=functions_project, firestore=firestore_host, pubsub=pubsub_host)
     return {**environment, "SEATLEASE_ENVIRONMENT": "test", "SEATLEASE_LOG_LEVEL": "DEBUG"}
 
 

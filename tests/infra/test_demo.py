@@ -12,6 +12,7 @@ from google.cloud import firestore
 from rich.console import Console
 from typer.testing import CliRunner
 
+from infra.local.audit_topic import Subscription
 from infra.local.cli import app
 from infra.local.demo import Person, Story, play
 from infra.local.stack import Stack
@@ -56,7 +57,15 @@ def test_what_differs_from_the_story_is_told(
 @pytest.mark.parametrize(("holds", "differences"), [(True, []), (False, ["three seats"])])
 def test_a_check_remembers_what_does_not_hold(screen: Console, *, holds: bool, differences: list[str]) -> None:
     nobody = create_autospec(Person)
-    story = Story(console=screen, database=create_autospec(firestore.Client), owner=nobody, people=[], stranger=nobody)
+    story = Story(
+        console=screen,
+        database=create_autospec(firestore.Client),
+        stack=create_autospec(Stack),
+        trail=create_autospec(Subscription),
+        owner=nobody,
+        people=[],
+        stranger=nobody,
+    )
 
     story.check(that="three seats", holds=holds)
 

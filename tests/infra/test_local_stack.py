@@ -21,11 +21,17 @@ from tests.infra.served import Served, is_open, told_to_serve, until
 from tests.support.tenant import Tenant
 
 
+def attached_to(stack: Served) -> list[str]:
+    """The options of one more stack on the emulators of this one."""
+    hosts = {emulator: stack.state[f"{emulator}_emulator_host"] for emulator in ("firestore", "pubsub")}
+    return [f"--{emulator}={host}" for emulator, host in hosts.items()]
+
+
 @pytest.fixture(scope="module")
 def stack_beside(local_stack: Served) -> Iterator[Served]:
     """A second stack on the first one's emulator, with the same state folder."""
     folder = local_stack.state_folder.parent
-    with told_to_serve(folder, f"--firestore={local_stack.state['firestore_emulator_host']}") as served:
+    with told_to_serve(folder, *attached_to(local_stack)) as served:
         served.wait_until_ready()
         yield served
         assert served.stop(signal.SIGINT) == 0, served.output
@@ -191,7 +197,7 @@ def a_stack(*, pid: int) -> Stack:
         base_url="http://127.0.0.1:1",
         project=PROJECT,
         firestore_emulator_host="127.0.0.1:2",
-        pubsub_emulator_host=None,
+        pubsub_emulator_host="127.0.0.1:3",
         pid=pid,
         functions={},
     )
@@ -218,7 +224,7 @@ def test_a_whole_stack_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
 def test_a_stack_stopped_by_ctrl_c_while_it_starts_leaves_nothing_but_its_neighbour(
     local_stack: Served, tmp_path: Path, tenant: Tenant
 ) -> None:
-    with told_to_serve(tmp_path, f"--firestore={local_stack.state['firestore_emulator_host']}") as served:
+    with told_to_serve(tmp_path, *attached_to(local_stack)) as served:
         until(lambda: bool(served.family(argument="gateway")), what="the last start")
 
         status = served.stop(signal.SIGINT)

@@ -109,10 +109,26 @@ def test_a_test_without_the_firestore_emulator_is_refused(monkeypatch: pytest.Mo
     assert "FIRESTORE_EMULATOR_HOST" in told
 
 
-def test_a_test_beside_the_firestore_emulator_may_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = read(monkeypatch, SEATLEASE_ENVIRONMENT="test", FIRESTORE_EMULATOR_HOST="127.0.0.1:8080")
+def test_a_test_beside_the_emulators_may_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(
+        monkeypatch,
+        SEATLEASE_ENVIRONMENT="test",
+        FIRESTORE_EMULATOR_HOST="127.0.0.1:8080",
+        PUBSUB_EMULATOR_HOST="127.0.0.1:8085",
+    )
 
     assert found.firestore_emulator_host == "127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("set_", "missing"),
+    [("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"), ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")],
+)
+def test_one_emulator_without_the_other_is_refused(monkeypatch: pytest.MonkeyPatch, set_: str, missing: str) -> None:
+    # Half of the events would be real and half of them not.
+    told = refusal(monkeypatch, **{set_: "127.0.0.1:8080"})
+
+    assert f"{set_} is set and {missing} is not" in told
 
 
 def test_a_test_on_the_platform_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +147,25 @@ def test_a_store_that_may_take_as_long_as_the_answer_is_refused(
     assert "SEATLEASE_ANSWER_WITHIN_SECONDS (5)" in told
 
 
+@pytest.mark.parametrize("publish_timeout", ["5", "6"])
+def test_a_topic_that_may_take_as_long_as_the_answer_is_refused(
+    monkeypatch: pytest.MonkeyPatch, publish_timeout: str
+) -> None:
+    told = refusal(monkeypatch, SEATLEASE_ANSWER_WITHIN_SECONDS="5", SEATLEASE_PUBLISH_TIMEOUT_SECONDS=publish_timeout)
+
+    assert f"SEATLEASE_PUBLISH_TIMEOUT_SECONDS ({publish_timeout})" in told
+    assert "SEATLEASE_ANSWER_WITHIN_SECONDS (5)" in told
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("SEATLEASE_AUDIT_TOPIC", "a topic"),
+        ("SEATLEASE_AUDIT_TOPIC", "ab"),
+        ("SEATLEASE_AUDIT_TOPIC", "projects/p/topics/t"),
+        ("SEATLEASE_PUBLISH_TIMEOUT_SECONDS", "0"),
+        ("SEATLEASE_RUN_WITHIN_SECONDS", "0"),
+        ("SEATLEASE_RUN_WITHIN_SECONDS", "1501"),
         ("SEATLEASE_TRUSTED_PROXY_HOPS", "-1"),
         ("SEATLEASE_TRUSTED_PROXY_HOPS", "11"),
         ("SEATLEASE_DEFAULT_LEASE_SECONDS", "2"),

@@ -1,16 +1,26 @@
 """A function runs from its staged folder alone, as the platform runs it."""
 
 import compileall
+import re
 from pathlib import Path
 
 import httpx
 import pytest
 
 from infra.stage import ROOT, function_names, stage
+from infra.triggers import triggers
 from tests.infra.bare_server import bare_server
 
-METHODS = {"acquire": "POST", "heartbeat": "POST", "release": "POST", "usage": "GET"}
-"""How each function is called. A new function needs its line here."""
+FIRST_ANSWERS = {
+    "acquire": ("POST", 401),
+    "expire_sessions": ("GET", 405),
+    "heartbeat": ("POST", 401),
+    "reconcile": ("GET", 405),
+    "relay_audit": ("POST", 400),
+    "release": ("POST", 401),
+    "usage": ("GET", 401),
+}
+"""What each function answers, without a store, to an empty request of this method. A new function needs its line."""
 
 each_function = pytest.mark.parametrize("name", function_names())
 
@@ -47,9 +57,10 @@ def test_a_staged_function_answers_without_the_rest_of_the_project(name: str, tm
     with bare_server(name, stage(name, tmp_path)) as server:
         assert server.wait_until_it_answers_or_ends(), server.output
 
-        answer = httpx.request(METHODS[name], server.url, json={} if METHODS[name] == "POST" else None)
+        method, status = FIRST_ANSWERS[name]
+        answer = httpx.request(method, server.url, json={} if method == "POST" else None)
 
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "TOKEN_MISSING")
+    assert answer.status_code == status
 
 
 @each_function
@@ -64,4 +75,8 @@ def test_the_entry_function_has_its_folders_name(name: str) -> None:
     # The framework's registry is keyed by the bare function name.
     code = (ROOT / "functions" / name / "main.py").read_text()
 
-    assert f"\nasync def {name}(request: Request) -> Response:\n" in code
+    assert re.search(rf"^async def {name}\(", code, re.MULTILINE)
+
+
+def test_every_function_has_its_trigger_and_every_trigger_its_function() -> None:
+    assert sorted(triggers()) == function_names()

@@ -94,11 +94,19 @@ def test_an_end_is_reported_as_release_expiry_or_revocation_with_its_reason(reas
 @pytest.mark.parametrize("reason", EndReason)
 def test_the_same_end_reported_again_is_the_same_event(reason: EndReason) -> None:
     session = end(a_session(), reason=reason, now=LATER)
-    seen_later = replace(session, ended_at=LATER + INSTANT)
 
-    events = [ended(session, actor=SYSTEM), ended(seen_later, actor="adam")]
+    events = [ended(session, actor=SYSTEM), ended(session, actor="adam")]
 
     assert events[0].event_id == events[1].event_id
+
+
+def test_a_session_that_a_person_opened_again_has_a_second_end() -> None:
+    session = end(a_session(), reason=EndReason.RELEASED, now=LATER)
+    opened_again = replace(session, ended_at=None, end_reason=None)
+
+    second = end(opened_again, reason=EndReason.EXPIRED, now=LATER + INSTANT)
+
+    assert ended(session, actor=SYSTEM).event_id != ended(second, actor=SYSTEM).event_id
 
 
 def test_each_tenure_of_a_device_has_an_end_of_its_own() -> None:
@@ -135,8 +143,17 @@ def test_a_repair_is_reported_with_the_counters_before_and_after_and_nobody_as_t
         type=AuditType.USAGE_REPAIRED,
         at=NOW,
         actor=SYSTEM,
-        details={"before": {"cad": 3}, "after": {"cad": 2, "render": 1}},
+        details={
+            "before": [{"license_id": "cad", "in_use": 3}],
+            "after": [{"license_id": "cad", "in_use": 2}, {"license_id": "render", "in_use": 1}],
+        },
     )
+
+
+def test_counters_that_could_not_be_read_have_no_before() -> None:
+    event = usage_repaired(at=NOW, before=None, after={})
+
+    assert event.details == {"before": None, "after": []}
 
 
 def test_a_reported_repair_stays_as_it_was_when_the_counters_go_on() -> None:
@@ -145,7 +162,7 @@ def test_a_reported_repair_stays_as_it_was_when_the_counters_go_on() -> None:
 
     after["cad"] = 9
 
-    assert event.details == {"before": {}, "after": {"cad": 2}}
+    assert event.details == {"before": [], "after": [{"license_id": "cad", "in_use": 2}]}
 
 
 def test_repairs_at_different_instants_are_different_events() -> None:

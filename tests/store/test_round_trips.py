@@ -52,7 +52,7 @@ async def test_a_group_of_acquires_is_two_calls_whatever_its_size(
     assert store.calls == [("read", 4 + 150), ("commit", 2 * 150 + 1)]
 
 
-async def test_a_group_of_refusals_is_four_calls_in_two_round_trips_and_writes_nothing(
+async def test_a_group_of_refusals_is_six_calls_in_three_round_trips_and_writes_a_denial_for_each_device(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
     tenant, acquires = Tenant.create(console, seats=1, members=1), Acquires(store, policy)
@@ -64,7 +64,8 @@ async def test_a_group_of_refusals_is_four_calls_in_two_round_trips_and_writes_n
 
     assert all(isinstance(answer.outcome, SeatLimitReached) for answer in answers)
     assert store.calls[0] == ("read", 4 + 100)
-    assert Counter(store.calls[1:]) == Counter([("count", 1), ("select", 0), ("select", 1)])
+    assert Counter(store.calls[1:5]) == Counter([("count", 1), ("select", 0), ("select", 1), ("read", 100)])
+    assert store.calls[5:] == [("commit", 100)]
 
 
 async def test_a_renewal_leaves_the_counters_alone(

@@ -1,0 +1,15 @@
+"""Called by Cloud Scheduler every 15 minutes: publish what was left behind, put right what drifted."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.edge.audit_wiring import reconciliations, relays
+from shared.edge.http import http_function
+from shared.edge.reconcile_report import answer_reconcile
+
+
+@http_function("POST")
+async def reconcile(_: Request) -> Response:
+    """Look at every organization. Who may call is the platform's to decide: nothing in the request matters."""
+    relayed = await relays().relay_left_behind()
+    return answer_reconcile(relayed, await reconciliations().reconcile())

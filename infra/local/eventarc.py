@@ -1,0 +1,117 @@
+"""Eventarc's stand-in: the Firestore emulator's document events, delivered to functions as the platform delivers them.
+
+The emulator sends each event once, in the old JSON form. Functions get a CloudEvent in the binary mode of HTTP with a
+protobuf body, and get it again, after a growing pause, until they answer with success: at least once, in no order.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from google.api_core.exceptions import RetryError
+from google.api_core.retry_async import AsyncRetry, if_exception_type
+from google.events.cloud.firestore_v1 import DocumentEventData
+from google.protobuf import json_format
+
+logger = logging.getLogger(__name__)
+
+MAX_DELIVERIES = 8
+"""Deliveries under way at a time, about what one instance of a function takes."""
+
+KEEP_TRYING_SECONDS = 600
+"""The platform tries for a day; nobody watches a local stack for so long."""
+
+_EVENT_TYPE = "google.cloud.firestore.document.v1."
+_KINDS = {"create": "created", "update": "updated", "delete": "deleted", "write": "written"}
+_NAME = re.compile(r"projects/(?P<project>[^/]+)/databases/(?P<database>[^/]+)/documents/(?P<document>.+)", re.DOTALL)
+
+
+class MalformedEventError(Exception):
+    """What was received is no document event of the emulator's."""
+
+
+class _NotTakenError(Exception):
+    """The function did not answer with success."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """A document event as a CloudEvent: its headers, and its protobuf body."""
+
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+
+def as_cloud_event(emulated: Any) -> Event:  # noqa: ANN401 what somebody posted
+    """Put an event of the emulator into the form that functions get from the platform.
+
+    Raises:
+        MalformedEventError: it is not one.
+    """
+    try:
+        context, data = emulated["context"], emulated["data"]
+        named = _NAME.fullmatch(context["resource"]["name"])
+        kind = _KINDS[context["eventType"].rpartition(".")[2]]
+        event_id, time = str(context["eventId"]), str(context["timestamp"])
+        body = json_format.ParseDict(data, DocumentEventData.pb()())
+    except (KeyError, TypeError, AttributeError, json_format.ParseError) as error:
+        message = f"not an event of the Firestore emulator: {error!r}"
+        raise MalformedEventError(message) from error
+    if named is None:
+        message = f"not a document: {context['resource']['name']}"
+        raise MalformedEventError(message)
+    attributes = {
+        "id": event_id,
+        "source": f"//firestore.googleapis.com/projects/{named['project']}/databases/{named['database']}",
+        "type": _EVENT_TYPE + kind,
+        "specversion": "1.0",
+        "time": time,
+        "subject": f"documents/{named['document']}",
+        "project": named["project"],
+        "database": named["database"],
+        "namespace": "(default)",
+        "document": named["document"],
+        "location": "nam5",
+    }
+    # Bare UTF-8, as Firestore sends it, and not percent-encoded.
+    headers = {f"ce-{name}".encode(): value.encode() for name, value in attributes.items()}
+    return Event(headers={**headers, b"content-type": b"application/protobuf"}, body=body.SerializeToString())
+
+
+class Eventarc:
+    """Deliveries under way. Belongs to the event loop it is used in; what is undelivered when that ends is lost."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        """Deliver with this client."""
+        self._client = client
+        self._room = asyncio.Semaphore(MAX_DELIVERIES)
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    def deliver(self, event: Event, url: str) -> None:
+        """See to it that the function at this address gets the event."""
+        task = asyncio.create_task(self._deliver(event, url))
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+
+    async def _deliver(self, event: Event, url: str) -> None:
+        patiently = AsyncRetry(
+            predicate=if_exception_type(_NotTakenError), initial=0.2, maximum=5, timeout=KEEP_TRYING_SECONDS
+        )
+        try:
+            await patiently(self._try)(event, url)
+        except RetryError:
+            logger.exception("given up: nobody took the event of %s", event.headers[b"ce-document"].decode())
+
+    async def _try(self, event: Event, url: str) -> None:
+        async with self._room:
+            try:
+                answer = await self._client.post(url, headers=event.headers, content=event.body)
+            except httpx.TransportError as error:
+                raise _NotTakenError from error
+        if not answer.is_success:
+            message = f"answered {answer.status_code}"
+            raise _NotTakenError(message)

@@ -1,0 +1,50 @@
+"""Cloud Scheduler's stand-in: calls the scheduled functions when their time comes."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC
+
+import httpx
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from infra.local.processes import StartError
+
+logger = logging.getLogger(__name__)
+
+HEADERS = {"User-Agent": "Google-Cloud-Scheduler", "X-CloudScheduler": "true"}
+"""What the scheduler's calls have. Who may call is checked by the platform, before the function; not here."""
+
+
+def scheduler(jobs: Mapping[str, tuple[str, str]], client: httpx.AsyncClient) -> AsyncIOScheduler:
+    """Make a scheduler of jobs: for each name the five fields of cron, and the address to call.
+
+    As in the cloud, a job that is still running is not started again.
+    """
+    made = AsyncIOScheduler(timezone=UTC)
+    for name, (schedule, url) in jobs.items():
+        made.add_job(_call, CronTrigger.from_crontab(schedule, timezone=UTC), args=(name, url, client), max_instances=1)
+    return made
+
+
+def call_now(url: str) -> httpx.Response:
+    """Call a scheduled function out of turn and wait for its answer.
+
+    Raises:
+        StartError: it does not answer.
+    """
+    try:
+        return httpx.post(url, headers=HEADERS, timeout=120)
+    except httpx.TransportError as error:
+        message = f"nothing answers at {url}: is the stack still running?"
+        raise StartError(message) from error
+
+
+async def _call(name: str, url: str, client: httpx.AsyncClient) -> None:
+    try:
+        answer = await client.post(url, headers=HEADERS)
+    except httpx.TransportError as error:
+        logger.warning("the scheduled function %s does not answer: %r", name, error)
+        return
+    if not answer.is_success:
+        logger.warning("the scheduled function %s answered %d", name, answer.status_code)

@@ -1,0 +1,50 @@
+"""What calls each function: a client's request, Cloud Scheduler, or an event of a Firestore document.
+
+One list, ``functions.json``, for the local stack and for what deploys.
+"""
+
+import json
+from dataclasses import dataclass
+
+from infra.stage import ROOT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnRequest:
+    """Clients call it under ``/v1/``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnSchedule:
+    """Cloud Scheduler calls it; ``schedule`` has the five fields of cron, in UTC."""
+
+    schedule: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnDocument:
+    """Firestore's events call it: those of one kind (``created``) of the documents that the pattern names."""
+
+    event: str
+    document: str
+
+
+Trigger = OnRequest | OnSchedule | OnDocument
+
+
+def triggers() -> dict[str, Trigger]:
+    """Read the list: a trigger for each function."""
+    return {name: _trigger(entry) for name, entry in json.loads((ROOT / "infra/functions.json").read_text()).items()}
+
+
+def _trigger(entry: dict[str, str]) -> Trigger:
+    match entry:
+        case {"trigger": "request", **rest} if not rest:
+            return OnRequest()
+        case {"trigger": "schedule", "schedule": schedule, **rest} if not rest:
+            return OnSchedule(schedule=schedule)
+        case {"trigger": "document", "event": event, "document": document, **rest} if not rest:
+            return OnDocument(event=event, document=document)
+        case _:
+            message = f"infra/functions.json has an entry of no known form: {entry}"
+            raise ValueError(message)

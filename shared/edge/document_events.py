@@ -1,0 +1,57 @@
+"""One decorator around every function that Firestore's document events trigger.
+
+Only the document's path is taken from an event, and the document is read afresh: old, repeated and reordered events are
+harmless then, and the body's form does not matter.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import wraps
+
+import functions_framework.aio
+from cloudevents.http import CloudEvent
+
+from shared.edge.garbage import calm_the_collector
+from shared.edge.logs import RequestContext, configure_logging, current_request
+from shared.edge.settings import settings
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[str], Awaitable[None]]
+
+
+def document_function(handler: Handler) -> functions_framework.aio.CloudEventFunction:
+    """Register an async function of a document's path, relative to the database's root.
+
+    Whatever it raises makes the framework answer 500, and then the platform delivers the event again. An event without
+    a document is logged and done with: it would have none the next time either.
+    """
+    configure_logging(settings().log_level)
+    calm_the_collector()
+
+    @functions_framework.aio.cloud_event
+    @wraps(handler)
+    async def serve(event: CloudEvent) -> None:
+        # Stays set when the handler fails: the framework logs the failure.
+        current_request.set(RequestContext(request_id=str(event["id"]), function=handler.__name__))
+        path = _text(event.get("document"))
+        if path is None:
+            logger.error("an event without a document", extra={"event_type": event["type"]})
+            return
+        await handler(path)
+
+    return serve
+
+
+def _text(header: object) -> str | None:
+    """Read an attribute that came as a header.
+
+    Firestore sends ids that are not ASCII as bare UTF-8 bytes, and servers read headers as Latin-1.
+    Source: firebase-functions-python, issue 220.
+    """
+    if not isinstance(header, str):
+        return None
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header

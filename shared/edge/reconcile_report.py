@@ -1,0 +1,27 @@
+"""The report of a run of reconcile, to its answer. Numbers only: nothing of any organization."""
+
+from starlette.responses import Response
+
+from shared.edge.answers import ReconcileAnswer, answer
+from shared.edge.catalogue import ApiError, Code
+from shared.store.reconcile import ReconcileReport
+from shared.store.relay import RelayReport
+
+
+def answer_reconcile(relayed: RelayReport, reconciled: ReconcileReport) -> Response:
+    """200 with what the run did; 503 when Pub/Sub did not answer, so that the scheduler shows the run as failed."""
+    body = ReconcileAnswer(
+        events_published=relayed.events_published,
+        events_left=relayed.events_left,
+        sessions_ended=reconciled.sessions_ended,
+        counters_repaired=reconciled.counters_repaired,
+        organizations=reconciled.organizations,
+        organizations_failed=reconciled.organizations_failed,
+        is_complete=relayed.is_complete and reconciled.is_complete,
+        server_time=reconciled.now,
+    )
+    if not relayed.is_topic_available:
+        message = "audit events could not be published; everything else was done, and the next run goes on"
+        details: dict[str, object] = body.model_dump(mode="json", exclude={"server_time"})
+        raise ApiError(Code.TOPIC_UNAVAILABLE, message, details=details)
+    return answer(body)

@@ -1,0 +1,151 @@
+"""Expire in the store: end the lapsed sessions of all organizations.
+
+They are found through the sharded index, oldest first, page by page, and ended organization by organization, each
+under its own condition. What somebody else ends or extends first is theirs: that commit fails, is read again and goes
+without. Nothing is kept between runs, so a run that is repeated, doubled or killed costs time and nothing else.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from itertools import chain
+
+from shared.rules.audit import SYSTEM
+from shared.rules.expire import expire
+from shared.rules.session import Session
+from shared.store import queries
+from shared.store.attempts import patiently
+from shared.store.budget import Budget
+from shared.store.documents import session_from
+from shared.store.encoding import EXPIRY_SHARDS
+from shared.store.endings import Ending, ending_writes
+from shared.store.errors import StoreError
+from shared.store.firestore import EVERYWHERE, Document, Firestore, Instant
+from shared.store.paths import OrganizationPaths
+from shared.store.policy import Policy
+from shared.store.tenants import by_organization, each_organization
+from shared.store.walk import next_page
+
+logger = logging.getLogger(__name__)
+
+PAGE = 250
+"""Sessions read at a time from each shard."""
+
+MAX_ENDINGS = 200
+"""Sessions of one organization ended in one commit at most: two writes each."""
+
+MAX_ORGANIZATIONS = 16
+"""Organizations worked on at a time. Their documents are apart, so they do not disturb each other."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpiryReport:
+    """What a run did. ``sessions_left`` had lapsed when it began and have not ended."""
+
+    sessions_ended: int
+    sessions_left: int
+    organizations: int
+    organizations_failed: int
+    is_complete: bool
+    now: datetime
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class _Run:
+    budget: Budget
+    start: Instant
+    ended: Counter[str] = field(default_factory=Counter)
+    failed: set[str] = field(default_factory=set)
+    has_unreadable: bool = False
+
+
+class Expiries:
+    """The runs of one function instance, over all organizations."""
+
+    def __init__(self, firestore: Firestore, policy: Policy, *, run_within: timedelta) -> None:
+        """Begin nothing new after ``run_within``."""
+        self._firestore = firestore
+        self._policy = policy
+        self._run_within = run_within
+
+    async def expire(self) -> ExpiryReport:
+        """End every session that is lapsed now, as far as the time allows. Safe to run again, and twice at once.
+
+        Raises:
+            StoreUnavailable: Firestore did not answer. What was ended until then is ended, each session whole.
+        """
+        run = _Run(budget=Budget(self._run_within), start=await self._firestore.now())
+        shards = [queries.lapsed_everywhere(shard, now=run.start.now, limit=PAGE) for shard in range(EXPIRY_SHARDS)]
+        while shards and run.budget.allows_more():
+            pages = await asyncio.gather(*(self._firestore.select(EVERYWHERE, shard) for shard in shards))
+            await each_organization(
+                by_organization(chain.from_iterable(pages), collection="sessions"),
+                lambda paths, lapsed: self._expire_in(paths, lapsed, run),
+                at_once=MAX_ORGANIZATIONS,
+            )
+            shards = list(filter(None, map(next_page, shards, pages)))
+        return await self._report(run)
+
+    async def _expire_in(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _Run) -> None:
+        organization_id = paths.organization_id
+        try:
+            for begin in range(0, len(lapsed), MAX_ENDINGS):
+                if not run.budget.allows_more():
+                    return
+                run.ended[organization_id] += await self._expire_some(paths, lapsed[begin : begin + MAX_ENDINGS], run)
+        except Exception:
+            # Whatever one organization's documents provoke, the others must not feel it.
+            run.failed.add(organization_id)
+            logger.exception("lapsed sessions could not be ended", extra={"organization_id": organization_id})
+
+    async def _expire_some(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _Run) -> int:
+        try:
+            return await self._end(paths, lapsed, run, now=run.start.now)
+        except StoreError:
+            # Somebody was faster with one of them, or nobody knows: what is stored by now decides.
+            again = patiently(within=self._policy.answer_within)(self._read_and_end)
+            ended: int = await again(paths, [document.path for document in lapsed], run)
+            return ended
+
+    async def _read_and_end(self, paths: OrganizationPaths, session_paths: Sequence[str], run: _Run) -> int:
+        snapshot = await self._firestore.read(session_paths)
+        stored = [document for document in snapshot.documents.values() if document is not None]
+        return await self._end(paths, stored, run, now=snapshot.at.now)
+
+    async def _end(self, paths: OrganizationPaths, documents: Sequence[Document], run: _Run, *, now: datetime) -> int:
+        endings = []
+        for document in documents:
+            session = session_from(document)
+            if not isinstance(session, Session):
+                # It goes on counting until an admin mends or deletes it, as it does for an acquire.
+                run.has_unreadable = True
+                logger.error("a session cannot be read, so it cannot be ended", extra={"document": document.path})
+            elif (expired := expire(session, now=now)) is not None:
+                endings.append(Ending(session=expired, document=document, actor=SYSTEM))
+        if endings:
+            await self._firestore.commit(ending_writes(endings, paths, self._policy.retention))
+        return len(endings)
+
+    async def _report(self, run: _Run) -> ExpiryReport:
+        report = ExpiryReport(
+            sessions_ended=run.ended.total(),
+            sessions_left=await self._count_left(run),
+            organizations=sum(1 for ended in run.ended.values() if ended),
+            organizations_failed=len(run.failed),
+            is_complete=not run.budget.was_too_short,
+            now=run.start.now,
+        )
+        level = logging.INFO if report.sessions_ended or report.sessions_left else logging.DEBUG
+        message = "lapsed sessions were ended" if report.is_complete else "the time is up: the next run goes on"
+        logger.log(level, message, extra=asdict(report))
+        return report
+
+    async def _count_left(self, run: _Run) -> int:
+        if not (run.budget.was_too_short or run.failed or run.has_unreadable):
+            return 0
+        at = await self._firestore.now()
+        lapsed = (queries.lapsed_everywhere(shard, now=run.start.now) for shard in range(EXPIRY_SHARDS))
+        return sum(await asyncio.gather(*(self._firestore.count(EVERYWHERE, each, at=at) for each in lapsed)))

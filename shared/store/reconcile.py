@@ -1,0 +1,194 @@
+"""Reconcile in the store: sessions whose right is gone end, counters that drifted are taken from the sessions again.
+
+It walks over every open session once, so it sees each organization that holds a seat; and over every counter that says
+that seats are in use, so it sees each organization that only believes to.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from shared.rules.audit import SYSTEM
+from shared.rules.reconcile import reconcile
+from shared.rules.seat_use import SeatUse
+from shared.rules.session import Session
+from shared.store import queries
+from shared.store.attempts import patiently
+from shared.store.budget import Budget
+from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
+from shared.store.encoding import audit_event_write, document_write, seat_use_fields
+from shared.store.endings import Ending, ending_writes
+from shared.store.evidence import recount
+from shared.store.firestore import Document, Firestore, Instant
+from shared.store.paths import OrganizationPaths
+from shared.store.policy import Policy
+from shared.store.repair import repair_event
+from shared.store.tenants import by_organization, each_organization
+from shared.store.walk import walk
+from shared.store.writes import Write
+
+logger = logging.getLogger(__name__)
+
+PAGE = 500
+"""Open sessions read at a time."""
+
+MAX_ORGANIZATIONS = 16
+"""Organizations worked on at a time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReconcileReport:
+    """What a run did."""
+
+    sessions_ended: int
+    counters_repaired: int
+    organizations: int
+    organizations_failed: int
+    is_complete: bool
+    now: datetime
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class _Run:
+    budget: Budget
+    ended: Counter[str] = field(default_factory=Counter)
+    repaired: set[str] = field(default_factory=set)
+    counted: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
+
+
+class Reconciliations:
+    """The runs of one function instance, over all organizations."""
+
+    def __init__(self, firestore: Firestore, policy: Policy, *, run_within: timedelta) -> None:
+        """Begin nothing new after ``run_within``."""
+        self._firestore = firestore
+        self._policy = policy
+        self._run_within = run_within
+
+    async def reconcile(self) -> ReconcileReport:
+        """Look at every organization that holds a seat or believes to, as far as the time allows. Safe to run again.
+
+        Raises:
+            StoreUnavailable: Firestore did not answer. What was done until then is done, each organization's whole.
+        """
+        run = _Run(budget=Budget(self._run_within))
+        start = await self._firestore.now()
+        async for sessions in walk(self._firestore, queries.open_everywhere(limit=PAGE)):
+            await self._review_each(by_organization(sessions, collection="sessions"), run)
+            if run.budget.was_too_short:
+                break
+        async for counters in walk(self._firestore, queries.counters_in_use(limit=PAGE)):
+            organizations = by_organization(counters, collection="usage")
+            await self._review_each(dict.fromkeys(organizations, ()), run)
+            if run.budget.was_too_short:
+                break
+        return self._report(run, now=start.now)
+
+    async def _review_each(self, sessions: Mapping[OrganizationPaths, Sequence[Document]], run: _Run) -> None:
+        await each_organization(
+            sessions, lambda paths, found: self._review(paths, found, run), at_once=MAX_ORGANIZATIONS
+        )
+
+    async def _review(self, paths: OrganizationPaths, sessions: Sequence[Document], run: _Run) -> None:
+        organization_id = paths.organization_id
+        if not run.budget.allows_more():
+            return
+        patient = patiently(within=self._policy.answer_within)
+        try:
+            if sessions:
+                run.ended[organization_id] += await patient(self._end_where_the_right_is_gone)(paths, sessions)
+            if organization_id not in run.counted:
+                run.counted.add(organization_id)
+                if await patient(self._repair)(paths):
+                    run.repaired.add(organization_id)
+        except Exception:
+            # Whatever one organization's documents provoke, the others must not feel it.
+            run.failed.add(organization_id)
+            logger.exception("an organization could not be reconciled", extra={"organization_id": organization_id})
+
+    async def _end_where_the_right_is_gone(self, paths: OrganizationPaths, found: Sequence[Document]) -> int:
+        open_ = [session for document in found if isinstance(session := session_from(document), Session)]
+        licenses = {session.license_id for session in open_}
+        users = {session.user_id for session in open_}
+        snapshot = await self._firestore.read(
+            [
+                paths.organization,
+                *(paths.license(license_id) for license_id in licenses),
+                *(paths.user(user_id) for user_id in users),
+                *(document.path for document in found),
+            ]
+        )
+        stored, now = snapshot.documents, snapshot.at.now
+        organization = organization_from(stored[paths.organization])
+        parsed = {
+            license_id: license_from(
+                stored[paths.license(license_id)], default_lease_for=self._policy.default_lease_for
+            )
+            for license_id in licenses
+        }
+        endings = []
+        for document in filter(None, (stored[each.path] for each in found)):
+            session = session_from(document)
+            if not isinstance(session, Session):
+                logger.error("a session cannot be read, so it goes on counting", extra={"document": document.path})
+                continue
+            if session.license_id not in licenses or session.user_id not in users:
+                continue  # edited by hand between the two reads: the next run knows it
+            ended = reconcile(
+                session,
+                organization=organization,
+                user=user_from(stored[paths.user(session.user_id)]),
+                license_=parsed[session.license_id],
+                now=now,
+            )
+            if ended is not None:
+                endings.append(Ending(session=ended, document=document, actor=SYSTEM))
+        if endings:
+            await self._firestore.commit(ending_writes(endings, paths, self._policy.retention))
+        return len(endings)
+
+    async def _repair(self, paths: OrganizationPaths) -> bool:
+        """Compare the counters with the sessions of the same instant, and write them anew where they differ.
+
+        Written under the condition that nobody has changed them since; additions in between mean: read again.
+        """
+        snapshot = await self._firestore.read([paths.seats])
+        stored = snapshot.documents[paths.seats]
+        before = seat_use_from(stored)
+        if before is not None and await self._agrees(paths, before, at=snapshot.at):
+            return False
+        after = await recount(self._firestore, paths, at=snapshot.at)
+        event = repair_event(stored, before=before, after=after, now=snapshot.at.now)
+        if event is None:
+            return False
+        counters = document_write(paths.seats, stored, seat_use_fields(after, now=snapshot.at.now))
+        writes: list[Write] = [audit_event_write(event, paths, self._policy.retention)]
+        if counters is not None:
+            writes.append(counters)
+        await self._firestore.commit(writes)
+        return True
+
+    async def _agrees(self, paths: OrganizationPaths, use: SeatUse, *, at: Instant) -> bool:
+        """Whether the counters say what the sessions say, and know of the latest grant."""
+        held, latest = await asyncio.gather(
+            self._firestore.count(paths.organization, queries.open_sessions(), at=at),
+            self._firestore.select(paths.organization, queries.last_grant(), at=at),
+        )
+        granted = latest[0].fields["grant_number"] if latest else 0
+        return held == use.total and granted <= use.grants
+
+    def _report(self, run: _Run, *, now: datetime) -> ReconcileReport:
+        report = ReconcileReport(
+            sessions_ended=run.ended.total(),
+            counters_repaired=len(run.repaired),
+            organizations=len(run.counted),
+            organizations_failed=len(run.failed),
+            is_complete=not run.budget.was_too_short,
+            now=now,
+        )
+        logger.info("reconciled" if report.is_complete else "the time is up", extra=asdict(report))
+        return report

@@ -1,0 +1,167 @@
+"""Relay: publish audit events to the topic, and note in each that it was. At least once, and never on a seat's way.
+
+::
+
+    committed          published           stamped
+        |-- unpublished --|-- published, ---|-- published_at is set
+                             not known yet: may be published once more
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from shared.rules.refusal import Unusable
+from shared.store import queries
+from shared.store.attempts import patiently
+from shared.store.audit_message import FINAL, AuditMessage, DeniedEvent, message_from
+from shared.store.budget import Budget
+from shared.store.errors import Conflict, MessageRejected, TopicUnavailable
+from shared.store.firestore import EVERYWHERE, Document, Firestore
+from shared.store.paths import OrganizationPaths
+from shared.store.tenants import by_organization
+from shared.store.topic import Topic
+from shared.store.walk import walk
+from shared.store.writes import Update
+
+logger = logging.getLogger(__name__)
+
+LEFT_BEHIND_AFTER = timedelta(minutes=2)
+"""An event that is unpublished for so long is not about to be published by the function that its commit triggered."""
+
+PAGE = 500
+"""Events read at a time, and published in one request at most. Pub/Sub takes 1,000, and 10 MB."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RelayReport:
+    """What a run did. ``events_left`` were older than two minutes when it began and are not published."""
+
+    events_published: int
+    events_left: int
+    is_complete: bool
+    is_topic_available: bool
+
+
+class Relays:
+    """The relays of one function instance, over all organizations."""
+
+    def __init__(self, firestore: Firestore, topic: Topic, *, answer_within: timedelta, run_within: timedelta) -> None:
+        """Relay one event within ``answer_within``; begin nothing new in a run after ``run_within``."""
+        self._firestore = firestore
+        self._topic = topic
+        self._answer_within = answer_within
+        self._run_within = run_within
+
+    async def relay(self, path: str) -> None:
+        """Publish the audit event at this path unless it was before. Asking again is safe.
+
+        A path that leads to no audit event, and an event that cannot be read, are logged and done with: asking again
+        would change nothing.
+
+        Raises:
+            TopicError: Pub/Sub did not confirm. The event is unpublished, or published without a stamp.
+            StoreUnavailable: Firestore did not answer; the same.
+        """
+        located = OrganizationPaths.of(path)
+        if located is None or located.collection != "audit_events":
+            logger.error("not an audit event", extra={"document": path})
+            return
+        try:
+            async with asyncio.timeout(self._answer_within.total_seconds()):
+                snapshot = await self._firestore.read([path])
+                document = snapshot.documents[path]
+                if document is None:
+                    logger.info("the audit event is gone", extra={"document": path})
+                else:
+                    await self._publish([document], now=snapshot.at.now)
+        except TimeoutError as error:
+            message = "an audit event could not be published and stamped in time; asking again is safe"
+            raise TopicUnavailable(message) from error
+
+    async def relay_left_behind(self) -> RelayReport:
+        """Publish what has been unpublished for two minutes, oldest first, as far as the time allows.
+
+        Raises:
+            StoreUnavailable: Firestore did not answer. What was published until then is published.
+        """
+        budget = Budget(self._run_within)
+        start = (await self._firestore.now()).now
+        before = start - LEFT_BEHIND_AFTER
+        published, is_topic_available = 0, True
+        try:
+            async for page in walk(self._firestore, queries.unpublished_events(before=before, limit=PAGE)):
+                for events in by_organization(page, collection="audit_events").values():
+                    if budget.allows_more():
+                        published += await self._publish(events, now=start)
+                if budget.was_too_short:
+                    break
+        except TopicUnavailable:
+            logger.exception("the topic does not answer: the next run goes on")
+            is_topic_available = False
+        left = await self._firestore.count(
+            EVERYWHERE, queries.unpublished_events(before=before), at=await self._firestore.now()
+        )
+        report = RelayReport(
+            events_published=published,
+            events_left=left,
+            is_complete=is_topic_available and not budget.was_too_short,
+            is_topic_available=is_topic_available,
+        )
+        logger.info("events that were left behind were published", extra=asdict(report))
+        return report
+
+    async def _publish(self, events: Sequence[Document], *, now: datetime) -> int:
+        """Publish those events of one organization that were not, and stamp them. Says how many it published."""
+        messages: list[AuditMessage] = []
+        stamps: list[Document] = []
+        for event in events:
+            if event.fields.get("published_at") is not None:
+                continue
+            message = message_from(event, now=now)
+            if isinstance(message, Unusable):
+                fields = ", ".join(message.fields)
+                logger.error("an audit event cannot be read", extra={"document": event.path, "fields": fields})
+                continue
+            messages.append(message)
+            if not isinstance(message, DeniedEvent) or message.details.is_final:
+                # A denial that still counts is announced now and stamped when its final number is published.
+                stamps.append(event)
+        rejected = await self._send(messages)
+        await self._stamp([event for event in stamps if event.document_id not in rejected], now=now)
+        return len(messages) - len(rejected)
+
+    async def _send(self, messages: Sequence[AuditMessage]) -> set[str]:
+        """Publish, and say which ids Pub/Sub refuses for what they are: the others must not wait for them."""
+        if not messages:
+            return set()
+        try:
+            await self._topic.publish(messages)
+        except MessageRejected:
+            if len(messages) == 1:
+                logger.exception("Pub/Sub refuses an audit event", extra={"event_id": messages[0].event_id})
+                return {messages[0].event_id.removesuffix(FINAL)}
+            return {event_id for message in messages for event_id in await self._send([message])}
+        return set()
+
+    async def _stamp(self, events: Sequence[Document], *, now: datetime) -> None:
+        try:
+            await self._commit_stamps(events, now)
+        except Conflict:
+            # Another instance stamped one of them, or it was deleted: the rest still want theirs.
+            again = patiently(Conflict, within=self._answer_within)(self._read_and_stamp)
+            await again([event.path for event in events], now)
+
+    async def _read_and_stamp(self, paths: Sequence[str], now: datetime) -> None:
+        snapshot = await self._firestore.read(paths)
+        stored = [document for document in snapshot.documents.values() if document is not None]
+        await self._commit_stamps([event for event in stored if event.fields.get("published_at") is None], now)
+
+    async def _commit_stamps(self, events: Sequence[Document], now: datetime) -> None:
+        stamp = {"published_at": now}
+        if events:
+            await self._firestore.commit(
+                [Update(path=event.path, fields=stamp, unchanged_since=event.update_time) for event in events]
+            )

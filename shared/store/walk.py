@@ -1,0 +1,33 @@
+"""Walking over more documents than one answer should hold, page by page."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from shared.store.firestore import EVERYWHERE, Document, Firestore
+from shared.store.queries import Cursor, Query
+from shared.store.values import Opaque
+
+
+def next_page(query: Query, page: Sequence[Document]) -> Query | None:
+    """Ask for what comes after a page, or ``None`` when it was the last one."""
+    if query.limit is None or len(page) < query.limit:
+        return None
+    value = None if query.order_by is None else page[-1].fields.get(query.order_by)
+    if isinstance(value, Opaque):
+        return None  # bytes or a place where a number should be: somebody's slip, sorted behind everything that is ours
+    return replace(query, after=Cursor(path=page[-1].path, value=value))
+
+
+async def walk(firestore: Firestore, query: Query) -> AsyncIterator[list[Document]]:
+    """Find the documents of all organizations, a page of ``query.limit`` at a time.
+
+    What changes meanwhile may be seen as it was or as it is.
+
+    Raises:
+        StoreUnavailable: no answer.
+    """
+    following: Query | None = query
+    while following is not None:
+        page = await firestore.select(EVERYWHERE, following)
+        yield page
+        following = next_page(following, page)
