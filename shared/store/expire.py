@@ -23,7 +23,7 @@ from shared.store.documents import session_from
 from shared.store.encoding import EXPIRY_SHARDS
 from shared.store.endings import Ending, ending_writes
 from shared.store.errors import StoreError
-from shared.store.firestore import EVERYWHERE, Document, Firestore, Instant
+from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.tenants import by_organization, each_organization
@@ -56,7 +56,8 @@ class ExpiryReport:
 @dataclass(eq=False, kw_only=True, slots=True)
 class _Run:
     budget: Budget
-    start: Instant
+    start: datetime
+    now: datetime
     ended: Counter[str] = field(default_factory=Counter)
     failed: set[str] = field(default_factory=set)
     has_unreadable: bool = False
@@ -77,8 +78,10 @@ class Expiries:
         Raises:
             StoreUnavailable: Firestore did not answer. What was ended until then is ended, each session whole.
         """
-        run = _Run(budget=Budget(self._run_within), start=await self._firestore.now())
-        shards = [queries.lapsed_everywhere(shard, now=run.start.now, limit=PAGE) for shard in range(EXPIRY_SHARDS)]
+        budget = Budget(self._run_within)
+        start = (await self._firestore.now()).now
+        run = _Run(budget=budget, start=start, now=start)
+        shards = [queries.lapsed_everywhere(shard, now=run.start, limit=PAGE) for shard in range(EXPIRY_SHARDS)]
         while shards and run.budget.allows_more():
             pages = await asyncio.gather(*(self._firestore.select(EVERYWHERE, shard) for shard in shards))
             await each_organization(
@@ -87,6 +90,9 @@ class Expiries:
                 at_once=MAX_ORGANIZATIONS,
             )
             shards = list(filter(None, map(next_page, shards, pages)))
+            if shards:
+                # Asked again for every page, so that the time of an end is near that of its commit.
+                run.now = (await self._firestore.now()).now
         return await self._report(run)
 
     async def _expire_in(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _Run) -> None:
@@ -103,7 +109,7 @@ class Expiries:
 
     async def _expire_some(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _Run) -> int:
         try:
-            return await self._end(paths, lapsed, run, now=run.start.now)
+            return await self._end(paths, lapsed, run, now=run.now)
         except StoreError:
             # Somebody was faster with one of them, or nobody knows: what is stored by now decides.
             again = patiently(within=self._policy.answer_within)(self._read_and_end)
@@ -136,7 +142,7 @@ class Expiries:
             organizations=sum(1 for ended in run.ended.values() if ended),
             organizations_failed=len(run.failed),
             is_complete=not run.budget.was_too_short,
-            now=run.start.now,
+            now=run.start,
         )
         level = logging.INFO if report.sessions_ended or report.sessions_left else logging.DEBUG
         message = "lapsed sessions were ended" if report.is_complete else "the time is up: the next run goes on"
@@ -147,5 +153,5 @@ class Expiries:
         if not (run.budget.was_too_short or run.failed or run.has_unreadable):
             return 0
         at = await self._firestore.now()
-        lapsed = (queries.lapsed_everywhere(shard, now=run.start.now) for shard in range(EXPIRY_SHARDS))
+        lapsed = (queries.lapsed_everywhere(shard, now=run.start) for shard in range(EXPIRY_SHARDS))
         return sum(await asyncio.gather(*(self._firestore.count(EVERYWHERE, each, at=at) for each in lapsed)))

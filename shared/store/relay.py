@@ -93,9 +93,9 @@ class Relays:
         published, is_topic_available = 0, True
         try:
             async for page in walk(self._firestore, queries.unpublished_events(before=before, limit=PAGE)):
-                for events in by_organization(page, collection="audit_events").values():
+                for paths, events in by_organization(page, collection="audit_events").items():
                     if budget.allows_more():
-                        published += await self._publish(events, now=start)
+                        published += await self._publish_for(paths, events, now=start)
                 if budget.was_too_short:
                     break
         except TopicUnavailable:
@@ -112,6 +112,17 @@ class Relays:
         )
         logger.info("events that were left behind were published", extra=asdict(report))
         return report
+
+    async def _publish_for(self, paths: OrganizationPaths, events: Sequence[Document], *, now: datetime) -> int:
+        try:
+            return await self._publish(events, now=now)
+        except TopicUnavailable:
+            raise
+        except Exception:
+            # Whatever one organization's documents provoke, the others must not feel it.
+            extra = {"organization_id": paths.organization_id}
+            logger.exception("audit events could not be published", extra=extra)
+            return 0
 
     async def _publish(self, events: Sequence[Document], *, now: datetime) -> int:
         """Publish those events of one organization that were not, and stamp them. Says how many it published."""
