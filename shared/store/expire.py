@@ -7,9 +7,8 @@ without. Nothing is kept between runs, so a run that is repeated, doubled or kil
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -18,7 +17,6 @@ from shared.rules.expire import expire
 from shared.rules.session import Session
 from shared.store import queries
 from shared.store.attempts import patiently
-from shared.store.budget import Budget
 from shared.store.documents import session_from
 from shared.store.encoding import EXPIRY_SHARDS
 from shared.store.endings import Ending, ending_writes
@@ -26,6 +24,7 @@ from shared.store.errors import StoreError
 from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
+from shared.store.run import MAX_ORGANIZATIONS, Run
 from shared.store.tenants import by_organization, each_organization
 from shared.store.walk import next_page
 
@@ -36,9 +35,6 @@ PAGE = 250
 
 MAX_ENDINGS = 200
 """Sessions of one organization ended in one commit at most: two writes each."""
-
-MAX_ORGANIZATIONS = 16
-"""Organizations worked on at a time. Their documents are apart, so they do not disturb each other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,14 +49,12 @@ class ExpiryReport:
     now: datetime
 
 
-@dataclass(eq=False, kw_only=True, slots=True)
-class _Run:
-    budget: Budget
-    start: datetime
-    now: datetime
-    ended: Counter[str] = field(default_factory=Counter)
-    failed: set[str] = field(default_factory=set)
-    has_unreadable: bool = False
+class _ExpiryRun(Run):
+    def __init__(self, within: timedelta, *, start: datetime) -> None:
+        super().__init__(within)
+        self.start = start
+        self.now = start
+        self.has_unreadable = False
 
 
 class Expiries:
@@ -78,11 +72,9 @@ class Expiries:
         Raises:
             StoreUnavailable: Firestore did not answer. What was ended until then is ended, each session whole.
         """
-        budget = Budget(self._run_within)
-        start = (await self._firestore.now()).now
-        run = _Run(budget=budget, start=start, now=start)
+        run = _ExpiryRun(self._run_within, start=(await self._firestore.now()).now)
         shards = [queries.lapsed_everywhere(shard, now=run.start, limit=PAGE) for shard in range(EXPIRY_SHARDS)]
-        while shards and run.budget.allows_more():
+        while shards and run.may_begin():
             pages = await asyncio.gather(*(self._firestore.select(EVERYWHERE, shard) for shard in shards))
             await each_organization(
                 by_organization(chain.from_iterable(pages), collection="sessions"),
@@ -95,19 +87,15 @@ class Expiries:
                 run.now = (await self._firestore.now()).now
         return await self._report(run)
 
-    async def _expire_in(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _Run) -> None:
-        organization_id = paths.organization_id
-        try:
+    async def _expire_in(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _ExpiryRun) -> None:
+        with run.apart(paths):
             for begin in range(0, len(lapsed), MAX_ENDINGS):
-                if not run.budget.allows_more():
+                if not run.may_begin():
                     return
-                run.ended[organization_id] += await self._expire_some(paths, lapsed[begin : begin + MAX_ENDINGS], run)
-        except Exception:
-            # Whatever one organization's documents provoke, the others must not feel it.
-            run.failed.add(organization_id)
-            logger.exception("lapsed sessions could not be ended", extra={"organization_id": organization_id})
+                ended = await self._expire_some(paths, lapsed[begin : begin + MAX_ENDINGS], run)
+                run.ended[paths.organization_id] += ended
 
-    async def _expire_some(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _Run) -> int:
+    async def _expire_some(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _ExpiryRun) -> int:
         try:
             return await self._end(paths, lapsed, run, now=run.now)
         except StoreError:
@@ -116,12 +104,14 @@ class Expiries:
             ended: int = await again(paths, [document.path for document in lapsed], run)
             return ended
 
-    async def _read_and_end(self, paths: OrganizationPaths, session_paths: Sequence[str], run: _Run) -> int:
+    async def _read_and_end(self, paths: OrganizationPaths, session_paths: Sequence[str], run: _ExpiryRun) -> int:
         snapshot = await self._firestore.read(session_paths)
         stored = [document for document in snapshot.documents.values() if document is not None]
         return await self._end(paths, stored, run, now=snapshot.at.now)
 
-    async def _end(self, paths: OrganizationPaths, documents: Sequence[Document], run: _Run, *, now: datetime) -> int:
+    async def _end(
+        self, paths: OrganizationPaths, documents: Sequence[Document], run: _ExpiryRun, *, now: datetime
+    ) -> int:
         endings = []
         for document in documents:
             session = session_from(document)
@@ -135,13 +125,13 @@ class Expiries:
             await self._firestore.commit(ending_writes(endings, paths, self._policy.retention))
         return len(endings)
 
-    async def _report(self, run: _Run) -> ExpiryReport:
+    async def _report(self, run: _ExpiryRun) -> ExpiryReport:
         report = ExpiryReport(
             sessions_ended=run.ended.total(),
             sessions_left=await self._count_left(run),
             organizations=sum(1 for ended in run.ended.values() if ended),
             organizations_failed=len(run.failed),
-            is_complete=not run.budget.was_too_short,
+            is_complete=run.is_complete,
             now=run.start,
         )
         level = logging.INFO if report.sessions_ended or report.sessions_left else logging.DEBUG
@@ -149,8 +139,8 @@ class Expiries:
         logger.log(level, message, extra=asdict(report))
         return report
 
-    async def _count_left(self, run: _Run) -> int:
-        if not (run.budget.was_too_short or run.failed or run.has_unreadable):
+    async def _count_left(self, run: _ExpiryRun) -> int:
+        if run.is_complete and not run.failed and not run.has_unreadable:
             return 0
         at = await self._firestore.now()
         lapsed = (queries.lapsed_everywhere(shard, now=run.start) for shard in range(EXPIRY_SHARDS))

@@ -6,9 +6,8 @@ that seats are in use, so it sees each organization that only believes to.
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from shared.rules.audit import SYSTEM
@@ -17,7 +16,6 @@ from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 from shared.store import queries
 from shared.store.attempts import patiently
-from shared.store.budget import Budget
 from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
 from shared.store.encoding import audit_event_write, document_write, seat_use_fields
 from shared.store.endings import Ending, ending_writes
@@ -26,6 +24,7 @@ from shared.store.firestore import Document, Firestore, Instant
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.repair import repair_event
+from shared.store.run import MAX_ORGANIZATIONS, Run
 from shared.store.tenants import by_organization, each_organization
 from shared.store.walk import walk
 from shared.store.writes import Write
@@ -34,9 +33,6 @@ logger = logging.getLogger(__name__)
 
 PAGE = 500
 """Open sessions read at a time."""
-
-MAX_ORGANIZATIONS = 16
-"""Organizations worked on at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,13 +47,11 @@ class ReconcileReport:
     now: datetime
 
 
-@dataclass(eq=False, kw_only=True, slots=True)
-class _Run:
-    budget: Budget
-    ended: Counter[str] = field(default_factory=Counter)
-    repaired: set[str] = field(default_factory=set)
-    counted: set[str] = field(default_factory=set)
-    failed: set[str] = field(default_factory=set)
+class _ReconcileRun(Run):
+    def __init__(self, within: timedelta) -> None:
+        super().__init__(within)
+        self.counted: set[str] = set()
+        self.repaired: set[str] = set()
 
 
 class Reconciliations:
@@ -75,40 +69,37 @@ class Reconciliations:
         Raises:
             StoreUnavailable: Firestore did not answer. What was done until then is done, each organization's whole.
         """
-        run = _Run(budget=Budget(self._run_within))
+        run = _ReconcileRun(self._run_within)
         start = await self._firestore.now()
         async for sessions in walk(self._firestore, queries.open_everywhere(limit=PAGE)):
             await self._review_each(by_organization(sessions, collection="sessions"), run)
-            if run.budget.was_too_short:
+            if not run.is_complete:
                 break
         async for counters in walk(self._firestore, queries.counters_in_use(limit=PAGE)):
             organizations = by_organization(counters, collection="usage")
             await self._review_each(dict.fromkeys(organizations, ()), run)
-            if run.budget.was_too_short:
+            if not run.is_complete:
                 break
         return self._report(run, now=start.now)
 
-    async def _review_each(self, sessions: Mapping[OrganizationPaths, Sequence[Document]], run: _Run) -> None:
+    async def _review_each(self, sessions: Mapping[OrganizationPaths, Sequence[Document]], run: _ReconcileRun) -> None:
         await each_organization(
             sessions, lambda paths, found: self._review(paths, found, run), at_once=MAX_ORGANIZATIONS
         )
 
-    async def _review(self, paths: OrganizationPaths, sessions: Sequence[Document], run: _Run) -> None:
-        organization_id = paths.organization_id
-        if not run.budget.allows_more():
+    async def _review(self, paths: OrganizationPaths, sessions: Sequence[Document], run: _ReconcileRun) -> None:
+        if not run.may_begin():
             return
+        organization_id = paths.organization_id
         patient = patiently(within=self._policy.answer_within)
-        try:
+        with run.apart(paths):
             if sessions:
-                run.ended[organization_id] += await patient(self._end_where_the_right_is_gone)(paths, sessions)
+                ended = await patient(self._end_where_the_right_is_gone)(paths, sessions)
+                run.ended[organization_id] += ended
             if organization_id not in run.counted:
                 run.counted.add(organization_id)
                 if await patient(self._repair)(paths):
                     run.repaired.add(organization_id)
-        except Exception:
-            # Whatever one organization's documents provoke, the others must not feel it.
-            run.failed.add(organization_id)
-            logger.exception("an organization could not be reconciled", extra={"organization_id": organization_id})
 
     async def _end_where_the_right_is_gone(self, paths: OrganizationPaths, found: Sequence[Document]) -> int:
         open_ = [session for document in found if isinstance(session := session_from(document), Session)]
@@ -181,13 +172,13 @@ class Reconciliations:
         granted = latest[0].fields["grant_number"] if latest else 0
         return held == use.total and granted <= use.grants
 
-    def _report(self, run: _Run, *, now: datetime) -> ReconcileReport:
+    def _report(self, run: _ReconcileRun, *, now: datetime) -> ReconcileReport:
         report = ReconcileReport(
             sessions_ended=run.ended.total(),
             counters_repaired=len(run.repaired),
             organizations=len(run.counted),
             organizations_failed=len(run.failed),
-            is_complete=not run.budget.was_too_short,
+            is_complete=run.is_complete,
             now=now,
         )
         logger.info("reconciled" if report.is_complete else "the time is up", extra=asdict(report))

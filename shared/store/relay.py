@@ -17,10 +17,10 @@ from shared.rules.refusal import Unusable
 from shared.store import queries
 from shared.store.attempts import patiently
 from shared.store.audit_message import FINAL, AuditMessage, DeniedEvent, message_from
-from shared.store.budget import Budget
 from shared.store.errors import Conflict, MessageRejected, TopicUnavailable
 from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.paths import OrganizationPaths
+from shared.store.run import Run
 from shared.store.tenants import by_organization
 from shared.store.topic import Topic
 from shared.store.walk import walk
@@ -87,16 +87,17 @@ class Relays:
         Raises:
             StoreUnavailable: Firestore did not answer. What was published until then is published.
         """
-        budget = Budget(self._run_within)
+        run = Run(self._run_within)
         start = (await self._firestore.now()).now
         before = start - LEFT_BEHIND_AFTER
         published, is_topic_available = 0, True
         try:
             async for page in walk(self._firestore, queries.unpublished_events(before=before, limit=PAGE)):
                 for paths, events in by_organization(page, collection="audit_events").items():
-                    if budget.allows_more():
-                        published += await self._publish_for(paths, events, now=start)
-                if budget.was_too_short:
+                    if run.may_begin():
+                        with run.apart(paths, passing=TopicUnavailable):
+                            published += await self._publish(events, now=start)
+                if not run.is_complete:
                     break
         except TopicUnavailable:
             logger.exception("the topic does not answer: the next run goes on")
@@ -107,22 +108,11 @@ class Relays:
         report = RelayReport(
             events_published=published,
             events_left=left,
-            is_complete=is_topic_available and not budget.was_too_short,
+            is_complete=is_topic_available and run.is_complete,
             is_topic_available=is_topic_available,
         )
         logger.info("events that were left behind were published", extra=asdict(report))
         return report
-
-    async def _publish_for(self, paths: OrganizationPaths, events: Sequence[Document], *, now: datetime) -> int:
-        try:
-            return await self._publish(events, now=now)
-        except TopicUnavailable:
-            raise
-        except Exception:
-            # Whatever one organization's documents provoke, the others must not feel it.
-            extra = {"organization_id": paths.organization_id}
-            logger.exception("audit events could not be published", extra=extra)
-            return 0
 
     async def _publish(self, events: Sequence[Document], *, now: datetime) -> int:
         """Publish those events of one organization that were not, and stamp them. Says how many it published."""
