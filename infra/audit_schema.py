@@ -103,7 +103,7 @@ def examples() -> Iterator[AuditMessage]:
         paths = OrganizationPaths("northwind")
         retention = Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400))
         fields = audit_event_fields(event, paths, retention)
-        document = Document(path=paths.audit_event(event.event_id), fields=fields, update_time=None)
+        document = Document(path=paths.audit_event(event.name), fields=fields, update_time=None)
         message = message_from(document, now=published_at)
         if not isinstance(message, get_args(AuditMessage)):
             error = f"not a message: {message}"

@@ -27,12 +27,12 @@ class AuditType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuditEvent:
-    """One event. ``event_id`` follows from what happened, so that the same thing is never reported twice.
+    """One event. ``name`` follows from what happened, so that an organization never reports the same thing twice.
 
     ``grant_number`` counts the grants of an organization without a gap; only ``session.acquired`` has one.
     """
 
-    event_id: str
+    name: str
     type: AuditType
     at: datetime
     actor: str
@@ -51,7 +51,7 @@ def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detai
     the next grant, so both create the same document: one of them fails and reads again.
     """
     return AuditEvent(
-        event_id=digest(AuditType.ACQUIRED, str(grant_number)),
+        name=digest(AuditType.ACQUIRED, str(grant_number)),
         type=AuditType.ACQUIRED,
         at=session.started_at,
         actor=session.user_id,
@@ -85,7 +85,7 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
     return AuditEvent(
         # That a tenure ends once is seen to by the condition on its session. The time is part of the name for the
         # session that a person opened again by hand: its second end is another event and must not fail on the first.
-        event_id=digest("session.ended", session.session_id, session.started_at.isoformat(), at.isoformat()),
+        name=digest("session.ended", session.session_id, session.started_at.isoformat(), at.isoformat()),
         type=kind,
         at=at,
         actor=actor,
@@ -103,7 +103,7 @@ def usage_repaired(*, at: datetime, before: Mapping[str, int] | None, after: Map
     Both map licenses to seats in use; ``before`` is ``None`` for counters that were missing or could not be read.
     """
     return AuditEvent(
-        event_id=digest(AuditType.USAGE_REPAIRED, at.isoformat()),
+        name=digest(AuditType.USAGE_REPAIRED, at.isoformat()),
         type=AuditType.USAGE_REPAIRED,
         at=at,
         actor=SYSTEM,

@@ -70,7 +70,7 @@ def limit_of(refusal: CapReached) -> Limit:
             assert_never(refusal)
 
 
-def denial_id(*, session_id: str, now: datetime) -> str:
+def denial_name(*, session_id: str, now: datetime) -> str:
     """Name the event of the minute in which ``now`` falls."""
     return digest(AuditType.DENIED, session_id, _minute_of(now).isoformat())
 
@@ -87,7 +87,7 @@ def denied(attempt: Denied, *, before: Attempts | None, use: Mapping[str, Detail
     """
     first_at = now if before is None else before.first_at
     return AuditEvent(
-        event_id=denial_id(session_id=attempt.session_id, now=now),
+        name=denial_name(session_id=attempt.session_id, now=now),
         type=AuditType.DENIED,
         at=first_at,
         actor=attempt.user.user_id,

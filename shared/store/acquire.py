@@ -12,7 +12,7 @@ from shared.rules.acquire import (
     SeatLimitReached,
     earliest_expiry,
 )
-from shared.rules.denial import CapReached, denial_id
+from shared.rules.denial import CapReached, denial_name
 from shared.rules.session import session_id_of
 from shared.store.documents import license_from, organization_from, seat_use_from, user_from
 from shared.store.evidence import Evidence, Scope, agrees, examine, recount
@@ -90,7 +90,7 @@ class Acquires:
                 for request in requests
             ]
             unexamined = {scope: wanted for scope, wanted in _seats_wanted(outcomes).items() if scope not in evidence}
-            unread = _denial_ids(requests, outcomes, found, snapshot.at) - denials.keys()
+            unread = _denial_names(requests, outcomes, found, snapshot.at) - denials.keys()
             if not unexamined and not unread:
                 break
             proofs, stored = await asyncio.gather(
@@ -114,12 +114,12 @@ class Acquires:
         return dict(zip(wanted, proofs, strict=True))
 
     async def _read_denials(
-        self, paths: OrganizationPaths, event_ids: Collection[str], at: Instant
+        self, paths: OrganizationPaths, names: Collection[str], at: Instant
     ) -> dict[str, Document | None]:
-        if not event_ids:
+        if not names:
             return {}
-        read = await self._firestore.read([paths.audit_event(event_id) for event_id in event_ids], at=at)
-        return {event_id: read.documents[paths.audit_event(event_id)] for event_id in event_ids}
+        read = await self._firestore.read([paths.audit_event(name) for name in names], at=at)
+        return {name: read.documents[paths.audit_event(name)] for name in names}
 
     def _forget_moved_keys(
         self, paths: OrganizationPaths, found: Mapping[str, Found], snapshot: Snapshot
@@ -189,14 +189,14 @@ def _denied(
             yield request, license_id, outcome
 
 
-def _denial_ids(
+def _denial_names(
     requests: Sequence[AcquireRequest],
     outcomes: Sequence[AcquireOutcome | Undecided],
     found: Mapping[str, Found],
     at: Instant,
 ) -> set[str]:
     return {
-        denial_id(session_id=request.session_id(license_id), now=at.now)
+        denial_name(session_id=request.session_id(license_id), now=at.now)
         for request, license_id, _ in _denied(requests, outcomes, found)
     }
 

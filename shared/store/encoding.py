@@ -107,7 +107,7 @@ def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: R
 
 def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:
     """Write an audit event. It is created, never replaced: an event that exists was reported before."""
-    return Create(path=paths.audit_event(event.event_id), fields=audit_event_fields(event, paths, retention))
+    return Create(path=paths.audit_event(event.name), fields=audit_event_fields(event, paths, retention))
 
 
 def document_write(path: str, stored: Document | None, fields: Mapping[str, Plain]) -> Create | Update | None:

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from shared.rules.digest import digest
+
 NOWHERE = "organizations/-"
 """A document that is asked for only to learn the time; whether it exists does not matter."""
 
@@ -56,9 +58,13 @@ class OrganizationPaths:
         """One session."""
         return f"{self.organization}/sessions/{self._id(session_id)}"
 
-    def audit_event(self, event_id: str) -> str:
-        """One audit event."""
-        return f"{self.organization}/audit_events/{self._id(event_id)}"
+    def audit_event(self, name: str) -> str:
+        """One audit event, by its name within the organization.
+
+        Its id is another's in no organization: a subscriber of the topic gets the events of all of them, and takes one
+        id for one event.
+        """
+        return f"{self.organization}/audit_events/{digest(self.organization_id, name)}"
 
     @classmethod
     def of(cls, path: str) -> "Located | None":

@@ -18,7 +18,7 @@ from shared.rules.acquire import (
 )
 from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired
 from shared.rules.audit import ended as audit_ended
-from shared.rules.denial import Attempts, CapReached, Denied, denial_id, denied, limit_of
+from shared.rules.denial import Attempts, CapReached, Denied, denial_name, denied, limit_of
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
@@ -59,7 +59,7 @@ class SeatDraft:
     """One attempt at the acquires of a group.
 
     ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far, and
-    ``stored_denials`` the denials of this minute, by their ids.
+    ``stored_denials`` the denials of this minute, by their names.
     """
 
     tenant: Tenant
@@ -136,7 +136,7 @@ class SeatDraft:
         attempt = Denied(
             session_id=session_id, license_id=license_id, user=user, device=device, limit=limit_of(refusal)
         )
-        key = denial_id(session_id=session_id, now=self.now)
+        key = denial_name(session_id=session_id, now=self.now)
         before = self._attempts.get(key) or attempts_from(self.stored_denials[key])
         event = denied(attempt, before=before, use=self._use_of(license_), now=self.now)
         self._denials[key] = event
@@ -155,10 +155,10 @@ class SeatDraft:
         writes.extend(audit_event_write(event, paths, retention) for event in self._events)
         if self._events:
             writes.extend(self._counters())
-        for event_id, denial in self._denials.items():
-            stored = self.stored_denials[event_id]
+        for name, denial in self._denials.items():
+            stored = self.stored_denials[name]
             fields = audit_event_fields(denial, paths, retention)
-            write = document_write(paths.audit_event(event_id), stored, fields)
+            write = document_write(paths.audit_event(name), stored, fields)
             if write is not None:
                 writes.append(write)
         return writes

@@ -182,7 +182,7 @@ class Caps(RuleBasedStateMachine):
         grants = [event.grant_number for event in self.world.events if event.type is AuditType.ACQUIRED]
         ended = len(self.world.events) - len(grants)
         assert grants == list(range(1, self.world.use.grants + 1))
-        assert len({event.event_id for event in self.world.events}) == len(self.world.events)
+        assert len({event.name for event in self.world.events}) == len(self.world.events)
         assert len(grants) - ended == self.world.open_seats().total()
 
 
