@@ -6,7 +6,7 @@ import pytest
 
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.audit import AuditEvent, AuditType, Detail
-from shared.rules.denial import Attempts, CapReached, Denied, Limit, denial_id, denied, is_final, limit_of
+from shared.rules.denial import Attempts, CapReached, Denied, Limit, denial_name, denied, is_final, limit_of
 from shared.rules.session import session_id_of
 from tests.rules.make import INSTANT, a_device, a_user
 
@@ -38,7 +38,7 @@ def test_the_first_refused_attempt_is_reported_with_who_asked_from_where_and_wha
     event = denied(ATTEMPT, before=None, use=USE, now=at)
 
     assert event == AuditEvent(
-        event_id=denial_id(session_id=SESSION_ID, now=at),
+        name=denial_name(session_id=SESSION_ID, now=at),
         type=AuditType.DENIED,
         at=at,
         actor="ann",
@@ -65,7 +65,7 @@ def test_a_further_attempt_of_the_minute_adds_one_and_keeps_the_event_and_its_ti
 
     again = denied(ATTEMPT, before=Attempts(first_at=first_at, number=41), use=USE, now=again_at)
 
-    assert (again.event_id, again.at) == (first.event_id, first_at)
+    assert (again.name, again.at) == (first.name, first_at)
     assert (again.details["attempts"], again.details["last_attempt_at"]) == (42, again_at)
 
 
@@ -80,7 +80,7 @@ def test_a_further_attempt_tells_the_seats_and_the_cap_of_that_moment() -> None:
 def test_every_attempt_of_a_minute_has_the_same_event_up_to_its_last_instant() -> None:
     last = MINUTE + timedelta(minutes=1) - INSTANT
 
-    names = {denial_id(session_id=SESSION_ID, now=now) for now in (MINUTE, MINUTE + timedelta(seconds=30), last)}
+    names = {denial_name(session_id=SESSION_ID, now=now) for now in (MINUTE, MINUTE + timedelta(seconds=30), last)}
 
     assert len(names) == 1
 
@@ -88,7 +88,7 @@ def test_every_attempt_of_a_minute_has_the_same_event_up_to_its_last_instant() -
 def test_the_next_full_minute_has_an_event_of_its_own_and_so_has_the_one_before() -> None:
     minutes = [MINUTE - INSTANT, MINUTE, MINUTE + timedelta(minutes=1)]
 
-    names = {denial_id(session_id=SESSION_ID, now=now) for now in minutes}
+    names = {denial_name(session_id=SESSION_ID, now=now) for now in minutes}
 
     assert len(names) == 3
 
@@ -96,7 +96,7 @@ def test_the_next_full_minute_has_an_event_of_its_own_and_so_has_the_one_before(
 def test_the_same_minute_of_another_hour_has_an_event_of_its_own() -> None:
     minutes = [MINUTE, MINUTE + timedelta(hours=1), MINUTE + timedelta(days=1)]
 
-    names = {denial_id(session_id=SESSION_ID, now=now) for now in minutes}
+    names = {denial_name(session_id=SESSION_ID, now=now) for now in minutes}
 
     assert len(names) == 3
 
@@ -109,7 +109,7 @@ def test_every_license_user_and_device_has_an_event_of_its_own() -> None:
         for hardware_id in ("laptop", "tower")
     ]
 
-    names = {denial_id(session_id=session_id, now=MINUTE) for session_id in sessions}
+    names = {denial_name(session_id=session_id, now=MINUTE) for session_id in sessions}
 
     assert len(names) == 8
 
@@ -129,9 +129,9 @@ def test_a_denial_is_final_half_a_minute_after_its_minute_wherever_in_it_the_fir
 
 
 def test_no_attempt_can_be_added_to_a_denial_that_is_final() -> None:
-    first = denial_id(session_id=SESSION_ID, now=MINUTE)
+    first = denial_name(session_id=SESSION_ID, now=MINUTE)
 
-    later = denial_id(session_id=SESSION_ID, now=FINAL_AT)
+    later = denial_name(session_id=SESSION_ID, now=FINAL_AT)
 
     assert is_final(first_at=MINUTE, now=FINAL_AT)
     assert later != first
