@@ -7,12 +7,17 @@ from typing import Any
 
 import grpc
 import pydantic_core
-from google.api_core.exceptions import AlreadyExists, DeadlineExceeded
+from google.api_core.exceptions import AlreadyExists, DeadlineExceeded, RetryError, ServiceUnavailable
+from google.api_core.retry import Retry, if_exception_type
 from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from infra.local.processes import StartError
+
 TOPIC, SUBSCRIPTION = "seatlease-audit", "audit-trail"
+
+_PATIENTLY = Retry(predicate=if_exception_type(ServiceUnavailable), initial=0.1, maximum=1, timeout=2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,16 +37,19 @@ class Subscription:
     path: str
 
     def pull(self, *, timeout: float = 2, at_most: int = 1000) -> list[Received]:
-        """Receive what is there, or what comes within ``timeout`` seconds, and acknowledge it."""
-        try:
-            answer = self.client.pull(subscription=self.path, max_messages=at_most, timeout=timeout, retry=None)
-        except DeadlineExceeded:
-            return []
-        if not answer.received_messages:
-            return []
-        self.client.acknowledge(
-            subscription=self.path, ack_ids=[message.ack_id for message in answer.received_messages]
-        )
+        """Receive what is there, or what comes within ``timeout`` seconds, and acknowledge it.
+
+        Raises:
+            StartError: the emulator does not answer. What was received is not acknowledged, and comes again.
+        """
+        with _explained_errors():
+            try:
+                answer = self.client.pull(subscription=self.path, max_messages=at_most, timeout=timeout, retry=None)
+            except DeadlineExceeded:
+                return []
+            if answer.received_messages:
+                ack_ids = [message.ack_id for message in answer.received_messages]
+                self.client.acknowledge(subscription=self.path, ack_ids=ack_ids)
         return [
             Received(
                 event=pydantic_core.from_json(each.message.data),
@@ -50,6 +58,15 @@ class Subscription:
             )
             for each in answer.received_messages
         ]
+
+
+@contextmanager
+def _explained_errors() -> Iterator[None]:
+    try:
+        yield
+    except (RetryError, ServiceUnavailable) as error:
+        message = "the Pub/Sub emulator does not answer: is the stack still running?"
+        raise StartError(message) from error
 
 
 def create_topic(pubsub_host: str, *, project: str, topic: str = TOPIC) -> str:
@@ -65,7 +82,11 @@ def create_topic(pubsub_host: str, *, project: str, topic: str = TOPIC) -> str:
 def subscribed(
     pubsub_host: str, *, project: str, topic: str = TOPIC, subscription: str = SUBSCRIPTION
 ) -> Iterator[Subscription]:
-    """Create an ordered subscription unless it is there, and read it. It is left there, with what comes meanwhile."""
+    """Create an ordered subscription unless it is there, and read it. It is left there, with what comes meanwhile.
+
+    Raises:
+        StartError: the emulator does not answer.
+    """
     with grpc.insecure_channel(pubsub_host) as channel:
         client = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
         name = f"projects/{project}/subscriptions/{subscription}"
@@ -75,6 +96,6 @@ def subscribed(
             "enable_message_ordering": True,
             "ack_deadline_seconds": 30,
         }
-        with suppress(AlreadyExists):
-            client.create_subscription(request=wanted)
+        with _explained_errors(), suppress(AlreadyExists):
+            client.create_subscription(request=wanted, retry=_PATIENTLY, timeout=10)
         yield Subscription(client=client, path=name)

@@ -149,6 +149,11 @@ def tick(
         raise typer.Exit(2)
     with _explained_errors():
         stack = published_stack(state_folder)
+        if not stack.functions.keys() >= set(scheduled):
+            message = (
+                "this stack was attached to emulators: the scheduled functions run in the stack that started those"
+            )
+            raise NoStackError(message)
         answers = {name: call_now(stack.functions[name]) for name in scheduled if function in {None, name}}
     for name, answer in answers.items():
         sys.stdout.write(f"{name}: {answer.status_code} {answer.text}\n")
@@ -160,16 +165,16 @@ def tick(
 def trail(state_folder: _StateFolder = STATE_FOLDER) -> None:
     """Print the running stack's audit events as a subscriber receives them, one JSON object a line, until Ctrl-C."""
     _stop_on_signals()
-    with _explained_errors():
-        stack = published_stack(state_folder)
     name = f"trail-{uuid4().hex[:8]}"
     try:
-        with subscribed(stack.pubsub_emulator_host, project=stack.project, subscription=name) as subscription:
-            problems.print("waiting for events", highlight=False)
-            while True:
-                for received in subscription.pull():
-                    sys.stdout.write(json.dumps(received.event) + "\n")
-                    sys.stdout.flush()
+        with _explained_errors():
+            stack = published_stack(state_folder)
+            with subscribed(stack.pubsub_emulator_host, project=stack.project, subscription=name) as subscription:
+                problems.print("waiting for events", highlight=False)
+                while True:
+                    for received in subscription.pull():
+                        sys.stdout.write(json.dumps(received.event) + "\n")
+                        sys.stdout.flush()
     except _ToldToStop:
         raise typer.Exit(0) from None
 

@@ -22,7 +22,7 @@ from infra.local.seed import firestore_client, seed_organization
 from infra.local.stack import Stack
 from infra.local.tokens import unsigned_token
 
-LICENSE_KEY = "NORTHWIND-CAD"
+ORGANIZATION_ID, LICENSE_KEY = "northwind", "NORTHWIND-CAD"
 SEATS = 3
 TRAIL_WITHIN_SECONDS = 30
 """Far more than an event takes from its commit to the subscriber; a second or two is usual."""
@@ -254,12 +254,14 @@ def _place(event: dict[str, Any]) -> tuple[str, int, int]:
 
 
 def _receive(story: Story, committed: set[str]) -> dict[str, dict[str, Any]]:
-    """Pull until everything that was committed has come; what comes twice counts once."""
+    """Pull until everything that was committed has come; what comes twice counts once, and others' not at all."""
     received: dict[str, dict[str, Any]] = {}
     deadline = time.monotonic() + TRAIL_WITHIN_SECONDS
     while committed - received.keys() and time.monotonic() < deadline:
         for each in story.trail.pull():
-            received.setdefault(each.event["event_id"], each.event)
+            # In another organization the same id may name another event.
+            if each.event["organization_id"] == story.owner.organization_id:
+                received.setdefault(each.event["event_id"], each.event)
     return received
 
 
@@ -298,7 +300,7 @@ def _cast(stack: Stack, console: Console) -> Iterator[Story]:
     database = firestore_client(project=stack.project, firestore_host=stack.firestore_emulator_host)
     people = [("olivia", "owner"), *((name, "member") for name in MEMBERS)]
     seed_organization(
-        database, organization_id="northwind", name="Northwind", license_key=LICENSE_KEY, seats=SEATS, people=people
+        database, organization_id=ORGANIZATION_ID, name="Northwind", license_key=LICENSE_KEY, seats=SEATS, people=people
     )
     seed_organization(
         database,
@@ -322,8 +324,8 @@ def _cast(stack: Stack, console: Console) -> Iterator[Story]:
             database=database,
             stack=stack,
             trail=trail,
-            owner=person("olivia", "northwind"),
-            people=[person(name, "northwind") for name in MEMBERS],
+            owner=person("olivia", ORGANIZATION_ID),
+            people=[person(name, ORGANIZATION_ID) for name in MEMBERS],
             stranger=person("mallory", "elsewhere"),
         )
     database.close()

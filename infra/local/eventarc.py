@@ -8,8 +8,9 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from google.api_core.exceptions import RetryError
@@ -25,9 +26,14 @@ MAX_DELIVERIES = 8
 KEEP_TRYING_SECONDS = 600
 """The platform tries for a day; nobody watches a local stack for so long."""
 
+END_WITHIN_SECONDS = 5
+"""How long the tries that are under way may take to come to their end by themselves; then they are cut off."""
+
 _EVENT_TYPE = "google.cloud.firestore.document.v1."
 _KINDS = {"create": "created", "update": "updated", "delete": "deleted", "write": "written"}
 _NAME = re.compile(r"projects/(?P<project>[^/]+)/databases/(?P<database>[^/]+)/documents/(?P<document>.+)", re.DOTALL)
+_NO_HEADER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What no header can hold: control characters, and halves of characters, which are no Unicode."""
 
 
 class MalformedEventError(Exception):
@@ -53,16 +59,16 @@ def as_cloud_event(emulated: Any) -> Event:  # noqa: ANN401 what somebody posted
         MalformedEventError: it is not one.
     """
     try:
-        context, data = emulated["context"], emulated["data"]
+        context, data = emulated["context"], {**emulated["data"]}
         named = _NAME.fullmatch(context["resource"]["name"])
         kind = _KINDS[context["eventType"].rpartition(".")[2]]
-        event_id, time = str(context["eventId"]), str(context["timestamp"])
         body = json_format.ParseDict(data, DocumentEventData.pb()())
-    except (KeyError, TypeError, AttributeError, json_format.ParseError) as error:
+        event_id, time = context["eventId"], context["timestamp"]
+    except (KeyError, TypeError, ValueError, AttributeError, json_format.ParseError) as error:
         message = f"not an event of the Firestore emulator: {error!r}"
         raise MalformedEventError(message) from error
     if named is None:
-        message = f"not a document: {context['resource']['name']}"
+        message = f"not a document: {context['resource']['name']!r}"
         raise MalformedEventError(message)
     attributes = {
         "id": event_id,
@@ -77,19 +83,38 @@ def as_cloud_event(emulated: Any) -> Event:  # noqa: ANN401 what somebody posted
         "document": named["document"],
         "location": "nam5",
     }
+    for name, value in attributes.items():
+        if not isinstance(value, str) or _NO_HEADER.search(value):
+            message = f"{name} cannot be a header: {value!r}"
+            raise MalformedEventError(message)
     # Bare UTF-8, as Firestore sends it, and not percent-encoded.
     headers = {f"ce-{name}".encode(): value.encode() for name, value in attributes.items()}
     return Event(headers={**headers, b"content-type": b"application/protobuf"}, body=body.SerializeToString())
 
 
 class Eventarc:
-    """Deliveries under way. Belongs to the event loop it is used in; what is undelivered when that ends is lost."""
+    """Deliveries under way. Use it as a context, inside that of the client; what is undelivered at its end is lost."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         """Deliver with this client."""
         self._client = client
         self._room = asyncio.Semaphore(MAX_DELIVERIES)
         self._deliveries: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End every delivery, and return when nothing asks the client any more."""
+        # A try that is under way has room. With all of it taken there is none, and none can begin.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_WITHIN_SECONDS):
+                for _each in range(MAX_DELIVERIES):
+                    await self._room.acquire()
+        for delivery in self._deliveries:
+            delivery.cancel()
+        await asyncio.gather(*self._deliveries, return_exceptions=True)
 
     def deliver(self, event: Event, url: str) -> None:
         """See to it that the function at this address gets the event."""

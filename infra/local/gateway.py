@@ -41,9 +41,9 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         # The functions' servers close a connection that is idle for two seconds; we close it before they do.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=1)
-        async with httpx.AsyncClient(timeout=120, limits=limits) as client:
+        async with httpx.AsyncClient(timeout=120, limits=limits) as client, Eventarc(client) as eventarc:
             app.state.client = client
-            app.state.eventarc = Eventarc(client)
+            app.state.eventarc = eventarc
             clock = scheduler(on_schedule, client)
             clock.start()
             yield

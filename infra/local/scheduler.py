@@ -19,11 +19,11 @@ HEADERS = {"User-Agent": "Google-Cloud-Scheduler", "X-CloudScheduler": "true"}
 def scheduler(jobs: Mapping[str, tuple[str, str]], client: httpx.AsyncClient) -> AsyncIOScheduler:
     """Make a scheduler of jobs: for each name the five fields of cron, and the address to call.
 
-    As in the cloud, a job that is still running is not started again.
+    As in the cloud, a job that is still running is not started again, and one that is late is called nevertheless.
     """
-    made = AsyncIOScheduler(timezone=UTC)
+    made = AsyncIOScheduler(timezone=UTC, job_defaults={"max_instances": 1, "misfire_grace_time": None})
     for name, (schedule, url) in jobs.items():
-        made.add_job(_call, CronTrigger.from_crontab(schedule, timezone=UTC), args=(name, url, client), max_instances=1)
+        made.add_job(_call, CronTrigger.from_crontab(schedule, timezone=UTC), args=(name, url, client), id=name)
     return made
 
 

@@ -1,10 +1,12 @@
-"""What the measurements say: ratios within each round, and whether they are what the benchmark asks for."""
+"""What the measurements say: ratios within each round, how long a run took, and whether that is what is asked for."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from tests.bench.expiry import LAPSED_SESSIONS, run_limit_seconds
 from tests.bench.measurement import Measurement, Work
+from tests.bench.parts import Part
 from tests.bench.rounds import CLIENTS, CLIENTS_OF_HEARTBEATS, CLIENTS_OF_LOCKING
 
 _JUDGED_CLIENTS = 32
@@ -41,9 +43,21 @@ class Finding:
         return high_enough and (self.below is None or self.median < self.below)
 
 
-def findings(measurements: Sequence[Measurement]) -> list[Finding]:
-    """Compare what was measured."""
+def findings(measurements: Sequence[Measurement], parts: Collection[Part]) -> list[Finding]:
+    """Compare what was measured; what these parts should have measured and did not is missed."""
     of_product = [each for each in measurements if each.work is not Work.LOCKING]
+    return [
+        *(_of_requests(measurements) if Part.REQUESTS in parts else []),
+        *([_run_of_expire(measurements)] if Part.EXPIRE in parts else []),
+        Finding(
+            name="errors, without those of locking",
+            values=(float(sum(each.error_count for each in of_product)),),
+            below=1,
+        ),
+    ]
+
+
+def _of_requests(measurements: Sequence[Measurement]) -> list[Finding]:
     written = [each.written for each in measurements if each.written is not None]
     return [
         *(_cycles_to_empty(measurements, clients) for clients in CLIENTS),
@@ -51,12 +65,15 @@ def findings(measurements: Sequence[Measurement]) -> list[Finding]:
         *(_heartbeats_to_empty(measurements, clients) for clients in CLIENTS_OF_HEARTBEATS),
         Finding(name="heartbeats written, least share", values=tuple([min(written)] if written else []), at_least=0.99),
         *(_tail(measurements, clients) for clients in CLIENTS),
-        Finding(
-            name="errors, without those of locking",
-            values=(float(sum(each.error_count for each in of_product)),),
-            below=1,
-        ),
     ]
+
+
+def _run_of_expire(measurements: Sequence[Measurement]) -> Finding:
+    return Finding(
+        name=f"seconds of one run of expire, {LAPSED_SESSIONS:,} lapsed sessions",
+        values=tuple(each.seconds for each in measurements if each.work is Work.EXPIRE),
+        below=run_limit_seconds(),
+    )
 
 
 def _cycles_to_empty(measurements: Sequence[Measurement], clients: int) -> Finding:

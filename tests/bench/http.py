@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 _NO_LIMIT = 0
-_PATIENCE = aiohttp.ClientTimeout(total=120)
+_PATIENCE_SECONDS = 120.0
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -16,12 +16,12 @@ class UnexpectedAnswer(Exception):  # noqa: N818 it is counted, by its text
     """A server answered, but not what the benchmark asks it for. The text is short: errors are counted by it."""
 
 
-def connections() -> aiohttp.ClientSession:
+def connections(*, patience_seconds: float = _PATIENCE_SECONDS) -> aiohttp.ClientSession:
     """Open a pool of connections that are kept alive, as many as there are clients."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_NO_LIMIT),
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=_PATIENCE,
+        timeout=aiohttp.ClientTimeout(total=patience_seconds),
     )
 
 

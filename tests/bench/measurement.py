@@ -15,6 +15,7 @@ class Work(StrEnum):
     CYCLES = "acquire + release"
     HEARTBEATS = "heartbeat"
     LOCKING = "locking acquire + release"
+    EXPIRE = "expire, sessions of one call"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +42,7 @@ class Measurement:
 
     @property
     def per_second(self) -> float:
-        """Completed requests, or cycles, per second."""
+        """Completed requests, cycles, or sessions ended, per second."""
         return self.completed / self.seconds
 
     @property

@@ -97,7 +97,7 @@ def _cpu(groups: Sequence[Group]) -> Table:
 
 
 def _verdicts(found: Sequence[Finding]) -> Table:
-    table = _table("Ratios, each within its round: median (min..max) over rounds", ("what",))
+    table = _table("Findings, each within its round: median (min..max) over rounds", ("what",))
     for column in ("value", "target"):
         table.add_column(column, justify="right")
     table.add_column("verdict")

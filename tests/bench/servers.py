@@ -15,6 +15,7 @@ from infra.local.serving import function_environment, start_function
 
 PROJECT = "demo-seatlease-bench"
 FUNCTIONS = ("acquire", "heartbeat", "release")
+EXPIRE, EMPTY = "expire_sessions", "empty"
 
 _HERE = Path(__file__).parent
 
@@ -46,8 +47,8 @@ _NO_PUBSUB = "127.0.0.1:1"
 
 
 @contextmanager
-def running_servers() -> Iterator[Servers]:
-    """Run the emulator, the product's functions and the empty one, and stop exactly those.
+def running_servers(*names: str) -> Iterator[Servers]:
+    """Run an emulator and these functions, the product's or the empty one, and stop exactly those.
 
     Raises:
         JarError: the emulator's jar is not to be had.
@@ -60,11 +61,12 @@ def running_servers() -> Iterator[Servers]:
         cleanup.callback(running["firestore"].stop)
         servers = Servers(running=running, work=work)
         environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=_NO_PUBSUB)
-        for name in FUNCTIONS:
-            running[name] = start_function(name, work=work, environment=environment)
+        for name in names:
+            if name == EMPTY:
+                running[name] = _start_beside(name, servers, environment)
+            else:
+                running[name] = start_function(name, work=work, environment=environment)
             cleanup.callback(running[name].stop)
-        running["empty"] = _start_beside("empty", servers, environment)
-        cleanup.callback(running["empty"].stop)
         for process in running.values():
             process.wait_until_ready()
         yield servers

@@ -1,5 +1,6 @@
 """The functions, each in a process of functions-framework's own, on the Firestore emulator."""
 
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,16 +8,17 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from google.cloud import firestore
 
-from infra.local.audit_topic import create_topic
-from infra.local.processes import Process
-from infra.local.seed import firestore_client
+from infra.local.audit_topic import create_topic, subscribed
+from infra.local.processes import Process, free_port
 from infra.local.serving import function_environment, start_function
-from infra.stage import function_names
+from infra.stage import ROOT, function_names
 from tests.support.client import Clients
+from tests.support.subscriber import Subscriber
 
 StartFunction = Callable[..., Process]
+StartServers = Callable[..., dict[str, str]]
+StartGateway = Callable[..., Process]
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,19 @@ def start_server(
 
 
 @pytest.fixture(scope="session")
+def start_servers(start_server: StartFunction) -> StartServers:
+    """Start one more process of each of these functions, told the same, and say where they answer."""
+
+    def start(*names: str, **changes: str) -> dict[str, str]:
+        processes = {name: start_server(name, **changes) for name in names}
+        for process in processes.values():
+            process.wait_until_ready()
+        return {name: process.url for name, process in processes.items()}
+
+    return start
+
+
+@pytest.fixture(scope="session")
 def servers(start_server: StartFunction) -> Mapping[str, Process]:
     """One process of every function."""
     processes = {name: start_server(name) for name in function_names()}
@@ -59,17 +74,35 @@ def servers(start_server: StartFunction) -> Mapping[str, Process]:
 
 
 @pytest.fixture
+def start_gateway(tmp_path: Path) -> Iterator[StartGateway]:
+    """Start a gateway to some functions, on a port that somebody knows or a free one."""
+    with ExitStack() as cleanup:
+
+        def start(functions: Mapping[str, str], *, port: int | None = None) -> Process:
+            port = port or free_port()
+            routes = [f"--route={name}={url}" for name, url in functions.items()]
+            command = [sys.executable, "-m", "infra.local", "gateway", f"--port={port}", *routes]
+            process = Process.start("gateway", command, port=port, log_folder=tmp_path, cwd=ROOT)
+            cleanup.callback(process.stop)
+            process.wait_until_ready()
+            return process
+
+        yield start
+
+
+@pytest.fixture
 def project(functions_project: str) -> str:
     """Here the project of the servers."""
     return functions_project
 
 
 @pytest.fixture
-def console(functions_project: str, firestore_host: str) -> Iterator[firestore.Client]:
-    """The admin's hand, in the servers' project."""
-    client = firestore_client(project=functions_project, firestore_host=firestore_host)
-    yield client
-    client.close()
+def subscriber(project: str, pubsub_host: str) -> Iterator[Subscriber]:
+    """Receives what is published while the test runs."""
+    create_topic(pubsub_host, project=project)
+    with subscribed(pubsub_host, project=project, subscription=f"test-{uuid4().hex[:12]}") as subscription:
+        yield Subscriber(subscription=subscription)
+        subscription.client.delete_subscription(subscription=subscription.path)
 
 
 @pytest.fixture

@@ -70,8 +70,9 @@ async def test_a_cap_lowered_below_use_throws_nobody_out_and_grants_nothing(
 async def test_a_cap_of_zero_grants_nothing_and_knows_no_time(
     clients: Clients, console: firestore.Client, cap: str
 ) -> None:
-    seats = {"license": {"seats": 0}, "organization": {"organization_seats": 0}}[cap]
-    tenant = Tenant.create(console, **seats)
+    tenant = Tenant.create(
+        console, seats=0 if cap == "license" else 3, organization_seats=0 if cap == "organization" else None
+    )
 
     refused = await clients.of(tenant).acquire()
 

@@ -2,21 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from google.cloud import firestore
 
 from infra.local.processes import Process
 from tests.support.client import Clients
+from tests.support.log_lines import lines_of
 from tests.support.tenant import Tenant
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
-
-
-def _lines(log: Path, request_id: str) -> list[dict[str, Any]]:
-    parsed = (json.loads(line) for line in log.read_text().splitlines() if line.startswith("{"))
-    return [line for line in parsed if line.get("request_id") == request_id]
 
 
 async def test_every_answer_has_a_line_with_severity_trace_and_request_id(
@@ -28,7 +22,7 @@ async def test_every_answer_has_a_line_with_severity_trace_and_request_id(
 
     response = await client.post("acquire", json=body, headers=headers)
 
-    (line,) = _lines(servers["acquire"].log, response.headers["X-Request-Id"])
+    (line,) = lines_of(servers["acquire"].log, response.headers["X-Request-Id"])
     assert line["severity"] == "INFO"
     assert line["message"] == "answered"
     assert (line["status"], line["code"], line["function"]) == (409, "SEAT_LIMIT_REACHED", "acquire")
@@ -45,7 +39,7 @@ async def test_a_document_that_cannot_be_used_is_named_with_its_field(
 
     response = await clients.of(tenant).acquire()
 
-    warning, _ = _lines(servers["acquire"].log, response.headers["X-Request-Id"])
+    warning, _ = lines_of(servers["acquire"].log, response.headers["X-Request-Id"])
     assert warning["severity"] == "WARNING"
     assert warning["document_path"] == f"organizations/{tenant.organization_id}/licenses/license-1"
     assert warning["fields"] == ["max_concurrent_seats"]

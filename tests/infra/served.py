@@ -103,6 +103,12 @@ class Served:
         client.close()
 
 
+def infra_local(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run one of the other commands to its end."""
+    command = [sys.executable, "-m", "infra.local", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_SECONDS)
+
+
 def is_open(address: tuple[str, int]) -> bool:
     """Whether somebody listens there."""
     with socket.socket() as client:

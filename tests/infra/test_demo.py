@@ -1,18 +1,22 @@
 """``make demo`` ends well when everything went as its story tells, and only then."""
 
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import create_autospec
+from uuid import uuid4
 
 import pytest
 from google.cloud import firestore
 from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.local.audit_topic import Subscription
+from infra.local import demo
+from infra.local.audit_topic import Received, Subscription
 from infra.local.cli import app
 from infra.local.demo import Person, Story, play
 from infra.local.stack import Stack
@@ -31,7 +35,19 @@ def printed_on(screen: Console) -> str:
     return screen.file.getvalue()
 
 
-def test_the_demo_ends_well_and_says_so() -> None:
+@pytest.fixture
+def stack(local_stack: Served, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A running stack, on which the story has not been played yet as it is played now."""
+    monkeypatch.setattr("infra.local.demo.ORGANIZATION_ID", f"northwind-{uuid4().hex[:8]}")
+    return Stack(**local_stack.state)
+
+
+def events_shown(printed: str) -> list[str]:
+    """The types in the table of the trail, from above."""
+    return re.findall(r"^│ [0-9:.]+ +│ session\.(\w+) ", printed, re.MULTILINE)
+
+
+def test_the_demo_ends_well_and_shows_the_trail_in_order() -> None:
     command = [sys.executable, "-m", "infra.local", "demo"]
 
     played = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -39,18 +55,44 @@ def test_the_demo_ends_well_and_says_so() -> None:
     assert played.returncode == 0, played.stdout + played.stderr
     assert "Everything went as the story tells it." in played.stdout
     assert "✗" not in played.stdout
+    shown = events_shown(played.stdout)
+    # Who waits is refused again and again, and how often depends on who is first.
+    granted_and_ended = [kind for kind in shown if kind != "denied"]
+    assert granted_and_ended == [*["acquired"] * 3, "expired", "acquired", "released", "acquired", "revoked", "expired"]
+    assert shown[:5] == [*["acquired"] * 3, *["denied"] * 2]
 
 
-def test_what_differs_from_the_story_is_told(
-    local_stack: Served, screen: Console, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_differs_from_the_story_is_told(stack: Stack, screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     # With two seats for five people three are refused, and the story tells of two.
     monkeypatch.setattr("infra.local.demo.SEATS", 2)
 
-    differences = play(Stack(**local_stack.state), screen)
+    differences = play(stack, screen)
 
     assert differences == ["the other two were refused and told when a seat may fall free"]
     assert "1 step(s) differed from the story" in printed_on(screen)
+    assert "Everything went" not in printed_on(screen)
+
+
+def test_an_event_that_the_trail_misses_is_told(stack: Stack, screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: set[str] = set()
+    pull = Subscription.pull
+
+    def pull_and_lose(trail: Subscription, **how: Any) -> list[Received]:  # noqa: ANN401 passed on
+        received = pull(trail, **how)
+        # One of two, so that nothing but its absence differs.
+        ours = [each.event for each in received if each.event["organization_id"] == demo.ORGANIZATION_ID]
+        expired = [event["event_id"] for event in ours if event["type"] == "session.expired"]
+        if not lost:
+            lost.update(expired[:1])
+        return [each for each in received if each.event["event_id"] not in lost]
+
+    monkeypatch.setattr(Subscription, "pull", pull_and_lose)
+    monkeypatch.setattr("infra.local.demo.TRAIL_WITHIN_SECONDS", 6)
+
+    differences = play(stack, screen)
+
+    assert len(lost) == 1
+    assert differences == ["every committed event was received"]
     assert "Everything went" not in printed_on(screen)
 
 

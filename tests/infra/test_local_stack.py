@@ -9,16 +9,28 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import httpx
 import jwt
 import pytest
+from google.cloud import firestore
+from typer.testing import CliRunner, Result
 
+from infra.local.audit_topic import Received, subscribed
+from infra.local.cli import app
+from infra.local.processes import free_port
 from infra.local.stack import PROJECT, Stack
 from infra.local.tokens import unsigned_token
 from infra.stage import ROOT, function_names
-from tests.infra.served import Served, is_open, told_to_serve, until
+from infra.triggers import OnRequest, OnSchedule, triggers
+from tests.infra.little_server import little_server
+from tests.infra.served import Served, infra_local, is_open, told_to_serve, until
 from tests.support.tenant import Tenant
+
+FOR_CLIENTS = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
+SCHEDULED = [name for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)]
 
 
 def attached_to(stack: Served) -> list[str]:
@@ -29,7 +41,7 @@ def attached_to(stack: Served) -> list[str]:
 
 @pytest.fixture(scope="module")
 def stack_beside(local_stack: Served) -> Iterator[Served]:
-    """A second stack on the first one's emulator, with the same state folder."""
+    """A second stack on the first one's emulators, with the same state folder."""
     folder = local_stack.state_folder.parent
     with told_to_serve(folder, *attached_to(local_stack)) as served:
         served.wait_until_ready()
@@ -82,11 +94,10 @@ def test_a_stack_says_when_it_is_ready_and_what_to_type(local_stack: Served) -> 
 
 
 def test_the_printed_token_takes_a_seat_of_the_seeded_license(local_stack: Served) -> None:
-    command = [sys.executable, "-m", "infra.local", "token", "--org", "acme", "--uid", "member-1"]
     url = f"http://127.0.0.1:{local_stack.port}/v1/acquire"
     body = {"license_key": "ACME-DESIGN-STUDIO", "hardware_id": "my-laptop"}
 
-    token = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+    token = infra_local("token", "--org", "acme", "--uid", "member-1").stdout.strip()
     answer = httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
     assert (answer.status_code, answer.json()["seats"]) == (201, {"in_use": 1, "max": 3})
@@ -111,7 +122,7 @@ def test_an_unknown_path_is_not_found_and_the_known_ones_are_named(local_stack: 
     answer = httpx.get(f"http://127.0.0.1:{local_stack.port}{path}")
 
     assert answer.status_code == 404
-    assert all(f"/v1/{name}" in answer.text for name in function_names())
+    assert answer.text == f"not here; there is {', '.join(f'/v1/{name}' for name in FOR_CLIENTS)}\n"
 
 
 @pytest.mark.parametrize("invented", ["6.6.6.6", "6.6.6.6, 7.7.7.7", ""])
@@ -168,7 +179,23 @@ def test_a_stack_beside_another_leaves_the_firsts_file_alone(local_stack: Served
     assert first == local_stack.state
     assert stack_beside.state["base_url"] == f"http://127.0.0.1:{stack_beside.port}"
     assert stack_beside.state["firestore_emulator_host"] == first["firestore_emulator_host"]
-    assert stack_beside.state["pubsub_emulator_host"] is None
+    assert stack_beside.state["pubsub_emulator_host"] == first["pubsub_emulator_host"]
+
+
+def test_a_stack_beside_another_serves_the_functions_for_clients_only(stack_beside: Served) -> None:
+    assert sorted(stack_beside.state["functions"]) == sorted(FOR_CLIENTS)
+    assert len(stack_beside.addresses()) == 1 + len(FOR_CLIENTS) + 2
+
+
+@pytest.mark.parametrize(("given", "missing"), [("firestore", "pubsub"), ("pubsub", "firestore")])
+def test_one_emulator_of_a_stack_without_the_other_is_refused(tmp_path: Path, given: str, missing: str) -> None:
+    with told_to_serve(tmp_path, f"--{given}=127.0.0.1:1") as served:
+        status = served.popen.wait(30)
+
+    assert status == 2
+    assert "--firestore and --pubsub go together" in served.output
+    assert f"--{missing}" in served.output
+    assert not served.state_folder.exists()
 
 
 def test_a_file_of_a_stack_that_is_gone_is_replaced(tmp_path: Path) -> None:
@@ -192,15 +219,173 @@ def test_a_file_that_cannot_be_read_is_replaced(tmp_path: Path, content: str) ->
     assert json.loads((tmp_path / "stack.json").read_text())["pid"] == os.getpid()
 
 
-def a_stack(*, pid: int) -> Stack:
+def a_stack(*, pid: int, functions: dict[str, str] | None = None) -> Stack:
+    """A stack that says of itself what is not so."""
     return Stack(
         base_url="http://127.0.0.1:1",
         project=PROJECT,
         firestore_emulator_host="127.0.0.1:2",
         pubsub_emulator_host="127.0.0.1:3",
         pid=pid,
-        functions={},
+        functions=functions or {},
     )
+
+
+# The audit trail
+
+
+def test_an_audit_event_reaches_a_subscriber_and_is_stamped(local_stack: Served, tenant: Tenant) -> None:
+    received: list[Received] = []
+
+    def has_come() -> bool:
+        received.extend(each for each in trail.pull() if each.ordering_key == tenant.organization_id)
+        return bool(received)
+
+    name = f"test-{uuid4().hex[:8]}"
+    with subscribed(local_stack.state["pubsub_emulator_host"], project=PROJECT, subscription=name) as trail:
+        session_id = acquire(local_stack, tenant).json()["session_id"]
+        until(has_come, what="the event at the subscription")
+    (committed,) = event_documents(tenant)
+    until(lambda: committed.reference.get().get("published_at") is not None, what="the event's stamp")
+
+    event = received[0].event
+    assert event["event_id"] == committed.id
+    assert (event["type"], event["session_id"], event["grant_number"]) == ("session.acquired", session_id, 1)
+    assert event["organization_id"] == tenant.organization_id
+    assert received[0].attributes["event_id"] == committed.id
+    assert received[0].attributes["organization_id"] == tenant.organization_id
+
+
+def test_an_event_of_a_stack_beside_another_is_published_by_the_first(stack_beside: Served, tenant: Tenant) -> None:
+    acquire(stack_beside, tenant)
+
+    (committed,) = event_documents(tenant)
+    until(lambda: committed.reference.get().get("published_at") is not None, what="the event's stamp")
+
+
+def test_the_trail_is_printed_one_json_object_a_line(local_stack: Served, tenant: Tenant, tmp_path: Path) -> None:
+    printed = tmp_path / "trail"
+    command = [sys.executable, "-m", "infra.local", "trail", f"--state-folder={local_stack.state_folder}"]
+    with printed.open("wb") as output, subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.PIPE) as to:
+        try:
+            assert to.stderr is not None
+            assert to.stderr.readline() == b"waiting for events\n"
+            session_id = acquire(local_stack, tenant).json()["session_id"]
+            call(local_stack, "release", {"session_id": session_id}, tenant=tenant)
+            until(lambda: len(lines_of(printed, tenant)) == 2, what="two lines")
+        finally:
+            to.send_signal(signal.SIGINT)
+        status = to.wait(30)
+
+    assert status == 0
+    assert [event["type"] for event in lines_of(printed, tenant)] == ["session.acquired", "session.released"]
+
+
+def test_a_trail_whose_stack_is_gone_ends_with_a_sentence(tmp_path: Path) -> None:
+    a_stack(pid=os.getpid()).publish(tmp_path)
+
+    told = infra_local("trail", "--state-folder", tmp_path)
+
+    assert (told.returncode, told.stdout) == (1, "")
+    assert unwrapped(told.stderr) == "the Pub/Sub emulator does not answer: is the stack still running?"
+
+
+def unwrapped(told: str) -> str:
+    """A sentence that was broken into lines for the screen."""
+    return " ".join(told.split())
+
+
+def lines_of(printed: Path, tenant: Tenant) -> list[dict[str, Any]]:
+    """The tenant's events among the whole lines that were printed."""
+    *lines, _ = printed.read_text().split("\n")
+    return [event for event in map(json.loads, lines) if event["organization_id"] == tenant.organization_id]
+
+
+def event_documents(tenant: Tenant) -> list[firestore.DocumentSnapshot[Any]]:
+    return list(tenant.organization.collection("audit_events").stream())
+
+
+def test_a_trail_without_a_running_stack_says_how_to_start_one(tmp_path: Path) -> None:
+    told = infra_local("trail", "--state-folder", tmp_path)
+
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == "no stack is running: start one with make serve, in another terminal\n"
+
+
+# Scheduled functions, out of turn
+
+
+def tick(*arguments: str | Path) -> Result:
+    """Tick in this process: what ends at once needs none of its own."""
+    return CliRunner().invoke(app, ["tick", *map(str, arguments)])
+
+
+def test_a_tick_calls_every_scheduled_function_and_prints_its_answer(local_stack: Served, tenant: Tenant) -> None:
+    session_id = acquire(local_stack, tenant).json()["session_id"]
+    tenant.let_lapse(session_id)
+
+    told = infra_local("tick", "--state-folder", local_stack.state_folder)
+
+    assert told.returncode == 0, told.stderr
+    answers = {name: rest.split(" ", 1) for name, rest in (line.split(": ", 1) for line in told.stdout.splitlines())}
+    assert sorted(answers) == sorted(SCHEDULED)
+    assert [status for status, _ in answers.values()] == ["200"] * len(SCHEDULED)
+    assert all(json.loads(answer)["is_complete"] for _, answer in answers.values())
+    assert [session["end_reason"] for session in tenant.sessions()] == ["expired"]
+
+
+def test_a_tick_of_one_function_calls_that_one(local_stack: Served) -> None:
+    told = tick("expire_sessions", "--state-folder", local_stack.state_folder)
+
+    assert told.exit_code == 0, told.stderr
+    assert [line.partition(": ")[0] for line in told.stdout.splitlines()] == ["expire_sessions"]
+
+
+@pytest.mark.parametrize("name", ["nosuch", "acquire", "relay_audit"])
+def test_a_tick_of_a_function_that_is_not_scheduled_is_refused(tmp_path: Path, name: str) -> None:
+    told = tick(name, "--state-folder", tmp_path)
+
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert told.stderr == f"{name} is not called on a schedule; there is expire_sessions, reconcile\n"
+
+
+def test_a_tick_without_a_running_stack_says_how_to_start_one(tmp_path: Path) -> None:
+    told = tick("--state-folder", tmp_path)
+
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert told.stderr == "no stack is running: start one with make serve, in another terminal\n"
+
+
+def test_a_tick_of_a_stack_that_is_gone_ends_with_a_sentence(tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    a_stack(pid=os.getpid(), functions=dict.fromkeys(SCHEDULED, nowhere)).publish(tmp_path)
+
+    told = tick("--state-folder", tmp_path)
+
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert unwrapped(told.stderr) == f"nothing answers at {nowhere}: is the stack still running?"
+
+
+def test_a_tick_of_an_attached_stack_says_where_the_scheduled_functions_run(
+    stack_beside: Served, tmp_path: Path
+) -> None:
+    Stack(**stack_beside.state).publish(tmp_path)
+
+    told = tick("--state-folder", tmp_path)
+
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "the scheduled functions run in the stack that started those" in unwrapped(told.stderr)
+
+
+def test_a_tick_that_fails_prints_the_answers_and_fails(tmp_path: Path) -> None:
+    with little_server(200) as well, little_server(503) as badly:
+        answering = a_stack(pid=os.getpid(), functions={"expire_sessions": badly.url, "reconcile": well.url})
+        answering.publish(tmp_path)
+
+        told = tick("--state-folder", tmp_path)
+
+    assert told.exit_code == 1
+    assert told.stdout == "expire_sessions: 503 told to say 503\nreconcile: 200 told to say 200\n"
 
 
 # Stopping

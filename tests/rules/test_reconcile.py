@@ -21,14 +21,16 @@ LAPSES_AT = NOW + LEASE
 SESSION = a_session(started_at=NOW)
 """Ann holds a seat since NOW, until LAPSES_AT."""
 
+ACME, ANN, CAD = an_organization(), a_user(), a_license()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Right:
     """What a session's right to its seat hangs on; nothing stands against it unless said."""
 
-    organization: Organization | Unusable | None = an_organization()
-    user: User | Unusable | None = a_user()
-    license_: License | Unusable | None = a_license()
+    organization: Organization | Unusable | None = ACME
+    user: User | Unusable | None = ANN
+    license_: License | Unusable | None = CAD
 
     def reconcile(self, session: Session, *, now: datetime) -> Session | None:
         return reconcile(session, organization=self.organization, user=self.user, license_=self.license_, now=now)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -73,3 +74,19 @@ class Clients:
 def code_of(response: httpx.Response) -> str:
     """The error code of an answer in the catalogue's form."""
     return str(response.json()["error"]["code"])
+
+
+def assert_error(response: httpx.Response, status: int, code: str) -> None:
+    """Insist on an error of the catalogue, whole and in its one form."""
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/json"), response.text
+    body = response.json()
+    assert set(body) == {"error", "server_time"}
+    assert set(body["error"]) == {"code", "message", "retryable", "request_id", "details"}
+    assert body["error"]["code"] == code
+    assert body["error"]["retryable"] is (status in (409, 500, 503))
+    assert body["error"]["request_id"] == response.headers["X-Request-Id"]
+    assert isinstance(body["error"]["details"], dict)
+    assert len(body["error"]["message"]) > 10
+    assert body["server_time"].endswith("Z")
+    assert abs((datetime.fromisoformat(body["server_time"]) - datetime.now(UTC)).total_seconds()) < 60
+    assert response.headers["Cache-Control"] == "no-store"

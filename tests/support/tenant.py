@@ -9,6 +9,9 @@ from google.cloud import firestore
 
 LICENSE_ID = "license-1"
 
+Snapshot = firestore.DocumentSnapshot[firestore.DocumentReference]
+"""A stored document as it was read."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tenant:
@@ -26,11 +29,12 @@ class Tenant:
         seats: int = 3,
         organization_seats: int | None = None,
         members: int = 5,
+        prefix: str = "org",
         **license_fields: Any,  # noqa: ANN401 a document holds anything
     ) -> "Tenant":
         """Write an organization: ``olivia`` (owner), ``adam`` (admin), ``gus`` (guest), members ``m0``, ``m1`` ..."""
         suffix = uuid4().hex[:10]
-        tenant = cls(console=console, organization_id=f"org-{suffix}", license_key=f"KEY-{suffix}")
+        tenant = cls(console=console, organization_id=f"{prefix}-{suffix}", license_key=f"KEY-{suffix}")
         tenant.organization.set({"name": "Org", "max_concurrent_seats": organization_seats})
         people = {"olivia": "owner", "adam": "admin", "gus": "guest"} | {f"m{n}": "member" for n in range(members)}
         batch = console.batch()
@@ -72,8 +76,21 @@ class Tenant:
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The audit events, oldest first, of one type or of all."""
-        found = [document.to_dict() for document in self.organization.collection("audit_events").stream()]
-        return sorted((e for e in found if kind in (None, e["type"])), key=lambda event: event["at"])
+        return [document.to_dict() or {} for document in self.event_documents(kind)]
+
+    def event_documents(self, kind: str | None = None) -> list[Snapshot]:
+        """The documents of the same."""
+        found = list(self.organization.collection("audit_events").stream())
+        wanted = (document for document in found if kind in (None, document.get("type")))
+        return sorted(wanted, key=lambda document: document.get("at"))
+
+    def age(self, event: firestore.DocumentReference, *, by: timedelta = timedelta(minutes=5)) -> None:
+        """Move an audit event into the past: by default so far that it was left behind, and a denial is final."""
+        stored = event.get().to_dict() or {}
+        aged = {"at": stored["at"] - by}
+        if "last_attempt_at" in stored["details"]:
+            aged["details.last_attempt_at"] = stored["details"]["last_attempt_at"] - by
+        event.update(aged)
 
     def counters(self) -> dict[str, Any]:
         return dict(self.seats.get().to_dict() or {})

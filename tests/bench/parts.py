@@ -1,0 +1,10 @@
+"""The parts of the benchmark, each of which can be measured alone."""
+
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """What belongs together, on an emulator of its own."""
+
+    REQUESTS = "requests"
+    EXPIRE = "expire"

@@ -1,0 +1,217 @@
+"""Expire over HTTP: called by a schedule, with nothing in the call, and answered with numbers only."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from google.cloud import firestore
+
+from infra.local.processes import Process, free_port, stop_together
+from tests.functions.conftest import StartFunction
+from tests.support.client import Clients, assert_error, code_of
+from tests.support.log_lines import lines_of
+from tests.support.schedule import call_until_done
+from tests.support.tenant import Tenant
+
+COUNTED = {"sessions_ended", "sessions_left", "organizations", "organizations_failed"}
+
+
+@pytest.fixture(scope="module")
+def own_project() -> str:
+    """A project of this file's own, so that the numbers are those of its tests."""
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="module")
+def own_servers(start_server: StartFunction, own_project: str) -> Iterator[list[Process]]:
+    """Two processes of the function under test, and the functions that its sessions come from."""
+    names = ("expire_sessions", "expire_sessions", "acquire", "heartbeat")
+    told = {"GOOGLE_CLOUD_PROJECT": own_project, "SEATLEASE_LOG_LEVEL": "INFO"}
+    processes = [start_server(name, **told) for name in names]
+    for process in processes:
+        process.wait_until_ready()
+    yield processes
+    stop_together(processes)
+
+
+@pytest.fixture
+def project(own_project: str) -> str:
+    """Here the project of the servers above."""
+    return own_project
+
+
+@pytest.fixture
+def clients(http: httpx.AsyncClient, own_servers: list[Process], project: str) -> Clients:
+    """Makes clients that talk to the servers above."""
+    return Clients(http=http, urls={process.name: process.url for process in own_servers[2:]}, project=project)
+
+
+@pytest.fixture
+def runs(own_servers: list[Process]) -> list[Process]:
+    """The two processes of the function under test; nothing of earlier tests is left for them to do."""
+    call_until_done(own_servers[0].url)
+    return own_servers[:2]
+
+
+@pytest.fixture
+def url(runs: list[Process]) -> str:
+    """Where the function under test answers."""
+    return runs[0].url
+
+
+async def _lapsed(clients: Clients, tenant: Tenant, *user_ids: str) -> list[str]:
+    session_ids = [await clients.of(tenant, user_id).acquired() for user_id in user_ids]
+    for session_id in session_ids:
+        tenant.let_lapse(session_id)
+    return session_ids
+
+
+async def test_lapsed_sessions_end_and_live_ones_go_on(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, url: str
+) -> None:
+    tenant = Tenant.create(console)
+    lapsed = await _lapsed(clients, tenant, "m0", "m1")
+    live = await clients.of(tenant, "m2").acquired()
+
+    response = await http.post(url)
+
+    assert response.status_code == 200
+    assert {name: response.json()[name] for name in COUNTED} == {
+        "sessions_ended": 2,
+        "sessions_left": 0,
+        "organizations": 1,
+        "organizations_failed": 0,
+    }
+    for session_id in lapsed:
+        session = tenant.session(session_id).get().to_dict() or {}
+        assert session["end_reason"] == "expired"
+        assert session["ended_at"] >= session["lease_expires_at"]
+    assert [session["user_id"] for session in tenant.open_sessions()] == ["m2"]
+    ends = tenant.events("session.expired")
+    assert {end["session_id"] for end in ends} == set(lapsed)
+    assert {end["actor"] for end in ends} == {"system"}
+    counters = tenant.counters()
+    assert (counters["total"], counters["by_license"]) == (1, {"license-1": 1})
+    assert (await clients.of(tenant, "m2").heartbeat(live)).status_code == 200
+    late = await clients.of(tenant, "m0").heartbeat(lapsed[0])
+    assert (late.status_code, code_of(late)) == (410, "SESSION_EXPIRED")
+
+
+async def test_the_answer_is_numbers_and_nothing_of_any_organization(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, url: str
+) -> None:
+    tenant = Tenant.create(console)
+    (session_id,) = await _lapsed(clients, tenant, "m0")
+
+    response = await http.post(url)
+
+    body = response.json()
+    assert set(body) == COUNTED | {"is_complete", "server_time"}
+    assert all(type(body[name]) is int for name in COUNTED)
+    assert body["is_complete"] is True
+    assert abs((datetime.fromisoformat(body["server_time"]) - datetime.now(UTC)).total_seconds()) < 60
+    assert (response.headers["Content-Type"], response.headers["Cache-Control"]) == ("application/json", "no-store")
+    sent = response.text + str(response.headers)
+    for told in (tenant.organization_id, tenant.license_key, "license-1", session_id, "m0", "@", "laptop"):
+        assert told not in sent
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_another_method_than_post_is_405_and_ends_nothing(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, url: str, method: str
+) -> None:
+    tenant = Tenant.create(console)
+    await _lapsed(clients, tenant, "m0")
+
+    response = await http.request(method, url)
+
+    assert_error(response, 405, "METHOD_NOT_ALLOWED")
+    assert response.headers["Allow"] == "POST"
+    assert len(tenant.open_sessions()) == 1
+
+
+CALLS: list[Any] = [
+    pytest.param({"headers": {"User-Agent": "Google-Cloud-Scheduler", "X-CloudScheduler": "true"}}, id="the scheduler"),
+    pytest.param({"headers": {"Authorization": "Bearer of-no-meaning"}}, id="a token"),
+    pytest.param({"json": {"organization_id": "none", "dry_run": True, "now": "1999-01-01T00:00:00Z"}}, id="a body"),
+    pytest.param({"content": b"{", "headers": {"Content-Type": "application/json"}}, id="broken JSON"),
+    pytest.param({"content": b"\xff" * 100_000}, id="100 kB"),
+    pytest.param({"params": {"organization": "none", "limit": "0"}}, id="a query"),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_nothing_in_the_call_changes_what_is_done(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, url: str, call: dict[str, Any]
+) -> None:
+    tenant = Tenant.create(console)
+    await _lapsed(clients, tenant, "m0")
+
+    response = await http.post(url, **call)
+
+    assert response.status_code == 200
+    assert tenant.open_sessions() == []
+
+
+async def test_two_runs_at_once_end_every_session_once(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, runs: list[Process]
+) -> None:
+    tenant = Tenant.create(console, seats=30, members=30)
+    session_ids = await _lapsed(clients, tenant, *(f"m{n}" for n in range(30)))
+
+    answers = await asyncio.gather(*(http.post(runs[n % 2].url) for n in range(4)))
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert {answer.json()["organizations_failed"] for answer in answers} == {0}
+    assert sum(answer.json()["sessions_ended"] for answer in answers) == 30
+    assert tenant.open_sessions() == []
+    assert sorted(event["session_id"] for event in tenant.events("session.expired")) == sorted(session_ids)
+    assert tenant.counters()["total"] == 0
+
+
+async def test_a_run_logs_its_numbers_and_one_with_nothing_to_do_is_quiet(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, runs: list[Process]
+) -> None:
+    tenant = Tenant.create(console)
+    await _lapsed(clients, tenant, "m0", "m1")
+
+    busy, idle = await http.post(runs[0].url), await http.post(runs[0].url)
+
+    (line,) = lines_of(runs[0].log, busy.headers["X-Request-Id"])
+    assert (line["severity"], line["message"]) == ("INFO", "lapsed sessions were ended")
+    assert {name: line[name] for name in COUNTED} == {name: busy.json()[name] for name in COUNTED}
+    assert (busy.json()["sessions_ended"], idle.json()["sessions_ended"]) == (2, 0)
+    assert lines_of(runs[0].log, idle.headers["X-Request-Id"]) == []
+
+
+async def test_a_session_that_cannot_be_read_is_left_counted_and_named_in_the_log(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, runs: list[Process]
+) -> None:
+    tenant = Tenant.create(console)
+    broken, _ = await _lapsed(clients, tenant, "m0", "m1")
+    tenant.session(broken).update({"user_id": 5})
+
+    response = await http.post(runs[0].url)
+
+    assert response.status_code == 200
+    assert (response.json()["sessions_ended"], response.json()["sessions_left"]) == (1, 1)
+    assert broken not in response.text
+    error, _ = lines_of(runs[0].log, response.headers["X-Request-Id"])
+    assert (error["severity"], error["document"]) == ("ERROR", tenant.session(broken).path)
+    tenant.session(broken).delete()
+
+
+async def test_a_store_that_does_not_answer_is_503(http: httpx.AsyncClient, start_server: StartFunction) -> None:
+    server = start_server(
+        "expire_sessions", FIRESTORE_EMULATOR_HOST=f"127.0.0.1:{free_port()}", SEATLEASE_STORE_TIMEOUT_SECONDS="1"
+    )
+    server.wait_until_ready()
+
+    response = await http.post(server.url)
+
+    assert_error(response, 503, "STORE_UNAVAILABLE")
+    server.stop()

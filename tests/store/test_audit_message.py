@@ -1,0 +1,291 @@
+"""Audit messages: whatever is stored is published in a form that subscribers can rely on, or named and kept back."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import pydantic_core
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.rules.audit import SYSTEM, AuditEvent, AuditType, Detail, acquired, ended, usage_repaired
+from shared.rules.denial import Denied, Limit, denied
+from shared.rules.refusal import Unusable
+from shared.rules.session import EndReason
+from shared.rules.session import ended as end
+from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, message_from
+from shared.store.encoding import Retention, audit_event_fields
+from shared.store.firestore import Document
+from shared.store.paths import OrganizationPaths
+from shared.store.values import Opaque
+from tests.rules.make import INSTANT, NOW, a_device, a_session, a_user
+
+ACME = OrganizationPaths("acme")
+RETENTION = Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400))
+USE: dict[str, Detail] = {"seats": {"in_use": 5, "max": 5}, "organization_seats": {"in_use": 9, "max": None}}
+SETTLED = NOW + timedelta(seconds=90)
+"""When a denial of the minute of NOW is final."""
+
+
+def stored(event: AuditEvent, **changes: Any) -> Document:  # noqa: ANN401 a document holds anything
+    """An audit event as its commit leaves it, but for what somebody changed by hand."""
+    fields = {**audit_event_fields(event, ACME, RETENTION), **changes}
+    return Document(path=ACME.audit_event(event.name), fields=fields, update_time=None)
+
+
+def a_grant() -> AuditEvent:
+    return acquired(a_session(), grant_number=41, details=USE)
+
+
+def an_end(reason: EndReason = EndReason.RELEASED) -> AuditEvent:
+    return ended(end(a_session(), reason=reason, now=NOW + timedelta(minutes=2)), actor="adam")
+
+
+def a_denial(limit: Limit = Limit.LICENSE) -> AuditEvent:
+    attempt = Denied(session_id=a_session().session_id, license_id="cad", user=a_user(), device=a_device(), limit=limit)
+    return denied(attempt, before=None, use=USE, now=NOW)
+
+
+def a_repair(before: Mapping[str, int] | None = None) -> AuditEvent:
+    return usage_repaired(at=NOW, before=before, after={"cad": 2})
+
+
+def sent(message: AuditMessage | Unusable) -> dict[str, Any]:
+    """What a subscriber reads."""
+    assert isinstance(message, get_args(AuditMessage))
+    read = pydantic_core.from_json(message.model_dump_json())
+    assert isinstance(read, dict)
+    return read
+
+
+EVERY_EVENT = [
+    pytest.param(a_grant(), id="grant"),
+    *(pytest.param(an_end(reason), id=reason) for reason in EndReason),
+    *(pytest.param(a_denial(limit), id=f"denial {limit}") for limit in Limit),
+    pytest.param(a_repair(), id="repair of missing counters"),
+    pytest.param(a_repair({"cad": 3}), id="repair"),
+]
+
+
+@pytest.mark.parametrize("event", EVERY_EVENT)
+def test_every_event_that_is_written_can_be_published(event: AuditEvent) -> None:
+    message = sent(message_from(stored(event), now=NOW))
+
+    assert message["type"] == event.type
+    assert message["schema_version"] == 1
+    assert (message["actor"], message["organization_id"]) == (event.actor, "acme")
+    named = {name: message.get(name) for name in ("license_id", "session_id", "user_id", "hardware_id", "grant_number")}
+    assert named == {name: getattr(event, name) for name in named}
+
+
+@pytest.mark.parametrize("event", EVERY_EVENT)
+def test_everything_that_is_told_of_an_event_is_published(event: AuditEvent) -> None:
+    message = sent(message_from(stored(event), now=NOW))
+
+    added = {"is_final"} if event.type is AuditType.DENIED else set()
+    assert message["details"].keys() == event.details.keys() | added
+    assert {name: value for name, value in message["details"].items() if not name.endswith("_at")} == {
+        **{name: value for name, value in event.details.items() if not name.endswith("_at")},
+        **dict.fromkeys(added, False),
+    }
+
+
+@pytest.mark.parametrize("event", EVERY_EVENT)
+def test_a_message_can_be_read_by_the_models_that_wrote_it(event: AuditEvent) -> None:
+    message = message_from(stored(event), now=NOW)
+
+    assert AUDIT_MESSAGE.validate_json(AUDIT_MESSAGE.dump_json(AUDIT_MESSAGE.validate_python(message))) == message
+
+
+@pytest.mark.parametrize(
+    ("at", "text"),
+    [
+        (datetime(2026, 3, 2, 9, 14, 7, 250_000, tzinfo=UTC), "2026-03-02T09:14:07.250000Z"),
+        (datetime(2026, 3, 2, 9, 0, tzinfo=UTC), "2026-03-02T09:00:00.000000Z"),
+    ],
+)
+def test_a_time_is_told_in_utc_to_the_microsecond(at: datetime, text: str) -> None:
+    message = sent(message_from(stored(a_grant(), at=at), now=NOW))
+
+    assert message["at"] == text
+
+
+def test_the_times_of_a_tenure_are_told_in_the_same_form() -> None:
+    message = sent(message_from(stored(an_end()), now=NOW))
+
+    assert {name: message["details"][name] for name in ("started_at", "last_heartbeat_at", "lease_expires_at")} == {
+        "started_at": "2026-03-02T09:00:00.000000Z",
+        "last_heartbeat_at": "2026-03-02T09:00:00.000000Z",
+        "lease_expires_at": "2026-03-02T09:06:00.000000Z",
+    }
+
+
+def test_whose_event_it_is_and_its_id_its_place_says_and_not_its_fields() -> None:
+    document = stored(a_grant(), organization_id="somebody-else", event_id="another", schema_version=7)
+
+    message = sent(message_from(document, now=NOW))
+
+    assert (message["organization_id"], message["event_id"]) == ("acme", document.document_id)
+    assert message["schema_version"] == 1
+
+
+def test_what_is_stored_beside_the_event_is_not_published() -> None:
+    document = stored(a_grant(), note="the admin's own", details={**a_grant().details, "secret": "x"})
+
+    message = sent(message_from(document, now=NOW))
+
+    assert not {"purge_at", "published_at", "note"} & message.keys()
+    assert "secret" not in message["details"]
+
+
+def test_a_device_that_told_nothing_of_itself_is_published_as_such() -> None:
+    session = replace(a_session(), ip_address=None, user_agent=None, user_email=None)
+
+    message = sent(message_from(stored(acquired(session, grant_number=1, details=USE)), now=NOW))
+
+    assert {message["details"][name] for name in ("ip_address", "user_agent", "user_email")} == {None}
+
+
+def test_a_denial_is_final_at_the_very_instant_it_settles_and_its_second_message_has_an_id_of_its_own() -> None:
+    document = stored(a_denial())
+
+    messages = [message_from(document, now=now) for now in (NOW, SETTLED - INSTANT, SETTLED)]
+
+    denials = [message for message in messages if isinstance(message, DeniedEvent)]
+    assert [denial.details.is_final for denial in denials] == [False, False, True]
+    event_id = document.document_id
+    assert [denial.event_id for denial in denials] == [event_id, event_id, f"{event_id}-final"]
+
+
+def test_that_a_denial_is_final_the_clock_says_and_not_its_fields() -> None:
+    document = stored(a_denial(), details={**a_denial().details, "is_final": True})
+
+    message = sent(message_from(document, now=NOW))
+
+    assert message["details"]["is_final"] is False
+
+
+@pytest.mark.parametrize("event", [a_grant(), an_end(), a_repair()], ids=lambda event: event.type)
+def test_only_a_denial_has_a_second_message(event: AuditEvent) -> None:
+    ids = {sent(message_from(stored(event), now=now))["event_id"] for now in (NOW, SETTLED + timedelta(days=1))}
+
+    assert ids == {stored(event).document_id}
+
+
+UNREADABLE = [
+    pytest.param(a_grant(), {"type": "session.borrowed"}, (), id="unknown type"),
+    pytest.param(a_grant(), {"type": None}, (), id="no type"),
+    pytest.param(a_grant(), {"type": Opaque("bytes_value")}, (), id="bytes as type"),
+    pytest.param(a_grant(), {"at": "yesterday"}, ("session.acquired.at",), id="time as text"),
+    pytest.param(a_grant(), {"at": datetime(2026, 1, 1)}, ("session.acquired.at",), id="time without zone"),  # noqa: DTZ001
+    pytest.param(a_grant(), {"grant_number": 0}, ("session.acquired.grant_number",), id="no grant"),
+    pytest.param(a_grant(), {"grant_number": "1"}, ("session.acquired.grant_number",), id="number as text"),
+    pytest.param(a_grant(), {"grant_number": 1.5}, ("session.acquired.grant_number",), id="half a grant"),
+    pytest.param(a_grant(), {"user_id": None}, ("session.acquired.user_id",), id="nobody"),
+    pytest.param(
+        a_grant(), {"user_id": 7, "actor": 7}, ("session.acquired.actor", "session.acquired.user_id"), id="two fields"
+    ),
+    pytest.param(a_grant(), {"details": None}, ("session.acquired.details",), id="no details"),
+    pytest.param(a_grant(), {"details": []}, ("session.acquired.details",), id="details as a list"),
+    pytest.param(a_denial(), {"details": None}, ("session.denied.details",), id="denial without details"),
+    pytest.param(a_denial(), {"details": []}, ("session.denied.details",), id="denial with a list"),
+    pytest.param(
+        a_denial(),
+        {"details": {**a_denial().details, "limit": "budget"}},
+        ("session.denied.details.limit",),
+        id="unknown limit",
+    ),
+    pytest.param(
+        a_denial(),
+        {"details": {**a_denial().details, "attempts": 0}},
+        ("session.denied.details.attempts",),
+        id="no attempt",
+    ),
+    pytest.param(
+        an_end(),
+        {"details": {**an_end().details, "reason": "boredom"}},
+        ("session.released.details.reason",),
+        id="unknown reason",
+    ),
+    pytest.param(
+        a_repair(),
+        {"details": {"before": None, "after": {"cad": 2}}},
+        ("usage.repaired.details.after",),
+        id="counters as a map",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "changes", "fields"), UNREADABLE)
+def test_an_event_that_cannot_be_read_is_named_with_its_fields(
+    event: AuditEvent, changes: dict[str, Any], fields: tuple[str, ...]
+) -> None:
+    document = stored(event, **changes)
+
+    outcome = message_from(document, now=NOW)
+
+    assert isinstance(outcome, Unusable)
+    assert (outcome.document, outcome.document_path) == ("audit event", document.path)
+    assert tuple(field for field in outcome.fields if field) == fields
+
+
+def test_a_denial_without_a_time_is_named_and_not_final() -> None:
+    document = stored(a_denial(), at=None)
+
+    outcome = message_from(document, now=SETTLED)
+
+    assert isinstance(outcome, Unusable)
+    assert "session.denied.at" in outcome.fields
+
+
+@pytest.mark.parametrize("path", ["audit_events/e", "organizations/acme", "organizations/a/audit_events/e/x/y"])
+def test_an_event_in_no_organization_is_not_published(path: str) -> None:
+    document = replace(stored(a_grant()), path=path)
+
+    outcome = message_from(document, now=NOW)
+
+    assert isinstance(outcome, Unusable)
+    assert outcome.fields == ("session.acquired.organization_id",)
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.datetimes(datetime(1, 1, 1), datetime(9998, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 bounds are naive
+    | st.just(Opaque("bytes_value")),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=5,
+)
+EVENTS = st.sampled_from([a_grant(), an_end(), a_denial(), a_repair()])
+
+
+@given(EVENTS, st.data())
+def test_whatever_somebody_writes_into_an_event_it_is_published_or_named(
+    event: AuditEvent, data: st.DataObject
+) -> None:
+    fields = audit_event_fields(event, ACME, RETENTION)
+    name = data.draw(st.sampled_from(sorted(fields)))
+    changes: dict[str, Any] = {name: data.draw(ANYTHING)}
+    if data.draw(st.booleans()):
+        inside = data.draw(st.sampled_from(sorted(event.details)))
+        changes = {"details": {**event.details, inside: data.draw(ANYTHING)}}
+
+    outcome = message_from(stored(event, **changes), now=SETTLED)
+
+    if not isinstance(outcome, Unusable):
+        assert AUDIT_MESSAGE.validate_json(outcome.model_dump_json()) == outcome
+
+
+def test_a_repair_that_nobody_asked_for_has_the_system_as_its_actor() -> None:
+    message = sent(message_from(stored(a_repair({"cad": 3})), now=NOW))
+
+    assert message["actor"] == SYSTEM
+    assert message["details"] == {
+        "before": [{"license_id": "cad", "in_use": 3}],
+        "after": [{"license_id": "cad", "in_use": 2}],
+    }

@@ -1,0 +1,697 @@
+"""Relay on both emulators: every event reaches the topic and is stamped, whatever is broken or edited beside it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from google.cloud import firestore
+
+from infra.local.audit_topic import TOPIC, create_topic, subscribed
+from infra.local.processes import free_port
+from shared.rules.audit import AuditEvent, Detail, acquired
+from shared.rules.denial import Attempts, Denied, Limit, denied
+from shared.rules.session import session_id_of
+from shared.store.audit_message import AuditMessage
+from shared.store.encoding import audit_event_fields
+from shared.store.errors import Conflict, MessageRejected, StoreUnavailable, TopicUnavailable
+from shared.store.paths import OrganizationPaths
+from shared.store.policy import Policy
+from shared.store.relay import RelayReport, Relays
+from shared.store.rfc3339 import rfc3339
+from shared.store.topic import Topic
+from tests.rules.make import a_device, a_session, a_user
+from tests.store.conftest import WatchedFirestore
+from tests.support.subscriber import Subscriber
+
+USE: dict[str, Detail] = {"seats": {"in_use": 3, "max": 3}, "organization_seats": {"in_use": 3, "max": None}}
+LEFT_BEHIND = timedelta(minutes=3)
+RECENT = timedelta(minutes=1)
+
+Event = firestore.DocumentReference
+
+
+class WatchedTopic(Topic):
+    """The topic itself, with a note of what each call of ``publish`` was about, and ids that it refuses."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 passed on as they are
+        super().__init__(**settings)
+        self.asked: list[list[str]] = []
+        self.confirmed: list[str] = []
+        self.refused: set[str] = set()
+
+    async def publish(self, messages: Sequence[AuditMessage]) -> None:
+        ids = [message.event_id for message in messages]
+        self.asked.append(ids)
+        if self.refused.intersection(ids):
+            reason = "one of the messages is not to Pub/Sub's liking"
+            raise MessageRejected(reason)
+        await super().publish(messages)
+        self.confirmed.extend(ids)
+
+
+class _Halting:
+    """Holds back the first commit of a connection until it is let go, and notes what became of each commit."""
+
+    def __init__(self, store: WatchedFirestore) -> None:
+        self.reached, self.let_go = asyncio.Event(), asyncio.Event()
+        self.outcomes: list[str] = []
+        self._commit = store.commit
+        store.commit = self.commit  # type: ignore[method-assign]  # the test stands between the store and Firestore
+
+    async def commit(self, writes: Sequence[Any]) -> None:
+        self.reached.set()
+        await self.let_go.wait()
+        try:
+            await self._commit(writes)
+        except Conflict:
+            self.outcomes.append("conflict")
+            raise
+        self.outcomes.append("written")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trail:
+    """The stored audit events of one organization."""
+
+    console: firestore.Client
+    policy: Policy
+    paths: OrganizationPaths = field(default_factory=lambda: OrganizationPaths(f"org-{uuid4().hex[:10]}"))
+
+    def add(self, event: AuditEvent) -> Event:
+        """Write the event as the store does."""
+        document: Event = self.console.document(self.paths.audit_event(event.name))
+        document.set(audit_event_fields(event, self.paths, self.policy.retention))
+        return document
+
+    def grants(self, *ages: timedelta) -> list[Event]:
+        """Write a grant of each age, numbered as they come."""
+        now = datetime.now(UTC)
+        return [self.grant(number, now - age) for number, age in enumerate(ages, start=1)]
+
+    def grant(self, number: int, at: datetime) -> Event:
+        return self.add(acquired(a_session(started_at=at), grant_number=number, details=USE))
+
+    def denial(self, *, attempts: int) -> Event:
+        """Write a denial of this moment."""
+        now = datetime.now(UTC)
+        session_id = session_id_of(license_id="cad", user_id="ann", hardware_id="laptop")
+        attempt = Denied(session_id=session_id, license_id="cad", user=a_user(), device=a_device(), limit=Limit.LICENSE)
+        return self.add(denied(attempt, before=Attempts(first_at=now, number=attempts - 1), use=USE, now=now))
+
+
+def stamp(event: Event) -> datetime | None:
+    """When it was published, as its document says."""
+    value: datetime | None = event.get().get("published_at")
+    return value
+
+
+def path_of(event: Event) -> str:
+    """Where it is, as the trigger says it."""
+    return str(event.path)
+
+
+def are_stamped(events: Sequence[Event]) -> list[bool]:
+    return [stamp(event) is not None for event in events]
+
+
+def ids(events: Sequence[Event]) -> list[str]:
+    return [event.id for event in events]
+
+
+@pytest.fixture
+async def topic(project: str, pubsub_host: str) -> AsyncIterator[WatchedTopic]:
+    """A connection to the audit topic of the test's own project."""
+    create_topic(pubsub_host, project=project)
+    connection = WatchedTopic(
+        project=project, topic=TOPIC, emulator_host=pubsub_host, publish_within=timedelta(seconds=5)
+    )
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def silent_topic(project: str) -> AsyncIterator[WatchedTopic]:
+    """A connection to where nobody answers."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    connection = WatchedTopic(
+        project=project, topic=TOPIC, emulator_host=nowhere, publish_within=timedelta(milliseconds=300)
+    )
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def subscriber(project: str, pubsub_host: str) -> Iterator[Subscriber]:
+    """Receives what is published while the test runs."""
+    create_topic(pubsub_host, project=project)
+    with subscribed(pubsub_host, project=project) as subscription:
+        yield Subscriber(subscription=subscription)
+
+
+@pytest.fixture
+def trail(console: firestore.Client, policy: Policy) -> Trail:
+    """The events of an organization of the test's own."""
+    return Trail(console=console, policy=policy)
+
+
+def relays(
+    store: WatchedFirestore, topic: Topic, policy: Policy, *, run_within: timedelta = timedelta(minutes=1)
+) -> Relays:
+    return Relays(store, topic, answer_within=policy.answer_within, run_within=run_within)
+
+
+def report(*, published: int, left: int = 0, is_complete: bool = True, is_topic_available: bool = True) -> RelayReport:
+    return RelayReport(
+        events_published=published, events_left=left, is_complete=is_complete, is_topic_available=is_topic_available
+    )
+
+
+# One event, as soon as it is committed
+
+
+async def test_an_event_is_published_with_all_that_it_says_and_stamped(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, subscriber: Subscriber
+) -> None:
+    at = datetime.now(UTC)
+    event = trail.grant(41, at)
+
+    await relays(store, topic, policy).relay(path_of(event))
+
+    subscriber.wait_for({event.id})
+    (message,) = subscriber.messages
+    assert message.event == {
+        "schema_version": 1,
+        "event_id": event.id,
+        "type": "session.acquired",
+        "at": rfc3339(at),
+        "actor": "ann",
+        "organization_id": trail.paths.organization_id,
+        "license_id": "cad",
+        "session_id": a_session().session_id,
+        "user_id": "ann",
+        "hardware_id": "laptop",
+        "grant_number": 41,
+        "details": {
+            "ip_address": "192.0.2.7",
+            "user_agent": "cad/4.2",
+            "user_email": "ann@acme.example",
+            "seats": {"in_use": 3, "max": 3},
+            "organization_seats": {"in_use": 3, "max": None},
+        },
+    }
+    stamped_at = stamp(event)
+    assert stamped_at is not None
+    assert stamped_at >= at
+
+
+async def test_a_subscriber_can_filter_without_reading_and_gets_one_organizations_events_in_order(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, subscriber: Subscriber
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+
+    await relays(store, topic, policy).relay(path_of(event))
+
+    subscriber.wait_for({event.id})
+    (message,) = subscriber.messages
+    assert message.attributes == {
+        "event_id": event.id,
+        "event_type": "session.acquired",
+        "organization_id": trail.paths.organization_id,
+    }
+    assert message.ordering_key == trail.paths.organization_id
+
+
+async def test_the_stamp_is_all_that_changes_in_the_event(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    event.update({"note": "added by hand"})
+    before = event.get().to_dict() or {}
+
+    await relays(store, topic, policy).relay(path_of(event))
+
+    after = event.get().to_dict() or {}
+    assert before.pop("published_at") is None
+    assert after.pop("published_at") is not None
+    assert after == before
+
+
+async def test_an_event_that_is_stamped_is_not_published_again(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    relaying = relays(store, topic, policy)
+    await relaying.relay(path_of(event))
+    first = stamp(event)
+
+    await relaying.relay(path_of(event))
+
+    assert topic.asked == [[event.id]]
+    assert stamp(event) == first
+
+
+async def test_an_event_that_is_gone_is_done_with(
+    store: WatchedFirestore,
+    topic: WatchedTopic,
+    policy: Policy,
+    trail: Trail,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="shared.store.relay")
+    (event,) = trail.grants(timedelta(0))
+    event.delete()
+
+    await relays(store, topic, policy).relay(path_of(event))
+
+    assert topic.asked == []
+    assert not event.get().exists
+    assert caplog.messages == ["the audit event is gone"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "organizations/acme",
+        "organizations/acme/sessions/one",
+        "organizations/acme/audit_events",
+        "organizations/acme/audit_events/",
+        "organizations/acme/audit_events/one/notes/two",
+        "archive/acme/audit_events/one",
+        "/organizations/acme/audit_events/one",
+    ],
+)
+async def test_a_path_that_leads_to_no_audit_event_is_logged_and_nothing_is_read(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    relaying = relays(store, topic, policy)
+
+    await relaying.relay(path)
+
+    assert caplog.messages == ["not an audit event"]
+    assert (store.calls, topic.asked) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "edited", [{"actor": 5}, {"at": "today"}, {"type": "session.lost"}, {"type": None}, {"details": None}], ids=str
+)
+async def test_an_event_that_cannot_be_read_is_logged_and_stays_unpublished(
+    store: WatchedFirestore,
+    topic: WatchedTopic,
+    policy: Policy,
+    trail: Trail,
+    caplog: pytest.LogCaptureFixture,
+    edited: dict[str, object],
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    event.update(edited)
+
+    await relays(store, topic, policy).relay(path_of(event))
+
+    (record,) = caplog.records
+    assert (record.levelname, record.message) == ("ERROR", "an audit event cannot be read")
+    assert record.__dict__["document"] == path_of(event)
+    assert topic.asked == []
+    assert stamp(event) is None
+
+
+async def test_an_event_that_pubsub_refuses_is_logged_and_stays_unpublished(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, caplog: pytest.LogCaptureFixture
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    topic.refused = {event.id}
+
+    await relays(store, topic, policy).relay(path_of(event))
+
+    assert caplog.messages == ["Pub/Sub refuses an audit event"]
+    assert stamp(event) is None
+
+
+async def test_an_event_whose_stamp_is_lost_is_published_again_under_the_same_id(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    relaying = relays(store, topic, policy)
+
+    async def fail(_: Sequence[Any]) -> None:
+        message = "Firestore is away"
+        raise StoreUnavailable(message)
+
+    with monkeypatch.context() as away:
+        away.setattr(store, "commit", fail)
+        with pytest.raises(StoreUnavailable):
+            await relaying.relay(path_of(event))
+    assert stamp(event) is None
+
+    await relaying.relay(path_of(event))
+
+    assert topic.confirmed == [event.id, event.id]
+    assert stamp(event) is not None
+
+
+async def test_while_the_topic_does_not_answer_an_event_is_not_stamped_and_the_caller_learns_it(
+    store: WatchedFirestore, silent_topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+
+    with pytest.raises(TopicUnavailable):
+        await relays(store, silent_topic, policy).relay(path_of(event))
+
+    assert stamp(event) is None
+
+
+async def test_an_event_for_which_there_is_no_time_is_not_stamped_and_the_caller_learns_it(
+    store: WatchedFirestore, topic: WatchedTopic, trail: Trail
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    hurried = Relays(store, topic, answer_within=timedelta(0), run_within=timedelta(0))
+
+    with pytest.raises(TopicUnavailable, match="asking again is safe"):
+        await hurried.relay(path_of(event))
+
+    assert stamp(event) is None
+
+
+# Denials, which count on for a while
+
+
+async def test_a_denial_that_still_counts_is_announced_and_not_stamped(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, subscriber: Subscriber
+) -> None:
+    event = trail.denial(attempts=1)
+
+    await relays(store, topic, policy).relay(path_of(event))
+
+    subscriber.wait_for({event.id})
+    (message,) = subscriber.messages
+    assert message.event["details"]["is_final"] is False
+    assert message.event["details"]["attempts"] == 1
+    assert stamp(event) is None
+
+
+async def test_a_denial_that_is_final_is_published_under_an_id_of_its_own_and_stamped(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, subscriber: Subscriber
+) -> None:
+    event = trail.denial(attempts=1)
+    relaying = relays(store, topic, policy)
+    await relaying.relay(path_of(event))
+    event.update({"at": datetime.now(UTC) - LEFT_BEHIND, "details.attempts": 42})
+
+    done = await relaying.relay_left_behind()
+
+    assert done == report(published=1)
+    final_id = f"{event.id}-final"
+    subscriber.wait_for({event.id, final_id})
+    first, final = subscriber.messages
+    assert (first.event["event_id"], final.event["event_id"]) == (event.id, final_id)
+    assert (first.event["details"]["is_final"], final.event["details"]["is_final"]) == (False, True)
+    assert (first.event["details"]["attempts"], final.event["details"]["attempts"]) == (1, 42)
+    assert final.attributes["event_id"] == final_id
+    assert stamp(event) is not None
+
+
+async def test_a_final_denial_that_pubsub_refuses_stays_unpublished(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    event = trail.denial(attempts=1)
+    event.update({"at": datetime.now(UTC) - LEFT_BEHIND})
+    topic.refused = {f"{event.id}-final"}
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=0, left=1)
+    assert stamp(event) is None
+
+
+# What was left behind
+
+
+async def test_what_was_left_behind_is_published_and_what_is_about_to_be_is_left_alone(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    old, recent = trail.grants(LEFT_BEHIND, RECENT)
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=1)
+    assert topic.confirmed == [old.id]
+    assert are_stamped([old, recent]) == [True, False]
+
+
+async def test_a_second_run_publishes_nothing_again(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    events = trail.grants(LEFT_BEHIND, LEFT_BEHIND)
+    relaying = relays(store, topic, policy)
+    await relaying.relay_left_behind()
+
+    again = await relaying.relay_left_behind()
+
+    assert again == report(published=0)
+    assert sorted(topic.confirmed) == sorted(ids(events))
+
+
+async def test_what_was_left_behind_is_published_oldest_first_over_several_pages(
+    store: WatchedFirestore,
+    topic: WatchedTopic,
+    policy: Policy,
+    trail: Trail,
+    subscriber: Subscriber,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.store.relay.PAGE", 2)
+    hours = [3, 1, 5, 2, 4]
+    events = trail.grants(*(timedelta(hours=each) for each in hours))
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=5)
+    assert [len(page) for page in topic.asked] == [2, 2, 1]
+    oldest_first = [event.id for _, event in sorted(zip(hours, events, strict=True), reverse=True, key=lambda e: e[0])]
+    subscriber.wait_for(ids(events))
+    assert [message.event["event_id"] for message in subscriber.messages] == oldest_first
+    assert are_stamped(events) == [True] * 5
+
+
+async def test_events_of_one_commit_are_each_published_once_although_a_page_ends_between_them(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.store.relay.PAGE", 2)
+    at = datetime.now(UTC) - LEFT_BEHIND
+    events = [trail.grant(number, at) for number in range(1, 6)]
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=5)
+    assert sorted(topic.confirmed) == sorted(ids(events))
+
+
+async def test_every_organization_gets_its_own_events_published(
+    store: WatchedFirestore,
+    topic: WatchedTopic,
+    policy: Policy,
+    console: firestore.Client,
+    subscriber: Subscriber,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.store.relay.PAGE", 4)
+    trails = [Trail(console=console, policy=policy) for _ in range(3)]
+    written = {trail.paths.organization_id: ids(trail.grants(LEFT_BEHIND, LEFT_BEHIND)) for trail in trails}
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=6)
+    subscriber.wait_for({event_id for event_ids in written.values() for event_id in event_ids})
+    keys = {message.event["event_id"]: message.ordering_key for message in subscriber.messages}
+    assert keys == {event_id: organization for organization, event_ids in written.items() for event_id in event_ids}
+    # One request is of one organization: what Pub/Sub refuses of one holds up no other.
+    assert all(len({keys[event_id] for event_id in asked}) == 1 for asked in topic.asked)
+
+
+async def test_events_that_cannot_be_read_are_passed_over_and_counted_as_left(
+    store: WatchedFirestore,
+    topic: WatchedTopic,
+    policy: Policy,
+    trail: Trail,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.store.relay.PAGE", 1)
+    oldest, middle, youngest = trail.grants(3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
+    oldest.update({"actor": 5})
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=2, left=1)
+    assert topic.confirmed == [middle.id, youngest.id]
+    assert are_stamped([oldest, middle, youngest]) == [False, True, True]
+    assert "an audit event cannot be read" in caplog.messages
+
+
+async def test_a_collection_of_the_same_name_elsewhere_is_not_published(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, console: firestore.Client
+) -> None:
+    (ours,) = trail.grants(LEFT_BEHIND)
+    elsewhere = console.document("archive", "2026", "audit_events", ours.id)
+    elsewhere.set(ours.get().to_dict() or {})
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done.events_published == 1
+    assert topic.asked == [[ours.id]]
+    assert are_stamped([ours, elsewhere]) == [True, False]
+
+
+async def test_of_events_that_pubsub_refuses_the_others_are_published_and_stamped(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = trail.grants(4 * LEFT_BEHIND, 3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
+    topic.refused = {events[1].id}
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=3, left=1)
+    assert topic.confirmed == ids([events[0], *events[2:]])
+    assert are_stamped(events) == [True, False, True, True]
+    refusals = [record for record in caplog.records if record.message == "Pub/Sub refuses an audit event"]
+    assert [record.__dict__["event_id"] for record in refusals] == [events[1].id]
+
+
+async def test_while_the_topic_does_not_answer_nothing_is_stamped_and_the_run_says_so(
+    store: WatchedFirestore, silent_topic: WatchedTopic, policy: Policy, console: firestore.Client
+) -> None:
+    trails = [Trail(console=console, policy=policy) for _ in range(3)]
+    events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
+
+    done = await relays(store, silent_topic, policy).relay_left_behind()
+
+    assert done == report(published=0, left=3, is_complete=False, is_topic_available=False)
+    assert are_stamped(events) == [False] * 3
+    # It concerns every organization: no further one is tried in vain.
+    assert len(silent_topic.asked) == 1
+
+
+async def test_a_run_after_an_outage_of_the_topic_publishes_what_the_outage_delayed(
+    store: WatchedFirestore, topic: WatchedTopic, silent_topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    events = trail.grants(2 * LEFT_BEHIND, LEFT_BEHIND)
+    await relays(store, silent_topic, policy).relay_left_behind()
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=2)
+    assert topic.confirmed == ids(events)
+
+
+async def test_an_organization_whose_stamps_cannot_be_written_holds_up_no_other(
+    store: WatchedFirestore,
+    topic: WatchedTopic,
+    policy: Policy,
+    console: firestore.Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken, whole = (Trail(console=console, policy=policy) for _ in range(2))
+    (stuck,), (fine,) = broken.grants(2 * LEFT_BEHIND), whole.grants(LEFT_BEHIND)
+    commit = store.commit
+
+    async def refuse(writes: Sequence[Any]) -> None:
+        if any(write.path == path_of(stuck) for write in writes):
+            message = "a fault that no repetition mends"
+            raise RuntimeError(message)
+        await commit(writes)
+
+    monkeypatch.setattr(store, "commit", refuse)
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=1, left=1)
+    assert are_stamped([stuck, fine]) == [False, True]
+
+
+async def test_when_the_time_is_up_nothing_more_is_published_and_the_run_says_so(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    events = trail.grants(2 * LEFT_BEHIND, LEFT_BEHIND)
+
+    done = await relays(store, topic, policy, run_within=timedelta(0)).relay_left_behind()
+
+    assert done == report(published=0, left=2, is_complete=False)
+    assert topic.asked == []
+    assert are_stamped(events) == [False, False]
+
+
+# Two at once
+
+
+async def test_an_event_that_is_deleted_before_its_stamp_leaves_the_others_theirs(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    first, deleted, last = trail.grants(3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
+    halt = _Halting(store)
+    running = asyncio.create_task(relays(store, topic, policy).relay_left_behind())
+    await halt.reached.wait()
+
+    deleted.delete()
+    halt.let_go.set()
+    done = await running
+
+    assert done == report(published=3)
+    assert halt.outcomes == ["conflict", "written"]
+    assert are_stamped([first, last]) == [True, True]
+    assert not deleted.get().exists
+
+
+async def test_an_event_that_another_instance_stamped_first_keeps_that_stamp_and_the_others_get_theirs(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    first, taken, last = trail.grants(3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
+    before = datetime.now(UTC) - RECENT
+    halt = _Halting(store)
+    running = asyncio.create_task(relays(store, topic, policy).relay_left_behind())
+    await halt.reached.wait()
+
+    taken.update({"published_at": before})
+    halt.let_go.set()
+    await running
+
+    assert halt.outcomes == ["conflict", "written"]
+    assert are_stamped([first, last]) == [True, True]
+    assert stamp(taken) == before
+
+
+async def test_an_event_that_is_edited_before_its_stamp_keeps_the_edit_and_gets_the_stamp(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    halt = _Halting(store)
+    running = asyncio.create_task(relays(store, topic, policy).relay(path_of(event)))
+    await halt.reached.wait()
+
+    event.update({"note": "added by hand"})
+    halt.let_go.set()
+    await running
+
+    assert halt.outcomes == ["conflict", "written"]
+    assert event.get().get("note") == "added by hand"
+    assert stamp(event) is not None
+
+
+async def test_a_lone_event_that_is_deleted_before_its_stamp_is_done_with(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    halt = _Halting(store)
+    running = asyncio.create_task(relays(store, topic, policy).relay(path_of(event)))
+    await halt.reached.wait()
+
+    event.delete()
+    halt.let_go.set()
+    await running
+
+    assert halt.outcomes == ["conflict"]
+    assert not event.get().exists
