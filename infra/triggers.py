@@ -41,9 +41,9 @@ def _trigger(entry: dict[str, str]) -> Trigger:
     match entry:
         case {"trigger": "request", **rest} if not rest:
             return OnRequest()
-        case {"trigger": "schedule", "schedule": schedule, **rest} if not rest:
+        case {"trigger": "schedule", "schedule": str() as schedule, **rest} if not rest:
             return OnSchedule(schedule=schedule)
-        case {"trigger": "document", "event": event, "document": document, **rest} if not rest:
+        case {"trigger": "document", "event": "created" as event, "document": str() as document, **rest} if not rest:
             return OnDocument(event=event, document=document)
         case _:
             message = f"infra/functions.json has an entry of no known form: {entry}"

@@ -31,15 +31,19 @@ console = Console(width=None if sys.stdout.isatty() else 170)
 problems = Console(stderr=True)
 
 _DEVICES_EACH = 10
+_ONLY = (
+    "Measure this part alone; both when left out. requests: cycles and heartbeats of many clients. expire: one call of "
+    f"expire_sessions that has to end {LAPSED_SESSIONS:,} lapsed sessions of {ORGANIZATIONS} organizations."
+)
 
 
 @app.command()
 def bench(
-    seconds: Annotated[float, typer.Option(min=0.5, help="How long each measurement lasts.")] = 4,
+    seconds: Annotated[float, typer.Option(min=0.5, help="How long each measurement of requests lasts.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
     sessions: Annotated[int, typer.Option(min=100, help="Sessions that the heartbeats keep.")] = 1000,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything measured there as well.")] = None,
-    only: Annotated[Part | None, typer.Option(help="Measure this part alone; both when left out.")] = None,
+    only: Annotated[Part | None, typer.Option(help=_ONLY)] = None,
 ) -> None:
     """Measure the functions on this machine; fails when a target is missed or an error was answered."""
     parts = list(Part) if only is None else [only]

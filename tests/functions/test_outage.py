@@ -112,6 +112,15 @@ def _people(outage: Outage, http: httpx.AsyncClient, project: str, tenant: Tenan
     return [clients.of(tenant, f"m{n}", hardware_id=f"d{n}") for n in range(CLIENTS)]
 
 
+async def _seated(client: Client) -> str:
+    """Acquire from an emulator that has just started: on a busy machine its first answers take longer than allowed."""
+    deadline = time.monotonic() + 40
+    while (response := await client.acquire()).status_code == 503:
+        assert time.monotonic() < deadline, response.text
+    assert response.is_success, response.text
+    return str(response.json()["session_id"])
+
+
 def _assert_nothing_granted_twice(tenant: Tenant) -> None:
     held = tenant.open_sessions()
     assert len(held) <= SEATS
@@ -136,7 +145,7 @@ async def test_a_store_that_does_not_answer_is_503_within_the_deadline(
     outage: Outage, http: httpx.AsyncClient, project: str, function: str
 ) -> None:
     client = _people(outage, http, project, Tenant.create(outage.console, seats=SEATS, members=CLIENTS))[0]
-    session_id = await client.acquired()
+    session_id = await _seated(client)
     outage.emulator.signal(signal.SIGSTOP)
     started = time.monotonic()
 
