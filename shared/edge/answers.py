@@ -97,7 +97,10 @@ class ExpiryAnswer(_Answer):
 
 
 class ReconcileAnswer(_Answer):
-    """What a run of reconcile did. ``organizations`` were looked at; ``is_complete`` as above."""
+    """What a run of reconcile did. ``organizations`` were looked at; ``is_complete`` as above.
+
+    An organization that failed in both halves of the run, events and seats, counts twice in ``organizations_failed``.
+    """
 
     events_published: int
     events_left: int

@@ -16,7 +16,7 @@ def answer_reconcile(relayed: RelayReport, reconciled: ReconcileReport) -> Respo
         sessions_ended=reconciled.sessions_ended,
         counters_repaired=reconciled.counters_repaired,
         organizations=reconciled.organizations,
-        organizations_failed=reconciled.organizations_failed,
+        organizations_failed=relayed.organizations_failed + reconciled.organizations_failed,
         is_complete=relayed.is_complete and reconciled.is_complete,
         server_time=reconciled.now,
     )

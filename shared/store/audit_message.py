@@ -23,7 +23,9 @@ _Seats = Annotated[int, Field(ge=0)]
 
 class _Message(BaseModel):
     # What is stored may have more than what is published, such as the time of its purge.
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        strict=True, extra="ignore", frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Seats(_Message):
@@ -172,5 +174,6 @@ def message_from(document: Document, *, now: datetime) -> AuditMessage | Unusabl
     try:
         return AUDIT_MESSAGE.validate_python(fields)
     except ValidationError as error:
-        problems = dict.fromkeys(".".join(map(str, problem["loc"])) for problem in error.errors())
+        # A type that is not known is a problem of the whole, which has no place.
+        problems = dict.fromkeys(".".join(map(str, problem["loc"])) or "type" for problem in error.errors())
         return Unusable(document="audit event", document_path=document.path, fields=tuple(problems))

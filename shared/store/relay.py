@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from google.api_core.exceptions import RetryError
+
 from shared.rules.refusal import Unusable
 from shared.store import queries
 from shared.store.attempts import patiently
@@ -37,10 +39,14 @@ PAGE = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RelayReport:
-    """What a run did. ``events_left`` were older than two minutes when it began and are not published."""
+    """What a run did. ``events_left`` were older than two minutes when it began and are not published.
+
+    They include those that cannot be read, and documents of collections of the same name that are none of ours.
+    """
 
     events_published: int
     events_left: int
+    organizations_failed: int
     is_complete: bool
     is_topic_available: bool
 
@@ -77,7 +83,7 @@ class Relays:
                     logger.info("the audit event is gone", extra={"document": path})
                 else:
                     await self._publish([document], now=snapshot.at.now)
-        except TimeoutError as error:
+        except (RetryError, TimeoutError) as error:
             message = "an audit event could not be published and stamped in time; asking again is safe"
             raise TopicUnavailable(message) from error
 
@@ -108,6 +114,7 @@ class Relays:
         report = RelayReport(
             events_published=published,
             events_left=left,
+            organizations_failed=len(run.failed),
             is_complete=is_topic_available and run.is_complete,
             is_topic_available=is_topic_available,
         )
@@ -144,7 +151,8 @@ class Relays:
             if len(messages) == 1:
                 logger.exception("Pub/Sub refuses an audit event", extra={"event_id": messages[0].event_id})
                 return {messages[0].event_id.removesuffix(FINAL)}
-            return {event_id for message in messages for event_id in await self._send([message])}
+            middle = len(messages) // 2
+            return await self._send(messages[:middle]) | await self._send(messages[middle:])
         return set()
 
     async def _stamp(self, events: Sequence[Document], *, now: datetime) -> None:

@@ -57,7 +57,8 @@ class Topic:
         """Publish events of one organization, 1,000 at most, and wait until Pub/Sub has confirmed all of them.
 
         Raises:
-            TopicUnavailable: no confirmation in time; some, all or none were published. Asking again is safe.
+            TopicUnavailable: no confirmation, whatever the reason; some, all or none were published. Asking again is
+                safe.
             MessageRejected: Pub/Sub refuses at least one of them as it is; none was published.
         """
         request = PublishRequest(topic=self._topic, messages=[_wire(message) for message in messages])
@@ -67,11 +68,12 @@ class Topic:
         try:
             async with asyncio.timeout(self._seconds):
                 await self._client.publish(request, retry=patiently, timeout=self._seconds)
-        except (*_PASSING, TimeoutError) as error:
-            message = f"Pub/Sub did not confirm in time: {error!r}"
-            raise TopicUnavailable(message) from error
         except exceptions.InvalidArgument as error:
             raise MessageRejected(str(error)) from error
+        except (exceptions.GoogleAPIError, TimeoutError) as error:
+            # A topic that is not there, or a right that is missing, concerns every event, and somebody mends it.
+            message = f"Pub/Sub did not confirm: {error!r}"
+            raise TopicUnavailable(message) from error
 
 
 def _wire(message: AuditMessage) -> PubsubMessage:

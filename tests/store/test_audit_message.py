@@ -175,9 +175,9 @@ def test_only_a_denial_has_a_second_message(event: AuditEvent) -> None:
 
 
 UNREADABLE = [
-    pytest.param(a_grant(), {"type": "session.borrowed"}, (), id="unknown type"),
-    pytest.param(a_grant(), {"type": None}, (), id="no type"),
-    pytest.param(a_grant(), {"type": Opaque("bytes_value")}, (), id="bytes as type"),
+    pytest.param(a_grant(), {"type": "session.borrowed"}, ("type",), id="unknown type"),
+    pytest.param(a_grant(), {"type": None}, ("type",), id="no type"),
+    pytest.param(a_grant(), {"type": Opaque("bytes_value")}, ("type",), id="bytes as type"),
     pytest.param(a_grant(), {"at": "yesterday"}, ("session.acquired.at",), id="time as text"),
     pytest.param(a_grant(), {"at": datetime(2026, 1, 1)}, ("session.acquired.at",), id="time without zone"),  # noqa: DTZ001
     pytest.param(a_grant(), {"grant_number": 0}, ("session.acquired.grant_number",), id="no grant"),

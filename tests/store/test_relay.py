@@ -165,9 +165,15 @@ def relays(
     return Relays(store, topic, answer_within=policy.answer_within, run_within=run_within)
 
 
-def report(*, published: int, left: int = 0, is_complete: bool = True, is_topic_available: bool = True) -> RelayReport:
+def report(
+    *, published: int, left: int = 0, failed: int = 0, is_complete: bool = True, is_topic_available: bool = True
+) -> RelayReport:
     return RelayReport(
-        events_published=published, events_left=left, is_complete=is_complete, is_topic_available=is_topic_available
+        events_published=published,
+        events_left=left,
+        organizations_failed=failed,
+        is_complete=is_complete,
+        is_topic_available=is_topic_available,
     )
 
 
@@ -576,6 +582,24 @@ async def test_while_the_topic_does_not_answer_nothing_is_stamped_and_the_run_sa
     assert len(silent_topic.asked) == 1
 
 
+async def test_a_topic_that_is_not_there_concerns_every_event_and_the_run_says_so(
+    store: WatchedFirestore, pubsub_host: str, policy: Policy, console: firestore.Client, project: str
+) -> None:
+    # Somebody deleted it, or has not made it yet: no organization's fault, and mended by somebody.
+    trails = [Trail(console=console, policy=policy) for _ in range(2)]
+    events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
+    missing = WatchedTopic(
+        project=project, topic="not-made", emulator_host=pubsub_host, publish_within=timedelta(seconds=4)
+    )
+
+    done = await relays(store, missing, policy).relay_left_behind()
+    await missing.close()
+
+    assert done == report(published=0, left=2, is_complete=False, is_topic_available=False)
+    assert are_stamped(events) == [False, False]
+    assert len(missing.asked) == 1
+
+
 async def test_a_run_after_an_outage_of_the_topic_publishes_what_the_outage_delayed(
     store: WatchedFirestore, topic: WatchedTopic, silent_topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
@@ -609,7 +633,7 @@ async def test_an_organization_whose_stamps_cannot_be_written_holds_up_no_other(
 
     done = await relays(store, topic, policy).relay_left_behind()
 
-    assert done == report(published=1, left=1)
+    assert done == report(published=1, left=1, failed=1)
     assert are_stamped([stuck, fine]) == [False, True]
 
 
