@@ -1,4 +1,4 @@
-"""``GET /v1/usage``: who holds which seat."""
+"""``GET /v1/usage``: who holds which seat, and whether there were enough."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -6,13 +6,20 @@ from starlette.responses import Response
 from shared.edge.http import http_function
 from shared.edge.identity import identify
 from shared.edge.outcomes import answer_usage
+from shared.edge.requests import UsageQuery, parse_query
 from shared.edge.wiring import usages
 from shared.store.usage import UsageRequest
 
 
 @http_function("GET")
 async def usage(request: Request) -> Response:
-    """Report the seats of the caller's organization to its owners and admins."""
+    """Report the seats of the caller's organization, as much as the caller's role shows."""
     caller = await identify(request)
-    asked = UsageRequest(user_id=caller.user_id)
-    return answer_usage(await usages().usage(caller.organization_id, asked))
+    asked = parse_query(request, UsageQuery)
+    wanted = UsageRequest(
+        user_id=caller.user_id,
+        license_key=asked.license_key,
+        page_size=asked.page_size,
+        after=asked.page_token,
+    )
+    return answer_usage(await usages().usage(caller.organization_id, wanted))

@@ -57,14 +57,28 @@ class SessionView(_Answer):
     lease_expires_at: Time
 
 
+class ActivityView(_Answer):
+    """The last 24 hours of a license: the most seats in use at a time, and who was refused for want of a seat."""
+
+    peak_in_use: int
+    denied_users: int
+    denied_attempts: int
+
+
 class LicenseView(_Answer):
-    """One license. ``misconfigured_fields`` names what an admin has to mend before it can be used."""
+    """One license. ``share`` is ``in_use`` of ``max``; ``misconfigured_fields`` names what an admin has to mend.
+
+    ``last_24_hours`` is for owners and admins, and on the first page only.
+    """
 
     license_id: str
     name: str | None
-    max: int | None
     in_use: int
+    max: int | None
+    share: float | None
+    earliest_expiry_at: Time | None
     misconfigured_fields: list[str]
+    last_24_hours: ActivityView | None
     sessions: list[SessionView]
 
 
@@ -78,10 +92,11 @@ class OrganizationView(_Answer):
 
 
 class UsageAnswer(_Answer):
-    """Who holds which seat."""
+    """Who holds which seat. Totals are complete on every page; ``next_page_token`` of null: this is the last one."""
 
     organization: OrganizationView
     licenses: list[LicenseView]
+    next_page_token: str | None
     server_time: Time
 
 

@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from shared.edge.answers import (
     AcquireAnswer,
+    ActivityView,
     ExpiryAnswer,
     HeartbeatAnswer,
     LicenseView,
@@ -88,6 +89,7 @@ def answer_usage(answered: Answered[UsageOutcome]) -> Response:
             max=organization.max_concurrent_seats,
         ),
         licenses=[_license_view(each) for each in outcome.licenses],
+        next_page_token=outcome.next_page,
         server_time=answered.now,
     )
     return answer(body)
@@ -108,12 +110,16 @@ def answer_expire(report: ExpiryReport) -> Response:
 
 def _license_view(used: LicenseUsage) -> LicenseView:
     license_ = used.license
-    sessions = [SessionView.model_validate(session, from_attributes=True) for session in used.sessions]
+    cap = license_.max_concurrent_seats if isinstance(license_, License) else None
+    lately = used.activity
     return LicenseView(
         license_id=used.license_id,
         name=license_.name if isinstance(license_, License) else None,
-        max=license_.max_concurrent_seats if isinstance(license_, License) else None,
-        in_use=len(sessions),
+        in_use=used.in_use,
+        max=cap,
+        share=round(used.in_use / cap, 4) if cap else None,
+        earliest_expiry_at=used.earliest_expiry_at,
         misconfigured_fields=[] if isinstance(license_, License) else list(license_.fields),
-        sessions=sessions,
+        last_24_hours=None if lately is None else ActivityView.model_validate(lately, from_attributes=True),
+        sessions=[SessionView.model_validate(session, from_attributes=True) for session in used.sessions],
     )

@@ -1,12 +1,14 @@
 """Requests: their bodies, and what may be in them."""
 
-from typing import Annotated, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from shared.edge.catalogue import ApiError, Code
 from shared.rules.digest import BASE32, DIGEST_LENGTH
+from shared.store.paths import can_be_document_id
 
 MAX_BODY_BYTES = 16 * 1024
 """A longer body is refused before it is read to its end."""
@@ -14,6 +16,13 @@ MAX_BODY_BYTES = 16 * 1024
 _NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
 _Text = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_CONTROL_CHARACTERS)]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
+
+
+def _document_id(text: str) -> str:
+    if not can_be_document_id(text):
+        message = "not a page token of ours"
+        raise ValueError(message)
+    return text
 
 
 class _Body(BaseModel):
@@ -39,7 +48,18 @@ class ReleaseBody(_Body):
     session_id: _SessionId
 
 
+class UsageQuery(BaseModel):
+    """Query of ``GET /v1/usage``. ``page_token`` is what the page before gave."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    license_key: _Text | None = None
+    page_size: Annotated[int, Field(ge=1, le=500)] = 100
+    page_token: Annotated[str, AfterValidator(_document_id)] | None = None
+
+
 Body = TypeVar("Body", bound=_Body)
+Query = TypeVar("Query", bound=BaseModel)
 
 
 async def parse(request: Request, model: type[Body]) -> Body:
@@ -57,9 +77,30 @@ async def parse(request: Request, model: type[Body]) -> Body:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         if problems[0]["type"] == "json_invalid":
             raise ApiError(Code.INVALID_JSON, "the body is not valid JSON") from None
-        fields = [{"field": ".".join(map(str, each["loc"])), "problem": each["msg"]} for each in problems]
-        message = "the body does not have the expected form; details.fields says where"
-        raise ApiError(Code.INVALID_REQUEST, message, details={"fields": fields}) from None
+        raise _invalid(problems, part="body") from None
+
+
+def parse_query(request: Request, model: type[Query]) -> Query:
+    """Read the query string as the model's form. Of a parameter given twice neither is taken.
+
+    Raises:
+        ApiError: ``INVALID_REQUEST``.
+    """
+    given = request.query_params
+    twice = sorted(name for name in given if len(given.getlist(name)) > 1)
+    if twice:
+        raise _invalid([{"loc": (name,), "msg": "given more than once"} for name in twice], part="query")
+    try:
+        return model.model_validate(dict(given))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise _invalid(problems, part="query") from None
+
+
+def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:
+    fields = [{"field": ".".join(map(str, each["loc"])), "problem": each["msg"]} for each in problems]
+    message = f"the {part} does not have the expected form; details.fields says where"
+    return ApiError(Code.INVALID_REQUEST, message, details={"fields": fields})
 
 
 async def _read(request: Request) -> bytes:

@@ -76,12 +76,12 @@ CallerRefusal = OrganizationMissing | OrganizationInactive | UserMissing | UserI
 LicenseRefusal = LicenseNotFound | LicenseInactive | LicenseExpired | Misconfigured
 
 
-def refuse_caller(
+def refuse_member(
     *,
     organization: Organization | Unusable | None,
     user: User | Unusable | None,
 ) -> CallerRefusal | None:
-    """Say why this user may not hold seats in this organization, or ``None`` when nothing stands against it."""
+    """Say why this user has no say in this organization, or ``None`` for an active member of an active organization."""
     if isinstance(organization, Unusable):
         return Misconfigured(unusable=organization)
     if organization is None:
@@ -92,9 +92,18 @@ def refuse_caller(
         return Misconfigured(unusable=user)
     if user is None:
         return UserMissing()
-    if not user.is_active:
-        return UserInactive()
-    return None if user.may_hold_seats else RoleNotAllowed()
+    return None if user.is_active else UserInactive()
+
+
+def refuse_caller(
+    *,
+    organization: Organization | Unusable | None,
+    user: User | Unusable | None,
+) -> CallerRefusal | None:
+    """Say why this user may not hold seats in this organization, or ``None`` when nothing stands against it."""
+    if (refusal := refuse_member(organization=organization, user=user)) is not None:
+        return refusal
+    return None if isinstance(user, User) and user.may_hold_seats else RoleNotAllowed()
 
 
 def refuse_license(license_: License | Unusable | None, *, now: datetime) -> LicenseRefusal | None:

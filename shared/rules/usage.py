@@ -1,64 +1,106 @@
-"""Usage: who holds which seat, for those who manage them."""
+"""Usage: how many seats are in use, who holds them, and whether there were enough."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
+from shared.rules.audit import AuditType
 from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.refusal import CallerRefusal, RoleNotAllowed, Unusable, refuse_caller
+from shared.rules.refusal import CallerRefusal, LicenseNotFound, Unusable, refuse_member
 from shared.rules.session import Session, is_live
-from shared.rules.user import User
+from shared.rules.user import Role, User
+
+ACTIVITY_FOR = timedelta(hours=24)
+"""How far back the peak and the denials go."""
+
+_ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})
+
+
+class Sight(StrEnum):
+    """What a caller sees besides the totals."""
+
+    ALL = "all"
+    OWN_SESSIONS = "own sessions"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Happened:
+    """What the activity needs of one audit event. ``attempts`` only a denial has."""
+
+    type: AuditType
+    license_id: str
+    user_id: str
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Activity:
+    """The last 24 hours of one license: the most seats in use at a time, and who was refused for want of a seat."""
+
+    peak_in_use: int
+    denied_users: int
+    denied_attempts: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseUsage:
-    """One license and the live sessions that hold its seats, longest first."""
+    """One license. ``in_use`` counts live sessions; ``sessions`` are those on this page, longest first."""
 
     license_id: str
     license: License | Unusable
+    in_use: int
+    earliest_expiry_at: datetime | None
     sessions: tuple[Session, ...]
+    activity: Activity | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """The organization's seats at one instant. ``in_use`` counts live sessions only: lapsed seats are free."""
+    """The organization's seats at one instant. ``next_page`` is the session after which the next page begins."""
 
     organization: Organization
     licenses: tuple[LicenseUsage, ...]
     in_use: int
+    next_page: str | None
 
 
-UsageOutcome = Usage | CallerRefusal
+UsageOutcome = Usage | CallerRefusal | LicenseNotFound
 
 
-def refuse_viewer(
-    *, organization: Organization | Unusable | None, user: User | Unusable | None
-) -> CallerRefusal | None:
-    """Say why this user may not see who holds which seat, or ``None``: owners and admins may."""
-    if (refusal := refuse_caller(organization=organization, user=user)) is not None:
+def sight_of(*, organization: Organization | Unusable | None, user: User | Unusable | None) -> Sight | CallerRefusal:
+    """Say what this user sees: owners and admins everything, members their own, guests the totals."""
+    if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal
-    return None if isinstance(user, User) and user.may_manage_seats else RoleNotAllowed()
+    if not isinstance(user, User) or user.role is Role.GUEST:
+        return Sight.NOTHING
+    return Sight.ALL if user.may_manage_seats else Sight.OWN_SESSIONS
 
 
-def usage(
-    organization: Organization,
-    licenses: Sequence[tuple[str, License | Unusable]],
-    sessions: Sequence[Session],
-    *,
-    now: datetime,
-) -> Usage:
-    """Sort the live sessions under their licenses. A session whose license is gone counts for the organization only."""
-    live = sorted((held for held in sessions if is_live(held, now=now)), key=lambda held: held.started_at)
-    return Usage(
-        organization=organization,
-        licenses=tuple(
-            LicenseUsage(
-                license_id=license_id,
-                license=license_,
-                sessions=tuple(held for held in live if held.license_id == license_id),
-            )
-            for license_id, license_ in licenses
-        ),
-        in_use=len(live),
+def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> tuple[Session, ...]:
+    """Choose the live sessions of a license, longest first. Lapsed ones hold no seat."""
+    live = (held for held in sessions if held.license_id == license_id and is_live(held, now=now))
+    return tuple(sorted(live, key=lambda held: held.started_at))
+
+
+def activity(license_id: str, events: Sequence[Happened], *, open_now: int) -> Activity:
+    """Sum up what happened to a license. ``events`` are newest first; ``open_now`` counts its sessions not ended.
+
+    The peak is found by going back from now: before a seat was taken one less was in use, before an end one more.
+    """
+    own = [event for event in events if event.license_id == license_id]
+    in_use = peak = open_now
+    for event in own:
+        if event.type is AuditType.ACQUIRED:
+            in_use -= 1
+        elif event.type in _ENDS:
+            in_use += 1
+        peak = max(peak, in_use)
+    denials = [event for event in own if event.type is AuditType.DENIED]
+    return Activity(
+        peak_in_use=peak,
+        denied_users=len({event.user_id for event in denials}),
+        denied_attempts=sum(event.attempts for event in denials),
     )

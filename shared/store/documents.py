@@ -9,12 +9,14 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from shared.rules.audit import AuditType
 from shared.rules.denial import Attempts
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Session
+from shared.rules.usage import Happened
 from shared.rules.user import Role, User
 from shared.store.firestore import Document
 from shared.store.paths import can_be_document_id
@@ -90,6 +92,19 @@ class DenialDocument(_HandEdited):
 
     at: AwareDatetime
     details: _CountedAttempts
+
+
+class _MaybeAttempts(_HandEdited):
+    attempts: Annotated[int, Field(ge=1)] = 1
+
+
+class HappenedDocument(_HandEdited):
+    """What the activity of a license is made from, of ``organizations/{org_id}/audit_events/{event_id}``."""
+
+    type: Annotated[AuditType, Field(strict=False)]
+    license_id: str
+    user_id: str
+    details: _MaybeAttempts = _MaybeAttempts()
 
 
 class SeatUseDocument(_HandEdited):
@@ -199,3 +214,13 @@ def attempts_from(document: Document | None) -> Attempts | None:
     if isinstance(parsed, Unusable):
         return None
     return Attempts(first_at=parsed.at, number=parsed.details.attempts)
+
+
+def happened_from(document: Document) -> Happened | None:
+    """Read what happened to a seat, or ``None`` for an event about something else."""
+    parsed = _parse(HappenedDocument, document, called="audit event")
+    if isinstance(parsed, Unusable):
+        return None
+    return Happened(
+        type=parsed.type, license_id=parsed.license_id, user_id=parsed.user_id, attempts=parsed.details.attempts
+    )

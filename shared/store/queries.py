@@ -141,6 +141,34 @@ def next_to_lapse(license_id: str | None, *, now: datetime) -> Query:
     )
 
 
+def live_sessions(license_id: str | None, *, now: datetime) -> Query:
+    """The sessions that hold a seat at ``now``."""
+    return Query(
+        collection="sessions",
+        where=(*_of(license_id), ("ended_at", "==", None), ("lease_expires_at", ">", now)),
+        order_by="lease_expires_at",
+    )
+
+
+def page_of_sessions(license_id: str | None, *, user_id: str | None, limit: int, after: Cursor | None = None) -> Query:
+    """The sessions that have not ended, of one license or all, of one user or all, in the order of their ids."""
+    of_user: tuple[tuple[str, Comparison, Plain], ...] = () if user_id is None else (("user_id", "==", user_id),)
+    where = (*_of(license_id), *of_user, *open_sessions().where)
+    return Query(collection="sessions", where=where, limit=limit, after=after)
+
+
+def events_since(since: datetime, *, license_id: str | None, limit: int) -> Query:
+    """What happened since then to one license or to all, newest first."""
+    return Query(
+        collection="audit_events",
+        where=(*_of(license_id), ("at", ">", since)),
+        order_by="at",
+        last_first=True,
+        limit=limit,
+        only_fields=("type", "license_id", "user_id", "details.attempts"),
+    )
+
+
 def lapsed_everywhere(shard: int, *, now: datetime, limit: int | None = None) -> Query:
     """The open sessions of all organizations whose lease has run out, longest ago first; one shard of them."""
     return Query(
@@ -195,6 +223,10 @@ def every_query() -> Iterator[Query]:
         yield open_sessions(license_id)
         yield lapsed_sessions(license_id, now=now, limit=1)
         yield next_to_lapse(license_id, now=now)
+        yield live_sessions(license_id, now=now)
+        yield events_since(now, license_id=license_id, limit=1)
+        for user_id in (None, "user"):
+            yield page_of_sessions(license_id, user_id=user_id, limit=1)
 
 
 def _of(license_id: str | None) -> tuple[tuple[str, Comparison, Plain], ...]:

@@ -1,28 +1,47 @@
-"""Usage in the store: what the organization's owners and admins see, all of one instant."""
+"""Usage in the store: who holds which seat and whether there were enough, all of one instant."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from google.api_core.exceptions import RetryError
 from google.api_core.retry_async import AsyncRetry, if_exception_type
 
+from shared.rules.acquire import earliest_expiry
 from shared.rules.organization import Organization
+from shared.rules.refusal import LicenseNotFound
 from shared.rules.session import Session
-from shared.rules.usage import UsageOutcome, refuse_viewer, usage
+from shared.rules.usage import (
+    ACTIVITY_FOR,
+    Happened,
+    LicenseUsage,
+    Sight,
+    Usage,
+    UsageOutcome,
+    activity,
+    on_page,
+    sight_of,
+)
 from shared.store import queries
-from shared.store.documents import license_from, organization_from, session_from, user_from
+from shared.store.documents import happened_from, license_from, organization_from, session_from, user_from
 from shared.store.errors import StoreUnavailable
-from shared.store.firestore import Firestore
+from shared.store.firestore import Document, Firestore, Instant
 from shared.store.groups import Answered
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 
+MAX_EVENTS = 5_000
+"""Events of the last 24 hours that are summed up at most: of a busier organization the latest so many."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UsageRequest:
-    """The caller asks who holds which seat."""
+    """The caller asks who holds which seat: of every license or of the one with this key, a page of sessions."""
 
     user_id: str
+    license_key: str | None
+    page_size: int
+    after: str | None
 
 
 class Usages:
@@ -34,7 +53,9 @@ class Usages:
         self._policy = policy
 
     async def usage(self, organization_id: str, request: UsageRequest) -> Answered[UsageOutcome]:
-        """Report the organization's seats; reads every license and every open session.
+        """Report the organization's seats, all of one instant.
+
+        Reads every license, a page of sessions and, on the first page, the audit events of the last 24 hours.
 
         Raises:
             StoreUnavailable: Firestore did not answer until the deadline.
@@ -57,19 +78,76 @@ class Usages:
         at = snapshot.at
         organization = organization_from(snapshot.documents[paths.organization])
         user = user_from(snapshot.documents[paths.user(request.user_id)])
-        if (refusal := refuse_viewer(organization=organization, user=user)) is not None:
-            return Answered(outcome=refusal, now=at.now)
+        sight = sight_of(organization=organization, user=user)
+        if not isinstance(sight, Sight):
+            return Answered(outcome=sight, now=at.now)
         assert isinstance(organization, Organization)  # noqa: S101 the refusal leaves nothing else; for the type checker
-        licenses, sessions = await asyncio.gather(
-            self._firestore.select(paths.organization, queries.all_licenses(), at=at),
-            self._firestore.select(paths.organization, queries.open_sessions(), at=at),
+        key = request.license_key
+        wanted = queries.all_licenses() if key is None else queries.licenses_with_key(key)
+        licenses = await self._firestore.select(paths.organization, wanted, at=at)
+        if key is not None and not licenses:
+            return Answered(outcome=LicenseNotFound(), now=at.now)
+        only = licenses[0].document_id if key is not None and len(licenses) == 1 else None
+        in_use, page, events = await asyncio.gather(
+            self._firestore.count(paths.organization, queries.live_sessions(None, now=at.now), at=at),
+            self._page(paths, request, sight, only, at),
+            self._events(paths, request, sight, only, at),
         )
-        lease_for = self._policy.default_lease_for
-        parsed = [(document.document_id, license_from(document, default_lease_for=lease_for)) for document in licenses]
-        report = usage(
-            organization,
-            [(license_id, license_) for license_id, license_ in parsed if license_ is not None],
-            [session for document in sessions if isinstance(session := session_from(document), Session)],
-            now=at.now,
+        sessions = [session for document in page if isinstance(session := session_from(document), Session)]
+        used = await asyncio.gather(*(self._license(paths, each, sessions, events, at) for each in licenses))
+        report = Usage(
+            organization=organization,
+            licenses=tuple(used),
+            in_use=in_use,
+            next_page=page[-1].document_id if len(page) == request.page_size else None,
         )
         return Answered(outcome=report, now=at.now)
+
+    async def _page(
+        self, paths: OrganizationPaths, request: UsageRequest, sight: Sight, only: str | None, at: Instant
+    ) -> list[Document]:
+        if sight is Sight.NOTHING:
+            return []
+        query = queries.page_of_sessions(
+            only,
+            user_id=request.user_id if sight is Sight.OWN_SESSIONS else None,
+            limit=request.page_size,
+            after=None if request.after is None else queries.Cursor(path=paths.session(request.after)),
+        )
+        return await self._firestore.select(paths.organization, query, at=at)
+
+    async def _events(
+        self, paths: OrganizationPaths, request: UsageRequest, sight: Sight, only: str | None, at: Instant
+    ) -> list[Happened] | None:
+        """What happened lately: for those who decide about seats, and once, not for every page."""
+        if sight is not Sight.ALL or request.after is not None:
+            return None
+        query = queries.events_since(at.now - ACTIVITY_FOR, license_id=only, limit=MAX_EVENTS)
+        documents = await self._firestore.select(paths.organization, query, at=at)
+        return [event for document in documents if (event := happened_from(document)) is not None]
+
+    async def _license(
+        self,
+        paths: OrganizationPaths,
+        document: Document,
+        sessions: Sequence[Session],
+        events: Sequence[Happened] | None,
+        at: Instant,
+    ) -> LicenseUsage:
+        license_id = document.document_id
+        license_ = license_from(document, default_lease_for=self._policy.default_lease_for)
+        assert license_ is not None  # noqa: S101 there is a document; for the type checker
+        in_use, open_now, first = await asyncio.gather(
+            self._firestore.count(paths.organization, queries.live_sessions(license_id, now=at.now), at=at),
+            self._firestore.count(paths.organization, queries.open_sessions(license_id), at=at),
+            self._firestore.select(paths.organization, queries.next_to_lapse(license_id, now=at.now), at=at),
+        )
+        holders = [session for each in first if isinstance(session := session_from(each), Session)]
+        return LicenseUsage(
+            license_id=license_id,
+            license=license_,
+            in_use=in_use,
+            earliest_expiry_at=earliest_expiry(holders, now=at.now),
+            sessions=on_page(sessions, license_id=license_id, now=at.now),
+            activity=None if events is None else activity(license_id, events, open_now=open_now),
+        )

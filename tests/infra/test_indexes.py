@@ -66,7 +66,10 @@ def _name(query: Query) -> str:
 
 @pytest.mark.parametrize("query", COMPOUND, ids=_name)
 def test_every_query_over_several_fields_has_its_index(query: Query) -> None:
-    assert any(index.serves(query) for index in INDEXES)
+    # Nothing but equalities, in the order of the documents' names: Firestore merges the built-in indexes.
+    has_index = any(index.serves(query) for index in INDEXES)
+
+    assert has_index or not _ordered(query)
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: "-".join(name for name, _ in index.fields))

@@ -1,48 +1,52 @@
-"""Usage: who may see it, and what counts."""
+"""Usage: who sees what, who holds a seat, and whether there were enough."""
 
 from dataclasses import replace
 
 import pytest
 
+from shared.rules.audit import AuditType
 from shared.rules.organization import Organization
 from shared.rules.refusal import (
     CallerRefusal,
     Misconfigured,
     OrganizationInactive,
     OrganizationMissing,
-    RoleNotAllowed,
     Unusable,
     UserInactive,
     UserMissing,
 )
 from shared.rules.session import EndReason, ended
-from shared.rules.usage import LicenseUsage, Usage, refuse_viewer, usage
+from shared.rules.usage import Activity, Happened, Sight, activity, on_page, sight_of
 from shared.rules.user import Role, User
-from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_license, a_session, a_user, an_organization
+from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_session, a_user, an_organization
 
 
-@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
-def test_owners_and_admins_may_see_who_holds_which_seat(role: Role) -> None:
+@pytest.mark.parametrize(
+    ("role", "sight"),
+    [
+        (Role.OWNER, Sight.ALL),
+        (Role.ADMIN, Sight.ALL),
+        (Role.MEMBER, Sight.OWN_SESSIONS),
+        (Role.GUEST, Sight.NOTHING),
+    ],
+)
+def test_a_role_decides_what_is_seen_besides_the_totals(role: Role, sight: Sight) -> None:
     user = a_user(role=role)
 
-    refusal = refuse_viewer(organization=an_organization(), user=user)
+    seen = sight_of(organization=an_organization(), user=user)
 
-    assert refusal is None
+    assert seen is sight
 
 
 @pytest.mark.parametrize(
     ("organization", "user", "refused"),
     [
-        pytest.param(an_organization(), a_user(role=Role.MEMBER), RoleNotAllowed(), id="member"),
-        pytest.param(an_organization(), a_user(role=Role.GUEST), RoleNotAllowed(), id="guest"),
         pytest.param(
-            an_organization(),
-            replace(a_user(role=Role.OWNER), is_active=False),
-            UserInactive(),
-            id="inactive owner",
+            an_organization(), replace(a_user(role=Role.OWNER), is_active=False), UserInactive(), id="inactive owner"
         ),
         pytest.param(an_organization(), None, UserMissing(), id="user missing"),
         pytest.param(an_organization(), UNUSABLE, Misconfigured(unusable=UNUSABLE), id="user misconfigured"),
+        pytest.param(UNUSABLE, a_user(), Misconfigured(unusable=UNUSABLE), id="organization misconfigured"),
         pytest.param(None, a_user(role=Role.OWNER), OrganizationMissing(), id="organization missing"),
         pytest.param(
             replace(an_organization(), is_active=False),
@@ -50,87 +54,101 @@ def test_owners_and_admins_may_see_who_holds_which_seat(role: Role) -> None:
             OrganizationInactive(),
             id="organization inactive",
         ),
-        pytest.param(
-            UNUSABLE, a_user(role=Role.OWNER), Misconfigured(unusable=UNUSABLE), id="organization misconfigured"
-        ),
     ],
 )
-def test_nobody_else_may_see_who_holds_which_seat(
+def test_who_is_no_active_member_of_an_active_organization_sees_nothing_at_all(
     organization: Organization | Unusable | None, user: User | Unusable | None, refused: CallerRefusal
 ) -> None:
     viewer = user
 
-    refusal = refuse_viewer(organization=organization, user=viewer)
+    refusal = sight_of(organization=organization, user=viewer)
 
     assert refusal == refused
-
-
-def test_each_license_shows_the_sessions_that_hold_its_seats() -> None:
-    organization, cad, render = an_organization(), a_license("cad"), a_license("render")
-    ann, ben = a_session("ann", license_id="cad"), a_session("ben", license_id="render")
-
-    seen = usage(organization, [("cad", cad), ("render", render)], [ann, ben], now=NOW)
-
-    assert seen == Usage(
-        organization=organization,
-        licenses=(
-            LicenseUsage(license_id="cad", license=cad, sessions=(ann,)),
-            LicenseUsage(license_id="render", license=render, sessions=(ben,)),
-        ),
-        in_use=2,
-    )
 
 
 def test_who_holds_a_seat_longest_comes_first() -> None:
     first, last = a_session("zoe", started_at=NOW - INSTANT), a_session("ann", started_at=NOW)
 
-    seen = usage(an_organization(), [("cad", a_license())], [last, first], now=NOW)
+    shown = on_page([last, first], license_id="cad", now=NOW)
 
-    assert seen.licenses[0].sessions == (first, last)
+    assert shown == (first, last)
+
+
+def test_a_license_shows_its_own_sessions_only() -> None:
+    own, other = a_session("ann", license_id="cad"), a_session("ben", license_id="render")
+
+    shown = on_page([own, other], license_id="cad", now=NOW)
+
+    assert shown == (own,)
 
 
 def test_a_lapsed_session_holds_no_seat_from_the_very_instant_its_lease_expires() -> None:
     lapsed, live = a_session("ann"), a_session("ben", started_at=NOW + INSTANT)
 
-    seen = usage(an_organization(), [("cad", a_license())], [lapsed, live], now=NOW + LEASE)
+    shown = on_page([lapsed, live], license_id="cad", now=NOW + LEASE)
 
-    assert seen.licenses[0].sessions == (live,)
-    assert seen.in_use == 1
+    assert shown == (live,)
 
 
 def test_an_ended_session_holds_no_seat() -> None:
     released = ended(a_session(), reason=EndReason.RELEASED, now=NOW)
 
-    seen = usage(an_organization(), [("cad", a_license())], [released], now=NOW)
+    shown = on_page([released], license_id="cad", now=NOW)
 
-    assert seen.licenses[0].sessions == ()
-    assert seen.in_use == 0
-
-
-def test_a_license_without_sessions_is_shown_empty() -> None:
-    organization = an_organization()
-
-    seen = usage(organization, [("cad", a_license())], [], now=NOW)
-
-    assert seen == Usage(
-        organization=organization,
-        licenses=(LicenseUsage(license_id="cad", license=a_license(), sessions=()),),
-        in_use=0,
-    )
+    assert shown == ()
 
 
-def test_a_misconfigured_license_still_shows_who_holds_its_seats() -> None:
-    session = a_session()
-
-    seen = usage(an_organization(), [("cad", UNUSABLE)], [session], now=NOW)
-
-    assert seen.licenses == (LicenseUsage(license_id="cad", license=UNUSABLE, sessions=(session,)),)
+# Activity. Events come newest first: the lists below are read from the right.
 
 
-def test_a_session_whose_license_is_gone_counts_for_the_organization_only() -> None:
-    orphan = a_session(license_id="removed")
+def happened(kind: AuditType, user_id: str = "ann", *, license_id: str = "cad", attempts: int = 1) -> Happened:
+    return Happened(type=kind, license_id=license_id, user_id=user_id, attempts=attempts)
 
-    seen = usage(an_organization(), [("cad", a_license("cad"))], [orphan], now=NOW)
 
-    assert seen.licenses[0].sessions == ()
-    assert seen.in_use == 1
+TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
+    happened(kind)
+    for kind in (AuditType.ACQUIRED, AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED, AuditType.DENIED)
+)
+
+
+@pytest.mark.parametrize(
+    ("events", "open_now", "peak"),
+    [
+        ([], 0, 0),
+        ([], 3, 3),
+        ([TAKEN, TAKEN], 2, 2),
+        ([RELEASED, TAKEN], 0, 1),
+        ([RELEASED, EXPIRED, REVOKED], 2, 5),
+        ([TAKEN, RELEASED, TAKEN, RELEASED], 4, 4),
+        ([RELEASED, TAKEN, RELEASED, TAKEN], 4, 5),
+        ([RELEASED, RELEASED, TAKEN, TAKEN, TAKEN], 1, 3),
+        ([DENIED, DENIED], 1, 1),
+    ],
+)
+def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[Happened], open_now: int, peak: int) -> None:
+    lately = activity("cad", events, open_now=open_now)
+
+    assert lately.peak_in_use == peak
+
+
+def test_people_are_counted_once_however_often_they_tried() -> None:
+    events = [
+        happened(AuditType.DENIED, "ann", attempts=3),
+        happened(AuditType.DENIED, "ben"),
+        happened(AuditType.DENIED, "ann", attempts=2),
+    ]
+
+    lately = activity("cad", events, open_now=0)
+
+    assert lately == Activity(peak_in_use=0, denied_users=2, denied_attempts=6)
+
+
+def test_another_licenses_events_do_not_count() -> None:
+    events = [
+        happened(AuditType.RELEASED, license_id="render"),
+        happened(AuditType.DENIED, license_id="render"),
+    ]
+
+    lately = activity("cad", events, open_now=1)
+
+    assert lately == Activity(peak_in_use=1, denied_users=0, denied_attempts=0)

@@ -38,8 +38,8 @@ class Client:
     async def release(self, session_id: str) -> httpx.Response:
         return await self.post("release", json={"session_id": session_id})
 
-    async def usage(self) -> httpx.Response:
-        return await self.http.get(self.urls["usage"], headers=self._headers)
+    async def usage(self, **query: Any) -> httpx.Response:  # noqa: ANN401 as above
+        return await self.http.get(self.urls["usage"], headers=self._headers, params=query)
 
     async def post(self, function: str, **request: Any) -> httpx.Response:  # noqa: ANN401 as above
         return await self.http.post(
