@@ -120,6 +120,7 @@ class ReconcileAnswer(_Answer):
     events_published: int
     events_left: int
     sessions_ended: int
+    ends_reported: int
     counters_repaired: int
     organizations: int
     organizations_failed: int

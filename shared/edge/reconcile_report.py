@@ -14,6 +14,7 @@ def answer_reconcile(relayed: RelayReport, reconciled: ReconcileReport) -> Respo
         events_published=relayed.events_published,
         events_left=relayed.events_left,
         sessions_ended=reconciled.sessions_ended,
+        ends_reported=reconciled.ends_reported,
         counters_repaired=reconciled.counters_repaired,
         organizations=reconciled.organizations,
         organizations_failed=relayed.organizations_failed + reconciled.organizations_failed,

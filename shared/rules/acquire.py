@@ -8,7 +8,16 @@ from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import CallerRefusal, LicenseRefusal, Misconfigured, Unusable, refuse_caller, refuse_license
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import EndReason, Session, ended, is_live, is_open, session_id_of
+from shared.rules.session import (
+    EndReason,
+    Session,
+    ended,
+    is_ended_by_hand,
+    is_live,
+    is_open,
+    revoked_by_hand,
+    session_id_of,
+)
 from shared.rules.user import User
 
 
@@ -37,12 +46,16 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Granted:
-    """A seat was taken. ``replaced`` is the lapsed tenure of the same device that ends with it, if there was one."""
+    """A seat was taken. ``replaced`` is the lapsed tenure of the same device that ends with it, if there was one.
+
+    ``ended_by_hand`` is its last tenure if somebody ended that in the console and nobody has reported it yet.
+    """
 
     session: Session
     license: License
     in_use: int
     replaced: Session | None
+    ended_by_hand: Session | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,6 +126,7 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
         license=license_,
         in_use=in_license + 1,
         replaced=None if lapsed is None else ended(lapsed, reason=EndReason.EXPIRED, now=now),
+        ended_by_hand=revoked_by_hand(before) if before is not None and is_ended_by_hand(before) else None,
     )
 
 

@@ -11,6 +11,9 @@ from shared.rules.session import EndReason, Session
 SYSTEM = "system"
 """The actor of what no person asked for: a lease that ran out, a counter that was repaired."""
 
+CONSOLE = "console"
+"""The actor of what somebody did by hand in the Firebase console, who is not known to us."""
+
 Detail = str | int | bool | None | datetime | Mapping[str, "Detail"] | Sequence[Mapping[str, "Detail"]]
 
 

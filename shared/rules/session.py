@@ -70,3 +70,13 @@ def is_live(session: Session, *, now: datetime) -> bool:
 def ended(session: Session, *, reason: EndReason, now: datetime) -> Session:
     """End the session. Its seat is free from ``now`` on, or has been since the lease ran out."""
     return replace(session, ended_at=now, end_reason=reason)
+
+
+def is_ended_by_hand(session: Session) -> bool:
+    """Whether somebody wrote an end into the document, which gives no reason: the functions always give one."""
+    return session.ended_at is not None and session.end_reason is None
+
+
+def revoked_by_hand(session: Session) -> Session:
+    """Give an end by hand its reason: whoever may edit the document is an admin."""
+    return replace(session, end_reason=EndReason.REVOKED_BY_ADMIN)

@@ -90,7 +90,7 @@ class _Event(_Message):
     schema_version: Literal[1] = SCHEMA_VERSION
     event_id: Annotated[str, Field(description="Names what happened: of two messages with one id, ignore the second.")]
     at: Annotated[Time, Field(description="When it happened, by the database's clock.")]
-    actor: Annotated[str, Field(description="The user who did it, or `system`.")]
+    actor: Annotated[str, Field(description="The user who did it, `system`, or `console` for an edit by hand.")]
     organization_id: str
 
 

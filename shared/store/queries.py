@@ -16,6 +16,9 @@ _Operator = query_types.StructuredQuery.FieldFilter.Operator
 _Direction = query_types.StructuredQuery.Direction
 _AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
 
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+"""Every time is later: a field that is later than this holds a time."""
+
 Comparison = Literal["==", "!=", "<=", ">"]
 _OPERATORS = {
     "==": _Operator.EQUAL,
@@ -185,6 +188,17 @@ def open_everywhere(*, limit: int) -> Query:
     return Query(collection="sessions", everywhere=True, where=(("ended_at", "==", None),), limit=limit)
 
 
+def ended_by_hand(*, limit: int) -> Query:
+    """The sessions of all organizations that somebody ended in the console, of whom nobody has said so yet."""
+    return Query(
+        collection="sessions",
+        everywhere=True,
+        where=(("end_reason", "==", None), ("ended_at", ">", _EPOCH)),
+        order_by="ended_at",
+        limit=limit,
+    )
+
+
 def counters_in_use(*, limit: int) -> Query:
     """The counters of all organizations that say that seats are in use, or that are no numbers."""
     return Query(
@@ -217,6 +231,7 @@ def every_query() -> Iterator[Query]:
     yield last_grant()
     yield lapsed_everywhere(0, now=now)
     yield open_everywhere(limit=1)
+    yield ended_by_hand(limit=1)
     yield counters_in_use(limit=1)
     yield unpublished_events(before=now)
     for license_id in (None, "license"):

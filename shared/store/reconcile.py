@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from shared.rules.audit import SYSTEM
+from shared.rules.audit import CONSOLE, SYSTEM, ended
 from shared.rules.reconcile import reconcile
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import Session
+from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
 from shared.store import queries
 from shared.store.attempts import patiently
 from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
-from shared.store.encoding import audit_event_write, document_write, seat_use_fields
+from shared.store.encoding import audit_event_write, document_write, end_write, seat_use_fields
 from shared.store.endings import Ending, ending_writes
 from shared.store.evidence import recount
 from shared.store.firestore import Document, Firestore, Instant
@@ -37,9 +37,10 @@ PAGE = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReconcileReport:
-    """What a run did."""
+    """What a run did. ``ends_reported`` were made by hand in the console."""
 
     sessions_ended: int
+    ends_reported: int
     counters_repaired: int
     organizations: int
     organizations_failed: int
@@ -50,6 +51,7 @@ class ReconcileReport:
 class _ReconcileRun(Run):
     def __init__(self, within: timedelta) -> None:
         super().__init__(within)
+        self.reported = 0
         self.counted: set[str] = set()
         self.repaired: set[str] = set()
 
@@ -71,6 +73,15 @@ class Reconciliations:
         """
         run = _ReconcileRun(self._run_within)
         start = await self._firestore.now()
+        # First, because the counters never knew of these ends: they are compared below.
+        async for sessions in walk(self._firestore, queries.ended_by_hand(limit=PAGE)):
+            await each_organization(
+                by_organization(sessions, collection="sessions"),
+                lambda paths, found: self._report_ends(paths, found, run),
+                at_once=MAX_ORGANIZATIONS,
+            )
+            if not run.is_complete:
+                break
         async for sessions in walk(self._firestore, queries.open_everywhere(limit=PAGE)):
             await self._review_each(by_organization(sessions, collection="sessions"), run)
             if not run.is_complete:
@@ -81,6 +92,27 @@ class Reconciliations:
             if not run.is_complete:
                 break
         return self._report(run, now=start.now)
+
+    async def _report_ends(self, paths: OrganizationPaths, found: Sequence[Document], run: _ReconcileRun) -> None:
+        """Give ends by hand their reason, and report them."""
+        if not run.may_begin():
+            return
+        patient = patiently(within=self._policy.answer_within)
+        with run.apart(paths):
+            run.reported += await patient(self._report_ends_once)(paths, [document.path for document in found])
+
+    async def _report_ends_once(self, paths: OrganizationPaths, session_paths: Sequence[str]) -> int:
+        snapshot = await self._firestore.read(session_paths)
+        writes: list[Write] = []
+        for document in filter(None, snapshot.documents.values()):
+            session = session_from(document)
+            if isinstance(session, Session) and is_ended_by_hand(session):
+                revoked = revoked_by_hand(session)
+                writes.append(end_write(document, revoked, self._policy.retention))
+                writes.append(audit_event_write(ended(revoked, actor=CONSOLE), paths, self._policy.retention))
+        if writes:
+            await self._firestore.commit(writes)
+        return len(writes) // 2
 
     async def _review_each(self, sessions: Mapping[OrganizationPaths, Sequence[Document]], run: _ReconcileRun) -> None:
         await each_organization(
@@ -94,8 +126,7 @@ class Reconciliations:
         patient = patiently(within=self._policy.answer_within)
         with run.apart(paths):
             if sessions:
-                ended = await patient(self._end_where_the_right_is_gone)(paths, sessions)
-                run.ended[organization_id] += ended
+                run.ended[organization_id] += await patient(self._end_where_the_right_is_gone)(paths, sessions)
             if organization_id not in run.counted:
                 run.counted.add(organization_id)
                 if await patient(self._repair)(paths):
@@ -129,15 +160,15 @@ class Reconciliations:
                 continue
             if session.license_id not in licenses or session.user_id not in users:
                 continue  # edited by hand between the two reads: the next run knows it
-            ended = reconcile(
+            ending = reconcile(
                 session,
                 organization=organization,
                 user=user_from(stored[paths.user(session.user_id)]),
                 license_=parsed[session.license_id],
                 now=now,
             )
-            if ended is not None:
-                endings.append(Ending(session=ended, document=document, actor=SYSTEM))
+            if ending is not None:
+                endings.append(Ending(session=ending, document=document, actor=SYSTEM))
         if endings:
             await self._firestore.commit(ending_writes(endings, paths, self._policy.retention))
         return len(endings)
@@ -175,6 +206,7 @@ class Reconciliations:
     def _report(self, run: _ReconcileRun, *, now: datetime) -> ReconcileReport:
         report = ReconcileReport(
             sessions_ended=run.ended.total(),
+            ends_reported=run.reported,
             counters_repaired=len(run.repaired),
             organizations=len(run.counted),
             organizations_failed=len(run.failed),

@@ -16,7 +16,7 @@ from shared.rules.acquire import (
     Standing,
     acquire,
 )
-from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired
+from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, Detail, acquired
 from shared.rules.audit import ended as audit_ended
 from shared.rules.denial import Attempts, CapReached, Denied, denial_name, denied, limit_of
 from shared.rules.license import License
@@ -118,6 +118,9 @@ class SeatDraft:
         if isinstance(outcome, Granted):
             if outcome.replaced is not None:
                 self._end(outcome.replaced)
+            if outcome.ended_by_hand is not None:
+                # Told before the new tenure takes its document. The counters never knew of this end: they are compared.
+                self._events.append(audit_ended(outcome.ended_by_hand, actor=CONSOLE))
             self._changes[outcome.session.license_id] += 1
             self._granted += 1
             self._sessions[outcome.session.session_id] = outcome.session

@@ -93,6 +93,7 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
     assert everywhere == {
         ("sessions", ("expiry_shard", "ended_at", "lease_expires_at")),
         ("sessions", ("ended_at",)),
+        ("sessions", ("end_reason", "ended_at")),
         ("usage", ("total",)),
         ("audit_events", ("published_at", "at")),
     }

@@ -1,0 +1,109 @@
+"""A session that somebody ended in the console has revoked it: seat, counters and trail follow by themselves."""
+
+from datetime import UTC, datetime, timedelta
+
+from google.cloud import firestore
+
+from shared.rules.acquire import Device, Granted
+from shared.rules.heartbeat import SessionOver
+from shared.store.acquire import AcquireRequest, Acquires
+from shared.store.heartbeat import HeartbeatRequest, Heartbeats
+from shared.store.policy import Policy
+from shared.store.reconcile import Reconciliations
+from tests.store.conftest import WatchedFirestore
+from tests.support.tenant import Tenant
+
+
+async def held(store: WatchedFirestore, policy: Policy, tenant: Tenant, user_id: str = "m0") -> str:
+    device = Device(hardware_id="d", ip_address=None, user_agent=None)
+    request = AcquireRequest(user_id=user_id, license_key=tenant.license_key, device=device)
+    answered = await Acquires(store, policy).acquire(tenant.organization_id, request)
+    assert isinstance(answered.outcome, Granted)
+    return answered.outcome.session.session_id
+
+
+def end_by_hand(tenant: Tenant, session_id: str) -> datetime:
+    ended_at = datetime.now(UTC)
+    tenant.session(session_id).update({"ended_at": ended_at})
+    return ended_at
+
+
+async def reconcile(store: WatchedFirestore, policy: Policy) -> tuple[int, int]:
+    report = await Reconciliations(store, policy, run_within=timedelta(minutes=1)).reconcile()
+    return report.ends_reported, report.counters_repaired
+
+
+async def test_its_seat_is_free_at_once_and_its_client_learns_that_it_is_over(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=1)
+    session_id = await held(store, policy, tenant)
+    end_by_hand(tenant, session_id)
+
+    await held(store, policy, tenant, "m1")
+    beat = HeartbeatRequest(user_id="m0", session_id=session_id)
+    answered = await Heartbeats(store, policy).heartbeat(tenant.organization_id, beat)
+
+    assert answered.outcome == SessionOver(reason=None)
+    assert tenant.counters()["total"] == 1
+
+
+async def test_the_scheduled_function_reports_it_and_takes_the_counters_anew(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    session_id = await held(store, policy, tenant)
+    await held(store, policy, tenant, "m1")
+    ended_at = end_by_hand(tenant, session_id)
+
+    told = await reconcile(store, policy)
+
+    assert told == (1, 1)
+    (event,) = tenant.events("session.revoked")
+    assert (event["session_id"], event["actor"], event["at"]) == (session_id, "console", ended_at)
+    assert event["details"]["reason"] == "revoked_by_admin"
+    assert tenant.session(session_id).get().get("end_reason") == "revoked_by_admin"
+    assert tenant.session(session_id).get().get("purge_at") == ended_at + policy.retention.sessions_for
+    assert tenant.counters()["total"] == 1
+
+
+async def test_it_is_reported_once(store: WatchedFirestore, console: firestore.Client, policy: Policy) -> None:
+    tenant = Tenant.create(console)
+    end_by_hand(tenant, await held(store, policy, tenant))
+
+    told = [await reconcile(store, policy), await reconcile(store, policy)]
+
+    assert told == [(1, 1), (0, 0)]
+    assert len(tenant.events("session.revoked")) == 1
+
+
+async def test_a_device_that_takes_a_seat_again_reports_it_first(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    session_id = await held(store, policy, tenant)
+    ended_at = end_by_hand(tenant, session_id)
+
+    again = await held(store, policy, tenant)
+    told = await reconcile(store, policy)
+
+    assert again == session_id
+    (event,) = tenant.events("session.revoked")
+    assert (event["at"], event["actor"]) == (ended_at, "console")
+    assert len(tenant.events("session.acquired")) == 2
+    assert told == (0, 1)
+    assert tenant.counters()["total"] == 1
+
+
+async def test_a_session_that_the_functions_ended_is_not_reported_again(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    session_id = await held(store, policy, tenant)
+    tenant.user("m0").delete()
+    await reconcile(store, policy)
+
+    told = await reconcile(store, policy)
+
+    assert told == (0, 0)
+    assert [event["session_id"] for event in tenant.events("session.revoked")] == [session_id]
