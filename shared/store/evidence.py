@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from shared.rules.seat_use import SeatUse
@@ -10,10 +10,16 @@ from shared.rules.session import Session
 from shared.store import queries
 from shared.store.documents import session_from
 from shared.store.firestore import Document, Firestore, Instant
-from shared.store.paths import OrganizationPaths
+from shared.store.paths import OrganizationPaths, can_be_document_id
 
 Scope = str | None
 """Whose seats: a license's (its id), or the whole organization's (``None``)."""
+
+NO_LICENSE = "/"
+"""What sessions count under whose license is no license: a name that none can have."""
+
+MAX_GRANTS = 2**53
+"""More than any organization can grant; a higher number is somebody's slip."""
 
 MAX_LAPSED = 200
 """Lapsed sessions ended in one commit at most; when more stand in the way, the next commit ends more."""
@@ -67,8 +73,19 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: Instant
         firestore.select(paths.organization, queries.seats_held(), at=at),
         firestore.select(paths.organization, queries.last_grant(), at=at),
     )
-    held = Counter(str(document.fields.get("license_id")) for document in documents)
-    return SeatUse(by_license=held, grants=last[0].fields["grant_number"] if last else 0)
+    held = Counter(_counted_under(document.fields.get("license_id")) for document in documents)
+    return SeatUse(by_license=held, grants=latest_grant(last))
+
+
+def latest_grant(events: Iterable[Document]) -> int:
+    """The highest number of a grant among these events, highest first. A number that somebody edited may be none."""
+    numbers = (event.fields.get("grant_number") for event in events)
+    return next((number for number in numbers if type(number) is int and 0 < number < MAX_GRANTS), 0)
+
+
+def _counted_under(license_id: object) -> str:
+    """Where a session counts. One whose license is none counts for the organization: its seat is in use as well."""
+    return license_id if isinstance(license_id, str) and can_be_document_id(license_id) else NO_LICENSE
 
 
 def agrees(use: SeatUse, evidence: Mapping[Scope, Evidence]) -> bool:

@@ -19,7 +19,7 @@ from shared.store.attempts import patiently
 from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
 from shared.store.encoding import audit_event_write, document_write, end_write, seat_use_fields
 from shared.store.endings import Ending, ending_writes
-from shared.store.evidence import recount
+from shared.store.evidence import latest_grant, recount
 from shared.store.firestore import Document, Firestore, Instant
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
@@ -200,8 +200,7 @@ class Reconciliations:
             self._firestore.count(paths.organization, queries.open_sessions(), at=at),
             self._firestore.select(paths.organization, queries.last_grant(), at=at),
         )
-        granted = latest[0].fields["grant_number"] if latest else 0
-        return held == use.total and granted <= use.grants
+        return held == use.total and latest_grant(latest) <= use.grants
 
     def _report(self, run: _ReconcileRun, *, now: datetime) -> ReconcileReport:
         report = ReconcileReport(

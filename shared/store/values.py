@@ -25,6 +25,19 @@ class Opaque:
     kind: str
 
 
+def is_opaque(value: object) -> bool:
+    """Whether there is anything in a decoded value that cannot be encoded again."""
+    match value:
+        case Opaque():
+            return True
+        case Mapping():
+            return any(map(is_opaque, value.values()))
+        case list():
+            return any(map(is_opaque, value))
+        case _:
+            return False
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

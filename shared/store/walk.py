@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.queries import Cursor, Query
-from shared.store.values import Opaque
+from shared.store.values import is_opaque
 
 
 def next_page(query: Query, page: Sequence[Document]) -> Query | None:
@@ -13,8 +13,9 @@ def next_page(query: Query, page: Sequence[Document]) -> Query | None:
     if query.limit is None or len(page) < query.limit:
         return None
     value = None if query.order_by is None else page[-1].fields.get(query.order_by)
-    if isinstance(value, Opaque):
-        return None  # bytes or a place where a number should be: somebody's slip, sorted behind everything that is ours
+    if is_opaque(value):
+        # Bytes or a place where a number should be: somebody's slip, sorted behind everything that is ours.
+        return None
     return replace(query, after=Cursor(path=page[-1].path, value=value))
 
 

@@ -32,13 +32,14 @@ def own_project() -> str:
 
 @pytest.fixture(scope="module")
 def own_servers(start_server: StartFunction, own_project: str, pubsub_host: str) -> Iterator[list[Process]]:
-    """The function under test, the same without a topic that answers, and the functions that sessions come from."""
+    """The function under test, the same where no Pub/Sub answers and where there is no topic, and acquire."""
     create_topic(pubsub_host, project=own_project)
     told = {"GOOGLE_CLOUD_PROJECT": own_project, "SEATLEASE_LOG_LEVEL": "INFO"}
     away = {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}", "SEATLEASE_PUBLISH_TIMEOUT_SECONDS": "1"}
     processes = [
         start_server("reconcile", **told),
         start_server("reconcile", **told, **away),
+        start_server("reconcile", **told, SEATLEASE_AUDIT_TOPIC="no-such-topic"),
         start_server("acquire", **told),
     ]
     for process in processes:
@@ -56,7 +57,7 @@ def project(own_project: str) -> str:
 @pytest.fixture
 def clients(http: httpx.AsyncClient, own_servers: list[Process], project: str) -> Clients:
     """Makes clients that talk to the servers above."""
-    return Clients(http=http, urls={"acquire": own_servers[2].url}, project=project)
+    return Clients(http=http, urls={"acquire": own_servers[3].url}, project=project)
 
 
 @pytest.fixture
@@ -308,8 +309,14 @@ async def test_what_is_right_is_left_as_it_is(
 # Away
 
 
+@pytest.mark.parametrize("server", [pytest.param(1, id="no Pub/Sub"), pytest.param(2, id="no topic")])
 async def test_without_a_topic_that_answers_it_is_503_with_the_numbers_and_everything_else_is_done(
-    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, run: Process, own_servers: list[Process]
+    http: httpx.AsyncClient,
+    clients: Clients,
+    console: firestore.Client,
+    run: Process,
+    own_servers: list[Process],
+    server: int,
 ) -> None:
     tenant = Tenant.create(console)
     session_id = await clients.of(tenant, "m0").acquired()
@@ -319,7 +326,7 @@ async def test_without_a_topic_that_answers_it_is_503_with_the_numbers_and_every
     tenant.user("m0").update({"is_active": False})
     tenant.seats.update({"total": 9})
 
-    response = await http.post(own_servers[1].url)
+    response = await http.post(own_servers[server].url)
 
     assert_error(response, 503, "TOPIC_UNAVAILABLE")
     details = response.json()["error"]["details"]

@@ -211,6 +211,43 @@ async def test_among_acquires_and_releases_nothing_is_repaired_that_was_not_wron
     assert said(tenant) == (0, {})
 
 
+@pytest.mark.parametrize(
+    "license_id", ["", "__x__", "x" * 2_000, "a/b", 7, None, b"bytes"], ids=lambda each: str(each)[:9]
+)
+async def test_a_session_of_what_is_no_license_counts_for_the_organization_and_stops_nobody(
+    store: WatchedFirestore,
+    console: firestore.Client,
+    policy: Policy,
+    license_id: Any,  # noqa: ANN401 a slip is anything
+) -> None:
+    tenant = Tenant.create(console, organization_seats=3)
+    await held(store, policy, tenant, "m0")
+    tenant.session("by-hand").set({"ended_at": None, "license_id": license_id})
+    tenant.seats.delete()
+
+    report = await reconciliations(store, policy).reconcile()
+    granted = await held(store, policy, tenant, "m1")
+
+    assert (report.organizations_failed, report.counters_repaired) == (0, 1)
+    assert len(granted) == 1
+    assert (tenant.counters()["total"], tenant.counters()["by_license"][LICENSE_ID]) == (3, 2)
+
+
+@pytest.mark.parametrize("number", [2.0, 1.5, float("inf"), 2**63 - 1])
+async def test_a_grants_number_that_somebody_edited_is_none(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, number: float
+) -> None:
+    tenant = Tenant.create(console)
+    await held(store, policy, tenant, "m0", "m1")
+    (second,) = [each for each in tenant.event_documents("session.acquired") if each.get("grant_number") == 2]
+    second.reference.update({"grant_number": number})
+
+    reports = [await reconciliations(store, policy).reconcile() for _ in range(2)]
+
+    assert [(report.counters_repaired, report.organizations_failed) for report in reports] == [(0, 0), (0, 0)]
+    assert tenant.counters()["grants"] == 2
+
+
 # Sessions
 
 

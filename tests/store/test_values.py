@@ -7,7 +7,7 @@ from google.cloud import firestore
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.store.values import Opaque, Plain, WireValue, decode, encode_into
+from shared.store.values import Opaque, Plain, WireValue, decode, encode_into, is_opaque
 from tests.store.conftest import WatchedFirestore
 
 scalars = (
@@ -60,3 +60,18 @@ async def test_what_we_never_write_is_opaque(
 
     assert document is not None
     assert document.fields["x"] == Opaque(kind)
+
+
+@pytest.mark.parametrize(
+    ("value", "holds_one"),
+    [
+        (Opaque("bytes_value"), True),
+        ({"a": {"b": [1, Opaque("bytes_value")]}}, True),
+        ([[], [Opaque("reference_value")]], True),
+        ({"a": [1, "b", None]}, False),
+        ("text", False),
+        (None, False),
+    ],
+)
+def test_a_value_that_cannot_be_encoded_again_is_found_wherever_it_is(value: object, *, holds_one: bool) -> None:
+    assert is_opaque(value) == holds_one
