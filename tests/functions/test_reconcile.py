@@ -19,7 +19,7 @@ from tests.support.schedule import call_until_done
 from tests.support.subscriber import Subscriber
 from tests.support.tenant import Tenant
 
-DONE = {"sessions_ended", "counters_repaired", "organizations_failed"}
+DONE = {"sessions_ended", "ends_reported", "counters_repaired", "organizations_failed"}
 COUNTED = DONE | {"events_published", "events_left", "organizations"}
 NOTHING_DONE = dict.fromkeys(DONE, 0)
 
