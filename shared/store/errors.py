@@ -30,7 +30,7 @@ class Conflict(StoreError):  # noqa: N818 named after what happened, as the code
 
 
 class Contended(Conflict):
-    """Others were faster until the deadline. Nothing was written for this request."""
+    """Others were faster until the deadline. A commit under way may still write what was asked; asking again is safe."""
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 as above
