@@ -1,10 +1,18 @@
 """Trying again: what somebody faster made undone, or what a store that is away for a moment did not answer."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
+from google.api_core.exceptions import RetryError
 from google.api_core.retry_async import AsyncRetry, if_exception_type
 
-from shared.store.errors import StoreError
+from shared.store.errors import StoreError, StoreUnavailable
+
+READ_WITHIN = timedelta(seconds=12)
+"""How long a run goes on asking for what it has to read: one slow answer must not end a run that may take a minute."""
+
+_Result = TypeVar("_Result")
 
 
 def patiently(*kinds: type[Exception], within: timedelta | None) -> AsyncRetry:
@@ -15,3 +23,17 @@ def patiently(*kinds: type[Exception], within: timedelta | None) -> AsyncRetry:
     timeout = None if within is None else within.total_seconds()
     predicate = if_exception_type(*(kinds or (StoreError,)))
     return AsyncRetry(predicate=predicate, initial=0.02, maximum=0.5, multiplier=2, timeout=timeout)
+
+
+async def read_patiently(read: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Read for a run that nobody waits for.
+
+    Raises:
+        StoreUnavailable: no answer, however often it was asked.
+    """
+    try:
+        result: _Result = await patiently(StoreUnavailable, within=READ_WITHIN)(read)()
+    except RetryError as error:
+        message = "Firestore did not answer, however often it was asked; what was done until then is done"
+        raise StoreUnavailable(message) from error
+    return result

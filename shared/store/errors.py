@@ -30,7 +30,10 @@ class Conflict(StoreError):  # noqa: N818 named after what happened, as the code
 
 
 class Contended(Conflict):
-    """Others were faster until the deadline. A commit under way may still write what was asked; asking again is safe."""
+    """Others were faster until the deadline. A commit under way may still write what was asked: asking again is safe.
+
+    Source of the doubt: a request gives up at its deadline, and the commit that it is part of goes on for the others.
+    """
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 as above

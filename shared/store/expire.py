@@ -10,13 +10,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 
 from shared.rules.audit import SYSTEM
 from shared.rules.expire import expire
 from shared.rules.session import Session
 from shared.store import queries
-from shared.store.attempts import patiently
+from shared.store.attempts import patiently, read_patiently
 from shared.store.documents import session_from
 from shared.store.encoding import EXPIRY_SHARDS
 from shared.store.endings import Ending, ending_writes
@@ -72,10 +73,12 @@ class Expiries:
         Raises:
             StoreUnavailable: Firestore did not answer. What was ended until then is ended, each session whole.
         """
-        run = _ExpiryRun(self._run_within, start=(await self._firestore.now()).now)
+        run = _ExpiryRun(self._run_within, start=(await read_patiently(self._firestore.now)).now)
         shards = [queries.lapsed_everywhere(shard, now=run.start, limit=PAGE) for shard in range(EXPIRY_SHARDS)]
         while shards and run.may_begin():
-            pages = await asyncio.gather(*(self._firestore.select(EVERYWHERE, shard) for shard in shards))
+            pages = await asyncio.gather(
+                *(read_patiently(partial(self._firestore.select, EVERYWHERE, shard)) for shard in shards)
+            )
             await each_organization(
                 by_organization(chain.from_iterable(pages), collection="sessions"),
                 lambda paths, lapsed: self._expire_in(paths, lapsed, run),
@@ -84,7 +87,7 @@ class Expiries:
             shards = list(filter(None, map(next_page, shards, pages)))
             if shards:
                 # Asked again for every page, so that the time of an end is near that of its commit.
-                run.now = (await self._firestore.now()).now
+                run.now = (await read_patiently(self._firestore.now)).now
         return await self._report(run)
 
     async def _expire_in(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _ExpiryRun) -> None:
@@ -142,6 +145,7 @@ class Expiries:
     async def _count_left(self, run: _ExpiryRun) -> int:
         if run.is_complete and not run.failed and not run.has_unreadable:
             return 0
-        at = await self._firestore.now()
+        at = await read_patiently(self._firestore.now)
         lapsed = (queries.lapsed_everywhere(shard, now=run.start) for shard in range(EXPIRY_SHARDS))
-        return sum(await asyncio.gather(*(self._firestore.count(EVERYWHERE, each, at=at) for each in lapsed)))
+        counts = (read_patiently(partial(self._firestore.count, EVERYWHERE, each, at=at)) for each in lapsed)
+        return sum(await asyncio.gather(*counts))

@@ -15,7 +15,7 @@ from shared.rules.reconcile import reconcile
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
 from shared.store import queries
-from shared.store.attempts import patiently
+from shared.store.attempts import patiently, read_patiently
 from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
 from shared.store.encoding import audit_event_write, document_write, end_write, seat_use_fields
 from shared.store.endings import Ending, ending_writes
@@ -72,7 +72,7 @@ class Reconciliations:
             StoreUnavailable: Firestore did not answer. What was done until then is done, each organization's whole.
         """
         run = _ReconcileRun(self._run_within)
-        start = await self._firestore.now()
+        start = await read_patiently(self._firestore.now)
         # First, because the counters never knew of these ends: they are compared below.
         async for sessions in walk(self._firestore, queries.ended_by_hand(limit=PAGE)):
             await each_organization(

@@ -17,7 +17,7 @@ from google.api_core.exceptions import RetryError
 
 from shared.rules.refusal import Unusable
 from shared.store import queries
-from shared.store.attempts import patiently
+from shared.store.attempts import patiently, read_patiently
 from shared.store.audit_message import FINAL, AuditMessage, DeniedEvent, message_from
 from shared.store.errors import Conflict, MessageRejected, TopicUnavailable
 from shared.store.firestore import EVERYWHERE, Document, Firestore
@@ -94,7 +94,7 @@ class Relays:
             StoreUnavailable: Firestore did not answer. What was published until then is published.
         """
         run = Run(self._run_within)
-        start = (await self._firestore.now()).now
+        start = (await read_patiently(self._firestore.now)).now
         before = start - LEFT_BEHIND_AFTER
         published, is_topic_available = 0, True
         try:

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 
+from shared.store.attempts import read_patiently
 from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.queries import Cursor, Query
 from shared.store.values import is_opaque
@@ -29,6 +31,6 @@ async def walk(firestore: Firestore, query: Query) -> AsyncIterator[list[Documen
     """
     following: Query | None = query
     while following is not None:
-        page = await firestore.select(EVERYWHERE, following)
+        page = await read_patiently(partial(firestore.select, EVERYWHERE, following))
         yield page
         following = next_page(following, page)

@@ -300,6 +300,45 @@ async def test_an_organization_whose_commits_fail_does_not_stop_the_others(
     assert len(broken.open_sessions()) == 1
 
 
+async def test_one_answer_that_does_not_come_ends_no_run(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = Tenant.create(console)
+    sessions = await lapsed(store, policy, tenant, "m0")
+    select = store.select
+    lost: list[str] = []
+
+    async def lose_the_first_of_each_shard(parent: str, query: Any, **at: Any) -> Any:  # noqa: ANN401 passed on
+        if str(query.where) not in lost:
+            lost.append(str(query.where))
+            message = "no answer"
+            raise StoreUnavailable(message)
+        return await select(parent, query, **at)
+
+    monkeypatch.setattr(store, "select", lose_the_first_of_each_shard)
+
+    report = await expiries(store, policy).expire()
+
+    assert len(lost) == 8
+    assert report.sessions_ended == 1
+    assert reported(tenant) == sessions
+
+
+async def test_a_store_that_does_not_answer_ends_the_run_and_says_so(
+    store: WatchedFirestore, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.store.attempts.READ_WITHIN", timedelta(milliseconds=200))
+
+    async def away(_parent: str, _query: Any, **_at: Any) -> Any:  # noqa: ANN401 as above
+        message = "no answer"
+        raise StoreUnavailable(message)
+
+    monkeypatch.setattr(store, "select", away)
+
+    with pytest.raises(StoreUnavailable, match="however often it was asked"):
+        await expiries(store, policy).expire()
+
+
 async def test_a_conflict_without_end_is_given_up_and_counted(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
