@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     answer_within_seconds: Annotated[int, Field(ge=1, lt=PLATFORM_GRACE_SECONDS)] = 8
     store_timeout_seconds: Annotated[int, Field(ge=1)] = 4
     audit_topic: Annotated[str, Field(pattern=_TOPIC_ID)] = "seatlease-audit"
-    publish_timeout_seconds: Annotated[int, Field(ge=1)] = 4
+    publish_timeout_seconds: Annotated[int | None, Field(ge=1)] = None
     run_within_seconds: Annotated[int, Field(ge=1, le=1_500)] = 45
     keep_sessions_days: Annotated[int, Field(ge=1)] = 30
     keep_audit_events_days: Annotated[int, Field(ge=1)] = 400
@@ -76,7 +76,7 @@ class Settings(BaseSettings):
                 f"SEATLEASE_STORE_TIMEOUT_SECONDS ({self.store_timeout_seconds}) must be less than "
                 f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or nothing could be tried again"
             )
-        if self.publish_timeout_seconds >= self.answer_within_seconds:
+        if self.publish_timeout_seconds is not None and self.publish_timeout_seconds >= self.answer_within_seconds:
             problems.append(
                 f"SEATLEASE_PUBLISH_TIMEOUT_SECONDS ({self.publish_timeout_seconds}) must be less than "
                 f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or no event could be stamped"
@@ -107,7 +107,9 @@ class Settings(BaseSettings):
 
     @property
     def publish_timeout(self) -> timedelta:
-        """The deadline of publishing events, with everything that is tried again in it."""
+        """The deadline of publishing events, with everything that is tried again in it; half of an answer's time."""
+        if self.publish_timeout_seconds is None:
+            return self.answer_within / 2
         return timedelta(seconds=self.publish_timeout_seconds)
 
     @property

@@ -265,7 +265,6 @@ async def test_seats_that_others_change_all_the_time_are_503_contention_by_the_d
         "acquire",
         SEATLEASE_ANSWER_WITHIN_SECONDS="2",
         SEATLEASE_STORE_TIMEOUT_SECONDS="1",
-        SEATLEASE_PUBLISH_TIMEOUT_SECONDS="1",
     )
     process.wait_until_ready()
     clients = Clients(http=http, urls={"acquire": process.url}, project=project)

@@ -80,7 +80,6 @@ def outage(start_server: StartFunction, project: str, tmp_path_factory: pytest.T
         "FIRESTORE_EMULATOR_HOST": host,
         "SEATLEASE_ANSWER_WITHIN_SECONDS": str(int(ANSWER_WITHIN)),
         "SEATLEASE_STORE_TIMEOUT_SECONDS": "1",
-        "SEATLEASE_PUBLISH_TIMEOUT_SECONDS": "1",
     }
     processes = {name: start_server(name, **told) for name in ("acquire", "heartbeat", "release")}
     for process in processes.values():

@@ -1,5 +1,6 @@
 """Pub/Sub away and back: no seat waits for it, and no event is lost."""
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from infra.local.emulators import start_pubsub
 from infra.local.processes import Process, free_port
 from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, assert_error
+from tests.support.schedule import call_until_done
 from tests.support.subscriber import Subscriber
 from tests.support.tenant import Tenant
 
@@ -94,11 +96,11 @@ async def test_seats_are_taken_and_given_back_without_the_topic_and_every_event_
     outage.emulator.wait_until_ready()
     create_topic(outage.host, project=project)
     with subscribed(outage.host, project=project) as subscription:
-        report = await http.post(outage.urls["reconcile"])
+        # As Cloud Scheduler does, again and again: an emulator that has just started may be too slow for the first.
+        report = await asyncio.to_thread(call_until_done, outage.urls["reconcile"])
 
-        assert report.status_code == 200, report.text
+        assert report.json()["events_left"] == 0
         documents = tenant.event_documents()
-        assert (report.json()["events_published"], report.json()["events_left"]) == (len(documents), 0)
         subscriber = Subscriber(subscription=subscription)
         subscriber.wait_for(
             {each.id + ("-final" if each.get("type") == "session.denied" else "") for each in documents}

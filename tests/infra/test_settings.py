@@ -147,6 +147,12 @@ def test_a_store_that_may_take_as_long_as_the_answer_is_refused(
     assert "SEATLEASE_ANSWER_WITHIN_SECONDS (5)" in told
 
 
+def test_publishing_has_half_of_an_answers_time_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(monkeypatch, SEATLEASE_ANSWER_WITHIN_SECONDS="3", SEATLEASE_STORE_TIMEOUT_SECONDS="2")
+
+    assert found.publish_timeout.total_seconds() == 1.5
+
+
 @pytest.mark.parametrize("publish_timeout", ["5", "6"])
 def test_a_topic_that_may_take_as_long_as_the_answer_is_refused(
     monkeypatch: pytest.MonkeyPatch, publish_timeout: str

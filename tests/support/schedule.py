@@ -1,15 +1,16 @@
-"""A scheduled function's first call of a test."""
+"""A scheduled function, called again and again as the scheduler does."""
 
 import time
 
 import httpx
 
 
-def call_until_done(url: str, *, within: float = 60) -> None:
-    """Call it until a run is complete, so that nothing of earlier tests is left for it to do.
+def call_until_done(url: str, *, within: float = 60) -> httpx.Response:
+    """Call it until a run is complete, so that nothing of what came before is left for it to do, and return its answer.
 
     The emulator's first queries of its life take seconds on a busy machine, longer than the function waits.
     """
     deadline = time.monotonic() + within
     while not (answer := httpx.post(url, timeout=within)).json().get("is_complete"):
         assert time.monotonic() < deadline, answer.text
+    return answer
