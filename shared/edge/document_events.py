@@ -47,7 +47,7 @@ def _text(header: object) -> str | None:
     """Read an attribute that came as a header.
 
     Firestore sends ids that are not ASCII as bare UTF-8 bytes, and servers read headers as Latin-1.
-    Source: firebase-functions-python, issue 220.
+    Source: firebase-functions-python #220.
     """
     if not isinstance(header, str):
         return None
