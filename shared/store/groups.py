@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from google.api_core.retry_async import AsyncRetry, if_exception_type
-
+from shared.store.attempts import patiently
 from shared.store.errors import Contended, StoreError, StoreUnavailable
 from shared.store.writes import Write
 
@@ -105,13 +104,10 @@ class GroupCommit(Generic[Request, Outcome]):
             deadline.cancel()
 
     async def _run(self) -> None:
-        # Full jitter, so that instances which collided once do not collide again in step.
-        patiently = AsyncRetry(
-            predicate=if_exception_type(StoreError), initial=0.02, maximum=0.5, multiplier=2, timeout=None
-        )
+        again = patiently(within=None)
         try:
             while self._gather():
-                await patiently(self._attempt)()
+                await again(self._attempt)()
         finally:
             self._runner = None
             # Only reached with somebody waiting when the event loop is being stopped.

@@ -1,5 +1,6 @@
 """The store on the Firestore emulator, inside the test's own process."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.store.encoding import Retention
+from shared.store.errors import Conflict
 from shared.store.firestore import Firestore
 from shared.store.policy import Policy
 
@@ -39,6 +41,26 @@ class WatchedFirestore(Firestore):
     def forget(self) -> None:
         """Count from here."""
         self.calls.clear()
+
+
+class Halting:
+    """Holds back the first commit of a connection until it is let go, and notes what became of each commit."""
+
+    def __init__(self, store: WatchedFirestore) -> None:
+        self.reached, self.let_go = asyncio.Event(), asyncio.Event()
+        self.outcomes: list[str] = []
+        self._commit = store.commit
+        store.commit = self.commit  # type: ignore[method-assign]  # the test stands between the store and Firestore
+
+    async def commit(self, writes: Sequence[Any]) -> None:
+        self.reached.set()
+        await self.let_go.wait()
+        try:
+            await self._commit(writes)
+        except Conflict:
+            self.outcomes.append("conflict")
+            raise
+        self.outcomes.append("written")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from shared.store.expire import Expiries, ExpiryReport
 from shared.store.firestore import Firestore
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
-from tests.store.conftest import WatchedFirestore
+from tests.store.conftest import Halting, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
 A_MINUTE = timedelta(minutes=1)
@@ -122,20 +122,6 @@ async def test_two_runs_at_once_end_each_session_once(
 
 
 # Races, move by move: the run has read, and somebody else is faster.
-
-
-class Halting:
-    """Holds the first commit of a connection back until it is let go."""
-
-    def __init__(self, store: WatchedFirestore) -> None:
-        self.reached, self.let_go = asyncio.Event(), asyncio.Event()
-        self._commit = store.commit
-        store.commit = self.commit  # type: ignore[method-assign]  # the test stands between the store and Firestore
-
-    async def commit(self, writes: Sequence[Any]) -> None:
-        self.reached.set()
-        await self.let_go.wait()
-        await self._commit(writes)
 
 
 async def test_a_heartbeat_that_arrives_first_wins(

@@ -9,31 +9,11 @@ from google.cloud import firestore
 from shared.rules.acquire import Device, Granted, SeatLimitReached
 from shared.rules.release import Released
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.errors import Conflict, StoreUnavailable
+from shared.store.errors import StoreUnavailable
 from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
-from tests.store.conftest import WatchedFirestore
+from tests.store.conftest import Halting, WatchedFirestore
 from tests.support.tenant import Tenant
-
-
-class _Halting:
-    """Holds back the first commit of a connection until it is let go, and notes what became of each commit."""
-
-    def __init__(self, store: WatchedFirestore) -> None:
-        self.reached, self.let_go = asyncio.Event(), asyncio.Event()
-        self.outcomes: list[str] = []
-        self._commit = store.commit
-        store.commit = self.commit  # type: ignore[method-assign]  # the test stands between the store and Firestore
-
-    async def commit(self, writes: Sequence[Any]) -> None:
-        self.reached.set()
-        await self.let_go.wait()
-        try:
-            await self._commit(writes)
-        except Conflict:
-            self.outcomes.append("conflict")
-            raise
-        self.outcomes.append("written")
 
 
 def _asking(tenant: Tenant, user: str) -> AcquireRequest:
@@ -47,7 +27,7 @@ async def test_of_two_instances_that_saw_the_same_last_seat_only_one_gives_it_aw
     tenant = Tenant.create(console, seats=2)
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
     await fast.acquire(tenant.organization_id, _asking(tenant, "m0"))
-    halt = _Halting(store)
+    halt = Halting(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -67,7 +47,7 @@ async def test_two_instances_that_open_an_organizations_books_at_once_do_it_once
 ) -> None:
     tenant = Tenant.create(console, seats=1)
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
-    halt = _Halting(store)
+    halt = Halting(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m0")))
     await halt.reached.wait()
 
@@ -85,7 +65,7 @@ async def test_a_release_does_not_make_an_acquire_start_over(
     acquires, releases = Acquires(store, policy), Releases(another_store, policy)
     held = await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
     assert isinstance(held.outcome, Granted)
-    halt = _Halting(store)
+    halt = Halting(store)
     acquiring = asyncio.create_task(acquires.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -105,7 +85,7 @@ async def test_counters_reset_by_hand_in_the_middle_of_a_race_let_no_second_gran
     tenant = Tenant.create(console, seats=2)
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
     await fast.acquire(tenant.organization_id, _asking(tenant, "m0"))
-    halt = _Halting(store)
+    halt = Halting(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 

@@ -18,14 +18,14 @@ from shared.rules.denial import Attempts, Denied, Limit, denied
 from shared.rules.session import session_id_of
 from shared.store.audit_message import AuditMessage
 from shared.store.encoding import audit_event_fields
-from shared.store.errors import Conflict, MessageRejected, StoreUnavailable, TopicUnavailable
+from shared.store.errors import MessageRejected, StoreUnavailable, TopicUnavailable
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.relay import RelayReport, Relays
 from shared.store.rfc3339 import rfc3339
 from shared.store.topic import Topic
 from tests.rules.make import a_device, a_session, a_user
-from tests.store.conftest import WatchedFirestore
+from tests.store.conftest import Halting, WatchedFirestore
 from tests.support.subscriber import Subscriber
 
 USE: dict[str, Detail] = {"seats": {"in_use": 3, "max": 3}, "organization_seats": {"in_use": 3, "max": None}}
@@ -52,26 +52,6 @@ class WatchedTopic(Topic):
             raise MessageRejected(reason)
         await super().publish(messages)
         self.confirmed.extend(ids)
-
-
-class _Halting:
-    """Holds back the first commit of a connection until it is let go, and notes what became of each commit."""
-
-    def __init__(self, store: WatchedFirestore) -> None:
-        self.reached, self.let_go = asyncio.Event(), asyncio.Event()
-        self.outcomes: list[str] = []
-        self._commit = store.commit
-        store.commit = self.commit  # type: ignore[method-assign]  # the test stands between the store and Firestore
-
-    async def commit(self, writes: Sequence[Any]) -> None:
-        self.reached.set()
-        await self.let_go.wait()
-        try:
-            await self._commit(writes)
-        except Conflict:
-            self.outcomes.append("conflict")
-            raise
-        self.outcomes.append("written")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -656,7 +636,7 @@ async def test_an_event_that_is_deleted_before_its_stamp_leaves_the_others_their
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
     first, deleted, last = trail.grants(3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
-    halt = _Halting(store)
+    halt = Halting(store)
     running = asyncio.create_task(relays(store, topic, policy).relay_left_behind())
     await halt.reached.wait()
 
@@ -675,7 +655,7 @@ async def test_an_event_that_another_instance_stamped_first_keeps_that_stamp_and
 ) -> None:
     first, taken, last = trail.grants(3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
     before = datetime.now(UTC) - RECENT
-    halt = _Halting(store)
+    halt = Halting(store)
     running = asyncio.create_task(relays(store, topic, policy).relay_left_behind())
     await halt.reached.wait()
 
@@ -692,7 +672,7 @@ async def test_an_event_that_is_edited_before_its_stamp_keeps_the_edit_and_gets_
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
     (event,) = trail.grants(timedelta(0))
-    halt = _Halting(store)
+    halt = Halting(store)
     running = asyncio.create_task(relays(store, topic, policy).relay(path_of(event)))
     await halt.reached.wait()
 
@@ -709,7 +689,7 @@ async def test_a_lone_event_that_is_deleted_before_its_stamp_is_done_with(
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
     (event,) = trail.grants(timedelta(0))
-    halt = _Halting(store)
+    halt = Halting(store)
     running = asyncio.create_task(relays(store, topic, policy).relay(path_of(event)))
     await halt.reached.wait()
 
