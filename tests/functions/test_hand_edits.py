@@ -193,6 +193,23 @@ async def test_a_session_that_cannot_be_read_is_refused_and_left_to_the_admin(
     assert tenant.session(session_id).get().update_time == before
 
 
+@pytest.mark.parametrize("made_up", ["0aQ9XyPmT7LkRzBvN2We", "-", "é"])
+async def test_a_session_made_by_hand_under_any_id_holds_a_seat_until_it_lapses(
+    clients: Clients, console: firestore.Client, made_up: str
+) -> None:
+    tenant = Tenant.create(console, seats=1)
+    session_id = await clients.of(tenant, "m0").acquired()
+    tenant.session(made_up).set(tenant.session(session_id).get().to_dict() or {})
+    tenant.session(session_id).delete()
+
+    full = await clients.of(tenant, "m1").acquire()
+    tenant.let_lapse(made_up)
+    granted = await clients.of(tenant, "m1").acquire()
+
+    assert [full.status_code, granted.status_code] == [409, 201]
+    assert tenant.session(made_up).get().get("end_reason") == "expired"
+
+
 async def test_one_broken_user_does_not_stop_the_others_of_the_same_moment(
     clients: Clients, console: firestore.Client
 ) -> None:
