@@ -126,7 +126,7 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
         license=license_,
         in_use=in_license + 1,
         replaced=None if lapsed is None else ended(lapsed, reason=EndReason.EXPIRED, now=now),
-        ended_by_hand=revoked_by_hand(before) if before is not None and is_ended_by_hand(before) else None,
+        ended_by_hand=revoked_by_hand(before, now=now) if before is not None and is_ended_by_hand(before) else None,
     )
 
 

@@ -77,6 +77,10 @@ def is_ended_by_hand(session: Session) -> bool:
     return session.ended_at is not None and session.end_reason is None
 
 
-def revoked_by_hand(session: Session) -> Session:
-    """Give an end by hand its reason: whoever may edit the document is an admin."""
-    return replace(session, end_reason=EndReason.REVOKED_BY_ADMIN)
+def revoked_by_hand(session: Session, *, now: datetime) -> Session:
+    """Give an end by hand its reason: whoever may edit the document is an admin.
+
+    Its seat has been free since somebody wrote that end, so one that lies in the future is one now.
+    """
+    ended_at = None if session.ended_at is None else min(session.ended_at, now)
+    return replace(session, ended_at=ended_at, end_reason=EndReason.REVOKED_BY_ADMIN)

@@ -104,7 +104,7 @@ class Reconciliations:
         for document in filter(None, snapshot.documents.values()):
             session = session_from(document)
             if isinstance(session, Session) and is_ended_by_hand(session):
-                revoked = revoked_by_hand(session)
+                revoked = revoked_by_hand(session, now=snapshot.at.now)
                 writes.append(end_write(document, revoked, self._policy.retention))
                 writes.append(audit_event_write(ended(revoked, actor=CONSOLE), paths, self._policy.retention))
         if writes:

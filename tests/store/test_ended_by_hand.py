@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from google.cloud import firestore
 
-from shared.rules.acquire import Device, Granted
+from shared.rules.acquire import AcquireOutcome, Device, Granted, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
@@ -14,12 +15,16 @@ from tests.store.conftest import WatchedFirestore
 from tests.support.tenant import Tenant
 
 
-async def held(store: WatchedFirestore, policy: Policy, tenant: Tenant, user_id: str = "m0") -> str:
+async def asked(store: WatchedFirestore, policy: Policy, tenant: Tenant, user_id: str = "m0") -> AcquireOutcome:
     device = Device(hardware_id="d", ip_address=None, user_agent=None)
     request = AcquireRequest(user_id=user_id, license_key=tenant.license_key, device=device)
-    answered = await Acquires(store, policy).acquire(tenant.organization_id, request)
-    assert isinstance(answered.outcome, Granted)
-    return answered.outcome.session.session_id
+    return (await Acquires(store, policy).acquire(tenant.organization_id, request)).outcome
+
+
+async def held(store: WatchedFirestore, policy: Policy, tenant: Tenant, user_id: str = "m0") -> str:
+    outcome = await asked(store, policy, tenant, user_id)
+    assert isinstance(outcome, Granted)
+    return outcome.session.session_id
 
 
 def end_by_hand(tenant: Tenant, session_id: str) -> datetime:
@@ -65,6 +70,35 @@ async def test_the_scheduled_function_reports_it_and_takes_the_counters_anew(
     assert tenant.session(session_id).get().get("end_reason") == "revoked_by_admin"
     assert tenant.session(session_id).get().get("purge_at") == ended_at + policy.retention.sessions_for
     assert tenant.counters()["total"] == 1
+
+
+@pytest.mark.parametrize("day", [datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2226, 1, 1, tzinfo=UTC)])
+async def test_an_end_in_the_future_is_one_now(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, day: datetime
+) -> None:
+    tenant = Tenant.create(console)
+    for user_id in ("m0", "m1"):
+        tenant.session(await held(store, policy, tenant, user_id)).update({"ended_at": day})
+
+    await held(store, policy, tenant, "m0")
+    told = await reconcile(store, policy)
+
+    assert told == (1, 1)
+    assert len(tenant.events("session.revoked")) == 2
+    assert all(event["at"] < datetime.now(UTC) for event in tenant.events())
+
+
+async def test_an_end_at_the_end_of_all_times_is_answered_as_any_other(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    end = {"ended_at": datetime.max.replace(tzinfo=UTC), "end_reason": "released"}
+    tenant.session(await held(store, policy, tenant)).update(end)
+    tenant.license().update({"max_concurrent_seats": 0})
+
+    outcome = await asked(store, policy, tenant)
+
+    assert isinstance(outcome, SeatLimitReached)
 
 
 async def test_it_is_reported_once(store: WatchedFirestore, console: firestore.Client, policy: Policy) -> None:
