@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.rules.digest import digest
-from shared.rules.session import EndReason, Session
+from shared.rules.session import EndReason, Session, revoked_by_hand
 
 SYSTEM = "system"
 """The actor of what no person asked for: a lease that ran out, a counter that was repaired."""
@@ -112,6 +112,11 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
         hardware_id=session.hardware_id,
         details=details,
     )
+
+
+def ended_by_hand(session: Session, *, now: datetime) -> AuditEvent:
+    """Report an end that somebody wrote into the session, or one told before whose reason somebody took out."""
+    return ended(revoked_by_hand(session, now=now), actor=CONSOLE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

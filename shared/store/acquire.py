@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,10 +12,11 @@ from shared.rules.acquire import (
     SeatLimitReached,
     earliest_expiry,
 )
+from shared.rules.audit import AuditEvent, ended_by_hand
 from shared.rules.denial import CapReached, denial_name
-from shared.rules.session import session_id_of
-from shared.store.documents import license_from, organization_from, seat_use_from, user_from
-from shared.store.evidence import Evidence, Scope, agrees, examine, recount
+from shared.rules.session import Session, is_ended_by_hand, session_id_of
+from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
+from shared.store.evidence import Evidence, Scope, agrees, examine, recount, told_of
 from shared.store.firestore import Document, Firestore, Instant, Snapshot
 from shared.store.groups import Answered, Decision, GroupCommit, Groups, Undecided
 from shared.store.license_keys import Found, LicenseKeys
@@ -68,6 +69,7 @@ class Acquires:
         moved = self._forget_moved_keys(paths, found, snapshot)
         tenant = self._tenant(paths, requests, found, snapshot)
         own = _own_sessions(paths, requests, found, snapshot)
+        told = await told_of(self._firestore, paths, _ends_by_hand(own.values(), snapshot.at), at=snapshot.at)
         use = tenant.use or await recount(self._firestore, paths, at=snapshot.at)
 
         evidence: dict[Scope, Evidence] = {}
@@ -80,6 +82,7 @@ class Acquires:
                 use=use,
                 stored_sessions={**seen, **own},
                 stored_denials=denials,
+                told=told,
             )
             for lapsed in {document.document_id for proof in evidence.values() for document in proof.lapsed}:
                 draft.end_lapsed(lapsed)
@@ -177,6 +180,16 @@ def _own_sessions(
         if isinstance(license_id := found[request.license_key], str)
     ]
     return {session_id: snapshot.documents[paths.session(session_id)] for session_id in ids}
+
+
+def _ends_by_hand(own: Iterable[Document | None], at: Instant) -> list[AuditEvent]:
+    """What is to be told of sessions that somebody ended in the console."""
+    sessions = (session_from(document) for document in own)
+    return [
+        ended_by_hand(session, now=at.now)
+        for session in sessions
+        if isinstance(session, Session) and is_ended_by_hand(session)
+    ]
 
 
 def _denied(

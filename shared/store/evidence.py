@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from shared.rules.audit import AuditEvent
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 from shared.store import queries
@@ -81,6 +82,16 @@ def latest_grant(events: Iterable[Document]) -> int:
     """The highest number of a grant among these events, highest first. A number that somebody edited may be none."""
     numbers = (event.fields.get("grant_number") for event in events)
     return next((number for number in numbers if type(number) is int and 0 < number < MAX_GRANTS), 0)
+
+
+async def told_of(
+    firestore: Firestore, paths: OrganizationPaths, events: Collection[AuditEvent], *, at: Instant
+) -> frozenset[str]:
+    """Which of these events the trail has already, by their names."""
+    if not events:
+        return frozenset()
+    snapshot = await firestore.read([paths.audit_event(event.name) for event in events], at=at)
+    return frozenset(event.name for event in events if snapshot.documents[paths.audit_event(event.name)] is not None)
 
 
 def _counted_under(license_id: object) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from shared.rules.audit import CONSOLE, ended
+from shared.rules.audit import ended_by_hand
 from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
 from shared.store import queries
 from shared.store.attempts import patiently, read_patiently
 from shared.store.documents import session_from
 from shared.store.encoding import audit_event_write, end_write
+from shared.store.evidence import told_of
 from shared.store.firestore import Document, Firestore
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
@@ -100,16 +101,20 @@ class Reconciliations:
 
     async def _report_ends_once(self, paths: OrganizationPaths, session_paths: Sequence[str]) -> int:
         snapshot = await self._firestore.read(session_paths)
-        writes: list[Write] = []
-        for document in filter(None, snapshot.documents.values()):
-            session = session_from(document)
-            if isinstance(session, Session) and is_ended_by_hand(session):
-                revoked = revoked_by_hand(session, now=snapshot.at.now)
-                writes.append(end_write(document, revoked, self._policy.retention))
-                writes.append(audit_event_write(ended(revoked, actor=CONSOLE), paths, self._policy.retention))
-        if writes:
-            await self._firestore.commit(writes)
-        return len(writes) // 2
+        now, retention = snapshot.at.now, self._policy.retention
+        ends = [
+            (end_write(document, revoked_by_hand(session, now=now), retention), ended_by_hand(session, now=now))
+            for document in filter(None, snapshot.documents.values())
+            if isinstance(session := session_from(document), Session) and is_ended_by_hand(session)
+        ]
+        if not ends:
+            return 0
+        told = await told_of(self._firestore, paths, [event for _, event in ends], at=snapshot.at)
+        untold = [event for _, event in ends if event.name not in told]
+        writes: list[Write] = [end for end, _ in ends]
+        writes += [audit_event_write(event, paths, retention) for event in untold]
+        await self._firestore.commit(writes)
+        return len(untold)
 
     async def _review_each(self, sessions: Mapping[OrganizationPaths, Sequence[Document]], run: _ReconcileRun) -> None:
         await each_organization(

@@ -58,8 +58,9 @@ class Tenant:
 class SeatDraft:
     """One attempt at the acquires of a group.
 
-    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far, and
-    ``stored_denials`` the denials of this minute, by their names.
+    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far,
+    ``stored_denials`` the denials of this minute, by their names, and ``told`` the names of the ends by hand that the
+    trail has already.
     """
 
     tenant: Tenant
@@ -67,6 +68,7 @@ class SeatDraft:
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
     stored_denials: Mapping[str, Document | None]
+    told: frozenset[str] = frozenset()
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
     _granted: int = 0
@@ -120,7 +122,9 @@ class SeatDraft:
                 self._end(outcome.replaced)
             if outcome.ended_by_hand is not None:
                 # Told before the new tenure takes its document. The counters never knew of this end: they are compared.
-                self._events.append(audit_ended(outcome.ended_by_hand, actor=CONSOLE))
+                end = audit_ended(outcome.ended_by_hand, actor=CONSOLE)
+                if end.name not in self.told:
+                    self._events.append(end)
             self._changes[outcome.session.license_id] += 1
             self._granted += 1
             self._sessions[outcome.session.session_id] = outcome.session

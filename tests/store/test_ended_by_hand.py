@@ -11,6 +11,7 @@ from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
 from shared.store.reconcile import Reconciliations
+from shared.store.release import ReleaseRequest, Releases
 from tests.store.conftest import WatchedFirestore
 from tests.support.tenant import Tenant
 
@@ -127,6 +128,25 @@ async def test_a_device_that_takes_a_seat_again_reports_it_first(
     assert len(tenant.events("session.acquired")) == 2
     assert told == (0, 1)
     assert tenant.counters()["total"] == 1
+
+
+async def test_an_end_that_was_told_is_not_told_again_because_somebody_took_its_reason_out(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    for user_id in ("m0", "m1"):
+        session_id = await held(store, policy, tenant, user_id)
+        release = ReleaseRequest(user_id=user_id, session_id=session_id)
+        await Releases(store, policy).release(tenant.organization_id, release)
+        tenant.session(session_id).update({"end_reason": None})
+
+    await held(store, policy, tenant, "m0")
+    told = await reconcile(store, policy)
+
+    assert told == (0, 0)
+    assert len(tenant.events("session.released")) == 2
+    assert tenant.events("session.revoked") == []
+    assert tenant.session(session_id).get().get("end_reason") == "revoked_by_admin"
 
 
 async def test_a_session_that_the_functions_ended_is_not_reported_again(
