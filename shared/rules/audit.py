@@ -61,6 +61,11 @@ class AuditEvent:
     details: Mapping[str, Detail]
 
 
+def grant_name(grant_number: int) -> str:
+    """Name the event of a grant."""
+    return digest(AuditType.ACQUIRED, str(grant_number))
+
+
 def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detail]) -> AuditEvent:
     """Report the start of a tenure; the actor is its user.
 
@@ -68,7 +73,7 @@ def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detai
     the next grant, so both create the same document: one of them fails and reads again.
     """
     return AuditEvent(
-        name=digest(AuditType.ACQUIRED, str(grant_number)),
+        name=grant_name(grant_number),
         type=AuditType.ACQUIRED,
         at=session.started_at,
         actor=session.user_id,

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from shared.rules.audit import AuditEvent
+from shared.rules.audit import AuditEvent, grant_name
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 from shared.store import queries
@@ -19,8 +19,11 @@ Scope = str | None
 NO_LICENSE = "/"
 """What sessions count under whose license is no license: a name that none can have."""
 
-MAX_GRANTS = 2**53
-"""More than any organization can grant; a higher number is somebody's slip."""
+MAX_GRANTS = 2**31
+"""A higher number is somebody's slip: the seal of so many grants would not fit into Firestore's 64 bits."""
+
+_AHEAD = 20
+"""Grants looked for by name at a time."""
 
 MAX_LAPSED = 200
 """Lapsed sessions ended in one commit at most; when more stand in the way, the next commit ends more."""
@@ -75,7 +78,18 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: Instant
         firestore.select(paths.organization, queries.last_grant(), at=at),
     )
     held = Counter(_counted_under(document.fields.get("license_id")) for document in documents)
-    return SeatUse(by_license=held, grants=latest_grant(last))
+    return SeatUse(by_license=held, grants=await _beyond(firestore, paths, latest_grant(last), at=at))
+
+
+async def _beyond(firestore: Firestore, paths: OrganizationPaths, grants: int, *, at: Instant) -> int:
+    """Find the latest grant although somebody edited the numbers of the latest ones: their names still tell."""
+    while True:
+        following = {paths.audit_event(grant_name(grants + ahead)): grants + ahead for ahead in range(1, _AHEAD + 1)}
+        stored = (await firestore.read(following, at=at)).documents
+        named = [number for path, number in following.items() if stored[path] is not None]
+        if not named:
+            return grants
+        grants = max(named)
 
 
 def latest_grant(events: Iterable[Document]) -> int:

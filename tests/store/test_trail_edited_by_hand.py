@@ -1,0 +1,53 @@
+"""The audit trail edited by hand, and the counters with it: seats are given on."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.cloud import firestore
+
+from shared.rules.acquire import AcquireOutcome, Device, Granted, SeatLimitReached
+from shared.store.acquire import AcquireRequest, Acquires
+from shared.store.policy import Policy
+from tests.store.conftest import WatchedFirestore
+from tests.support.tenant import Tenant
+
+YEAR_9999 = datetime.max.replace(tzinfo=UTC)
+
+
+async def asked(store: WatchedFirestore, policy: Policy, tenant: Tenant, user_id: str) -> AcquireOutcome:
+    device = Device(hardware_id="d", ip_address=None, user_agent=None)
+    request = AcquireRequest(user_id=user_id, license_key=tenant.license_key, device=device)
+    return (await Acquires(store, policy).acquire(tenant.organization_id, request)).outcome
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"grant_number": None},
+        {"grant_number": "two"},
+        {"grant_number": 1},
+        {"grant_number": 2**31 - 1},
+        {"grant_number": 2**53 - 1},
+        {"grant_number": 2**63 - 1},
+        {"grant_number": firestore.DELETE_FIELD},
+    ],
+    ids=str,
+)
+async def test_the_numbers_of_the_latest_grants_are_edited_and_the_counters_gone(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, edit: Mapping[str, Any]
+) -> None:
+    tenant = Tenant.create(console, seats=4)
+    for user_id in ("m0", "m1", "m2"):
+        await asked(store, policy, tenant, user_id)
+    for event in tenant.event_documents("session.acquired")[1:]:
+        event.reference.update(edit)
+
+    outcomes = []
+    for user_id in ("m3", "m4", "olivia"):
+        tenant.seats.delete()
+        outcomes.append(await asked(store, policy, tenant, user_id))
+
+    assert [isinstance(outcome, Granted) for outcome in outcomes] == [True, False, False]
+    assert len(tenant.open_sessions()) == tenant.counters()["total"] == 4
