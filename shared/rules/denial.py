@@ -75,6 +75,11 @@ def denial_name(*, session_id: str, now: datetime) -> str:
     return digest(AuditType.DENIED, session_id, _minute_of(now).isoformat())
 
 
+def is_same_minute(first_at: datetime, *, now: datetime) -> bool:
+    """Whether attempts from ``first_at`` on are counted together with one at ``now``."""
+    return _minute_of(first_at) == _minute_of(now)
+
+
 def is_final(*, first_at: datetime, now: datetime) -> bool:
     """Whether no further attempt can be added to the event of the minute of ``first_at``."""
     return now >= _minute_of(first_at) + WINDOW_FOR + SETTLES_FOR

@@ -4,12 +4,12 @@ People edit these documents by hand, so nothing in them is trusted: a missing op
 document that cannot be used becomes an ``Unusable`` that names its fields.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from shared.rules.denial import Attempts
+from shared.rules.denial import Attempts, is_same_minute
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
@@ -119,12 +119,14 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
     return use if parsed.total == use.total and parsed.seal == use.seal else None
 
 
-def attempts_from(document: Document | None) -> Attempts | None:
-    """Read the attempts counted in a denial, or ``None`` when there is none, or somebody edited it: count anew."""
+def attempts_from(document: Document | None, *, now: datetime) -> Attempts | None:
+    """Read the attempts counted in the denial of this minute, or ``None`` when there is none, or somebody edited it:
+    count anew.
+    """
     if document is None:
         return None
     parsed = _parse(DenialDocument, document, called="audit event")
-    if isinstance(parsed, Unusable):
+    if isinstance(parsed, Unusable) or not is_same_minute(parsed.at, now=now):
         return None
     return Attempts(first_at=parsed.at, number=parsed.details.attempts)
 

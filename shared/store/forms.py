@@ -117,8 +117,12 @@ class SessionDocument(Form):
     ] = None
 
 
+_Attempts = Annotated[int, Field(ge=1, le=1_000_000)]
+"""Of one device in one minute: nobody asks more often, and a higher number is somebody's slip."""
+
+
 class _CountedAttempts(Form):
-    attempts: Annotated[int, Field(ge=1)]
+    attempts: _Attempts
 
 
 class DenialDocument(Form):
@@ -129,7 +133,7 @@ class DenialDocument(Form):
 
 
 class _MaybeAttempts(Form):
-    attempts: Annotated[int, Field(ge=1)] = 1
+    attempts: _Attempts = 1
 
 
 class HappenedDocument(Form):

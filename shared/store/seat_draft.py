@@ -144,7 +144,7 @@ class SeatDraft:
             session_id=session_id, license_id=license_id, user=user, device=device, limit=limit_of(refusal)
         )
         key = denial_name(session_id=session_id, now=self.now)
-        before = self._attempts.get(key) or attempts_from(self.stored_denials[key])
+        before = self._attempts.get(key) or attempts_from(self.stored_denials[key], now=self.now)
         event = denied(attempt, before=before, use=self._use_of(license_), now=self.now)
         self._denials[key] = event
         self._attempts[key] = Attempts(first_at=event.at, number=1 if before is None else before.number + 1)

@@ -1,7 +1,6 @@
 """The audit trail edited by hand, and the counters with it: seats are given on."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ async def asked(store: WatchedFirestore, policy: Policy, tenant: Tenant, user_id
     ids=str,
 )
 async def test_the_numbers_of_the_latest_grants_are_edited_and_the_counters_gone(
-    store: WatchedFirestore, console: firestore.Client, policy: Policy, edit: Mapping[str, Any]
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, edit: dict[str, Any]
 ) -> None:
     tenant = Tenant.create(console, seats=4)
     for user_id in ("m0", "m1", "m2"):
@@ -51,3 +50,29 @@ async def test_the_numbers_of_the_latest_grants_are_edited_and_the_counters_gone
 
     assert [isinstance(outcome, Granted) for outcome in outcomes] == [True, False, False]
     assert len(tenant.open_sessions()) == tenant.counters()["total"] == 4
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"details.attempts": 2**63 - 1},
+        {"details.attempts": 10**9},
+        {"at": YEAR_9999},
+        {"at": datetime(1, 1, 1, tzinfo=UTC)},
+    ],
+    ids=str,
+)
+async def test_the_attempts_of_a_denial_that_somebody_edited_are_counted_anew(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, edit: dict[str, Any]
+) -> None:
+    tenant = Tenant.create(console, seats=0)
+    await asked(store, policy, tenant, "m0")
+    for event in tenant.event_documents("session.denied"):
+        event.reference.update(edit)
+
+    outcome = await asked(store, policy, tenant, "m0")
+
+    assert isinstance(outcome, SeatLimitReached)
+    latest = max(tenant.events("session.denied"), key=lambda event: event["details"]["last_attempt_at"])
+    assert latest["details"]["attempts"] == 1
+    assert abs(latest["at"] - datetime.now(UTC)) < timedelta(minutes=1)
