@@ -46,7 +46,8 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Granted:
-    """A seat was taken. ``replaced`` is the lapsed tenure of the same device that ends with it, if there was one.
+    """A seat was taken. ``replaced`` is the tenure of the same device that ends with it, if there was one: lapsed, or
+    moved to another license by hand.
 
     ``ended_by_hand`` is its last tenure if somebody ended that in the console and nobody has reported it yet.
     """
@@ -105,15 +106,16 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
     assert isinstance(license_, License)  # noqa: S101 as above
 
     before = standing.session
-    if before is not None and is_live(before, now=now):
+    is_of_license = before is not None and before.license_id == license_.license_id
+    if before is not None and is_of_license and is_live(before, now=now):
         session = _tenure(user, license_, device, started_at=before.started_at, now=now)
         return Renewed(session=session, license=license_, in_use=standing.use.of(license_.license_id))
 
-    # A lapsed tenure of the same device is still counted; it ends in favour of the new one.
-    lapsed = before if before is not None and is_open(before) else None
-    given_back = 0 if lapsed is None else 1
-    in_license = standing.use.of(license_.license_id) - given_back
-    in_organization = standing.use.total - given_back
+    # A lapsed tenure of the same device is still counted; it ends in favour of the new one. So does one that somebody
+    # moved to another license by hand: renewed, it would come back to where it is not counted any more.
+    replaced = None if before is None or not is_open(before) else _given_up(before, now=now)
+    in_license = standing.use.of(license_.license_id) - (1 if replaced is not None and is_of_license else 0)
+    in_organization = standing.use.total - (0 if replaced is None else 1)
     if in_license >= license_.max_concurrent_seats:
         return SeatLimitReached(
             license_id=license_.license_id, in_use=in_license, max_seats=license_.max_concurrent_seats
@@ -125,7 +127,7 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
         session=_tenure(user, license_, device, started_at=now, now=now),
         license=license_,
         in_use=in_license + 1,
-        replaced=None if lapsed is None else ended(lapsed, reason=EndReason.EXPIRED, now=now),
+        replaced=replaced,
         ended_by_hand=revoked_by_hand(before, now=now) if before is not None and is_ended_by_hand(before) else None,
     )
 
@@ -133,6 +135,11 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
 def earliest_expiry(sessions: Iterable[Session], *, now: datetime) -> datetime | None:
     """When the first of the live sessions loses its seat unless it sends a heartbeat; ``None`` without any."""
     return min((session.lease_expires_at for session in sessions if is_live(session, now=now)), default=None)
+
+
+def _given_up(before: Session, *, now: datetime) -> Session:
+    reason = EndReason.REVOKED_BY_ADMIN if is_live(before, now=now) else EndReason.EXPIRED
+    return ended(before, reason=reason, now=now)
 
 
 def _tenure(user: User, license_: License, device: Device, *, started_at: datetime, now: datetime) -> Session:

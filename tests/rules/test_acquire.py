@@ -1,7 +1,7 @@
 """Acquire: who gets a seat, who keeps one, and who is told why not."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -262,6 +262,31 @@ def test_who_let_the_lease_run_out_is_refused_when_the_organization_is_above_its
     outcome = acquire(standing, a_device(), now=lapsed.lease_expires_at)
 
     assert outcome == OrganizationSeatLimitReached(in_use=2, max_seats=2)
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"), [(NOW, EndReason.REVOKED_BY_ADMIN), (NOW + LEASE, EndReason.EXPIRED)], ids=["live", "lapsed"]
+)
+def test_a_session_moved_to_another_license_by_hand_ends_there_and_is_not_renewed_here(
+    now: datetime, reason: EndReason
+) -> None:
+    moved = replace(a_session(), license_id="render")
+    standing = replace(FREE, license=a_license(seats=2), session=moved, use=SeatUse(by_license={"cad": 1, "render": 1}))
+
+    outcome = acquire(standing, a_device(), now=now)
+
+    assert isinstance(outcome, Granted)
+    assert (outcome.in_use, outcome.replaced) == (2, ended(moved, reason=reason, now=now))
+
+
+@pytest.mark.parametrize("now", [NOW, NOW + LEASE], ids=["live", "lapsed"])
+def test_a_session_moved_to_another_license_by_hand_makes_no_room_in_a_full_one(now: datetime) -> None:
+    moved = replace(a_session(), license_id="render")
+    standing = replace(FREE, license=a_license(seats=1), session=moved, use=SeatUse(by_license={"cad": 1, "render": 1}))
+
+    outcome = acquire(standing, a_device(), now=now)
+
+    assert outcome == SeatLimitReached(license_id="cad", in_use=1, max_seats=1)
 
 
 @pytest.mark.parametrize("reason", [*EndReason, None])
