@@ -8,7 +8,7 @@ from shared.rules.seat_use import SeatUse
 from shared.store import queries
 from shared.store.documents import seat_use_from
 from shared.store.encoding import Retention, audit_event_write, document_write, seat_use_fields
-from shared.store.evidence import latest_grant, recount
+from shared.store.evidence import NO_LICENSE, latest_grant, recount
 from shared.store.firestore import Document, Firestore, Instant
 from shared.store.paths import OrganizationPaths
 from shared.store.writes import Write
@@ -54,9 +54,13 @@ async def repair_counters(firestore: Firestore, paths: OrganizationPaths, retent
 
 
 async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, *, at: Instant) -> bool:
-    """Whether the counters say what the sessions say, and know of the latest grant."""
-    held, latest = await asyncio.gather(
-        firestore.count(paths.organization, queries.open_sessions(), at=at),
+    """Whether the counters say what the sessions say, of every license, and know of the latest grant."""
+    if use.of(NO_LICENSE):
+        return False  # those sessions no query finds: they have to be counted one by one
+    scopes = [None, *use.by_license]
+    latest, held = await asyncio.gather(
         firestore.select(paths.organization, queries.last_grant(), at=at),
+        asyncio.gather(*(firestore.count(paths.organization, queries.open_sessions(each), at=at) for each in scopes)),
     )
-    return held == use.total and latest_grant(latest) <= use.grants
+    counted = [use.total, *use.by_license.values()]
+    return held == counted and latest_grant(latest) <= use.grants

@@ -233,6 +233,20 @@ async def test_a_session_of_what_is_no_license_counts_for_the_organization_and_s
     assert (tenant.counters()["total"], tenant.counters()["by_license"][LICENSE_ID]) == (3, 2)
 
 
+async def test_a_session_that_somebody_moved_to_another_license_counts_there(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    tenant.add_license("other", "OTHER-KEY", seats=1)
+    moved, _ = await held(store, policy, tenant, "m0", "m1")
+    tenant.session(moved).update({"license_id": "other"})
+
+    reports = [await reconciliations(store, policy).reconcile() for _ in range(2)]
+
+    assert [report.counters_repaired for report in reports] == [1, 0]
+    assert said(tenant) == (2, {LICENSE_ID: 1, "other": 1})
+
+
 @pytest.mark.parametrize("number", [2.0, 1.5, float("inf"), 2**63 - 1])
 async def test_a_grants_number_that_somebody_edited_is_none(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, number: float
