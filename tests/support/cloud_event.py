@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 from uuid import uuid4
 
 import httpx
@@ -15,10 +16,11 @@ _DATA_SCHEMA = (
 
 @dataclass(frozen=True, kw_only=True)
 class CloudEvent:
-    """The creation of the document at ``path``, relative to the database's root. ``event_id`` names the delivery."""
+    """What happened to the document at ``path``, relative to the database's root. ``event_id`` names the delivery."""
 
     project: str
     path: str
+    kind: Literal["created", "written", "deleted"] = "created"
     event_id: str = field(default_factory=lambda: str(uuid4()))
 
     @classmethod
@@ -32,7 +34,7 @@ class CloudEvent:
         return {
             "id": self.event_id,
             "source": f"//firestore.googleapis.com/projects/{self.project}/databases/(default)",
-            "type": "google.cloud.firestore.document.v1.created",
+            "type": f"google.cloud.firestore.document.v1.{self.kind}",
             "specversion": "1.0",
             "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
             "dataschema": _DATA_SCHEMA,
@@ -57,7 +59,8 @@ class CloudEvent:
         name = f"projects/{self.project}/databases/(default)/documents/{self.path}"
         now = datetime.now(UTC)
         value = Document(name=name, fields={"type": Value(string_value="?")}, create_time=now, update_time=now)
-        data: bytes = DocumentEventData.serialize(DocumentEventData(value=value))
+        event = DocumentEventData(old_value=value) if self.kind == "deleted" else DocumentEventData(value=value)
+        data: bytes = DocumentEventData.serialize(event)
         return data
 
     async def post(self, http: httpx.AsyncClient, url: str, *, without: str = "") -> httpx.Response:
