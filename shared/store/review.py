@@ -19,11 +19,12 @@ from shared.rules.seat_use import SeatUse
 from shared.store import queries
 from shared.store.attempts import patiently
 from shared.store.documents import license_from, organization_from, seat_use_from
+from shared.store.encoding import document_write
 from shared.store.errors import StoreUnavailable
 from shared.store.firestore import Document, Firestore, Instant
 from shared.store.forms import MAX_KEY_LENGTH, LicenseDocument, OrganizationDocument
 from shared.store.license_keys import new_license_key
-from shared.store.paths import OrganizationPaths
+from shared.store.paths import OrganizationPaths, can_be_document_id
 from shared.store.policy import Policy
 from shared.store.removal import Removals
 from shared.store.review_record import (
@@ -58,6 +59,7 @@ _LICENSE_DEFAULTS: Mapping[str, Plain] = {
     for name in ("name", "max_concurrent_seats", "expires_at", "is_active")
 }
 _WRITTEN_BY_US = (CREATED_AT, UPDATED_AT, PROBLEMS)
+_SHARING = "sharing"
 _NOTES = (*_WRITTEN_BY_US, "created_by")
 
 
@@ -123,18 +125,21 @@ class Reviews:
         if looked_at.is_settled:
             return
         document = looked_at.document
-        key, old_key = _key_of(document), looked_at.was.get("license_key")
-        sharing = await self._sharing(paths, license_id, key, at=snapshot.at)
-        others = [each.document_id for each in sharing]
-        if old_key != key and isinstance(old_key, str):
-            others += [each.document_id for each in await self._sharing(paths, license_id, old_key, at=snapshot.at)]
+        sharing = await self._sharing(paths, license_id, document, at=snapshot.at)
+        told = _told_of(looked_at)
+        if not told >= set(sharing):
+            # Noted before they are told, so that whatever is edited next, they are told again.
+            noted = document_write(subject.record_path, looked_at.record, {_SHARING: sorted({*told, *sharing})})
+            await self._firestore.commit([noted] if noted is not None else [])
+            await self._review_license(paths, license_id, new_key)
+            return
         # The others first, as above.
-        await asyncio.gather(*(self._refresh_license(paths, other) for other in dict.fromkeys(others)))
+        await asyncio.gather(*(self._refresh_license(paths, other) for other in told))
         fills = defaults(_LICENSE_DEFAULTS, looked_at, dated=(CREATED_AT, UPDATED_AT))
         if document is not None and _key_is_left_out(document):
             fills = {"license_key": new_key, **fills}
         problems = [] if document is None else self._problems(document, snapshot.documents, paths, sharing, fills)
-        await self._settle(looked_at, Verdict(fills=fills, problems=problems), at=snapshot.at)
+        await self._settle(looked_at, Verdict(fills=fills, problems=problems), at=snapshot.at, sharing=sharing)
 
     async def _refresh_licenses(self, paths: OrganizationPaths) -> None:
         room = asyncio.Semaphore(AT_ONCE)
@@ -154,27 +159,29 @@ class Reviews:
         document = looked_at.document
         if document is None:
             return
-        sharing = await self._sharing(paths, license_id, _key_of(document), at=snapshot.at)
-        writes = problem_writes(looked_at, self._problems(document, snapshot.documents, paths, sharing, {}))
+        sharing = await self._sharing(paths, license_id, document, at=snapshot.at)
+        problems = self._problems(document, snapshot.documents, paths, sharing, {})
+        writes = problem_writes(looked_at, problems, sharing=sorted({*_told_of(looked_at), *sharing}))
         if writes:
             await self._firestore.commit(writes)
 
     async def _sharing(
-        self, paths: OrganizationPaths, license_id: str, key: str | None, *, at: Instant
-    ) -> list[Document]:
-        """Find the other licenses with this key."""
-        if key is None or len(key) > MAX_KEY_LENGTH:
+        self, paths: OrganizationPaths, license_id: str, document: Document | None, *, at: Instant
+    ) -> list[str]:
+        """Find the other licenses with the key of this one: their ids."""
+        key = None if document is None else document.fields.get("license_key")
+        if not isinstance(key, str) or not key or len(key) > MAX_KEY_LENGTH:
             return []
         query = queries.licenses_with_key(key, limit=MAX_SHARING)
         found = await self._firestore.select(paths.organization, query, at=at)
-        return [document for document in found if document.document_id != license_id]
+        return sorted(each.document_id for each in found if each.document_id != license_id)
 
     def _problems(
         self,
         document: Document,
         stored: Mapping[str, Document | None],
         paths: OrganizationPaths,
-        sharing: Sequence[Document],
+        sharing: Sequence[str],
         fills: Mapping[str, Plain],
     ) -> list[Problem]:
         filled = Document(path=document.path, fields={**document.fields, **fills}, update_time=document.update_time)
@@ -186,12 +193,12 @@ class Reviews:
                 license_,
                 organization=organization if isinstance(organization, Organization) else None,
                 use=_use(stored[paths.seats]),
-                same_key=[each.document_id for each in sharing],
+                same_key=sharing,
             )
         return problems
 
-    async def _settle(self, looked_at: Seen, verdict: Verdict, *, at: Instant) -> None:
-        writes = settling_writes(looked_at, verdict, retention=self._policy.retention, now=at.now)
+    async def _settle(self, looked_at: Seen, verdict: Verdict, *, at: Instant, **more: Plain) -> None:
+        writes = settling_writes(looked_at, verdict, retention=self._policy.retention, now=at.now, **more)
         await self._firestore.commit(writes)
 
 
@@ -222,9 +229,11 @@ def _use(document: Document | None) -> SeatUse:
     return seat_use_from(document) or SeatUse()
 
 
-def _key_of(document: Document | None) -> str | None:
-    key = None if document is None else document.fields.get("license_key")
-    return key if isinstance(key, str) and key else None
+def _told_of(looked_at: Seen) -> set[str]:
+    """The licenses that this one was told of as having its key, and that were told of it."""
+    noted = None if looked_at.record is None else looked_at.record.fields.get(_SHARING)
+    ids = noted if isinstance(noted, list) else []
+    return {each for each in ids if isinstance(each, str) and can_be_document_id(each)}
 
 
 def _is_changed(looked_at: Seen, name: str) -> bool:
