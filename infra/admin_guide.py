@@ -3,9 +3,8 @@
 ``python -m infra.admin_guide`` writes them. A test compares the page with what it would write.
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +16,6 @@ from shared.rules.organization import Organization
 from shared.rules.review import Problem, license_problems, organization_problems
 from shared.rules.seat_use import SeatUse
 from shared.rules.user import Role, User
-from shared.store.accounts import Account
-from shared.store.claims import UserClaims, _Settled
-from shared.store.firestore import Document
 from shared.store.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.store.paths import OrganizationPaths
 from shared.store.review_record import CREATED_AT, PROBLEMS, UPDATED_AT
@@ -128,6 +124,13 @@ def examples() -> Iterator[Example]:
         "Decide whose key it is. In the other license delete the field `license_key` (a new key is made), or write "
         "another one.",
     )
+    yield _example(
+        "license",
+        license_problems(
+            replace(_license(seats=3), license_key=" ABC "), organization=organization, use=SeatUse(), same_key=()
+        ),
+        "Edit the key: no blank before it and none behind.",
+    )
     listed = [Listing(organization_id="harbor-studio", user=_user())]
     yield _example(
         "user",
@@ -149,7 +152,7 @@ def examples() -> Iterator[Example]:
     )
     yield _example(
         "user",
-        _without_room(),
+        user_problems("harbor-studio", listed, has_account=True, has_room=False),
         "Make the organization again under a shorter document id.",
     )
 
@@ -180,15 +183,6 @@ def _license(*, seats: int) -> License:
         is_active=True,
         lease_for=timedelta(minutes=6),
     )
-
-
-def _without_room() -> list[Problem]:
-    account = Account(user_id="ada", email=None, claims={})
-    document = Document(path=_PATHS.user("ada"), fields={}, update_time=None)
-    # Without connections: of a user with an account, whose documents are at hand, nothing more is asked.
-    claims = UserClaims.__new__(UserClaims)
-    settled = _Settled(listed=(), account=account, has_room=False)
-    return asyncio.run(claims._problems(_PATHS, document, settled))  # noqa: SLF001 the only place that says this
 
 
 def _field_table(name: str) -> str:

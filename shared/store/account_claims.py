@@ -12,7 +12,7 @@ from shared.store.accounts import Account, Accounts
 from shared.store.documents import user_from
 from shared.store.errors import Conflict
 from shared.store.firestore import EVERYWHERE, Document, Firestore
-from shared.store.paths import OrganizationPaths
+from shared.store.paths import OrganizationPaths, can_be_document_id
 
 MAX_CLAIMS_LENGTH = 1000
 """Characters that an account's custom claims may have in JSON. Source: Firebase's page on custom claims."""
@@ -66,11 +66,11 @@ class AccountClaims:
             Exception: what the accounts raise.
         """
         for _ in range(_ROUNDS):
-            listed = await self._listed(user_id)
             account = await self._accounts.find(user_id)
+            present = Claims() if account is None else _present(account)
+            listed = await self._listed(user_id, present)
             if account is None:
                 return Settled(listed=listed, account=None)
-            present = _present(account)
             wanted = claims_for([each.listing for each in listed], present=present)
             merged = _merged(account, wanted)
             has_room = len(json.dumps(merged)) <= MAX_CLAIMS_LENGTH
@@ -85,10 +85,15 @@ class AccountClaims:
         message = "others set the claims of the same user time and again"
         raise Conflict(message)
 
-    async def _listed(self, user_id: str) -> list[Listed]:
-        """Find the documents of a user in all organizations, longest there first."""
+    async def _listed(self, user_id: str, present: Claims) -> list[Listed]:
+        """Find the documents of a user in all organizations, longest there first.
+
+        Where the claims are, it looks in any case: a record may have been deleted.
+        """
         records = await self._firestore.select(EVERYWHERE, queries.reviews_of_user(user_id))
-        places = [located.paths for each in records if (located := OrganizationPaths.of(each.path)) is not None]
+        places = {located.paths for each in records if (located := OrganizationPaths.of(each.path)) is not None}
+        if present.organization_id is not None and can_be_document_id(present.organization_id):
+            places.add(OrganizationPaths(present.organization_id))
         if not places:
             return []
         snapshot = await self._firestore.read([paths.user(user_id) for paths in places])

@@ -14,7 +14,7 @@ from google.api_core.exceptions import RetryError
 from shared.rules.audit import AuditType
 from shared.rules.claims import user_problems
 from shared.rules.refusal import Unusable
-from shared.rules.review import Level, Problem
+from shared.rules.review import Problem
 from shared.rules.user import Role
 from shared.store import queries
 from shared.store.account_claims import AccountClaims, Settled
@@ -85,9 +85,11 @@ class UserClaims:
 
     async def _sync(self, paths: OrganizationPaths, user_id: str) -> None:
         looked_at = await self._look(paths, user_id)
-        if looked_at.is_settled:
+        document = looked_at.document
+        # Of a user who is gone there may be no record either: who deletes an organization in the console deletes both.
+        if document is not None and looked_at.is_settled:
             return
-        if await self._make_findable(looked_at):
+        if document is not None and await self._make_findable(looked_at):
             looked_at = await self._look(paths, user_id)
         settled = await self._account_claims.settle(user_id)
         await self._end_sessions(paths, user_id, looked_at.document)
@@ -95,6 +97,8 @@ class UserClaims:
         for other in settled.listed:
             if other.paths != paths:
                 await self._refresh(other.paths, user_id, settled)
+        if looked_at.is_settled:
+            return
         fills: dict[str, Plain] = {}
         problems: list[Problem] = []
         if looked_at.document is not None:
@@ -161,15 +165,10 @@ class UserClaims:
             other = await self._accounts.find_by_email(email)
             other_id = None if other is None else other.user_id
         problems += user_problems(
-            paths.organization_id, settled.listings, has_account=settled.account is not None, other_id=other_id
+            paths.organization_id,
+            settled.listings,
+            has_account=settled.account is not None,
+            has_room=settled.has_room,
+            other_id=other_id,
         )
-        if not settled.has_room:
-            problems.append(
-                Problem(
-                    field="(document id of the organization)",
-                    level=Level.ERROR,
-                    found="a document id so long that the user's tokens have no room for it",
-                    expected="an organization with a shorter document id",
-                )
-            )
         return problems
