@@ -8,12 +8,12 @@ what is written into the document and with the audit event: an edit is told once
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, cast
 
 from shared.rules.audit import AuditType, edited
-from shared.rules.review import Problem
+from shared.rules.review import Level, Problem
 from shared.store.encoding import Retention, audit_event_write, document_write
 from shared.store.firestore import Document
 from shared.store.forms import Form
@@ -29,6 +29,7 @@ MAX_PROBLEMS = 20
 _MAX_FIELDS = 200
 _LONGEST = 500
 _READABLE = 100
+_TIME = "timestamp"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +79,7 @@ class Seen:
 
     @property
     def was(self) -> Mapping[str, Any]:
-        """What was last seen, as plain values; times are texts."""
+        """What was last seen, as plain values; times are maps with a text."""
         return {name: json.loads(value) for name, value in (self.before or {}).items()}
 
 
@@ -168,7 +169,9 @@ def defaults(form_defaults: Mapping[str, Plain], looked_at: Seen, *, dated: Coll
 
 
 def _listed(problems: Sequence[Problem]) -> list[Plain]:
-    return [{**asdict(each), "level": each.level.value} for each in problems[:MAX_PROBLEMS]]
+    # What stands in the way first: it must not be cut off behind what is only worth a look.
+    first = sorted(problems, key=lambda each: each.level is not Level.ERROR)
+    return [{**asdict(each), "level": each.level.value} for each in first[:MAX_PROBLEMS]]
 
 
 def _as_json(value: object) -> str:
@@ -178,12 +181,13 @@ def _as_json(value: object) -> str:
     return json.dumps(f"{text[:_READABLE]}… ({sha256(text.encode()).hexdigest()[:16]})", ensure_ascii=False)
 
 
-def _odd(value: object) -> str:
+def _odd(value: object) -> dict[str, str | None]:
+    """Put what JSON does not know into a map: a time and its text are two things, and one for the other is an edit."""
     match value:
         case datetime():
-            return value.isoformat()
+            return {_TIME: value.isoformat()}
         case Opaque(kind=kind):
-            return f"({kind})"
+            return {kind.removesuffix("_value"): None}
         case _:
             message = f"no document holds a {type(value)}"
             raise TypeError(message)
@@ -194,16 +198,17 @@ def _is_json(text: object) -> bool:
         return False
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
 
-def _as_time(text: object) -> datetime | None:
+def _as_time(remembered: object) -> datetime | None:
+    text = remembered.get(_TIME) if isinstance(remembered, dict) else None
     if not isinstance(text, str):
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return time if time.tzinfo is not None else None
