@@ -184,7 +184,14 @@ def _own_sessions(
 
 def _ends_by_hand(own: Iterable[Document | None], at: Instant) -> list[AuditEvent]:
     """What is to be told of sessions that somebody ended in the console."""
-    sessions = (session_from(document) for document in own)
+    # Parsed again only where there may be such an end: this is on the way of every acquire.
+    sessions = (
+        session_from(document)
+        for document in own
+        if document is not None
+        and document.fields.get("ended_at") is not None
+        and not document.fields.get("end_reason")
+    )
     return [
         ended_by_hand(session, now=at.now)
         for session in sessions
