@@ -32,6 +32,11 @@ class OnDocument:
 Trigger = OnRequest | OnSchedule | OnDocument
 
 
+def deployed_name(function: str) -> str:
+    """Name a function as the cloud does: the services that functions are may not have an underscore in their names."""
+    return function.replace("_", "-")
+
+
 def triggers() -> dict[str, Trigger]:
     """Read the list: a trigger for each function."""
     return {name: _trigger(entry) for name, entry in json.loads((ROOT / "infra/functions.json").read_text()).items()}
