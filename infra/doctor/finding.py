@@ -1,5 +1,6 @@
 """What the doctor finds, and how a question that cannot be asked becomes a finding too."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,7 +85,8 @@ def _words(error: Exception) -> str:
     if isinstance(error, grpc.RpcError):
         return _told_by(error)
     if isinstance(error, GoogleAPICallError):
-        return f"{error.code} {error.message}"
+        # Over REST the library puts the request before what the service said.
+        return f"{error.code} {re.sub(r'^[A-Z]+ https?://[^ ]+: ', '', error.message)}"
     return str(error) or repr(error)
 
 
