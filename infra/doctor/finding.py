@@ -70,7 +70,7 @@ class Area:
             return [self.unknown(subject, _words(error), mend=self._mend(error))]
 
     def _mend(self, error: Exception) -> str | None:
-        text = str(error)
+        text = f"{error} {_words(error)}"
         if "SERVICE_DISABLED" in text or "has not been used in project" in text:
             return f"gcloud services enable {self.api} --project={self.project}"
         if isinstance(error, Forbidden) or "PERMISSION_DENIED" in text:

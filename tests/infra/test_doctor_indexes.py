@@ -1,0 +1,283 @@
+"""What the doctor says of Firestore's indexes and TTL policies.
+
+Recorded answers of the Firestore Admin API: the emulator keeps no indexes.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.doctor.finding import Finding, Mark
+from infra.doctor.indexes import PURGED, check_indexes
+from infra.doctor.project import Project
+from infra.stage import ROOT
+from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
+
+DATABASE = "projects/demo-seatlease/databases/(default)"
+INDEXES = f"GET /v1/{DATABASE}/collectionGroups/-/indexes"
+FIELDS = f"GET /v1/{DATABASE}/collectionGroups/-/fields"
+WHERE = "--database='(default)' --project=demo-seatlease"
+APPLY = (
+    "terraform -chdir=infra apply -var-file=environments/production.tfvars "
+    "-var=project=demo-seatlease -var=region=us-central1"
+)
+DEFINITION = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
+
+Listed = list[dict[str, Any]]
+
+
+def as_deployed(index: dict[str, Any], number: int) -> dict[str, Any]:
+    """An index of the file as the API lists it: the recording, with this one's fields."""
+    last = index["fields"][-1]
+    by_name = {"fieldPath": "__name__", "order": last.get("order", "ASCENDING")}
+    return {
+        **recorded("index"),
+        "name": f"{DATABASE}/collectionGroups/{index['collectionGroup']}/indexes/id{number}",
+        "queryScope": index["queryScope"],
+        "fields": [*index["fields"], by_name],
+    }
+
+
+def field_as_deployed(override: dict[str, Any]) -> dict[str, Any]:
+    """A field of the file as the API lists it."""
+    field = recorded("field")
+    (one,) = field["indexConfig"]["indexes"]
+    collection, path = override["collectionGroup"], override["fieldPath"]
+    field["name"] = f"{DATABASE}/collectionGroups/{collection}/fields/{path}"
+    field["indexConfig"]["indexes"] = [
+        {**one, "queryScope": index["queryScope"], "fields": [{"fieldPath": path, "order": index["order"]}]}
+        for index in override["indexes"]
+    ]
+    return dict(field)
+
+
+def ttl(collection: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 JSON
+    policy = recorded("ttl_field")
+    return {**policy, "name": f"{DATABASE}/collectionGroups/{collection}/fields/purge_at", **fields}
+
+
+class Deployed:
+    """What the API lists; a test changes it."""
+
+    def __init__(self, api: RecordedApi) -> None:
+        self.indexes: Listed = [as_deployed(each, number) for number, each in enumerate(DEFINITION["indexes"])]
+        self.fields: Listed = [field_as_deployed(each) for each in DEFINITION["fieldOverrides"] if "indexes" in each]
+        defaults = {**recorded("field"), "name": f"{DATABASE}/collectionGroups/__default__/fields/*"}
+        self.fields.append(defaults)
+        self.ttls: Listed = [ttl(collection) for collection in PURGED]
+        self.api = api
+        api.say(INDEXES, {"indexes": self.indexes})
+        api.answers[FIELDS] = self._list_fields
+
+    def _list_fields(self, query: dict[str, list[str]]) -> tuple[int, Any]:
+        (which,) = query["filter"]
+        listed = {"indexConfig.usesAncestorConfig:false": self.fields, "ttlConfig:*": self.ttls}[which]
+        return 200, {"fields": listed}
+
+    def look(self) -> list[Finding]:
+        return check_indexes(
+            Project(project="demo-seatlease", region="us-central1", endpoints={"firestore": self.api.url})
+        )
+
+
+@pytest.fixture
+def deployed() -> Iterator[Deployed]:
+    with recorded_api() as api:
+        yield Deployed(api)
+
+
+def not_ok(findings: list[Finding]) -> list[tuple[str, str, str | None]]:
+    return [(finding.subject, finding.found, finding.mend) for finding in findings if finding.mark is not Mark.OK]
+
+
+def test_indexes_that_are_those_of_the_file_and_ready_are_healthy(deployed: Deployed) -> None:
+    findings = deployed.look()
+
+    assert not_ok(findings) == []
+    fields = [each for each in DEFINITION["fieldOverrides"] if "indexes" in each]
+    assert len(findings) == len(DEFINITION["indexes"]) + len(fields) + len(PURGED)
+
+
+# Composite indexes
+
+
+def test_an_index_that_is_missing_is_wrong_and_the_command_makes_it(deployed: Deployed) -> None:
+    deployed.indexes.pop(4)
+
+    findings = deployed.look()
+
+    create = (
+        "gcloud firestore indexes composite create --collection-group=audit_events --query-scope=collection "
+        "--field-config=field-path=license_id,order=ascending --field-config=field-path=at,order=descending "
+        f"{WHERE}"
+    )
+    subject = "index audit_events (license_id, at descending)"
+    assert not_ok(findings) == [(subject, "missing: its query fails", create)]
+
+
+def test_an_index_in_another_direction_or_scope_is_another_index(deployed: Deployed) -> None:
+    deployed.indexes[0]["queryScope"] = "COLLECTION_GROUP"
+
+    findings = deployed.look()
+
+    assert [(subject, found) for subject, found, _ in not_ok(findings)] == [
+        ("index sessions (ended_at, lease_expires_at)", "missing: its query fails"),
+        (
+            "index sessions (ended_at, lease_expires_at) everywhere",
+            "no query needs it, and every document is written into it",
+        ),
+    ]
+
+
+def test_an_index_that_is_being_made_is_wrong_for_as_long(deployed: Deployed) -> None:
+    deployed.indexes[0]["state"] = "CREATING"
+
+    findings = deployed.look()
+
+    wait = f"wait; gcloud firestore indexes composite describe id0 {WHERE} shows its state"
+    assert not_ok(findings) == [
+        ("index sessions (ended_at, lease_expires_at)", "being made: its query fails until it is ready", wait)
+    ]
+
+
+def test_an_index_that_needs_repair_is_wrong_and_made_again(deployed: Deployed) -> None:
+    deployed.indexes[0]["state"] = "NEEDS_REPAIR"
+
+    ((subject, found, mend),) = not_ok(deployed.look())
+
+    assert subject == "index sessions (ended_at, lease_expires_at)"
+    assert found == "in the state NEEDS_REPAIR: its query fails"
+    assert str(mend).startswith(f"gcloud firestore indexes composite delete id0 {WHERE} && ")
+    assert "gcloud firestore indexes composite create --collection-group=sessions" in str(mend)
+
+
+def test_an_index_that_no_query_needs_is_wrong_and_deleted(deployed: Deployed) -> None:
+    fields = [{"fieldPath": "user_id", "order": "ASCENDING"}, {"fieldPath": "tags", "arrayConfig": "CONTAINS"}]
+    extra = {"collectionGroup": "sessions", "queryScope": "COLLECTION", "fields": fields}
+    deployed.indexes.append(as_deployed(extra, 99))
+
+    findings = deployed.look()
+
+    subject = "index sessions (user_id, tags contains)"
+    found = "no query needs it, and every document is written into it"
+    delete = f"gcloud firestore indexes composite delete id99 {WHERE}"
+    assert not_ok(findings) == [(subject, found, delete)]
+
+
+# Single fields
+
+
+def test_a_field_that_was_not_given_its_indexes_is_wrong(deployed: Deployed) -> None:
+    deployed.fields.pop(0)
+
+    findings = deployed.look()
+
+    found = "has the built-in indexes, not those of the file"
+    assert not_ok(findings) == [("field sessions.ended_at", found, APPLY)]
+
+
+def test_a_field_with_other_indexes_than_the_files_is_wrong(deployed: Deployed) -> None:
+    deployed.fields[0]["indexConfig"]["indexes"].pop()
+
+    findings = deployed.look()
+
+    found = (
+        "indexed as ascending collection, descending collection, "
+        "not ascending collection, descending collection, ascending collection_group"
+    )
+    assert not_ok(findings) == [("field sessions.ended_at", found, APPLY)]
+
+
+@pytest.mark.parametrize("state", ["CREATING", "NEEDS_REPAIR"])
+def test_a_field_whose_index_is_not_ready_is_wrong(deployed: Deployed, state: str) -> None:
+    deployed.fields[0]["indexConfig"]["indexes"][2]["state"] = state
+
+    findings = deployed.look()
+
+    assert not_ok(findings) == [("field sessions.ended_at", f"not ready: {state}", APPLY)]
+
+
+def test_a_field_that_somebody_else_gave_indexes_is_wrong(deployed: Deployed) -> None:
+    extra = {"collectionGroup": "licenses", "fieldPath": "name", "indexes": []}
+    deployed.fields.append(field_as_deployed(extra))
+
+    findings = deployed.look()
+
+    clear = f"gcloud firestore indexes fields update name --collection-group=licenses --clear-exemption {WHERE}"
+    found = "its indexes were changed, and no file says so"
+    assert not_ok(findings) == [("field licenses.name", found, clear)]
+
+
+def test_the_indexes_of_the_field_to_purge_by_are_left_to_its_policy(deployed: Deployed) -> None:
+    deployed.fields.append(field_as_deployed({"collectionGroup": "sessions", "fieldPath": "purge_at", "indexes": []}))
+
+    findings = deployed.look()
+
+    assert not_ok(findings) == []
+
+
+# TTL policies
+
+TTL = "gcloud firestore fields ttls update purge_at --collection-group=sessions"
+
+
+def test_a_ttl_policy_that_is_missing_is_wrong(deployed: Deployed) -> None:
+    deployed.ttls.pop(0)
+
+    findings = deployed.look()
+
+    found = "missing: nothing is ever purged"
+    assert not_ok(findings) == [("TTL policy on sessions.purge_at", found, f"{TTL} --enable-ttl {WHERE}")]
+
+
+def test_a_ttl_policy_that_is_being_made_is_wrong_for_as_long(deployed: Deployed) -> None:
+    deployed.ttls[0]["ttlConfig"]["state"] = "CREATING"
+
+    findings = deployed.look()
+
+    wait = f"wait; gcloud firestore fields ttls list {WHERE} shows its state"
+    found = "being made: nothing is purged until it is active"
+    assert not_ok(findings) == [("TTL policy on sessions.purge_at", found, wait)]
+
+
+def test_a_ttl_policy_that_needs_repair_is_wrong(deployed: Deployed) -> None:
+    deployed.ttls[0]["ttlConfig"]["state"] = "NEEDS_REPAIR"
+
+    findings = deployed.look()
+
+    again = f"{TTL} --disable-ttl {WHERE} && {TTL} --enable-ttl {WHERE}"
+    found = "in the state NEEDS_REPAIR: nothing is purged"
+    assert not_ok(findings) == [("TTL policy on sessions.purge_at", found, again)]
+
+
+def test_a_ttl_policy_that_nobody_asked_for_is_wrong(deployed: Deployed) -> None:
+    deployed.ttls.append(ttl("users"))
+
+    findings = deployed.look()
+
+    disable = f"gcloud firestore fields ttls update purge_at --collection-group=users --disable-ttl {WHERE}"
+    found = "deletes documents, and nothing in the project asks for it"
+    assert not_ok(findings) == [("TTL policy on users.purge_at", found, disable)]
+
+
+# What could not be asked
+
+
+def test_without_the_right_to_ask_no_index_is_healthy(deployed: Deployed) -> None:
+    deployed.api.refuse_all(recorded("permission_denied"))
+
+    findings = deployed.look()
+
+    assert [finding.mark for finding in findings] == [Mark.UNKNOWN] * 3
+    assert all(str(finding.mend).endswith("--role=roles/datastore.viewer") for finding in findings)
+
+
+def test_a_database_that_is_not_there_could_not_be_checked(deployed: Deployed) -> None:
+    deployed.api.answers.clear()
+
+    findings = deployed.look()
+
+    assert [finding.mark for finding in findings] == [Mark.UNKNOWN] * 3
+    assert findings[0].found == "404 Requested entity was not found."
