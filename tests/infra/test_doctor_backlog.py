@@ -105,7 +105,8 @@ class _Refusing(grpc.GenericRpcHandler):
     """Answers every call as Firestore does to somebody without the right to read."""
 
     def service(self, _: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
-        return grpc.unary_stream_rpc_method_handler(self._refuse)
+        handler: grpc.RpcMethodHandler = grpc.unary_stream_rpc_method_handler(self._refuse)
+        return handler
 
     @staticmethod
     def _refuse(_: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:

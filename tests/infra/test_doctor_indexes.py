@@ -3,83 +3,20 @@
 Recorded answers of the Firestore Admin API: the emulator keeps no indexes.
 """
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from infra.doctor.finding import Finding, Mark
-from infra.doctor.indexes import PURGED, check_indexes
-from infra.doctor.project import Project
-from infra.stage import ROOT
-from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
+from infra.doctor.indexes import PURGED
+from tests.infra.recorded_api import recorded, recorded_api
+from tests.infra.recorded_indexes import DEFINITION, Deployed, as_deployed, field_as_deployed, ttl
 
-DATABASE = "projects/demo-seatlease/databases/(default)"
-INDEXES = f"GET /v1/{DATABASE}/collectionGroups/-/indexes"
-FIELDS = f"GET /v1/{DATABASE}/collectionGroups/-/fields"
 WHERE = "--database='(default)' --project=demo-seatlease"
 APPLY = (
     "terraform -chdir=infra apply -var-file=environments/production.tfvars "
     "-var=project=demo-seatlease -var=region=us-central1"
 )
-DEFINITION = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
-
-Listed = list[dict[str, Any]]
-
-
-def as_deployed(index: dict[str, Any], number: int) -> dict[str, Any]:
-    """An index of the file as the API lists it: the recording, with this one's fields."""
-    last = index["fields"][-1]
-    by_name = {"fieldPath": "__name__", "order": last.get("order", "ASCENDING")}
-    return {
-        **recorded("index"),
-        "name": f"{DATABASE}/collectionGroups/{index['collectionGroup']}/indexes/id{number}",
-        "queryScope": index["queryScope"],
-        "fields": [*index["fields"], by_name],
-    }
-
-
-def field_as_deployed(override: dict[str, Any]) -> dict[str, Any]:
-    """A field of the file as the API lists it."""
-    field = recorded("field")
-    (one,) = field["indexConfig"]["indexes"]
-    collection, path = override["collectionGroup"], override["fieldPath"]
-    field["name"] = f"{DATABASE}/collectionGroups/{collection}/fields/{path}"
-    field["indexConfig"]["indexes"] = [
-        {**one, "queryScope": index["queryScope"], "fields": [{"fieldPath": path, "order": index["order"]}]}
-        for index in override["indexes"]
-    ]
-    return dict(field)
-
-
-def ttl(collection: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 JSON
-    policy = recorded("ttl_field")
-    return {**policy, "name": f"{DATABASE}/collectionGroups/{collection}/fields/purge_at", **fields}
-
-
-class Deployed:
-    """What the API lists; a test changes it."""
-
-    def __init__(self, api: RecordedApi) -> None:
-        self.indexes: Listed = [as_deployed(each, number) for number, each in enumerate(DEFINITION["indexes"])]
-        self.fields: Listed = [field_as_deployed(each) for each in DEFINITION["fieldOverrides"] if "indexes" in each]
-        defaults = {**recorded("field"), "name": f"{DATABASE}/collectionGroups/__default__/fields/*"}
-        self.fields.append(defaults)
-        self.ttls: Listed = [ttl(collection) for collection in PURGED]
-        self.api = api
-        api.say(INDEXES, {"indexes": self.indexes})
-        api.answers[FIELDS] = self._list_fields
-
-    def _list_fields(self, query: dict[str, list[str]]) -> tuple[int, Any]:
-        (which,) = query["filter"]
-        listed = {"indexConfig.usesAncestorConfig:false": self.fields, "ttlConfig:*": self.ttls}[which]
-        return 200, {"fields": listed}
-
-    def look(self) -> list[Finding]:
-        return check_indexes(
-            Project(project="demo-seatlease", region="us-central1", endpoints={"firestore": self.api.url})
-        )
 
 
 @pytest.fixture
