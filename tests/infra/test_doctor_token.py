@@ -11,9 +11,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.exceptions import DefaultCredentialsError
 
+from infra.doctor.cli import check_functions
+from infra.doctor.finding import Mark
 from infra.doctor.project import Project
 from infra.doctor.token import Signer, TokenError, id_token
+from infra.local.stack import PROJECT
+from infra.local.tokens import unsigned_token
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
+from tests.infra.served import Served
+from tests.support.tenant import Tenant
 
 SIGN_IN = "POST /v1/accounts:signInWithCustomToken"
 ACCOUNT = "seatlease-build@demo-seatlease.iam.gserviceaccount.com"
@@ -83,3 +89,35 @@ def test_without_credentials_nobody_signs(api: RecordedApi, monkeypatch: pytest.
         id_token(project_at(api), nobody)
 
     assert api.heard == []
+
+
+def test_a_canary_that_was_signed_in_takes_a_seat(
+    api: RecordedApi, signer: Signer, local_stack: Served, tenant: Tenant
+) -> None:
+    token = unsigned_token(project=PROJECT, organization_id=tenant.organization_id, user_id="m0")
+    api.say(SIGN_IN, {**recorded("sign_in"), "idToken": token})
+
+    findings = check_functions(
+        project_at(api),
+        url=local_stack.state["base_url"],
+        token=None,
+        license_key=tenant.license_key,
+        signer=signer,
+    )
+
+    assert {finding.mark for finding in findings} == {Mark.OK}
+    assert [session["user_id"] for session in tenant.sessions()] == ["m0"]
+
+
+def test_a_canary_that_firebase_does_not_sign_in_could_not_be_checked(
+    api: RecordedApi, signer: Signer, local_stack: Served
+) -> None:
+    api.say(SIGN_IN, recorded("sign_in_refused"), status=400)
+
+    *answering, canary = check_functions(
+        project_at(api), url=local_stack.state["base_url"], token=None, license_key="A-KEY", signer=signer
+    )
+
+    assert {finding.mark for finding in answering} == {Mark.OK}
+    assert (canary.subject, canary.mark) == ("canary", Mark.UNKNOWN)
+    assert canary.found.startswith("Firebase takes no sign-in of canary: ")
