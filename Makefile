@@ -7,7 +7,7 @@ READY := .venv/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static test serve tick demo bench clean
+.PHONY: help setup format check static test serve tick demo bench stage clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ demo: $(READY) ## Play the story of three seats and five people
 
 bench: $(READY) ## Measure throughput and latency
 	@$(BIN)/python -m tests.bench
+
+stage: ## Stage every function below build/, as it is deployed
+	@$(PYTHON) -m infra.stage
 
 clean: ## Remove what make made
 	rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
