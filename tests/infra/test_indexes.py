@@ -106,6 +106,7 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("sessions", ("end_reason", "ended_at")),
         ("usage", ("total",)),
         ("audit_events", ("published_at", "at")),
+        ("reviews", ("user_id",)),
     }
 
 

@@ -29,6 +29,8 @@ FIRST_ANSWERS = {
     "reconcile": ("GET", 405),
     "relay_audit": ("POST", 400),
     "release": ("POST", 401),
+    "review_admin_edit": ("POST", 400),
+    "sync_user_claims": ("POST", 400),
     "usage": ("GET", 401),
 }
 """What each function answers, without a store, to an empty request of this method. A new function needs its line."""
