@@ -4,10 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static test serve tick demo bench doctor clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench stage doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,7 +33,13 @@ static: $(READY)
 
 check: static test ## The gate: format, lint, types, rooms, tests
 
-test: $(READY) ## Run all tests, on the emulators
+auth-emulator: $(AUTH) ## Install the Firebase Auth emulator, where there is npm; it is a choice
+
+# Where npm is missing this says so and makes no file: it is asked again the next time.
+$(AUTH): $(READY)
+	@$(BIN)/python -m infra.local auth-emulator
+
+test: $(READY) $(AUTH) ## Run all tests, on the emulators
 	$(BIN)/python -m pytest
 
 serve: $(READY) ## Serve the functions under /v1/ on PORT until Ctrl-C
@@ -50,5 +57,8 @@ bench: $(READY) ## Measure throughput and latency
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
 
+stage: ## Stage every function below build/, as it is deployed
+	@$(PYTHON) -m infra.stage
+
 clean: ## Remove what make made
-	rm -rf .venv .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .firebase .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

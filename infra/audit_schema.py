@@ -14,12 +14,23 @@ from typing import Any, get_args
 
 from infra.stage import ROOT
 from shared.rules.acquire import Device
-from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, ended, usage_repaired
+from shared.rules.audit import (
+    SYSTEM,
+    AuditEvent,
+    AuditType,
+    Detail,
+    Tenure,
+    acquired,
+    edited,
+    ended,
+    removed,
+    usage_repaired,
+)
 from shared.rules.denial import Attempts, Denied, Limit, denied
 from shared.rules.session import EndReason, Session, session_id_of
 from shared.rules.session import ended as end
 from shared.rules.user import Role, User
-from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage, message_from
+from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, RevokedEvent, message_from
 from shared.store.encoding import Retention, audit_event_fields
 from shared.store.firestore import Document
 from shared.store.paths import OrganizationPaths
@@ -61,9 +72,12 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "organization_seats",
         "before",
         "after",
+        "edit",
+        "changes",
     ),
     "Seats": ("in_use", "max"),
     "LicenseSeats": ("license_id", "in_use"),
+    "Change": ("field", "before", "after"),
 }
 """The fields of each protobuf message in the order of their numbers. New ones go to the end: numbers never change."""
 
@@ -130,7 +144,13 @@ def main() -> None:
 
 
 def _note(message: AuditMessage) -> str:
-    return "" if message.type != "session.denied" else ", final" if message.details.is_final else ", the first"
+    match message:
+        case DeniedEvent():
+            return ", final" if message.details.is_final else ", the first"
+        case RevokedEvent() if message.details.lease_expires_at is None:
+            return ", by deleting its document"
+        case _:
+            return ""
 
 
 def _proto_fields(name: str) -> list[str]:
@@ -200,7 +220,21 @@ def _events() -> Iterator[tuple[AuditEvent, datetime]]:
     lapsed = replace(later, lease_expires_at=ends - timedelta(seconds=12))
     yield ended(end(lapsed, reason=EndReason.EXPIRED, now=ends), actor=SYSTEM), ends + soon
     yield ended(end(later, reason=EndReason.REVOKED_BY_ADMIN, now=ends), actor="olivia"), ends + soon
+    tenure = Tenure(
+        session_id=session.session_id,
+        license_id=session.license_id,
+        user_id=session.user_id,
+        hardware_id=session.hardware_id,
+        started_at=session.started_at,
+    )
+    yield removed(tenure, now=ends), ends + soon
     yield usage_repaired(at=ends, before={"license-1": 3}, after={"license-1": 2}), ends + soon
+    caps = ({"max_concurrent_seats": "5"}, {"max_concurrent_seats": "20"})
+    yield edited(AuditType.ORGANIZATION_EDITED, "northwind", at=ends, before=caps[0], after=caps[1]), ends + soon
+    new_user = {"email": '"ben@northwind.example"', "role": '"member"', "is_active": "true"}
+    yield edited(AuditType.USER_EDITED, "ben", at=ends, before=None, after=new_user), ends + soon
+    old_key, new_key = {"license_key": '"7K3QF-9XW2M-QZP4T"'}, {"license_key": '"M2XW9-FQ3K7-T4PZQ"'}
+    yield edited(AuditType.LICENSE_EDITED, "license-1", at=ends, before=old_key, after=new_key), ends + soon
 
 
 def _session(at: datetime) -> Session:

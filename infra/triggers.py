@@ -22,11 +22,18 @@ class OnSchedule:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OnDocument:
-    """Firestore's events call it: those of one kind (``created``) of the documents that the pattern names."""
+class DocumentEvent:
+    """Events of one kind (``created``, ``written``, ``deleted``) of the documents that the pattern names."""
 
     event: str
     document: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnDocument:
+    """Firestore's events call it, of each of these kinds."""
+
+    events: tuple[DocumentEvent, ...]
 
 
 Trigger = OnRequest | OnSchedule | OnDocument
@@ -42,14 +49,25 @@ def triggers() -> dict[str, Trigger]:
     return {name: _trigger(entry) for name, entry in json.loads((ROOT / "infra/functions.json").read_text()).items()}
 
 
-def _trigger(entry: dict[str, str]) -> Trigger:
+def _trigger(entry: object) -> Trigger:
     match entry:
         case {"trigger": "request", **rest} if not rest:
             return OnRequest()
         case {"trigger": "schedule", "schedule": str() as schedule, **rest} if not rest:
             return OnSchedule(schedule=schedule)
-        case {"trigger": "document", "event": "created" as event, "document": str() as document, **rest} if not rest:
-            return OnDocument(event=event, document=document)
+        case {"trigger": "document", "events": [_, *_] as events, **rest} if not rest:
+            return OnDocument(events=tuple(_event(each, entry) for each in events))
         case _:
-            message = f"infra/functions.json has an entry of no known form: {entry}"
-            raise ValueError(message)
+            raise _unknown(entry)
+
+
+def _event(event: object, entry: object) -> DocumentEvent:
+    match event:
+        case {"event": "created" | "deleted" | "written" as kind, "document": str() as document, **rest} if not rest:
+            return DocumentEvent(event=kind, document=document)
+        case _:
+            raise _unknown(entry)
+
+
+def _unknown(entry: object) -> ValueError:
+    return ValueError(f"infra/functions.json has an entry of no known form: {entry}")

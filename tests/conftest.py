@@ -1,5 +1,6 @@
 """What must be running: fixtures are named after it. An emulator that does not start fails the test, never skips it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest
 from google.cloud import firestore
 
+from infra.local.auth import firebase_program, start_auth
 from infra.local.emulators import start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
@@ -51,6 +53,28 @@ def pubsub_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proces
 def pubsub_host(pubsub_emulator: Process) -> str:
     """HOST:PORT of the emulator."""
     return pubsub_emulator.url.removeprefix("http://")
+
+
+@pytest.fixture(scope="session")
+def auth_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """Google's Firebase Auth emulator, one for all tests. The one thing that a machine may lack: it takes npm."""
+    program = firebase_program()
+    if program is None:
+        if shutil.which("npm") is None:
+            pytest.skip("npm is missing, so there is no Firebase Auth emulator")
+        pytest.fail("the Firebase Auth emulator is not installed: make auth-emulator")
+    process = start_auth(program, port=free_port(), work=tmp_path_factory.mktemp("auth"), project="demo-seatlease")
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def auth_host(auth_emulator: Process) -> str:
+    """HOST:PORT of the emulator."""
+    return auth_emulator.url.removeprefix("http://")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from infra.local.audit_topic import subscribed
+from infra.local.auth import NoNpmError, firebase_program, install
 from infra.local.demo import play
 from infra.local.gateway import serve_gateway
 from infra.local.jars import FIRESTORE, PUBSUB, JarError, find_jar
@@ -72,13 +73,20 @@ def serve(
     if (firestore is None) != (pubsub is None):
         problems.print("--firestore and --pubsub go together: the two emulators of one stack", highlight=False)
         raise typer.Exit(2)
+    auth_program = firebase_program() if firestore is None else None
     attach_to = Emulators(firestore=firestore, pubsub=pubsub) if firestore and pubsub else None
     _stop_on_signals()
     published = []
     try:
         with (
             _explained_errors(),
-            running_stack(port=port, attach_to=attach_to, project=project, lease_seconds=lease_seconds) as stack,
+            running_stack(
+                port=port,
+                attach_to=attach_to,
+                project=project,
+                auth_program=auth_program,
+                lease_seconds=lease_seconds,
+            ) as stack,
         ):
             if attach_to is None:
                 seed(organization=ORGANIZATION, firestore=stack.firestore_emulator_host, project=project, seats=seats)
@@ -187,6 +195,18 @@ def emulators() -> None:
             sys.stdout.write(f"{jar.emulator}: {find_jar(jar)}\n")
 
 
+@app.command()
+def auth_emulator() -> None:
+    """Install the Firebase Auth emulator into .firebase, where there is npm. Stacks that start afterwards have it."""
+    try:
+        install()
+    except NoNpmError as error:
+        console.print(str(error), highlight=False)
+    except StartError as error:
+        problems.print(str(error), markup=False, highlight=False)
+        raise typer.Exit(1) from None
+
+
 @app.command(hidden=True)
 def gateway(
     port: Annotated[int, typer.Option()], route: Annotated[list[str], typer.Option(metavar="NAME=URL")]
@@ -214,6 +234,10 @@ def _tell(stack: Stack) -> None:
     console.print("\nThe audit trail, as a subscriber receives it: .venv/bin/python -m infra.local trail")
     console.print("The scheduled functions run by themselves; to call them now: make tick")
     console.print("More tokens: .venv/bin/python -m infra.local token --org acme --uid member-2")
+    if stack.auth_emulator_host is None:
+        console.print("No Auth emulator (make auth-emulator installs it): sync_user_claims does not run here")
+    else:
+        console.print(f"Auth emulator: {stack.auth_emulator_host}", highlight=False)
     console.print("Ctrl-C stops everything.")
 
 

@@ -237,14 +237,15 @@ def _the_trail(story: Story) -> None:
     for column in ("at", "type", "user", "by", "details"):
         table.add_column(column)
     for event in sorted(received.values(), key=_place):
-        table.add_row(event["at"][11:23], event["type"], event["user_id"], event["actor"], _in_short(event))
+        table.add_row(event["at"][11:23], event["type"], event.get("user_id"), event["actor"], _in_short(event))
     story.console.print(table)
     story.check(that="every committed event was received", holds=committed == received.keys())
     numbers = sorted(event["grant_number"] for event in received.values() if event["type"] == "session.acquired")
     story.check(that="the grants are numbered without a gap", holds=numbers == list(range(1, len(numbers) + 1)))
-    kinds = {event["type"].removeprefix("session.") for event in received.values()}
-    expected = {"acquired", "denied", "expired", "released", "revoked"}
-    story.check(that=f"there is {', '.join(sorted(expected))}", holds=kinds == expected)
+    kinds = {event["type"] for event in received.values()}
+    seats = {f"session.{kind}" for kind in ("acquired", "denied", "expired", "released", "revoked")}
+    expected = {*seats, "license.edited", "organization.edited"}
+    story.check(that=f"there is {', '.join(sorted(expected))}", holds=kinds >= expected)
 
 
 def _place(event: dict[str, Any]) -> tuple[str, int, int]:
@@ -273,6 +274,8 @@ def _in_short(event: dict[str, Any]) -> str:
         case "session.denied":
             times = "once" if details["attempts"] == 1 else f"{details['attempts']} times so far"
             return f"{times}, {details['seats']['in_use']} of {details['seats']['max']} in use"
+        case str() as kind if kind.endswith(".edited"):
+            return f"{details['edit']}: {', '.join(change['field'] for change in details['changes'])}"
         case _:
             return str(details["reason"])
 

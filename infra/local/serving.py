@@ -22,9 +22,9 @@ def start_function(name: str, *, work: Path, environment: Mapping[str, str], por
 
 
 def function_environment(
-    *, project: str, firestore: str, pubsub: str, lease_seconds: int | None = None
+    *, project: str, firestore: str, pubsub: str, auth: str | None = None, lease_seconds: int | None = None
 ) -> dict[str, str]:
-    """Describe a local stack to a function."""
+    """Describe a local stack to a function; ``auth`` is its Auth emulator, if it has one."""
     environment = {
         "SEATLEASE_ENVIRONMENT": "development",
         "GOOGLE_CLOUD_PROJECT": project,
@@ -34,6 +34,8 @@ def function_environment(
         "SEATLEASE_TRUSTED_PROXY_HOPS": "1",
         **UNSIGNED_TOKENS_ARE_FINE,
     }
+    if auth is not None:
+        environment["FIREBASE_AUTH_EMULATOR_HOST"] = auth
     if lease_seconds is not None:
         environment["SEATLEASE_DEFAULT_LEASE_SECONDS"] = str(lease_seconds)
     return environment

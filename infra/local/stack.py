@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from infra.local.audit_topic import create_topic, subscribed
+from infra.local.auth import start_auth
 from infra.local.emulators import register_triggers, start_firestore, start_pubsub
 from infra.local.processes import Process, free_port, require_free, stop_together
 from infra.local.serving import function_environment, start_function
@@ -21,15 +22,19 @@ from infra.triggers import OnRequest, triggers
 PROJECT = "demo-seatlease"
 """Firebase's tools take a project whose name begins with ``demo-`` for one that exists nowhere."""
 
+NEED_ACCOUNTS = frozenset({"sync_user_claims"})
+"""Functions that are there only where there is an Auth emulator."""
+
 STATE_FOLDER = ROOT / ".local"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Emulators:
-    """Where emulators answer: HOST:PORT of each."""
+    """Where emulators answer: HOST:PORT of each. Not every stack has an Auth emulator."""
 
     firestore: str
     pubsub: str
+    auth: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +45,7 @@ class Stack:
     project: str
     firestore_emulator_host: str
     pubsub_emulator_host: str
+    auth_emulator_host: str | None
     pid: int
     functions: Mapping[str, str]
 
@@ -95,9 +101,12 @@ def running_stack(
     port: int | None = None,
     project: str = PROJECT,
     attach_to: Emulators | None = None,
+    auth_program: Path | None = None,
     lease_seconds: int | None = None,
 ) -> Iterator[Stack]:
     """Run a stack on a port, or a free one, and stop exactly what was started.
+
+    ``auth_program`` is the Auth emulator's. Without it nothing keeps claims, and everything else runs.
 
     With ``attach_to`` only the functions that clients call and a gateway are started, on emulators that run already:
     one more, independent set of instances. Events and schedules stay with the stack that started the emulators.
@@ -119,14 +128,24 @@ def running_stack(
             firestore_port, pubsub_port = free_port(), free_port()
             emulators.append(start_firestore(port=firestore_port, log_folder=logs, events_to=f"127.0.0.1:{port}"))
             emulators.append(start_pubsub(port=pubsub_port, log_folder=logs))
-            hosts = Emulators(firestore=f"127.0.0.1:{firestore_port}", pubsub=f"127.0.0.1:{pubsub_port}")
+            auth = None
+            if auth_program is None:
+                names = [name for name in names if name not in NEED_ACCOUNTS]
+            else:
+                auth = f"127.0.0.1:{(auth_port := free_port())}"
+                emulators.append(start_auth(auth_program, port=auth_port, work=work / "auth", project=project))
+            hosts = Emulators(firestore=f"127.0.0.1:{firestore_port}", pubsub=f"127.0.0.1:{pubsub_port}", auth=auth)
         else:
             hosts = attach_to
             names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
         started: list[Process] = []
         cleanup.callback(stop_together, started)
         environment = function_environment(
-            project=project, firestore=hosts.firestore, pubsub=hosts.pubsub, lease_seconds=lease_seconds
+            project=project,
+            firestore=hosts.firestore,
+            pubsub=hosts.pubsub,
+            auth=hosts.auth,
+            lease_seconds=lease_seconds,
         )
         functions: dict[str, str] = {}
         for name in names:
@@ -147,6 +166,7 @@ def running_stack(
             project=project,
             firestore_emulator_host=hosts.firestore,
             pubsub_emulator_host=hosts.pubsub,
+            auth_emulator_host=hosts.auth,
             pid=os.getpid(),
             functions=functions,
         )

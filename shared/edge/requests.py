@@ -8,13 +8,13 @@ from starlette.requests import Request
 
 from shared.edge.catalogue import ApiError, Code
 from shared.rules.digest import BASE32, DIGEST_LENGTH
+from shared.store.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 from shared.store.paths import can_be_document_id
 
 MAX_BODY_BYTES = 16 * 1024
 """A longer body is refused before it is read to its end."""
 
-_NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
-_Text = Annotated[str, Field(min_length=1, max_length=256, pattern=_NO_CONTROL_CHARACTERS)]
+_Text = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
 
 

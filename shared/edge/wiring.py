@@ -10,6 +10,7 @@ from shared.store.firestore import Firestore
 from shared.store.heartbeat import Heartbeats
 from shared.store.policy import Policy
 from shared.store.release import Releases
+from shared.store.review import Reviews
 from shared.store.usage import Usages
 
 
@@ -41,6 +42,12 @@ def usages() -> Usages:
 def expiries() -> Expiries:
     """The one that ends what has lapsed."""
     return Expiries(firestore(), policy(), run_within=settings().run_within)
+
+
+@cache
+def reviews() -> Reviews:
+    """The one that looks at what admins edit."""
+    return Reviews(firestore(), policy())
 
 
 @cache

@@ -14,6 +14,9 @@ SYSTEM = "system"
 CONSOLE = "console"
 """The actor of what somebody did by hand in the Firebase console, who is not known to us."""
 
+_LONG_KEY = 14
+"""Of a license key of 12 characters or more, quotes not counted, the last four may be told."""
+
 Detail = str | int | bool | None | datetime | Mapping[str, "Detail"] | Sequence[Mapping[str, "Detail"]]
 
 
@@ -26,6 +29,17 @@ class AuditType(StrEnum):
     EXPIRED = "session.expired"
     REVOKED = "session.revoked"
     USAGE_REPAIRED = "usage.repaired"
+    ORGANIZATION_EDITED = "organization.edited"
+    USER_EDITED = "user.edited"
+    LICENSE_EDITED = "license.edited"
+
+
+class EditKind(StrEnum):
+    """What an admin did to a document."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +114,40 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tenure:
+    """A seat's having been held: by whom, and since when."""
+
+    session_id: str
+    license_id: str
+    user_id: str
+    hardware_id: str
+    started_at: datetime
+
+
+def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
+    """Report that somebody deleted a session that had not ended: whoever may delete it is an admin.
+
+    Named after the tenure alone, so however often its end is noticed, it is told once.
+    """
+    return AuditEvent(
+        name=digest("session.removed", tenure.session_id, tenure.started_at.isoformat()),
+        type=AuditType.REVOKED,
+        at=now,
+        actor=CONSOLE,
+        license_id=tenure.license_id,
+        session_id=tenure.session_id,
+        user_id=tenure.user_id,
+        hardware_id=tenure.hardware_id,
+        details={
+            "reason": EndReason.REVOKED_BY_ADMIN.value,
+            "started_at": tenure.started_at,
+            "last_heartbeat_at": None,
+            "lease_expires_at": None,
+        },
+    )
+
+
 def usage_repaired(*, at: datetime, before: Mapping[str, int] | None, after: Mapping[str, int]) -> AuditEvent:
     """Report that the counters did not agree with the sessions and were taken from them again.
 
@@ -112,6 +160,43 @@ def usage_repaired(*, at: datetime, before: Mapping[str, int] | None, after: Map
         actor=SYSTEM,
         details={"before": None if before is None else _by_license(before), "after": _by_license(after)},
     )
+
+
+def edited(
+    kind: AuditType,
+    document_id: str,
+    *,
+    at: datetime,
+    before: Mapping[str, str] | None,
+    after: Mapping[str, str] | None,
+) -> AuditEvent:
+    """Report that somebody edited a document by hand. ``before`` and ``after`` are its fields' values in JSON.
+
+    ``before`` of ``None``: the document is new; ``after`` of ``None``: it is gone. Of license keys the end is told.
+    """
+    then, now = before or {}, after or {}
+    changes = [
+        {"field": name, "before": _told(name, then.get(name)), "after": _told(name, now.get(name))}
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]
+    done = EditKind.CREATED if before is None else EditKind.DELETED if after is None else EditKind.CHANGED
+    return AuditEvent(
+        name=digest(kind, document_id, done, at.isoformat()),
+        type=kind,
+        at=at,
+        actor=CONSOLE,
+        license_id=document_id if kind is AuditType.LICENSE_EDITED else None,
+        user_id=document_id if kind is AuditType.USER_EDITED else None,
+        details={"edit": done.value, "changes": changes},
+    )
+
+
+def _told(field: str, value: str | None) -> str | None:
+    if field != "license_key" or value is None:
+        return value
+    # Enough to tell keys apart, and not enough to use one.
+    return f'"…{value[-5:-1]}"' if len(value) >= _LONG_KEY else '"…"'
 
 
 def _by_license(in_use: Mapping[str, int]) -> list[Mapping[str, Detail]]:

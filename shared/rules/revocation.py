@@ -26,12 +26,12 @@ def revoked(session: Session, *, because: CallerRefusal | LicenseRefusal, now: d
 
 def _reason(refusal: CallerRefusal | LicenseRefusal) -> EndReason:
     match refusal:
-        case OrganizationMissing() | UserMissing() | LicenseNotFound():
+        case OrganizationMissing() | LicenseNotFound():
             return EndReason.DOCUMENT_REMOVED
         case OrganizationInactive():
             return EndReason.ORGANIZATION_DEACTIVATED
-        case UserInactive() | RoleNotAllowed():
-            # Made a guest, a user may no longer hold seats: to the seat that is a deactivation.
+        case UserMissing() | UserInactive() | RoleNotAllowed():
+            # Removed, or made a guest, a user may no longer hold seats: to the seat that is a deactivation.
             return EndReason.USER_DEACTIVATED
         case LicenseInactive():
             return EndReason.LICENSE_DEACTIVATED

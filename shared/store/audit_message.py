@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from shared.rules.audit import EditKind
 from shared.rules.denial import Limit, is_final
 from shared.rules.refusal import Unusable
 from shared.rules.session import EndReason
@@ -61,6 +62,18 @@ class EndedDetails(_Message):
     lease_expires_at: Time
 
 
+class RevokedDetails(_Message):
+    """The same of a session that was revoked.
+
+    Of one whose document somebody deleted, the last heartbeat and the lease are not known any more.
+    """
+
+    reason: Annotated[EndReason, Field(strict=False)]
+    started_at: Time
+    last_heartbeat_at: Time | None
+    lease_expires_at: Time | None
+
+
 class DeniedDetails(_Message):
     """Whose cap stood in the way, and how often within this minute.
 
@@ -84,6 +97,21 @@ class RepairedDetails(_Message):
 
     before: list[LicenseSeats] | None
     after: list[LicenseSeats]
+
+
+class Change(_Message):
+    """One field: its value in JSON before and after; null: it was not there. Of license keys the end is told."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+class EditedDetails(_Message):
+    """What was done to the document, and every field that changed."""
+
+    edit: Annotated[EditKind, Field(strict=False)]
+    changes: list[Change]
 
 
 class _Event(_Message):
@@ -136,7 +164,7 @@ class RevokedEvent(_SeatEvent):
     """A seat was taken away: by an owner or admin, or because the right to it was gone."""
 
     type: Literal["session.revoked"]
-    details: EndedDetails
+    details: RevokedDetails
 
 
 class UsageRepairedEvent(_Event):
@@ -146,7 +174,40 @@ class UsageRepairedEvent(_Event):
     details: RepairedDetails
 
 
-AuditMessage = AcquiredEvent | DeniedEvent | ReleasedEvent | ExpiredEvent | RevokedEvent | UsageRepairedEvent
+class OrganizationEditedEvent(_Event):
+    """Somebody edited the organization's document by hand."""
+
+    type: Literal["organization.edited"]
+    details: EditedDetails
+
+
+class UserEditedEvent(_Event):
+    """Somebody edited a user's document by hand."""
+
+    type: Literal["user.edited"]
+    user_id: str
+    details: EditedDetails
+
+
+class LicenseEditedEvent(_Event):
+    """Somebody edited a license by hand."""
+
+    type: Literal["license.edited"]
+    license_id: str
+    details: EditedDetails
+
+
+AuditMessage = (
+    AcquiredEvent
+    | DeniedEvent
+    | ReleasedEvent
+    | ExpiredEvent
+    | RevokedEvent
+    | UsageRepairedEvent
+    | OrganizationEditedEvent
+    | UserEditedEvent
+    | LicenseEditedEvent
+)
 """A published audit event of any type."""
 
 AUDIT_MESSAGE: TypeAdapter[AuditMessage] = TypeAdapter(Annotated[AuditMessage, Field(discriminator="type")])

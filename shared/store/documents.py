@@ -5,118 +5,31 @@ document that cannot be used becomes an ``Unusable`` that names its fields.
 """
 
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from shared.rules.audit import AuditType
 from shared.rules.denial import Attempts
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import EndReason, Session
+from shared.rules.session import Session
 from shared.rules.usage import Happened
-from shared.rules.user import Role, User
+from shared.rules.user import User
 from shared.store.firestore import Document
-from shared.store.paths import can_be_document_id
+from shared.store.forms import (
+    DenialDocument,
+    Form,
+    HappenedDocument,
+    LicenseDocument,
+    OrganizationDocument,
+    SeatUseDocument,
+    SessionDocument,
+    UserDocument,
+)
 
-
-def _document_id(text: str) -> str:
-    if not can_be_document_id(text):
-        message = "not a document id"
-        raise ValueError(message)
-    return text
-
-
-_DocumentId = Annotated[str, AfterValidator(_document_id)]
-_Count = Annotated[int, Field(ge=0)]
-
-
-class _HandEdited(BaseModel):
-    # Strict: "20" is not a number of seats and 1 is not a yes. Fields we do not know are the admin's own.
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-
-class OrganizationDocument(_HandEdited):
-    """``organizations/{org_id}``: the tenant. Edited by admins."""
-
-    name: str = ""
-    slug: str | None = None
-    subscription_tier: str = "free"
-    max_concurrent_seats: _Count | None = 5
-    is_active: bool = True
-
-
-class UserDocument(_HandEdited):
-    """``organizations/{org_id}/users/{uid}``: a member. Edited by admins."""
-
-    email: Annotated[str, Field(max_length=320)] | None = None
-    role: Annotated[Role, Field(strict=False)] = Role.MEMBER
-    is_active: bool = True
-
-
-class LicenseDocument(_HandEdited):
-    """``organizations/{org_id}/licenses/{license_id}``: what was sold. Edited by admins."""
-
-    license_key: Annotated[str, Field(min_length=1)]
-    name: str = ""
-    max_concurrent_seats: _Count = 5
-    expires_at: AwareDatetime | None = None
-    is_active: bool = True
-    lease_seconds: Annotated[int, Field(ge=3, le=86_400)] | None = None
-
-
-class SessionDocument(_HandEdited):
-    """``organizations/{org_id}/sessions/{session_id}``: the tenure of a seat. Written by the functions."""
-
-    license_id: _DocumentId
-    user_id: _DocumentId
-    user_email: str | None = None
-    hardware_id: str
-    ip_address: str | None = None
-    user_agent: str | None = None
-    started_at: AwareDatetime
-    last_heartbeat_at: AwareDatetime
-    lease_expires_at: AwareDatetime
-    ended_at: AwareDatetime | None
-    end_reason: Annotated[EndReason, Field(strict=False)] | None = None
-
-
-class _CountedAttempts(_HandEdited):
-    attempts: Annotated[int, Field(ge=1)]
-
-
-class DenialDocument(_HandEdited):
-    """``organizations/{org_id}/audit_events/{event_id}`` of the type ``session.denied``. Written by the functions."""
-
-    at: AwareDatetime
-    details: _CountedAttempts
-
-
-class _MaybeAttempts(_HandEdited):
-    attempts: Annotated[int, Field(ge=1)] = 1
-
-
-class HappenedDocument(_HandEdited):
-    """What the activity of a license is made from, of ``organizations/{org_id}/audit_events/{event_id}``."""
-
-    type: Annotated[AuditType, Field(strict=False)]
-    license_id: str
-    user_id: str
-    details: _MaybeAttempts = _MaybeAttempts()
-
-
-class SeatUseDocument(_HandEdited):
-    """``organizations/{org_id}/usage/seats``: the counters. Written by the functions."""
-
-    total: int
-    by_license: dict[str, _Count]
-    grants: _Count
-    seal: int
-
-
-_Parsed = TypeVar("_Parsed", bound=_HandEdited)
+_Parsed = TypeVar("_Parsed", bound=Form)
 
 
 def _parse(model: type[_Parsed], document: Document, *, called: str) -> _Parsed | Unusable:

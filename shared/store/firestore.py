@@ -38,11 +38,15 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A stored document: its path in the database, its fields, and the version that a precondition names."""
+    """A stored document: its path in the database, its fields, and the version that a precondition names.
+
+    Both times are the database's own, in its form; ``decode_time`` reads them.
+    """
 
     path: str
     fields: Fields
     update_time: Any
+    create_time: Any = None
 
     @property
     def document_id(self) -> str:
@@ -202,6 +206,7 @@ class Firestore:
             path=wire.name.removeprefix(self._root),
             fields=decode_fields(wire.fields),
             update_time=wire.update_time,
+            create_time=wire.create_time,
         )
 
 

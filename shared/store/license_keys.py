@@ -1,6 +1,7 @@
 """License keys to license ids, within one organization."""
 
 import asyncio
+import secrets
 from collections.abc import Collection
 
 from cachetools import LRUCache
@@ -15,6 +16,18 @@ MAX_REMEMBERED = 10_000
 
 Found = str | Unusable | None
 """A license's id; what stands in the way; or nothing."""
+
+
+_READABLE = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O and U, which people take for 1, 0 and V when a key is read out to them."""
+
+_GROUPS, _GROUP_LENGTH = 5, 5
+
+
+def new_license_key() -> str:
+    """Make a key that nobody can guess and that can be read out: 125 bits in five groups of five characters."""
+    groups = ("".join(secrets.choice(_READABLE) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+    return "-".join(groups)
 
 
 class LicenseKeys:

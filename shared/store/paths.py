@@ -66,6 +66,19 @@ class OrganizationPaths:
         """
         return f"{self.organization}/audit_events/{digest(self.organization_id, name)}"
 
+    def review(self, collection: str, document_id: str) -> str:
+        """What was last seen of a document that admins edit: of this collection, or with its name the organization."""
+        return f"{self.organization}/reviews/{digest(collection, document_id)}"
+
+    @classmethod
+    def of_organization(cls, path: str) -> "OrganizationPaths | None":
+        """Take the path of an organization's own document, or ``None`` when it is none."""
+        match path.split("/"):
+            case ["organizations", organization_id] if can_be_document_id(organization_id):
+                return cls(organization_id)
+            case _:
+                return None
+
     @classmethod
     def of(cls, path: str) -> "Located | None":
         """Take the path of a document in a collection of an organization apart, or ``None`` when it is none."""

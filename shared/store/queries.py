@@ -97,9 +97,9 @@ class Query:
         wire.start_at.before = False
 
 
-def licenses_with_key(license_key: str) -> Query:
+def licenses_with_key(license_key: str, *, limit: int = 2) -> Query:
     """The licenses with this key: one, or a slip in the console."""
-    return Query(collection="licenses", where=(("license_key", "==", license_key),), limit=2)
+    return Query(collection="licenses", where=(("license_key", "==", license_key),), limit=limit)
 
 
 def all_licenses() -> Query:
@@ -211,6 +211,22 @@ def counters_in_use(*, limit: int) -> Query:
     )
 
 
+def tenures_of(session_id: str, *, limit: int) -> Query:
+    """What happened to a session, latest first: all its tenures, and denials of the same device."""
+    return Query(
+        collection="audit_events",
+        where=(("session_id", "==", session_id),),
+        order_by="at",
+        last_first=True,
+        limit=limit,
+    )
+
+
+def reviews_of_user(user_id: str) -> Query:
+    """What was last seen of a user's documents, in all organizations."""
+    return Query(collection="reviews", everywhere=True, where=(("user_id", "==", user_id),))
+
+
 def unpublished_events(*, before: datetime, limit: int | None = None) -> Query:
     """The audit events of all organizations from ``before`` or earlier that have not been published, oldest first."""
     return Query(
@@ -234,6 +250,8 @@ def every_query() -> Iterator[Query]:
     yield ended_by_hand(limit=1)
     yield counters_in_use(limit=1)
     yield unpublished_events(before=now)
+    yield tenures_of("session", limit=1)
+    yield reviews_of_user("user")
     for license_id in (None, "license"):
         yield open_sessions(license_id)
         yield lapsed_sessions(license_id, now=now, limit=1)

@@ -4,26 +4,22 @@ It walks over every open session once, so it sees each organization that holds a
 that seats are in use, so it sees each organization that only believes to.
 """
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from shared.rules.audit import CONSOLE, SYSTEM, ended
-from shared.rules.reconcile import reconcile
-from shared.rules.seat_use import SeatUse
+from shared.rules.audit import CONSOLE, ended
 from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
 from shared.store import queries
 from shared.store.attempts import patiently, read_patiently
-from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
-from shared.store.encoding import audit_event_write, document_write, end_write, seat_use_fields
-from shared.store.endings import Ending, ending_writes
-from shared.store.evidence import latest_grant, recount
-from shared.store.firestore import Document, Firestore, Instant
+from shared.store.documents import session_from
+from shared.store.encoding import audit_event_write, end_write
+from shared.store.firestore import Document, Firestore
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
-from shared.store.repair import repair_event
+from shared.store.repair import repair_counters
+from shared.store.rights import Rights
 from shared.store.run import MAX_ORGANIZATIONS, Run
 from shared.store.tenants import by_organization, each_organization
 from shared.store.walk import walk
@@ -64,6 +60,7 @@ class Reconciliations:
         self._firestore = firestore
         self._policy = policy
         self._run_within = run_within
+        self._rights = Rights(firestore, policy)
 
     async def reconcile(self) -> ReconcileReport:
         """Look at every organization that holds a seat or believes to, as far as the time allows. Safe to run again.
@@ -126,81 +123,11 @@ class Reconciliations:
         patient = patiently(within=self._policy.answer_within)
         with run.apart(paths):
             if sessions:
-                run.ended[organization_id] += await patient(self._end_where_the_right_is_gone)(paths, sessions)
+                run.ended[organization_id] += await patient(self._rights.end_where_gone)(paths, sessions)
             if organization_id not in run.counted:
                 run.counted.add(organization_id)
-                if await patient(self._repair)(paths):
+                if await patient(repair_counters)(self._firestore, paths, self._policy.retention):
                     run.repaired.add(organization_id)
-
-    async def _end_where_the_right_is_gone(self, paths: OrganizationPaths, found: Sequence[Document]) -> int:
-        open_ = [session for document in found if isinstance(session := session_from(document), Session)]
-        licenses = {session.license_id for session in open_}
-        users = {session.user_id for session in open_}
-        snapshot = await self._firestore.read(
-            [
-                paths.organization,
-                *(paths.license(license_id) for license_id in licenses),
-                *(paths.user(user_id) for user_id in users),
-                *(document.path for document in found),
-            ]
-        )
-        stored, now = snapshot.documents, snapshot.at.now
-        organization = organization_from(stored[paths.organization])
-        parsed = {
-            license_id: license_from(
-                stored[paths.license(license_id)], default_lease_for=self._policy.default_lease_for
-            )
-            for license_id in licenses
-        }
-        endings = []
-        for document in filter(None, (stored[each.path] for each in found)):
-            session = session_from(document)
-            if not isinstance(session, Session):
-                logger.error("a session cannot be read, so it goes on counting", extra={"document": document.path})
-                continue
-            if session.license_id not in licenses or session.user_id not in users:
-                continue  # edited by hand between the two reads: the next run knows it
-            ending = reconcile(
-                session,
-                organization=organization,
-                user=user_from(stored[paths.user(session.user_id)]),
-                license_=parsed[session.license_id],
-                now=now,
-            )
-            if ending is not None:
-                endings.append(Ending(session=ending, document=document, actor=SYSTEM))
-        if endings:
-            await self._firestore.commit(ending_writes(endings, paths, self._policy.retention))
-        return len(endings)
-
-    async def _repair(self, paths: OrganizationPaths) -> bool:
-        """Compare the counters with the sessions of the same instant, and write them anew where they differ.
-
-        Written under the condition that nobody has changed them since; additions in between mean: read again.
-        """
-        snapshot = await self._firestore.read([paths.seats])
-        stored = snapshot.documents[paths.seats]
-        before = seat_use_from(stored)
-        if before is not None and await self._agrees(paths, before, at=snapshot.at):
-            return False
-        after = await recount(self._firestore, paths, at=snapshot.at)
-        event = repair_event(stored, before=before, after=after, now=snapshot.at.now)
-        if event is None:
-            return False
-        counters = document_write(paths.seats, stored, seat_use_fields(after, now=snapshot.at.now))
-        writes: list[Write] = [audit_event_write(event, paths, self._policy.retention)]
-        if counters is not None:
-            writes.append(counters)
-        await self._firestore.commit(writes)
-        return True
-
-    async def _agrees(self, paths: OrganizationPaths, use: SeatUse, *, at: Instant) -> bool:
-        """Whether the counters say what the sessions say, and know of the latest grant."""
-        held, latest = await asyncio.gather(
-            self._firestore.count(paths.organization, queries.open_sessions(), at=at),
-            self._firestore.select(paths.organization, queries.last_grant(), at=at),
-        )
-        return held == use.total and latest_grant(latest) <= use.grants
 
     def _report(self, run: _ReconcileRun, *, now: datetime) -> ReconcileReport:
         report = ReconcileReport(

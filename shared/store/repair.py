@@ -1,10 +1,17 @@
-"""Counters that do not agree with the sessions: what is told of it."""
+"""Counters that do not agree with the sessions: taken from them again, and what is told of it."""
 
+import asyncio
 from datetime import datetime
 
 from shared.rules.audit import AuditEvent, usage_repaired
 from shared.rules.seat_use import SeatUse
-from shared.store.firestore import Document
+from shared.store import queries
+from shared.store.documents import seat_use_from
+from shared.store.encoding import Retention, audit_event_write, document_write, seat_use_fields
+from shared.store.evidence import latest_grant, recount
+from shared.store.firestore import Document, Firestore, Instant
+from shared.store.paths import OrganizationPaths
+from shared.store.writes import Write
 
 
 def repair_event(
@@ -17,3 +24,39 @@ def repair_event(
     if before == after or (stored is None and not after.by_license):
         return None
     return usage_repaired(at=now, before=None if before is None else before.by_license, after=after.by_license)
+
+
+async def repair_counters(firestore: Firestore, paths: OrganizationPaths, retention: Retention) -> bool:
+    """Compare the counters with the sessions of the same instant, and write them anew where they differ.
+
+    Written under the condition that nobody has changed them since; additions in between mean: read again. Says whether
+    it wrote.
+
+    Raises:
+        Conflict: they changed meanwhile; nothing was written.
+        StoreUnavailable: no answer.
+    """
+    snapshot = await firestore.read([paths.seats])
+    stored = snapshot.documents[paths.seats]
+    before = seat_use_from(stored)
+    if before is not None and await _agrees(firestore, paths, before, at=snapshot.at):
+        return False
+    after = await recount(firestore, paths, at=snapshot.at)
+    event = repair_event(stored, before=before, after=after, now=snapshot.at.now)
+    if event is None:
+        return False
+    counters = document_write(paths.seats, stored, seat_use_fields(after, now=snapshot.at.now))
+    writes: list[Write] = [audit_event_write(event, paths, retention)]
+    if counters is not None:
+        writes.append(counters)
+    await firestore.commit(writes)
+    return True
+
+
+async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, *, at: Instant) -> bool:
+    """Whether the counters say what the sessions say, and know of the latest grant."""
+    held, latest = await asyncio.gather(
+        firestore.count(paths.organization, queries.open_sessions(), at=at),
+        firestore.select(paths.organization, queries.last_grant(), at=at),
+    )
+    return held == use.total and latest_grant(latest) <= use.grants

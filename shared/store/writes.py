@@ -53,6 +53,19 @@ class Update:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Delete:
+    """Delete a document; the commit fails when it is no longer the one read."""
+
+    path: str
+    unchanged_since: Any
+
+    def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
+        """Fill a protobuf ``Write``."""
+        wire.delete = root + self.path
+        wire.current_document.update_time.CopyFrom(self.unchanged_since)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Add:
     """Add to numbers, whatever they are by then, and note the time. It commutes, so it needs no condition."""
 

@@ -131,7 +131,7 @@ RIGHTS_GONE = [
     pytest.param("user", {"is_active": False}, "USER_INACTIVE", "user_deactivated", id="user deactivated"),
     pytest.param("user", {"role": "guest"}, "ROLE_NOT_ALLOWED", "user_deactivated", id="made a guest"),
     pytest.param("license", None, "LICENSE_NOT_FOUND", "document_removed", id="license removed"),
-    pytest.param("user", None, "USER_INACTIVE", "document_removed", id="user removed"),
+    pytest.param("user", None, "USER_INACTIVE", "user_deactivated", id="user removed"),
     pytest.param("organization", None, "NO_ORGANIZATION", "document_removed", id="organization removed"),
 ]
 

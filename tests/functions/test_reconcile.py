@@ -255,7 +255,7 @@ async def test_of_many_runs_at_once_one_repairs(
 RIGHTS = [
     pytest.param("user", {"is_active": False}, "user_deactivated", id="user deactivated"),
     pytest.param("user", {"role": "guest"}, "user_deactivated", id="made a guest"),
-    pytest.param("user", None, "document_removed", id="user removed"),
+    pytest.param("user", None, "user_deactivated", id="user removed"),
     pytest.param("license", {"is_active": False}, "license_deactivated", id="license deactivated"),
     pytest.param("license", {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, "license_expired", id="license expired"),
     pytest.param("license", None, "document_removed", id="license removed"),

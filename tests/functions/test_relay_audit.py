@@ -317,7 +317,7 @@ async def test_the_emulators_own_event_becomes_a_message_through_the_gateway(
         },
     }
 
-    response = await http.post(f"{gateway.url}/functions/projects/{project}/triggers/relay_audit", json=emulated)
+    response = await http.post(f"{gateway.url}/functions/projects/{project}/triggers/relay_audit-0", json=emulated)
 
     assert response.status_code == 202
     subscriber.wait_for({event.id})

@@ -103,6 +103,7 @@ def test_a_new_field_is_not_written_without_a_number_of_its_own(monkeypatch: pyt
         "Details": ("reason",),
         "Seats": ("in_use",),
         "LicenseSeats": ("in_use",),
+        "Change": ("field",),
     }
     monkeypatch.setattr("infra.audit_schema._NUMBERS", numbers)
 
@@ -203,6 +204,11 @@ WRONG: list[tuple[str, str, object]] = [
     ("session.expired", "session_id", REMOVE),
     ("session.expired", "details.lease_expires_at", None),
     ("session.revoked", "details.reason", None),
+    ("organization.edited", "details.edit", "moved"),
+    ("user.edited", "user_id", REMOVE),
+    ("license.edited", "license_id", None),
+    ("license.edited", "details.changes", REMOVE),
+    ("license.edited", "details.changes.0.before", 5),
     ("usage.repaired", "details.before", 3),
     ("usage.repaired", "details.after", None),
     ("usage.repaired", "details.after.0.in_use", "two"),

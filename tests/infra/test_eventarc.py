@@ -10,6 +10,7 @@ import httpx
 import pytest
 from google.events.cloud.firestore_v1 import DocumentEventData
 
+from infra.local.emulators import trigger_id
 from infra.local.eventarc import MAX_DELIVERIES, Event, Eventarc, MalformedEventError, as_cloud_event
 from infra.local.gateway import EVENTS_PATH, gateway
 from infra.triggers import OnDocument, triggers
@@ -325,7 +326,7 @@ async def served(functions: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def events_of(function: str) -> str:
-    return EVENTS_PATH.format(project="proj", function=function)
+    return EVENTS_PATH.format(project="proj", trigger=trigger_id(function, 0))
 
 
 async def test_the_gateway_takes_an_event_and_passes_it_on() -> None:

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 
-from infra.local.emulators import register_triggers
+from infra.local.emulators import register_triggers, triggered_by
 from infra.local.gateway import gateway
 from infra.local.processes import StartError
-from infra.triggers import OnDocument, OnRequest, OnSchedule, triggers
+from infra.triggers import DocumentEvent, OnDocument, OnRequest, OnSchedule, triggers
 from tests.infra.little_server import LittleServer, little_server
 
 CLIENT_FUNCTIONS = ["acquire", "heartbeat", "release", "usage"]
@@ -21,7 +21,10 @@ OTHERS = sorted(triggers().keys() - set(CLIENT_FUNCTIONS))
 
 SCHEDULED = [pytest.param(trigger, id=name) for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)]
 OF_DOCUMENTS = [
-    pytest.param(trigger, id=name) for name, trigger in triggers().items() if isinstance(trigger, OnDocument)
+    pytest.param(event, id=f"{name} {event.document}")
+    for name, trigger in triggers().items()
+    if isinstance(trigger, OnDocument)
+    for event in trigger.events
 ]
 _SOME_DAY = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -32,6 +35,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("infra.triggers.ROOT", tmp_path)
     (tmp_path / "infra").mkdir()
     return tmp_path
+
+
+def of_documents(*events: object) -> dict[str, object]:
+    return {"trigger": "document", "events": list(events)}
 
 
 def write(root: Path, **entries: object) -> None:
@@ -46,7 +53,13 @@ def test_each_form_of_entry_is_read(root: Path) -> None:
         root,
         ask={"trigger": "request"},
         nightly={"trigger": "schedule", "schedule": "0 3 * * *"},
-        relay={"trigger": "document", "event": "created", "document": "organizations/{o}/things/{t}"},
+        relay={
+            "trigger": "document",
+            "events": [
+                {"event": "created", "document": "organizations/{o}/things/{t}"},
+                {"event": "deleted", "document": "organizations/{o}"},
+            ],
+        },
     )
 
     found = triggers()
@@ -54,7 +67,12 @@ def test_each_form_of_entry_is_read(root: Path) -> None:
     assert found == {
         "ask": OnRequest(),
         "nightly": OnSchedule(schedule="0 3 * * *"),
-        "relay": OnDocument(event="created", document="organizations/{o}/things/{t}"),
+        "relay": OnDocument(
+            events=(
+                DocumentEvent(event="created", document="organizations/{o}/things/{t}"),
+                DocumentEvent(event="deleted", document="organizations/{o}"),
+            )
+        ),
     }
 
 
@@ -70,9 +88,13 @@ def test_each_form_of_entry_is_read(root: Path) -> None:
         pytest.param({"trigger": "request", "schedule": "* * * * *"}, id="a request on a schedule"),
         pytest.param({"trigger": "schedule"}, id="a schedule without one"),
         pytest.param({"trigger": "schedule", "schedule": "* * * * *", "zone": "CET"}, id="a schedule and more"),
-        pytest.param({"trigger": "document", "event": "created"}, id="a document event without a document"),
-        pytest.param({"trigger": "document", "document": "a/{b}"}, id="a document without an event"),
-        pytest.param({"trigger": "document", "event": "created", "document": "a/{b}", "retry": True}, id="and more"),
+        pytest.param({"trigger": "document"}, id="a document event without events"),
+        pytest.param({"trigger": "document", "events": []}, id="a document event of nothing"),
+        pytest.param(of_documents({"event": "created"}), id="a document event without a document"),
+        pytest.param(of_documents({"document": "a/{b}"}), id="a document without an event"),
+        pytest.param(of_documents({"event": "touched", "document": "a/{b}"}), id="an event of no kind"),
+        pytest.param(of_documents({"event": "created", "document": "a/{b}", "retry": True}), id="and more"),
+        pytest.param({**of_documents({"event": "created", "document": "a/{b}"}), "retry": True}, id="more beside it"),
     ],
 )
 def test_an_entry_of_no_known_form_is_refused_and_shown(root: Path, entry: object) -> None:
@@ -104,12 +126,12 @@ def test_a_schedule_names_weekdays_and_does_not_number_them(trigger: OnSchedule)
 
 
 @pytest.mark.parametrize("trigger", OF_DOCUMENTS)
-def test_a_document_pattern_names_documents_of_one_organization(trigger: OnDocument) -> None:
-    assert re.fullmatch(r"organizations/\{\w+\}(/\w+/\{\w+\})+", trigger.document)
+def test_a_document_pattern_names_an_organization_or_documents_of_one(trigger: DocumentEvent) -> None:
+    assert re.fullmatch(r"organizations/\{\w+\}(/\w+/\{\w+\})*", trigger.document)
 
 
 @pytest.mark.parametrize("trigger", OF_DOCUMENTS)
-def test_a_document_event_is_of_a_kind_that_firestore_has(trigger: OnDocument) -> None:
+def test_a_document_event_is_of_a_kind_that_firestore_has(trigger: DocumentEvent) -> None:
     assert trigger.event in {"created", "updated", "deleted", "written"}
 
 
@@ -120,13 +142,19 @@ def test_the_emulator_is_asked_for_the_events_that_call_a_function_and_for_no_ot
     with little_server(200) as emulator:
         register_triggers(emulator.url.removeprefix("http://"), project="proj", names=list(triggers()))
 
-    (heard,) = emulator.heard
-    assert (heard.method, heard.path) == ("PUT", "/emulator/v1/projects/proj/triggers/relay_audit")
-    assert json.loads(heard.body)["eventTrigger"] == {
-        "resource": "projects/proj/databases/(default)/documents/organizations/{organization}/audit_events/{event}",
-        "eventType": "providers/cloud.firestore/eventTypes/document.create",
-        "service": "firestore.googleapis.com",
+    assert {heard.method for heard in emulator.heard} == {"PUT"}
+    asked = {Path(heard.path).name: json.loads(heard.body)["eventTrigger"] for heard in emulator.heard}
+    assert {heard.path for heard in emulator.heard} == {f"/emulator/v1/projects/proj/triggers/{name}" for name in asked}
+    documents = "projects/proj/databases/(default)/documents/organizations/{organization}"
+    assert {name: (each["resource"].removeprefix(documents), each["eventType"]) for name, each in asked.items()} == {
+        "relay_audit-0": ("/audit_events/{event}", "providers/cloud.firestore/eventTypes/document.create"),
+        "sync_user_claims-0": ("/users/{user}", "providers/cloud.firestore/eventTypes/document.write"),
+        "review_admin_edit-0": ("", "providers/cloud.firestore/eventTypes/document.write"),
+        "review_admin_edit-1": ("/licenses/{license}", "providers/cloud.firestore/eventTypes/document.write"),
+        "review_admin_edit-2": ("/sessions/{session}", "providers/cloud.firestore/eventTypes/document.delete"),
     }
+    assert {each["service"] for each in asked.values()} == {"firestore.googleapis.com"}
+    assert {triggered_by(name) for name in asked} == {"relay_audit", "sync_user_claims", "review_admin_edit"}
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])
@@ -179,7 +207,7 @@ async def test_a_client_reaches_the_functions_for_clients(
     assert [heard.path for heard in function.heard] == [f"/{name}/"]
 
 
-@pytest.mark.parametrize("path", ["/v1/{}", "/v1/{}/", "/{}", "/functions/projects/p/triggers/{}"])
+@pytest.mark.parametrize("path", ["/v1/{}", "/v1/{}/", "/{}", "/functions/projects/p/triggers/{}-0"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("name", OTHERS)
 async def test_a_client_reaches_no_other_function(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.rules.audit import SYSTEM, AuditEvent, AuditType, acquired, ended, usage_repaired
+from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, AuditType, acquired, edited, ended, usage_repaired
 from shared.rules.digest import BASE32, DIGEST_LENGTH
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
@@ -191,3 +191,71 @@ def test_an_events_name_stays_the_same_from_release_to_release_of_this_program()
     event = acquired(a_session(), grant_number=1, details={})
 
     assert event.name == "6y6zcwt6pmun4qv6ifzksbwimr"
+
+
+# Edits
+
+
+def test_an_edit_is_told_with_what_was_there_before_and_after() -> None:
+    before = {"max_concurrent_seats": "5", "name": '"CAD"', "notes": '"x"'}
+    after = {"max_concurrent_seats": "20", "name": '"CAD"', "lease_seconds": "60"}
+
+    event = edited(AuditType.LICENSE_EDITED, "cad", at=NOW, before=before, after=after)
+
+    assert (event.type, event.actor, event.at) == (AuditType.LICENSE_EDITED, CONSOLE, NOW)
+    assert (event.license_id, event.user_id, event.session_id) == ("cad", None, None)
+    assert event.details == {
+        "edit": "changed",
+        "changes": [
+            {"field": "lease_seconds", "before": None, "after": "60"},
+            {"field": "max_concurrent_seats", "before": "5", "after": "20"},
+            {"field": "notes", "before": '"x"', "after": None},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "edit"),
+    [
+        (None, {"name": '"x"'}, "created"),
+        ({"name": '"x"'}, {"name": '"y"'}, "changed"),
+        ({"name": '"x"'}, None, "deleted"),
+    ],
+)
+def test_an_edit_makes_changes_or_deletes(
+    before: dict[str, str] | None, after: dict[str, str] | None, edit: str
+) -> None:
+    event = edited(AuditType.USER_EDITED, "ann", at=NOW, before=before, after=after)
+
+    assert event.details["edit"] == edit
+    assert (event.user_id, event.license_id) == ("ann", None)
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ('"7K3QF-9XW2M-QZP4T"', '"…ZP4T"'),
+        ('"ABCDEFGHIJKL"', '"…IJKL"'),
+        ('"ABCDEFGHIJK"', '"…"'),
+        ("5", '"…"'),
+    ],
+)
+def test_of_a_license_key_no_more_is_told_than_tells_keys_apart(key: str, told: str) -> None:
+    event = edited(AuditType.LICENSE_EDITED, "cad", at=NOW, before=None, after={"license_key": key})
+
+    assert event.details["changes"] == [{"field": "license_key", "before": None, "after": told}]
+
+
+def test_two_edits_have_two_names_and_one_has_one() -> None:
+    first = edited(AuditType.LICENSE_EDITED, "cad", at=NOW, before=None, after={})
+    others = [
+        edited(AuditType.LICENSE_EDITED, "cad", at=LATER, before=None, after={}),
+        edited(AuditType.LICENSE_EDITED, "render", at=NOW, before=None, after={}),
+        edited(AuditType.USER_EDITED, "cad", at=NOW, before=None, after={}),
+        edited(AuditType.LICENSE_EDITED, "cad", at=NOW, before={}, after=None),
+    ]
+
+    again = edited(AuditType.LICENSE_EDITED, "cad", at=NOW, before=None, after={})
+
+    assert again.name == first.name
+    assert first.name not in {other.name for other in others}

@@ -171,7 +171,7 @@ def test_a_session_that_is_over_is_not_ended_a_second_time_when_the_right_goes_t
             EndReason.ORGANIZATION_DEACTIVATED,
             id="organization deactivated",
         ),
-        pytest.param(replace(HELD, user=None), UserMissing(), EndReason.DOCUMENT_REMOVED, id="user removed"),
+        pytest.param(replace(HELD, user=None), UserMissing(), EndReason.USER_DEACTIVATED, id="user removed"),
         pytest.param(
             replace(HELD, user=replace(a_user(), is_active=False)),
             UserInactive(),

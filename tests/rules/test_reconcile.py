@@ -43,7 +43,7 @@ NO_RIGHT = [
         EndReason.ORGANIZATION_DEACTIVATED,
         id="organization deactivated",
     ),
-    pytest.param(Right(user=None), EndReason.DOCUMENT_REMOVED, id="user removed"),
+    pytest.param(Right(user=None), EndReason.USER_DEACTIVATED, id="user removed"),
     pytest.param(Right(user=replace(a_user(), is_active=False)), EndReason.USER_DEACTIVATED, id="user deactivated"),
     pytest.param(Right(user=a_user(role=Role.GUEST)), EndReason.USER_DEACTIVATED, id="user made a guest"),
     pytest.param(Right(license_=None), EndReason.DOCUMENT_REMOVED, id="license removed"),

@@ -265,7 +265,7 @@ REASONS: Mapping[str, tuple[Any, str]] = {
     "license gone": (lambda tenant: tenant.license().delete(), "document_removed"),
     "user deactivated": (lambda tenant: tenant.user("m0").update({"is_active": False}), "user_deactivated"),
     "user made a guest": (lambda tenant: tenant.user("m0").update({"role": "guest"}), "user_deactivated"),
-    "user gone": (lambda tenant: tenant.user("m0").delete(), "document_removed"),
+    "user gone": (lambda tenant: tenant.user("m0").delete(), "user_deactivated"),
 }
 
 

@@ -1,0 +1,53 @@
+"""Accounts of Firebase Authentication, by way of firebase-admin."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import firebase_admin
+from firebase_admin import auth
+
+from shared.store.accounts import Account
+
+ANSWER_WITHIN_SECONDS = 5
+"""How long one request may take."""
+
+_MAX_UID_LENGTH = 128
+
+
+class FirebaseAccounts:
+    """The accounts of one project, with the platform's credentials or at the emulator that the environment names."""
+
+    def __init__(self, *, project: str) -> None:
+        """Connect on first use."""
+        options = {"projectId": project, "httpTimeout": ANSWER_WITHIN_SECONDS}
+        self._app = firebase_admin.initialize_app(options=options, name=f"accounts-{project}")
+
+    async def find(self, user_id: str) -> Account | None:
+        """Find an account by its uid."""
+        # What cannot be a uid belongs to nobody, and the library would take it for a fault of ours.
+        if not 0 < len(user_id) <= _MAX_UID_LENGTH:
+            return None
+        return await self._found(auth.get_user, user_id)
+
+    async def find_by_email(self, email: str) -> Account | None:
+        """Find an account by its e-mail address."""
+        name, at, domain = email.partition("@")
+        if not (name and at and domain) or "@" in domain:
+            return None
+        return await self._found(auth.get_user_by_email, email)
+
+    async def set_claims(self, user_id: str, claims: Mapping[str, Any]) -> None:
+        """Replace all custom claims of an account."""
+        await asyncio.to_thread(auth.set_custom_user_claims, user_id, dict(claims), app=self._app)
+
+    async def end_sign_ins(self, user_id: str) -> None:
+        """Revoke the refresh tokens of an account."""
+        await asyncio.to_thread(auth.revoke_refresh_tokens, user_id, app=self._app)
+
+    async def _found(self, find: Any, by: str) -> Account | None:  # noqa: ANN401 the library has no types
+        try:
+            record = await asyncio.to_thread(find, by, app=self._app)
+        except auth.UserNotFoundError:
+            return None
+        return Account(user_id=record.uid, email=record.email, claims=record.custom_claims or {})

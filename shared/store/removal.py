@@ -1,0 +1,74 @@
+"""Removal in the store: a session document that somebody deleted. What is known of it, the audit trail knows."""
+
+from datetime import datetime
+from typing import Any
+
+from shared.rules.audit import AuditType, Tenure, removed
+from shared.rules.refusal import Unusable
+from shared.rules.removal import ENDS, Told, tenure_without_end
+from shared.rules.session import Session
+from shared.store import queries
+from shared.store.documents import session_from
+from shared.store.encoding import audit_event_write
+from shared.store.firestore import Document, Firestore
+from shared.store.paths import OrganizationPaths
+from shared.store.policy import Policy
+from shared.store.repair import repair_counters
+
+MAX_EVENTS = 200
+"""Events of a session looked at: while a seat is held none is added, and after its loss a denial a minute at most."""
+
+
+class Removals:
+    """Tells of the sessions that somebody deleted."""
+
+    def __init__(self, firestore: Firestore, policy: Policy) -> None:
+        """Use the connection for every organization."""
+        self._firestore = firestore
+        self._policy = policy
+
+    async def tell(self, paths: OrganizationPaths, session_id: str) -> None:
+        """Tell of a deleted session that had not ended, and take the counters from the sessions that are there.
+
+        A session that had ended, as one that Firestore purges has, is none of our business.
+
+        Raises:
+            Conflict: something changed meanwhile.
+            StoreUnavailable: no answer.
+        """
+        path = paths.session(session_id)
+        snapshot = await self._firestore.read([path])
+        present = session_from(snapshot.documents[path])
+        if isinstance(present, Unusable):
+            return
+        events = await self._firestore.select(
+            paths.organization, queries.tenures_of(session_id, limit=MAX_EVENTS), at=snapshot.at
+        )
+        told = [each for event in events if (each := _told(event)) is not None]
+        held_since = present.started_at if isinstance(present, Session) else None
+        tenure = tenure_without_end(told, held_since=held_since)
+        if tenure is None:
+            return
+        event = removed(tenure, now=snapshot.at.now)
+        await self._firestore.commit([audit_event_write(event, paths, self._policy.retention)])
+        await repair_counters(self._firestore, paths, self._policy.retention)
+
+
+def _told(event: Document) -> Told | None:
+    """Read an event of a session's life; what cannot be read tells nothing."""
+    fields = event.fields
+    kind, details = fields.get("type"), fields.get("details")
+    if kind == AuditType.ACQUIRED:
+        began: Any = fields.get("at")
+    elif kind in ENDS and isinstance(details, dict):
+        began = details.get("started_at")
+    else:
+        return None
+    names = [fields.get(name) for name in ("session_id", "license_id", "user_id", "hardware_id")]
+    if not isinstance(began, datetime) or not all(isinstance(name, str) for name in names):
+        return None
+    session_id, license_id, user_id, hardware_id = map(str, names)
+    tenure = Tenure(
+        session_id=session_id, license_id=license_id, user_id=user_id, hardware_id=hardware_id, started_at=began
+    )
+    return Told(type=AuditType(kind), tenure=tenure)

@@ -1,0 +1,207 @@
+"""What was last seen of a document that admins edit, kept beside it.
+
+An event of Firestore's says that a document was written, perhaps twice, perhaps late, and never by whom. The record
+tells an admin's edit from our own writes, and says what was there before the edit. It is written in one commit with
+what is written into the document and with the audit event: an edit is told once, and our own write is nobody's edit.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, cast
+
+from shared.rules.audit import AuditType, edited
+from shared.rules.review import Problem
+from shared.store.encoding import Retention, audit_event_write, document_write
+from shared.store.firestore import Document
+from shared.store.forms import Form
+from shared.store.paths import OrganizationPaths
+from shared.store.values import Opaque, Plain, decode_time
+from shared.store.writes import Delete, Update, Write
+
+PROBLEMS, CREATED_AT, UPDATED_AT = "problems", "created_at", "updated_at"
+OURS = frozenset({PROBLEMS, UPDATED_AT})
+"""Fields that are written for the admin: a change of them is nobody's edit."""
+
+MAX_PROBLEMS = 20
+_MAX_FIELDS = 200
+_LONGEST = 500
+_READABLE = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """A document under review: where it is, and what an edit of it is called in the audit trail."""
+
+    paths: OrganizationPaths
+    collection: str
+    document_id: str
+    edit: AuditType
+    form: type[Form]
+    path: str
+
+    @property
+    def record_path(self) -> str:
+        """Where its record is."""
+        return self.paths.review(self.collection, self.document_id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """The document as it is, and its record: what was last seen of it, field by field in JSON, or ``None``."""
+
+    subject: Subject
+    document: Document | None
+    record: Document | None
+    before: Mapping[str, str] | None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing new: the last that was written into it was ours."""
+        if self.document is None:
+            return self.before is None
+        told_problems = None if self.record is None else self.record.fields.get(PROBLEMS)
+        return not self.is_edit and self.document.fields.get(PROBLEMS) == told_problems
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether an admin changed something since it was last seen."""
+        return self.before != (None if self.document is None else self.told(self.document.fields))
+
+    def told(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        """Put the fields that admins edit into JSON, value by value; of long values the beginning and a hash."""
+        known = self.subject.form.model_fields
+        names = sorted(fields.keys() - OURS, key=lambda name: (name not in known, name))[:_MAX_FIELDS]
+        return {name: _as_json(fields[name]) for name in names}
+
+    @property
+    def was(self) -> Mapping[str, Any]:
+        """What was last seen, as plain values; times are texts."""
+        return {name: json.loads(value) for name, value in (self.before or {}).items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What a review comes to: what it puts where nothing was, and the problems of the document as it is then."""
+
+    fills: Mapping[str, Plain] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()
+
+
+def seen(subject: Subject, stored: Mapping[str, Document | None]) -> Seen:
+    """Take the document and its record from what was read."""
+    record = stored[subject.record_path]
+    fields = None if record is None else record.fields.get("fields")
+    # A record that somebody edited says nothing: the document counts as new.
+    readable = isinstance(fields, Mapping) and all(_is_json(value) for value in fields.values())
+    before = cast("Mapping[str, str]", fields) if readable else None
+    return Seen(subject=subject, document=stored[subject.path], record=record, before=before)
+
+
+def settling_writes(
+    looked_at: Seen, verdict: Verdict, *, retention: Retention, now: datetime, **more: Plain
+) -> list[Write]:
+    """Write the verdict into the document, tell of the edit if there was one, and remember what is there then.
+
+    ``more`` is kept in the record as well.
+    """
+    subject, document, record = looked_at.subject, looked_at.document, looked_at.record
+    if document is None:
+        event = edited(subject.edit, subject.document_id, at=now, before=looked_at.before, after=None)
+        gone: list[Write] = [audit_event_write(event, subject.paths, retention)]
+        return gone if record is None else [*gone, Delete(path=subject.record_path, unchanged_since=record.update_time)]
+    edited_at = decode_time(document.update_time)
+    fields = dict(verdict.fills)
+    if looked_at.is_edit and UPDATED_AT in (*document.fields, *verdict.fills):
+        fields[UPDATED_AT] = edited_at
+    fields[PROBLEMS] = _listed(verdict.problems)
+    after = looked_at.told({**document.fields, **fields})
+    writes: list[Write] = []
+    if (changed := document_write(document.path, document, fields)) is not None:
+        writes.append(changed)
+    remembered: dict[str, Plain] = {
+        "document": subject.path.removeprefix(f"{subject.paths.organization}/"),
+        "fields": after,
+        PROBLEMS: fields[PROBLEMS],
+        "reviewed_at": now,
+        **more,
+    }
+    remember = document_write(subject.record_path, record, remembered)
+    if remember is not None:
+        writes.append(remember)
+    if looked_at.is_edit:
+        event = edited(subject.edit, subject.document_id, at=edited_at, before=looked_at.before, after=after)
+        writes.append(audit_event_write(event, subject.paths, retention))
+    return writes
+
+
+def problem_writes(looked_at: Seen, problems: Sequence[Problem]) -> list[Write]:
+    """Write the problems of a document alone: something beside it changed. An edit of it is still to be looked at."""
+    document, record = looked_at.document, looked_at.record
+    listed = _listed(problems)
+    if document is None or document.fields.get(PROBLEMS, []) == listed:
+        return []
+    writes: list[Write] = [Update(path=document.path, fields={PROBLEMS: listed}, unchanged_since=document.update_time)]
+    if record is not None:
+        writes.append(Update(path=record.path, fields={PROBLEMS: listed}, unchanged_since=record.update_time))
+    return writes
+
+
+def defaults(form_defaults: Mapping[str, Plain], looked_at: Seen, *, dated: Collection[str]) -> dict[str, Plain]:
+    """Give the fields that are missing their defaults, and ``dated`` ones the time of the edit.
+
+    A time of creation that was seen before and then removed comes back.
+    """
+    document = looked_at.document
+    if document is None:
+        return {}
+    written_at = decode_time(document.update_time)
+    filled: dict[str, Plain] = dict(form_defaults)
+    for name in dated:
+        remembered = looked_at.was.get(name)
+        filled[name] = _as_time(remembered) or written_at
+    return {name: value for name, value in filled.items() if name not in document.fields}
+
+
+def _listed(problems: Sequence[Problem]) -> list[Plain]:
+    return [{**asdict(each), "level": each.level.value} for each in problems[:MAX_PROBLEMS]]
+
+
+def _as_json(value: object) -> str:
+    text = json.dumps(value, default=_odd, sort_keys=True, ensure_ascii=False)
+    if len(text) <= _LONGEST:
+        return text
+    return json.dumps(f"{text[:_READABLE]}… ({sha256(text.encode()).hexdigest()[:16]})", ensure_ascii=False)
+
+
+def _odd(value: object) -> str:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case Opaque(kind=kind):
+            return f"({kind})"
+        case _:
+            message = f"no document holds a {type(value)}"
+            raise TypeError(message)
+
+
+def _is_json(text: object) -> bool:
+    if not isinstance(text, str):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _as_time(text: object) -> datetime | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None

@@ -1,0 +1,128 @@
+"""The forms of documents in plain words: what a field should hold, what it holds, and what was probably meant."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.rules.review import Level, Problem
+from shared.store.forms import Form
+from shared.store.values import Opaque
+
+_LONGEST_QUOTE = 60
+_ALIKE = 0.8
+"""How much a name has to resemble a field's to be taken for a slip of it, between 0 and 1."""
+
+_SHORTEST_WORD = 3
+_KINDS = {
+    "bytes_value": "bytes",
+    "geo_point_value": "a geopoint",
+    "reference_value": "a reference to a document",
+}
+
+
+@cache
+def expectations(form: type[Form]) -> Mapping[str, str]:
+    """Say for each field of a form what it should hold."""
+    schema = form.model_json_schema()
+    definitions = schema.get("$defs", {})
+    return {name: _expected(field, definitions) for name, field in schema["properties"].items()}
+
+
+def misfits(form: type[Form], fields: Mapping[str, Any], *, written_by_us: Collection[str]) -> list[Problem]:
+    """List the fields that do not have the form, and those that are none of it but look as if they should be.
+
+    Fields that are missing are not among them.
+    """
+    return [*_of_wrong_form(form, fields), *_misspelt(form, fields, written_by_us)]
+
+
+def _of_wrong_form(form: type[Form], fields: Mapping[str, Any]) -> Iterator[Problem]:
+    try:
+        form.model_validate(fields)
+    except ValidationError as error:
+        wrong = dict.fromkeys(str(each["loc"][0]) for each in error.errors() if each["loc"])
+        for name in wrong:
+            if name in fields:
+                expected = expectations(form)[name]
+                yield Problem(field=name, level=Level.ERROR, found=found(fields[name]), expected=expected)
+
+
+def _misspelt(form: type[Form], fields: Mapping[str, Any], written_by_us: Collection[str]) -> Iterator[Problem]:
+    known = [*form.model_fields, *written_by_us]
+    for name in sorted(fields.keys() - set(known)):
+        meant = _meant(name, known)
+        if meant is not None:
+            shown = f"a field that nothing reads, {quoted(name)}"
+            expected = f"{meant}, if that is what it should be; else leave it, it does no harm"
+            yield Problem(field=name, level=Level.NOTICE, found=shown, expected=expected)
+
+
+def _meant(name: str, known: Collection[str]) -> str | None:
+    words = _words(name)
+    written = {"_".join(_words(each)): each for each in known}
+    close = get_close_matches("_".join(words), written, n=1, cutoff=_ALIKE)
+    if close:
+        return written[close[0]]
+    if sum(map(len, words)) < _SHORTEST_WORD:
+        return None
+    # "seats", or "maxSeats": each of its words is one of the field's.
+    return next((field for field in known if set(words) <= set(_words(field))), None)
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+
+
+def found(value: object) -> str:  # noqa: PLR0911 a line for each kind of value
+    """Say what a field holds."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the text {quoted(value)}"
+        case datetime():
+            return f"the time {value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        case Opaque(kind=kind):
+            return _KINDS.get(kind, "a value of another type")
+        case Mapping():
+            return "a map"
+        case _:
+            return "an array"
+
+
+def quoted(text: str) -> str:
+    """Put a text into quotes, the beginning of a long one."""
+    return f'"{text}"' if len(text) <= _LONGEST_QUOTE else f'"{text[:_LONGEST_QUOTE]}…"'
+
+
+def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:  # noqa: PLR0911 a line for each kind of field
+    match schema:
+        case {"anyOf": [one, {"type": "null"}]}:
+            return f"{_expected(one, definitions)}, or null"
+        case {"$ref": reference}:
+            values = definitions[str(reference).rpartition("/")[2]]["enum"]
+            return f"one of {', '.join(values)} (type string)"
+        case {"type": "boolean"}:
+            return "true or false (type boolean)"
+        case {"type": "integer", "minimum": least, "maximum": most}:
+            return f"a whole number from {least} to {most} (type number)"
+        case {"type": "integer", "minimum": least}:
+            return f"a whole number, {least} or more (type number)"
+        case {"type": "string", "format": "date-time"}:
+            return "a time (type timestamp)"
+        case {"type": "string", "maxLength": most}:
+            return f"text of at most {most} characters (type string)"
+        case {"type": "string"}:
+            return "text (type string)"
+        case _:
+            message = f"no words for {schema}"
+            raise ValueError(message)
