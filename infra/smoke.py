@@ -10,6 +10,7 @@ import typer
 
 from infra.doctor.cli import check_functions, endpoints_from, report, signer_from
 from infra.doctor.options import (
+    REGION,
     ApiKeyOption,
     EndpointsOption,
     LicenseKeyOption,
@@ -32,7 +33,7 @@ app = typer.Typer(
 def smoke(
     project: ProjectOption,
     *,
-    region: RegionOption = "us-central1",
+    region: RegionOption = REGION,
     url: UrlOption = None,
     canary_token: TokenOption = None,
     canary_license_key: LicenseKeyOption = None,

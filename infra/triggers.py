@@ -40,8 +40,8 @@ Trigger = OnRequest | OnSchedule | OnDocument
 
 
 def deployed_name(function: str) -> str:
-    """Name a function as the cloud does: the services that functions are may not have an underscore in their names."""
-    return function.replace("_", "-")
+    """Name a function as Terraform does, and with it its service and its job: a service takes no underscores."""
+    return f"seatlease-{function.replace('_', '-')}"
 
 
 def triggers() -> dict[str, Trigger]:

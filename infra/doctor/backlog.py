@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from infra.doctor.finding import Area, Finding
 from infra.doctor.jobs import interval_of
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
-from infra.triggers import OnSchedule, triggers
+from infra.triggers import OnSchedule, deployed_name, triggers
 from shared.rules.audit import AuditType
 from shared.store import queries
 from shared.store.firestore import EVERYWHERE, Document, Firestore
@@ -46,7 +46,7 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
         yield area.wrong(
             "relay_audit",
             f"{len(not_relayed)} events were left behind for two minutes or more, {_since(not_relayed, now)}",
-            mend=logs.format("relay-audit", project.project),
+            mend=logs.format(deployed_name("relay_audit"), project.project),
         )
     else:
         yield area.ok("relay_audit", "no event was left behind")
@@ -55,7 +55,7 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
         yield area.wrong(
             "reconcile",
             f"it should have published {len(missed)} events by now, {_since(missed, now)}; {number} wait in all",
-            mend=logs.format("reconcile", project.project),
+            mend=logs.format(deployed_name("reconcile"), project.project),
         )
     else:
         yield area.ok("reconcile", f"{number} events wait for its next run")

@@ -18,8 +18,11 @@ from infra.doctor.finding import Finding
 from infra.doctor.indexes import check_indexes
 from infra.doctor.jobs import check_jobs
 from infra.doctor.options import (
+    REGION,
     ApiKeyOption,
     EndpointsOption,
+    Environment,
+    EnvironmentOption,
     LicenseKeyOption,
     ProjectOption,
     RegionOption,
@@ -48,13 +51,10 @@ EACH_AT_ITS_OWN = "https://{region}-{project}.cloudfunctions.net/{{function}}"
 def doctor(
     project: ProjectOption,
     *,
-    region: RegionOption = "us-central1",
-    environment: Annotated[str, typer.Option(help="Which of infra/environments was deployed.")] = "production",
+    region: RegionOption = REGION,
+    environment: EnvironmentOption = Environment.PRODUCTION,
     database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
     topic: Annotated[str, typer.Option(help="The audit topic.")] = "seatlease-audit",
-    with_bigquery: Annotated[
-        bool, typer.Option("--bigquery/--no-bigquery", help="Whether the trail goes to BigQuery.")
-    ] = True,
     url: UrlOption = None,
     canary_token: TokenOption = None,
     canary_license_key: LicenseKeyOption = None,
@@ -68,14 +68,14 @@ def doctor(
     deployed = Project(
         project=project,
         region=region,
-        environment=environment,
+        environment=environment.value,
         database=database,
         topic=topic,
         endpoints=endpoints_from(endpoint or []),
     )
     findings = [
         *check_jobs(deployed),
-        *check_topic(deployed, with_bigquery=with_bigquery),
+        *check_topic(deployed, with_bigquery=deployed.is_in_bigquery),
         *check_backlog(deployed),
         *check_indexes(deployed),
         *check_rules(deployed),

@@ -14,11 +14,6 @@ from infra.doctor.finding import Area, Finding
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
 from infra.stage import ROOT
 
-PURGED = ("sessions", "audit_events")
-"""The collections whose documents name the time at which they may be deleted."""
-
-PURGE_FIELD = "purge_at"
-
 _DEFINITION = ROOT / "infra/firestore.indexes.json"
 _OVERRIDDEN = "indexConfig.usesAncestorConfig:false"
 _WITH_TTL = "ttlConfig:*"
@@ -113,7 +108,6 @@ def _single(area: Area, project: Project) -> Iterator[Finding]:
             (index["queryScope"], index.get("order", "CONTAINS")) for index in each["indexes"]
         }
         for each in json.loads(_DEFINITION.read_text())["fieldOverrides"]
-        if "indexes" in each
     }
     for collection, path in sorted(overrides):
         subject, wanted = f"field {collection}.{path}", overrides[collection, path]
@@ -129,7 +123,7 @@ def _single(area: Area, project: Project) -> Iterator[Finding]:
             yield area.wrong(subject, f"not ready: {', '.join(not_ready)}", mend=project.apply)
         else:
             yield area.ok(subject, f"indexed as {_in_words(wanted)}" if wanted else "not indexed")
-    for collection, path in sorted(deployed.keys() - overrides.keys() - {(each, PURGE_FIELD) for each in PURGED}):
+    for collection, path in sorted(deployed.keys() - overrides.keys()):
         yield area.wrong(
             f"field {collection}.{path}",
             "its indexes were changed, and no file says so",
@@ -140,10 +134,15 @@ def _single(area: Area, project: Project) -> Iterator[Finding]:
 
 def _ttl(area: Area, project: Project) -> Iterator[Finding]:
     deployed = {_of(field): Field.TtlConfig.State(field.ttl_config.state) for field in _fields(project, _WITH_TTL)}
-    for collection in PURGED:
-        subject = f"TTL policy on {collection}.{PURGE_FIELD}"
-        state = deployed.get((collection, PURGE_FIELD))
-        enable = f"gcloud firestore fields ttls update {PURGE_FIELD} --collection-group={collection}"
+    wanted = {
+        (each["collectionGroup"], each["fieldPath"])
+        for each in json.loads(_DEFINITION.read_text())["fieldOverrides"]
+        if each.get("ttl")
+    }
+    for collection, path in sorted(wanted):
+        subject = f"TTL policy on {collection}.{path}"
+        state = deployed.get((collection, path))
+        enable = f"gcloud firestore fields ttls update {path} --collection-group={collection}"
         if state is None:
             yield area.wrong(
                 subject,
@@ -164,7 +163,7 @@ def _ttl(area: Area, project: Project) -> Iterator[Finding]:
                 f"in the state {state.name}: nothing is purged",
                 mend=f"{enable} --disable-ttl {_where(project)} && {enable} --enable-ttl {_where(project)}",
             )
-    for collection, path in sorted(deployed.keys() - {(each, PURGE_FIELD) for each in PURGED}):
+    for collection, path in sorted(deployed.keys() - wanted):
         yield area.wrong(
             f"TTL policy on {collection}.{path}",
             "deletes documents, and nothing in the project asks for it",

@@ -1,13 +1,27 @@
 """What the doctor and the smoke test are told on their command lines."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+REGION = "europe-west1"
+"""Terraform's default."""
+
+
+class Environment(StrEnum):
+    """The files in ``infra/environments``."""
+
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
 
 ProjectOption = Annotated[str, typer.Option(help="The Google Cloud project.", envvar="SEATLEASE_PROJECT")]
 RegionOption = Annotated[
     str, typer.Option(help="Where the functions and the scheduler are.", envvar="SEATLEASE_REGION")
 ]
+EnvironmentOption = Annotated[Environment, typer.Option(help="Which of infra/environments was deployed.")]
 UrlOption = Annotated[
     str | None,
     typer.Option(help="One address for all functions, or one with {function} in it; the platform's when left out."),

@@ -1,5 +1,6 @@
 """The deployed project, and how to reach Google's services about it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,8 @@ import google.auth
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
+
+from infra.stage import ROOT
 
 ANSWER_WITHIN_SECONDS = 20
 
@@ -42,14 +45,24 @@ class Project:
     @property
     def dead_letter_topic(self) -> str:
         """Where messages go that BigQuery does not take."""
-        return f"{self.topic}-dead-letter"
+        return f"{self.topic}-dead-letters"
+
+    @property
+    def is_in_bigquery(self) -> bool:
+        """Whether this environment's variables bring the audit trail into BigQuery.
+
+        Raises:
+            FileNotFoundError: there is no such environment.
+        """
+        variables = (ROOT / f"infra/environments/{self.environment}.tfvars").read_text()
+        return re.search(r"^audit_in_bigquery *= *true$", variables, re.MULTILINE) is not None
 
     @property
     def apply(self) -> str:
         """The command that deploys what is in the files."""
         return (
             f"terraform -chdir=infra apply -var-file=environments/{self.environment}.tfvars "
-            f"-var=project={self.project} -var=region={self.region}"
+            f"-var=project_id={self.project} -var=region={self.region}"
         )
 
     def credentials(self, service: str) -> Credentials:

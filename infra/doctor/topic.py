@@ -42,15 +42,16 @@ def check_topic(project: Project, *, with_bigquery: bool = True) -> list[Finding
     """Look at the topic, its schema, its subscriptions and its dead letters."""
     area = Area(name="topic", api="pubsub.googleapis.com", role="roles/pubsub.viewer", project=project.project)
     dead = Area(name="topic", api="pubsub.googleapis.com", role="roles/pubsub.subscriber", project=project.project)
-    findings = area.ask(f"topic {project.topic}", lambda: list(_look_at_topic(area, project)))
+    findings = area.ask(
+        f"topic {project.topic}", lambda: list(_look_at_topic(area, project, with_bigquery=with_bigquery))
+    )
     if with_bigquery:
         name = f"subscription {project.subscription}"
         findings += area.ask(name, lambda: list(_look_at_subscription(area, project)))
-        findings += dead.ask("dead letters", lambda: list(_look_at_dead_letters(dead, project)))
-    return findings
+    return [*findings, *dead.ask("dead letters", lambda: list(_look_at_dead_letters(dead, project)))]
 
 
-def _look_at_topic(area: Area, project: Project) -> Iterator[Finding]:
+def _look_at_topic(area: Area, project: Project, *, with_bigquery: bool) -> Iterator[Finding]:
     subject = f"topic {project.topic}"
     name = f"projects/{project.project}/topics/{project.topic}"
     publisher = project.client(PublisherClient, "pubsub")
@@ -70,8 +71,10 @@ def _look_at_topic(area: Area, project: Project) -> Iterator[Finding]:
     ]
     if subscriptions:
         yield area.ok("subscriptions", f"delivers to {', '.join(sorted(subscriptions))}")
-    else:
+    elif with_bigquery:
         yield area.wrong("subscriptions", "nobody subscribes: what is published is lost", mend=project.apply)
+    else:
+        yield area.ok("subscriptions", "nobody subscribes, and nobody is to")
 
 
 def _schema(area: Area, project: Project, settings: Any) -> Finding:  # noqa: ANN401 Google's messages have no static type

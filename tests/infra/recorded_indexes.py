@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from infra.doctor.finding import Finding
-from infra.doctor.indexes import PURGED, check_indexes
+from infra.doctor.indexes import check_indexes
 from infra.doctor.project import Project
 from infra.stage import ROOT
 from tests.infra.recorded_api import RecordedApi, recorded
@@ -13,6 +13,8 @@ DATABASE = "projects/demo-seatlease/databases/(default)"
 INDEXES = f"GET /v1/{DATABASE}/collectionGroups/-/indexes"
 FIELDS = f"GET /v1/{DATABASE}/collectionGroups/-/fields"
 DEFINITION = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
+
+TTLS = [each for each in DEFINITION["fieldOverrides"] if each.get("ttl")]
 
 Listed = list[dict[str, Any]]
 
@@ -52,10 +54,10 @@ class Deployed:
 
     def __init__(self, api: RecordedApi) -> None:
         self.indexes: Listed = [as_deployed(each, number) for number, each in enumerate(DEFINITION["indexes"])]
-        self.fields: Listed = [field_as_deployed(each) for each in DEFINITION["fieldOverrides"] if "indexes" in each]
+        self.fields: Listed = [field_as_deployed(each) for each in DEFINITION["fieldOverrides"]]
         defaults = {**recorded("field"), "name": f"{DATABASE}/collectionGroups/__default__/fields/*"}
         self.fields.append(defaults)
-        self.ttls: Listed = [ttl(collection) for collection in PURGED]
+        self.ttls: Listed = [ttl(each["collectionGroup"]) for each in TTLS]
         self.api = api
         api.say(INDEXES, {"indexes": self.indexes})
         api.answers[FIELDS] = self._list_fields
@@ -64,6 +66,11 @@ class Deployed:
         (which,) = query["filter"]
         listed = {"indexConfig.usesAncestorConfig:false": self.fields, "ttlConfig:*": self.ttls}[which]
         return 200, {"fields": listed}
+
+    def field(self, collection: str, path: str) -> dict[str, Any]:
+        """One of the fields."""
+        (field,) = [each for each in self.fields if each["name"].endswith(f"/{collection}/fields/{path}")]
+        return field
 
     def look(self) -> list[Finding]:
         return check_indexes(

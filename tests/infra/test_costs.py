@@ -1,5 +1,6 @@
 """The table of costs in the docs is what the script makes, and the script reckons right."""
 
+import re
 import subprocess
 import sys
 
@@ -96,6 +97,20 @@ def test_the_scheduled_runs_are_those_of_the_functions() -> None:
     assert (Usage(seats=0).expiries, Usage(seats=0).reconciliations) == (730 * 60, 730 * 4)
     assert len(schedules) == costs.SCHEDULED_JOBS
     assert schedules.keys() <= set(function_names())
+
+
+def test_the_instances_are_as_big_and_as_many_as_terraform_makes_them() -> None:
+    functions = (ROOT / "infra/functions.tf").read_text()
+    production = (ROOT / "infra/environments/production.tfvars").read_text()
+
+    sizes = re.findall(r"^    (\w+) +=.* memory = \"(\w+)\".* minimum = ([\w.]+)", functions, re.MULTILINE)
+
+    assert {name for name, _, _ in sizes} == set(function_names())
+    assert {memory for _, memory, _ in sizes} == {f"{round(costs.MEMORY_GIB * 1024)}Mi"}
+    assert f'available_cpu = "{costs.VCPUS}"' in functions
+    warm = [name for name, _, minimum in sizes if minimum == "var.warm_instances"]
+    assert re.search(r"^warm_instances += 1$", production, re.MULTILINE)
+    assert len(warm) == costs.MINIMUM_INSTANCES
 
 
 def test_every_price_has_a_source_and_every_one_is_told() -> None:

@@ -10,18 +10,41 @@ from infra.stage import ROOT
 
 PAGE = ROOT / "infra/docs/deploy.md"
 PAGES = sorted((ROOT / "infra/docs").glob("*.md"))
-ALERTS = ["5xx", "contention", "denials", "relay-backlog", "scheduler"]
+ALERTS_FILE = (ROOT / "infra/alerts.tf").read_text()
+
+
+def alerts() -> list[str]:
+    """The anchors that Terraform's alerts name: those of the list, and those written out."""
+    listed = re.search(r"^  alerts = {\n(.*?)^  }", ALERTS_FILE, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    names = re.findall(r"^    (\w+) = {", listed[1], re.MULTILINE)
+    written = re.findall(r"#alert-([a-z-]+)", ALERTS_FILE)
+    return [*(name.replace("_", "-") for name in names), *written]
+
+
+AT_LEAST = {"denials", "contention", "server-errors", "relay-backlog", "failed-calls", "silent-scheduler"}
 
 
 def anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as they are made of them where the page is read."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    named = re.findall(r'^<a id="([^"]+)"></a>$', page.read_text(), re.MULTILINE)
+    return {*(re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings), *named}
 
 
-@pytest.mark.parametrize("alert", ALERTS)
+@pytest.mark.parametrize("alert", alerts())
 def test_every_alert_has_its_part_of_the_runbook(alert: str) -> None:
     assert f"alert-{alert}" in anchors(PAGE)
+
+
+def test_the_alerts_are_read_from_terraforms_file() -> None:
+    assert set(alerts()) >= AT_LEAST
+
+
+def test_the_runbook_is_of_alerts_that_there_are() -> None:
+    parts = {title.replace(" ", "-") for title in re.findall(r"^### Alert (.+)$", PAGE.read_text(), re.MULTILINE)}
+
+    assert parts == set(alerts())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

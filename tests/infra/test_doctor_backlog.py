@@ -71,7 +71,7 @@ def test_an_event_that_was_left_behind_is_a_fault_of_relay_audit(deployed: Proje
     mark, words, mend = found["relay_audit"]
     assert mark is Mark.WRONG
     assert words.startswith("1 events were left behind for two minutes or more, the oldest 0:03:0")
-    assert mend == LOGS.format("relay-audit", deployed.project)
+    assert mend == LOGS.format("seatlease-relay-audit", deployed.project)
     assert found["reconcile"][0] is Mark.OK
 
 
@@ -87,7 +87,7 @@ def test_an_event_that_reconcile_should_have_published_is_a_fault_of_both(
     _, words, mend = found["reconcile"]
     assert words.startswith("it should have published 2 events by now, the oldest 1:00:0")
     assert words.endswith("; 3 wait in all")
-    assert mend == LOGS.format("reconcile", deployed.project)
+    assert mend == LOGS.format("seatlease-reconcile", deployed.project)
 
 
 def test_an_old_denial_is_a_fault_of_reconcile_alone(deployed: Project, console: firestore.Client) -> None:

@@ -47,11 +47,18 @@ def the_one_wrong(findings: list[Finding]) -> Finding:
     [
         ("https://licenses.example.com", "https://licenses.example.com/v1/expire_sessions"),
         ("https://licenses.example.com/", "https://licenses.example.com/v1/expire_sessions"),
-        ("https://r-p.cloudfunctions.net/{function}", "https://r-p.cloudfunctions.net/expire-sessions"),
+        ("https://r-p.cloudfunctions.net/{function}", "https://r-p.cloudfunctions.net/seatlease-expire-sessions"),
     ],
 )
 def test_functions_are_below_one_address_or_each_at_its_own(url: str, address: str) -> None:
     assert functions_at(url).address("expire_sessions") == address
+
+
+def test_functions_are_called_each_at_its_own_address() -> None:
+    with recorded_api() as platform:
+        check_answering(functions_at(f"{platform.url}/{{function}}"))
+
+    assert [heard.partition("/")[2] for heard in platform.heard] == [f"seatlease-{name}" for name in FOR_CLIENTS]
 
 
 # It works
@@ -122,7 +129,7 @@ def test_a_refusal_without_a_known_cure_is_found_in_the_logs_by_its_request(
 
     assert wrong.found.startswith("403 USER_INACTIVE: ")
     assert str(wrong.mend).startswith(
-        'gcloud logging read \'resource.labels.service_name="acquire" jsonPayload.request'
+        'gcloud logging read \'resource.labels.service_name="seatlease-acquire" jsonPayload.request'
     )
 
 
@@ -184,7 +191,7 @@ def test_a_function_that_breaks_is_wrong_and_the_seat_is_given_back_nevertheless
 
     kept = next(finding for finding in findings if finding.subject == "canary keeps its seat")
     assert (kept.mark, kept.found) == (Mark.WRONG, "500 INTERNAL: something went wrong")
-    assert 'service_name="heartbeat" jsonPayload.request_id="r-1"' in str(kept.mend)
+    assert 'service_name="seatlease-heartbeat" jsonPayload.request_id="r-1"' in str(kept.mend)
     assert "POST /v1/release" in deployed.heard
 
 
@@ -210,7 +217,7 @@ def test_functions_that_the_platform_lets_nobody_call_are_wrong_and_are_opened_b
     assert [finding.mark for finding in findings] == [Mark.WRONG] * len(FOR_CLIENTS)
     assert findings[0].found == f"the platform lets nobody call it ({status})"
     assert findings[0].mend == (
-        "gcloud run services add-iam-policy-binding acquire --member=allUsers "
+        "gcloud run services add-iam-policy-binding seatlease-acquire --member=allUsers "
         f"--role=roles/run.invoker --region=us-central1 --project={PROJECT}"
     )
 
@@ -227,7 +234,9 @@ def test_a_function_that_does_not_start_is_wrong() -> None:
         findings = check_answering(functions_at(platform.url))
 
     assert findings[0].found == "500, and not from the function"
-    assert str(findings[0].mend).startswith('gcloud logging read \'resource.labels.service_name="acquire" severity>=')
+    assert str(findings[0].mend).startswith(
+        'gcloud logging read \'resource.labels.service_name="seatlease-acquire" severity>='
+    )
 
 
 def test_functions_that_cannot_be_reached_could_not_be_checked(unused_tcp_port: int) -> None:

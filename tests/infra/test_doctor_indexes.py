@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from infra.doctor.finding import Finding, Mark
-from infra.doctor.indexes import PURGED
 from tests.infra.recorded_api import recorded, recorded_api
-from tests.infra.recorded_indexes import DEFINITION, Deployed, as_deployed, field_as_deployed, ttl
+from tests.infra.recorded_indexes import DEFINITION, TTLS, Deployed, as_deployed, field_as_deployed, ttl
 
 WHERE = "--database='(default)' --project=demo-seatlease"
 APPLY = (
     "terraform -chdir=infra apply -var-file=environments/production.tfvars "
-    "-var=project=demo-seatlease -var=region=us-central1"
+    "-var=project_id=demo-seatlease -var=region=us-central1"
 )
 
 
@@ -33,15 +32,16 @@ def test_indexes_that_are_those_of_the_file_and_ready_are_healthy(deployed: Depl
     findings = deployed.look()
 
     assert not_ok(findings) == []
-    fields = [each for each in DEFINITION["fieldOverrides"] if "indexes" in each]
-    assert len(findings) == len(DEFINITION["indexes"]) + len(fields) + len(PURGED)
+    assert len(findings) == len(DEFINITION["indexes"]) + len(DEFINITION["fieldOverrides"]) + len(TTLS)
+    assert len(TTLS) == 2
 
 
 # Composite indexes
 
 
 def test_an_index_that_is_missing_is_wrong_and_the_command_makes_it(deployed: Deployed) -> None:
-    deployed.indexes.pop(4)
+    at = [index["fields"][0]["fieldPath"] for index in deployed.indexes].index("license_id", 2)
+    deployed.indexes.pop(at)
 
     findings = deployed.look()
 
@@ -107,7 +107,7 @@ def test_an_index_that_no_query_needs_is_wrong_and_deleted(deployed: Deployed) -
 
 
 def test_a_field_that_was_not_given_its_indexes_is_wrong(deployed: Deployed) -> None:
-    deployed.fields.pop(0)
+    deployed.fields.remove(deployed.field("sessions", "ended_at"))
 
     findings = deployed.look()
 
@@ -116,7 +116,7 @@ def test_a_field_that_was_not_given_its_indexes_is_wrong(deployed: Deployed) -> 
 
 
 def test_a_field_with_other_indexes_than_the_files_is_wrong(deployed: Deployed) -> None:
-    deployed.fields[0]["indexConfig"]["indexes"].pop()
+    deployed.field("sessions", "ended_at")["indexConfig"]["indexes"].pop()
 
     findings = deployed.look()
 
@@ -129,7 +129,7 @@ def test_a_field_with_other_indexes_than_the_files_is_wrong(deployed: Deployed) 
 
 @pytest.mark.parametrize("state", ["CREATING", "NEEDS_REPAIR"])
 def test_a_field_whose_index_is_not_ready_is_wrong(deployed: Deployed, state: str) -> None:
-    deployed.fields[0]["indexConfig"]["indexes"][2]["state"] = state
+    deployed.field("sessions", "ended_at")["indexConfig"]["indexes"][2]["state"] = state
 
     findings = deployed.look()
 
@@ -147,12 +147,13 @@ def test_a_field_that_somebody_else_gave_indexes_is_wrong(deployed: Deployed) ->
     assert not_ok(findings) == [("field licenses.name", found, clear)]
 
 
-def test_the_indexes_of_the_field_to_purge_by_are_left_to_its_policy(deployed: Deployed) -> None:
-    deployed.fields.append(field_as_deployed({"collectionGroup": "sessions", "fieldPath": "purge_at", "indexes": []}))
+def test_a_field_that_is_to_have_no_index_and_has_the_built_in_ones_is_wrong(deployed: Deployed) -> None:
+    deployed.fields.remove(deployed.field("sessions", "lease_expires_at"))
 
     findings = deployed.look()
 
-    assert not_ok(findings) == []
+    found = "has the built-in indexes, not those of the file"
+    assert not_ok(findings) == [("field sessions.lease_expires_at", found, APPLY)]
 
 
 # TTL policies
@@ -161,7 +162,7 @@ TTL = "gcloud firestore fields ttls update purge_at --collection-group=sessions"
 
 
 def test_a_ttl_policy_that_is_missing_is_wrong(deployed: Deployed) -> None:
-    deployed.ttls.pop(0)
+    del deployed.ttls[0]
 
     findings = deployed.look()
 

@@ -17,11 +17,14 @@ NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
 WHERE = "--location=us-central1 --project=demo-seatlease"
 APPLY = (
     "terraform -chdir=infra apply -var-file=environments/production.tfvars "
-    "-var=project=demo-seatlease -var=region=us-central1"
+    "-var=project_id=demo-seatlease -var=region=us-central1"
 )
 
+SET_SCHEDULE = (
+    f"gcloud scheduler jobs update http seatlease-expire-sessions --schedule='* * * * *' --time-zone=Etc/UTC {WHERE}"
+)
 LOGS = (
-    "gcloud logging read 'resource.labels.service_name=\"expire-sessions\" severity>=ERROR' "
+    "gcloud logging read 'resource.labels.service_name=\"seatlease-expire-sessions\" severity>=ERROR' "
     "--freshness=1h --project=demo-seatlease"
 )
 
@@ -39,7 +42,7 @@ def look(api: RecordedApi, *, now: datetime = NOW) -> list[Finding]:
 
 
 def changed(**fields: Any) -> Any:  # noqa: ANN401 JSON
-    """The recording with fields of the job expire-sessions changed; with None, taken away."""
+    """The recording with fields of the job seatlease-expire-sessions changed; with None, taken away."""
     listed = recorded("jobs")
     job = listed["jobs"][0]
     for name, value in fields.items():
@@ -77,25 +80,30 @@ def test_a_job_that_is_missing_is_wrong(api: RecordedApi) -> None:
     findings = look(api)
 
     assert not_ok(findings) == [
-        ("job expire-sessions", "there is no such job: nothing calls the function", APPLY),
+        ("job seatlease-expire-sessions", "there is no such job: nothing calls the function", APPLY),
     ]
 
 
 WRONG = [
-    ({"state": "PAUSED"}, "job", "paused by somebody", f"gcloud scheduler jobs resume expire-sessions {WHERE}"),
+    (
+        {"state": "PAUSED"},
+        "job",
+        "paused by somebody",
+        f"gcloud scheduler jobs resume seatlease-expire-sessions {WHERE}",
+    ),
     ({"state": "DISABLED"}, "job", "in the state DISABLED", APPLY),
     ({"state": "UPDATE_FAILED"}, "job", "in the state UPDATE_FAILED", APPLY),
     (
         {"schedule": "*/5 * * * *"},
         "schedule of",
         "*/5 * * * * Etc/UTC, and infra/functions.json says * * * * * UTC",
-        f"gcloud scheduler jobs update http expire-sessions --schedule='* * * * *' --time-zone=Etc/UTC {WHERE}",
+        SET_SCHEDULE,
     ),
     (
         {"timeZone": "Europe/Berlin"},
         "schedule of",
         "* * * * * Europe/Berlin, and infra/functions.json says * * * * * UTC",
-        f"gcloud scheduler jobs update http expire-sessions --schedule='* * * * *' --time-zone=Etc/UTC {WHERE}",
+        SET_SCHEDULE,
     ),
     (
         {"status": {"code": 13, "message": "URL_UNREACHABLE"}},
@@ -113,13 +121,13 @@ WRONG = [
         {"lastAttemptTime": None},
         "last run of",
         "it has never run",
-        f"gcloud scheduler jobs run expire-sessions {WHERE}",
+        f"gcloud scheduler jobs run seatlease-expire-sessions {WHERE}",
     ),
     (
         {"lastAttemptTime": "2026-11-24T11:54:00Z"},
         "last run of",
         "succeeded 0:06:30 ago, and that is too long ago",
-        f"gcloud scheduler jobs run expire-sessions {WHERE}",
+        f"gcloud scheduler jobs run seatlease-expire-sessions {WHERE}",
     ),
 ]
 
@@ -132,7 +140,7 @@ def test_a_job_that_does_not_do_its_work_is_wrong_and_the_command_mends_it(
 
     findings = look(api)
 
-    assert not_ok(findings) == [(f"{question} expire-sessions", found, mend)]
+    assert not_ok(findings) == [(f"{question} seatlease-expire-sessions", found, mend)]
     assert {finding.mark for finding in findings} == {Mark.OK, Mark.WRONG}
 
 

@@ -15,7 +15,7 @@ RULESET = f"GET /v1/{recorded('release')['rulesetName']}"
 RULES = (ROOT / "infra/firestore.rules").read_text()
 APPLY = (
     "terraform -chdir=infra apply -var-file=environments/production.tfvars "
-    "-var=project=demo-seatlease -var=region=us-central1"
+    "-var=project_id=demo-seatlease -var=region=us-central1"
 )
 
 

@@ -17,21 +17,14 @@ from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransp
 from infra.doctor.finding import Finding, Mark
 from infra.doctor.project import Project
 from infra.doctor.topic import check_topic
-from infra.stage import ROOT
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
-
-TOPICS = "GET /v1/projects/demo-seatlease/topics/seatlease-audit"
-SCHEMAS = "GET /v1/projects/demo-seatlease/schemas/seatlease-audit"
-SUBSCRIPTIONS = "GET /v1/projects/demo-seatlease/subscriptions/seatlease-audit-bigquery"
-DEAD_LETTERS = "GET /v1/projects/demo-seatlease/topics/seatlease-audit-dead-letter"
-PULL = "POST /v1/projects/demo-seatlease/subscriptions/seatlease-audit-dead-letter:pull"
-HAND_BACK = "POST /v1/projects/demo-seatlease/subscriptions/seatlease-audit-dead-letter:modifyAckDeadline"
+from tests.infra.recorded_topic import HAND_BACK, PULL, SCHEMA, SUBSCRIPTION, TOPIC, say_topic, schema
 
 
 def apply(project: str) -> str:
     return (
         "terraform -chdir=infra apply -var-file=environments/production.tfvars "
-        f"-var=project={project} -var=region=us-central1"
+        f"-var=project_id={project} -var=region=us-central1"
     )
 
 
@@ -49,20 +42,8 @@ def by_subject(findings: list[Finding]) -> dict[str, Finding]:
 @pytest.fixture
 def api() -> Iterator[RecordedApi]:
     with recorded_api() as served:
-        served.say(TOPICS, recorded("topic"))
-        served.say(f"{TOPICS}/subscriptions", recorded("topic_subscriptions"))
-        served.say(SCHEMAS, schema((ROOT / "infra/audit-event.proto").read_text()))
-        served.say(SUBSCRIPTIONS, recorded("subscription"))
-        name = "projects/demo-seatlease/subscriptions/seatlease-audit-dead-letter"
-        served.say(DEAD_LETTERS, {"name": "projects/demo-seatlease/topics/seatlease-audit-dead-letter"})
-        served.say(f"{DEAD_LETTERS}/subscriptions", {"subscriptions": [name]})
-        served.say(PULL, recorded("pull_nothing"))
-        served.say(HAND_BACK, {})
+        say_topic(served)
         yield served
-
-
-def schema(definition: str) -> Any:  # noqa: ANN401 JSON
-    return {**recorded("schema"), "definition": definition}
 
 
 def look(api: RecordedApi, *, with_bigquery: bool = True) -> list[Finding]:
@@ -76,17 +57,17 @@ def test_a_topic_that_delivers_is_found_healthy(api: RecordedApi) -> None:
     assert not_ok(findings) == []
     assert {finding.subject: finding.found for finding in findings} == {
         "topic seatlease-audit": "is there",
-        "schema": "seatlease-audit is infra/audit-event.proto",
+        "schema": "seatlease-audit-event is infra/audit-event.proto",
         "subscriptions": "delivers to seatlease-audit-bigquery",
-        "subscription seatlease-audit-bigquery": "delivers to demo-seatlease.seatlease.audit_events",
+        "subscription seatlease-audit-bigquery": "delivers to demo-seatlease.seatlease_audit.messages",
         "dead-letter policy": "after 5 attempts set aside",
-        "dead letters in seatlease-audit-dead-letter": "none came within 0.5 s",
+        "dead letters in seatlease-audit-dead-letters": "none came within 0.5 s",
     }
 
 
 def test_a_topic_without_bigquery_needs_no_such_subscription(api: RecordedApi) -> None:
-    for request in (SUBSCRIPTIONS, DEAD_LETTERS, f"{DEAD_LETTERS}/subscriptions"):
-        del api.answers[request]
+    del api.answers[SUBSCRIPTION]
+    api.say(f"{TOPIC}/subscriptions", {})
 
     findings = look(api, with_bigquery=False)
 
@@ -97,15 +78,15 @@ SCHEMA_PROBLEMS = [
     ({"schemaSettings": {}}, "the topic has none: it takes anything"),
     ({"schemaSettings": {"schema": "_deleted-schema_", "encoding": "JSON"}}, "was deleted: publishing fails"),
     (
-        {"schemaSettings": {"schema": "projects/demo-seatlease/schemas/seatlease-audit", "encoding": "BINARY"}},
-        "seatlease-audit is for BINARY",
+        {"schemaSettings": {"schema": "projects/demo-seatlease/schemas/seatlease-audit-event", "encoding": "BINARY"}},
+        "seatlease-audit-event is for BINARY",
     ),
 ]
 
 
 @pytest.mark.parametrize(("fields", "found"), SCHEMA_PROBLEMS)
 def test_a_topic_without_the_right_schema_is_wrong(api: RecordedApi, fields: dict[str, Any], found: str) -> None:
-    api.say(TOPICS, {**recorded("topic"), **fields})
+    api.say(TOPIC, {**recorded("topic"), **fields})
 
     findings = look(api)
 
@@ -113,11 +94,11 @@ def test_a_topic_without_the_right_schema_is_wrong(api: RecordedApi, fields: dic
 
 
 def test_a_schema_that_is_not_the_files_is_wrong(api: RecordedApi) -> None:
-    api.say(SCHEMAS, schema('syntax = "proto3";\nmessage AuditEvent {}\n'))
+    api.say(SCHEMA, schema('syntax = "proto3";\nmessage AuditEvent {}\n'))
 
     findings = look(api)
 
-    found = "seatlease-audit is not what infra/audit-event.proto says"
+    found = "seatlease-audit-event is not what infra/audit-event.proto says"
     assert not_ok(findings) == [("schema", found, apply("demo-seatlease"))]
 
 
@@ -158,7 +139,7 @@ SUBSCRIPTION_PROBLEMS: list[tuple[dict[str, Any], str, str]] = [
 def test_a_subscription_that_does_not_deliver_is_wrong(
     api: RecordedApi, fields: dict[str, Any], found: str, mend: str
 ) -> None:
-    api.say(SUBSCRIPTIONS, {**recorded("subscription"), **fields})
+    api.say(SUBSCRIPTION, {**recorded("subscription"), **fields})
 
     findings = look(api)
 
@@ -167,11 +148,11 @@ def test_a_subscription_that_does_not_deliver_is_wrong(
 
 @pytest.mark.parametrize("policy", [{}, {"deadLetterTopic": "projects/demo-seatlease/topics/other"}])
 def test_a_subscription_that_sets_nothing_aside_is_wrong(api: RecordedApi, policy: dict[str, str]) -> None:
-    api.say(SUBSCRIPTIONS, {**recorded("subscription"), "deadLetterPolicy": policy})
+    api.say(SUBSCRIPTION, {**recorded("subscription"), "deadLetterPolicy": policy})
 
     findings = look(api)
 
-    found = "what cannot be delivered is not set aside in seatlease-audit-dead-letter"
+    found = "what cannot be delivered is not set aside in seatlease-audit-dead-letters"
     assert not_ok(findings) == [("dead-letter policy", found, apply("demo-seatlease"))]
 
 
@@ -180,9 +161,9 @@ def test_dead_letters_are_found_and_handed_back_at_once(api: RecordedApi) -> Non
 
     findings = look(api)
 
-    look_at_them = "gcloud pubsub subscriptions pull seatlease-audit-dead-letter --limit=10 --project=demo-seatlease"
+    look_at_them = "gcloud pubsub subscriptions pull seatlease-audit-dead-letters --limit=10 --project=demo-seatlease"
     assert not_ok(findings) == [
-        ("dead letters in seatlease-audit-dead-letter", "1 messages or more were not taken by BigQuery", look_at_them)
+        ("dead letters in seatlease-audit-dead-letters", "1 messages or more were not taken by BigQuery", look_at_them)
     ]
     handed_back = api.bodies[api.heard.index(HAND_BACK)]
     assert handed_back["ackIds"] == ["UAYWLF1GSFE3GQhoUQ5PXiM"]
@@ -296,7 +277,7 @@ def test_a_dead_letter_topic_that_is_not_there_is_wrong(
 
     findings = by_subject(check_topic(project))
 
-    assert findings["topic seatlease-audit-dead-letter"].found == "there is no such topic"
+    assert findings["topic seatlease-audit-dead-letters"].found == "there is no such topic"
 
 
 def test_dead_letters_that_nobody_keeps_are_wrong(
@@ -306,11 +287,11 @@ def test_dead_letters_that_nobody_keeps_are_wrong(
     name = f"projects/{project.project}/subscriptions/{project.dead_letter_topic}"
     subscriber.delete_subscription(subscription=name)
 
-    finding = by_subject(check_topic(project))["topic seatlease-audit-dead-letter"]
+    finding = by_subject(check_topic(project))["topic seatlease-audit-dead-letters"]
 
     assert finding.found == "nobody subscribes: what is set aside is lost"
     assert finding.mend is not None
-    assert finding.mend.startswith("gcloud pubsub subscriptions create seatlease-audit-dead-letter ")
+    assert finding.mend.startswith("gcloud pubsub subscriptions create seatlease-audit-dead-letters ")
 
 
 def test_dead_letters_stay_where_they_are_however_often_they_are_found(
@@ -320,6 +301,6 @@ def test_dead_letters_stay_where_they_are_however_often_they_are_found(
     topic = f"projects/{project.project}/topics/{project.dead_letter_topic}"
     publisher.publish(topic=topic, messages=[PubsubMessage(data=b"{}")] * 2)
 
-    found = [by_subject(check_topic(project))["dead letters in seatlease-audit-dead-letter"] for _ in range(2)]
+    found = [by_subject(check_topic(project))["dead letters in seatlease-audit-dead-letters"] for _ in range(2)]
 
     assert [finding.found for finding in found] == ["2 messages or more were not taken by BigQuery"] * 2
