@@ -357,7 +357,7 @@ def _operations() -> Iterator[str]:
 
 
 def _prices() -> Iterator[str]:
-    yield "| list price, us-central1 | USD | source |"
+    yield f"| list price, us-central1, as read on {PRICES_READ_ON} | USD | source |"
     yield "|---|--:|---|"
     for price in ALL_PRICES:
         amount = max(f"{price.usd:.7f}".rstrip("0"), f"{price.usd:.2f}", key=len)

@@ -14,6 +14,8 @@ from requests import RequestException
 
 from shared.store.errors import StoreError
 
+_LOG_IN = "gcloud auth application-default login"
+
 
 class Mark(StrEnum):
     """Whether something is as it should be."""
@@ -62,8 +64,10 @@ class Area:
         """Ask, and when there is no answer say why and what would help."""
         try:
             return list(questions())
-        except (DefaultCredentialsError, RefreshError) as error:
-            return [self.unknown(subject, f"no credentials: {error}", mend="gcloud auth application-default login")]
+        except DefaultCredentialsError:
+            return [self.unknown(subject, "no credentials on this machine", mend=_LOG_IN)]
+        except RefreshError as error:
+            return [self.unknown(subject, f"the credentials are refused: {error}", mend=_LOG_IN)]
         except (GoogleAPICallError, GoogleAuthError, RequestException, RetryError, StoreError) as error:
             return [self.unknown(subject, _words(error), mend=self._mend(error))]
         except (grpc.RpcError, httpx.TransportError, TimeoutError) as error:

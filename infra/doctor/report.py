@@ -42,14 +42,24 @@ def tell(findings: Sequence[Finding], console: Console, *, title: str) -> None:
             "" if finding.milliseconds is None else str(finding.milliseconds),
         )
     console.print(table)
-    for finding in findings:
-        if finding.mend is not None and finding.mark is not Mark.OK:
-            console.print(f"\n{finding.area}, {finding.subject}:", markup=False, highlight=False, soft_wrap=True)
-            console.print(f"    {finding.mend}", markup=False, highlight=False, soft_wrap=True)
+    for mend, mended in _by_mend(findings).items():
+        console.print()
+        for finding in mended:
+            console.print(f"{finding.area}, {finding.subject}:", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"    {mend}", markup=False, highlight=False, soft_wrap=True)
     wrong = sum(finding.mark is Mark.WRONG for finding in findings)
     unknown = sum(finding.mark is Mark.UNKNOWN for finding in findings)
     healthy = len(findings) - wrong - unknown
     console.print(f"\n{healthy} as they should be, {wrong} wrong, {unknown} could not be checked", highlight=False)
+
+
+def _by_mend(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """What one command mends stands together, so that it is read and run once."""
+    mended: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.mend is not None:
+            mended.setdefault(finding.mend, []).append(finding)
+    return mended
 
 
 def _plain(text: str) -> str:

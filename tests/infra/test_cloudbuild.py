@@ -175,7 +175,7 @@ def test_a_mistake_is_found(mistake: str, tmp_path: Path) -> None:
 def test_nothing_is_deployed_before_everything_is_checked_tested_and_staged() -> None:
     build = steps(read())
 
-    assert set(build["plan"]["waitFor"]) == {"check", "test", "stage"}
+    assert set(build["plan"]["waitFor"]) == {"canary-is-known", "check", "test", "stage"}
     assert [build[name]["waitFor"] for name in ("apply", "smoke")] == [["plan"], ["apply"]]
 
 
@@ -184,7 +184,7 @@ def test_what_is_independent_runs_side_by_side() -> None:
 
     at_once = [name for name, step in build.items() if step["waitFor"] == ["-"]]
 
-    assert at_once == ["terraform-for-tests", "install", "stage"]
+    assert at_once == ["canary-is-known", "terraform-for-tests", "install", "stage"]
     assert build["check"]["waitFor"] == ["install"]
     assert "check" not in build["test"]["waitFor"]
 
@@ -201,6 +201,14 @@ def test_it_runs_as_an_account_of_its_own_and_says_where_its_logs_go() -> None:
     assert build["serviceAccount"].endswith("/serviceAccounts/${_BUILD_SERVICE_ACCOUNT}")
     assert build["options"]["logging"] == "CLOUD_LOGGING_ONLY"
     assert build["options"]["substitutionOption"] == "MUST_MATCH"
+
+
+def test_the_command_at_its_head_gives_substitutions_that_there_are() -> None:
+    (given,) = re.findall(r"^# +--substitutions=(_\S+)$", FILE.read_text(), re.MULTILINE)
+
+    names = {each.partition("=")[0] for each in given.split(",")}
+
+    assert names <= read()["substitutions"].keys()
 
 
 def test_every_target_of_make_that_it_calls_exists() -> None:
@@ -262,6 +270,25 @@ def run(step: str, workspace: Path, **substitutions: str) -> subprocess.Complete
     environment = {"PATH": f"{workspace / 'bin'}:/usr/bin:/bin"}
     command = script(step, **substitutions)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({}, 1),
+        ({"_CANARY_LICENSE_KEY": "KEY"}, 1),
+        ({"_FIREBASE_API_KEY": "key"}, 1),
+        ({"_CANARY_LICENSE_KEY": "KEY", "_FIREBASE_API_KEY": "key"}, 0),
+        ({"_CANARY": "not-yet"}, 0),
+        ({"_CANARY": "no"}, 1),
+    ],
+)
+def test_a_build_that_could_not_test_what_it_deploys_deploys_nothing(
+    workspace: Path, given: dict[str, str], status: int
+) -> None:
+    ran = run("canary-is-known", workspace, **given)
+
+    assert ran.returncode == status
 
 
 def test_a_plan_that_fails_fails_the_build(workspace: Path) -> None:

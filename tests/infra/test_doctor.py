@@ -191,6 +191,15 @@ def test_what_a_service_says_is_printed_as_it_says_it(capsys: pytest.CaptureFixt
     assert "    make 'it' [now]\n" in printed
 
 
+def test_what_one_command_mends_stands_together(capsys: pytest.CaptureFixture[str]) -> None:
+    both = [AREA.wrong(subject, "is not there", mend="apply") for subject in ("topic", "schema")]
+
+    tell([OK, *both, WRONG], Console(width=200), title="t")
+
+    printed = capsys.readouterr().out
+    assert "\ntopic, topic:\ntopic, schema:\n    apply\n\ntopic, schema:\n    make 'it' [now]\n" in printed
+
+
 # The smoke test
 
 

@@ -215,4 +215,5 @@ def test_without_credentials_nothing_could_be_checked(monkeypatch: pytest.Monkey
 
     (finding,) = check_jobs(Project(project="demo-seatlease", region="us-central1"))
 
-    assert (finding.mark, finding.mend) == (Mark.UNKNOWN, "gcloud auth application-default login")
+    assert (finding.mark, finding.found) == (Mark.UNKNOWN, "no credentials on this machine")
+    assert finding.mend == "gcloud auth application-default login"
