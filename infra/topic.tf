@@ -45,7 +45,7 @@ resource "google_pubsub_topic" "dead_letters" {
 
 resource "google_pubsub_subscription" "dead_letters" {
   name  = "seatlease-audit-dead-letters"
-  topic = google_pubsub_topic.dead_letters.id
+  topic = google_pubsub_topic.dead_letters.name
 
   # The longest there is: somebody has to look at them by hand.
   message_retention_duration = "2678400s"
@@ -56,7 +56,7 @@ resource "google_pubsub_subscription" "dead_letters" {
 }
 
 resource "google_pubsub_topic_iam_member" "dead_letters" {
-  topic  = google_pubsub_topic.dead_letters.id
+  topic  = google_pubsub_topic.dead_letters.name
   role   = "roles/pubsub.publisher"
   member = local.pubsub_agent
 }
