@@ -1,7 +1,9 @@
-# What has to hold of every environment, checked by terraform itself against a mock of the provider:
+# What has to hold of every environment, checked by terraform itself against a mock of the provider. With everything
+# staged (make stage), in this folder:
 #   terraform test -var-file=environments/production.tfvars
-# and without the real provider: python -m infra.offline terraform test -var-file=environments/production.tfvars
-# The tests in tests/infra/test_terraform.py and its neighbours run it so, and look at the whole plan besides.
+# and without the real provider, from the project's:
+#   python -m infra.offline terraform test -var-file=environments/production.tfvars
+# tests/infra/test_terraform.py and its neighbours do that, and look at the whole plan besides.
 
 mock_provider "google" {
   mock_data "google_project" {
@@ -12,8 +14,7 @@ mock_provider "google" {
 }
 
 variables {
-  project_id   = "demo-seatlease"
-  build_folder = "tests/build"
+  project_id = "demo-seatlease"
 }
 
 run "deployment" {
@@ -61,7 +62,7 @@ run "deployment" {
   }
 
   assert {
-    condition     = google_pubsub_topic.audit.message_storage_policy[0].enforce_in_transit
-    error_message = "Audit events stay in their region."
+    condition     = google_pubsub_topic.audit.message_storage_policy[0].allowed_persistence_regions == toset([var.region])
+    error_message = "Audit events are stored in the region."
   }
 }

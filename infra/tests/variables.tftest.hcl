@@ -9,9 +9,8 @@ mock_provider "google" {
 }
 
 variables {
-  project_id   = "demo-seatlease"
-  environment  = "production"
-  build_folder = "tests/build"
+  project_id  = "demo-seatlease"
+  environment = "production"
 }
 
 run "a_database_is_protected_unless_said" {

@@ -8,8 +8,8 @@ import pytest
 from google.cloud import firestore
 
 from infra.offline.schema import ProviderSchema
-from infra.offline.terraform import Terraform, find_terraform, offline
-from tests.infra.planned import ENVIRONMENTS, Plan, configuration, run_tests
+from infra.offline.terraform import Terraform, copy_configuration, find_terraform, offline
+from tests.infra.planned import ENVIRONMENTS, Plan, run_tests
 from tests.infra.served import Served, told_to_serve
 from tests.support.tenant import Tenant
 
@@ -48,7 +48,7 @@ def terraform() -> Iterator[Terraform]:
 @pytest.fixture(scope="session")
 def configured(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 nothing is copied in vain
     """What terraform reads, with everything staged beside it. Not to be changed."""
-    return configuration(tmp_path_factory.mktemp("configured"))
+    return copy_configuration(tmp_path_factory.mktemp("configured"))
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,14 @@
 """What terraform would make, read from its own plan, against a mock of the provider."""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from infra.offline.terraform import Terraform, copy_configuration
-from infra.stage import stage_all
+from infra.offline.terraform import Terraform
+from infra.stage import MANIFEST
 
 ENVIRONMENTS = ("development", "staging", "production")
 
@@ -67,11 +68,11 @@ class Judged:
     plan: Plan | None
 
 
-def configuration(into: Path) -> Path:
-    """Copy what terraform reads, with everything staged beside it as it is deployed."""
-    folder = copy_configuration(into)
-    stage_all(folder / "tests/build")
-    return folder
+def copy_of(configured: Path, into: Path) -> Path:
+    """Copy the configuration once more, to change it. Of what was staged only the names matter."""
+    (into / "build").mkdir(parents=True)
+    shutil.copy(configured.parent / "build" / MANIFEST, into / "build")
+    return Path(shutil.copytree(configured, into / "infra"))
 
 
 def run_tests(

@@ -1,7 +1,6 @@
 """Who may do what in Google Cloud: this list, and nothing beside it."""
 
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from infra.offline.terraform import Terraform
 from infra.stage import function_names
 from infra.triggers import OnRequest, triggers
-from tests.infra.planned import Plan, Resource, run_tests
+from tests.infra.planned import Plan, Resource, copy_of, run_tests
 
 PROJECT = "demo-seatlease"
 DATABASE = f'resource.name == "projects/{PROJECT}/databases/(default)"'
@@ -168,7 +167,7 @@ def test_nobody_may_read_a_secret(plan: Plan) -> None:
 def test_a_right_beyond_the_list_is_found(
     terraform: Terraform, configured: Path, tmp_path: Path, written: str, instead: str, granted: Right
 ) -> None:
-    folder = Path(shutil.copytree(configured, tmp_path / "infra"))
+    folder = copy_of(configured, tmp_path)
     file = folder / "access.tf"
     file.write_text(file.read_text().replace(written, instead, 1))
 

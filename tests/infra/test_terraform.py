@@ -1,7 +1,6 @@
 """The .tf files, judged by terraform itself, with what the provider knows of its resources and without the provider."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import pytest
 
 from infra.offline.schema import ProviderSchema
 from infra.offline.terraform import CONFIGURATION, Terraform, used_resources
-from tests.infra.planned import ENVIRONMENTS, Plan, run_tests
+from tests.infra.planned import ENVIRONMENTS, Plan, copy_of, run_tests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +120,7 @@ SLIPS = {
 
 def changed(configured: Path, into: Path, slip: Slip) -> Path:
     """Copy the configuration with the slip in it."""
-    folder = Path(shutil.copytree(configured, into / "infra"))
+    folder = copy_of(configured, into)
     file = folder / slip.file
     assert slip.written in file.read_text()
     file.write_text(file.read_text().replace(slip.written, slip.instead, 1))
@@ -154,7 +153,7 @@ def test_a_slip_is_found(terraform: Terraform, configured: Path, tmp_path: Path,
 
 
 def test_terraform_starts_without_downloading_anything(terraform: Terraform, configured: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(configured, tmp_path / "infra"))
+    folder = copy_of(configured, tmp_path)
 
     ran = terraform.run("init", "-backend=false", "-input=false", "-no-color", folder=folder)
 

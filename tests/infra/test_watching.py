@@ -282,6 +282,15 @@ def test_the_dashboard_is_of_the_form_that_monitoring_takes(plan: Plan) -> None:
     assert len(read.grid_layout.widgets) == 12
 
 
+def test_a_chart_is_named_after_what_it_is_split_by(plan: Plan) -> None:
+    widgets = json.loads(plan.one("google_monitoring_dashboard")["dashboard_json"])["gridLayout"]["widgets"]
+
+    legends = {each["title"]: each["xyChart"]["dataSets"][0]["legendTemplate"] for each in widgets}
+
+    assert legends["Contention, by function"] == "${metric.labels.function}"
+    assert legends["Audit events left unpublished by a run"] == ""
+
+
 def test_a_slip_in_the_dashboard_is_found() -> None:
     with pytest.raises(json_format.ParseError, match="xyCharts"):
         json_format.ParseDict({"gridLayout": {"widgets": [{"xyCharts": {}}]}}, Dashboard.pb(Dashboard()))
