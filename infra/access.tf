@@ -64,7 +64,7 @@ resource "google_project_iam_member" "database" {
 resource "google_pubsub_topic_iam_member" "publisher" {
   for_each = local.publishers
 
-  topic  = google_pubsub_topic.audit.id
+  topic  = google_pubsub_topic.audit.name
   role   = "roles/pubsub.publisher"
   member = "serviceAccount:${local.account_emails[each.key]}"
 }
@@ -123,7 +123,7 @@ resource "google_project_iam_member" "build" {
     # state of Terraform nor anything else in the project's other buckets is the builder's to read.
     "roles/storage.objectViewer" = join(" || ", [
       for bucket in ["gcf-v2-sources-${data.google_project.this.number}-${var.region}", google_storage_bucket.sources.name] :
-      "resource.name.startsWith(\"projects/_/buckets/${bucket}\")"
+      "resource.name == \"projects/_/buckets/${bucket}\" || resource.name.startsWith(\"projects/_/buckets/${bucket}/\")"
     ])
   }
 
@@ -142,7 +142,7 @@ resource "google_project_iam_member" "build" {
 
 resource "google_artifact_registry_repository_iam_member" "build" {
   location   = var.region
-  repository = google_artifact_registry_repository.images.name
+  repository = google_artifact_registry_repository.images.repository_id
   role       = "roles/artifactregistry.writer"
   member     = "serviceAccount:${local.build_email}"
 }

@@ -5,13 +5,13 @@ A test compares them with what it would write.
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
+from infra.generated import replaced
 from infra.stage import ROOT
 from shared.rules.acquire import Device
 from shared.rules.audit import (
@@ -38,8 +38,6 @@ from shared.store.paths import OrganizationPaths
 JSON_SCHEMA = ROOT / "infra/audit-event.schema.json"
 PROTO_SCHEMA = ROOT / "infra/audit-event.proto"
 PAGE = ROOT / "infra/docs/audit-events.md"
-
-_EXAMPLES = re.compile(r"(?<=<!-- examples: generated -->\n).*(?=<!-- end of examples -->)", re.DOTALL)
 
 _NUMBERS: Mapping[str, tuple[str, ...]] = {
     "AuditEvent": (
@@ -129,11 +127,10 @@ def page(before: str) -> str:
     """Put the examples into the docs."""
     blocks = [
         f"`{message.type}`{_note(message)}: {type(message).__doc__}\n\n"
-        f"```json\n{json.dumps(message.model_dump(mode='json'), indent=2)}\n```\n"
+        f"```json\n{json.dumps(message.model_dump(mode='json'), indent=2)}\n```"
         for message in examples()
     ]
-    text = "\n" + "\n".join(blocks) + "\n"
-    return _EXAMPLES.sub(lambda _: text, before)
+    return replaced(before, "examples", "\n\n".join(blocks))
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ resource "google_pubsub_subscription" "bigquery" {
   for_each = local.bigquery
 
   name  = "seatlease-audit-bigquery"
-  topic = google_pubsub_topic.audit.id
+  topic = google_pubsub_topic.audit.name
 
   bigquery_config {
     table            = "${var.project_id}.${google_bigquery_dataset.audit[each.key].dataset_id}.${google_bigquery_table.messages[each.key].table_id}"
@@ -104,7 +104,7 @@ resource "google_pubsub_subscription_iam_member" "bigquery" {
   for_each = local.bigquery
 
   # What goes to the dead letters is taken off the subscription.
-  subscription = google_pubsub_subscription.bigquery[each.key].id
+  subscription = google_pubsub_subscription.bigquery[each.key].name
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
 }

@@ -101,7 +101,7 @@ resource "google_monitoring_dashboard" "seats" {
           xyChart = {
             dataSets = [{
               plotType       = "LINE"
-              legendTemplate = join(" ", [for label in chart.by : "$${${label}}"])
+              legendTemplate = join(" ", [for label in chart.by : "$${${replace(label, ".label.", ".labels.")}}"])
               timeSeriesQuery = {
                 timeSeriesFilter = {
                   filter = chart.filter

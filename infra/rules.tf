@@ -17,6 +17,8 @@ resource "google_firebaserules_ruleset" "firestore" {
   depends_on = [google_project_service.api]
 }
 
+# Where Firebase has released rules of its own already, this one is refused as existing, and is taken over with
+#   terraform import google_firebaserules_release.firestore projects/PROJECT/releases/cloud.firestore
 resource "google_firebaserules_release" "firestore" {
   name         = var.database == "(default)" ? "cloud.firestore" : "cloud.firestore/${var.database}"
   ruleset_name = google_firebaserules_ruleset.firestore.name

@@ -69,6 +69,7 @@ def archive(folder: Path) -> Path:
 
 def stage_all(into: Path, *, root: Path = ROOT) -> dict[str, str]:
     """Stage and archive every function below ``into``, write the manifest there, and return it."""
+    into.mkdir(parents=True, exist_ok=True)
     for old in into.glob("*.zip"):
         old.unlink()
     manifest = {name: archive(stage(name, into, root=root)).name for name in function_names(root)}

@@ -1,5 +1,8 @@
 locals {
-  # Pub/Sub's own account, which writes to BigQuery and to the dead letters.
+  # Pub/Sub's own account, which writes to BigQuery and to the dead letters. Google makes it some time after the API is
+  # switched on. Where it is missing still, the grants to it fail, and
+  #   gcloud beta services identity create --service=pubsub.googleapis.com
+  # makes it.
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
 
@@ -18,10 +21,10 @@ resource "google_pubsub_topic" "audit" {
   # A subscription made later, or set back, gets what was published in the last week.
   message_retention_duration = "604800s"
 
-  # The events name people: they are stored and handled in this region only.
+  # The events name people: they are stored in this region only. Enforcing it in transit too would refuse subscribers
+  # that run elsewhere.
   message_storage_policy {
     allowed_persistence_regions = [var.region]
-    enforce_in_transit          = true
   }
 
   schema_settings {
@@ -37,7 +40,6 @@ resource "google_pubsub_topic" "dead_letters" {
 
   message_storage_policy {
     allowed_persistence_regions = [var.region]
-    enforce_in_transit          = true
   }
 
   depends_on = [google_project_service.api]
@@ -45,7 +47,7 @@ resource "google_pubsub_topic" "dead_letters" {
 
 resource "google_pubsub_subscription" "dead_letters" {
   name  = "seatlease-audit-dead-letters"
-  topic = google_pubsub_topic.dead_letters.id
+  topic = google_pubsub_topic.dead_letters.name
 
   # The longest there is: somebody has to look at them by hand.
   message_retention_duration = "2678400s"
@@ -56,7 +58,7 @@ resource "google_pubsub_subscription" "dead_letters" {
 }
 
 resource "google_pubsub_topic_iam_member" "dead_letters" {
-  topic  = google_pubsub_topic.dead_letters.id
+  topic  = google_pubsub_topic.dead_letters.name
   role   = "roles/pubsub.publisher"
   member = local.pubsub_agent
 }

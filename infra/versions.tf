@@ -25,6 +25,7 @@ provider "google" {
   }
 }
 
+# Read while planning, so before anything is switched on: this needs the Resource Manager's API already.
 data "google_project" "this" {
   project_id = var.project_id
 }

@@ -9,11 +9,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
+
 from infra.local.processes import Process, StartError, free_port
 from infra.stage import ROOT
 
 FIREBASE_TOOLS = "firebase-tools@15.34.2"
 FOLDER = ROOT / ".firebase"
+PASSWORD = "only-for-here"  # noqa: S105 of accounts that exist on this machine only
+"""Of the accounts of a local stack."""
+
 _PROGRAM = "node_modules/firebase-tools/lib/bin/firebase.js"
 
 
@@ -46,6 +51,13 @@ def install(folder: Path = FOLDER) -> None:
         message = f"npm could not install {FIREBASE_TOOLS}:\n{done.stderr.strip()}"
         raise StartError(message)
     (folder / ".ready").touch()
+
+
+def sign_up(auth_host: str, *, project: str, user_id: str, email: str) -> None:
+    """Make an account with a known password, for people to play with."""
+    account = {"localId": user_id, "email": email, "emailVerified": True, "password": PASSWORD}
+    url = f"http://{auth_host}/identitytoolkit.googleapis.com/v1/projects/{project}/accounts"
+    httpx.post(url, json=account, headers={"Authorization": "Bearer owner"}, timeout=30).raise_for_status()
 
 
 def start_auth(program: Path, *, port: int, work: Path, project: str) -> Process:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from infra.local.audit_topic import subscribed
-from infra.local.auth import NoNpmError, firebase_program, install
+from infra.local.auth import PASSWORD, NoNpmError, firebase_program, install, sign_up
 from infra.local.demo import play
 from infra.local.gateway import serve_gateway
 from infra.local.jars import FIRESTORE, PUBSUB, JarError, find_jar
@@ -88,6 +88,9 @@ def serve(
                 lease_seconds=lease_seconds,
             ) as stack,
         ):
+            if stack.auth_emulator_host is not None:
+                for user_id, _ in PEOPLE:
+                    sign_up(stack.auth_emulator_host, project=project, user_id=user_id, email=f"{user_id}@example.com")
             if attach_to is None:
                 seed(organization=ORGANIZATION, firestore=stack.firestore_emulator_host, project=project, seats=seats)
             published = stack.publish(state_folder)
@@ -237,7 +240,8 @@ def _tell(stack: Stack) -> None:
     if stack.auth_emulator_host is None:
         console.print("No Auth emulator (make auth-emulator installs it): sync_user_claims does not run here")
     else:
-        console.print(f"Auth emulator: {stack.auth_emulator_host}", highlight=False)
+        host = stack.auth_emulator_host
+        console.print(f"Auth emulator: {host} (everybody's password: {PASSWORD})", highlight=False)
     console.print("Ctrl-C stops everything.")
 
 

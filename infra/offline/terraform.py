@@ -13,12 +13,13 @@ from tempfile import TemporaryDirectory
 
 from infra.offline.provider import served
 from infra.offline.schema import ProviderSchema
-from infra.stage import ROOT
+from infra.stage import ROOT, stage_all
 
 CONFIGURATION = ROOT / "infra"
 """Where the .tf files are."""
 
 _ADDRESS = "registry.terraform.io/hashicorp/google"
+_READ = (".tf", ".tfvars", ".tftest.hcl", ".json", ".rules", ".proto")
 _USED = re.compile(r'^(resource|data) "(google_\w+)"', re.MULTILINE)
 
 
@@ -64,10 +65,14 @@ def offline(program: str, schema: ProviderSchema) -> Iterator[Terraform]:
 
 
 def copy_configuration(into: Path) -> Path:
-    """Copy everything that terraform reads below ``into``, for it to work in and to be changed, and return where."""
-    target = into / "infra"
-    shutil.copytree(CONFIGURATION, target, ignore=lambda _, names: {name for name in names if not _is_read(name)})
-    return target
+    """Copy everything that terraform reads below ``into``, for it to work in and to be changed, and return where.
+
+    Beside it everything is staged, as terraform expects it.
+    """
+    stage_all(into / "build")
+    return Path(
+        shutil.copytree(CONFIGURATION, into / "infra", ignore=lambda _, names: set(filter(_is_not_read, names)))
+    )
 
 
 def used_resources(folder: Path = CONFIGURATION) -> tuple[set[str], set[str]]:
@@ -76,8 +81,5 @@ def used_resources(folder: Path = CONFIGURATION) -> tuple[set[str], set[str]]:
     return ({name for kind, name in found if kind == "resource"}, {name for kind, name in found if kind == "data"})
 
 
-def _is_read(name: str) -> bool:
-    return not name.startswith(".") and (
-        name in {"environments", "tests"}
-        or name.endswith((".tf", ".tfvars", ".tftest.hcl", ".json", ".rules", ".proto"))
-    )
+def _is_not_read(name: str) -> bool:
+    return name not in {"environments", "tests"} and not name.endswith(_READ)

@@ -1,7 +1,7 @@
 """Accounts of Firebase Authentication, by way of firebase-admin."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import firebase_admin
@@ -31,11 +31,11 @@ class FirebaseAccounts:
         return await self._found(auth.get_user, user_id)
 
     async def find_by_email(self, email: str) -> Account | None:
-        """Find an account by its e-mail address."""
+        """Find an account by its verified e-mail address."""
         name, at, domain = email.partition("@")
         if not (name and at and domain) or "@" in domain:
             return None
-        return await self._found(auth.get_user_by_email, email)
+        return await self._found(auth.get_user_by_email, email, is_verified=True)
 
     async def set_claims(self, user_id: str, claims: Mapping[str, Any]) -> None:
         """Replace all custom claims of an account."""
@@ -45,9 +45,11 @@ class FirebaseAccounts:
         """Revoke the refresh tokens of an account."""
         await asyncio.to_thread(auth.revoke_refresh_tokens, user_id, app=self._app)
 
-    async def _found(self, find: Any, by: str) -> Account | None:  # noqa: ANN401 the library has no types
+    async def _found(self, find: Callable[..., Any], by: str, *, is_verified: bool = False) -> Account | None:
         try:
             record = await asyncio.to_thread(find, by, app=self._app)
         except auth.UserNotFoundError:
+            return None
+        if is_verified and not record.email_verified:
             return None
         return Account(user_id=record.uid, email=record.email, claims=record.custom_claims or {})

@@ -14,6 +14,10 @@ DOCUMENT_ID = "(document id)"
 """What stands in a problem's place of a field when the id of the document is meant."""
 
 
+ORGANIZATION_ID = "(document id of the organization)"
+"""The same for the id of the organization's document."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listing:
     """An organization that has a document of the user."""
@@ -49,11 +53,17 @@ def claims_for(listings: Sequence[Listing], *, present: Claims) -> Claims:
 
 
 def user_problems(
-    organization_id: str, listings: Sequence[Listing], *, has_account: bool, other_id: str | None = None
+    organization_id: str,
+    listings: Sequence[Listing],
+    *,
+    has_account: bool,
+    has_room: bool = True,
+    other_id: str | None = None,
 ) -> list[Problem]:
     """Look at a user's document of one organization beside the others, and beside Firebase Authentication.
 
-    ``other_id`` is the uid of the account that has the document's e-mail address, when that is another one.
+    ``has_room`` says whether the claims fit into the account's; ``other_id`` is the uid of the account that has the
+    document's e-mail address, when that is another one.
     """
     problems = []
     own = next((each for each in listings if each.organization_id == organization_id), None)
@@ -71,4 +81,8 @@ def user_problems(
         found = "this user belongs to another organization, which listed them first"
         expected = "a user of one organization only: deactivate or delete the user there, or take another account"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
+    elif not has_room:
+        found = "a document id so long that the user's tokens have no room for it"
+        expected = "an organization with a shorter document id"
+        problems.append(Problem(field=ORGANIZATION_ID, level=Level.ERROR, found=found, expected=expected))
     return problems

@@ -42,6 +42,11 @@ def license_problems(
         found = f"the same key as that of: {others}"
         expected = "a key of its own; remove the field to get a new one. Until then seats of either may be refused"
         problems.append(Problem(field="license_key", level=Level.ERROR, found=found, expected=expected))
+    if license_.license_key != license_.license_key.strip():
+        found = "a key that begins or ends with a blank, which nobody sees and programs do not send"
+        problems.append(
+            Problem(field="license_key", level=Level.NOTICE, found=found, expected="the key without the blanks")
+        )
     seats, in_use = license_.max_concurrent_seats, use.of(license_.license_id)
     if in_use > seats:
         problems.append(_below_use(seats, in_use=in_use))

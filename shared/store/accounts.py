@@ -21,7 +21,7 @@ class Accounts(Protocol):
         """Find an account by its uid."""
 
     async def find_by_email(self, email: str) -> Account | None:
-        """Find an account by its e-mail address."""
+        """Find an account by its e-mail address, if that was verified: anybody may sign up with anybody's."""
 
     async def set_claims(self, user_id: str, claims: Mapping[str, Any]) -> None:
         """Replace all custom claims of an account: tokens from now on have them."""

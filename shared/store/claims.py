@@ -5,25 +5,24 @@ account is looked at again. So it does not matter in which order events come, or
 the last one to write has seen what the others wrote.
 """
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 
 from google.api_core.exceptions import RetryError
 
 from shared.rules.audit import AuditType
-from shared.rules.claims import Claims, Listing, claims_for, user_problems
+from shared.rules.claims import user_problems
 from shared.rules.refusal import Unusable
-from shared.rules.review import Level, Problem
-from shared.rules.user import Role, User
+from shared.rules.review import Problem
+from shared.rules.user import Role
 from shared.store import queries
-from shared.store.accounts import Account, Accounts
+from shared.store.account_claims import AccountClaims, Settled
+from shared.store.accounts import Accounts
 from shared.store.attempts import patiently
 from shared.store.documents import user_from
-from shared.store.errors import Conflict, StoreUnavailable
-from shared.store.firestore import EVERYWHERE, Document, Firestore
+from shared.store.errors import StoreUnavailable
+from shared.store.firestore import Document, Firestore
 from shared.store.forms import UserDocument
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
@@ -49,39 +48,8 @@ logger = logging.getLogger(__name__)
 MAX_SESSIONS = 200
 """Sessions of one user ended in one commit at most."""
 
-MAX_CLAIMS_LENGTH = 1000
-"""Characters that an account's custom claims may have in JSON. Source: Firebase's page on custom claims."""
-
-_ROUNDS = 5
-_ORGANIZATION, _ROLE = "org_id", "role"
 _DEFAULTS: Mapping[str, Plain] = {"role": Role.MEMBER.value, "is_active": True}
 _WRITTEN_BY_US = (CREATED_AT, "updated_at", PROBLEMS)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Listed:
-    """A document of the user, in one organization."""
-
-    paths: OrganizationPaths
-    document: Document
-    user: User | Unusable
-
-    @property
-    def listing(self) -> Listing:
-        return Listing(organization_id=self.paths.organization_id, user=self.user)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Settled:
-    """The documents of the user, longest listed first, and the account whose claims say what they say."""
-
-    listed: Sequence[_Listed]
-    account: Account | None
-    has_room: bool = True
-
-    @property
-    def listings(self) -> list[Listing]:
-        return [each.listing for each in self.listed]
 
 
 class UserClaims:
@@ -92,6 +60,7 @@ class UserClaims:
         self._firestore = firestore
         self._policy = policy
         self._accounts = accounts
+        self._account_claims = AccountClaims(firestore, accounts)
         self._rights = Rights(firestore, policy)
 
     async def sync(self, path: str) -> None:
@@ -116,16 +85,20 @@ class UserClaims:
 
     async def _sync(self, paths: OrganizationPaths, user_id: str) -> None:
         looked_at = await self._look(paths, user_id)
-        if looked_at.is_settled:
+        document = looked_at.document
+        # Of a user who is gone there may be no record either: who deletes an organization in the console deletes both.
+        if document is not None and looked_at.is_settled:
             return
-        if await self._make_findable(looked_at):
+        if document is not None and await self._make_findable(looked_at):
             looked_at = await self._look(paths, user_id)
-        settled = await self._settle_claims(user_id)
+        settled = await self._account_claims.settle(user_id)
         await self._end_sessions(paths, user_id, looked_at.document)
         # First the other documents, so that a run that is cut off is begun again by the event that comes again.
         for other in settled.listed:
             if other.paths != paths:
                 await self._refresh(other.paths, user_id, settled)
+        if looked_at.is_settled:
+            return
         fills: dict[str, Plain] = {}
         problems: list[Problem] = []
         if looked_at.document is not None:
@@ -163,43 +136,6 @@ class UserClaims:
             return False
         return True
 
-    async def _listed(self, user_id: str) -> list[_Listed]:
-        """Find the documents of a user in all organizations, longest there first."""
-        records = await self._firestore.select(EVERYWHERE, queries.reviews_of_user(user_id))
-        places = [located.paths for each in records if (located := OrganizationPaths.of(each.path)) is not None]
-        if not places:
-            return []
-        snapshot = await self._firestore.read([paths.user(user_id) for paths in places])
-        found = [
-            _Listed(paths=paths, document=document, user=user)
-            for paths in places
-            if (document := snapshot.documents[paths.user(user_id)]) is not None
-            and (user := user_from(document)) is not None
-        ]
-        return sorted(found, key=_age)
-
-    async def _settle_claims(self, user_id: str) -> _Settled:
-        """Set the claims, and look again until they are what they should be: others may have been setting them, too."""
-        for _ in range(_ROUNDS):
-            listed = await self._listed(user_id)
-            account = await self._accounts.find(user_id)
-            if account is None:
-                return _Settled(listed=listed, account=None)
-            present = _present(account)
-            wanted = claims_for([each.listing for each in listed], present=present)
-            merged = _merged(account, wanted)
-            has_room = len(json.dumps(merged)) <= MAX_CLAIMS_LENGTH
-            if not has_room:
-                wanted = Claims()
-                merged = _merged(account, wanted)
-            if wanted == present:
-                return _Settled(listed=listed, account=account, has_room=has_room)
-            if present.organization_id is not None and present.organization_id != wanted.organization_id:
-                await self._accounts.end_sign_ins(user_id)
-            await self._accounts.set_claims(user_id, merged)
-        message = "others set the claims of the same user time and again"
-        raise Conflict(message)
-
     async def _end_sessions(self, paths: OrganizationPaths, user_id: str, document: Document | None) -> None:
         """End the sessions of who may hold seats no more. A document that cannot be used ends none."""
         user = user_from(document)
@@ -212,7 +148,7 @@ class UserClaims:
                 await self._rights.end_where_gone(paths, page)
             following = next_page(following, page)
 
-    async def _refresh(self, paths: OrganizationPaths, user_id: str, settled: _Settled) -> None:
+    async def _refresh(self, paths: OrganizationPaths, user_id: str, settled: Settled) -> None:
         """Say anew what is wrong with the document of another organization."""
         looked_at = await self._look(paths, user_id)
         if looked_at.document is None:
@@ -221,7 +157,7 @@ class UserClaims:
         if writes:
             await self._firestore.commit(writes)
 
-    async def _problems(self, paths: OrganizationPaths, document: Document, settled: _Settled) -> list[Problem]:
+    async def _problems(self, paths: OrganizationPaths, document: Document, settled: Settled) -> list[Problem]:
         problems = misfits(UserDocument, document.fields, written_by_us=_WRITTEN_BY_US)
         other_id = None
         email = document.fields.get("email")
@@ -229,35 +165,10 @@ class UserClaims:
             other = await self._accounts.find_by_email(email)
             other_id = None if other is None else other.user_id
         problems += user_problems(
-            paths.organization_id, settled.listings, has_account=settled.account is not None, other_id=other_id
+            paths.organization_id,
+            settled.listings,
+            has_account=settled.account is not None,
+            has_room=settled.has_room,
+            other_id=other_id,
         )
-        if not settled.has_room:
-            problems.append(
-                Problem(
-                    field="(document id of the organization)",
-                    level=Level.ERROR,
-                    found="a document id so long that the user's tokens have no room for it",
-                    expected="an organization with a shorter document id",
-                )
-            )
         return problems
-
-
-def _age(listed: _Listed) -> tuple[int, int, str]:
-    created = listed.document.create_time
-    return created.seconds, created.nanos, listed.document.path
-
-
-def _present(account: Account) -> Claims:
-    organization_id, role = account.claims.get(_ORGANIZATION), account.claims.get(_ROLE)
-    return Claims(
-        organization_id=organization_id if isinstance(organization_id, str) else None,
-        role=role if isinstance(role, str) else None,
-    )
-
-
-def _merged(account: Account, wanted: Claims) -> dict[str, object]:
-    """Put our claims among those that others have set."""
-    merged = {name: value for name, value in account.claims.items() if name not in {_ORGANIZATION, _ROLE}}
-    ours = {_ORGANIZATION: wanted.organization_id, _ROLE: None if wanted.role is None else str(wanted.role)}
-    return merged | {name: value for name, value in ours.items() if value is not None}

@@ -100,7 +100,7 @@ class SessionDocument(Form):
     """``organizations/{org_id}/sessions/{session_id}``: the tenure of a seat. Written by the functions."""
 
     license_id: Annotated[_DocumentId, Field(description="The document id of the license.")]
-    user_id: Annotated[_DocumentId, Field(description="The uid of who holds, or held, the seat.")]
+    user_id: Annotated[_DocumentId, Field(description="The User UID of who holds, or held, the seat.")]
     user_email: Annotated[str | None, Field(description="Their e-mail address when they took it.")] = None
     hardware_id: Annotated[str, Field(description="Their device, as their program names it.")]
     ip_address: Annotated[str | None, Field(description="Where they took it from.")] = None
@@ -110,7 +110,7 @@ class SessionDocument(Form):
     lease_expires_at: Annotated[AwareDatetime, Field(description="Until when they hold it without another one.")]
     ended_at: Annotated[
         AwareDatetime | None,
-        Field(description="null while they hold it. Put a time here to throw them out; the seat is free at once."),
+        Field(description="null until it ended. Put a time here to throw them out; the seat is free at once."),
     ]
     end_reason: Annotated[
         EndReason | None, Field(strict=False, description="Why it ended. Leave it alone: it is filled in.")

@@ -19,7 +19,7 @@ from shared.store.firestore import Document
 from shared.store.forms import Form
 from shared.store.paths import OrganizationPaths
 from shared.store.values import Opaque, Plain, decode_time
-from shared.store.writes import Delete, Update, Write
+from shared.store.writes import Delete, Write
 
 PROBLEMS, CREATED_AT, UPDATED_AT = "problems", "created_at", "updated_at"
 OURS = frozenset({PROBLEMS, UPDATED_AT})
@@ -137,16 +137,18 @@ def settling_writes(
     return writes
 
 
-def problem_writes(looked_at: Seen, problems: Sequence[Problem]) -> list[Write]:
-    """Write the problems of a document alone: something beside it changed. An edit of it is still to be looked at."""
-    document, record = looked_at.document, looked_at.record
-    listed = _listed(problems)
-    if document is None or document.fields.get(PROBLEMS, []) == listed:
+def problem_writes(looked_at: Seen, problems: Sequence[Problem], **more: Plain) -> list[Write]:
+    """Write the problems of a document alone: something beside it changed. An edit of it is still to be looked at.
+
+    ``more`` is kept in the record as well.
+    """
+    document = looked_at.document
+    if document is None:
         return []
-    writes: list[Write] = [Update(path=document.path, fields={PROBLEMS: listed}, unchanged_since=document.update_time)]
-    if record is not None:
-        writes.append(Update(path=record.path, fields={PROBLEMS: listed}, unchanged_since=record.update_time))
-    return writes
+    told: dict[str, Plain] = {PROBLEMS: _listed(problems)}
+    in_document = document_write(document.path, document, told)
+    in_record = document_write(looked_at.subject.record_path, looked_at.record, {**told, **more})
+    return [write for write in (in_document, in_record) if write is not None]
 
 
 def defaults(form_defaults: Mapping[str, Plain], looked_at: Seen, *, dated: Collection[str]) -> dict[str, Plain]:

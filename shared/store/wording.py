@@ -119,6 +119,8 @@ def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
             return f"a whole number, {least} or more (type number)"
         case {"type": "string", "format": "date-time"}:
             return "a time (type timestamp)"
+        case {"type": "string", "minLength": least, "maxLength": most, "pattern": _}:
+            return f"text of {least} to {most} characters in one line, without tabs (type string)"
         case {"type": "string", "maxLength": most}:
             return f"text of at most {most} characters (type string)"
         case {"type": "string"}:

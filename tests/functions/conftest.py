@@ -73,16 +73,20 @@ def servers(start_server: StartFunction) -> Mapping[str, Process]:
     return processes
 
 
+def gateway_to(functions: Mapping[str, str], *, port: int, log_folder: Path) -> Process:
+    """Start a gateway; does not wait for it."""
+    routes = [f"--route={name}={url}" for name, url in functions.items()]
+    command = [sys.executable, "-m", "infra.local", "gateway", f"--port={port}", *routes]
+    return Process.start("gateway", command, port=port, log_folder=log_folder, cwd=ROOT)
+
+
 @pytest.fixture
 def start_gateway(tmp_path: Path) -> Iterator[StartGateway]:
     """Start a gateway to some functions, on a port that somebody knows or a free one."""
     with ExitStack() as cleanup:
 
         def start(functions: Mapping[str, str], *, port: int | None = None) -> Process:
-            port = port or free_port()
-            routes = [f"--route={name}={url}" for name, url in functions.items()]
-            command = [sys.executable, "-m", "infra.local", "gateway", f"--port={port}", *routes]
-            process = Process.start("gateway", command, port=port, log_folder=tmp_path, cwd=ROOT)
+            process = gateway_to(functions, port=port or free_port(), log_folder=tmp_path)
             cleanup.callback(process.stop)
             process.wait_until_ready()
             return process

@@ -117,6 +117,12 @@ def test_a_uid_that_nobody_has_is_an_error() -> None:
     assert "User UID that Firebase Authentication shows" in problem.expected
 
 
+def test_claims_that_no_token_has_room_for_are_an_error() -> None:
+    (problem,) = user_problems("acme", [listing("acme")], has_account=True, has_room=False)
+
+    assert (problem.field, problem.level) == ("(document id of the organization)", Level.ERROR)
+
+
 def test_the_uid_that_was_probably_meant_is_named() -> None:
     (problem,) = user_problems("acme", [listing("acme")], has_account=False, other_id="Kx82")
 

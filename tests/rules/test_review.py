@@ -1,5 +1,9 @@
 """Review: what an admin is told of a document whose fields are right each for itself."""
 
+from dataclasses import replace
+
+import pytest
+
 from shared.rules.review import Level, license_problems, organization_problems
 from shared.rules.seat_use import SeatUse
 from tests.rules.make import a_license, an_organization
@@ -62,6 +66,15 @@ def test_a_key_that_others_have_is_an_error_that_names_them() -> None:
 
     assert (problem.field, problem.level) == ("license_key", Level.ERROR)
     assert problem.found == "the same key as that of: cad-2, render"
+
+
+@pytest.mark.parametrize("key", [" ABC", "ABC ", "\u00a0ABC"])
+def test_a_key_with_blanks_around_it_is_a_notice(key: str) -> None:
+    license_ = replace(a_license(), license_key=key)
+
+    (problem,) = license_problems(license_, organization=None, use=SeatUse(), same_key=())
+
+    assert (problem.field, problem.level) == ("license_key", Level.NOTICE)
 
 
 def test_several_problems_are_told_together() -> None:

@@ -219,6 +219,17 @@ async def test_an_id_that_is_no_uid_is_told_with_the_one_that_was_meant(
     assert f'"{meant}"' in problem["expected"]
 
 
+async def test_an_address_that_nobody_verified_leads_to_nobodys_uid(
+    claims: UserClaims, people: People, tenant: Tenant
+) -> None:
+    impostor = people.sign_up(email="ada@example.com", is_verified=False)
+    tenant.user("nobody").set({"email": "ada@example.com"})
+
+    await claims.sync(tenant.user("nobody").path)
+
+    assert impostor not in str((tenant.user("nobody").get().to_dict() or {})["problems"])
+
+
 @pytest.mark.parametrize("email", ["", "@", "a@b@c", "no address", 5, "x" * 400])
 async def test_an_address_that_is_none_finds_nobody(
     claims: UserClaims, people: People, tenant: Tenant, email: object
@@ -270,7 +281,43 @@ async def test_an_organization_whose_id_no_token_has_room_for_is_told(
     assert problems(tenant.user(uid)) == [("(document id of the organization)", "error")]
 
 
+async def test_of_an_organization_deleted_with_everything_in_it_no_claim_is_left(
+    claims: UserClaims, store: WatchedFirestore, policy: Policy, people: People, tenant: Tenant
+) -> None:
+    uid = people.sign_up()
+    tenant.user(uid).set({})
+    await claims.sync(tenant.user(uid).path)
+    await acquire(store, policy, tenant, uid)
+    signed_in = people.signs_in(uid)
+    for record in tenant.organization.collection("reviews").stream():
+        record.reference.delete()
+    tenant.user(uid).delete()
+
+    for _ in range(2):
+        await claims.sync(tenant.user(uid).path)
+
+    assert people.claims(uid) == {}
+    assert people.are_revoked(signed_in)
+    assert tenant.open_sessions() == []
+
+
 # Two organizations
+
+
+async def test_a_record_that_somebody_deleted_hands_the_user_over_to_nobody(
+    claims: UserClaims, people: People, tenant: Tenant, other: Tenant
+) -> None:
+    uid = people.sign_up()
+    tenant.user(uid).set({})
+    await claims.sync(tenant.user(uid).path)
+    for record in tenant.organization.collection("reviews").stream():
+        record.reference.delete()
+    other.user(uid).set({"role": "owner"})
+
+    await claims.sync(other.user(uid).path)
+
+    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert problems(other.user(uid)) == [("(document id)", "error")]
 
 
 async def test_of_two_organizations_the_first_keeps_the_user_and_the_second_is_told(

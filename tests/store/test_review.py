@@ -1,6 +1,7 @@
 """Review of what admins edit: filled, judged, told once, and never because of our own writes."""
 
 import asyncio
+import itertools
 import re
 from datetime import timedelta
 from typing import Any
@@ -504,3 +505,40 @@ async def test_a_session_nobody_ever_had_is_told_nothing_of(reviews: Reviews, te
     await reviews.review(tenant.session("a" * 26).path)
 
     assert tenant.events() == []
+
+
+async def test_a_shared_key_that_is_changed_before_it_was_looked_at_leaves_nobody_told(
+    reviews: Reviews, tenant: Tenant
+) -> None:
+    tenant.add_license("other", tenant.license_key, seats=1)
+    await reviews.review(tenant.license().path)
+    told = [problems(tenant.license(name)) for name in (LICENSE_ID, "other")]
+    tenant.license("other").update({"license_key": "ANOTHER"})
+
+    await reviews.review(tenant.license("other").path)
+
+    assert told == [[("license_key", "error")]] * 2
+    assert [problems(tenant.license(name)) for name in (LICENSE_ID, "other")] == [[], []]
+
+
+async def test_a_review_that_is_cut_off_leaves_what_finds_the_other_license_again(
+    reviews: Reviews, store: WatchedFirestore, tenant: Tenant
+) -> None:
+    await reviews.review(tenant.license().path)
+    tenant.add_license("other", tenant.license_key, seats=1)
+    written, commits = store.commit, itertools.count(1)
+
+    async def commit(writes: Any) -> None:  # noqa: ANN401 passed on
+        if next(commits) > 2:  # noted, and the first license told
+            raise ConnectionError
+        await written(writes)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(store, "commit", commit)
+        with pytest.raises(ConnectionError):
+            await reviews.review(tenant.license("other").path)
+    tenant.license("other").update({"license_key": "ANOTHER"})
+
+    await reviews.review(tenant.license("other").path)
+
+    assert [problems(tenant.license(name)) for name in (LICENSE_ID, "other")] == [[], []]

@@ -23,10 +23,11 @@ class People:
     app: firebase_admin.App
     url: str
 
-    def sign_up(self, *, email: str | None = None) -> str:
+    def sign_up(self, *, email: str | None = None, is_verified: bool = True) -> str:
         """Make an account, and give its uid."""
         uid = f"u{uuid4().hex[:20]}"
-        auth.create_user(uid=uid, email=email or f"{uid}@example.com", password=_PASSWORD, app=self.app)
+        address = email or f"{uid}@example.com"
+        auth.create_user(uid=uid, email=address, email_verified=is_verified, password=_PASSWORD, app=self.app)
         return uid
 
     def claims(self, uid: str) -> dict[str, Any]:

@@ -1,0 +1,230 @@
+"""The tables of the admin's guide, generated from the forms of documents and from the code that finds problems in them.
+
+``python -m infra.admin_guide`` writes them. A test compares the page with what it would write.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from infra.generated import replaced
+from infra.stage import ROOT
+from shared.rules.claims import Listing, user_problems
+from shared.rules.license import License
+from shared.rules.organization import Organization
+from shared.rules.review import Problem, license_problems, organization_problems
+from shared.rules.seat_use import SeatUse
+from shared.rules.user import Role, User
+from shared.store.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
+from shared.store.paths import OrganizationPaths
+from shared.store.review_record import CREATED_AT, PROBLEMS, UPDATED_AT
+from shared.store.wording import expectations, misfits
+
+PAGE = ROOT / "infra/docs/admin-guide.md"
+
+_A_TIME = "a time (type timestamp)"
+_CREATED = (CREATED_AT, _A_TIME, "When the document was made.")
+_UPDATED = (UPDATED_AT, _A_TIME, "When somebody last edited it by hand.")
+_WRONG = (PROBLEMS, "a list", "What is wrong with the document; empty when nothing is.")
+FORMS: Mapping[str, tuple[type[Form], Sequence[tuple[str, str, str]]]] = {
+    "organizations": (OrganizationDocument, [_CREATED, _UPDATED, _WRONG]),
+    "users": (UserDocument, [_CREATED, _WRONG]),
+    "licenses": (LicenseDocument, [_CREATED, _UPDATED, _WRONG]),
+    "sessions": (
+        SessionDocument,
+        [
+            ("expiry_shard", "a whole number", "How the functions find sessions that have run out."),
+            (
+                "purge_at",
+                f"{_A_TIME}, or null",
+                "When Firestore may delete the document, long after the session ended.",
+            ),
+        ],
+    ),
+}
+"""The collections that admins look into: the form of their documents, and the fields that only the functions write."""
+
+_LEFT_OUT: Mapping[str, str] = {
+    "license_key": "a new key",
+    "email": "that of the account, if it has one",
+    "lease_seconds": "stays out",
+}
+"""What fills fields that have no default of their own."""
+
+_WRITTEN_BY_US = (CREATED_AT, UPDATED_AT, PROBLEMS)
+_PATHS = OrganizationPaths("harbor-studio")
+
+
+class NotOneProblemError(Exception):
+    """An example does not come to exactly one problem. The message names it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Example:
+    """A problem as an admin meets it, found by the code that finds the real ones, and what they do about it."""
+
+    where: str
+    problem: Problem
+    to_do: str
+
+
+def page(before: str) -> str:
+    """Put the tables into the page."""
+    after = before
+    for name in FORMS:
+        after = replaced(after, name, _field_table(name))
+    return replaced(after, "problems", _problem_table())
+
+
+def examples() -> Iterator[Example]:
+    """Make one of each kind of problem."""
+    key = {"license_key": "7K3QF-9XW2M-QZP4T-H0RGA-5VNBE"}
+    yield _example(
+        "license",
+        misfits(LicenseDocument, {**key, "max_concurrent_seats": "20"}, written_by_us=_WRITTEN_BY_US),
+        "Edit the field: choose the type that is expected, and put the value in again.",
+    )
+    yield _example(
+        "license",
+        misfits(LicenseDocument, {**key, "expires_at": "31 January 2027"}, written_by_us=_WRITTEN_BY_US),
+        "As above: type timestamp, and pick day and time.",
+    )
+    yield _example(
+        "organization",
+        misfits(OrganizationDocument, {"is_active": "yes"}, written_by_us=_WRITTEN_BY_US),
+        "As above: type boolean.",
+    )
+    yield _example(
+        "user",
+        misfits(UserDocument, {"role": "Manager"}, written_by_us=_WRITTEN_BY_US),
+        "Write one of the words that are expected, in small letters.",
+    )
+    yield _example(
+        "any",
+        misfits(LicenseDocument, {**key, "seats": 20}, written_by_us=_WRITTEN_BY_US),
+        "If you meant the field that is expected, add that one with this value, and delete this one. If it is a note "
+        "of yours, leave it.",
+    )
+    organization = Organization(organization_id="harbor-studio", name="", max_concurrent_seats=3, is_active=True)
+    yield _example(
+        "organization or license",
+        organization_problems(organization, use=SeatUse(by_license={"design-studio": 5})),
+        "Nothing. The notice stays until the document is looked at again: at its next edit, or when you delete "
+        "`problems`.",
+    )
+    yield _example(
+        "license",
+        license_problems(_license(seats=20), organization=organization, use=SeatUse(), same_key=()),
+        "Raise the organization's cap, make it null, or leave it: then the organization's cap decides.",
+    )
+    yield _example(
+        "license",
+        license_problems(_license(seats=3), organization=organization, use=SeatUse(), same_key=["render-farm"]),
+        "Decide whose key it is. In the other license delete the field `license_key` (a new key is made), or write "
+        "another one.",
+    )
+    yield _example(
+        "license",
+        license_problems(
+            replace(_license(seats=3), license_key=" ABC "), organization=organization, use=SeatUse(), same_key=()
+        ),
+        "Edit the key: no blank before it and none behind.",
+    )
+    listed = [Listing(organization_id="harbor-studio", user=_user())]
+    yield _example(
+        "user",
+        user_problems("harbor-studio", listed, has_account=False),
+        "Copy the User UID from Authentication > Users, add a document with that id, delete this one. A person who is "
+        "not there yet is added there first.",
+    )
+    yield _example(
+        "user",
+        user_problems("harbor-studio", listed, has_account=False, other_id="Zt4vPq0mXeWc1d2R8sYbKJh7uLf3"),
+        "The same. Make sure first that the account with this address is this person's.",
+    )
+    elsewhere = Listing(organization_id="elsewhere", user=_user())
+    yield _example(
+        "user",
+        user_problems("harbor-studio", [elsewhere, *listed], has_account=True),
+        "Have the user deactivated or deleted in the other organization; this document is then looked at again by "
+        "itself. Or give the person a second account, with another address.",
+    )
+    yield _example(
+        "user",
+        user_problems("harbor-studio", listed, has_account=True, has_room=False),
+        "Make the organization again under a shorter document id.",
+    )
+
+
+def main() -> None:
+    """Write the tables anew."""
+    PAGE.write_text(page(PAGE.read_text()))
+
+
+def _example(where: str, problems: Sequence[Problem], to_do: str) -> Example:
+    if len(problems) != 1:
+        message = f"{to_do!r} is what to do about one problem, not about {problems}"
+        raise NotOneProblemError(message)
+    return Example(where=where, problem=problems[0], to_do=to_do)
+
+
+def _user() -> User:
+    return User(user_id="ada", email=None, role=Role.MEMBER, is_active=True)
+
+
+def _license(*, seats: int) -> License:
+    return License(
+        license_id="design-studio",
+        license_key="7K3QF-9XW2M-QZP4T-H0RGA-5VNBE",
+        name="Design Studio",
+        max_concurrent_seats=seats,
+        expires_at=None,
+        is_active=True,
+        lease_for=timedelta(minutes=6),
+    )
+
+
+def _field_table(name: str) -> str:
+    form, ours = FORMS[name]
+    edited = name != "sessions"
+    rows = [("field", "what it holds", *(["when left out"] if edited else []), "what it means")]
+    for field, expected in expectations(form).items():
+        info = form.model_fields[field]
+        if info.description is None:
+            message = f"{form.__name__}.{field} has no description for the admin"
+            raise ValueError(message)
+        left_out = _LEFT_OUT.get(field) or _shown(info.default)
+        rows.append((f"`{field}`", expected, *([left_out] if edited else []), info.description))
+    for field, holds, meaning in ours:
+        rows.append((f"`{field}`", holds, *(["filled in"] if edited else []), f"Written by the functions. {meaning}"))
+    return _table(rows)
+
+
+def _problem_table() -> str:
+    rows = [("document", "`field`", "`level`", "`found`", "`expected`", "what to do")]
+    for each in examples():
+        problem = each.problem
+        rows.append((each.where, problem.field, problem.level, problem.found, problem.expected, each.to_do))
+    return _table(rows)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([head, f"|{'---|' * len(rows[0])}", *body])
+
+
+def _shown(default: Any) -> str:  # noqa: ANN401 the forms' defaults are of any type
+    match default:
+        case None:
+            return "null"
+        case bool():
+            return "true" if default else "false"
+        case "":
+            return "empty"
+        case _:
+            return str(default)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The claims of an account: found from all documents of its user, set, and looked at again until they are right."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.rules.claims import Claims, Listing, claims_for
+from shared.rules.refusal import Unusable
+from shared.rules.user import User
+from shared.store import queries
+from shared.store.accounts import Account, Accounts
+from shared.store.documents import user_from
+from shared.store.errors import Conflict
+from shared.store.firestore import EVERYWHERE, Document, Firestore
+from shared.store.paths import OrganizationPaths, can_be_document_id
+
+MAX_CLAIMS_LENGTH = 1000
+"""Characters that an account's custom claims may have in JSON. Source: Firebase's page on custom claims."""
+
+_ROUNDS = 5
+_ORGANIZATION, _ROLE = "org_id", "role"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """A document of the user, in one organization."""
+
+    paths: OrganizationPaths
+    document: Document
+    user: User | Unusable
+
+    @property
+    def listing(self) -> Listing:
+        """What the rules know of it."""
+        return Listing(organization_id=self.paths.organization_id, user=self.user)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """The documents of the user, longest listed first, and the account whose claims say what they say."""
+
+    listed: Sequence[Listed]
+    account: Account | None
+    has_room: bool = True
+
+    @property
+    def listings(self) -> list[Listing]:
+        """The same documents, as the rules know them."""
+        return [each.listing for each in self.listed]
+
+
+class AccountClaims:
+    """Sets the claims of accounts."""
+
+    def __init__(self, firestore: Firestore, accounts: Accounts) -> None:
+        """Use the connections for every organization."""
+        self._firestore = firestore
+        self._accounts = accounts
+
+    async def settle(self, user_id: str) -> Settled:
+        """Set the claims, and look again until they are what they should be: others may have been setting them, too.
+
+        Raises:
+            Conflict: others went on setting them.
+            StoreUnavailable: no answer.
+            Exception: what the accounts raise.
+        """
+        for _ in range(_ROUNDS):
+            account = await self._accounts.find(user_id)
+            present = Claims() if account is None else _present(account)
+            listed = await self._listed(user_id, present)
+            if account is None:
+                return Settled(listed=listed, account=None)
+            wanted = claims_for([each.listing for each in listed], present=present)
+            merged = _merged(account, wanted)
+            has_room = len(json.dumps(merged)) <= MAX_CLAIMS_LENGTH
+            if not has_room:
+                wanted = Claims()
+                merged = _merged(account, wanted)
+            if wanted == present:
+                return Settled(listed=listed, account=account, has_room=has_room)
+            if present.organization_id is not None and present.organization_id != wanted.organization_id:
+                await self._accounts.end_sign_ins(user_id)
+            await self._accounts.set_claims(user_id, merged)
+        message = "others set the claims of the same user time and again"
+        raise Conflict(message)
+
+    async def _listed(self, user_id: str, present: Claims) -> list[Listed]:
+        """Find the documents of a user in all organizations, longest there first.
+
+        Where the claims are, it looks in any case: a record may have been deleted.
+        """
+        records = await self._firestore.select(EVERYWHERE, queries.reviews_of_user(user_id))
+        places = {located.paths for each in records if (located := OrganizationPaths.of(each.path)) is not None}
+        if present.organization_id is not None and can_be_document_id(present.organization_id):
+            places.add(OrganizationPaths(present.organization_id))
+        if not places:
+            return []
+        snapshot = await self._firestore.read([paths.user(user_id) for paths in places])
+        found = [
+            Listed(paths=paths, document=document, user=user)
+            for paths in places
+            if (document := snapshot.documents[paths.user(user_id)]) is not None
+            and (user := user_from(document)) is not None
+        ]
+        return sorted(found, key=_age)
+
+
+def _age(listed: Listed) -> tuple[int, int, str]:
+    created = listed.document.create_time
+    return created.seconds, created.nanos, listed.document.path
+
+
+def _present(account: Account) -> Claims:
+    organization_id, role = account.claims.get(_ORGANIZATION), account.claims.get(_ROLE)
+    return Claims(
+        organization_id=organization_id if isinstance(organization_id, str) else None,
+        role=role if isinstance(role, str) else None,
+    )
+
+
+def _merged(account: Account, wanted: Claims) -> dict[str, object]:
+    """Put our claims among those that others have set."""
+    merged = {name: value for name, value in account.claims.items() if name not in {_ORGANIZATION, _ROLE}}
+    ours = {_ORGANIZATION: wanted.organization_id, _ROLE: None if wanted.role is None else str(wanted.role)}
+    return merged | {name: value for name, value in ours.items() if value is not None}

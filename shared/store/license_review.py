@@ -1,0 +1,171 @@
+"""Review of licenses: each beside its organization, the seats in use, and the other licenses with its key."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from shared.rules.audit import AuditType
+from shared.rules.license import License
+from shared.rules.organization import Organization
+from shared.rules.review import Problem, license_problems
+from shared.rules.seat_use import SeatUse
+from shared.store import queries
+from shared.store.documents import license_from, organization_from, seat_use_from
+from shared.store.encoding import document_write
+from shared.store.firestore import Document, Firestore, Instant
+from shared.store.forms import MAX_KEY_LENGTH, LicenseDocument
+from shared.store.paths import OrganizationPaths, can_be_document_id
+from shared.store.policy import Policy
+from shared.store.review_record import (
+    CREATED_AT,
+    PROBLEMS,
+    UPDATED_AT,
+    Seen,
+    Subject,
+    Verdict,
+    defaults,
+    problem_writes,
+    seen,
+    settling_writes,
+)
+from shared.store.values import Plain
+from shared.store.wording import misfits
+
+MAX_SHARING = 20
+"""Licenses with one key that are told of each other at most."""
+
+AT_ONCE = 16
+"""Licenses looked at together when their organization's cap has changed."""
+
+_LICENSE_DEFAULTS: Mapping[str, Plain] = {
+    name: LicenseDocument.model_fields[name].default
+    for name in ("name", "max_concurrent_seats", "expires_at", "is_active")
+}
+_SHARING = "sharing"
+_WRITTEN_BY_US = (CREATED_AT, UPDATED_AT, PROBLEMS, "created_by")
+
+
+class LicenseReviews:
+    """The reviews of licenses of one function instance."""
+
+    def __init__(self, firestore: Firestore, policy: Policy) -> None:
+        """Use the connection for every organization."""
+        self._firestore = firestore
+        self._policy = policy
+
+    async def review(self, paths: OrganizationPaths, license_id: str, new_key: str) -> None:
+        """Look at a license; ``new_key`` is the key that it gets when it has none.
+
+        Raises:
+            Conflict: something changed meanwhile.
+            StoreUnavailable: no answer.
+        """
+        subject = _license(paths, license_id)
+        snapshot = await self._firestore.read([subject.path, subject.record_path, paths.organization, paths.seats])
+        looked_at = seen(subject, snapshot.documents)
+        if looked_at.is_settled:
+            return
+        document = looked_at.document
+        sharing = await self._sharing(paths, license_id, document, at=snapshot.at)
+        told = _told_of(looked_at)
+        if not told >= set(sharing):
+            # Noted before they are told, so that whatever is edited next, they are told again.
+            noted = document_write(subject.record_path, looked_at.record, {_SHARING: sorted({*told, *sharing})})
+            await self._firestore.commit([noted] if noted is not None else [])
+            await self.review(paths, license_id, new_key)
+            return
+        # First the others, so that a run that is cut off is begun again by the event that comes again.
+        await asyncio.gather(*(self._refresh(paths, other) for other in told))
+        fills = defaults(_LICENSE_DEFAULTS, looked_at, dated=(CREATED_AT, UPDATED_AT))
+        if document is not None and _key_is_left_out(document):
+            fills = {"license_key": new_key, **fills}
+        problems = [] if document is None else self._problems(document, snapshot.documents, paths, sharing, fills)
+        verdict = Verdict(fills=fills, problems=problems)
+        writes = settling_writes(
+            looked_at, verdict, retention=self._policy.retention, now=snapshot.at.now, sharing=sharing
+        )
+        await self._firestore.commit(writes)
+
+    async def refresh_all(self, paths: OrganizationPaths) -> None:
+        """Say anew what is wrong with the licenses of an organization, whose cap has changed; raises as above."""
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(license_id: str) -> None:
+            async with room:
+                await self._refresh(paths, license_id)
+
+        licenses = await self._firestore.select(paths.organization, queries.all_licenses())
+        await asyncio.gather(*(one(each.document_id) for each in licenses))
+
+    async def _refresh(self, paths: OrganizationPaths, license_id: str) -> None:
+        """Say anew what is wrong with a license, because something beside it has changed."""
+        subject = _license(paths, license_id)
+        snapshot = await self._firestore.read([subject.path, subject.record_path, paths.organization, paths.seats])
+        looked_at = seen(subject, snapshot.documents)
+        document = looked_at.document
+        if document is None:
+            return
+        sharing = await self._sharing(paths, license_id, document, at=snapshot.at)
+        problems = self._problems(document, snapshot.documents, paths, sharing, {})
+        writes = problem_writes(looked_at, problems, sharing=sorted({*_told_of(looked_at), *sharing}))
+        if writes:
+            await self._firestore.commit(writes)
+
+    async def _sharing(
+        self, paths: OrganizationPaths, license_id: str, document: Document | None, *, at: Instant
+    ) -> list[str]:
+        """Find the other licenses with the key of this one: their ids."""
+        key = None if document is None else document.fields.get("license_key")
+        if not isinstance(key, str) or not key or len(key) > MAX_KEY_LENGTH:
+            return []
+        query = queries.licenses_with_key(key, limit=MAX_SHARING)
+        found = await self._firestore.select(paths.organization, query, at=at)
+        return sorted(each.document_id for each in found if each.document_id != license_id)
+
+    def _problems(
+        self,
+        document: Document,
+        stored: Mapping[str, Document | None],
+        paths: OrganizationPaths,
+        sharing: Sequence[str],
+        fills: Mapping[str, Plain],
+    ) -> list[Problem]:
+        filled = Document(path=document.path, fields={**document.fields, **fills}, update_time=document.update_time)
+        problems = misfits(LicenseDocument, filled.fields, written_by_us=_WRITTEN_BY_US)
+        license_ = license_from(filled, default_lease_for=self._policy.default_lease_for)
+        if isinstance(license_, License):
+            organization = organization_from(stored[paths.organization])
+            problems += license_problems(
+                license_,
+                organization=organization if isinstance(organization, Organization) else None,
+                use=counted(stored[paths.seats]),
+                same_key=sharing,
+            )
+        return problems
+
+
+def counted(document: Document | None) -> SeatUse:
+    """Read the counters; of those that somebody edited nothing is believed."""
+    return seat_use_from(document) or SeatUse()
+
+
+def _license(paths: OrganizationPaths, license_id: str) -> Subject:
+    return Subject(
+        paths=paths,
+        collection="licenses",
+        document_id=license_id,
+        edit=AuditType.LICENSE_EDITED,
+        form=LicenseDocument,
+        path=paths.license(license_id),
+    )
+
+
+def _told_of(looked_at: Seen) -> set[str]:
+    """The licenses that this one was told of as having its key, and that were told of it."""
+    noted = None if looked_at.record is None else looked_at.record.fields.get(_SHARING)
+    ids = noted if isinstance(noted, list) else []
+    return {each for each in ids if isinstance(each, str) and can_be_document_id(each)}
+
+
+def _key_is_left_out(document: Document) -> bool:
+    key = document.fields.get("license_key")
+    return key is None or (isinstance(key, str) and not key.strip())
