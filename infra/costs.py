@@ -4,18 +4,16 @@
 write, and another one counts what the operations really read and write.
 """
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import exp
 from types import MappingProxyType
 
+from infra.generated import replaced
 from infra.stage import ROOT
 
 PAGE = ROOT / "infra/docs/costs.md"
-
-_GENERATED = re.compile(r"(?<=<!-- costs: generated -->\n).*(?=<!-- end of costs -->)", re.DOTALL)
 
 
 # What the operations read and write
@@ -297,7 +295,7 @@ def tables() -> str:
 
 def page(before: str) -> str:
     """Put the tables into the docs."""
-    return _GENERATED.sub(lambda _: f"\n{tables()}\n", before)
+    return replaced(before, "costs", tables().rstrip("\n"))
 
 
 def main(arguments: list[str]) -> None:
