@@ -8,7 +8,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench stage doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -53,6 +53,12 @@ demo: $(READY) ## Play the story of three seats and five people
 
 bench: $(READY) ## Measure throughput and latency
 	@$(BIN)/python -m tests.bench
+
+doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
+	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
+
+stage: ## Stage every function below build/, as it is deployed
+	@$(PYTHON) -m infra.stage
 
 clean: ## Remove what make made
 	rm -rf .venv .firebase .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

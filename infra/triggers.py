@@ -39,6 +39,11 @@ class OnDocument:
 Trigger = OnRequest | OnSchedule | OnDocument
 
 
+def deployed_name(function: str) -> str:
+    """Name a function as Terraform does, and with it its service and its job: a service takes no underscores."""
+    return f"seatlease-{function.replace('_', '-')}"
+
+
 def triggers() -> dict[str, Trigger]:
     """Read the list: a trigger for each function."""
     return {name: _trigger(entry) for name, entry in json.loads((ROOT / "infra/functions.json").read_text()).items()}

@@ -14,7 +14,7 @@ import httpx
 
 from infra.local.processes import free_port
 
-SCRIPT = Path(sys.executable).parent / "functions-framework"
+PROGRAMS = Path(sys.executable).parent
 SETTINGS = {"SEATLEASE_ENVIRONMENT": "development", "GOOGLE_CLOUD_PROJECT": "demo-seatlease"}
 START_WITHIN_SECONDS = 40
 
@@ -46,13 +46,18 @@ class BareServer:
 
 
 @contextlib.contextmanager
-def bare_server(name: str, folder: Path, settings: Mapping[str, str] = SETTINGS) -> Iterator[BareServer]:
-    """Start the function staged in the folder, and stop it and its workers in the end."""
+def bare_server(
+    name: str, folder: Path, settings: Mapping[str, str] = SETTINGS, *, programs: Path = PROGRAMS
+) -> Iterator[BareServer]:
+    """Start the function staged in the folder, and stop it and its workers in the end.
+
+    ``programs`` is the folder of the console scripts of the environment that it runs in.
+    """
     port = free_port()
     log = folder.parent / f"{name}.log"
     # Nothing of this process's environment but where programs are: no PYTHONPATH, no emulator.
     environment = {"PATH": os.environ["PATH"], **settings}
-    command = [str(SCRIPT), "--target", name, "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(programs / "functions-framework"), "--target", name, "--host", "127.0.0.1", "--port", str(port)]
     with (
         log.open("wb") as output,
         subprocess.Popen(

@@ -2,11 +2,20 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
 from infra.stage import ROOT
+from shared.rules.audit import acquired
+from shared.rules.seat_use import SeatUse
+from shared.store.encoding import Retention, audit_event_fields, lease_write, seat_use_fields, session_fields
+from shared.store.firestore import Document
+from shared.store.paths import OrganizationPaths
 from shared.store.queries import Query, all_licenses, every_query, last_grant, open_sessions
+from tests.rules.make import NOW, a_session
+
+PATHS = OrganizationPaths("acme")
 
 DEFINITION = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
 
@@ -52,9 +61,10 @@ INDEXES = [
     )
     for index in DEFINITION["indexes"]
 ]
-OVERRIDES = {
-    (override["collectionGroup"], override["fieldPath"]): override for override in DEFINITION["fieldOverrides"]
-}
+FIELDS = {(field["collectionGroup"], field["fieldPath"]): field for field in DEFINITION["fieldOverrides"]}
+OVERRIDES = {name: field for name, field in FIELDS.items() if field["indexes"]}
+EXEMPT = {name for name, field in FIELDS.items() if not field["indexes"]}
+"""The fields without any index of their own."""
 QUERIES = list(every_query())
 COMPOUND = [query for query in QUERIES if len(query.index_fields) > 1]
 SINGLE_EVERYWHERE = [query for query in QUERIES if len(query.index_fields) == 1 and query.everywhere]
@@ -115,6 +125,35 @@ def test_an_override_keeps_the_built_in_indexes_and_adds_one_that_a_query_needs(
 
     assert OVERRIDES.keys() == needed
     assert all(index in override["indexes"] for override in OVERRIDES.values() for index in built_in)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=_name)
+def test_no_query_needs_the_index_of_a_field_that_has_none(query: Query) -> None:
+    # What no composite index answers is answered from the built-in indexes of its fields.
+    from_built_in = () if any(index.serves(query) for index in INDEXES) else query.index_fields
+
+    assert not {(query.collection, field) for field in from_built_in} & EXEMPT
+
+
+def test_every_document_that_is_to_be_deleted_one_day_has_its_policy() -> None:
+    retention = Retention(sessions_for=timedelta(days=1), audit_events_for=timedelta(days=2))
+    written = {
+        "sessions": session_fields(a_session(), retention),
+        "audit_events": audit_event_fields(acquired(a_session(), grant_number=1, details={}), PATHS, retention),
+        "usage": seat_use_fields(SeatUse(), now=NOW),
+    }
+
+    policies = {name for name, field in FIELDS.items() if field.get("ttl")}
+
+    assert policies == {(collection, "purge_at") for collection, fields in written.items() if "purge_at" in fields}
+
+
+def test_what_a_heartbeat_writes_has_no_index_of_its_own() -> None:
+    stored = Document(path=PATHS.session("s"), fields={}, update_time=NOW)
+
+    written = lease_write(stored, a_session()).fields
+
+    assert {("sessions", str(field)) for field in written} <= EXEMPT
 
 
 def test_an_index_has_several_fields_because_single_ones_are_built_in() -> None:

@@ -1,0 +1,148 @@
+# Who may do what. tests/infra/test_access.py holds the same as a list of its own, and fails on any right beyond it.
+#
+# Every function runs as itself. Accounts are addressed by the ids given to them here, and not by what Google answers, so
+# that the rights can be read before anything exists.
+
+locals {
+  account_emails  = { for name, account in google_service_account.function : name => "${account.account_id}@${var.project_id}.iam.gserviceaccount.com" }
+  scheduler_email = "${google_service_account.scheduler.account_id}@${var.project_id}.iam.gserviceaccount.com"
+  events_email    = "${google_service_account.events.account_id}@${var.project_id}.iam.gserviceaccount.com"
+  build_email     = "${google_service_account.build.account_id}@${var.project_id}.iam.gserviceaccount.com"
+
+  # The two that publish audit events. Whatever handles seats never waits for Pub/Sub, and may not even reach it.
+  publishers = toset(["reconcile", "relay_audit"])
+  # The one that changes accounts: it sets the claims of tokens.
+  auth_admins = toset(["sync_user_claims"])
+}
+
+resource "google_service_account" "function" {
+  for_each = local.triggers
+
+  account_id   = "seatlease-${replace(each.key, "_", "-")}"
+  display_name = "Seatlease: ${each.key}"
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_service_account" "scheduler" {
+  account_id   = "seatlease-scheduler"
+  display_name = "Seatlease: what Cloud Scheduler calls functions as"
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_service_account" "events" {
+  account_id   = "seatlease-events"
+  display_name = "Seatlease: what Eventarc calls functions as"
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_service_account" "build" {
+  account_id   = "seatlease-build"
+  display_name = "Seatlease: what Cloud Build builds functions as"
+
+  depends_on = [google_project_service.api]
+}
+
+# What functions may do
+
+resource "google_project_iam_member" "database" {
+  for_each = local.triggers
+
+  project = var.project_id
+  role    = "roles/datastore.user"
+  member  = "serviceAccount:${local.account_emails[each.key]}"
+
+  # The role is a project's; this makes it one database's.
+  condition {
+    title      = "seats-only"
+    expression = "resource.name == \"projects/${var.project_id}/databases/${google_firestore_database.seats.name}\""
+  }
+}
+
+resource "google_pubsub_topic_iam_member" "publisher" {
+  for_each = local.publishers
+
+  topic  = google_pubsub_topic.audit.name
+  role   = "roles/pubsub.publisher"
+  member = "serviceAccount:${local.account_emails[each.key]}"
+}
+
+resource "google_project_iam_member" "auth_admin" {
+  for_each = local.auth_admins
+
+  project = var.project_id
+  role    = "roles/firebaseauth.admin"
+  member  = "serviceAccount:${local.account_emails[each.key]}"
+}
+
+# Who may call them
+
+resource "google_cloud_run_v2_service_iam_member" "public" {
+  for_each = local.for_clients
+
+  location = var.region
+  name     = google_cloudfunctions2_function.function[each.key].name
+  role     = "roles/run.invoker"
+  # Anybody may ask; each of these verifies a user's token first. An organization whose policy allows no public services
+  # (iam.allowedPolicyMemberDomains) has to make an exception for this project.
+  member = "allUsers"
+}
+
+resource "google_cloud_run_v2_service_iam_member" "scheduler" {
+  for_each = local.scheduled
+
+  location = var.region
+  name     = google_cloudfunctions2_function.function[each.key].name
+  role     = "roles/run.invoker"
+  member   = "serviceAccount:${local.scheduler_email}"
+}
+
+resource "google_cloud_run_v2_service_iam_member" "events" {
+  for_each = toset([for event in local.of_documents : event.function])
+
+  location = var.region
+  name     = google_cloudfunctions2_function.function[each.key].name
+  role     = "roles/run.invoker"
+  member   = "serviceAccount:${local.events_email}"
+}
+
+resource "google_project_iam_member" "events" {
+  project = var.project_id
+  role    = "roles/eventarc.eventReceiver"
+  member  = "serviceAccount:${local.events_email}"
+}
+
+# What building may do
+
+resource "google_project_iam_member" "build" {
+  for_each = {
+    "roles/logging.logWriter" = null
+    # Cloud Functions copies an archive into a bucket of its own before it is built, one for each region. Neither the
+    # state of Terraform nor anything else in the project's other buckets is the builder's to read.
+    "roles/storage.objectViewer" = join(" || ", [
+      for bucket in ["gcf-v2-sources-${data.google_project.this.number}-${var.region}", google_storage_bucket.sources.name] :
+      "resource.name == \"projects/_/buckets/${bucket}\" || resource.name.startsWith(\"projects/_/buckets/${bucket}/\")"
+    ])
+  }
+
+  project = var.project_id
+  role    = each.key
+  member  = "serviceAccount:${local.build_email}"
+
+  dynamic "condition" {
+    for_each = each.value == null ? [] : [each.value]
+    content {
+      title      = "sources-only"
+      expression = condition.value
+    }
+  }
+}
+
+resource "google_artifact_registry_repository_iam_member" "build" {
+  location   = var.region
+  repository = google_artifact_registry_repository.images.repository_id
+  role       = "roles/artifactregistry.writer"
+  member     = "serviceAccount:${local.build_email}"
+}

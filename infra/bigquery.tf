@@ -1,0 +1,110 @@
+# The audit trail in SQL, if audit_in_bigquery says so. Pub/Sub writes each message into a row by itself, at least once.
+
+locals {
+  bigquery = toset(var.audit_in_bigquery ? ["audit"] : [])
+
+  # What Pub/Sub adds to every row with write_metadata. Source: its page on BigQuery subscriptions.
+  metadata_columns = [
+    { name = "subscription_name", type = "STRING", mode = "NULLABLE" },
+    { name = "message_id", type = "STRING", mode = "NULLABLE" },
+    { name = "publish_time", type = "TIMESTAMP", mode = "NULLABLE" },
+    { name = "attributes", type = "JSON", mode = "NULLABLE" },
+  ]
+}
+
+resource "google_bigquery_dataset" "audit" {
+  for_each = local.bigquery
+
+  dataset_id                 = "seatlease_audit"
+  description                = "The audit trail of Seatlease: who held a seat and who was refused one."
+  location                   = var.region
+  delete_contents_on_destroy = !var.is_protected
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_bigquery_table" "messages" {
+  for_each = local.bigquery
+
+  dataset_id          = google_bigquery_dataset.audit[each.key].dataset_id
+  table_id            = "messages"
+  description         = "One row for each message. The same event may be in several: ask the view events."
+  deletion_protection = var.is_protected
+
+  # Generated from audit-event.proto by `python -m infra.audit_table`, and so always of the topic's form.
+  schema = jsonencode(concat(local.metadata_columns, jsondecode(file("${path.module}/audit-event.bigquery.json"))))
+
+  # Questions are about days, and are billed by the days that they read.
+  time_partitioning {
+    type  = "DAY"
+    field = "publish_time"
+  }
+}
+
+resource "google_bigquery_table" "events" {
+  for_each = local.bigquery
+
+  dataset_id          = google_bigquery_dataset.audit[each.key].dataset_id
+  table_id            = "events"
+  description         = "Each audit event once, whatever was delivered twice."
+  deletion_protection = false
+
+  view {
+    use_legacy_sql = false
+    query          = <<-SQL
+      SELECT * EXCEPT (subscription_name, message_id, attributes)
+      FROM `${var.project_id}.${google_bigquery_dataset.audit[each.key].dataset_id}.${google_bigquery_table.messages[each.key].table_id}`
+      QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY publish_time) = 1
+    SQL
+  }
+}
+
+resource "google_bigquery_table_iam_member" "pubsub" {
+  for_each = var.audit_in_bigquery ? toset(["roles/bigquery.dataEditor", "roles/bigquery.metadataViewer"]) : toset([])
+
+  dataset_id = google_bigquery_dataset.audit["audit"].dataset_id
+  table_id   = google_bigquery_table.messages["audit"].table_id
+  role       = each.key
+  member     = local.pubsub_agent
+}
+
+resource "google_pubsub_subscription" "bigquery" {
+  for_each = local.bigquery
+
+  name  = "seatlease-audit-bigquery"
+  topic = google_pubsub_topic.audit.name
+
+  bigquery_config {
+    table            = "${var.project_id}.${google_bigquery_dataset.audit[each.key].dataset_id}.${google_bigquery_table.messages[each.key].table_id}"
+    use_topic_schema = true
+    write_metadata   = true
+    # A field that a newer function sends before the table has its column is left out, and holds up nothing.
+    drop_unknown_fields = true
+  }
+
+  dead_letter_policy {
+    dead_letter_topic     = google_pubsub_topic.dead_letters.id
+    max_delivery_attempts = 10
+  }
+
+  retry_policy {
+    minimum_backoff = "10s"
+    maximum_backoff = "600s"
+  }
+
+  # It does not lapse because nothing was published for a month.
+  expiration_policy {
+    ttl = ""
+  }
+
+  depends_on = [google_bigquery_table_iam_member.pubsub]
+}
+
+resource "google_pubsub_subscription_iam_member" "bigquery" {
+  for_each = local.bigquery
+
+  # What goes to the dead letters is taken off the subscription.
+  subscription = google_pubsub_subscription.bigquery[each.key].name
+  role         = "roles/pubsub.subscriber"
+  member       = local.pubsub_agent
+}

@@ -1,0 +1,60 @@
+# What `python -m infra.stage` staged, on its way to becoming functions.
+
+locals {
+  build_folder = coalesce(var.build_folder, "${path.module}/../build")
+
+  # Which archive is which function's. An archive's name carries a hash of what is in it: a function that did not change
+  # keeps its name, and with it its revision.
+  archives = jsondecode(file("${local.build_folder}/manifest.json"))
+}
+
+resource "google_storage_bucket" "sources" {
+  name     = "${var.project_id}-seatlease-sources"
+  location = var.region
+
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  # Everything in it can be staged again from the repository.
+  force_destroy = true
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_storage_bucket_object" "source" {
+  for_each = local.triggers
+
+  bucket = google_storage_bucket.sources.name
+  name   = local.archives[each.key]
+  source = "${local.build_folder}/${local.archives[each.key]}"
+
+  # The function moves to the new one before the old one goes.
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "google_artifact_registry_repository" "images" {
+  repository_id = "seatlease"
+  description   = "The functions' images, as Cloud Build makes them."
+  location      = var.region
+  format        = "DOCKER"
+
+  # Enough to go back some releases; each image of nine functions is a few hundred megabytes.
+  cleanup_policies {
+    id     = "keep-recent"
+    action = "KEEP"
+    most_recent_versions {
+      keep_count = 5
+    }
+  }
+
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+    condition {
+      older_than = "2592000s"
+    }
+  }
+
+  depends_on = [google_project_service.api]
+}

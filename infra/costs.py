@@ -1,0 +1,367 @@
+"""What it costs a month: list prices times what the operations read and write. ``python -m infra.costs`` prints it.
+
+``python -m infra.costs --write`` puts the tables into ``infra/docs/costs.md``; a test compares them with what it would
+write, and another one counts what the operations really read and write.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import exp
+from types import MappingProxyType
+
+from infra.generated import replaced
+from infra.stage import ROOT
+
+PAGE = ROOT / "infra/docs/costs.md"
+
+
+# What the operations read and write
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Billed:
+    """Documents read and written. A query that finds nothing, and a document that is not there, are one read."""
+
+    reads: int
+    writes: int
+
+
+OPERATIONS: Mapping[str, Billed] = MappingProxyType(
+    {
+        "acquire, granted": Billed(reads=5, writes=3),
+        "acquire, refused": Billed(reads=9, writes=1),
+        "acquire, renewed": Billed(reads=5, writes=1),
+        "heartbeat": Billed(reads=4, writes=1),
+        "heartbeat, too early": Billed(reads=4, writes=0),
+        "release": Billed(reads=3, writes=3),
+        "relay of an audit event": Billed(reads=1, writes=1),
+        "expire_sessions, nothing lapsed": Billed(reads=9, writes=0),
+        "reconcile, nothing open": Billed(reads=8, writes=0),
+    }
+)
+"""Alone, in a group of one: several at once for one organization share reads and writes, and cost less."""
+
+RECONCILE_READS_OF_A_SESSION = 3
+"""It, as the query finds it and as it is read again with its user's document."""
+
+RECONCILE_READS_OF_AN_ORGANIZATION = 10
+"""It, its license, its counters twice, a count of its sessions, and five of its latest grants' events."""
+
+RECONCILE_EMPTY_QUERIES = 2
+"""Queries that cost one read when they find nothing, and nothing on top of what they find."""
+
+
+def reconcile_reads(*, sessions: int, organizations: int) -> int:
+    """Reads of one run over so many open sessions."""
+    nothing_open = OPERATIONS["reconcile, nothing open"].reads
+    if organizations == 0:
+        return nothing_open
+    of_sessions = RECONCILE_READS_OF_A_SESSION * sessions
+    of_organizations = RECONCILE_READS_OF_AN_ORGANIZATION * organizations
+    return nothing_open - RECONCILE_EMPTY_QUERIES + of_sessions + of_organizations
+
+
+# List prices
+
+
+PRICES_READ_ON = "23 November 2026"
+
+_FIRESTORE = "firebase.google.com/docs/firestore/enterprise/pricing"
+_RUN = "cloud.google.com/run/pricing"
+_PUBSUB = "cloud.google.com/pubsub/pricing"
+_SCHEDULER = "cloud.google.com/scheduler/pricing"
+_LOGGING = "cloud.google.com/stackdriver/pricing"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """A list price in USD, of the region us-central1."""
+
+    usd: float
+    per: int
+    unit: str
+    source: str
+
+    def of(self, amount: float) -> float:
+        """What so much of it costs."""
+        return self.usd * amount / self.per
+
+
+READS = Price(usd=0.03, per=100_000, unit="document reads", source=_FIRESTORE)
+WRITES = Price(usd=0.09, per=100_000, unit="document writes", source=_FIRESTORE)
+DELETES = Price(usd=0.01, per=100_000, unit="document deletes, those by TTL too", source=_FIRESTORE)
+STORAGE = Price(usd=0.000_20, per=1, unit="GiB of Firestore and hour", source=_FIRESTORE)
+RECOVERY = Price(usd=0.000_20, per=1, unit="GiB of point-in-time recovery and hour", source=_FIRESTORE)
+REQUESTS = Price(usd=0.40, per=1_000_000, unit="requests of Cloud Run", source=_RUN)
+VCPU = Price(usd=0.000_024, per=1, unit="vCPU-second while a request is under way", source=_RUN)
+MEMORY = Price(usd=0.000_002_5, per=1, unit="GiB-second while a request is under way", source=_RUN)
+IDLE_VCPU = Price(usd=0.000_002_5, per=1, unit="vCPU-second of an idle minimum instance", source=_RUN)
+IDLE_MEMORY = Price(usd=0.000_002_5, per=1, unit="GiB-second of an idle minimum instance", source=_RUN)
+PUBLISHED = Price(usd=40, per=2**40, unit="bytes (a TiB) published to Pub/Sub", source=_PUBSUB)
+DELIVERED = Price(
+    usd=50, per=2**40, unit="bytes (a TiB) delivered to BigQuery by Pub/Sub", source=f"{_PUBSUB}, not read again"
+)
+JOBS = Price(usd=0.10, per=1, unit="job of Cloud Scheduler and month", source=_SCHEDULER)
+LOGS = Price(usd=0.50, per=1, unit="GiB of logs, kept for 30 days", source=_LOGGING)
+
+ALL_PRICES = (
+    READS,
+    WRITES,
+    DELETES,
+    STORAGE,
+    RECOVERY,
+    REQUESTS,
+    VCPU,
+    MEMORY,
+    IDLE_VCPU,
+    IDLE_MEMORY,
+    PUBLISHED,
+    DELIVERED,
+    JOBS,
+    LOGS,
+)
+
+
+# What is assumed
+
+HOURS_OF_A_MONTH = 730
+OFFICE_DAYS, OFFICE_HOURS = 22, 8
+HEARTBEAT_EVERY_SECONDS = 114
+"""A third of the lease of 360 s, less a jitter of up to a tenth: 108 to 120 s."""
+ACQUIRES_A_DAY = 4
+SEATS_OF_AN_ORGANIZATION = 20
+EVENTS_OF_A_SEAT_TAKEN = 2
+"""``session.acquired`` and ``session.released``."""
+KEPT_MONTHS = 400 / 365 * 12
+"""Audit events are kept for 400 days; the table is of a month after that, when as many are purged as are made."""
+
+BYTES_OF_AN_EVENT, BYTES_OF_A_SESSION = 4_096, 4_096
+"""With their index entries. An estimate: the emulator does not tell what is stored."""
+BYTES_OF_A_MESSAGE = 1_000
+"""The least that Pub/Sub bills for a request; an event and its attributes are about as long."""
+
+BYTES_OF_A_LOGGED_REQUEST = 1_024
+"""The platform's line, an estimate; the functions write none about a request that just works."""
+
+VCPUS, MEMORY_GIB = 1, 0.5
+MINIMUM_INSTANCES = 2
+"""One of acquire and one of heartbeat."""
+SECONDS_OF_A_REQUEST = 0.1
+"""The least that is billed. Two round trips to Firestore fit into it; no figure from the cloud is known yet."""
+SECONDS_OF_AN_EXPIRY = 0.3
+SECONDS_OF_A_RECONCILIATION, SECONDS_OF_A_SESSION_RECONCILED = 1.0, 0.001
+"""Estimates from the emulator."""
+
+SCHEDULED_JOBS = 2
+_EXPIRIES_AN_HOUR, _RECONCILIATIONS_AN_HOUR = 60, 4
+
+SCENARIOS = (0, 100, 1_000, 10_000)
+"""Seats in use in office hours."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a month with so many seats in use in office hours amounts to."""
+
+    seats: int
+
+    @property
+    def organizations(self) -> int:
+        """Organizations that have a seat in use."""
+        return -(-self.seats // SEATS_OF_AN_ORGANIZATION)
+
+    @property
+    def office_seconds(self) -> int:
+        """The seconds in which seats are in use."""
+        return OFFICE_DAYS * OFFICE_HOURS * 3_600
+
+    @property
+    def heartbeats(self) -> int:
+        """Heartbeats in the month."""
+        return round(self.seats * self.office_seconds / HEARTBEAT_EVERY_SECONDS)
+
+    @property
+    def acquires(self) -> int:
+        """Seats taken in the month, and given back."""
+        return self.seats * OFFICE_DAYS * ACQUIRES_A_DAY
+
+    @property
+    def events(self) -> int:
+        """Audit events in the month."""
+        return self.acquires * EVENTS_OF_A_SEAT_TAKEN
+
+    @property
+    def expiries(self) -> int:
+        """Runs of ``expire_sessions``."""
+        return HOURS_OF_A_MONTH * _EXPIRIES_AN_HOUR
+
+    @property
+    def reconciliations(self) -> int:
+        """Runs of ``reconcile``."""
+        return HOURS_OF_A_MONTH * _RECONCILIATIONS_AN_HOUR
+
+    @property
+    def busy_reconciliations(self) -> int:
+        """Those of them that find open sessions."""
+        return OFFICE_DAYS * OFFICE_HOURS * _RECONCILIATIONS_AN_HOUR
+
+    @property
+    def reads(self) -> int:
+        """Documents read."""
+        busy = self.busy_reconciliations
+        idle = self.reconciliations - busy
+        return (
+            self.acquires * (OPERATIONS["acquire, granted"].reads + OPERATIONS["release"].reads)
+            + self.heartbeats * OPERATIONS["heartbeat"].reads
+            + self.events * OPERATIONS["relay of an audit event"].reads
+            + self.expiries * OPERATIONS["expire_sessions, nothing lapsed"].reads
+            + busy * reconcile_reads(sessions=self.seats, organizations=self.organizations)
+            + idle * reconcile_reads(sessions=0, organizations=0)
+        )
+
+    @property
+    def writes(self) -> int:
+        """Documents written."""
+        return (
+            self.acquires * (OPERATIONS["acquire, granted"].writes + OPERATIONS["release"].writes)
+            + self.heartbeats * OPERATIONS["heartbeat"].writes
+            + self.events * OPERATIONS["relay of an audit event"].writes
+        )
+
+    @property
+    def stored_gib(self) -> float:
+        """What Firestore keeps: a session for each seat's device, and the audit events of more than a year."""
+        stored = self.seats * BYTES_OF_A_SESSION + self.events * KEPT_MONTHS * BYTES_OF_AN_EVENT
+        return stored / 2**30
+
+    @property
+    def requests(self) -> int:
+        """Calls of all functions."""
+        return self.heartbeats + 2 * self.acquires + self.events + self.expiries + self.reconciliations
+
+    @property
+    def _scheduled_seconds(self) -> float:
+        open_ones = self.busy_reconciliations * self.seats * SECONDS_OF_A_SESSION_RECONCILED
+        return self.expiries * SECONDS_OF_AN_EXPIRY + self.reconciliations * SECONDS_OF_A_RECONCILIATION + open_ones
+
+    @property
+    def seconds_apart(self) -> float:
+        """Seconds of instances when no two requests of a function are under way at once."""
+        apart = self.heartbeats + 2 * self.acquires + self.events
+        return apart * SECONDS_OF_A_REQUEST + self._scheduled_seconds
+
+    @property
+    def seconds_shared(self) -> float:
+        """Seconds of instances when one of each function takes all its requests, which come at random."""
+        shared = sum(
+            # The share of the time in which at least one is under way.
+            self.office_seconds * (1 - exp(-calls * SECONDS_OF_A_REQUEST / self.office_seconds))
+            for calls in (self.heartbeats, self.acquires, self.acquires, self.events)
+        )
+        return shared + self._scheduled_seconds
+
+
+def items(usage: Usage) -> dict[str, float]:
+    """USD a month, by item; compute as if no two requests were ever under way at once."""
+    idle_seconds = MINIMUM_INSTANCES * HOURS_OF_A_MONTH * 3_600
+    return {
+        "Firestore: reads": READS.of(usage.reads),
+        "Firestore: writes": WRITES.of(usage.writes),
+        "Firestore: purged events (TTL)": DELETES.of(usage.events),
+        "Firestore: storage": STORAGE.of(usage.stored_gib * HOURS_OF_A_MONTH),
+        "Firestore: point-in-time recovery": RECOVERY.of(usage.stored_gib * HOURS_OF_A_MONTH),
+        "Cloud Run: requests": REQUESTS.of(usage.requests),
+        "Cloud Run: vCPU": VCPU.of(usage.seconds_apart * VCPUS),
+        "Cloud Run: memory": MEMORY.of(usage.seconds_apart * MEMORY_GIB),
+        "Cloud Run: minimum instances": IDLE_VCPU.of(idle_seconds * VCPUS) + IDLE_MEMORY.of(idle_seconds * MEMORY_GIB),
+        "Pub/Sub: published, and delivered to BigQuery": PUBLISHED.of(usage.events * BYTES_OF_A_MESSAGE)
+        + DELIVERED.of(usage.events * BYTES_OF_A_MESSAGE),
+        "Cloud Scheduler": JOBS.of(SCHEDULED_JOBS),
+        "Cloud Logging": LOGS.of(usage.requests * BYTES_OF_A_LOGGED_REQUEST / 2**30),
+    }
+
+
+def saved_by_sharing(usage: Usage) -> float:
+    """USD a month less when requests share instances."""
+    seconds = usage.seconds_apart - usage.seconds_shared
+    return VCPU.of(seconds * VCPUS) + MEMORY.of(seconds * MEMORY_GIB)
+
+
+def tables() -> str:
+    """Write the tables as markdown: the money, what it is for, what the operations cost, and the prices."""
+    return "\n".join([*_money(), "", *_amounts(), "", *_operations(), "", *_prices()]) + "\n"
+
+
+def page(before: str) -> str:
+    """Put the tables into the docs."""
+    return replaced(before, "costs", tables().rstrip("\n"))
+
+
+def main(arguments: list[str]) -> None:
+    """Print the tables, or write them into the docs."""
+    if arguments == ["--write"]:
+        PAGE.write_text(page(PAGE.read_text()))
+    else:
+        sys.stdout.write(tables())
+
+
+def _headings(first: str) -> list[str]:
+    names = [f"{seats:,} seats" if seats else "idle" for seats in SCENARIOS]
+    return [f"| {first} | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
+
+
+def _money() -> Iterator[str]:
+    usages = [Usage(seats=seats) for seats in SCENARIOS]
+    columns = [items(usage) for usage in usages]
+    yield from _headings("USD a month")
+    for item in columns[0]:
+        yield f"| {item} | {' | '.join(f'{column[item]:,.2f}' for column in columns)} |"
+    totals = [sum(column.values()) for column in columns]
+    yield f"| **all of it, no two requests at once** | {' | '.join(f'**{total:,.2f}**' for total in totals)} |"
+    shared = [total - saved_by_sharing(usage) for total, usage in zip(totals, usages, strict=True)]
+    yield f"| all of it, requests sharing one instance of each function | {' | '.join(f'{s:,.2f}' for s in shared)} |"
+    each = [f"{total / seats:,.3f}" if seats else "" for total, seats in zip(totals, SCENARIOS, strict=True)]
+    yield f"| for each seat, no two requests at once | {' | '.join(each)} |"
+
+
+def _amounts() -> Iterator[str]:
+    usages = [Usage(seats=seats) for seats in SCENARIOS]
+    yield from _headings("a month")
+    rows: dict[str, list[str]] = {
+        "organizations": [f"{usage.organizations:,}" for usage in usages],
+        "heartbeats": [f"{usage.heartbeats:,}" for usage in usages],
+        "acquires, and as many releases": [f"{usage.acquires:,}" for usage in usages],
+        "audit events": [f"{usage.events:,}" for usage in usages],
+        "documents read": [f"{usage.reads:,}" for usage in usages],
+        "documents written": [f"{usage.writes:,}" for usage in usages],
+        "GiB stored": [f"{usage.stored_gib:,.2f}" for usage in usages],
+        "requests of functions": [f"{usage.requests:,}" for usage in usages],
+        "instance-seconds, no two requests at once": [f"{usage.seconds_apart:,.0f}" for usage in usages],
+        "instance-seconds, shared": [f"{usage.seconds_shared:,.0f}" for usage in usages],
+    }
+    for name, values in rows.items():
+        yield f"| {name} | {' | '.join(values)} |"
+
+
+def _operations() -> Iterator[str]:
+    yield "| operation, alone | reads | writes | USD for a million |"
+    yield "|---|--:|--:|--:|"
+    for name, billed in OPERATIONS.items():
+        million = READS.of(billed.reads * 1_000_000) + WRITES.of(billed.writes * 1_000_000)
+        yield f"| {name} | {billed.reads} | {billed.writes} | {million:,.2f} |"
+    yield f"| reconcile, for each open session | {RECONCILE_READS_OF_A_SESSION} | 0 | |"
+    yield f"| reconcile, for each organization with one | {RECONCILE_READS_OF_AN_ORGANIZATION} | 0 | |"
+
+
+def _prices() -> Iterator[str]:
+    yield f"| list price, us-central1, as read on {PRICES_READ_ON} | USD | source |"
+    yield "|---|--:|---|"
+    for price in ALL_PRICES:
+        amount = max(f"{price.usd:.7f}".rstrip("0"), f"{price.usd:.2f}", key=len)
+        per = "" if price.per in {1, 2**40} else f"{price.per:,} "
+        yield f"| {per}{price.unit} | {amount} | {price.source} |"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

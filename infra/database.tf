@@ -1,0 +1,26 @@
+locals {
+  database_location = coalesce(var.database_location, var.region)
+
+  # Eventarc has no multi-regions and hears of those databases in one region of each.
+  # Source: Firestore's page on Eventarc, "Eventarc and Firestore locations".
+  trigger_location = lookup({ eur3 = "europe-west4", nam5 = "us-central1" }, local.database_location, local.database_location)
+}
+
+resource "google_firestore_database" "seats" {
+  name        = var.database
+  location_id = local.database_location
+  type        = "FIRESTORE_NATIVE"
+
+  # Standard is priced by the document. The other edition is priced by the size of what is read and by each index entry
+  # that is written, and an acquire writes small documents with many entries.
+  database_edition = "STANDARD"
+
+  # Seven days of versions, minute by minute: what brings back a tree of documents that somebody deleted in the console.
+  point_in_time_recovery_enablement = var.is_protected ? "POINT_IN_TIME_RECOVERY_ENABLED" : "POINT_IN_TIME_RECOVERY_DISABLED"
+
+  # Two locks: the first refuses whoever asks the API to delete it, the second has Terraform forget it instead.
+  delete_protection_state = var.is_protected ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
+  deletion_policy         = var.is_protected ? "ABANDON" : "DELETE"
+
+  depends_on = [google_project_service.api]
+}

@@ -1,0 +1,91 @@
+"""Audit events that are committed and not published: Firestore itself is the queue, so it tells how long it is.
+
+::
+
+    committed      2 min                                       17 min and more
+        |-- fresh --|-- left behind: reconcile publishes it --|-- reconcile did not
+
+A denial is published when it is made, but stamped only when its minute is over: it waits for reconcile as a rule. Any
+other event that is left behind was not published by relay_audit.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from infra.doctor.finding import Area, Finding
+from infra.doctor.jobs import interval_of
+from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
+from infra.triggers import OnSchedule, deployed_name, triggers
+from shared.rules.audit import AuditType
+from shared.store import queries
+from shared.store.firestore import EVERYWHERE, Document, Firestore
+from shared.store.relay import LEFT_BEHIND_AFTER
+
+AT_MOST_READ = 500
+
+_A_RUN_TAKES = timedelta(minutes=2)
+
+
+def check_backlog(project: Project) -> list[Finding]:
+    """Look for events that neither ``relay_audit`` nor ``reconcile`` has published."""
+    area = Area(name="backlog", api="firestore.googleapis.com", role="roles/datastore.viewer", project=project.project)
+    return area.ask("unpublished events", lambda: list(_look_at(area, project)))
+
+
+def _look_at(area: Area, project: Project) -> Iterator[Finding]:
+    events, number, now = asyncio.run(_left_behind(project))
+    reconcile = triggers()["reconcile"]
+    if not isinstance(reconcile, OnSchedule):
+        message = "reconcile is not called on a schedule any more: what does publish what was left behind?"
+        raise TypeError(message)
+    too_old = now - LEFT_BEHIND_AFTER - interval_of(reconcile.schedule, now=now) - _A_RUN_TAKES
+    logs = "gcloud logging read 'resource.labels.service_name=\"{}\" severity>=WARNING' --freshness=1h --project={}"
+    not_relayed = [event for event in events if event.fields.get("type") != AuditType.DENIED]
+    if not_relayed:
+        yield area.wrong(
+            "relay_audit",
+            f"{len(not_relayed)} events were left behind for two minutes or more, {_since(not_relayed, now)}",
+            mend=logs.format(deployed_name("relay_audit"), project.project),
+        )
+    else:
+        yield area.ok("relay_audit", "no event was left behind")
+    missed = [event for event in events if _at(event) < too_old]
+    if missed:
+        yield area.wrong(
+            "reconcile",
+            f"it should have published {len(missed)} events by now, {_since(missed, now)}; {number} wait in all",
+            mend=logs.format(deployed_name("reconcile"), project.project),
+        )
+    else:
+        yield area.ok("reconcile", f"{number} events wait for its next run")
+
+
+async def _left_behind(project: Project) -> tuple[list[Document], int, datetime]:
+    """The oldest events that were left behind, the number of all of them, and the time by the database's clock."""
+    elsewhere = project.endpoints.get("firestore-data")
+    firestore = Firestore(
+        project=project.project,
+        database=project.database,
+        emulator_host=elsewhere,
+        answer_within=timedelta(seconds=ANSWER_WITHIN_SECONDS),
+    )
+    try:
+        at = await firestore.now()
+        before = at.now - LEFT_BEHIND_AFTER
+        oldest = queries.unpublished_events(before=before, limit=AT_MOST_READ)
+        events = await firestore.select(EVERYWHERE, oldest, at=at)
+        number = await firestore.count(EVERYWHERE, queries.unpublished_events(before=before), at=at)
+        return events, number, at.now
+    finally:
+        firestore.close()
+
+
+def _since(events: list[Document], now: datetime) -> str:
+    return f"the oldest {timedelta(seconds=int((now - min(map(_at, events))).total_seconds()))} ago"
+
+
+def _at(event: Document) -> datetime:
+    at = event.fields.get("at")
+    # The query finds times only; a document without one is none of its.
+    return at if isinstance(at, datetime) else datetime.max.replace(tzinfo=UTC)

@@ -1,0 +1,199 @@
+"""The canary: one user of an organization of the vendor's own takes a seat, keeps it and gives it back, for real.
+
+Every run is a device of its own, so two at once do not end each other's session. The heartbeat follows at once and is
+therefore answered from what was read, without a write: keeping a lease alive is not proved by it.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from infra.doctor.finding import Area, Finding
+from infra.triggers import OnRequest, deployed_name, triggers
+
+ANSWER_WITHIN_SECONDS = 30
+"""A function answers within 10 s, and may have to be started first."""
+
+SLOW_AFTER_MILLISECONDS = 3_000
+"""Longer than a first start takes (below a second on the machine where it was measured) and two round trips."""
+
+_PLATFORM_REFUSES = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Functions:
+    """Where the functions answer. ``url`` is one address for all, or has ``{function}`` where each has its name."""
+
+    url: str
+    project: str
+    region: str
+
+    def address(self, function: str) -> str:
+        """The address of one function."""
+        if "{function}" in self.url:
+            return self.url.replace("{function}", deployed_name(function))
+        return f"{self.url.rstrip('/')}/v1/{function}"
+
+    @property
+    def area(self) -> Area:
+        """The findings about them."""
+        return Area(name="functions", api="run.googleapis.com", role="roles/run.viewer", project=self.project)
+
+    def make_public(self, function: str) -> str:
+        """The command that lets clients call a function."""
+        return (
+            f"gcloud run services add-iam-policy-binding {deployed_name(function)} --member=allUsers "
+            f"--role=roles/run.invoker --region={self.region} --project={self.project}"
+        )
+
+    def logs(self, function: str, request_id: object = None) -> str:
+        """The command that shows what a function said, of one request or of the last hour."""
+        which = f'jsonPayload.request_id="{request_id}"' if request_id else "severity>=WARNING"
+        service = f'resource.labels.service_name="{deployed_name(function)}"'
+        return f"gcloud logging read '{service} {which}' --freshness=1h --project={self.project}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Canary:
+    """Who takes the seat, and of which license. The token is a Firebase ID token with the claim ``org_id``."""
+
+    token: str = field(repr=False)
+    license_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Answer:
+    status: int
+    body: dict[str, Any]
+    is_ours: bool
+    milliseconds: int
+
+    @property
+    def code(self) -> str:
+        error = self.body.get("error")
+        return str(error.get("code", "")) if isinstance(error, dict) else ""
+
+    @property
+    def request_id(self) -> object:
+        error = self.body.get("error")
+        return error.get("request_id") if isinstance(error, dict) else None
+
+    def __str__(self) -> str:
+        error = self.body.get("error")
+        if isinstance(error, dict):
+            return f"{self.status} {error.get('code')}: {error.get('message')}"
+        return str(self.status) if self.is_ours else f"{self.status}, and not from the function"
+
+
+def check_answering(functions: Functions) -> list[Finding]:
+    """Call each of the clients' functions without a token: it answers, as itself, that the token is missing."""
+    names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
+    with httpx.Client(timeout=ANSWER_WITHIN_SECONDS) as client:
+        return [
+            finding
+            for name in names
+            for finding in functions.area.ask(name, lambda name=name: [_answers(functions, client, name)])  # type: ignore[misc]  # mypy does not infer a lambda's default
+        ]
+
+
+def check_canary(functions: Functions, canary: Canary) -> list[Finding]:
+    """Take a seat, keep it, give it back, and see that it was given back. It is given back whatever happens between."""
+    area = functions.area
+    with httpx.Client(timeout=ANSWER_WITHIN_SECONDS, headers={"Authorization": f"Bearer {canary.token}"}) as client:
+        return area.ask("canary", lambda: list(_story(functions, client, canary)))
+
+
+def no_canary(functions: Functions, why: str) -> Finding:
+    """Find that there is nobody to take a seat."""
+    return functions.area.unknown("canary", why, mend="see infra/docs/deploy.md#the-canary")
+
+
+def _answers(functions: Functions, client: httpx.Client, name: str) -> Finding:
+    method = "GET" if name == "usage" else "POST"
+    answer = _call(functions, client, name, None, method=method)
+    if answer.code == "TOKEN_MISSING":
+        return functions.area.ok(name, "answers", milliseconds=answer.milliseconds)
+    return _wrong(functions, name, name, answer)
+
+
+def _story(functions: Functions, client: httpx.Client, canary: Canary) -> Iterator[Finding]:
+    body = {"license_key": canary.license_key, "hardware_id": f"canary-{uuid4().hex}"}
+    acquired = _call(functions, client, "acquire", body)
+    session_id = acquired.body.get("session_id")
+    if acquired.status != HTTPStatus.CREATED or not isinstance(session_id, str):
+        yield _wrong(functions, "canary acquires", "acquire", acquired)
+        return
+    yield _quick(functions, "canary acquires", "acquire", acquired)
+    session = {"session_id": session_id}
+    try:
+        kept = _call(functions, client, "heartbeat", session)
+    finally:
+        released = _call(functions, client, "release", session)
+    yield _expect(functions, "canary keeps its seat", "heartbeat", kept, status=HTTPStatus.OK)
+    yield _expect(functions, "canary releases", "release", released, status=HTTPStatus.NO_CONTENT)
+    late = _call(functions, client, "heartbeat", session)
+    yield _expect(functions, "its seat is gone", "heartbeat", late, status=HTTPStatus.GONE, code="SESSION_RELEASED")
+
+
+def _call(
+    functions: Functions, client: httpx.Client, name: str, body: dict[str, str] | None, *, method: str = "POST"
+) -> _Answer:
+    began = time.perf_counter()
+    answer = client.request(method, functions.address(name), json=body)
+    milliseconds = round((time.perf_counter() - began) * 1000)
+    try:
+        parsed = answer.json() if answer.content else {}
+    except ValueError:
+        parsed = None
+    return _Answer(
+        status=answer.status_code,
+        body=parsed if isinstance(parsed, dict) else {},
+        is_ours=isinstance(parsed, dict),
+        milliseconds=milliseconds,
+    )
+
+
+def _expect(
+    functions: Functions, subject: str, name: str, answer: _Answer, *, status: HTTPStatus, code: str = ""
+) -> Finding:
+    if (answer.status, answer.code) == (status, code):
+        return _quick(functions, subject, name, answer)
+    return _wrong(functions, subject, name, answer)
+
+
+def _quick(functions: Functions, subject: str, name: str, answer: _Answer) -> Finding:
+    if answer.milliseconds > SLOW_AFTER_MILLISECONDS:
+        return functions.area.wrong(
+            subject,
+            f"{answer}, after {answer.milliseconds} ms",
+            mend=f"once more, as a first start is slow; then {functions.logs(name)}",
+            milliseconds=answer.milliseconds,
+        )
+    return functions.area.ok(subject, str(answer), milliseconds=answer.milliseconds)
+
+
+_MENDS = {
+    "TOKEN_INVALID": "the token is none of this project's: see infra/docs/deploy.md#the-canary",
+    "TOKEN_EXPIRED": "an ID token is good for an hour: make another, see infra/docs/deploy.md#the-canary",
+    "NO_ORGANIZATION": "the canary's user has no claim org_id, or its organization no document: "
+    "see infra/docs/deploy.md#the-canary",
+    "LICENSE_NOT_FOUND": "the canary's organization has no license with this key: see infra/docs/deploy.md#the-canary",
+    "SEAT_LIMIT_REACHED": "give the canary's license more seats, or wait until those of earlier runs lapse",
+    "ORGANIZATION_SEAT_LIMIT_REACHED": "raise the cap of the canary's organization, or wait until earlier runs lapse",
+}
+
+
+def _wrong(functions: Functions, subject: str, name: str, answer: _Answer) -> Finding:
+    if not answer.is_ours and answer.status in _PLATFORM_REFUSES:
+        found, mend = f"the platform lets nobody call it ({answer.status})", functions.make_public(name)
+    elif not answer.is_ours and answer.status == HTTPStatus.NOT_FOUND:
+        found = f"nothing is there ({functions.address(name)})"
+        mend = f"gcloud run services list --region={functions.region} --project={functions.project}"
+    else:
+        found, mend = str(answer), _MENDS.get(answer.code) or functions.logs(name, answer.request_id)
+    return functions.area.wrong(subject, found, mend=mend, milliseconds=answer.milliseconds)

@@ -1,0 +1,141 @@
+"""The doctor's command line: ``python -m infra.doctor --help``.
+
+Exit status: 0 when everything is as it should be, 1 when something is wrong or could not be checked, 2 for usage.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+from google.auth.exceptions import GoogleAuthError
+from httpx import TransportError
+from rich.console import Console
+
+from infra.doctor.backlog import check_backlog
+from infra.doctor.canary import Canary, Functions, check_answering, check_canary, no_canary
+from infra.doctor.finding import Finding
+from infra.doctor.indexes import check_indexes
+from infra.doctor.jobs import check_jobs
+from infra.doctor.options import (
+    REGION,
+    ApiKeyOption,
+    EndpointsOption,
+    Environment,
+    EnvironmentOption,
+    LicenseKeyOption,
+    ProjectOption,
+    RegionOption,
+    SignerOption,
+    TokenOption,
+    UrlOption,
+    UserOption,
+)
+from infra.doctor.project import Project
+from infra.doctor.report import as_json, is_healthy, tell
+from infra.doctor.rules import check_rules
+from infra.doctor.token import Signer, TokenError, id_token
+from infra.doctor.topic import check_topic
+
+app = typer.Typer(
+    help="Look at a deployed project: what is wrong, and the command that mends it.",
+    pretty_exceptions_show_locals=False,  # one of them is a token
+)
+problems = Console(stderr=True)
+
+EACH_AT_ITS_OWN = "https://{region}-{project}.cloudfunctions.net/{{function}}"
+"""Where the platform serves functions of their own accord."""
+
+
+@app.command()
+def doctor(
+    project: ProjectOption,
+    *,
+    region: RegionOption = REGION,
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
+    topic: Annotated[str, typer.Option(help="The audit topic.")] = "seatlease-audit",
+    url: UrlOption = None,
+    canary_token: TokenOption = None,
+    canary_license_key: LicenseKeyOption = None,
+    canary_user: UserOption = "canary",
+    canary_signer: SignerOption = None,
+    canary_api_key: ApiKeyOption = None,
+    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    endpoint: EndpointsOption = None,
+) -> None:
+    """Look at everything, and say what is wrong and what mends it."""
+    deployed = Project(
+        project=project,
+        region=region,
+        environment=environment.value,
+        database=database,
+        topic=topic,
+        endpoints=endpoints_from(endpoint or []),
+    )
+    findings = [
+        *check_jobs(deployed),
+        *check_topic(deployed, with_bigquery=deployed.is_in_bigquery),
+        *check_backlog(deployed),
+        *check_indexes(deployed),
+        *check_rules(deployed),
+        *check_functions(
+            deployed,
+            url=url,
+            token=canary_token,
+            license_key=canary_license_key,
+            signer=signer_from(canary_signer, user=canary_user, api_key=canary_api_key),
+        ),
+    ]
+    report(findings, project=project, title=f"{project}, {region}", as_json_text=as_json_text)
+
+
+def check_functions(
+    deployed: Project,
+    *,
+    url: str | None,
+    token: str | None,
+    license_key: str | None,
+    signer: Signer | None,
+    with_canary: bool = True,
+) -> list[Finding]:
+    """Call the clients' functions: without a token, and as the canary."""
+    address = url or EACH_AT_ITS_OWN.format(region=deployed.region, project=deployed.project)
+    functions = Functions(url=address, project=deployed.project, region=deployed.region)
+    findings = check_answering(functions)
+    if not with_canary:
+        return findings
+    if not license_key:
+        return [*findings, no_canary(functions, "no license key was given to take a seat of")]
+    if not token and signer is None:
+        return [*findings, no_canary(functions, "neither a token was given nor who signs for one")]
+    try:
+        given = token or (id_token(deployed, signer) if signer else "")
+    except (TokenError, GoogleAuthError, TransportError) as error:
+        return [*findings, no_canary(functions, str(error))]
+    return [*findings, *check_canary(functions, Canary(token=given, license_key=license_key))]
+
+
+def signer_from(service_account: str | None, *, user: str, api_key: str | None) -> Signer | None:
+    """Take the parts of a sign-in, or end with a sentence when one is missing."""
+    if not service_account and not api_key:
+        return None
+    if not service_account or not api_key:
+        problems.print("--canary-signer and --canary-api-key go together", highlight=False)
+        raise typer.Exit(2)
+    return Signer(service_account=service_account, user_id=user, api_key=api_key)
+
+
+def endpoints_from(given: Sequence[str]) -> Mapping[str, str]:
+    """Take SERVICE=ADDRESS apart."""
+    return dict(each.split("=", 1) for each in given)
+
+
+def report(findings: Sequence[Finding], *, project: str, title: str, as_json_text: bool) -> None:
+    """Print what was found, and end with 1 unless all of it is as it should be."""
+    if as_json_text:
+        sys.stdout.write(as_json(findings, project=project) + "\n")
+    else:
+        tell(findings, Console(), title=title)
+    if not is_healthy(findings):
+        raise typer.Exit(1)

@@ -1,0 +1,98 @@
+"""What the doctor finds, and how a question that cannot be asked becomes a finding too."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import grpc
+import httpx
+from google.api_core.exceptions import Forbidden, GoogleAPICallError, RetryError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
+from requests import RequestException
+
+from shared.store.errors import StoreError
+
+_LOG_IN = "gcloud auth application-default login"
+
+
+class Mark(StrEnum):
+    """Whether something is as it should be."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    UNKNOWN = "could not check"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``mend`` is the command, or the sentence, that puts it right."""
+
+    area: str
+    subject: str
+    mark: Mark
+    found: str
+    mend: str | None = None
+    milliseconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Area:
+    """The questions to one service: its API, and the role that is enough to ask them."""
+
+    name: str
+    api: str
+    role: str
+    project: str
+
+    def ok(self, subject: str, found: str, *, milliseconds: int | None = None) -> Finding:
+        """Find something as it should be."""
+        return Finding(area=self.name, subject=subject, mark=Mark.OK, found=found, milliseconds=milliseconds)
+
+    def wrong(self, subject: str, found: str, *, mend: str, milliseconds: int | None = None) -> Finding:
+        """Find something that has to be mended."""
+        return Finding(
+            area=self.name, subject=subject, mark=Mark.WRONG, found=found, mend=mend, milliseconds=milliseconds
+        )
+
+    def unknown(self, subject: str, found: str, *, mend: str | None = None) -> Finding:
+        """Find that nobody can say."""
+        return Finding(area=self.name, subject=subject, mark=Mark.UNKNOWN, found=found, mend=mend)
+
+    def ask(self, subject: str, questions: Callable[[], Sequence[Finding]]) -> list[Finding]:
+        """Ask, and when there is no answer say why and what would help."""
+        try:
+            return list(questions())
+        except DefaultCredentialsError:
+            return [self.unknown(subject, "no credentials on this machine", mend=_LOG_IN)]
+        except RefreshError as error:
+            return [self.unknown(subject, f"the credentials are refused: {error}", mend=_LOG_IN)]
+        except (GoogleAPICallError, GoogleAuthError, RequestException, RetryError, StoreError) as error:
+            return [self.unknown(subject, _words(error), mend=self._mend(error))]
+        except (grpc.RpcError, httpx.TransportError, TimeoutError) as error:
+            return [self.unknown(subject, _words(error), mend=self._mend(error))]
+
+    def _mend(self, error: Exception) -> str | None:
+        text = f"{error} {_words(error)}"
+        if "SERVICE_DISABLED" in text or "has not been used in project" in text:
+            return f"gcloud services enable {self.api} --project={self.project}"
+        if isinstance(error, Forbidden) or "PERMISSION_DENIED" in text:
+            return (
+                f"gcloud projects add-iam-policy-binding {self.project} "
+                f'--member="user:$(gcloud config get-value account)" --role={self.role}'
+            )
+        return None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, grpc.RpcError):
+        return _told_by(error)
+    if isinstance(error, GoogleAPICallError):
+        # Over REST the library puts the request before what the service said.
+        return f"{error.code} {re.sub(r'^[A-Z]+ https?://[^ ]+: ', '', error.message)}"
+    return str(error) or repr(error)
+
+
+def _told_by(error: Any) -> str:  # noqa: ANN401 what a call raises is an error and a call at once
+    return f"{error.code().name}: {error.details()}"

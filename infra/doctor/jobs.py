@@ -1,0 +1,109 @@
+"""Cloud Scheduler's jobs: enabled, on the schedule that ``infra/functions.json`` says, and their last run succeeded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.triggers.cron import CronTrigger
+from google.cloud.scheduler_v1 import CloudSchedulerClient, Job
+from google.rpc import code_pb2
+
+from infra.doctor.finding import Area, Finding
+from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
+from infra.triggers import OnSchedule, deployed_name, triggers
+
+_UTC_NAMES = {"UTC", "Etc/UTC"}
+
+_LATE_AFTER = timedelta(minutes=5)
+"""On top of a job's interval: a run takes a minute at most, and the scheduler may be late itself."""
+
+
+def check_jobs(project: Project, *, now: datetime | None = None) -> list[Finding]:
+    """Look at the job of each scheduled function."""
+    area = Area(
+        name="scheduler",
+        api="cloudscheduler.googleapis.com",
+        role="roles/cloudscheduler.viewer",
+        project=project.project,
+    )
+    looking = _Looking(area=area, project=project, now=now or datetime.now(UTC))
+    return area.ask("jobs", lambda: list(looking.at_all()))
+
+
+def interval_of(schedule: str, *, now: datetime) -> timedelta:
+    """The time between the next two runs of a schedule in cron's five fields."""
+    trigger = CronTrigger.from_crontab(schedule, timezone=UTC)
+    first: datetime = trigger.get_next_fire_time(None, now)
+    second: datetime = trigger.get_next_fire_time(first, first + timedelta(microseconds=1))
+    return second - first
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Looking:
+    area: Area
+    project: Project
+    now: datetime
+
+    def at_all(self) -> Iterator[Finding]:
+        client = self.project.client(CloudSchedulerClient, "scheduler")
+        location = f"projects/{self.project.project}/locations/{self.project.region}"
+        listed = client.list_jobs(parent=location, retry=None, timeout=ANSWER_WITHIN_SECONDS)
+        jobs = {job.name.rpartition("/")[2]: job for job in listed}
+        for function, trigger in triggers().items():
+            if isinstance(trigger, OnSchedule):
+                name = deployed_name(function)
+                if name in jobs:
+                    yield self._state(name, jobs[name])
+                    yield self._schedule(name, jobs[name], trigger.schedule)
+                    yield self._last_run(name, jobs[name], trigger.schedule)
+                else:
+                    found = "there is no such job: nothing calls the function"
+                    yield self.area.wrong(f"job {name}", found, mend=self.project.apply)
+
+    @property
+    def _where(self) -> str:
+        return f"--location={self.project.region} --project={self.project.project}"
+
+    def _state(self, name: str, job: Any) -> Finding:  # noqa: ANN401 Google's messages have no static type
+        state = Job.State(job.state)
+        subject = f"job {name}"
+        if state is Job.State.ENABLED:
+            return self.area.ok(subject, "enabled")
+        if state is Job.State.PAUSED:
+            mend = f"gcloud scheduler jobs resume {name} {self._where}"
+            return self.area.wrong(subject, "paused by somebody", mend=mend)
+        # DISABLED is the system's doing; UPDATE_FAILED: what runs is not what was asked for.
+        return self.area.wrong(subject, f"in the state {state.name}", mend=self.project.apply)
+
+    def _schedule(self, name: str, job: Any, schedule: str) -> Finding:  # noqa: ANN401 as above
+        subject = f"schedule of {name}"
+        if job.schedule == schedule and job.time_zone in _UTC_NAMES:
+            return self.area.ok(subject, f"{schedule} UTC, as infra/functions.json says")
+        return self.area.wrong(
+            subject,
+            f"{job.schedule} {job.time_zone}, and infra/functions.json says {schedule} UTC",
+            mend=f"gcloud scheduler jobs update http {name} --schedule='{schedule}' --time-zone=Etc/UTC {self._where}",
+        )
+
+    def _last_run(self, name: str, job: Any, schedule: str) -> Finding:  # noqa: ANN401 as above
+        subject = f"last run of {name}"
+        run = f"gcloud scheduler jobs run {name} {self._where}"
+        last: datetime | None = job.last_attempt_time
+        if last is None:
+            return self.area.wrong(subject, "it has never run", mend=run)
+        ago = timedelta(seconds=int((self.now - last).total_seconds()))
+        if job.status.code:
+            logs = (
+                f"gcloud logging read 'resource.labels.service_name=\"{name}\" severity>=ERROR' "
+                f"--freshness=1h --project={self.project.project}"
+            )
+            return self.area.wrong(subject, f"failed {ago} ago: {_words(job.status)}", mend=logs)
+        if ago > interval_of(schedule, now=self.now) + _LATE_AFTER:
+            return self.area.wrong(subject, f"succeeded {ago} ago, and that is too long ago", mend=run)
+        return self.area.ok(subject, f"succeeded {ago} ago")
+
+
+def _words(status: Any) -> str:  # noqa: ANN401 as above
+    code = code_pb2.Code.Name(status.code) if status.code in code_pb2.Code.values() else f"code {status.code}"
+    return f"{code} {status.message}".rstrip()

@@ -1,0 +1,87 @@
+"""The deployed project, and how to reach Google's services about it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import google.auth
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.transport.requests import AuthorizedSession
+
+from infra.stage import ROOT
+
+ANSWER_WITHIN_SECONDS = 20
+
+_CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+
+PUBLIC = {
+    "scheduler": "https://cloudscheduler.googleapis.com",
+    "pubsub": "https://pubsub.googleapis.com",
+    "firestore": "https://firestore.googleapis.com",
+    "rules": "https://firebaserules.googleapis.com",
+    "identity": "https://identitytoolkit.googleapis.com",
+}
+"""Where each service answers."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """What is deployed where. ``endpoints`` are services that answer elsewhere: emulators, and servers of tests."""
+
+    project: str
+    region: str
+    environment: str = "production"
+    database: str = "(default)"
+    topic: str = "seatlease-audit"
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def subscription(self) -> str:
+        """The subscription that brings the audit trail into BigQuery."""
+        return f"{self.topic}-bigquery"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """Where messages go that BigQuery does not take."""
+        return f"{self.topic}-dead-letters"
+
+    @property
+    def is_in_bigquery(self) -> bool:
+        """Whether this environment's variables bring the audit trail into BigQuery.
+
+        Raises:
+            FileNotFoundError: there is no such environment.
+        """
+        variables = (ROOT / f"infra/environments/{self.environment}.tfvars").read_text()
+        return re.search(r"^audit_in_bigquery *= *true$", variables, re.MULTILINE) is not None
+
+    @property
+    def apply(self) -> str:
+        """The command that deploys what is in the files."""
+        return (
+            f"terraform -chdir=infra apply -var-file=environments/{self.environment}.tfvars "
+            f"-var=project_id={self.project} -var=region={self.region}"
+        )
+
+    def credentials(self, service: str) -> Credentials:
+        """The caller's own credentials; none at all for a service that answers elsewhere.
+
+        Raises:
+            DefaultCredentialsError: there are none on this machine.
+        """
+        if service in self.endpoints:
+            return AnonymousCredentials()
+        credentials, _ = google.auth.default(scopes=[_CLOUD_PLATFORM], quota_project_id=self.project)
+        return credentials
+
+    def client(self, kind: Any, service: str) -> Any:  # noqa: ANN401 Google's clients have no common type
+        """Make one of Google's clients, over REST: the same transport for the cloud and for what stands in for it."""
+        elsewhere = self.endpoints.get(service)
+        options = ClientOptions(api_endpoint=elsewhere) if elsewhere else None
+        return kind(credentials=self.credentials(service), transport="rest", client_options=options)
+
+    def session(self, service: str) -> tuple[AuthorizedSession, str]:
+        """A session with the caller's credentials, for a service without a client, and its address."""
+        return AuthorizedSession(self.credentials(service)), self.endpoints.get(service, PUBLIC[service])

@@ -1,0 +1,4 @@
+environment       = "production"
+is_protected      = true
+warm_instances    = 1
+audit_in_bigquery = true

@@ -1,0 +1,1 @@
+"""Terraform without its provider: what the provider knows of its resources, served to the real terraform program."""

@@ -1,0 +1,74 @@
+# What the variables decide, and what they refuse.
+
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = {
+      number = "123456789012"
+    }
+  }
+}
+
+variables {
+  project_id  = "demo-seatlease"
+  environment = "production"
+}
+
+run "a_database_is_protected_unless_said" {
+  command = plan
+
+  assert {
+    condition = (
+      google_firestore_database.seats.delete_protection_state == "DELETE_PROTECTION_ENABLED" &&
+      google_firestore_database.seats.deletion_policy == "ABANDON" &&
+      google_firestore_database.seats.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED"
+    )
+    error_message = "A protected database is not deleted, and can go back in time."
+  }
+}
+
+run "a_database_of_its_own_in_a_multi_region" {
+  command = plan
+
+  variables {
+    database          = "seats"
+    database_location = "eur3"
+  }
+
+  assert {
+    condition     = google_firebaserules_release.firestore.name == "cloud.firestore/seats"
+    error_message = "The rules are released for the database."
+  }
+
+  assert {
+    condition     = alltrue([for trigger in google_eventarc_trigger.document : trigger.location == "europe-west4"])
+    error_message = "Eventarc hears of a multi-region in one of its regions."
+  }
+
+  assert {
+    condition = alltrue([
+      for right in google_project_iam_member.database :
+      right.condition[0].expression == "resource.name == \"projects/demo-seatlease/databases/seats\""
+    ])
+    error_message = "The functions may use this database only."
+  }
+}
+
+run "an_environment_is_one_of_three" {
+  command = plan
+
+  variables {
+    environment = "test"
+  }
+
+  expect_failures = [var.environment]
+}
+
+run "the_metrics_need_the_lines_of_refusals" {
+  command = plan
+
+  variables {
+    log_level = "WARNING"
+  }
+
+  expect_failures = [var.log_level]
+}

@@ -1,0 +1,112 @@
+"""The table of costs in the docs is what the script makes, and the script reckons right."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from infra import costs
+from infra.costs import OPERATIONS, PAGE, SCENARIOS, Usage, items, page, reconcile_reads, saved_by_sharing, tables
+from infra.stage import ROOT, function_names
+from infra.triggers import OnSchedule, triggers
+
+
+def test_the_tables_in_the_docs_are_what_the_script_makes() -> None:
+    written = PAGE.read_text()
+
+    generated = page(written)
+
+    assert written == generated
+
+
+def test_the_script_prints_the_tables() -> None:
+    ran = subprocess.run([sys.executable, "-m", "infra.costs"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert ran.stdout == tables()
+
+
+# By hand
+
+
+def test_a_month_of_a_hundred_seats_reckoned_by_hand() -> None:
+    usage = Usage(seats=100)
+
+    # 22 days of 8 hours are 633,600 s: 5,557.9 heartbeats of 114 s for each seat; 88 acquires and as many releases.
+    assert usage.heartbeats == 555_789
+    assert (usage.acquires, usage.events) == (8_800, 17_600)
+    reads = 8_800 * (5 + 3) + 555_789 * 4 + 17_600 * 1 + 43_800 * 9 + 704 * (8 - 2 + 100 * 3 + 5 * 10) + 2_216 * 8
+    assert usage.reads == reads
+    assert usage.writes == 8_800 * (3 + 3) + 555_789 * 1 + 17_600 * 1
+    assert usage.requests == 555_789 + 2 * 8_800 + 17_600 + 43_800 + 2_920
+    money = items(usage)
+    assert money["Firestore: reads"] == pytest.approx(usage.reads / 100_000 * 0.03)
+    assert money["Firestore: writes"] == pytest.approx(usage.writes / 100_000 * 0.09)
+    assert money["Cloud Run: requests"] == pytest.approx(usage.requests / 1_000_000 * 0.40)
+    # One vCPU and half a GiB for 730 hours, twice.
+    assert money["Cloud Run: minimum instances"] == pytest.approx(2 * 730 * 3_600 * 0.0000025 * 1.5)
+
+
+def test_nobody_at_work_costs_what_runs_by_itself() -> None:
+    usage = Usage(seats=0)
+
+    assert (usage.heartbeats, usage.writes, usage.stored_gib) == (0, 0, 0)
+    assert usage.reads == 43_800 * 9 + 2_920 * 8
+    assert usage.requests == 43_800 + 2_920
+
+
+@pytest.mark.parametrize(("seats", "organizations"), [(0, 0), (1, 1), (20, 1), (21, 2), (10_000, 500)])
+def test_an_organization_that_is_not_full_is_one_too(seats: int, organizations: int) -> None:
+    assert Usage(seats=seats).organizations == organizations
+
+
+def test_requests_that_share_an_instance_cost_no_more_than_apart_and_no_less_than_nothing() -> None:
+    savings = [saved_by_sharing(Usage(seats=seats)) for seats in SCENARIOS]
+
+    assert savings[0] == 0
+    assert savings == sorted(savings)
+    assert all(saved < sum(items(Usage(seats=seats)).values()) for saved, seats in zip(savings, SCENARIOS, strict=True))
+
+
+def test_one_instance_of_each_function_is_never_busy_for_longer_than_the_month_of_work() -> None:
+    usage = Usage(seats=1_000_000)
+
+    at_most = 4 * usage.office_seconds
+    assert usage.seconds_shared - Usage(seats=0).seconds_shared <= at_most + usage.busy_reconciliations * 1_000
+
+
+def test_reconcile_without_anything_open_reads_what_the_table_of_operations_says() -> None:
+    assert reconcile_reads(sessions=0, organizations=0) == OPERATIONS["reconcile, nothing open"].reads
+
+
+# What is assumed is what is deployed
+
+
+def test_the_scheduled_runs_are_those_of_the_functions() -> None:
+    schedules = {name: trigger.schedule for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)}
+
+    assert schedules == {"expire_sessions": "* * * * *", "reconcile": "*/15 * * * *"}
+    assert (Usage(seats=0).expiries, Usage(seats=0).reconciliations) == (730 * 60, 730 * 4)
+    assert len(schedules) == costs.SCHEDULED_JOBS
+    assert schedules.keys() <= set(function_names())
+
+
+def test_the_instances_are_as_big_and_as_many_as_terraform_makes_them() -> None:
+    functions = (ROOT / "infra/functions.tf").read_text()
+    production = (ROOT / "infra/environments/production.tfvars").read_text()
+
+    sizes = re.findall(r"^    (\w+) +=.* memory = \"(\w+)\".* minimum = ([\w.]+)", functions, re.MULTILINE)
+
+    assert {name for name, _, _ in sizes} == set(function_names())
+    assert {memory for _, memory, _ in sizes} == {f"{round(costs.MEMORY_GIB * 1024)}Mi"}
+    assert f'available_cpu = "{costs.VCPUS}"' in functions
+    warm = [name for name, _, minimum in sizes if minimum == "var.warm_instances"]
+    assert re.search(r"^warm_instances += 1$", production, re.MULTILINE)
+    assert len(warm) == costs.MINIMUM_INSTANCES
+
+
+def test_every_price_has_a_source_and_every_one_is_told() -> None:
+    told = tables()
+
+    assert all(price.usd > 0 and price.source for price in costs.ALL_PRICES)
+    assert all(price.unit in told for price in costs.ALL_PRICES)

@@ -1,0 +1,256 @@
+"""What is deployed fits what the code, the lists and the documents say."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from infra.audit_table import COLUMNS, columns
+from infra.stage import ROOT, function_names
+from infra.triggers import OnDocument, OnRequest, OnSchedule, triggers
+from shared.edge.settings import Environment, Settings, settings
+from shared.store.groups import MAX_GROUP
+from tests.infra.planned import ENVIRONMENTS, Plan
+
+CALLED_BY = triggers()
+FOR_CLIENTS = {name for name, trigger in CALLED_BY.items() if isinstance(trigger, OnRequest)}
+SCHEDULED = {name: trigger.schedule for name, trigger in CALLED_BY.items() if isinstance(trigger, OnSchedule)}
+FUNCTION = "google_cloudfunctions2_function"
+
+each_function = pytest.mark.parametrize("name", function_names())
+each_environment = pytest.mark.parametrize("environment", ENVIRONMENTS)
+
+
+# Functions
+
+
+@each_environment
+def test_every_function_is_deployed(plans: Mapping[str, Plan], environment: str) -> None:
+    assert sorted(plans[environment].of_kind(FUNCTION)) == function_names()
+
+
+@each_function
+def test_a_function_is_built_from_its_own_archive(plan: Plan, name: str) -> None:
+    build = plan.of_kind(FUNCTION)[name]["build_config"][0]
+
+    source = plan.of_kind("google_storage_bucket_object")[name]
+
+    assert build["entry_point"] == name
+    assert build["source"][0]["storage_source"][0]["object"] == source["name"]
+    assert source["name"].startswith(f"{name}-")
+    assert source["source"].endswith(f"/{source['name']}")
+
+
+@each_environment
+@each_function
+def test_a_function_starts_with_the_settings_that_it_is_given(
+    plans: Mapping[str, Plan], environment: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = plans[environment].of_kind(FUNCTION)[name]["service_config"][0]["environment_variables"]
+    for variable, value in {**given, "K_SERVICE": name}.items():
+        monkeypatch.setenv(variable, value)
+    settings.cache_clear()
+
+    found = settings()
+    settings.cache_clear()
+
+    assert found.environment is (Environment.DEVELOPMENT if environment == "development" else Environment.PRODUCTION)
+    assert found.project == "demo-seatlease"
+    assert f"seatlease-audit {found.database}" == f"{found.audit_topic} (default)"
+
+
+@each_function
+def test_a_function_is_given_only_settings_that_there_are(plan: Plan, name: str) -> None:
+    given = plan.of_kind(FUNCTION)[name]["service_config"][0]["environment_variables"]
+
+    known = {f"SEATLEASE_{field.upper()}" for field in Settings.model_fields} | {"GOOGLE_CLOUD_PROJECT"}
+
+    assert set(given) <= known
+
+
+@each_function
+def test_a_function_has_more_time_than_it_takes(plan: Plan, name: str) -> None:
+    config = plan.of_kind(FUNCTION)[name]["service_config"][0]
+    given = config["environment_variables"]
+
+    # Twelve seconds more than a run begins work in is what a run takes to end (README, "Settings").
+    takes = int(given["SEATLEASE_RUN_WITHIN_SECONDS"]) + 12 if name in SCHEDULED else 8
+
+    assert config["timeout_seconds"] > takes
+
+
+@each_function
+def test_requests_of_an_instance_fit_into_one_group(plan: Plan, name: str) -> None:
+    assert plan.of_kind(FUNCTION)[name]["service_config"][0]["max_instance_request_concurrency"] <= MAX_GROUP
+
+
+def test_functions_for_clients_that_people_wait_for_are_kept_warm_in_production_only(plans: Mapping[str, Plan]) -> None:
+    warm = {
+        environment: {
+            name for name, each in plan.of_kind(FUNCTION).items() if each["service_config"][0]["min_instance_count"]
+        }
+        for environment, plan in plans.items()
+    }
+
+    assert warm == {"development": set(), "staging": set(), "production": {"acquire", "heartbeat"}}
+
+
+# What calls them
+
+
+def test_the_scheduler_calls_what_has_a_schedule_when_it_says(plan: Plan) -> None:
+    jobs = plan.of_kind("google_cloud_scheduler_job")
+
+    assert {name: job["schedule"] for name, job in jobs.items()} == SCHEDULED
+    assert {job["time_zone"] for job in jobs.values()} == {"Etc/UTC"}
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_the_scheduler_waits_as_long_as_the_function_may_take(plan: Plan, name: str) -> None:
+    job = plan.of_kind("google_cloud_scheduler_job")[name]
+
+    takes = plan.of_kind(FUNCTION)[name]["service_config"][0]["timeout_seconds"]
+
+    assert job["attempt_deadline"] == f"{takes}s"
+    assert job["http_target"][0]["oidc_token"][0]["service_account_email"].startswith("seatlease-scheduler@")
+
+
+def test_every_document_event_calls_its_function(plan: Plan) -> None:
+    wired = set()
+    for trigger in plan.of_kind("google_eventarc_trigger").values():
+        criteria = {each["attribute"]: (each["value"], each["operator"]) for each in trigger["matching_criteria"]}
+        assert criteria.pop("database") == ("(default)", None)
+        (kind, _), (document, operator) = criteria.pop("type"), criteria.pop("document")
+        assert (criteria, operator) == ({}, "match-path-pattern")
+        wired.add((trigger["destination"][0]["cloud_run_service"][0]["service"], kind, document))
+
+    assert wired == {
+        (f"seatlease-{name.replace('_', '-')}", f"google.cloud.firestore.document.v1.{event.event}", event.document)
+        for name, trigger in CALLED_BY.items()
+        if isinstance(trigger, OnDocument)
+        for event in trigger.events
+    }
+
+
+def test_firebase_hosting_sends_each_path_of_the_api_to_its_function(plans: Mapping[str, Plan]) -> None:
+    hosting = json.loads((ROOT / "infra/firebase.json").read_text())["hosting"]
+    functions = {
+        (f"/v1/{name}", function["name"], function["location"])
+        for plan in plans.values()
+        for name, function in plan.of_kind(FUNCTION).items()
+        if name in FOR_CLIENTS
+    }
+
+    rewrites = {(each["source"], each["run"]["serviceId"], each["run"]["region"]) for each in hosting["rewrites"]}
+
+    assert rewrites == functions
+    assert len(hosting["rewrites"]) == len(rewrites)
+    assert (ROOT / "infra" / hosting["public"] / "404.html").is_file()
+
+
+# The database
+
+
+def test_the_indexes_are_those_of_the_list(plan: Plan) -> None:
+    listed = json.loads((ROOT / "infra/firestore.indexes.json").read_text())["indexes"]
+
+    made = [
+        {
+            "collectionGroup": index["collection"],
+            "queryScope": index["query_scope"],
+            "fields": [{"fieldPath": each["field_path"], "order": each["order"]} for each in index["fields"]],
+        }
+        for index in plan.of_kind("google_firestore_index").values()
+    ]
+
+    assert sorted(made, key=str) == sorted(listed, key=str)
+
+
+def test_the_fields_have_the_indexes_and_policies_of_the_list(plan: Plan) -> None:
+    listed = json.loads((ROOT / "infra/firestore.indexes.json").read_text())["fieldOverrides"]
+
+    made = {
+        (field["collection"], field["field"]): (
+            {(each["query_scope"], each["order"]) for each in field["index_config"][0]["indexes"]},
+            bool(field["ttl_config"]),
+        )
+        for field in plan.of_kind("google_firestore_field").values()
+    }
+
+    assert made == {
+        (field["collectionGroup"], field["fieldPath"]): (
+            {(each["queryScope"], each["order"]) for each in field["indexes"]},
+            field.get("ttl", False),
+        )
+        for field in listed
+    }
+
+
+@each_environment
+def test_a_database_is_protected_but_for_trying_things(plans: Mapping[str, Plan], environment: str) -> None:
+    database = plans[environment].one("google_firestore_database")
+
+    is_protected = environment != "development"
+
+    assert database["type"] == "FIRESTORE_NATIVE"
+    assert database["database_edition"] == "STANDARD"
+    assert (database["delete_protection_state"] == "DELETE_PROTECTION_ENABLED") is is_protected
+    assert (database["point_in_time_recovery_enablement"] == "POINT_IN_TIME_RECOVERY_ENABLED") is is_protected
+
+
+def test_the_rules_are_those_that_were_tried_on_the_emulator(plan: Plan) -> None:
+    (file,) = plan.one("google_firebaserules_ruleset")["source"][0]["files"]
+
+    assert file["content"] == (ROOT / "infra/firestore.rules").read_text()
+    assert plan.one("google_firebaserules_release")["name"] == "cloud.firestore"
+
+
+# The audit trail
+
+
+def test_the_topic_takes_what_the_schema_says(plan: Plan) -> None:
+    schema = plan.one("google_pubsub_schema")
+
+    topic = plan.one("google_pubsub_topic", "audit")
+
+    assert (schema["type"], schema["definition"]) == (
+        "PROTOCOL_BUFFER",
+        (ROOT / "infra/audit-event.proto").read_text(),
+    )
+    assert topic["schema_settings"][0]["encoding"] == "JSON"
+    assert topic["message_retention_duration"] == "604800s"
+    assert topic["message_storage_policy"][0]["allowed_persistence_regions"] == ["europe-west1"]
+
+
+def test_the_columns_in_bigquery_are_what_the_topics_schema_says() -> None:
+    assert COLUMNS.read_text() == columns()
+
+
+def test_the_table_has_a_column_for_each_field_and_for_what_pubsub_adds(plan: Plan) -> None:
+    table = plan.one("google_bigquery_table", "messages")
+
+    names = [column["name"] for column in json.loads(table["schema"])]
+
+    fields = [column["name"] for column in json.loads(COLUMNS.read_text())]
+    assert names == ["subscription_name", "message_id", "publish_time", "attributes", *fields]
+    assert len(set(names)) == len(names)
+    assert table["time_partitioning"][0]["field"] in names
+
+
+@each_environment
+def test_the_trail_is_in_bigquery_where_the_variable_says(plans: Mapping[str, Plan], environment: str) -> None:
+    plan = plans[environment]
+
+    made = {each.name for each in plan.resources if "bigquery" in each.kind or each.name == "bigquery"}
+
+    assert made == (set() if environment == "development" else {"audit", "messages", "events", "pubsub", "bigquery"})
+
+
+def test_nothing_of_the_trail_is_given_up_for_good(plan: Plan) -> None:
+    subscriptions = plan.of_kind("google_pubsub_subscription")
+
+    dead_letters, bigquery = subscriptions["dead_letters"], subscriptions["audit"]
+
+    assert [each["expiration_policy"][0]["ttl"] for each in (dead_letters, bigquery)] == ["", ""]
+    assert bigquery["dead_letter_policy"][0]["max_delivery_attempts"] == 10
+    assert (bigquery["topic"], dead_letters["topic"]) == ("seatlease-audit", "seatlease-audit-dead-letters")

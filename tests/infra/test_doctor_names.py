@@ -1,0 +1,110 @@
+"""The doctor and the build look for what Terraform makes: its names are read from ``infra/*.tf``."""
+
+import json
+import re
+
+import pytest
+from ruamel.yaml import YAML
+
+from infra.doctor.options import REGION, Environment
+from infra.doctor.project import Project
+from infra.stage import ROOT
+from infra.triggers import deployed_name, triggers
+from tests.infra.recorded_api import recorded
+
+TERRAFORM = "\n".join(path.read_text() for path in sorted((ROOT / "infra").glob("*.tf")))
+BUILD = YAML(typ="safe").load((ROOT / "cloudbuild.yaml").read_text())
+
+
+def block(kind: str, name: str) -> str:
+    """One block of Terraform's files, by its two labels or one."""
+    found = re.findall(rf'^{kind} "{name}" {{\n(.*?)^}}', TERRAFORM, re.MULTILINE | re.DOTALL)
+    assert len(found) == 1, (kind, name)
+    return str(found[0])
+
+
+def resource(kind: str, name: str) -> str:
+    return block(f'resource "{kind}"', name)
+
+
+def argument(text: str, name: str) -> str:
+    """An argument at the block's own level, as it is written."""
+    (value,) = re.findall(rf"^  {name} *= (.+)$", text, re.MULTILINE)
+    return str(value)
+
+
+@pytest.mark.parametrize("made", ["google_cloudfunctions2_function.function", "google_cloud_scheduler_job.run"])
+def test_functions_and_jobs_are_called_as_the_doctor_calls_them(made: str) -> None:
+    name = argument(resource(*made.split(".")), "name")
+
+    assert name == '"seatlease-${replace(each.key, "_", "-")}"'
+    assert {deployed_name(each) for each in triggers()} == {
+        f"seatlease-{each.replace('_', '-')}" for each in triggers()
+    }
+
+
+def test_topics_and_subscriptions_are_called_as_the_doctor_calls_them() -> None:
+    project = Project(project="p", region="r")
+
+    assert argument(resource("google_pubsub_topic", "audit"), "name") == f'"{project.topic}"'
+    assert argument(resource("google_pubsub_topic", "dead_letters"), "name") == f'"{project.dead_letter_topic}"'
+    assert argument(resource("google_pubsub_subscription", "bigquery"), "name") == f'"{project.subscription}"'
+
+
+def test_the_schema_that_terraform_makes_is_the_recorded_ones() -> None:
+    name = json.loads(argument(resource("google_pubsub_schema", "audit"), "name"))
+
+    assert recorded("schema")["name"].endswith(f"/{name}")
+
+
+def test_jobs_are_scheduled_by_a_name_of_utc_that_the_doctor_knows() -> None:
+    assert argument(resource("google_cloud_scheduler_job", "run"), "time_zone") == '"Etc/UTC"'
+
+
+def test_the_usual_region_is_the_same_everywhere() -> None:
+    region = json.loads(argument(block("variable", "region"), "default"))
+
+    assert region == REGION == BUILD["substitutions"]["_REGION"]
+
+
+@pytest.mark.parametrize("environment", list(Environment))
+def test_every_environment_says_whether_its_trail_goes_to_bigquery(environment: Environment) -> None:
+    project = Project(project="p", region="r", environment=environment.value)
+
+    assert project.is_in_bigquery is (environment is not Environment.DEVELOPMENT)
+    assert argument(block("variable", "audit_in_bigquery"), "default") == "false"
+
+
+def test_an_environment_is_a_file_of_variables() -> None:
+    files = {path.stem for path in (ROOT / "infra/environments").glob("*.tfvars")}
+
+    assert files == {environment.value for environment in Environment}
+    assert BUILD["substitutions"]["_ENVIRONMENT"] in files
+
+
+def test_the_build_and_the_doctor_set_variables_that_there_are() -> None:
+    variables = set(re.findall(r'^variable "(\w+)"', TERRAFORM, re.MULTILINE))
+
+    texts = [str(BUILD), Project(project="p", region="r").apply, (ROOT / "infra/docs/deploy.md").read_text()]
+    given = {name for text in texts for name in re.findall(r"-var=(\w+)=", text)}
+
+    assert given == {"project_id", "region"}
+    assert given <= variables
+
+
+def test_the_tests_run_on_the_python_that_the_functions_run_on() -> None:
+    runtime = json.loads(argument(block("variable", "runtime"), "default"))
+
+    versions = {step["name"].partition(":")[2] for step in BUILD["steps"] if step["name"].startswith("python:")}
+
+    assert len(versions) == 1
+    assert runtime == "python" + "".join(versions.pop().split(".")[:2])
+
+
+def test_the_account_that_deploys_is_none_of_those_that_terraform_makes() -> None:
+    made = re.findall(r'account_id *= "([^"$]+)"', TERRAFORM)
+
+    deploys = BUILD["substitutions"]["_BUILD_SERVICE_ACCOUNT"].partition("@")[0]
+
+    assert "seatlease-build" in made
+    assert deploys not in made

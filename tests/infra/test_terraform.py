@@ -1,0 +1,275 @@
+"""The .tf files, judged by terraform itself, with what the provider knows of its resources and without the provider."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from infra.offline.schema import ProviderSchema
+from infra.offline.terraform import CONFIGURATION, Terraform, used_resources
+from tests.infra.planned import ENVIRONMENTS, Plan, copy_of, run_tests
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slip:
+    """Something written wrong in a file, and the words with which it has to be refused."""
+
+    file: str
+    written: str
+    instead: str
+    told: str
+
+
+SLIPS = {
+    "a misspelt argument": Slip(
+        file="functions.tf", written="available_cpu ", instead="available_cpus ", told="Unsupported argument"
+    ),
+    "a misspelt argument of a nested block": Slip(
+        file="scheduler.tf", written="audience ", instead="audiences ", told="Unsupported argument"
+    ),
+    "a misspelt block": Slip(
+        file="functions.tf",
+        written="matching_criteria {",
+        instead="matching_criterion {",
+        told="Unsupported block type",
+    ),
+    "a missing argument": Slip(
+        file="database.tf",
+        written="  location_id = local.database_location\n",
+        instead="",
+        told='The argument "location_id" is required',
+    ),
+    "a missing argument of a nested block": Slip(
+        file="scheduler.tf",
+        written="      service_account_email = local.scheduler_email\n",
+        instead="",
+        told='The argument "service_account_email" is required',
+    ),
+    "a missing block": Slip(
+        file="secrets.tf",
+        written="""  replication {
+    user_managed {
+      replicas {
+        location = var.region
+      }
+    }
+  }
+""",
+        instead="",
+        told="Insufficient replication blocks",
+    ),
+    "a block too many": Slip(
+        file="topic.tf",
+        written="  schema_settings {",
+        instead='  schema_settings {\n    schema = "s"\n  }\n  schema_settings {',
+        told="Too many schema_settings blocks",
+    ),
+    "a wrong type": Slip(
+        file="scheduler.tf", written="retry_count = 0", instead='retry_count = "never"', told="a number is required"
+    ),
+    "a list for a text": Slip(
+        file="secrets.tf", written='"seatlease-lease-signing-key"', instead='["key"]', told="string required"
+    ),
+    "a reference to a resource that is not there": Slip(
+        file="topic.tf",
+        written="google_pubsub_schema.audit.id",
+        instead="google_pubsub_schema.audits.id",
+        told="Reference to undeclared resource",
+    ),
+    "a reference to an attribute that is not there": Slip(
+        file="rules.tf",
+        written="google_firebaserules_ruleset.firestore.name",
+        instead="google_firebaserules_ruleset.firestore.title",
+        told="Unsupported attribute",
+    ),
+    "a variable that is not there": Slip(
+        file="topic.tf", written="[var.region]", instead="[var.regions]", told="Reference to undeclared input variable"
+    ),
+    "a local value that is not there": Slip(
+        file="functions.tf", written="local.run_within_seconds + 30", instead="local.run_within + 30", told="undeclared"
+    ),
+    "a resource that nobody provides": Slip(
+        file="secrets.tf",
+        written='resource "google_secret_manager_secret"',
+        instead='resource "google_secret_manager_secrets"',
+        told="does not support resource type",
+    ),
+    "a resource of the beta provider": Slip(
+        file="secrets.tf",
+        written="# No function",
+        instead='resource "google_firebase_hosting_site" "site" {}\n# No function',
+        told="does not support resource type",
+    ),
+    "a text that is none of the documented values": Slip(
+        file="database.tf", written='"STANDARD"', instead='"STANDARDS"', told="not one of STANDARD, ENTERPRISE"
+    ),
+    "a nested text that is none of the documented values": Slip(
+        file="metrics.tf", written='"DISTRIBUTION"', instead='"DISTRIBUTED"', told="metric_descriptor.value_type is"
+    ),
+    "a file that is not there": Slip(
+        file="rules.tf", written='firestore.rules")', instead='firestore.rule")', told="no file exists"
+    ),
+    "a slip in the syntax": Slip(
+        file="rules.tf", written="source {", instead="source {{", told="block definition required"
+    ),
+}
+
+
+def changed(configured: Path, into: Path, slip: Slip) -> Path:
+    """Copy the configuration with the slip in it."""
+    folder = copy_of(configured, into)
+    file = folder / slip.file
+    assert slip.written in file.read_text()
+    file.write_text(file.read_text().replace(slip.written, slip.instead, 1))
+    return folder
+
+
+def unwrapped(said: str) -> str:
+    """What terraform said, without the frame and the line breaks around it."""
+    return re.sub(r"[\s│╷╵]+", " ", said)
+
+
+def test_every_file_is_formatted(terraform: Terraform) -> None:
+    ran = terraform.run("fmt", "-check", "-recursive", "-diff", folder=CONFIGURATION)
+
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_the_configuration_is_valid(terraform: Terraform, configured: Path) -> None:
+    ran = terraform.run("validate", "-no-color", folder=configured)
+
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("slip", SLIPS.values(), ids=SLIPS)
+def test_a_slip_is_found(terraform: Terraform, configured: Path, tmp_path: Path, slip: Slip) -> None:
+    ran = terraform.run("validate", "-no-color", folder=changed(configured, tmp_path, slip))
+
+    assert ran.returncode == 1
+    assert slip.told in unwrapped(ran.stderr)
+
+
+def test_terraform_starts_without_downloading_anything(terraform: Terraform, configured: Path, tmp_path: Path) -> None:
+    folder = copy_of(configured, tmp_path)
+
+    ran = terraform.run("init", "-backend=false", "-input=false", "-no-color", folder=folder)
+
+    assert ran.returncode == 0, ran.stderr
+    assert not list(folder.rglob("terraform-provider-*"))
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_terraforms_own_tests_pass_in_every_environment(plans: Mapping[str, Plan], environment: str) -> None:
+    # They ran when the plans were made.
+    assert plans[environment].resources
+
+
+def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, configured: Path) -> None:
+    ran = run_tests(terraform, configured, file="variables")
+
+    assert ran.status == 0, ran.said
+    assert "4 passed, 0 failed" in ran.said
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        pytest.param(
+            Slip(
+                file="access.tf",
+                written="for_each = local.for_clients",
+                instead="for_each = local.triggers",
+                told="four",
+            ),
+            id="everything is public",
+        ),
+        pytest.param(
+            Slip(file="functions.tf", written='"ALLOW_INTERNAL_ONLY"', instead='"ALLOW_ALL"', told="from outside"),
+            id="everything is reached from outside",
+        ),
+        pytest.param(
+            Slip(file="scheduler.tf", written="= each.value", instead='= "0 0 * * *"', told="when functions.json says"),
+            id="another schedule",
+        ),
+        pytest.param(
+            Slip(
+                file="functions.tf", written='available_cpu = "1"', instead='available_cpu = "0.5"', told="a whole CPU"
+            ),
+            id="half a CPU",
+        ),
+        pytest.param(
+            Slip(
+                file="functions.tf",
+                written="  destination {",
+                instead="  retry_policy {\n    max_attempts = 1\n  }\n\n  destination {",
+                told="limit the deliveries",
+            ),
+            id="events that are delivered once",
+        ),
+    ],
+)
+def test_what_must_hold_of_every_environment_is_found_missing(
+    terraform: Terraform, configured: Path, tmp_path: Path, slip: Slip
+) -> None:
+    ran = run_tests(terraform, changed(configured, tmp_path, slip))
+
+    assert ran.status == 1
+    assert slip.told in ran.said
+
+
+def test_the_schema_at_hand_is_of_the_resources_in_use_and_of_a_version_that_is_allowed() -> None:
+    schema = ProviderSchema.load()
+
+    assert (set(schema.resources), set(schema.data_sources)) == used_resources()
+    assert schema.version.startswith("8.")
+    assert '">= 7.0, < 9.0"' in (CONFIGURATION / "versions.tf").read_text()
+
+
+def test_every_resource_waits_for_the_apis_of_an_empty_project(
+    terraform: Terraform, configured: Path, tmp_path: Path
+) -> None:
+    # Drawing the graph wants a backend, which is not to be reached here.
+    backend = Slip(file="versions.tf", written='backend "gcs" {}', instead="", told="")
+    drawn = terraform.run("graph", folder=changed(configured, tmp_path, backend))
+    waits_for: dict[str, set[str]] = {}
+    for resource, other in re.findall(r'"(\w+\.\w+)" -> "(\w+\.\w+)"', drawn.stdout):
+        waits_for.setdefault(resource, set()).add(other)
+
+    def is_after_the_apis(resource: str) -> bool:
+        return any(
+            other == "google_project_service.api" or is_after_the_apis(other) for other in waits_for.get(resource, ())
+        )
+
+    resources = set(re.findall(r'"(google_\w+\.\w+)"', drawn.stdout)) - {"google_project_service.api"}
+    assert len(resources) > 30
+    assert [resource for resource in sorted(resources) if not is_after_the_apis(resource)] == []
+
+
+def test_every_resource_is_of_the_project_and_region_that_the_variables_name(plan: Plan) -> None:
+    places = {
+        value
+        for resource in plan.resources
+        for argument in ("location", "region")
+        if isinstance(value := resource.values.get(argument), str)
+    }
+
+    assert places == {"europe-west1"}
+
+
+def test_names_are_short_enough_and_of_the_letters_that_are_allowed(plan: Plan) -> None:
+    # Sources: the pages of IAM on service accounts, of Cloud Run on services.
+    accounts = [each["account_id"] for each in plan.of_kind("google_service_account").values()]
+    functions = [each["name"] for each in plan.of_kind("google_cloudfunctions2_function").values()]
+
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", account) for account in accounts)
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]{0,47}[a-z0-9]", function) for function in functions)
+
+
+def test_terraform_keeps_nothing_in_the_repository() -> None:
+    listed = ["git", "ls-files", "-co", "--exclude-standard", "infra"]
+    files = subprocess.run(listed, cwd=CONFIGURATION.parent, check=True, capture_output=True, text=True).stdout
+
+    assert not re.search(r"\.terraform|tfstate", files)

@@ -1,0 +1,178 @@
+"""The reads and writes that ``infra/costs.py`` reckons with are those that the operations make. Counted, not timed."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from google.cloud import firestore
+
+from infra.costs import OPERATIONS, Billed, reconcile_reads
+from infra.local.audit_topic import TOPIC, create_topic
+from shared.rules.acquire import Device, Granted, Renewed
+from shared.store.acquire import AcquireRequest, Acquires
+from shared.store.expire import Expiries
+from shared.store.heartbeat import HeartbeatRequest, Heartbeats
+from shared.store.policy import Policy
+from shared.store.reconcile import Reconciliations
+from shared.store.relay import Relays
+from shared.store.release import ReleaseRequest, Releases
+from shared.store.topic import Topic
+from tests.store.conftest import WatchedFirestore
+from tests.support.tenant import Tenant
+
+RUN_WITHIN = timedelta(seconds=45)
+
+
+def billed(store: WatchedFirestore) -> Billed:
+    """What the noted calls cost. Source: Firestore's pricing page; a query costs a read even when it finds nothing."""
+    reads = sum(max(number, 1) for call, number in store.calls if call != "commit")
+    return Billed(reads=reads, writes=sum(number for call, number in store.calls if call == "commit"))
+
+
+class World:
+    """One organization, and an instance of every function that has served it before."""
+
+    def __init__(self, store: WatchedFirestore, console: firestore.Client, policy: Policy, topic: Topic) -> None:
+        self.store, self.console, self.policy = store, console, policy
+        self.tenant = Tenant.create(console, seats=2)
+        self.acquires, self.releases = Acquires(store, policy), Releases(store, policy)
+        self.heartbeats = Heartbeats(store, policy)
+        self.expiries = Expiries(store, policy, run_within=RUN_WITHIN)
+        self.reconciliations = Reconciliations(store, policy, run_within=RUN_WITHIN)
+        self.relays = Relays(store, topic, answer_within=policy.answer_within, run_within=RUN_WITHIN)
+
+    async def acquire(self, number: int = 0, *, tenant: Tenant | None = None) -> str:
+        tenant = tenant or self.tenant
+        device = Device(hardware_id=f"d{number}", ip_address=None, user_agent=None)
+        request = AcquireRequest(user_id=f"m{number}", license_key=tenant.license_key, device=device)
+        answered = await self.acquires.acquire(tenant.organization_id, request)
+        return answered.outcome.session.session_id if isinstance(answered.outcome, Granted | Renewed) else ""
+
+    async def heartbeat(self, session_id: str, *, is_due: bool = True) -> None:
+        if is_due:
+            aged = datetime.now(UTC) - timedelta(minutes=2)
+            self.tenant.session(session_id).update({"last_heartbeat_at": aged})
+        request = HeartbeatRequest(user_id="m0", session_id=session_id)
+        await self.heartbeats.heartbeat(self.tenant.organization_id, request)
+
+    async def release(self, session_id: str) -> None:
+        request = ReleaseRequest(user_id="m0", session_id=session_id)
+        await self.releases.release(self.tenant.organization_id, request)
+
+    async def reconcile(self) -> None:
+        await self.relays.relay_left_behind()
+        await self.reconciliations.reconcile()
+
+
+@pytest.fixture
+def world(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, project: str, pubsub_host: str
+) -> Callable[[], World]:
+    create_topic(pubsub_host, project=project)
+
+    def make() -> World:
+        # Inside the test's event loop, to which the topic's connection belongs.
+        topic = Topic(project=project, topic=TOPIC, emulator_host=pubsub_host, publish_within=timedelta(seconds=8))
+        return World(store, console, policy, topic)
+
+    return make
+
+
+async def _granted(world: World) -> None:
+    await world.acquire(0)
+    world.store.forget()
+    assert await world.acquire(1)
+
+
+async def _refused(world: World) -> None:
+    for number in range(2):
+        await world.acquire(number)
+    world.store.forget()
+    assert not await world.acquire(2)
+
+
+async def _renewed(world: World) -> None:
+    await world.acquire(0)
+    world.store.forget()
+    assert await world.acquire(0)
+
+
+async def _kept(world: World) -> None:
+    session_id = await world.acquire(0)
+    await world.heartbeat(session_id)
+    world.tenant.session(session_id).update({"last_heartbeat_at": datetime.now(UTC) - timedelta(minutes=2)})
+    world.store.forget()
+    await world.heartbeat(session_id, is_due=False)
+
+
+async def _kept_too_early(world: World) -> None:
+    session_id = await world.acquire(0)
+    await world.heartbeat(session_id)
+    world.store.forget()
+    await world.heartbeat(session_id, is_due=False)
+
+
+async def _released(world: World) -> None:
+    session_id = await world.acquire(0)
+    world.store.forget()
+    await world.release(session_id)
+
+
+async def _relayed(world: World) -> None:
+    await world.acquire(0)
+    (event,) = world.tenant.event_documents()
+    world.store.forget()
+    await world.relays.relay(event.reference.path)
+
+
+async def _nothing_lapsed(world: World) -> None:
+    await world.expiries.expire()
+
+
+async def _nothing_open(world: World) -> None:
+    await world.reconcile()
+
+
+STORIES: dict[str, Callable[[World], Awaitable[None]]] = {
+    "acquire, granted": _granted,
+    "acquire, refused": _refused,
+    "acquire, renewed": _renewed,
+    "heartbeat": _kept,
+    "heartbeat, too early": _kept_too_early,
+    "release": _released,
+    "relay of an audit event": _relayed,
+    "expire_sessions, nothing lapsed": _nothing_lapsed,
+    "reconcile, nothing open": _nothing_open,
+}
+
+
+def test_every_operation_of_the_table_is_counted() -> None:
+    assert STORIES.keys() == OPERATIONS.keys()
+
+
+@pytest.mark.parametrize("operation", STORIES)
+async def test_an_operation_reads_and_writes_what_the_table_says(world: Callable[[], World], operation: str) -> None:
+    made = world()
+
+    await STORIES[operation](made)
+
+    assert billed(made.store) == OPERATIONS[operation]
+
+
+async def test_a_run_of_reconcile_reads_what_the_table_says_of_sessions_and_organizations(
+    world: Callable[[], World],
+) -> None:
+    made = world()
+    grants = 5
+    tenants = [Tenant.create(made.console, seats=9, members=grants) for _ in range(3)]
+    for tenant in tenants:
+        for number in range(grants):
+            await made.acquire(number, tenant=tenant)
+        for event in tenant.event_documents():
+            event.reference.update({"published_at": datetime.now(UTC)})
+    made.store.forget()
+
+    await made.reconcile()
+
+    reads = reconcile_reads(sessions=len(tenants) * grants, organizations=len(tenants))
+    assert billed(made.store) == Billed(reads=reads, writes=0)
