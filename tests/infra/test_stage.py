@@ -4,6 +4,8 @@ import compileall
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -227,6 +229,15 @@ def test_the_manifest_names_the_archive_of_every_function_and_no_others_are_left
     assert json.loads((into / MANIFEST).read_text()) == manifest
     assert sorted(manifest) == function_names()
     assert sorted(path.name for path in into.glob("*.zip")) == sorted(manifest.values())
+
+
+def test_staging_needs_nothing_but_python_itself(tmp_path: Path) -> None:
+    # The step of a deployment that stages has nothing installed.
+    code = "import sys; from pathlib import Path; from infra.stage import stage_all; stage_all(Path(sys.argv[1]))"
+
+    subprocess.run([sys.executable, "-S", "-c", code, str(tmp_path)], cwd=ROOT, check=True)
+
+    assert sorted(json.loads((tmp_path / MANIFEST).read_text())) == function_names()
 
 
 def test_shared_holds_python_only_because_nothing_else_is_staged() -> None:
