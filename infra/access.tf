@@ -54,7 +54,7 @@ resource "google_project_iam_member" "database" {
   role    = "roles/datastore.user"
   member  = "serviceAccount:${local.account_emails[each.key]}"
 
-  # The role is a project's; this makes it one database's.
+  # The role is a project's; this makes it one database's. Source: Firestore's page on managing databases.
   condition {
     title      = "seats-only"
     expression = "resource.name == \"projects/${var.project_id}/databases/${google_firestore_database.seats.name}\""

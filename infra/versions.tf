@@ -3,6 +3,7 @@ terraform {
   required_version = ">= 1.9"
 
   required_providers {
+    # What is known of it offline is the schema of 8.7 (infra/offline/google-schema.json).
     google = {
       source  = "hashicorp/google"
       version = ">= 7.0, < 9.0"

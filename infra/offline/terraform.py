@@ -18,7 +18,7 @@ from infra.stage import ROOT, stage_all
 CONFIGURATION = ROOT / "infra"
 """Where the .tf files are."""
 
-_ADDRESS = "registry.terraform.io/hashicorp/google"
+_ADDRESS = "hashicorp/google"
 _READ = (".tf", ".tfvars", ".tftest.hcl", ".json", ".rules", ".proto")
 _USED = re.compile(r'^(resource|data) "(google_\w+)"', re.MULTILINE)
 

@@ -28,7 +28,6 @@ class Plan:
     """Everything that would be made."""
 
     resources: tuple[Resource, ...]
-    outputs: frozenset[str]
 
     @classmethod
     def of(cls, planned: Mapping[str, Any]) -> Self:
@@ -43,15 +42,14 @@ class Plan:
             for change in planned["resource_changes"]
             if change["mode"] == "managed"
         )
-        return cls(resources=resources, outputs=frozenset(planned["output_changes"]))
+        return cls(resources=resources)
 
     def of_kind(self, kind: str, name: str | None = None) -> dict[str, Mapping[str, Any]]:
-        """The resources of a kind (and of a name) by their keys."""
-        found = {each.key or each.name: each.values for each in self.resources if each.kind == kind and name is None}
-        named = {
-            each.key or each.name: each.values for each in self.resources if (each.kind, each.name) == (kind, name)
-        }
-        return {**found, **named}
+        """The resources of a kind, or of a kind and a name, by their keys; without a key by their names."""
+        found = [each for each in self.resources if each.kind == kind and name in {None, each.name}]
+        by_key = {each.key or each.name: each.values for each in found}
+        assert len(by_key) == len(found), f"say which {kind}: some share a key"
+        return by_key
 
     def one(self, kind: str, name: str | None = None) -> Mapping[str, Any]:
         """The only resource of its kind (and name)."""

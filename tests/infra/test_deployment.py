@@ -1,6 +1,7 @@
 """What is deployed fits what the code, the lists and the documents say."""
 
 import json
+import os
 from collections.abc import Mapping
 
 import pytest
@@ -47,6 +48,8 @@ def test_a_function_starts_with_the_settings_that_it_is_given(
     plans: Mapping[str, Plan], environment: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = plans[environment].of_kind(FUNCTION)[name]["service_config"][0]["environment_variables"]
+    for variable in [each for each in os.environ if each.startswith("SEATLEASE_") or each.endswith("_EMULATOR_HOST")]:
+        monkeypatch.delenv(variable)
     for variable, value in {**given, "K_SERVICE": name}.items():
         monkeypatch.setenv(variable, value)
     settings.cache_clear()

@@ -4,6 +4,8 @@ import compileall
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,9 @@ WITH_STORE: Mapping[str, tuple[dict[str, Any], int]] = {
     "expire_sessions": ({"json": {}}, 200),
     "heartbeat": ({"json": {"session_id": "a" * 26}}, 404),
     "reconcile": ({"json": {}}, 200),
-    "relay_audit": ({"is_event": True}, 200),
+    "relay_audit": ({"event": "audit_events/gone"}, 200),
     "release": ({"json": {"session_id": "a" * 26}}, 404),
+    "review_admin_edit": ({"event": "licenses/license-1"}, 200),
     "usage": ({"method": "GET"}, 200),
 }
 """What a function answers to this with a store beside it, where a plain request is enough to make it use everything."""
@@ -118,12 +121,14 @@ def test_a_staged_function_serves_without_the_rest_of_the_project_and_of_its_req
 def filled(request: dict[str, Any], url: str, tenant: Tenant) -> dict[str, Any]:
     """The request of one of the tenant's members to the function at this address, or of the platform."""
     project = tenant.console.project
-    event = CloudEvent(project=project, path=f"organizations/{tenant.organization_id}/audit_events/gone")
     token = unsigned_token(project=project, organization_id=tenant.organization_id, user_id="m0")
     asked = {"method": "POST", "url": url, "headers": {"Authorization": f"Bearer {token}"}, **request}
     if "json" in asked:
         asked["json"] = {field: value.format(key=tenant.license_key) for field, value in asked["json"].items()}
-    return {**asked, "headers": event.headers, "content": event.body} if asked.pop("is_event", False) else asked
+    if "event" in asked:
+        event = CloudEvent(project=project, path=f"organizations/{tenant.organization_id}/{asked.pop('event')}")
+        return {**asked, "headers": event.headers, "content": event.body}
+    return asked
 
 
 @each_function
@@ -227,6 +232,15 @@ def test_the_manifest_names_the_archive_of_every_function_and_no_others_are_left
     assert json.loads((into / MANIFEST).read_text()) == manifest
     assert sorted(manifest) == function_names()
     assert sorted(path.name for path in into.glob("*.zip")) == sorted(manifest.values())
+
+
+def test_staging_needs_nothing_but_python_itself(tmp_path: Path) -> None:
+    # The step of a deployment that stages has nothing installed.
+    code = "import sys; from pathlib import Path; from infra.stage import stage_all; stage_all(Path(sys.argv[1]))"
+
+    subprocess.run([sys.executable, "-S", "-c", code, str(tmp_path)], cwd=ROOT, check=True)
+
+    assert sorted(json.loads((tmp_path / MANIFEST).read_text())) == function_names()
 
 
 def test_shared_holds_python_only_because_nothing_else_is_staged() -> None:

@@ -118,6 +118,40 @@ SLIPS = {
 }
 
 
+APIS: Mapping[str, set[str]] = {
+    "google_artifact_registry_repository": {"artifactregistry"},
+    "google_artifact_registry_repository_iam_member": {"artifactregistry"},
+    "google_bigquery_dataset": {"bigquery"},
+    "google_bigquery_table": {"bigquery"},
+    "google_bigquery_table_iam_member": {"bigquery"},
+    "google_cloud_run_v2_service_iam_member": {"run"},
+    "google_cloud_scheduler_job": {"cloudscheduler"},
+    "google_cloudfunctions2_function": {"artifactregistry", "cloudbuild", "cloudfunctions", "run"},
+    "google_eventarc_trigger": {"eventarc"},
+    "google_firebaserules_release": {"firebaserules"},
+    "google_firebaserules_ruleset": {"firebaserules"},
+    "google_firestore_database": {"firestore"},
+    "google_firestore_field": {"firestore"},
+    "google_firestore_index": {"firestore"},
+    "google_logging_metric": {"logging"},
+    "google_monitoring_alert_policy": {"monitoring"},
+    "google_monitoring_dashboard": {"monitoring"},
+    "google_monitoring_notification_channel": {"monitoring"},
+    "google_project_iam_member": {"cloudresourcemanager"},
+    "google_project_service": set(),
+    "google_pubsub_schema": {"pubsub"},
+    "google_pubsub_subscription": {"pubsub"},
+    "google_pubsub_subscription_iam_member": {"pubsub"},
+    "google_pubsub_topic": {"pubsub"},
+    "google_pubsub_topic_iam_member": {"pubsub"},
+    "google_secret_manager_secret": {"secretmanager"},
+    "google_service_account": {"iam"},
+    "google_storage_bucket": {"storage"},
+    "google_storage_bucket_object": {"storage"},
+}
+"""What has to be switched on in a project before a resource of each kind can be made. A new kind needs its line."""
+
+
 def changed(configured: Path, into: Path, slip: Slip) -> Path:
     """Copy the configuration with the slip in it."""
     folder = copy_of(configured, into)
@@ -228,24 +262,54 @@ def test_the_schema_at_hand_is_of_the_resources_in_use_and_of_a_version_that_is_
     assert '">= 7.0, < 9.0"' in (CONFIGURATION / "versions.tf").read_text()
 
 
+def before_the_apis(terraform: Terraform, folder: Path) -> set[str]:
+    """The resources that do not wait, by way of others or not, until the APIs of the project are switched on."""
+    # Drawing the graph wants the backend, which is not to be reached here.
+    versions = folder / "versions.tf"
+    versions.write_text(versions.read_text().replace('backend "gcs" {}', ""))
+    drawn = terraform.run("graph", folder=folder).stdout
+    ahead: dict[str, set[str]] = {}
+    for resource, other in re.findall(r'"(\w+\.\w+)" -> "(\w+\.\w+)"', drawn):
+        ahead.setdefault(resource, set()).add(other)
+
+    def waits(resource: str) -> bool:
+        return resource == "google_project_service.api" or any(map(waits, ahead.get(resource, ())))
+
+    resources = set(re.findall(r'"(google_\w+\.\w+)"', drawn))
+    assert len(resources) > 30
+    return {resource for resource in resources if not waits(resource)}
+
+
 def test_every_resource_waits_for_the_apis_of_an_empty_project(
     terraform: Terraform, configured: Path, tmp_path: Path
 ) -> None:
-    # Drawing the graph wants a backend, which is not to be reached here.
-    backend = Slip(file="versions.tf", written='backend "gcs" {}', instead="", told="")
-    drawn = terraform.run("graph", folder=changed(configured, tmp_path, backend))
-    waits_for: dict[str, set[str]] = {}
-    for resource, other in re.findall(r'"(\w+\.\w+)" -> "(\w+\.\w+)"', drawn.stdout):
-        waits_for.setdefault(resource, set()).add(other)
+    assert before_the_apis(terraform, copy_of(configured, tmp_path)) == set()
 
-    def is_after_the_apis(resource: str) -> bool:
-        return any(
-            other == "google_project_service.api" or is_after_the_apis(other) for other in waits_for.get(resource, ())
-        )
 
-    resources = set(re.findall(r'"(google_\w+\.\w+)"', drawn.stdout)) - {"google_project_service.api"}
-    assert len(resources) > 30
-    assert [resource for resource in sorted(resources) if not is_after_the_apis(resource)] == []
+def test_a_resource_that_does_not_wait_for_the_apis_is_found(
+    terraform: Terraform, configured: Path, tmp_path: Path
+) -> None:
+    hasty = Slip(
+        file="secrets.tf",
+        written="  depends_on = [google_project_service.api]\n",
+        instead="",
+        told="nothing: it is valid",
+    )
+
+    found = before_the_apis(terraform, changed(configured, tmp_path, hasty))
+
+    assert found == {"google_secret_manager_secret.lease_signing_key"}
+
+
+def test_the_api_of_every_resource_is_switched_on(plan: Plan) -> None:
+    needed = {api for kind in used_resources()[0] for api in APIS[kind]}
+
+    switched_on = {
+        each["service"].removesuffix(".googleapis.com") for each in plan.of_kind("google_project_service").values()
+    }
+
+    # Hosting is deployed beside Terraform, and tokens are verified and claims set by functions.
+    assert switched_on == needed | {"firebase", "firebasehosting", "identitytoolkit"}
 
 
 def test_every_resource_is_of_the_project_and_region_that_the_variables_name(plan: Plan) -> None:
