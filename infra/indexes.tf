@@ -7,8 +7,9 @@
 #   without indexes    nothing looks for it alone, and an index would cost. Either its values only grow, so that every
 #                      write goes to the same end of the index, which Firestore serves 500 times a second
 #                      (lease_expires_at and last_heartbeat_at with every heartbeat, purge_at, published_at, updated_at);
-#                      or it is a map, of which every entry would be indexed (details, by_license); or a number that
-#                      nobody looks for (grants, seal). Nobody can sort by these in the console either.
+#                      or it is a map or a list, of which every entry would be indexed (details, by_license, and what
+#                      reviews remember); or a number that nobody looks for (grants, seal). Nobody can sort by these in
+#                      the console either.
 # audit_events.at and grant_number only grow as well, but a query needs each: up to 500 events a second and organization.
 # The collections lie below their organizations, so these are limits of one organization, but for the indexes over all.
 
