@@ -46,7 +46,7 @@ RECONCILE_READS_OF_A_SESSION = 3
 """It, as the query finds it and as it is read again with its user's document."""
 
 RECONCILE_READS_OF_AN_ORGANIZATION = 11
-"""It, its license, its counters twice, a count of its sessions, and five of its latest grants' events."""
+"""It, its license, its counters twice, counts of its sessions and of its license's, and five grants' events."""
 
 RECONCILE_EMPTY_QUERIES = 2
 """Queries that cost one read when they find nothing, and nothing on top of what they find."""
@@ -351,7 +351,7 @@ def _operations() -> Iterator[str]:
         million = READS.of(billed.reads * 1_000_000) + WRITES.of(billed.writes * 1_000_000)
         yield f"| {name} | {billed.reads} | {billed.writes} | {million:,.2f} |"
     yield f"| reconcile, for each open session | {RECONCILE_READS_OF_A_SESSION} | 0 | |"
-    yield f"| reconcile, for each organization with one, and one license in use | {RECONCILE_READS_OF_AN_ORGANIZATION} | 0 | |"
+    yield f"| reconcile, for each organization with one license in use | {RECONCILE_READS_OF_AN_ORGANIZATION} | 0 | |"
 
 
 def _prices() -> Iterator[str]:
