@@ -36,8 +36,11 @@ DOCUMENTS = {
     "another's session": "/sessions/of-max",
     "the totals": "/usage/seats",
     "an audit event": "/audit_events/event",
+    "what was last seen of a document": "/reviews/record",
     "a document of no known kind": "/notes/note",
 }
+COLLECTIONS = ["users", "licenses", "sessions", "usage", "audit_events", "reviews", "notes"]
+IN_COLLECTION = {path.split("/")[1]: path.split("/")[2] for path in DOCUMENTS.values() if path and "{" not in path}
 MEMBERS_READ = {"the own user", "the own session", "the totals"}
 READABLE: Mapping[str, set[str]] = {
     "olivia": set(DOCUMENTS),
@@ -95,7 +98,7 @@ def database(firestore_host: str) -> Iterator[Database]:
                 organization.collection("users").document(name).set(dict(fields))
             for name in (*PEOPLE, "not-in-users"):
                 organization.collection("sessions").document(f"of-{name}").set({"user_id": name, "ended_at": None})
-            for path in ("licenses/cad", "usage/seats", "audit_events/event", "notes/note"):
+            for path in ("licenses/cad", "usage/seats", "audit_events/event", "reviews/record", "notes/note"):
                 collection, document_id = path.split("/")
                 organization.collection(collection).document(document_id).set({"some": "thing"})
         console.document("others/thing").set({"some": "thing"})
@@ -165,7 +168,37 @@ def test_a_list_holds_what_the_role_allows_or_is_refused(
     assert found == status
 
 
-@pytest.mark.parametrize("collection", ["organizations", "users", "licenses", "sessions", "usage", "audit_events"])
+@pytest.mark.parametrize("collection", COLLECTIONS)
+@pytest.mark.parametrize("caller", [None, *READABLE])
+def test_only_owners_and_admins_list_whole_collections(database: Database, caller: str | None, collection: str) -> None:
+    path = f"organizations/{ORGANIZATION}"
+
+    status = database.query(path, collection, database.headers(caller))
+
+    assert status == (200 if caller in {"olivia", "adam"} else 403)
+
+
+@pytest.mark.parametrize("collection", COLLECTIONS)
+@pytest.mark.parametrize("caller", [None, *READABLE])
+def test_a_stranger_lists_and_writes_nothing(database: Database, caller: str | None, collection: str) -> None:
+    path, name = f"organizations/{ORGANIZATION}", {**IN_COLLECTION, "users": caller, "sessions": f"of-{caller}"}
+    headers = database.headers(caller, ELSEWHERE)
+    body = {"fields": {"user_id": {"stringValue": caller or ""}}}
+    collection_url = f"{database.url}/{path}/{collection}"
+    url = f"{collection_url}/{name[collection]}"
+
+    listed = database.query(path, collection, headers)
+    listed_own = database.query(path, collection, headers, user_id=caller or "")
+    written = [
+        database.http.patch(url, headers=headers, json=body).status_code,
+        database.http.post(collection_url, headers=headers, json=body).status_code,
+        database.http.delete(url, headers=headers).status_code,
+    ]
+
+    assert [listed, listed_own, *written] == [403] * 5
+
+
+@pytest.mark.parametrize("collection", ["organizations", *COLLECTIONS])
 @pytest.mark.parametrize("caller", ["olivia", "mia"])
 def test_nobody_looks_across_organizations(database: Database, caller: str, collection: str) -> None:
     headers = database.headers(caller)
