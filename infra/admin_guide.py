@@ -17,8 +17,7 @@ from shared.rules.review import Problem, license_problems, organization_problems
 from shared.rules.seat_use import SeatUse
 from shared.rules.user import Role, User
 from shared.store.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
-from shared.store.paths import OrganizationPaths
-from shared.store.review_record import CREATED_AT, PROBLEMS, UPDATED_AT
+from shared.store.review_record import BOOKKEEPING, CREATED_AT, PROBLEMS, UPDATED_AT
 from shared.store.wording import expectations, misfits
 
 PAGE = ROOT / "infra/docs/admin-guide.md"
@@ -52,9 +51,6 @@ _LEFT_OUT: Mapping[str, str] = {
 }
 """What fills fields that have no default of their own."""
 
-_WRITTEN_BY_US = (CREATED_AT, UPDATED_AT, PROBLEMS)
-_PATHS = OrganizationPaths("harbor-studio")
-
 
 class NotOneProblemError(Exception):
     """An example does not come to exactly one problem. The message names it."""
@@ -82,27 +78,27 @@ def examples() -> Iterator[Example]:
     key = {"license_key": "7K3QF-9XW2M-QZP4T-H0RGA-5VNBE"}
     yield _example(
         "license",
-        misfits(LicenseDocument, {**key, "max_concurrent_seats": "20"}, written_by_us=_WRITTEN_BY_US),
+        misfits(LicenseDocument, {**key, "max_concurrent_seats": "20"}, written_by_us=BOOKKEEPING),
         "Edit the field: choose the type that is expected, and put the value in again.",
     )
     yield _example(
         "license",
-        misfits(LicenseDocument, {**key, "expires_at": "31 January 2027"}, written_by_us=_WRITTEN_BY_US),
+        misfits(LicenseDocument, {**key, "expires_at": "31 January 2027"}, written_by_us=BOOKKEEPING),
         "As above: type timestamp, and pick day and time.",
     )
     yield _example(
         "organization",
-        misfits(OrganizationDocument, {"is_active": "yes"}, written_by_us=_WRITTEN_BY_US),
+        misfits(OrganizationDocument, {"is_active": "yes"}, written_by_us=BOOKKEEPING),
         "As above: type boolean.",
     )
     yield _example(
         "user",
-        misfits(UserDocument, {"role": "Manager"}, written_by_us=_WRITTEN_BY_US),
+        misfits(UserDocument, {"role": "Manager"}, written_by_us=BOOKKEEPING),
         "Write one of the words that are expected, in small letters.",
     )
     yield _example(
         "any",
-        misfits(LicenseDocument, {**key, "seats": 20}, written_by_us=_WRITTEN_BY_US),
+        misfits(LicenseDocument, {**key, "seats": 20}, written_by_us=BOOKKEEPING),
         "If you meant the field that is expected, add that one with this value, and delete this one. If it is a note "
         "of yours, leave it.",
     )

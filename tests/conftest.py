@@ -14,6 +14,15 @@ from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
 
 
+def _running(process: Process) -> Iterator[Process]:
+    """Wait for what was started, lend it, and stop it."""
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
+
+
 @pytest.fixture(scope="session")
 def events_port() -> int:
     """Where the Firestore emulator posts the document events that a test has asked for."""
@@ -25,11 +34,7 @@ def firestore_emulator(tmp_path_factory: pytest.TempPathFactory, events_port: in
     """Google's Firestore emulator, one for all tests."""
     logs: Path = tmp_path_factory.mktemp("firestore")
     process = start_firestore(port=free_port(), log_folder=logs, events_to=f"127.0.0.1:{events_port}")
-    try:
-        process.wait_until_ready()
-        yield process
-    finally:
-        process.stop()
+    yield from _running(process)
 
 
 @pytest.fixture(scope="session")
@@ -42,11 +47,7 @@ def firestore_host(firestore_emulator: Process) -> str:
 def pubsub_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """Google's Pub/Sub emulator, one for all tests."""
     process = start_pubsub(port=free_port(), log_folder=tmp_path_factory.mktemp("pubsub"))
-    try:
-        process.wait_until_ready()
-        yield process
-    finally:
-        process.stop()
+    yield from _running(process)
 
 
 @pytest.fixture(scope="session")
@@ -64,11 +65,7 @@ def auth_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]
             pytest.skip("npm is missing, so there is no Firebase Auth emulator")
         pytest.fail("the Firebase Auth emulator is not installed: make auth-emulator")
     process = start_auth(program, port=free_port(), work=tmp_path_factory.mktemp("auth"), project="demo-seatlease")
-    try:
-        process.wait_until_ready()
-        yield process
-    finally:
-        process.stop()
+    yield from _running(process)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,10 @@ class AuditType(StrEnum):
     LICENSE_EDITED = "license.edited"
 
 
+ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})
+"""What tells of the end of a tenure."""
+
+
 class EditKind(StrEnum):
     """What an admin did to a document."""
 

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.rules.audit import AuditType, Tenure
-
-ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})
-"""What tells of the end of a tenure."""
+from shared.rules.audit import ENDS, AuditType, Tenure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

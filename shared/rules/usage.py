@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.rules.audit import AuditType
+from shared.rules.audit import ENDS, AuditType
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import CallerRefusal, LicenseNotFound, Unusable, refuse_member
@@ -14,8 +14,6 @@ from shared.rules.user import Role, User
 
 ACTIVITY_FOR = timedelta(hours=24)
 """How far back the peak and the denials go."""
-
-_ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})
 
 
 class Sight(StrEnum):
@@ -95,7 +93,7 @@ def activity(license_id: str, events: Sequence[Happened], *, open_now: int) -> A
     for event in own:
         if event.type is AuditType.ACQUIRED:
             in_use -= 1
-        elif event.type in _ENDS:
+        elif event.type in ENDS:
             in_use += 1
         peak = max(peak, in_use)
     denials = [event for event in own if event.type is AuditType.DENIED]

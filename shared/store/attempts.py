@@ -31,9 +31,20 @@ async def read_patiently(read: Callable[[], Awaitable[_Result]]) -> _Result:
     Raises:
         StoreUnavailable: no answer, however often it was asked.
     """
+    message = "Firestore did not answer, however often it was asked; what was done until then is done"
+    return await in_time(read, StoreUnavailable, within=READ_WITHIN, otherwise=message)
+
+
+async def in_time(
+    attempt: Callable[[], Awaitable[_Result]], *kinds: type[Exception], within: timedelta, otherwise: str
+) -> _Result:
+    """Repeat an attempt as ``patiently`` does, and say ``otherwise`` when it did not succeed in time.
+
+    Raises:
+        StoreUnavailable: the time is up.
+    """
     try:
-        result: _Result = await patiently(StoreUnavailable, within=READ_WITHIN)(read)()
+        result: _Result = await patiently(*kinds, within=within)(attempt)()
     except RetryError as error:
-        message = "Firestore did not answer, however often it was asked; what was done until then is done"
-        raise StoreUnavailable(message) from error
+        raise StoreUnavailable(otherwise) from error
     return result

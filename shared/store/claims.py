@@ -9,8 +9,6 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
-from google.api_core.exceptions import RetryError
-
 from shared.rules.audit import AuditType
 from shared.rules.claims import user_problems
 from shared.rules.refusal import Unusable
@@ -19,16 +17,16 @@ from shared.rules.user import Role
 from shared.store import queries
 from shared.store.account_claims import AccountClaims, Settled
 from shared.store.accounts import Accounts
-from shared.store.attempts import patiently
+from shared.store.attempts import in_time
 from shared.store.documents import user_from
-from shared.store.errors import StoreUnavailable
+from shared.store.encoding import document_write
 from shared.store.firestore import Document, Firestore
 from shared.store.forms import UserDocument
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.review_record import (
+    BOOKKEEPING,
     CREATED_AT,
-    PROBLEMS,
     Seen,
     Subject,
     Verdict,
@@ -41,7 +39,6 @@ from shared.store.rights import Rights
 from shared.store.values import Plain
 from shared.store.walk import next_page
 from shared.store.wording import misfits
-from shared.store.writes import Create, Update
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +46,6 @@ MAX_SESSIONS = 200
 """Sessions of one user ended in one commit at most."""
 
 _DEFAULTS: Mapping[str, Plain] = {"role": Role.MEMBER.value, "is_active": True}
-_WRITTEN_BY_US = (CREATED_AT, "updated_at", PROBLEMS)
 
 
 class UserClaims:
@@ -77,11 +73,8 @@ class UserClaims:
             logger.error("not a user", extra={"document": path})
             return
         attempt = partial(self._sync, located.paths, located.document_id)
-        try:
-            await patiently(within=self._policy.answer_within)(attempt)()
-        except RetryError as error:
-            message = "a user's claims could not be settled in time; asking again is safe"
-            raise StoreUnavailable(message) from error
+        message = "a user's claims could not be settled in time; asking again is safe"
+        await in_time(attempt, within=self._policy.answer_within, otherwise=message)
 
     async def _sync(self, paths: OrganizationPaths, user_id: str) -> None:
         looked_at = await self._look(paths, user_id)
@@ -125,16 +118,11 @@ class UserClaims:
 
     async def _make_findable(self, looked_at: Seen) -> bool:
         """See to it that whoever looks for the documents of this user finds this one, before claims are decided on."""
-        record, user_id = looked_at.record, looked_at.subject.document_id
-        path = looked_at.subject.record_path
-        if record is None:
-            await self._firestore.commit([Create(path=path, fields={"user_id": user_id})])
-        elif record.fields.get("user_id") != user_id:
-            named = Update(path=path, fields={"user_id": user_id}, unchanged_since=record.update_time)
+        subject = looked_at.subject
+        named = document_write(subject.record_path, looked_at.record, {"user_id": subject.document_id})
+        if named is not None:
             await self._firestore.commit([named])
-        else:
-            return False
-        return True
+        return named is not None
 
     async def _end_sessions(self, paths: OrganizationPaths, user_id: str, document: Document | None) -> None:
         """End the sessions of who may hold seats no more. A document that cannot be used ends none."""
@@ -158,7 +146,7 @@ class UserClaims:
             await self._firestore.commit(writes)
 
     async def _problems(self, paths: OrganizationPaths, document: Document, settled: Settled) -> list[Problem]:
-        problems = misfits(UserDocument, document.fields, written_by_us=_WRITTEN_BY_US)
+        problems = misfits(UserDocument, document.fields, written_by_us=BOOKKEEPING)
         other_id = None
         email = document.fields.get("email")
         if settled.account is None and isinstance(email, str):

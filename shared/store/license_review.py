@@ -11,13 +11,13 @@ from shared.rules.seat_use import SeatUse
 from shared.store import queries
 from shared.store.documents import license_from, organization_from, seat_use_from
 from shared.store.encoding import document_write
-from shared.store.firestore import Document, Firestore, Instant
+from shared.store.firestore import Document, Firestore, Instant, Snapshot
 from shared.store.forms import MAX_KEY_LENGTH, LicenseDocument
 from shared.store.paths import OrganizationPaths, can_be_document_id
 from shared.store.policy import Policy
 from shared.store.review_record import (
+    BOOKKEEPING,
     CREATED_AT,
-    PROBLEMS,
     UPDATED_AT,
     Seen,
     Subject,
@@ -41,7 +41,7 @@ _LICENSE_DEFAULTS: Mapping[str, Plain] = {
     for name in ("name", "max_concurrent_seats", "expires_at", "is_active")
 }
 _SHARING = "sharing"
-_WRITTEN_BY_US = (CREATED_AT, UPDATED_AT, PROBLEMS, "created_by")
+_WRITTEN_BY_US = (*BOOKKEEPING, "created_by")
 
 
 class LicenseReviews:
@@ -59,9 +59,7 @@ class LicenseReviews:
             Conflict: something changed meanwhile.
             StoreUnavailable: no answer.
         """
-        subject = _license(paths, license_id)
-        snapshot = await self._firestore.read([subject.path, subject.record_path, paths.organization, paths.seats])
-        looked_at = seen(subject, snapshot.documents)
+        looked_at, snapshot = await self._look(paths, license_id)
         if looked_at.is_settled:
             return
         document = looked_at.document
@@ -69,7 +67,9 @@ class LicenseReviews:
         told = _told_of(looked_at)
         if not told >= set(sharing):
             # Noted before they are told, so that whatever is edited next, they are told again.
-            noted = document_write(subject.record_path, looked_at.record, {_SHARING: sorted({*told, *sharing})})
+            noted = document_write(
+                looked_at.subject.record_path, looked_at.record, {_SHARING: sorted({*told, *sharing})}
+            )
             await self._firestore.commit([noted] if noted is not None else [])
             await self.review(paths, license_id, new_key)
             return
@@ -98,9 +98,7 @@ class LicenseReviews:
 
     async def _refresh(self, paths: OrganizationPaths, license_id: str) -> None:
         """Say anew what is wrong with a license, because something beside it has changed."""
-        subject = _license(paths, license_id)
-        snapshot = await self._firestore.read([subject.path, subject.record_path, paths.organization, paths.seats])
-        looked_at = seen(subject, snapshot.documents)
+        looked_at, snapshot = await self._look(paths, license_id)
         document = looked_at.document
         if document is None:
             return
@@ -109,6 +107,12 @@ class LicenseReviews:
         writes = problem_writes(looked_at, problems, sharing=sorted({*_told_of(looked_at), *sharing}))
         if writes:
             await self._firestore.commit(writes)
+
+    async def _look(self, paths: OrganizationPaths, license_id: str) -> tuple[Seen, Snapshot]:
+        """Read a license with its record, and what it is looked at beside."""
+        subject = _license(paths, license_id)
+        snapshot = await self._firestore.read([subject.path, subject.record_path, paths.organization, paths.seats])
+        return seen(subject, snapshot.documents), snapshot
 
     async def _sharing(
         self, paths: OrganizationPaths, license_id: str, document: Document | None, *, at: Instant

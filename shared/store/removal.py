@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from shared.rules.audit import AuditType, Tenure, removed
+from shared.rules.audit import ENDS, AuditType, Tenure, removed
 from shared.rules.refusal import Unusable
-from shared.rules.removal import ENDS, Told, tenure_without_end
+from shared.rules.removal import Told, tenure_without_end
 from shared.rules.session import Session
 from shared.store import queries
 from shared.store.documents import session_from

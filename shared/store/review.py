@@ -8,14 +8,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from google.api_core.exceptions import RetryError
-
 from shared.rules.audit import AuditType
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, organization_problems
-from shared.store.attempts import patiently
+from shared.store.attempts import in_time
 from shared.store.documents import organization_from
-from shared.store.errors import StoreUnavailable
 from shared.store.firestore import Firestore
 from shared.store.forms import OrganizationDocument
 from shared.store.license_keys import new_license_key
@@ -24,8 +21,8 @@ from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.removal import Removals
 from shared.store.review_record import (
+    BOOKKEEPING,
     CREATED_AT,
-    PROBLEMS,
     UPDATED_AT,
     Seen,
     Subject,
@@ -43,7 +40,6 @@ _ORGANIZATION_DEFAULTS: Mapping[str, Plain] = {
     name: OrganizationDocument.model_fields[name].default
     for name in ("name", "slug", "subscription_tier", "max_concurrent_seats", "is_active")
 }
-_WRITTEN_BY_US = (CREATED_AT, UPDATED_AT, PROBLEMS)
 
 
 class Reviews:
@@ -77,11 +73,8 @@ class Reviews:
             logger.error("not a document that is reviewed", extra={"document": path})
 
     async def _patiently(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await patiently(within=self._policy.answer_within)(attempt)()
-        except RetryError as error:
-            message = "a document could not be reviewed in time; asking again is safe"
-            raise StoreUnavailable(message) from error
+        message = "a document could not be reviewed in time; asking again is safe"
+        await in_time(attempt, within=self._policy.answer_within, otherwise=message)
 
     async def _review_organization(self, paths: OrganizationPaths) -> None:
         subject = _organization(paths)
@@ -96,7 +89,7 @@ class Reviews:
         problems: list[Problem] = []
         fills = defaults(_ORGANIZATION_DEFAULTS, looked_at, dated=(CREATED_AT, UPDATED_AT))
         if document is not None:
-            problems += misfits(OrganizationDocument, document.fields, written_by_us=_WRITTEN_BY_US)
+            problems += misfits(OrganizationDocument, document.fields, written_by_us=BOOKKEEPING)
             organization = organization_from(document)
             if isinstance(organization, Organization):
                 problems += organization_problems(organization, use=counted(snapshot.documents[paths.seats]))

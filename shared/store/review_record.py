@@ -22,6 +22,9 @@ from shared.store.values import Opaque, Plain, decode_time
 from shared.store.writes import Delete, Write
 
 PROBLEMS, CREATED_AT, UPDATED_AT = "problems", "created_at", "updated_at"
+BOOKKEEPING = (CREATED_AT, UPDATED_AT, PROBLEMS)
+"""Fields that the functions write into documents that admins edit; none of them is a slip of another."""
+
 OURS = frozenset({PROBLEMS, UPDATED_AT})
 """Fields that are written for the admin: a change of them is nobody's edit."""
 
@@ -77,10 +80,10 @@ class Seen:
         names = sorted(fields.keys() - OURS, key=lambda name: (name not in known, name))[:_MAX_FIELDS]
         return {name: _as_json(fields[name]) for name in names}
 
-    @property
-    def was(self) -> Mapping[str, Any]:
-        """What was last seen, as plain values; times are maps with a text."""
-        return {name: json.loads(value) for name, value in (self.before or {}).items()}
+    def was(self, name: str) -> object:
+        """What was last seen in a field, as a plain value; a time is a map with a text."""
+        text = (self.before or {}).get(name)
+        return None if text is None else json.loads(text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,8 +166,7 @@ def defaults(form_defaults: Mapping[str, Plain], looked_at: Seen, *, dated: Coll
     written_at = decode_time(document.update_time)
     filled: dict[str, Plain] = dict(form_defaults)
     for name in dated:
-        remembered = looked_at.was.get(name)
-        filled[name] = _as_time(remembered) or written_at
+        filled[name] = _as_time(looked_at.was(name)) or written_at
     return {name: value for name, value in filled.items() if name not in document.fields}
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.rules.audit import AuditType, Tenure, removed
-from shared.rules.removal import ENDS, Told, tenure_without_end
+from shared.rules.audit import ENDS, AuditType, Tenure, removed
+from shared.rules.removal import Told, tenure_without_end
 from shared.rules.session import session_id_of
 from tests.rules.make import NOW
 
