@@ -1,0 +1,144 @@
+"""Firebase: asking its two endpoints for tokens, and what their refusals mean.
+
+Source: Firebase Auth REST API. With ``FIREBASE_AUTH_EMULATOR_HOST`` (``HOST:PORT``) set, the emulator is asked, as
+Firebase's own libraries do.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpx
+
+from seatlease.errors import RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
+
+ANSWER_WITHIN_SECONDS = 10.0
+
+_EMULATOR = "FIREBASE_AUTH_EMULATOR_HOST"
+_MAX_ANSWER_BYTES = 1_000_000
+_NOT_FIREBASE = "The sign-in service cannot be reached: something else answered in its place. Try again later."
+
+_SIGN_IN_AGAIN = {
+    "INVALID_REFRESH_TOKEN": "Please sign in again.",
+    "MISSING_REFRESH_TOKEN": "Please sign in.",
+    "PROJECT_NUMBER_MISMATCH": "This sign-in belongs to another service. Please sign in again.",
+    "TENANT_ID_MISMATCH": "This sign-in belongs to another service. Please sign in again.",
+    "TOKEN_EXPIRED": "Your sign-in is no longer valid. Please sign in again.",
+    "USER_NOT_FOUND": "This account no longer exists. Please sign in with another one.",
+    "USER_DISABLED": "This account is disabled. Please ask your administrator.",
+    # One text for all of these: which of the two was wrong is nobody's business.
+    "EMAIL_NOT_FOUND": "The e-mail address or the password is wrong.",
+    "INVALID_EMAIL": "The e-mail address or the password is wrong.",
+    "INVALID_LOGIN_CREDENTIALS": "The e-mail address or the password is wrong.",
+    "INVALID_PASSWORD": "The e-mail address or the password is wrong.",
+    "MISSING_EMAIL": "Please enter your e-mail address.",
+    "MISSING_PASSWORD": "Please enter your password.",
+    "TOO_MANY_ATTEMPTS_TRY_LATER": "There were too many attempts to sign in. Please wait some minutes and try again.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One of Firebase's endpoints: on the emulator the host is the first part of the path."""
+
+    host: str
+    path: str
+
+    @property
+    def url(self) -> str:
+        """Where it is now.
+
+        Raises:
+            RequestRefused: the environment names an emulator in a way that is no ``HOST:PORT``.
+        """
+        emulator = os.environ.get(_EMULATOR)
+        if not emulator:
+            return f"https://{self.host}{self.path}"
+        if "/" in emulator or "@" in emulator:
+            message = f"{_EMULATOR} has to be HOST:PORT."
+            raise RequestRefused(message)
+        return f"http://{emulator}/{self.host}{self.path}"
+
+
+SECURE_TOKEN = Endpoint(host="securetoken.googleapis.com", path="/v1/token")
+SIGN_IN = Endpoint(host="identitytoolkit.googleapis.com", path="/v1/accounts:signInWithPassword")
+
+
+async def ask(
+    endpoint: Endpoint, *, api_key: str, form: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Ask, with a form or a JSON body, and give what it answered. The secrets are in the body, never in the URL.
+
+    Raises:
+        SignInRequired: the user has to do something.
+        RequestRefused: the API key or the request is at fault.
+        ServiceUnreachable: no answer in time, or none of Firebase's.
+    """
+    url = endpoint.url
+    try:
+        with anyio.fail_after(ANSWER_WITHIN_SECONDS):
+            status, content = await _post(url, api_key=api_key, form=form, body=body)
+    except TimeoutError:
+        failure = "it did not answer in time"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        failure = type(error).__name__
+    else:
+        return _answer(status, content)
+    # Outside of the handlers: their errors hold the request, and with it the secrets.
+    message = f"The sign-in service cannot be reached ({failure}). Try again later."
+    raise ServiceUnreachable(message) from None
+
+
+async def _post(
+    url: str, *, api_key: str, form: Mapping[str, str] | None, body: Mapping[str, Any] | None
+) -> tuple[int, bytes]:
+    # A client for each: making one takes some 30 ms, and an exchange happens once an hour.
+    async with (
+        httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, follow_redirects=False) as client,
+        client.stream("POST", url, params={"key": api_key}, data=form, json=body) as response,
+    ):
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > _MAX_ANSWER_BYTES:
+                raise ServiceUnreachable(_NOT_FIREBASE)
+        return response.status_code, bytes(content)
+
+
+def _answer(status: int, content: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict):
+        if status == httpx.codes.OK:
+            return answer
+        if isinstance(answer.get("error"), dict):
+            raise _refusal(status, answer["error"])
+    # Not chained: a parser's error holds the text, and an answer may hold tokens.
+    raise ServiceUnreachable(_NOT_FIREBASE)
+
+
+def _refusal(status: int, error: dict[str, Any]) -> SeatleaseError:
+    """Tell what a refusal means. Its own text is not passed on: some of Google's repeat what they were sent."""
+    told = str(error.get("message"))
+    code = _code(told) or _code(str(error.get("status")))
+    if code in _SIGN_IN_AGAIN:
+        return SignInRequired(_SIGN_IN_AGAIN[code], code=code)
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
+        message = "The sign-in service is not available at the moment. Try again later."
+        return ServiceUnreachable(message, code=code)
+    if "API key" in told or "API_KEY_" in str(error.get("details")):
+        message = "Firebase does not accept this program's API key."
+        return RequestRefused(message, code="API_KEY_INVALID")
+    return RequestRefused(f"Firebase refused the sign-in ({code or status}).", code=code)
+
+
+def _code(told: str) -> str | None:
+    """Find the code: the whole text, or what stands before a colon and an explanation."""
+    found = re.match(r"([A-Z]+(?:_[A-Z]+)*)(?= *:|$)", told)
+    return found[1] if found else None

@@ -1,0 +1,159 @@
+"""Lease token: the service's signed word for a lease, proven without asking it.
+
+Every answer that grants a lease carries one: a JWT (RFC 7519) signed with Ed25519 (RFC 8037). With the service's
+public keys in the program, nobody but the service can grant a seat, and a program that starts offline can go on with
+the lease it had, until the grace after it ends.
+
+This is the one place where the machine's own clock counts, since offline there is no other. A clock that was set back
+is noticed where it shows (``ClockSetBack``); one that was set back by less than the time the program did not run is
+not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+from typing import Any
+
+import jwt
+from jwt.types import Options
+
+from seatlease.errors import ClockSetBack, LeaseNotProven
+from seatlease.keys import Keys
+
+__all__ = ["CLOCK_LEEWAY", "Keys", "ProvenLease", "verify"]
+
+CLOCK_LEEWAY = timedelta(minutes=5)
+"""How far a machine's clock may be behind the service's."""
+
+_TYPE = "seatlease-lease+jwt"
+_ISSUERS = "seatlease/"
+_NOT_OF_THE_SERVICE = "The lease is not one that the license service has signed."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenLease:
+    """A lease that the service has granted, as of ``granted_at``. What became of it since, only the service knows.
+
+    Times are aware, in UTC, by the service's clock, in whole seconds.
+
+    ::
+
+        |  is_live: holds its seat  |  in_grace: seat free, may work on offline  |  over
+    granted_at               lease_expires_at                              grace_ends_at
+    """
+
+    issuer: str
+    user_id: str
+    organization_id: str
+    license_id: str
+    session_id: str
+    hardware_sha256: str
+    granted_at: datetime
+    lease_expires_at: datetime
+    grace_ends_at: datetime
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether the lease holds its seat at this time, unless it was ended before."""
+        return now < self.lease_expires_at
+
+    def in_grace(self, now: datetime) -> bool:
+        """Whether the lease has run out at this time, and a program that cannot reach the service may work on."""
+        return self.lease_expires_at <= now < self.grace_ends_at
+
+
+def verify(  # noqa: PLR0913 what a lease may have to be for, each by its name
+    lease_token: str,
+    keys: Keys,
+    *,
+    hardware_id: str | None = None,
+    license_id: str | None = None,
+    organization_id: str | None = None,
+    issuer: str | None = None,
+    now: datetime | None = None,
+    not_before: datetime | None = None,
+) -> ProvenLease:
+    """Prove a lease: signed by the service, for these (``None``: for any), and its grace has not ended.
+
+    Without ``hardware_id`` a token that was copied from another device is proven too. ``now`` is the machine's clock
+    unless given; ``not_before`` is the latest time that the program has seen on it, for a clock that was set back.
+
+    Raises:
+        LeaseNotProven: the service has not signed it, or for something else, or it is over.
+        ClockSetBack: ``now`` is before the lease was granted, or before ``not_before``.
+    """
+    lease = _read(_signed_claims(lease_token, keys))
+    device = None if hardware_id is None else sha256(hardware_id.encode("utf-8", "surrogatepass")).hexdigest()
+    _must_be_for(lease.license_id, license_id, "license")
+    _must_be_for(lease.organization_id, organization_id, "organization")
+    _must_be_for(lease.issuer, issuer, "license service")
+    _must_be_for(lease.hardware_sha256, device, "device")
+
+    at = datetime.now(timezone.utc) if now is None else now
+    latest_known = lease.granted_at if not_before is None else max(lease.granted_at, not_before)
+    if at < latest_known - CLOCK_LEEWAY:
+        message = "This machine's clock is behind. Please set it right, or connect to the network."
+        raise ClockSetBack(message)
+    if at >= lease.grace_ends_at:
+        message = "The lease is over. Please connect to the network."
+        raise LeaseNotProven(message)
+    return lease
+
+
+def _signed_claims(lease_token: str, keys: Keys) -> dict[str, Any]:
+    options: Options = {
+        # Times are compared by verify, at the time that it is given. An audience is refused: leases have none.
+        "verify_exp": False,
+        "verify_iat": False,
+        "verify_nbf": False,
+        "verify_aud": True,
+    }
+    try:
+        header = jwt.get_unverified_header(lease_token)
+        key = keys.named(header.get("kid"))
+        if header.get("typ") == _TYPE and key is not None:
+            return jwt.decode(lease_token, key, algorithms=["EdDSA"], options=options)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        # Not chained: the parser's error may hold the token.
+        pass
+    raise LeaseNotProven(_NOT_OF_THE_SERVICE)
+
+
+def _read(claims: Mapping[str, Any]) -> ProvenLease:
+    lease = ProvenLease(
+        issuer=_text(claims.get("iss")),
+        user_id=_text(claims.get("sub")),
+        organization_id=_text(claims.get("organization_id")),
+        license_id=_text(claims.get("license_id")),
+        session_id=_text(claims.get("session_id")),
+        hardware_sha256=_text(claims.get("hardware_sha256")),
+        granted_at=_time(claims.get("iat")),
+        lease_expires_at=_time(claims.get("lease_expires_at")),
+        grace_ends_at=_time(claims.get("grace_ends_at")),
+    )
+    is_in_order = lease.granted_at <= lease.lease_expires_at <= lease.grace_ends_at == _time(claims.get("exp"))
+    if not is_in_order or not lease.issuer.startswith(_ISSUERS):
+        raise LeaseNotProven(_NOT_OF_THE_SERVICE)
+    return lease
+
+
+def _text(told: object) -> str:
+    if isinstance(told, str) and told:
+        return told
+    raise LeaseNotProven(_NOT_OF_THE_SERVICE)
+
+
+def _time(told: object) -> datetime:
+    # A yes is an int to Python, and no time.
+    if isinstance(told, int) and not isinstance(told, bool):
+        try:
+            return datetime.fromtimestamp(told, timezone.utc)
+        except (ValueError, OverflowError, OSError):
+            pass  # a year that there is none of
+    raise LeaseNotProven(_NOT_OF_THE_SERVICE)
+
+
+def _must_be_for(told: str, wanted: str | None, what: str) -> None:
+    if wanted is not None and told != wanted:
+        message = f"The lease is for another {what}."
+        raise LeaseNotProven(message)

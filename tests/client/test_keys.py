@@ -1,0 +1,81 @@
+"""Pinned keys: which sets are taken, and which are a fault in the program or an outage."""
+
+import json
+from typing import Any
+
+import pytest
+
+from seatlease.errors import ServiceUnreachable
+from seatlease.keys import Keys
+from seatlease.lease_token import verify
+from tests.client.answering import Answer, answering, told
+from tests.client.signing import NOW, SigningKey
+
+_OLD, _NEW = SigningKey(), SigningKey()
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+def test_each_of_the_services_keys_proves_its_tokens(as_text: bool) -> None:  # noqa: FBT001 a table's column
+    jwks: dict[str, Any] = {"keys": [_OLD.jwk, _NEW.jwk]}
+    keys = Keys.pinned(json.dumps(jwks) if as_text else jwks)
+
+    assert verify(_OLD.sign(), keys, now=NOW) == verify(_NEW.sign(), keys, now=NOW)
+    assert keys.jwks == jwks
+
+
+@pytest.mark.parametrize(
+    ("jwks", "match"),
+    [
+        ("", "Expecting value"),
+        ("[]", "JSON object"),
+        ("{}", "list"),
+        ({"keys": []}, "list"),
+        ({"keys": "secret"}, "list"),
+        ({"keys": ["secret"]}, "JSON object"),
+        ({"keys": [{**_OLD.jwk, "d": "secret"}]}, "private key"),
+        ({"keys": [{**_OLD.jwk, "kid": ""}]}, "kid"),
+        ({"keys": [{**_OLD.jwk, "alg": "HS256", "kty": "oct", "k": "secret"}]}, "kty OKP"),
+        ({"keys": [{**_OLD.jwk, "alg": "HS256"}]}, "alg EdDSA"),
+        ({"keys": [{**_OLD.jwk, "crv": "Ed448"}]}, "Ed25519"),
+        ({"keys": [{**_OLD.jwk, "x": "AAAA"}]}, "is none"),
+        ({"keys": [{**_OLD.jwk, "x": 7}]}, "is none"),
+        ({"keys": [_OLD.jwk, _OLD.jwk]}, "same kid"),
+        ({"keys": [_OLD.jwk, {}]}, "kid"),
+    ],
+)
+def test_a_set_with_anything_else_in_it_is_refused_at_once(jwks: Any, match: str) -> None:  # noqa: ANN401 as named
+    with pytest.raises(ValueError, match=match) as raised:
+        Keys.pinned(jwks)
+
+    assert "secret" not in str(raised.value)
+
+
+def test_keys_are_fetched_once_to_be_pinned() -> None:
+    jwks = {"keys": [_NEW.jwk]}
+    with answering(told(jwks)) as server:
+        fetched = Keys.fetch(f"http://{server.host}/api/")
+
+    assert server.heard == [("/api/v1/keys", "")]
+    assert verify(_NEW.sign(), Keys.pinned(fetched.jwks), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("answer", "match"),
+    [
+        (Answer(status=503, content=b"<html>"), "503"),
+        (Answer(status=302, content=b""), "302"),
+        (Answer(content=b"<html>Pay for the Wi-Fi</html>"), "something else"),
+        (Answer(content=b"[" * 100_000), "something else"),
+        (told({"keys": []}), "something else"),
+        (told({"keys": [{**_NEW.jwk, "d": "secret"}]}), "something else"),
+    ],
+)
+def test_an_answer_without_keys_is_an_outage(answer: Answer, match: str) -> None:
+    with answering(answer) as server, pytest.raises(ServiceUnreachable, match=match):
+        Keys.fetch(f"http://{server.host}")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no-scheme", "http://[", ""])
+def test_nobody_there_is_an_outage(url: str) -> None:
+    with pytest.raises(ServiceUnreachable, match="cannot be had"):
+        Keys.fetch(url)
