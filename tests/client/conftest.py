@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from google.cloud import firestore
-from seatlease.testing import FakeService
 
 from infra.local.audit_topic import create_topic
 from infra.local.processes import Process, free_port
 from infra.local.serving import function_environment, start_function
 from infra.triggers import OnRequest, triggers
+from seatlease.testing import FakeService
 from tests.client.houses import FakeHouse, House, RealHouse
 from tests.functions.conftest import gateway_to
 from tests.support.tcp_proxy import TcpProxy
@@ -82,8 +83,8 @@ def proxy(client_gateway: Process) -> Iterator[TcpProxy]:
 def build_real(console: firestore.Client, project: str, proxy: TcpProxy) -> BuildHouse:
     """Make an organization of the test's own, with one license."""
 
-    def build(**organization: object) -> RealHouse:
-        tenant = Tenant.create(console, **organization)  # type: ignore[arg-type] the fields are the documents' own
+    def build(**organization: Any) -> RealHouse:  # noqa: ANN401 the documents' own
+        tenant = Tenant.create(console, **organization)
         return RealHouse(tenant=tenant, project=project, proxy=proxy)
 
     return build

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-import seatlease
 from google.cloud import firestore
-from seatlease.testing import FakeService
 
+import seatlease
 from infra.local.tokens import unsigned_token
+from seatlease.testing import FakeService
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.tenant import Tenant
 

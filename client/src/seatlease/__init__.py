@@ -6,6 +6,8 @@
         ...
 """
 
+from seatlease.credentials import Credentials, RefreshToken
+from seatlease.device import hardware_id
 from seatlease.errors import (
     ClockSetBack,
     LeaseNotProven,
@@ -20,6 +22,38 @@ from seatlease.errors import (
     WaitCancelled,
 )
 from seatlease.events import Change, Waiting
+from seatlease.keys import Keys
 from seatlease.lease import Lease, Seats, State
+from seatlease.lease_file import LeaseFile
+from seatlease.lease_token import ProvenLease, verify
 from seatlease.seat import AsyncSeat, Seat
-from seatlease.version import VERSION as __version__
+from seatlease.version import __version__
+
+__all__ = [
+    "AsyncSeat",
+    "Change",
+    "ClockSetBack",
+    "Credentials",
+    "Keys",
+    "Lease",
+    "LeaseFile",
+    "LeaseNotProven",
+    "NoSeatFree",
+    "NotEntitled",
+    "ProvenLease",
+    "RefreshToken",
+    "RequestRefused",
+    "Seat",
+    "SeatleaseError",
+    "Seats",
+    "ServiceUnreachable",
+    "SessionLost",
+    "SessionRevoked",
+    "SignInRequired",
+    "State",
+    "WaitCancelled",
+    "Waiting",
+    "__version__",
+    "hardware_id",
+    "verify",
+]

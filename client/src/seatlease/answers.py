@@ -27,7 +27,7 @@ _SENTENCES = {
     "TOKEN_EXPIRED": "Your sign-in has expired. Please sign in again.",
     "NO_ORGANIZATION": "You do not belong to an organization with licenses. Ask its administrator to add you.",
     "ORGANIZATION_INACTIVE": "Your organization is deactivated. Please talk to its administrator.",
-    "USER_INACTIVE": "You are not, or no longer, an active member of the organization. Please talk to its administrator.",
+    "USER_INACTIVE": "You are not an active member of the organization. Please talk to its administrator.",
     "ROLE_NOT_ALLOWED": "Your role in the organization does not allow this. Please talk to its administrator.",
     "LICENSE_INACTIVE": "The license is deactivated. Please talk to your administrator.",
     "LICENSE_EXPIRED": "The license has expired. Please talk to your administrator.",
@@ -105,7 +105,9 @@ def error_of(response: httpx.Response) -> SeatleaseError:
     return kind(message, code=code, request_id=request_id, details=details)
 
 
-def _no_seat_free(response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]) -> SeatleaseError:
+def _no_seat_free(
+    response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]
+) -> SeatleaseError:
     try:
         in_use, max_seats = int(details["in_use"]), int(details["max"])
         earliest = details["earliest_expiry_at"]

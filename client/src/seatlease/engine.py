@@ -21,8 +21,8 @@ _T = TypeVar("_T")
 class DaemonThreads(ThreadPoolExecutor):
     """Runs blocking calls, such as the lookup of a name, on threads that never delay the exit of their program.
 
-    The standard library's executor joins its threads at exit, and a lookup can hang for half a minute. Two threads stand
-    ready from the start: Python 3.12 starts none any more once its exit has begun, and that is when a seat is given back.
+    The standard library's executor joins its threads at exit, and a lookup can hang for half a minute. Two threads
+    stand ready from the start: once its exit has begun Python 3.12 starts none any more, and then a seat is given back.
     """
 
     def __init__(self, *, ready: int = 2) -> None:
@@ -101,7 +101,7 @@ _engines: list[Engine] = []
 
 
 def engine() -> Engine:
-    """Give this process's engine; start it at the first call, also in a forked child, which has no thread but its own."""
+    """Give this process's engine. The first call starts it, also in a forked child, where no thread goes on."""
     with _starting:
         if not _engines or _engines[-1].pid != os.getpid():
             _engines.append(Engine())

@@ -202,5 +202,5 @@ def _lease(standing: Standing) -> Lease:
 
 
 async def _sleep_until(reading: float) -> None:
-    while (left := reading - elapsed()) > 0:
+    while (left := reading - elapsed()) > 0:  # noqa: ASYNC110 it waits for a time, and nobody could set an event then
         await asyncio.sleep(min(left, LOOK_AGAIN_SECONDS))

@@ -26,7 +26,8 @@ def interval_seconds(lease: Lease) -> float:
 
 def next_heartbeat_at(lease: Lease) -> float:
     """Say when the next heartbeat is due after one that was answered: up to a tenth early, so that clients spread."""
-    return lease.asked_at + interval_seconds(lease) * random.uniform(1 - _JITTER, 1)  # noqa: S311 spreading load, no secret
+    share = random.uniform(1 - _JITTER, 1)  # noqa: S311 spreading load, no secret
+    return lease.asked_at + interval_seconds(lease) * share
 
 
 def next_try_at(lease: Lease, *, missed: int, now: float, retry_after: timedelta | None) -> float:
@@ -43,7 +44,7 @@ def next_try_at(lease: Lease, *, missed: int, now: float, retry_after: timedelta
 
 
 def wait_seconds(retry_after: timedelta) -> float:
-    """Say how long to wait for a seat before asking again: never sooner than asked to, and spread over a quarter more."""
+    """Say how long to wait for a seat before asking again: never sooner than asked to, and up to a quarter more."""
     return retry_after.total_seconds() * random.uniform(1, 1.25)  # noqa: S311 as above
 
 

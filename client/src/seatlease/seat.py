@@ -8,13 +8,14 @@ from concurrent import futures
 from concurrent.futures import Future
 from datetime import timedelta
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import httpx
 
 from seatlease import exits
 from seatlease.access import Access, Wanted
 from seatlease.clock import elapsed
-from seatlease.credentials import Credentials, Given, as_credentials
+from seatlease.credentials import CredentialsLike, as_credentials
 from seatlease.device import hardware_id as this_device
 from seatlease.engine import engine
 from seatlease.errors import SeatleaseError, WaitCancelled
@@ -24,6 +25,9 @@ from seatlease.lease import Lease, State
 from seatlease.lease_token import Keys
 from seatlease.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.standing import Standing
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11 on
 
 CLOSE_WITHIN_SECONDS = 5.0
 """Giving a seat back takes this long at most, and as long again while another process is just doing the same."""
@@ -42,7 +46,7 @@ class _Seat:
         url: str,
         license_key: str,
         *,
-        credentials: "Credentials | Given",
+        credentials: CredentialsLike,
         wait: timedelta | None = None,
         on_change: Callable[[Change], object] | None = None,
         on_wait: Callable[[Waiting], object] | None = None,
@@ -220,7 +224,7 @@ class Seat(_Seat):
         if released is not None:
             futures.wait([released], timeout=2 * CLOSE_WITHIN_SECONDS)
 
-    def __enter__(self) -> "Seat":
+    def __enter__(self) -> "Self":
         """Take a seat."""
         self.acquire()
         return self
@@ -281,7 +285,7 @@ class AsyncSeat(_Seat):
             if loop is not None:
                 loop.call_soon_threadsafe(call)
 
-    async def __aenter__(self) -> "AsyncSeat":
+    async def __aenter__(self) -> "Self":
         """Take a seat."""
         await self.acquire()
         return self

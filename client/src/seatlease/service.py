@@ -1,17 +1,23 @@
 """Service: the requests, each with an ID token and a deadline of its own."""
 
+from datetime import datetime
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx
+import jwt
 
 from seatlease.answers import NOT_THE_SERVICE, error_of, lease_of
 from seatlease.clock import elapsed
-from seatlease.credentials import Credentials, user_of
+from seatlease.credentials import Credentials
 from seatlease.errors import LeaseNotProven, ServiceUnreachable
 from seatlease.lease import Lease
 from seatlease.lease_token import Keys, verify
-from seatlease.version import VERSION
+from seatlease.version import __version__
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11 on
 
 REQUEST_WITHIN_SECONDS = 10.0
 """The service answers within 8 s or says that it cannot; the rest is the way there and back."""
@@ -40,7 +46,7 @@ class Service:
         self._keys = keys
         # Heartbeats are minutes apart: a connection kept for the next one would be a dead one.
         limits = httpx.Limits(max_keepalive_connections=2, keepalive_expiry=1)
-        headers = {"User-Agent": f"seatlease-python/{VERSION}", "Accept": "application/json"}
+        headers = {"User-Agent": f"seatlease-python/{__version__}", "Accept": "application/json"}
         self._http = httpx.AsyncClient(
             transport=transport, limits=limits, headers=headers, timeout=REQUEST_WITHIN_SECONDS, follow_redirects=False
         )
@@ -68,7 +74,7 @@ class Service:
         kept = lease_of(response, asked_at=asked_at, before=lease)
         if kept.session_id != lease.session_id:
             raise ServiceUnreachable(NOT_THE_SERVICE)
-        self._prove(kept, hardware_id=hardware_id)
+        self._prove(kept, hardware_id=hardware_id, before=lease)
         return kept
 
     async def release(self, session_id: str, *, within_seconds: float) -> None:
@@ -83,13 +89,18 @@ class Service:
 
     async def user(self) -> str:
         """Give an ID token's user, unverified: to tell users of one device apart, and for nothing else."""
-        return user_of(await self._credentials.id_token())
+        token = await self._credentials.id_token()
+        try:
+            claims = jwt.decode(token, options={"verify_signature": False})
+        except jwt.PyJWTError:
+            return ""  # no token of Firebase's: the service will say so
+        return str(claims.get("sub", ""))
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
-    async def __aenter__(self) -> "Service":
+    async def __aenter__(self) -> "Self":
         """Use it for a while."""
         return self
 
@@ -136,7 +147,7 @@ class Service:
         headers = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _ENCODED]
         return httpx.Response(response.status_code, headers=headers, content=bytes(content))
 
-    def _prove(self, lease: Lease, *, hardware_id: str) -> None:
+    def _prove(self, lease: Lease, *, hardware_id: str, before: Lease | None = None) -> None:
         if self._keys is None:
             return
         if lease.lease_token is None:
@@ -149,9 +160,20 @@ class Service:
             license_id=lease.license_id,
             now=lease.server_time,
         )
-        if proven.session_id != lease.session_id:
-            message = "The license service's answer carries the proof of another session."
+        # An old answer that is played back is proven too, but it does not go on from the one before.
+        is_newer = before is None or lease.server_time > before.server_time
+        told = (
+            lease.session_id,
+            *map(_whole_seconds, (lease.server_time, lease.lease_expires_at, lease.grace_ends_at)),
+        )
+        signed = (proven.session_id, proven.granted_at, proven.lease_expires_at, proven.grace_ends_at)
+        if told != signed or not is_newer:
+            message = "The license service's answer is not the one that its proof is for."
             raise LeaseNotProven(message)
+
+
+def _whole_seconds(time: datetime) -> datetime:
+    return time.replace(microsecond=0)
 
 
 _ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})

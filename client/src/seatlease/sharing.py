@@ -22,7 +22,7 @@ GATE_WITHIN_SECONDS = 5.0
 
 
 def seat_name(*, url: str, license_key: str, hardware_id: str, user: str) -> str:
-    """Name what is shared: the same for all processes that the service gives the same session, and private."""
+    """Name what is shared: one name for all processes to which the service gives the same session; it tells nothing."""
     identity = "\0".join((url.rstrip("/"), license_key, hardware_id, user))
     return sha256(identity.encode()).hexdigest()[:32]
 
@@ -39,7 +39,7 @@ class Sharing:
         self._mine: FileLock | None = None
 
     def join(self) -> None:
-        """Count from now on, before the seat is acquired: who leaves at the same time must see it, or be done before."""
+        """Count from now on, before the seat is acquired: whoever leaves meanwhile sees it, or has done so before."""
         if self._mine is not None:
             return
         try:

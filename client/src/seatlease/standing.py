@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from seatlease.errors import SeatleaseError, SessionLost, SessionRevoked
 from seatlease.lease import Lease, State
@@ -77,5 +78,5 @@ _LOST = {
 }
 
 
-def _told_by(trouble: SeatleaseError) -> dict[str, object]:
+def _told_by(trouble: SeatleaseError) -> dict[str, Any]:
     return {"code": trouble.code, "request_id": trouble.request_id, "details": trouble.details}

@@ -42,13 +42,10 @@ def own_handler(*_: object) -> NoReturn:
 
 def obey(seat: seatlease.Seat, order: str) -> None:
     match order:
-        case "state":
-            tell(did=order, state=seat.state.value)
         case "heartbeat":
             tell(did=order, state=seat.heartbeat().value)
         case "begin heartbeat":
             seat._begin_heartbeat()  # noqa: SLF001 to end while it is under way
-            tell(did=order)
         case "exit":
             sys.exit(0)
         case "raise":
@@ -56,23 +53,23 @@ def obey(seat: seatlease.Seat, order: str) -> None:
             raise RuntimeError(message)
         case "fork and use it":
             if os.fork() == 0:
-                tell(did=order, state=seat.heartbeat().value)
-                # What the parent still reads of its standard input is not the child's to read.
-                with contextlib.suppress(KeyboardInterrupt):
-                    time.sleep(float(os.environ.get("CHILD_SECONDS", "0")))
-                tell(did="child ends", state=seat.state.value)
-                sys.exit(0)
+                use_in_child(seat, order)
         case "fork and leave it alone":
             if os.fork() == 0:
                 sys.exit(0)
             os.wait()
-            tell(did=order, state=seat.state.value)
+            tell(did=order)
         case "work in processes":
             with multiprocessing.get_context("fork").Pool(2) as workers:
                 states = workers.map(check_in_worker, range(4))
             tell(did=order, states=states)
-        case _:
-            tell(did="nothing", order=order)
+
+
+def use_in_child(seat: seatlease.Seat, order: str) -> NoReturn:
+    tell(did=order, state=seat.heartbeat().value)
+    time.sleep(float(os.environ["CHILD_SECONDS"]))
+    tell(did="child ends", state=seat.state.value)
+    sys.exit(0)
 
 
 def check_in_worker(_: int) -> str:

@@ -14,6 +14,7 @@ class Session:
 
     session_id: str
     user: str
+    hardware_id: str
     decided_at: datetime
     lease_expires_at: datetime
     end_reason: str | None = None
@@ -76,7 +77,7 @@ class Ledger:
             live = self._live()
             if len(live) >= self.seats:
                 return self._full(live)
-            return self._open(session_id, user), False
+            return self._open(session_id, user, hardware_id), False
 
     def heartbeat(self, *, user: str, session_id: str) -> Session | Refusal:
         """Keep a seat."""
@@ -110,7 +111,7 @@ class Ledger:
         with self._one_at_a_time:
             for _ in range(seats):
                 other = f"other-{next(self._others)}"
-                self._open(_session_id(self.license_key, other, other), other)
+                self._open(_session_id(self.license_key, other, other), other, other)
 
     def vacate(self) -> None:
         """Have the others give them back."""
@@ -129,9 +130,15 @@ class Ledger:
         """Move the clock."""
         self._offset += by
 
-    def _open(self, session_id: str, user: str) -> Session:
+    def _open(self, session_id: str, user: str, hardware_id: str) -> Session:
         now = self.now
-        session = Session(session_id=session_id, user=user, decided_at=now, lease_expires_at=now + self.lease)
+        session = Session(
+            session_id=session_id,
+            user=user,
+            hardware_id=hardware_id,
+            decided_at=now,
+            lease_expires_at=now + self.lease,
+        )
         self._sessions[session_id] = session
         return session
 

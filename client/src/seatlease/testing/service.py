@@ -7,13 +7,15 @@ from typing import Any
 
 import httpx
 
+from seatlease.keys import Keys
 from seatlease.seat import AsyncSeat, Seat
 from seatlease.testing.ledger import Ledger, Refusal
+from seatlease.testing.signing import Signer, fake_id_token
 from seatlease.testing.transport import FakeTransport
 
 
 class FakeService:
-    """A service with one license, in memory."""
+    """A service with one license, in memory. ``keys`` prove its lease tokens; ``transport`` carries requests to it."""
 
     url = "http://seatlease.invalid"
 
@@ -28,7 +30,9 @@ class FakeService:
         """Have a license with so many seats. Leases are whole seconds, three at least, as the service's are."""
         self.license_key = license_key
         self._ledger = Ledger(license_key=license_key, seats=seats, lease=lease, grace=grace)
-        self.transport: httpx.AsyncBaseTransport = FakeTransport(self._ledger)
+        signer = Signer()
+        self.keys = Keys.pinned(signer.jwks)
+        self.transport: httpx.AsyncBaseTransport = FakeTransport(self._ledger, signer)
 
     def seat(self, *, user: str = "user-1", hardware_id: str = "device-1", **options: Any) -> Seat:  # noqa: ANN401 Seat's own
         """Make a seat that talks to this service; ``options`` are those of ``Seat``."""
@@ -94,7 +98,7 @@ class FakeService:
         return {
             "url": self.url,
             "license_key": self.license_key,
-            "credentials": f"fake-token-of-{user}",
+            "credentials": fake_id_token(user),
             "hardware_id": hardware_id,
             "transport": self.transport,
         }

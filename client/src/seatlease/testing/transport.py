@@ -8,14 +8,18 @@ from uuid import uuid4
 import httpx
 
 from seatlease.testing.ledger import Ledger, Refusal, Session, rfc3339
+from seatlease.testing.signing import Signer, user_of
+
+_LICENSE_ID = "fake-license"
 
 
 class FakeTransport(httpx.AsyncBaseTransport):
     """Carries requests to a ledger in memory instead of over a network."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Answer from this ledger."""
+    def __init__(self, ledger: Ledger, signer: Signer) -> None:
+        """Answer from this ledger, and sign what it grants."""
         self._ledger = ledger
+        self._signer = signer
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request.
@@ -32,18 +36,16 @@ class FakeTransport(httpx.AsyncBaseTransport):
         return response
 
     def _answer(self, function: str, request: httpx.Request, body: dict[str, str]) -> httpx.Response:
-        user = request.headers.get("authorization", "").removeprefix("Bearer fake-token-of-")
+        user = user_of(request.headers["authorization"])
         ledger = self._ledger
         match function:
             case "acquire":
-                outcome = ledger.acquire(
-                    user=user, license_key=body["license_key"], hardware_id=body["hardware_id"]
-                )
+                outcome = ledger.acquire(user=user, license_key=body["license_key"], hardware_id=body["hardware_id"])
                 if isinstance(outcome, Refusal):
                     return self._refused(outcome)
                 session, is_renewed = outcome
                 seats = {"in_use": ledger.in_use, "max": ledger.seats}
-                granted = {**self._kept(session), "license_id": "fake-license", "seats": seats, "renewed": is_renewed}
+                granted = {**self._kept(session), "license_id": _LICENSE_ID, "seats": seats, "renewed": is_renewed}
                 return httpx.Response(200 if is_renewed else 201, json=granted)
             case "heartbeat":
                 kept = ledger.heartbeat(user=user, session_id=body["session_id"])
@@ -56,10 +58,20 @@ class FakeTransport(httpx.AsyncBaseTransport):
 
     def _kept(self, session: Session) -> dict[str, Any]:
         ledger = self._ledger
+        grace_ends_at = session.lease_expires_at + ledger.grace
         return {
             "session_id": session.session_id,
             "lease_expires_at": rfc3339(session.lease_expires_at),
-            "grace_ends_at": rfc3339(session.lease_expires_at + ledger.grace),
+            "grace_ends_at": rfc3339(grace_ends_at),
+            "lease_token": self._signer.lease_token(
+                user=session.user,
+                license_id=_LICENSE_ID,
+                session_id=session.session_id,
+                hardware_id=session.hardware_id,
+                granted_at=session.decided_at,
+                lease_expires_at=session.lease_expires_at,
+                grace_ends_at=grace_ends_at,
+            ),
             "heartbeat_interval_seconds": max(1, ledger.lease // timedelta(seconds=3)),
             "server_time": rfc3339(session.decided_at),
         }
