@@ -10,6 +10,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
+from seatlease.testing.ledger import Session
+
 
 class Signer:
     """One key, made anew for each fake service."""
@@ -25,28 +27,18 @@ class Signer:
         public = json.loads(OKPAlgorithm.to_jwk(self._key.public_key()))
         return {"keys": [{**public, "kid": self._kid, "alg": "EdDSA", "use": "sig"}]}
 
-    def lease_token(
-        self,
-        *,
-        user: str,
-        license_id: str,
-        session_id: str,
-        hardware_id: str,
-        granted_at: datetime,
-        lease_expires_at: datetime,
-        grace_ends_at: datetime,
-    ) -> str:
+    def lease_token(self, session: Session, *, license_id: str, grace_ends_at: datetime) -> str:
         """Sign what was granted."""
         claims = {
             "iss": "seatlease/fake",
-            "sub": user,
-            "iat": int(granted_at.timestamp()),
+            "sub": session.user,
+            "iat": int(session.decided_at.timestamp()),
             "exp": int(grace_ends_at.timestamp()),
             "organization_id": "fake-organization",
             "license_id": license_id,
-            "session_id": session_id,
-            "hardware_sha256": sha256(hardware_id.encode()).hexdigest(),
-            "lease_expires_at": int(lease_expires_at.timestamp()),
+            "session_id": session.session_id,
+            "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
+            "lease_expires_at": int(session.lease_expires_at.timestamp()),
             "grace_ends_at": int(grace_ends_at.timestamp()),
         }
         headers = {"kid": self._kid, "typ": "seatlease-lease+jwt"}

@@ -63,15 +63,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
             "session_id": session.session_id,
             "lease_expires_at": rfc3339(session.lease_expires_at),
             "grace_ends_at": rfc3339(grace_ends_at),
-            "lease_token": self._signer.lease_token(
-                user=session.user,
-                license_id=_LICENSE_ID,
-                session_id=session.session_id,
-                hardware_id=session.hardware_id,
-                granted_at=session.decided_at,
-                lease_expires_at=session.lease_expires_at,
-                grace_ends_at=grace_ends_at,
-            ),
+            "lease_token": self._signer.lease_token(session, license_id=_LICENSE_ID, grace_ends_at=grace_ends_at),
             "heartbeat_interval_seconds": max(1, ledger.lease // timedelta(seconds=3)),
             "server_time": rfc3339(session.decided_at),
         }
