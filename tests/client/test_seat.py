@@ -10,25 +10,7 @@ import pytest
 import seatlease
 from seatlease import State
 from tests.client.houses import House
-
-
-class Told:
-    """What a program was told."""
-
-    def __init__(self) -> None:
-        self.changes: list[seatlease.Change] = []
-        self._more = threading.Condition()
-
-    def __call__(self, change: seatlease.Change) -> None:
-        with self._more:
-            self.changes.append(change)
-            self._more.notify_all()
-
-    def states(self, *, until: State) -> list[State]:
-        """Wait until this one was told, and give all of them."""
-        with self._more:
-            assert self._more.wait_for(lambda: any(c.state is until for c in self.changes), 10), self.changes
-            return [change.state for change in self.changes]
+from tests.client.told import Told
 
 
 def test_a_seat_is_held_within_its_block_and_given_back_after_it(house: House) -> None:
@@ -39,7 +21,8 @@ def test_a_seat_is_held_within_its_block_and_given_back_after_it(house: House) -
         seat.check()
 
     assert (seat.state, house.in_use) == (State.RELEASED, 0)
-    assert told.states(until=State.RELEASED) == [State.ACTIVE, State.RELEASED]
+    told.wait_for(State.RELEASED)
+    assert told.states == [State.ACTIVE, State.RELEASED]
 
 
 def test_the_lease_says_what_was_granted(house: House) -> None:
@@ -105,7 +88,8 @@ def test_a_missed_heartbeat_degrades_and_the_next_one_mends_it(house: House) -> 
         assert seat.heartbeat() is State.ACTIVE
         assert seat.error is None
 
-    assert told.states(until=State.RELEASED) == [State.ACTIVE, State.DEGRADED, State.ACTIVE, State.RELEASED]
+    told.wait_for(State.RELEASED)
+    assert told.states == [State.ACTIVE, State.DEGRADED, State.ACTIVE, State.RELEASED]
 
 
 def test_a_lost_seat_is_asked_for_again_by_itself(house: House) -> None:
@@ -116,7 +100,8 @@ def test_a_lost_seat_is_asked_for_again_by_itself(house: House) -> None:
 
         seat.heartbeat()
 
-        assert told.states(until=State.LOST)[:2] == [State.ACTIVE, State.LOST]
+        told.wait_for(State.LOST)
+        assert told.states[:2] == [State.ACTIVE, State.LOST]
         seat.heartbeat()
         assert (seat.state, house.in_use) == (State.ACTIVE, 1)
         assert seat.lease is not before
@@ -167,7 +152,8 @@ def test_a_revoked_session_stops_and_is_not_asked_for_again(house: House) -> Non
         with pytest.raises(seatlease.SessionRevoked):
             seat.check()
 
-    assert told.states(until=State.REVOKED) == [State.ACTIVE, State.REVOKED]
+    told.wait_for(State.REVOKED)
+    assert told.states == [State.ACTIVE, State.REVOKED]
     assert (seat.state, house.in_use) == (State.REVOKED, 0)
 
 

@@ -33,6 +33,10 @@ class TcpProxy:
         self._thread.join()
         self._loop.close()
 
+    def lead_to(self, target_port: int) -> None:
+        """Lead new connections elsewhere."""
+        self._target_port = target_port
+
     def cut(self) -> None:
         self._do(self._cut())
 

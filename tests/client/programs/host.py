@@ -41,16 +41,25 @@ def own_handler(*_: object) -> NoReturn:
 
 
 def obey(seat: seatlease.Seat, order: str) -> None:
+    if "fork" in order or "processes" in order:
+        multiply(seat, order)
+        return
     match order:
         case "heartbeat":
             tell(did=order, state=seat.heartbeat().value)
         case "begin heartbeat":
             seat._begin_heartbeat()  # noqa: SLF001 to end while it is under way
+        case "what time is it":
+            tell(did=order, now=time.time())
         case "exit":
             sys.exit(0)
         case "raise":
             message = "the program's own fault"
             raise RuntimeError(message)
+
+
+def multiply(seat: seatlease.Seat, order: str) -> None:
+    match order:
         case "fork and use it":
             if os.fork() == 0:
                 use_in_child(seat, order)
