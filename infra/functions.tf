@@ -33,6 +33,8 @@ locals {
     heartbeat = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 10 }
     # A client that ends does not mind a cold start.
     release = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 10 }
+    # It shows a text that it was given at start, and caches answer for it most of the time.
+    keys = { concurrency = 80, memory = "256Mi", timeout = 20, minimum = 0, maximum = 3 }
     # A page of 500 sessions and the day's 5,000 latest events are held at a time: fewer at once.
     usage = { concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 5 }
 

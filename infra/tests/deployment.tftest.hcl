@@ -26,8 +26,8 @@ run "deployment" {
   }
 
   assert {
-    condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "release", "usage"])
-    error_message = "Anybody may call the four functions for clients and no other."
+    condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "keys", "release", "usage"])
+    error_message = "Anybody may call the five functions for clients and no other."
   }
 
   assert {
