@@ -62,6 +62,8 @@ def rotate() -> None:
 def promote() -> None:
     """Read the private set from standard input and put its last key first: from then on that one signs."""
     *others, last = _read()
+    if not others:
+        _refuse("there is no second key to promote: rotate adds one")
     _tell([last, *others])
 
 
