@@ -1,0 +1,90 @@
+"""Who shares a seat on a device, and who is the last: by files that the operating system unlocks for the dead."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from seatlease.sharing import Sharing, seat_name
+
+
+def test_only_the_last_one_out_is_the_last(tmp_path: Path) -> None:
+    first, second = Sharing("seat", folder=tmp_path), Sharing("seat", folder=tmp_path)
+    first.join()
+    second.join()
+
+    with first.leaving() as is_last:
+        assert not is_last
+    with second.leaving() as is_last:
+        assert is_last
+
+    assert list((tmp_path / "seat").glob("*.lock")) == []
+
+
+def test_seats_of_other_names_have_nothing_to_do_with_it(tmp_path: Path) -> None:
+    mine, other = Sharing("mine", folder=tmp_path), Sharing("other", folder=tmp_path)
+    mine.join()
+    other.join()
+
+    with mine.leaving() as is_last:
+        assert is_last
+
+
+def test_nobody_joins_while_the_last_one_gives_the_seat_back(tmp_path: Path) -> None:
+    leaver, newcomer = Sharing("seat", folder=tmp_path), Sharing("seat", folder=tmp_path)
+    leaver.join()
+    joining = threading.Thread(target=newcomer.join)
+
+    with leaver.leaving() as is_last:
+        assert is_last
+        joining.start()
+        time.sleep(0.2)
+        assert joining.is_alive()  # what the leaver releases now is not what the newcomer will have acquired
+    joining.join(5)
+
+    with newcomer.leaving() as is_last:
+        assert is_last
+
+
+def test_files_that_nobody_holds_do_not_count_and_are_tidied_up(tmp_path: Path) -> None:
+    mine = Sharing("seat", folder=tmp_path)
+    mine.join()
+    (tmp_path / "seat" / "12345-crashed.lock").touch()
+
+    with mine.leaving() as is_last:
+        assert is_last
+
+    assert list((tmp_path / "seat").glob("*.lock")) == []
+
+
+def test_where_nothing_can_be_written_everybody_takes_themselves_for_the_only_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a file").touch()
+    alone = Sharing("seat", folder=tmp_path / "a file")
+    alone.join()
+
+    with alone.leaving() as is_last:
+        assert is_last
+
+    assert "not shared" in caplog.text
+
+
+def test_when_the_door_is_blocked_nothing_is_given_back(tmp_path: Path) -> None:
+    mine, blocking = Sharing("seat", folder=tmp_path), Sharing("seat", folder=tmp_path)
+    mine.join()
+    blocking.join()
+
+    with blocking.leaving(), mine.leaving(within_seconds=0.1) as is_last:
+        assert not is_last
+
+
+def test_a_seats_name_tells_users_devices_licenses_and_services_apart_and_nothing_else() -> None:
+    same = {"url": "https://a", "license_key": "K", "hardware_id": "h", "user": "u"}
+    name = seat_name(**same)
+
+    others = [seat_name(**{**same, field: "other"}) for field in same]
+
+    assert seat_name(**{**same, "url": "https://a/"}) == name
+    assert len({name, *others}) == 5
