@@ -13,6 +13,10 @@ locals {
   publishers = toset(["reconcile", "relay_audit"])
   # The one that changes accounts: it sets the claims of tokens.
   auth_admins = toset(["sync_user_claims"])
+  # All but the one that shows what it was given at start.
+  store_users = setsubtract(keys(local.triggers), ["keys"])
+  # The two that give leases, and sign them.
+  signers = toset(["acquire", "heartbeat"])
 }
 
 resource "google_service_account" "function" {
@@ -48,7 +52,7 @@ resource "google_service_account" "build" {
 # What functions may do
 
 resource "google_project_iam_member" "database" {
-  for_each = local.triggers
+  for_each = local.store_users
 
   project = var.project_id
   role    = "roles/datastore.user"
@@ -77,6 +81,14 @@ resource "google_project_iam_member" "auth_admin" {
   member  = "serviceAccount:${local.account_emails[each.key]}"
 }
 
+resource "google_secret_manager_secret_iam_member" "signer" {
+  for_each = local.signers
+
+  secret_id = google_secret_manager_secret.signing_keys.secret_id
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:${local.account_emails[each.key]}"
+}
+
 # Who may call them
 
 resource "google_cloud_run_v2_service_iam_member" "public" {
@@ -85,7 +97,7 @@ resource "google_cloud_run_v2_service_iam_member" "public" {
   location = var.region
   name     = google_cloudfunctions2_function.function[each.key].name
   role     = "roles/run.invoker"
-  # Anybody may ask; each of these verifies a user's token first. An organization whose policy allows no public services
+  # Anybody may ask; each of these verifies a user's token first, but for keys, which shows what is public. An organization whose policy allows no public services
   # (iam.allowedPolicyMemberDomains) has to make an exception for this project.
   member = "allUsers"
 }

@@ -48,6 +48,7 @@ _LEFT_OUT: Mapping[str, str] = {
     "license_key": "a new key",
     "email": "that of the account, if it has one",
     "lease_seconds": "stays out",
+    "grace_seconds": "stays out",
 }
 """What fills fields that have no default of their own."""
 
@@ -178,6 +179,7 @@ def _license(*, seats: int) -> License:
         expires_at=None,
         is_active=True,
         lease_for=timedelta(minutes=6),
+        grace_for=timedelta(0),
     )
 
 

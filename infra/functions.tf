@@ -33,6 +33,8 @@ locals {
     heartbeat = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 10 }
     # A client that ends does not mind a cold start.
     release = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 10 }
+    # It shows a text that it was given at start, and caches answer for it most of the time.
+    keys = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
     # A page of 500 sessions and the day's 5,000 latest events are held at a time: fewer at once.
     usage = { concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 5 }
 
@@ -69,6 +71,10 @@ locals {
     SEATLEASE_KEEP_AUDIT_EVENTS_DAYS = tostring(var.keep_audit_events_days)
     SEATLEASE_LOG_LEVEL              = var.log_level
   }
+
+  # Shown by keys; and what signs refuses to start with a key that is not shown.
+  know_keys   = setunion(local.signers, ["keys"])
+  public_keys = { SEATLEASE_PUBLIC_KEYS = jsonencode(var.public_keys) }
 }
 
 resource "google_cloudfunctions2_function" "function" {
@@ -112,16 +118,36 @@ resource "google_cloudfunctions2_function" "function" {
     # Cloud Scheduler and Eventarc of this project count as internal.
     ingress_settings               = contains(local.for_clients, each.key) ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
     all_traffic_on_latest_revision = true
-    environment_variables          = local.settings
+    environment_variables          = contains(local.know_keys, each.key) ? merge(local.settings, local.public_keys) : local.settings
+
+    # Read when an instance starts. Of a version, and not of the latest one: with it an instance that starts by itself
+    # would sign with a key that keys does not show yet.
+    dynamic "secret_environment_variables" {
+      for_each = contains(local.signers, each.key) ? [var.signing_keys_version] : []
+      content {
+        key        = "SEATLEASE_SIGNING_KEYS"
+        project_id = var.project_id
+        secret     = google_secret_manager_secret.signing_keys.secret_id
+        version    = secret_environment_variables.value
+      }
+    }
   }
 
   # No event_trigger: a function has one at most, and review_admin_edit is called for three kinds of events. So all
   # document events have the form below. The framework knows by its decorator that a function takes events.
 
+  lifecycle {
+    precondition {
+      condition     = length(var.public_keys.keys) > 0
+      error_message = "There are no keys to sign leases with: infra/docs/deploy.md#the-signing-keys says how to make them."
+    }
+  }
+
   depends_on = [
     google_project_service.api,
     google_project_iam_member.build,
     google_artifact_registry_repository_iam_member.build,
+    google_secret_manager_secret_iam_member.signer,
   ]
 }
 

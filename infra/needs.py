@@ -26,6 +26,7 @@ PROVIDED_BY: Mapping[str, str] = {
     "google.cloud.firestore_v1": "google-cloud-firestore",
     "google.pubsub_v1": "google-cloud-pubsub",
     "grpc": "grpcio",
+    "jwt": "pyjwt",
     "pydantic": "pydantic",
     "pydantic_settings": "pydantic-settings",
     "pythonjsonlogger": "python-json-logger",

@@ -1,11 +1,12 @@
-# No function has a secret today: tokens are verified with Google's public keys, and everything else is done as the
-# function's own account. The first secret will be the key that leases are signed with, so that a program can check
-# offline that it may run. Its entry is here, empty, to fix its name and where it is kept: without a version it costs
-# nothing, and nobody may read it. Whoever signs gets roles/secretmanager.secretAccessor on this entry, in access.tf,
-# together with the code that signs.
+# The one secret: the keys that leases are signed with, so that a program can check by itself that it may run. Everything
+# else is done as the function's own account, and tokens are verified with Google's public keys.
+#
+# Terraform makes the entry and never sees what is in it: its state is read by more people than may know a key. The
+# versions come from `python -m infra.signing_keys` (docs/deploy.md, "The signing keys"); the first has to be there
+# before acquire and heartbeat are deployed. Who may read it stands in access.tf.
 
-resource "google_secret_manager_secret" "lease_signing_key" {
-  secret_id = "seatlease-lease-signing-key"
+resource "google_secret_manager_secret" "signing_keys" {
+  secret_id = "seatlease-signing-keys"
 
   replication {
     user_managed {

@@ -99,6 +99,20 @@ variable "denials_an_hour" {
   default     = 100
 }
 
+variable "public_keys" {
+  description = "The keys that leases are verified with, as keys shows them. `python -m infra.signing_keys` prints the line for the environment's variable file: infra/docs/deploy.md#the-signing-keys."
+  type = object({
+    keys = list(object({ kty = string, crv = string, x = string, kid = string, use = string, alg = string }))
+  })
+  default = { keys = [] }
+}
+
+variable "signing_keys_version" {
+  description = "The version of the secret seatlease-signing-keys that leases are signed with. It goes with public_keys."
+  type        = string
+  default     = "1"
+}
+
 variable "build_folder" {
   description = "Where `python -m infra.stage` wrote the archives and their manifest. build/ beside this folder if null."
   type        = string

@@ -6,10 +6,13 @@ from starlette.responses import Response
 from shared.edge.devices import device_of
 from shared.edge.http import http_function
 from shared.edge.identity import identify
-from shared.edge.outcomes import answer_acquire
+from shared.edge.lease_answers import answer_acquire
+from shared.edge.lease_tokens import lease_tokens
 from shared.edge.requests import AcquireBody, parse
 from shared.edge.wiring import acquires
 from shared.store.acquire import AcquireRequest
+
+tokens = lease_tokens()  # at import: an instance that cannot sign does not start
 
 
 @http_function("POST")
@@ -22,4 +25,5 @@ async def acquire(request: Request) -> Response:
         license_key=asked.license_key,
         device=device_of(request, hardware_id=asked.hardware_id),
     )
-    return answer_acquire(await acquires().acquire(caller.organization_id, wanted))
+    answered = await acquires().acquire(caller.organization_id, wanted)
+    return answer_acquire(answered, organization_id=caller.organization_id, tokens=tokens)

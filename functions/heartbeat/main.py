@@ -5,10 +5,13 @@ from starlette.responses import Response
 
 from shared.edge.http import http_function
 from shared.edge.identity import identify
-from shared.edge.outcomes import answer_heartbeat
+from shared.edge.lease_answers import answer_heartbeat
+from shared.edge.lease_tokens import lease_tokens
 from shared.edge.requests import HeartbeatBody, parse
 from shared.edge.wiring import heartbeats
 from shared.store.heartbeat import HeartbeatRequest
+
+tokens = lease_tokens()  # at import: an instance that cannot sign does not start
 
 
 @http_function("POST")
@@ -17,4 +20,5 @@ async def heartbeat(request: Request) -> Response:
     caller = await identify(request)
     asked = await parse(request, HeartbeatBody)
     kept = HeartbeatRequest(user_id=caller.user_id, session_id=asked.session_id)
-    return answer_heartbeat(await heartbeats().heartbeat(caller.organization_id, kept))
+    answered = await heartbeats().heartbeat(caller.organization_id, kept)
+    return answer_heartbeat(answered, organization_id=caller.organization_id, tokens=tokens)

@@ -14,6 +14,7 @@ from uuid import uuid4
 import httpx
 
 from infra.doctor.finding import Area, Finding
+from infra.doctor.lease import not_verified
 from infra.triggers import OnRequest, deployed_name, triggers
 
 ANSWER_WITHIN_SECONDS = 30
@@ -91,7 +92,10 @@ class _Answer:
 
 
 def check_answering(functions: Functions) -> list[Finding]:
-    """Call each of the clients' functions without a token: it answers, as itself, that the token is missing."""
+    """Call each of the clients' functions without a token: it answers, as itself, that the token is missing.
+
+    ``keys`` needs none, and shows them.
+    """
     names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
     with httpx.Client(timeout=ANSWER_WITHIN_SECONDS) as client:
         return [
@@ -114,9 +118,10 @@ def no_canary(functions: Functions, why: str) -> Finding:
 
 
 def _answers(functions: Functions, client: httpx.Client, name: str) -> Finding:
-    method = "GET" if name == "usage" else "POST"
+    method = "GET" if name in {"keys", "usage"} else "POST"
     answer = _call(functions, client, name, None, method=method)
-    if answer.code == "TOKEN_MISSING":
+    shows_keys = answer.status == HTTPStatus.OK and bool(answer.body.get("keys"))
+    if shows_keys if name == "keys" else answer.code == "TOKEN_MISSING":
         return functions.area.ok(name, "answers", milliseconds=answer.milliseconds)
     return _wrong(functions, name, name, answer)
 
@@ -134,10 +139,19 @@ def _story(functions: Functions, client: httpx.Client, canary: Canary) -> Iterat
         kept = _call(functions, client, "heartbeat", session)
     finally:
         released = _call(functions, client, "release", session)
+    shown = _call(functions, client, "keys", None, method="GET")
+    yield _is_verified(functions, acquired, shown)
     yield _expect(functions, "canary keeps its seat", "heartbeat", kept, status=HTTPStatus.OK)
     yield _expect(functions, "canary releases", "release", released, status=HTTPStatus.NO_CONTENT)
     late = _call(functions, client, "heartbeat", session)
     yield _expect(functions, "its seat is gone", "heartbeat", late, status=HTTPStatus.GONE, code="SESSION_RELEASED")
+
+
+def _is_verified(functions: Functions, acquired: _Answer, shown: _Answer) -> Finding:
+    why = not_verified(acquired.body.get("lease_token"), shown.body, project=functions.project)
+    if why is None:
+        return functions.area.ok("its lease is signed", "with a key that is shown", milliseconds=shown.milliseconds)
+    return functions.area.wrong("its lease is signed", why, mend="see infra/docs/deploy.md#the-signing-keys")
 
 
 def _call(

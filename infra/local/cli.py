@@ -25,6 +25,7 @@ from infra.local.seed import firestore_client, seed_organization
 from infra.local.stack import PROJECT, STATE_FOLDER, Emulators, NoStackError, Stack, published_stack, running_stack
 from infra.local.tokens import unsigned_token
 from infra.triggers import OnSchedule, triggers
+from shared.store.forms import MAX_GRACE_SECONDS
 
 app = typer.Typer(help="Run Seatlease on this machine, on Google's emulators.", no_args_is_help=True)
 console = Console()
@@ -37,6 +38,10 @@ _Project = Annotated[str, typer.Option(help="The project that the emulators pret
 _StateFolder = Annotated[Path, typer.Option(hidden=True, help="Where stack.json is written.")]
 _LeaseSeconds = Annotated[
     int | None, typer.Option(min=3, max=86_400, help="Lease of licenses that name none, to see leases run out sooner.")
+]
+_GraceSeconds = Annotated[
+    int | None,
+    typer.Option(min=0, max=MAX_GRACE_SECONDS, help="How long after its lease a program may work on without us."),
 ]
 
 
@@ -66,6 +71,7 @@ def serve(
     ] = None,
     project: _Project = PROJECT,
     lease_seconds: _LeaseSeconds = None,
+    grace_seconds: _GraceSeconds = None,
     seats: Annotated[int, typer.Option(min=0, help="Seats of the seeded license.")] = 3,
     state_folder: _StateFolder = STATE_FOLDER,
 ) -> None:
@@ -86,6 +92,7 @@ def serve(
                 project=project,
                 auth_program=auth_program,
                 lease_seconds=lease_seconds,
+                grace_seconds=grace_seconds,
             ) as stack,
         ):
             if stack.auth_emulator_host is not None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from infra.local.processes import Process, free_port
+from infra.signing_keys import new_key, private_text, public_text
 from infra.stage import stage
 
 # Verifying needs no emulator to run: its address alone makes firebase-admin accept unsigned tokens.
@@ -22,9 +23,19 @@ def start_function(name: str, *, work: Path, environment: Mapping[str, str], por
 
 
 def function_environment(
-    *, project: str, firestore: str, pubsub: str, auth: str | None = None, lease_seconds: int | None = None
+    *,
+    project: str,
+    firestore: str,
+    pubsub: str,
+    auth: str | None = None,
+    lease_seconds: int | None = None,
+    grace_seconds: int | None = None,
 ) -> dict[str, str]:
-    """Describe a local stack to a function; ``auth`` is its Auth emulator, if it has one."""
+    """Describe a local stack to its functions; ``auth`` is its Auth emulator, if it has one.
+
+    It has a key of its own that leases are signed with, made here and worth nothing anywhere else.
+    """
+    keys = [new_key()]
     environment = {
         "SEATLEASE_ENVIRONMENT": "development",
         "GOOGLE_CLOUD_PROJECT": project,
@@ -32,10 +43,14 @@ def function_environment(
         "PUBSUB_EMULATOR_HOST": pubsub,
         # One trusted hop: the gateway, which stands where the platform's front end stands.
         "SEATLEASE_TRUSTED_PROXY_HOPS": "1",
+        "SEATLEASE_SIGNING_KEYS": private_text(keys),
+        "SEATLEASE_PUBLIC_KEYS": public_text(keys),
         **UNSIGNED_TOKENS_ARE_FINE,
     }
     if auth is not None:
         environment["FIREBASE_AUTH_EMULATOR_HOST"] = auth
     if lease_seconds is not None:
         environment["SEATLEASE_DEFAULT_LEASE_SECONDS"] = str(lease_seconds)
+    if grace_seconds is not None:
+        environment["SEATLEASE_DEFAULT_GRACE_SECONDS"] = str(grace_seconds)
     return environment

@@ -103,6 +103,7 @@ def running_stack(
     attach_to: Emulators | None = None,
     auth_program: Path | None = None,
     lease_seconds: int | None = None,
+    grace_seconds: int | None = None,
 ) -> Iterator[Stack]:
     """Run a stack on a port, or a free one, and stop exactly what was started.
 
@@ -146,6 +147,7 @@ def running_stack(
             pubsub=hosts.pubsub,
             auth=hosts.auth,
             lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
         )
         functions: dict[str, str] = {}
         for name in names:

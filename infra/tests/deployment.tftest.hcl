@@ -15,6 +15,13 @@ mock_provider "google" {
 
 variables {
   project_id = "demo-seatlease"
+  # The key of RFC 8037's examples, whose secret everybody knows.
+  public_keys = {
+    keys = [{
+      kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+      kid = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", use = "sig", alg = "EdDSA"
+    }]
+  }
 }
 
 run "deployment" {
@@ -26,8 +33,8 @@ run "deployment" {
   }
 
   assert {
-    condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "release", "usage"])
-    error_message = "Anybody may call the four functions for clients and no other."
+    condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "keys", "release", "usage"])
+    error_message = "Anybody may call the five functions for clients and no other."
   }
 
   assert {
@@ -59,6 +66,13 @@ run "deployment" {
   assert {
     condition     = alltrue([for name, job in google_cloud_scheduler_job.run : job.schedule == jsondecode(file("./functions.json"))[name].schedule])
     error_message = "A function is called when functions.json says."
+  }
+
+  assert {
+    condition = toset(keys(google_secret_manager_secret_iam_member.signer)) == toset([
+      for name, function in google_cloudfunctions2_function.function : name if length(function.service_config[0].secret_environment_variables) > 0
+    ])
+    error_message = "Who has the signing keys may read them, and nobody else."
   }
 
   assert {

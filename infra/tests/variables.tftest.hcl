@@ -11,6 +11,13 @@ mock_provider "google" {
 variables {
   project_id  = "demo-seatlease"
   environment = "production"
+  # The key of RFC 8037's examples, whose secret everybody knows.
+  public_keys = {
+    keys = [{
+      kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+      kid = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", use = "sig", alg = "EdDSA"
+    }]
+  }
 }
 
 run "a_database_is_protected_unless_said" {
@@ -61,6 +68,33 @@ run "an_environment_is_one_of_three" {
   }
 
   expect_failures = [var.environment]
+}
+
+run "there_is_a_key_to_verify_with" {
+  command = plan
+
+  variables {
+    public_keys = { keys = [] }
+  }
+
+  expect_failures = [google_cloudfunctions2_function.function]
+}
+
+run "the_entry_of_the_secret_is_made_before_there_is_a_key" {
+  command = plan
+
+  plan_options {
+    target = [google_secret_manager_secret.signing_keys]
+  }
+
+  variables {
+    public_keys = { keys = [] }
+  }
+
+  assert {
+    condition     = google_secret_manager_secret.signing_keys.secret_id == "seatlease-signing-keys"
+    error_message = "The first version has somewhere to go."
+  }
 }
 
 run "the_metrics_need_the_lines_of_refusals" {

@@ -23,11 +23,16 @@ class Seats(_Answer):
 
 
 class AcquireAnswer(_Answer):
-    """The caller holds a seat until ``lease_expires_at``."""
+    """The caller holds a seat until ``lease_expires_at``.
+
+    A program that cannot reach the service may work on until ``grace_ends_at``, and ``lease_token`` proves it.
+    """
 
     session_id: str
     license_id: str
     lease_expires_at: Time
+    grace_ends_at: Time
+    lease_token: str
     heartbeat_interval_seconds: int
     seats: Seats
     renewed: bool
@@ -35,10 +40,12 @@ class AcquireAnswer(_Answer):
 
 
 class HeartbeatAnswer(_Answer):
-    """The seat is kept until ``lease_expires_at``."""
+    """The seat is kept until ``lease_expires_at``; the rest as in the answer of acquire."""
 
     session_id: str
     lease_expires_at: Time
+    grace_ends_at: Time
+    lease_token: str
     heartbeat_interval_seconds: int
     server_time: Time
 

@@ -6,8 +6,10 @@ from enum import StrEnum
 from functools import cache
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.store.forms import MAX_GRACE_SECONDS
 
 PLATFORM_GRACE_SECONDS = 10
 """The platform kills an instance this long after SIGTERM. Source: Cloud Run's container runtime contract."""
@@ -39,6 +41,9 @@ class Settings(BaseSettings):
     database: Annotated[str, Field(min_length=1)] = "(default)"
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=10)] = 1
     default_lease_seconds: Annotated[int, Field(ge=3, le=86_400)] = 360
+    default_grace_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] = 0
+    signing_keys: SecretStr | None = None
+    public_keys: str | None = None
     answer_within_seconds: Annotated[int, Field(ge=1, lt=PLATFORM_GRACE_SECONDS)] = 8
     store_timeout_seconds: Annotated[int, Field(ge=1)] = 4
     audit_topic: Annotated[str, Field(pattern=_TOPIC_ID)] = "seatlease-audit"
@@ -89,6 +94,11 @@ class Settings(BaseSettings):
     def default_lease_for(self) -> timedelta:
         """How long a session holds its seat without a heartbeat where the license does not say."""
         return timedelta(seconds=self.default_lease_seconds)
+
+    @property
+    def default_grace_for(self) -> timedelta:
+        """How long after its lease a program may work on without the service where the license does not say."""
+        return timedelta(seconds=self.default_grace_seconds)
 
     @property
     def keep_sessions_for(self) -> timedelta:

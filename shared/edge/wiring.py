@@ -68,6 +68,7 @@ def policy() -> Policy:
     env = settings()
     return Policy(
         default_lease_for=env.default_lease_for,
+        default_grace_for=env.default_grace_for,
         answer_within=env.answer_within,
         retention=Retention(sessions_for=env.keep_sessions_for, audit_events_for=env.keep_audit_events_for),
     )

@@ -1,7 +1,7 @@
 """A license: a key with a number of seats."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 HEARTBEATS_PER_LEASE = 3
 """The client is told to come back after this fraction of its lease, so that two heartbeats in a row may be lost."""
@@ -9,10 +9,15 @@ HEARTBEATS_PER_LEASE = 3
 EARLY_HEARTBEATS_PER_INTERVAL = 4
 """A heartbeat within this fraction of the interval after the last one is too soon to be worth a write."""
 
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class License:
-    """One license of an organization. ``expires_at`` of ``None`` means that it never expires."""
+    """One license of an organization. ``expires_at`` of ``None`` means that it never expires.
+
+    ``grace_for`` is how long after its lease a program may work on that cannot reach the service.
+    """
 
     license_id: str
     license_key: str
@@ -21,6 +26,7 @@ class License:
     expires_at: datetime | None
     is_active: bool
     lease_for: timedelta
+    grace_for: timedelta
 
     @property
     def heartbeat_every(self) -> timedelta:
@@ -31,6 +37,14 @@ class License:
     def early_within(self) -> timedelta:
         """How soon after the last heartbeat another one changes nothing."""
         return self.heartbeat_every / EARLY_HEARTBEATS_PER_INTERVAL
+
+    def grace_ends_at(self, lease_expires_at: datetime) -> datetime:
+        """Until when a program may work on that got this lease and cannot reach the service.
+
+        A permission for the program and nothing else: its seat is free when the lease ends.
+        """
+        # Of a lease that somebody wrote, to the end of all times at most.
+        return lease_expires_at + min(self.grace_for, _END_OF_TIME - lease_expires_at)
 
     def is_expired(self, *, now: datetime) -> bool:
         """Whether the contract has ended: at the very instant of ``expires_at`` it has."""

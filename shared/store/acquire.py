@@ -144,14 +144,14 @@ class Acquires:
         found: Mapping[str, Found],
         snapshot: Snapshot,
     ) -> Tenant:
-        documents, lease_for = snapshot.documents, self._policy.default_lease_for
+        documents = snapshot.documents
         license_ids = {license_id for license_id in found.values() if isinstance(license_id, str)}
         return Tenant(
             paths=paths,
             organization=organization_from(documents[paths.organization]),
             users={request.user_id: user_from(documents[paths.user(request.user_id)]) for request in requests},
             licenses={
-                license_id: license_from(documents[paths.license(license_id)], default_lease_for=lease_for)
+                license_id: license_from(documents[paths.license(license_id)], self._policy)
                 for license_id in license_ids
             },
             seats=documents[paths.seats],

@@ -28,6 +28,7 @@ from shared.store.forms import (
     SessionDocument,
     UserDocument,
 )
+from shared.store.policy import Policy
 
 _Parsed = TypeVar("_Parsed", bound=Form)
 
@@ -65,14 +66,13 @@ def user_from(document: Document | None) -> User | Unusable | None:
     return User(user_id=document.document_id, email=parsed.email, role=parsed.role, is_active=parsed.is_active)
 
 
-def license_from(document: Document | None, *, default_lease_for: timedelta) -> License | Unusable | None:
-    """Read a license; one that says nothing of its lease gets the default."""
+def license_from(document: Document | None, policy: Policy) -> License | Unusable | None:
+    """Read a license; one that says nothing of its lease or its grace gets the default."""
     if document is None:
         return None
     parsed = _parse(LicenseDocument, document, called="license")
     if isinstance(parsed, Unusable):
         return parsed
-    lease_for = default_lease_for if parsed.lease_seconds is None else timedelta(seconds=parsed.lease_seconds)
     return License(
         license_id=document.document_id,
         license_key=parsed.license_key,
@@ -80,8 +80,13 @@ def license_from(document: Document | None, *, default_lease_for: timedelta) -> 
         max_concurrent_seats=parsed.max_concurrent_seats,
         expires_at=parsed.expires_at,
         is_active=parsed.is_active,
-        lease_for=lease_for,
+        lease_for=_seconds(parsed.lease_seconds, default=policy.default_lease_for),
+        grace_for=_seconds(parsed.grace_seconds, default=policy.default_grace_for),
     )
+
+
+def _seconds(number: int | None, *, default: timedelta) -> timedelta:
+    return default if number is None else timedelta(seconds=number)
 
 
 def session_from(document: Document | None) -> Session | Unusable | None:

@@ -19,6 +19,9 @@ NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
 MAX_KEY_LENGTH = 256
 """Characters of a license key: no request names a longer one."""
 
+MAX_GRACE_SECONDS = 30 * 24 * 60 * 60
+"""The longest that a program may go without the service: what nobody can take back for so long is not a lease."""
+
 
 def _document_id(text: str) -> str:
     if not can_be_document_id(text):
@@ -93,6 +96,13 @@ class LicenseDocument(Form):
     lease_seconds: Annotated[
         Annotated[int, Field(ge=3, le=86_400)] | None,
         Field(description="How long a seat is held without a sign of life; left out or null: the usual 360."),
+    ] = None
+    grace_seconds: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] | None,
+        Field(
+            description="How long after that a program that cannot reach us may work on; its seat is free meanwhile. "
+            "Left out or null: the usual 0."
+        ),
     ] = None
 
 

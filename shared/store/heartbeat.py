@@ -23,7 +23,7 @@ MAX_REMEMBERED = 100_000
 """Sessions whose license one instance remembers; a forgotten one costs one more round trip."""
 
 
-# Of the organization, the user, the license and the session together. The rest is neither decided by nor reported.
+# Of the organization, the user, the license and the session together. The rest is neither decided by nor told.
 NEEDED_FIELDS = (
     "is_active",
     "max_concurrent_seats",
@@ -31,6 +31,7 @@ NEEDED_FIELDS = (
     "license_key",
     "expires_at",
     "lease_seconds",
+    "grace_seconds",
     "license_id",
     "user_id",
     "hardware_id",
@@ -82,10 +83,7 @@ class Heartbeats:
         snapshot, sessions, licenses = await self._read(paths, requests)
         stored, now = snapshot.documents, snapshot.at.now
         organization = organization_from(stored[paths.organization])
-        parsed = {
-            license_id: license_from(document, default_lease_for=self._policy.default_lease_for)
-            for license_id, document in licenses.items()
-        }
+        parsed = {license_id: license_from(document, self._policy) for license_id, document in licenses.items()}
         outcomes: list[HeartbeatOutcome] = []
         for request in requests:
             session = sessions[request.session_id]

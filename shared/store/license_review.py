@@ -135,7 +135,7 @@ class LicenseReviews:
     ) -> list[Problem]:
         filled = Document(path=document.path, fields={**document.fields, **fills}, update_time=document.update_time)
         problems = misfits(LicenseDocument, filled.fields, written_by_us=_WRITTEN_BY_US)
-        license_ = license_from(filled, default_lease_for=self._policy.default_lease_for)
+        license_ = license_from(filled, self._policy)
         if isinstance(license_, License):
             organization = organization_from(stored[paths.organization])
             problems += license_problems(

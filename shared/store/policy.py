@@ -10,10 +10,11 @@ from shared.store.encoding import Retention
 class Policy:
     """How the store behaves, the same for every organization.
 
-    ``default_lease_for`` holds for licenses that say nothing of it; every request is answered within
-    ``answer_within``.
+    ``default_lease_for`` and ``default_grace_for`` hold for licenses that say nothing of them; every request is
+    answered within ``answer_within``.
     """
 
     default_lease_for: timedelta
+    default_grace_for: timedelta
     answer_within: timedelta
     retention: Retention

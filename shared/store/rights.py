@@ -43,12 +43,7 @@ class Rights:
         )
         stored, now = snapshot.documents, snapshot.at.now
         organization = organization_from(stored[paths.organization])
-        parsed = {
-            license_id: license_from(
-                stored[paths.license(license_id)], default_lease_for=self._policy.default_lease_for
-            )
-            for license_id in licenses
-        }
+        parsed = {license_id: license_from(stored[paths.license(license_id)], self._policy) for license_id in licenses}
         endings = []
         for document in filter(None, (stored[each.path] for each in found)):
             session = session_from(document)

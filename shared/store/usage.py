@@ -135,7 +135,7 @@ class Usages:
         at: Instant,
     ) -> LicenseUsage:
         license_id = document.document_id
-        license_ = license_from(document, default_lease_for=self._policy.default_lease_for)
+        license_ = license_from(document, self._policy)
         assert license_ is not None  # noqa: S101 there is a document; for the type checker
         in_use, open_now, first = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(license_id, now=at.now), at=at),

@@ -116,6 +116,8 @@ async def test_a_new_seat_is_201_and_the_same_device_again_is_200_with_renewed(
         "session_id",
         "license_id",
         "lease_expires_at",
+        "grace_ends_at",
+        "lease_token",
         "heartbeat_interval_seconds",
         "seats",
         "renewed",

@@ -461,7 +461,12 @@ class AccountsInMemory:
 def claims(stage: Stage) -> Iterator[UserClaims]:
     """What keeps the claims of users, in this process: its function does not start without Firebase Authentication."""
     retention = Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400))
-    policy = Policy(default_lease_for=timedelta(minutes=6), answer_within=timedelta(seconds=8), retention=retention)
+    policy = Policy(
+        default_lease_for=timedelta(minutes=6),
+        default_grace_for=timedelta(0),
+        answer_within=timedelta(seconds=8),
+        retention=retention,
+    )
     with closing(Firestore(project=stage.project, emulator_host=stage.firestore_host)) as connection:
         yield UserClaims(connection, policy, AccountsInMemory())
 

@@ -105,6 +105,8 @@ BROKEN_LICENSES = [
     pytest.param({"expires_at": "2030-01-01"}, "expires_at", id="date as text"),
     pytest.param({"is_active": "yes"}, "is_active", id="active as text"),
     pytest.param({"lease_seconds": 0}, "lease_seconds", id="no lease"),
+    pytest.param({"grace_seconds": -1}, "grace_seconds", id="a grace before the lease's end"),
+    pytest.param({"grace_seconds": 2_592_001}, "grace_seconds", id="a grace of more than 30 days"),
     pytest.param({"name": firestore.GeoPoint(1, 2)}, "name", id="a place for a name"),
 ]
 

@@ -22,7 +22,14 @@ async def test_a_heartbeat_starts_the_lease_anew(clients: Clients, console: fire
 
     assert response.status_code == 200
     body = response.json()
-    assert set(body) == {"session_id", "lease_expires_at", "heartbeat_interval_seconds", "server_time"}
+    assert set(body) == {
+        "session_id",
+        "lease_expires_at",
+        "grace_ends_at",
+        "lease_token",
+        "heartbeat_interval_seconds",
+        "server_time",
+    }
     now = datetime.fromisoformat(body["server_time"])
     assert datetime.fromisoformat(body["lease_expires_at"]) - now == timedelta(minutes=6)
     (session,) = tenant.sessions()

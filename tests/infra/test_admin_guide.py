@@ -234,12 +234,12 @@ def test_of_an_organization_every_field_of_the_table_is_filled_in(
     assert stored["problems"] == []
 
 
-def test_of_a_license_every_field_of_the_table_is_filled_in_but_the_lease(
+def test_of_a_license_every_field_of_the_table_is_filled_in_but_the_lease_and_the_grace(
     organization: firestore.DocumentReference,
 ) -> None:
     stored = reviewed(organization.collection("licenses").document("design-studio"))
 
-    assert sorted([*stored, "lease_seconds"]) == sorted(fields_in("licenses"))
+    assert sorted([*stored, "grace_seconds", "lease_seconds"]) == sorted(fields_in("licenses"))
     assert stored["problems"] == []
 
 

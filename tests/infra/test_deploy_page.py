@@ -76,7 +76,7 @@ def test_every_target_of_make_on_the_page_exists() -> None:
         target for line in re.findall(r"^make ([a-z ]+)", PAGE.read_text(), re.MULTILINE) for target in line.split()
     }
 
-    assert targets == {"setup", "check", "doctor"}
+    assert targets == {"setup", "check", "doctor", "stage"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 

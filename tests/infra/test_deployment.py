@@ -9,6 +9,7 @@ import pytest
 from infra.audit_table import COLUMNS, columns
 from infra.stage import ROOT, function_names
 from infra.triggers import OnDocument, OnRequest, OnSchedule, triggers
+from shared.edge.public_keys import PublicKeySet
 from shared.edge.settings import Environment, Settings, settings
 from shared.store.groups import MAX_GROUP
 from tests.infra.planned import ENVIRONMENTS, Plan
@@ -69,6 +70,25 @@ def test_a_function_is_given_only_settings_that_there_are(plan: Plan, name: str)
     known = {f"SEATLEASE_{field.upper()}" for field in Settings.model_fields} | {"GOOGLE_CLOUD_PROJECT"}
 
     assert set(given) <= known
+
+
+@each_environment
+def test_what_signs_has_the_keys_from_the_secret_and_what_shows_them_only_the_public_ones(
+    plans: Mapping[str, Plan], environment: str
+) -> None:
+    configs = {name: each["service_config"][0] for name, each in plans[environment].of_kind(FUNCTION).items()}
+
+    secrets = {
+        name: [(each["key"], each["secret"], each["version"]) for each in config["secret_environment_variables"]]
+        for name, config in configs.items()
+    }
+    shown = {name: config["environment_variables"].get("SEATLEASE_PUBLIC_KEYS") for name, config in configs.items()}
+
+    signing = [("SEATLEASE_SIGNING_KEYS", "seatlease-signing-keys", "1")]
+    assert {name: each for name, each in secrets.items() if each} == {"acquire": signing, "heartbeat": signing}
+    assert {name for name, text in shown.items() if text is not None} == {"acquire", "heartbeat", "keys"}
+    assert PublicKeySet.model_validate_json(shown["keys"] or "").keys
+    assert not any("SEATLEASE_SIGNING_KEYS" in config["environment_variables"] for config in configs.values())
 
 
 @each_function

@@ -1,21 +1,27 @@
 """The canary takes a seat, keeps it and gives it back. On the local stack; failures that it has not, from a server."""
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
+import jwt
 import pytest
 
 from infra.doctor.canary import Canary, Functions, check_answering, check_canary
 from infra.doctor.finding import Finding, Mark
 from infra.local.stack import PROJECT
 from infra.local.tokens import unsigned_token
+from infra.signing_keys import new_key, private_text, public_text
 from infra.triggers import OnRequest, triggers
+from shared.edge.lease_tokens import LeaseTokens, PrivateKey
 from tests.infra.little_server import little_server
 from tests.infra.recorded_api import RecordedApi, recorded_api
 from tests.infra.served import Served
+from tests.rules.make import a_license, a_session
 from tests.support.tenant import Tenant
 
 FOR_CLIENTS = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
-STORY = ["canary acquires", "canary keeps its seat", "canary releases", "its seat is gone"]
+STORY = ["canary acquires", "its lease is signed", "canary keeps its seat", "canary releases", "its seat is gone"]
 
 
 def functions_at(url: str) -> Functions:
@@ -70,7 +76,13 @@ def test_a_canary_takes_a_seat_keeps_it_and_gives_it_back_and_each_is_timed(
     findings = check_canary(functions, canary_of(tenant))
 
     assert [finding.subject for finding in findings] == STORY
-    assert [finding.found.partition(":")[0] for finding in findings] == ["201", "200", "204", "410 SESSION_RELEASED"]
+    assert [finding.found.partition(":")[0] for finding in findings] == [
+        "201",
+        "with a key that is shown",
+        "200",
+        "204",
+        "410 SESSION_RELEASED",
+    ]
     assert {finding.mark for finding in findings} == {Mark.OK}
     assert all(finding.milliseconds for finding in findings)
     assert [session["end_reason"] for session in tenant.sessions()] == ["released"]
@@ -159,15 +171,29 @@ def test_a_seat_that_comes_slowly_is_wrong(
 
     findings = check_canary(functions, canary_of(tenant))
 
-    assert {finding.mark for finding in findings} == {Mark.WRONG}
-    assert all(finding.found.endswith(f", after {finding.milliseconds} ms") for finding in findings)
+    timed = [finding for finding in findings if finding.subject != "its lease is signed"]
+    assert {finding.mark for finding in timed} == {Mark.WRONG}
+    assert all(finding.found.endswith(f", after {finding.milliseconds} ms") for finding in timed)
+
+
+KEY, OTHER = new_key(), new_key()
+SHOWN = json.loads(public_text([KEY]))
+
+
+def lease_token(key: PrivateKey = KEY, *, project: str = PROJECT, now: datetime | None = None) -> str:
+    """A token as a deployed function signs it."""
+    (signing,) = json.loads(private_text([key]))["keys"]
+    now = now or datetime.now(UTC)
+    tokens = LeaseTokens(jwt.PyJWK(signing), kid=key.kid, project=project)
+    return tokens.sign(a_session(started_at=now), a_license(), organization_id="canary", now=now)
 
 
 @pytest.fixture
 def deployed() -> Iterator[RecordedApi]:
     """Functions that grant a seat and take it back, until a test says otherwise."""
     with recorded_api() as api:
-        api.say("POST /v1/acquire", {"session_id": "abc"}, status=201)
+        api.say("POST /v1/acquire", {"session_id": "abc", "lease_token": lease_token()}, status=201)
+        api.say("GET /v1/keys", SHOWN)
         api.say("POST /v1/heartbeat", {"session_id": "abc"})
         api.say("POST /v1/release", None, status=204)
         yield api
@@ -207,6 +233,44 @@ def test_a_function_that_hangs_up_could_not_be_checked_and_the_seat_is_given_bac
 
     assert (finding.subject, finding.mark) == ("canary", Mark.UNKNOWN)
     assert deployed.heard[-1] == "POST /v1/release"
+
+
+@pytest.mark.parametrize(
+    ("acquired", "shown", "found"),
+    [
+        pytest.param({}, SHOWN, "the answer has no lease_token", id="nothing"),
+        pytest.param({"lease_token": "?"}, SHOWN, "no program would believe it: ", id="no token"),
+        pytest.param(
+            {"lease_token": lease_token(OTHER)},
+            SHOWN,
+            f"it is signed with the key {OTHER.kid}, which keys does not show",
+            id="a key that is not shown",
+        ),
+        pytest.param(
+            {"lease_token": lease_token(project="another")}, SHOWN, "no program would believe it: ", id="a stranger"
+        ),
+        pytest.param(
+            {"lease_token": lease_token(now=datetime.now(UTC) - timedelta(hours=1))},
+            SHOWN,
+            "no program would believe it: Signature has expired",
+            id="a clock that is slow",
+        ),
+        pytest.param({"lease_token": lease_token()}, {"keys": []}, "no program would believe it: ", id="no keys"),
+        pytest.param({"lease_token": lease_token()}, {}, "no program would believe it: ", id="no set of keys"),
+    ],
+)
+def test_a_lease_that_no_program_can_verify_is_wrong(
+    deployed: RecordedApi, acquired: dict[str, str], shown: object, found: str
+) -> None:
+    deployed.say("POST /v1/acquire", {"session_id": "abc", **acquired}, status=201)
+    deployed.say("GET /v1/keys", shown)
+
+    findings = check_canary(functions_at(deployed.url), CANARY)
+
+    signed = next(finding for finding in findings if finding.subject == "its lease is signed")
+    assert signed.mark is Mark.WRONG
+    assert signed.found.startswith(found)
+    assert signed.mend == "see infra/docs/deploy.md#the-signing-keys"
 
 
 @pytest.mark.parametrize("status", [401, 403])

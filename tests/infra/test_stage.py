@@ -28,6 +28,7 @@ FIRST_ANSWERS = {
     "acquire": ("POST", 401),
     "expire_sessions": ("GET", 405),
     "heartbeat": ("POST", 401),
+    "keys": ("GET", 200),
     "reconcile": ("GET", 405),
     "relay_audit": ("POST", 400),
     "release": ("POST", 401),

@@ -71,7 +71,7 @@ SLIPS = {
         file="scheduler.tf", written="retry_count = 0", instead='retry_count = "never"', told="a number is required"
     ),
     "a list for a text": Slip(
-        file="secrets.tf", written='"seatlease-lease-signing-key"', instead='["key"]', told="string required"
+        file="secrets.tf", written='"seatlease-signing-keys"', instead='["key"]', told="string required"
     ),
     "a reference to a resource that is not there": Slip(
         file="topic.tf",
@@ -99,8 +99,8 @@ SLIPS = {
     ),
     "a resource of the beta provider": Slip(
         file="secrets.tf",
-        written="# No function",
-        instead='resource "google_firebase_hosting_site" "site" {}\n# No function',
+        written="# The one secret",
+        instead='resource "google_firebase_hosting_site" "site" {}\n# The one secret',
         told="does not support resource type",
     ),
     "a text that is none of the documented values": Slip(
@@ -145,6 +145,7 @@ APIS: Mapping[str, set[str]] = {
     "google_pubsub_topic": {"pubsub"},
     "google_pubsub_topic_iam_member": {"pubsub"},
     "google_secret_manager_secret": {"secretmanager"},
+    "google_secret_manager_secret_iam_member": {"secretmanager"},
     "google_service_account": {"iam"},
     "google_storage_bucket": {"storage"},
     "google_storage_bucket_object": {"storage"},
@@ -205,7 +206,7 @@ def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, config
     ran = run_tests(terraform, configured, file="variables")
 
     assert ran.status == 0, ran.said
-    assert "4 passed, 0 failed" in ran.said
+    assert "6 passed, 0 failed" in ran.said
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, config
                 file="access.tf",
                 written="for_each = local.for_clients",
                 instead="for_each = local.triggers",
-                told="four",
+                told="five",
             ),
             id="everything is public",
         ),
@@ -298,7 +299,7 @@ def test_a_resource_that_does_not_wait_for_the_apis_is_found(
 
     found = before_the_apis(terraform, changed(configured, tmp_path, hasty))
 
-    assert found == {"google_secret_manager_secret.lease_signing_key"}
+    assert found == {"google_secret_manager_secret.signing_keys"}
 
 
 def test_the_api_of_every_resource_is_switched_on(plan: Plan) -> None:

@@ -16,7 +16,7 @@ from infra.local.processes import StartError
 from infra.triggers import DocumentEvent, OnDocument, OnRequest, OnSchedule, triggers
 from tests.infra.little_server import LittleServer, little_server
 
-CLIENT_FUNCTIONS = ["acquire", "heartbeat", "release", "usage"]
+CLIENT_FUNCTIONS = ["acquire", "heartbeat", "keys", "release", "usage"]
 OTHERS = sorted(triggers().keys() - set(CLIENT_FUNCTIONS))
 
 SCHEDULED = [pytest.param(trigger, id=name) for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)]
@@ -106,7 +106,7 @@ def test_an_entry_of_no_known_form_is_refused_and_shown(root: Path, entry: objec
     assert str(entry) in str(refused.value)
 
 
-def test_clients_may_call_these_four_functions() -> None:
+def test_clients_may_call_these_five_functions() -> None:
     called_by_clients = sorted(name for name, trigger in triggers().items() if isinstance(trigger, OnRequest))
 
     assert called_by_clients == CLIENT_FUNCTIONS
@@ -224,4 +224,4 @@ async def test_a_client_reaches_no_other_function(
 async def test_what_is_not_there_is_answered_with_what_is(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/expire_sessions")
 
-    assert answer.text == "not here; there is /v1/acquire, /v1/heartbeat, /v1/release, /v1/usage\n"
+    assert answer.text == "not here; there is /v1/acquire, /v1/heartbeat, /v1/release, /v1/usage, /v1/keys\n"

@@ -25,7 +25,9 @@ def a_user(user_id: str = "ann", *, role: Role = Role.MEMBER) -> User:
     return User(user_id=user_id, email=f"{user_id}@acme.example", role=role, is_active=True)
 
 
-def a_license(license_id: str = "cad", *, seats: int = 5, lease_for: timedelta = LEASE) -> License:
+def a_license(
+    license_id: str = "cad", *, seats: int = 5, lease_for: timedelta = LEASE, grace_for: timedelta = timedelta(0)
+) -> License:
     return License(
         license_id=license_id,
         license_key=f"KEY-{license_id}",
@@ -34,6 +36,7 @@ def a_license(license_id: str = "cad", *, seats: int = 5, lease_for: timedelta =
         expires_at=None,
         is_active=True,
         lease_for=lease_for,
+        grace_for=grace_for,
     )
 
 

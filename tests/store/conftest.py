@@ -84,6 +84,7 @@ def policy() -> Policy:
     """The settings' defaults, with a deadline that suits a test."""
     return Policy(
         default_lease_for=timedelta(minutes=6),
+        default_grace_for=timedelta(0),
         answer_within=timedelta(seconds=8),
         retention=Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400)),
     )

@@ -458,6 +458,7 @@ async def test_who_sets_the_claims_back_time_and_again_is_given_up_on(
     tenant.user(uid).set({})
     hasty = Policy(
         default_lease_for=policy.default_lease_for,
+        default_grace_for=policy.default_grace_for,
         answer_within=policy.answer_within / 20,
         retention=policy.retention,
     )

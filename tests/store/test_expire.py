@@ -332,6 +332,7 @@ async def test_a_conflict_without_end_is_given_up_and_counted(
     await lapsed(store, policy, tenant, "m0")
     impatient = Policy(
         default_lease_for=policy.default_lease_for,
+        default_grace_for=policy.default_grace_for,
         answer_within=timedelta(milliseconds=300),
         retention=policy.retention,
     )

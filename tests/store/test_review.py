@@ -398,6 +398,7 @@ async def test_a_record_that_somebody_edited_does_no_harm(
 async def test_who_is_always_slower_says_so_in_time(store: WatchedFirestore, policy: Policy, tenant: Tenant) -> None:
     hasty = Policy(
         default_lease_for=policy.default_lease_for,
+        default_grace_for=policy.default_grace_for,
         answer_within=timedelta(milliseconds=300),
         retention=policy.retention,
     )

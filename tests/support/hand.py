@@ -137,6 +137,7 @@ _LIKELY: Mapping[str, st.SearchStrategy[Any]] = {
     "role": st.sampled_from([*(role.value for role in Role), "Owner", "wizard"]),
     "expires_at": TIMES,
     "lease_seconds": st.integers(1, 5) | st.sampled_from([86_400, 86_401]),
+    "grace_seconds": st.integers(-1, 1) | st.sampled_from([2_592_000, 2_592_001]),
     "license_key": st.sampled_from(["", "  ", "KEY", "K" * 256, "K" * 257, "a\x00b"]),
     "license_id": _LICENSES,
     "user_id": _USERS,

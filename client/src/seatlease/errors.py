@@ -49,7 +49,7 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 what the caller meets is a full 
     ``earliest_expiry_at`` is when the first of the leases runs out unless its user goes on working.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 each is named at the call
         self,
         message: str,
         *,

@@ -1,0 +1,96 @@
+"""Access: the way to one seat, shared with the other processes of the same user on this device."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from seatlease.errors import SeatleaseError
+from seatlease.lease import Lease
+from seatlease.service import REQUEST_WITHIN_SECONDS, Service
+from seatlease.sharing import Sharing, seat_name
+
+logger = logging.getLogger("seatlease")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is acquired: a seat of this license, on this device."""
+
+    url: str
+    license_key: str
+    hardware_id: str
+
+
+class Access:
+    """Connects and joins when it is first needed; ``leave`` undoes both, and then it may begin again."""
+
+    def __init__(self, wanted: Wanted, *, connect: Callable[[], Service]) -> None:
+        """Nothing is sent yet."""
+        self._wanted = wanted
+        self._connect = connect
+        self._connected: Service | None = None
+        self._sharing: Sharing | None = None
+
+    async def acquire(self) -> Lease:
+        """Ask for a seat once. Whoever is cancelled in between gives back what was granted meanwhile.
+
+        Raises:
+            SeatleaseError: as ``Service.acquire``.
+        """
+        await self._join()
+        wanted = self._wanted
+        asking = asyncio.ensure_future(
+            self._service().acquire(wanted.license_key, hardware_id=wanted.hardware_id),
+        )
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            with contextlib.suppress(SeatleaseError):
+                await self.leave(await asking, within_seconds=REQUEST_WITHIN_SECONDS)
+            raise
+
+    async def heartbeat(self, lease: Lease) -> Lease:
+        """Keep the seat.
+
+        Raises:
+            SeatleaseError: as ``Service.heartbeat``.
+        """
+        await self._join()  # done before, but for a process that has its lease from its parent
+        return await self._service().heartbeat(lease, hardware_id=self._wanted.hardware_id)
+
+    async def leave(self, lease: Lease | None, *, within_seconds: float) -> None:
+        """Stop sharing the seat, give ``lease`` back if nobody else uses it, and hang up.
+
+        Never raises for want of an answer: what was not given back falls free when its lease runs out.
+        """
+        sharing, self._sharing = self._sharing, None
+        service, self._connected = self._connected, None
+        loop = asyncio.get_running_loop()
+        leaving = None if sharing is None else sharing.leaving(within_seconds=within_seconds)
+        is_last = leaving is None or await loop.run_in_executor(None, leaving.__enter__)
+        try:
+            if lease is not None and service is not None and is_last:
+                await service.release(lease.session_id, within_seconds=within_seconds)
+        except SeatleaseError as error:
+            logger.info("the seat was not given back; it falls free when its lease runs out: %s", error.message)
+        finally:
+            if leaving is not None:
+                await loop.run_in_executor(None, leaving.__exit__, None, None, None)
+            if service is not None:
+                await service.aclose()
+
+    def _service(self) -> Service:
+        if self._connected is None:
+            self._connected = self._connect()
+        return self._connected
+
+    async def _join(self) -> None:
+        if self._sharing is not None:
+            return
+        wanted, user = self._wanted, await self._service().user()
+        name = seat_name(url=wanted.url, license_key=wanted.license_key, hardware_id=wanted.hardware_id, user=user)
+        sharing = Sharing(name)
+        await asyncio.get_running_loop().run_in_executor(None, sharing.join)
+        self._sharing = sharing

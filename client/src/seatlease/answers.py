@@ -1,0 +1,156 @@
+"""Answers: what the service said, as a lease or as the error that the caller acts on. Pure.
+
+Source: the service's contract in OpenAPI, ``infra/openapi.json``.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from seatlease.errors import (
+    NoSeatFree,
+    NotEntitled,
+    RequestRefused,
+    SeatleaseError,
+    ServiceUnreachable,
+    SessionLost,
+    SessionRevoked,
+    SignInRequired,
+)
+from seatlease.lease import Lease, Seats
+
+_SENTENCES = {
+    "TOKEN_MISSING": "You are not signed in.",
+    "TOKEN_INVALID": "Your sign-in is not valid for this service. Please sign in again.",
+    "TOKEN_EXPIRED": "Your sign-in has expired. Please sign in again.",
+    "NO_ORGANIZATION": "You do not belong to an organization with licenses. Ask its administrator to add you.",
+    "ORGANIZATION_INACTIVE": "Your organization is deactivated. Please talk to its administrator.",
+    "USER_INACTIVE": "You are not an active member of the organization. Please talk to its administrator.",
+    "ROLE_NOT_ALLOWED": "Your role in the organization does not allow this. Please talk to its administrator.",
+    "LICENSE_INACTIVE": "The license is deactivated. Please talk to your administrator.",
+    "LICENSE_EXPIRED": "The license has expired. Please talk to your administrator.",
+    "LICENSE_MISCONFIGURED": "The license is not set up properly. Please tell your administrator.",
+    "LICENSE_NOT_FOUND": "Your organization has no license with this key.",
+    "SESSION_NOT_FOUND": "The session does not exist any more.",
+    "SESSION_EXPIRED": "Your lease ran out, and the seat was freed.",
+    "SESSION_RELEASED": "Your seat was given back.",
+    "SESSION_REVOKED": "Your session was ended by an administrator.",
+}
+
+_OVER = frozenset({"SESSION_EXPIRED", "SESSION_RELEASED", "SESSION_NOT_FOUND"})
+_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED"})
+_SIGN_IN = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED"})
+
+NOT_THE_SERVICE = "The license service did not answer; something else did, such as a proxy or a sign-in page."
+
+
+def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None = None) -> Lease:
+    """Read a 200 or 201 of acquire, or with the lease ``before`` a 200 of heartbeat, which says less.
+
+    Raises:
+        SeatleaseError: as the answer says; ``ServiceUnreachable`` when it is none of the service's.
+    """
+    if response.status_code not in {200, 201}:
+        raise error_of(response)
+    body = _json(response)
+    try:
+        expires_at, server_time = _time(body["lease_expires_at"]), _time(body["server_time"])
+        if before is None:
+            license_id = str(body["license_id"])
+            seats = Seats(in_use=int(body["seats"]["in_use"]), max=int(body["seats"]["max"]))
+        else:
+            license_id, seats = before.license_id, before.seats
+        return Lease(
+            session_id=str(body["session_id"]),
+            license_id=license_id,
+            lease_expires_at=expires_at,
+            grace_ends_at=max(expires_at, _time(body.get("grace_ends_at", body["lease_expires_at"]))),
+            heartbeat_interval=timedelta(seconds=float(body["heartbeat_interval_seconds"])),
+            server_time=server_time,
+            lease_token=None if (token := body.get("lease_token")) is None else str(token),
+            seats=seats,
+            asked_at=asked_at,
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ServiceUnreachable(NOT_THE_SERVICE) from None
+
+
+def error_of(response: httpx.Response) -> SeatleaseError:
+    """Read any other answer as the error to act on."""
+    try:
+        body = _json(response)["error"]
+        code, said = str(body["code"]), str(body["message"])
+        request_id, details = str(body["request_id"]), dict(body["details"])
+    except (KeyError, TypeError, ValueError, ServiceUnreachable):
+        return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
+    message = _SENTENCES.get(code, said)
+    if code in _SEATS:
+        return _no_seat_free(response, code=code, request_id=request_id, details=details)
+    if response.status_code >= 500:  # noqa: PLR2004 what HTTP calls the server's errors
+        message = "The license service is not available at the moment."
+        return ServiceUnreachable(
+            message, retry_after=_retry_after(response), code=code, request_id=request_id, details=details
+        )
+    kind: type[SeatleaseError] = RequestRefused
+    if code in _SIGN_IN:
+        kind = SignInRequired
+    elif code in _OVER:
+        kind = SessionLost
+    elif code == "SESSION_REVOKED":
+        kind = SessionRevoked
+    elif response.status_code in {403, 404}:
+        kind = NotEntitled
+    return kind(message, code=code, request_id=request_id, details=details)
+
+
+def _no_seat_free(
+    response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]
+) -> SeatleaseError:
+    try:
+        in_use, max_seats = int(details["in_use"]), int(details["max"])
+        earliest = details["earliest_expiry_at"]
+        earliest_expiry_at = None if earliest is None else _time(earliest)
+        retry_after = timedelta(seconds=max(1.0, float(details["retry_after_seconds"])))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
+    whose = "of your organization " if code == "ORGANIZATION_SEAT_LIMIT_REACHED" else ""
+    return NoSeatFree(
+        f"Every seat {whose}is in use ({in_use} of {max_seats}). Please try again in a while.",
+        in_use=in_use,
+        max_seats=max_seats,
+        earliest_expiry_at=earliest_expiry_at,
+        retry_after=retry_after,
+        code=code,
+        request_id=request_id,
+        details=details,
+    )
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise ServiceUnreachable(NOT_THE_SERVICE)
+    try:
+        body = response.json()
+    except ValueError:
+        raise ServiceUnreachable(NOT_THE_SERVICE) from None
+    if not isinstance(body, dict):
+        raise ServiceUnreachable(NOT_THE_SERVICE)
+    return body
+
+
+def _time(text: str) -> datetime:
+    # Python 3.10 reads no "Z", and no fraction but of three or six digits.
+    if not text.endswith("Z"):
+        message = "not a time of the service"
+        raise ValueError(message)
+    whole, _, fraction = text[:-1].partition(".")
+    return datetime.fromisoformat(f"{whole}.{fraction:0<6.6}+00:00")
+
+
+def _retry_after(response: httpx.Response) -> timedelta | None:
+    # The service sends seconds. A date, which HTTP allows too, would have to be read by a clock that may be wrong.
+    text = response.headers.get("retry-after", "")
+    return timedelta(seconds=int(text)) if text.isdecimal() and len(text) < 7 else None  # noqa: PLR2004 eleven days are plenty

@@ -1,0 +1,206 @@
+"""Keeper: takes one seat, keeps it by heartbeats, and gives it back. Everything here runs on the engine's loop."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from seatlease.access import Access
+from seatlease.clock import elapsed
+from seatlease.errors import (
+    NoSeatFree,
+    NotEntitled,
+    SeatleaseError,
+    ServiceUnreachable,
+    SessionLost,
+    SessionRevoked,
+)
+from seatlease.events import Change, Waiting
+from seatlease.lease import Lease, State
+from seatlease.pacing import next_heartbeat_at, next_try_at, wait_seconds, wait_unreachable_seconds
+from seatlease.standing import Standing
+
+logger = logging.getLogger("seatlease")
+
+LOOK_AGAIN_SECONDS = 15.0
+"""The longest single sleep: a loop's timers stand still while the machine sleeps, so it has to look at the clock."""
+
+MEND_WITHOUT_ENDING = "LICENSE_MISCONFIGURED"
+"""A slip of an admin's ends no session: the lease gives time to mend it."""
+
+
+class Keeper:
+    """One seat. ``standing`` may be read from any thread; everything else belongs to the engine's loop."""
+
+    def __init__(self, access: Access, *, reacquire: bool, changed: Callable[[Change], None]) -> None:
+        """Nothing is sent yet. ``changed`` is called on the loop and must not block."""
+        self.standing = Standing()
+        self._access = access
+        self._reacquire = reacquire
+        self._changed = changed
+        self._told = State.NOT_ACQUIRED
+        self._due = 0.0
+        self._one_at_a_time = asyncio.Lock()
+        self._is_regaining = False
+        self._asking: asyncio.Task[object] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def acquire(self, *, wait: timedelta | None, waiting: Callable[[Waiting], None]) -> None:
+        """Take a seat, and keep it from now on. ``wait`` is how long to ask again while there is none.
+
+        Raises:
+            SeatleaseError: there is no seat, and nothing goes on in the background.
+        """
+        give_up_at = elapsed() + (wait or timedelta()).total_seconds()
+        await self._stop(self._keeping)
+        self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
+        self._asking = asyncio.current_task()
+        try:
+            lease = await self._ask_until(give_up_at, is_patient=wait is not None, waiting=waiting)
+        except BaseException:
+            await self._access.leave(None, within_seconds=1)
+            raise
+        finally:
+            self._asking = None
+        self._hold(lease)
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def resume(self, lease: Lease) -> None:
+        """Go on with a lease that this process has from its parent."""
+        self.standing = Standing(lease=lease)
+        self._told = self.standing.state(at=elapsed())
+        self._due = next_heartbeat_at(lease)
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def heartbeat(self) -> None:
+        """Send a heartbeat now, or try now to regain a lost seat; ``standing`` says what came of it."""
+        async with self._one_at_a_time:
+            if self._goes_on():
+                await self._beat()
+            if self._is_regaining:
+                await self._beat()
+
+    async def release(self, *, within_seconds: float) -> None:
+        """Stop keeping the seat and give it back, unless another process of this device goes on using it.
+
+        Never raises for want of an answer: what was not given back falls free when its lease runs out.
+        """
+        await self._stop(self._asking)
+        await self._stop(self._keeping)
+        held = self.standing.lease if self.standing.over is None else None
+        if held is not None:
+            self._become(self.standing.ended(State.RELEASED))
+        self._is_regaining = False
+        await self._access.leave(held, within_seconds=within_seconds)
+
+    async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._access.acquire()
+            except (NoSeatFree, ServiceUnreachable) as error:
+                if isinstance(error, NoSeatFree):
+                    pause = wait_seconds(error.retry_after)
+                else:
+                    pause = wait_unreachable_seconds(error.retry_after, tries=attempt)
+                left = give_up_at - elapsed()
+                if not is_patient or pause > left:
+                    raise
+                next_try_in, give_up_in = timedelta(seconds=pause), timedelta(seconds=left)
+                waiting(Waiting(attempt=attempt, next_try_in=next_try_in, give_up_in=give_up_in, error=error))
+            await _sleep_until(elapsed() + pause)
+
+    async def _keep(self) -> None:
+        """Send heartbeats until it is over. Nothing that goes wrong in here may end it, or reach the program."""
+        while self._goes_on():
+            now = elapsed()
+            self._tell()
+            if now < self._due:
+                changes_in = self.standing.next_change_at(after=now) - now
+                await asyncio.sleep(min(self._due - now, changes_in, LOOK_AGAIN_SECONDS))
+                continue
+            async with self._one_at_a_time:
+                if elapsed() >= self._due and self._goes_on():
+                    await self._beat()
+
+    def _goes_on(self) -> bool:
+        return self.standing.over is None or self._is_regaining
+
+    async def _beat(self) -> None:
+        """Send one request, and decide what its answer means and when the next is due."""
+        try:
+            await (self._regain() if self._is_regaining else self._heartbeat())
+        except Exception:
+            logger.exception("a fault in seatlease; the seat is kept all the same")
+            self._due = elapsed() + LOOK_AGAIN_SECONDS
+
+    async def _heartbeat(self) -> None:
+        try:
+            kept = await self._access.heartbeat(_lease(self.standing))
+        except SessionLost as lost:
+            self._is_regaining = self._reacquire
+            self._become(self.standing.ended(State.LOST, lost))
+            self._due = elapsed()
+        except SessionRevoked as revoked:
+            self._become(self.standing.ended(State.REVOKED, revoked))
+        except NotEntitled as refusal:
+            if refusal.code == MEND_WITHOUT_ENDING:
+                self._missed(refusal)
+            else:
+                self._become(self.standing.ended(State.REVOKED, refusal))
+        except SeatleaseError as trouble:
+            self._missed(trouble)
+        else:
+            self._hold(kept)
+
+    async def _regain(self) -> None:
+        """Ask for a seat after the service called this one lost. It is asked until it is answered, and once."""
+        try:
+            lease = await self._access.acquire()
+        except ServiceUnreachable as trouble:
+            self._missed(trouble)
+        except SeatleaseError as refusal:
+            self._is_regaining = False
+            self._become(self.standing.ended(State.LOST, refusal))
+        else:
+            self._is_regaining = False
+            self._hold(lease)
+
+    def _hold(self, lease: Lease) -> None:
+        self._due = next_heartbeat_at(lease)
+        self._become(Standing(lease=lease))
+
+    def _missed(self, trouble: SeatleaseError) -> None:
+        self._become(self.standing.missed_one(trouble))
+        retry_after = trouble.retry_after if isinstance(trouble, ServiceUnreachable) else None
+        missed = self.standing.missed
+        self._due = next_try_at(_lease(self.standing), missed=missed, now=elapsed(), retry_after=retry_after)
+
+    def _become(self, standing: Standing) -> None:
+        self.standing = standing
+        self._tell()
+
+    def _tell(self) -> None:
+        state = self.standing.state(at=elapsed())
+        if state is not self._told:
+            change = Change(previous=self._told, state=state, error=self.standing.trouble)
+            self._told = state
+            logger.info("seat: %s -> %s", change.previous.value, state.value)
+            self._changed(change)
+
+    @staticmethod
+    async def _stop(task: "asyncio.Task[object] | asyncio.Task[None] | None") -> None:
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+
+
+def _lease(standing: Standing) -> Lease:
+    assert standing.lease is not None  # noqa: S101 the keeper keeps only what was granted; for the type checker
+    return standing.lease
+
+
+async def _sleep_until(reading: float) -> None:
+    while (left := reading - elapsed()) > 0:  # noqa: ASYNC110 it waits for a time, and nobody could set an event then
+        await asyncio.sleep(min(left, LOOK_AGAIN_SECONDS))

@@ -1,0 +1,297 @@
+"""Seat: what a program uses. ``Seat`` for ordinary programs, ``AsyncSeat`` for those with an asyncio loop."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import httpx
+
+from seatlease import exits
+from seatlease.access import Access, Wanted
+from seatlease.clock import elapsed
+from seatlease.credentials import CredentialsLike, as_credentials
+from seatlease.device import hardware_id as this_device
+from seatlease.engine import engine
+from seatlease.errors import SeatleaseError, WaitCancelled
+from seatlease.events import Change, Waiting
+from seatlease.keeper import Keeper
+from seatlease.lease import Lease, State
+from seatlease.lease_token import Keys
+from seatlease.service import REQUEST_WITHIN_SECONDS, Service
+from seatlease.standing import Standing
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11 on
+
+CLOSE_WITHIN_SECONDS = 5.0
+"""Giving a seat back takes this long at most, and as long again while another process is just doing the same."""
+
+HEARTBEAT_WITHIN_SECONDS = REQUEST_WITHIN_SECONDS + 2
+"""Whoever asks for a heartbeat waits a little longer than the request itself may take."""
+
+_AT_WORK = frozenset({State.ACTIVE, State.DEGRADED})
+
+
+class _Seat:
+    """What both forms have in common: nothing of it waits."""
+
+    def __init__(  # noqa: PLR0913 every one is named at the call, and all but three have defaults
+        self,
+        url: str,
+        license_key: str,
+        *,
+        credentials: CredentialsLike,
+        wait: timedelta | None = None,
+        on_change: Callable[[Change], object] | None = None,
+        on_wait: Callable[[Waiting], object] | None = None,
+        reacquire: bool = True,
+        hardware_id: str | None = None,
+        keys: Keys | None = None,
+        sigterm: bool = True,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Describe the seat. Nothing is sent before it is acquired.
+
+        Args:
+            url: of the service, without ``/v1``.
+            license_key: of the license that a seat is wanted of.
+            credentials: a ``RefreshToken``, a callable that gives an ID token, or an ID token, which lasts an hour.
+            wait: how long to wait for a seat when all are in use, or the service cannot be reached.
+            on_change: called with each change of the state, in order.
+            on_wait: called before each pause while waiting for a seat.
+            reacquire: whether a lost seat is asked for again, once for each time it is lost.
+            hardware_id: of this device, for programs that know better (``seatlease.hardware_id``).
+            keys: those of the service; then an answer without a valid proof is none.
+            sigterm: whether SIGTERM gives the seat back, where nothing else listens to it.
+            transport: what carries the requests, for tests and special networks.
+        """
+        self._wanted = Wanted(url=url, license_key=license_key, hardware_id=hardware_id or this_device(license_key))
+        self._credentials = as_credentials(credentials)
+        self._wait = wait
+        self._on_change = on_change
+        self._on_wait = on_wait
+        self._reacquire = reacquire
+        self._keys = keys
+        self._sigterm = sigterm
+        self._transport = transport
+        self._pid = os.getpid()
+        self._keeper: Keeper | None = None
+        self._acquiring: Future[None] | None = None
+        self._is_cancelled = False
+
+    def __repr__(self) -> str:
+        """Say which seat and how it stands; nothing secret."""
+        return f"<{type(self).__name__} of {self._wanted.url}: {self.state.value}>"
+
+    @property
+    def state(self) -> State:
+        """How it stands, at this very moment. Costs nothing: no request, no waiting."""
+        return self._standing().state(at=elapsed())
+
+    @property
+    def lease(self) -> Lease | None:
+        """What the service granted last; ``None`` before that."""
+        return self._standing().lease
+
+    @property
+    def error(self) -> SeatleaseError | None:
+        """What went wrong last; ``None`` while heartbeats are answered."""
+        return self._standing().trouble
+
+    def check(self) -> None:
+        """Return while work may go on (ACTIVE, DEGRADED). As cheap as ``state``: call it before each piece of work.
+
+        Raises:
+            SessionLost: there is no seat, or none any more; acquire again.
+            SessionRevoked: somebody ended it; stop.
+        """
+        self._standing().check(at=elapsed())
+
+    def cancel(self) -> None:
+        """Stop waiting for a seat, from any thread: who waits in ``acquire`` meets ``WaitCancelled``."""
+        acquiring = self._acquiring
+        if acquiring is not None:
+            self._is_cancelled = True
+            acquiring.cancel()
+
+    def _standing(self) -> Standing:
+        keeper = self._keeper
+        if keeper is None:
+            return Standing()
+        if self._pid != os.getpid() and keeper.standing.over is None and keeper.standing.lease is not None:
+            keeper = self._resume_in_child(keeper.standing.lease)
+        return keeper.standing
+
+    def _resume_in_child(self, lease: Lease) -> Keeper:
+        """Keep the seat from this process too. A fork copies no thread, so nothing else here does."""
+        keeper = self._own_keeper()
+        keeper.standing = Standing(lease=lease)
+        engine().run(keeper.resume(lease))
+        exits.watch(self, self._begin_release, sigterm=self._sigterm)
+        return keeper
+
+    def _own_keeper(self) -> Keeper:
+        if self._keeper is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            access = Access(self._wanted, connect=self._connect)
+            self._keeper = Keeper(access, reacquire=self._reacquire, changed=self._changed)
+        return self._keeper
+
+    def _connect(self) -> Service:
+        return Service(self._wanted.url, self._credentials, keys=self._keys, transport=self._transport)
+
+    def _begin_acquire(self, wait: timedelta | None) -> "Future[None]":
+        self._is_cancelled = False
+        keeper = self._own_keeper()
+        exits.watch(self, self._begin_release, sigterm=self._sigterm)
+        self._acquiring = engine().run(keeper.acquire(wait=wait or self._wait, waiting=self._waiting))
+        return self._acquiring
+
+    def _not_acquired(self, acquiring: "Future[None]") -> None:
+        acquiring.cancel()  # such as after Ctrl-C, which interrupts the waiting for it and not itself
+        exits.forget(self)
+        if self._is_cancelled:
+            message = "Waiting for a seat was cancelled."
+            raise WaitCancelled(message) from None
+
+    def _begin_heartbeat(self) -> "Future[None] | None":
+        self._standing()  # in a forked child this begins to keep the seat here
+        keeper = self._keeper
+        return None if keeper is None else engine().run(keeper.heartbeat())
+
+    def _begin_release(self, *, within_seconds: float = exits.EXIT_WITHIN_SECONDS) -> "Future[None] | None":
+        keeper = self._keeper
+        if keeper is None or self._pid != os.getpid():
+            return None
+        return engine().run(keeper.release(within_seconds=within_seconds))
+
+    def _changed(self, change: Change) -> None:
+        if (call := self._on_change) is not None:
+            self._call(lambda: call(change))
+
+    def _waiting(self, waiting: Waiting) -> None:
+        if (call := self._on_wait) is not None:
+            self._call(lambda: call(waiting))
+
+    def _call(self, call: Callable[[], object]) -> None:
+        engine().call_back(call)
+
+
+class Seat(_Seat):
+    """A seat, held from ``acquire`` to ``close``; as a context manager, within its block.
+
+    Heartbeats go out on a background thread that never raises, never delays the program's exit, and is not stopped by
+    what the program does. Callbacks come on a thread of their own.
+    """
+
+    def acquire(self, *, wait: timedelta | None = None) -> None:
+        """Take a seat, or wait for one, and keep it.
+
+        Raises:
+            SeatleaseError: there is none; see the tree in ``seatlease.errors``. Nothing goes on in the background.
+        """
+        if self.state in _AT_WORK:
+            return
+        acquiring = self._begin_acquire(wait)
+        try:
+            acquiring.result()
+        except BaseException:
+            self._not_acquired(acquiring)
+            raise
+
+    def heartbeat(self) -> State:
+        """Ask the service now, such as before a long piece of work; and a lost seat is tried to be regained now.
+
+        Returns:
+            The state after the answer, or after a dozen seconds without one. Raises nothing.
+        """
+        beating = self._begin_heartbeat()
+        if beating is not None:
+            futures.wait([beating], timeout=HEARTBEAT_WITHIN_SECONDS)
+        return self.state
+
+    def close(self) -> None:
+        """Give the seat back. Takes some seconds at most, raises nothing, and may be called again."""
+        self.cancel()
+        exits.forget(self)
+        released = self._begin_release(within_seconds=CLOSE_WITHIN_SECONDS)
+        if released is not None:
+            futures.wait([released], timeout=2 * CLOSE_WITHIN_SECONDS)
+
+    def __enter__(self) -> "Self":
+        """Take a seat."""
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give it back."""
+        self.close()
+
+
+class AsyncSeat(_Seat):
+    """As ``Seat``, for programs with an asyncio loop. A loop that is busy or blocked does not stop the heartbeats.
+
+    Callbacks come on the loop that acquired the seat.
+    """
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def acquire(self, *, wait: timedelta | None = None) -> None:
+        """Take a seat, or wait for one, and keep it. Cancelling the task stops the waiting.
+
+        Raises:
+            SeatleaseError: there is none; see the tree in ``seatlease.errors``. Nothing goes on in the background.
+        """
+        if self.state in _AT_WORK:
+            return
+        self._loop = asyncio.get_running_loop()
+        acquiring = self._begin_acquire(wait)
+        try:
+            await asyncio.wrap_future(acquiring)
+        except BaseException:
+            self._not_acquired(acquiring)
+            raise
+
+    async def heartbeat(self) -> State:
+        """Ask the service now, such as before a long piece of work; and a lost seat is tried to be regained now.
+
+        Returns:
+            The state after the answer, or after a dozen seconds without one. Raises nothing.
+        """
+        beating = self._begin_heartbeat()
+        if beating is not None:
+            await asyncio.wait([asyncio.wrap_future(beating)], timeout=HEARTBEAT_WITHIN_SECONDS)
+        return self.state
+
+    async def close(self) -> None:
+        """Give the seat back. Takes some seconds at most, raises nothing, and may be called again."""
+        self.cancel()
+        exits.forget(self)
+        released = self._begin_release(within_seconds=CLOSE_WITHIN_SECONDS)
+        if released is not None:
+            await asyncio.wait([asyncio.wrap_future(released)], timeout=2 * CLOSE_WITHIN_SECONDS)
+
+    def _call(self, call: Callable[[], object]) -> None:
+        loop = self._loop
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to be called back
+            if loop is not None:
+                loop.call_soon_threadsafe(call)
+
+    async def __aenter__(self) -> "Self":
+        """Take a seat."""
+        await self.acquire()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give it back."""
+        await self.close()

@@ -1,0 +1,179 @@
+"""Service: the requests, each with an ID token and a deadline of its own."""
+
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+import jwt
+
+from seatlease.answers import NOT_THE_SERVICE, error_of, lease_of
+from seatlease.clock import elapsed
+from seatlease.credentials import Credentials
+from seatlease.errors import LeaseNotProven, ServiceUnreachable
+from seatlease.lease import Lease
+from seatlease.lease_token import Keys, verify
+from seatlease.version import __version__
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11 on
+
+REQUEST_WITHIN_SECONDS = 10.0
+"""The service answers within 8 s or says that it cannot; the rest is the way there and back."""
+
+_EXPIRED = frozenset({"TOKEN_EXPIRED", "TOKEN_INVALID"})
+_MAX_ANSWER_BYTES = 1_000_000
+
+
+class Service:
+    """The license service at one address, for one user.
+
+    With ``keys`` an answer counts only if its lease token is proven by them: nobody else can grant a seat.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        keys: Keys | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Talk to the service whose functions answer under ``url`` + ``/v1/``. Nothing is sent yet."""
+        self._url = url.rstrip("/") + "/v1"
+        self._credentials = credentials
+        self._keys = keys
+        # Heartbeats are minutes apart: a connection kept for the next one would be a dead one.
+        limits = httpx.Limits(max_keepalive_connections=2, keepalive_expiry=1)
+        headers = {"User-Agent": f"seatlease-python/{__version__}", "Accept": "application/json"}
+        self._http = httpx.AsyncClient(
+            transport=transport, limits=limits, headers=headers, timeout=REQUEST_WITHIN_SECONDS, follow_redirects=False
+        )
+
+    async def acquire(self, license_key: str, *, hardware_id: str) -> Lease:
+        """Take a seat, or learn that this user on this device has it. Asking again is safe.
+
+        Raises:
+            SeatleaseError: any of the tree but SessionLost, SessionRevoked and WaitCancelled.
+        """
+        asked_at = elapsed()
+        response = await self._post("acquire", {"license_key": license_key, "hardware_id": hardware_id})
+        lease = lease_of(response, asked_at=asked_at)
+        self._prove(lease, hardware_id=hardware_id)
+        return lease
+
+    async def heartbeat(self, lease: Lease, *, hardware_id: str) -> Lease:
+        """Keep the seat.
+
+        Raises:
+            SeatleaseError: any of the tree but NoSeatFree and WaitCancelled.
+        """
+        asked_at = elapsed()
+        response = await self._post("heartbeat", {"session_id": lease.session_id})
+        kept = lease_of(response, asked_at=asked_at, before=lease)
+        if kept.session_id != lease.session_id:
+            raise ServiceUnreachable(NOT_THE_SERVICE)
+        self._prove(kept, hardware_id=hardware_id, before=lease)
+        return kept
+
+    async def release(self, session_id: str, *, within_seconds: float) -> None:
+        """Give the seat back. Asking again is safe.
+
+        Raises:
+            SeatleaseError: it may not have been given back; then it falls free when its lease runs out.
+        """
+        response = await self._post("release", {"session_id": session_id}, within_seconds=within_seconds)
+        if response.status_code != 204:  # noqa: PLR2004 the contract's "done"
+            raise error_of(response)
+
+    async def user(self) -> str:
+        """Give an ID token's user, unverified: to tell users of one device apart, and for nothing else."""
+        token = await self._credentials.id_token()
+        try:
+            claims = jwt.decode(token, options={"verify_signature": False})
+        except jwt.PyJWTError:
+            return ""  # no token of Firebase's: the service will say so
+        return str(claims.get("sub", ""))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> "Self":
+        """Use it for a while."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self.aclose()
+
+    async def _post(
+        self, function: str, body: dict[str, str], *, within_seconds: float | None = None
+    ) -> httpx.Response:
+        try:
+            with anyio.fail_after(within_seconds or REQUEST_WITHIN_SECONDS):
+                response = await self._send(function, body, token=await self._credentials.id_token())
+                if response.status_code == 401 and error_of(response).code in _EXPIRED:  # noqa: PLR2004 HTTP's number
+                    token = await self._credentials.id_token(refresh=True)
+                    response = await self._send(function, body, token=token)
+                return response
+        except TimeoutError:
+            message = "The license service did not answer in time."
+            raise ServiceUnreachable(message) from None
+        except httpx.InvalidURL:
+            message = "The address of the license service is not a valid one."
+            raise ServiceUnreachable(message) from None
+        except httpx.HTTPError as error:
+            message = f"The license service cannot be reached ({type(error).__name__})."
+            raise ServiceUnreachable(message) from None
+
+    async def _send(self, function: str, body: dict[str, str], *, token: str) -> httpx.Response:
+        request = self._http.build_request(
+            "POST", f"{self._url}/{function}", json=body, headers={"Authorization": f"Bearer {token}"}
+        )
+        response = await self._http.send(request, stream=True)
+        try:
+            # Whatever stands in between may send what it likes, for as long as it likes; we do not keep it all.
+            content = bytearray()
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > _MAX_ANSWER_BYTES:
+                    raise ServiceUnreachable(NOT_THE_SERVICE)
+        finally:
+            await response.aclose()
+        headers = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _ENCODED]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content))
+
+    def _prove(self, lease: Lease, *, hardware_id: str, before: Lease | None = None) -> None:
+        if self._keys is None:
+            return
+        if lease.lease_token is None:
+            message = "The license service's answer carries no proof that it is the service's."
+            raise LeaseNotProven(message)
+        proven = verify(
+            lease.lease_token,
+            self._keys,
+            hardware_id=hardware_id,
+            license_id=lease.license_id,
+            now=lease.server_time,
+        )
+        # An old answer that is played back is proven too, but it does not go on from the one before.
+        is_newer = before is None or lease.server_time > before.server_time
+        told = (
+            lease.session_id,
+            *map(_whole_seconds, (lease.server_time, lease.lease_expires_at, lease.grace_ends_at)),
+        )
+        signed = (proven.session_id, proven.granted_at, proven.lease_expires_at, proven.grace_ends_at)
+        if told != signed or not is_newer:
+            message = "The license service's answer is not the one that its proof is for."
+            raise LeaseNotProven(message)
+
+
+def _whole_seconds(time: datetime) -> datetime:
+    return time.replace(microsecond=0)
+
+
+_ENCODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})

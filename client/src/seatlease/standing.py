@@ -1,0 +1,82 @@
+"""Standing: all that a program knows of its seat, and the state that follows from it. Pure."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seatlease.errors import SeatleaseError, SessionLost, SessionRevoked
+from seatlease.lease import Lease, State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Replaced whole, never changed, so that any thread may read it at any moment.
+
+    ``missed`` counts the heartbeats in a row that were not answered. ``over`` is how it ended, as the service or this
+    program said; an end that only the clock says is not in it, since an answer may still say otherwise.
+    ``trouble`` is the latest error that counts.
+    """
+
+    lease: Lease | None = None
+    missed: int = 0
+    over: State | None = None
+    trouble: SeatleaseError | None = None
+
+    def state(self, *, at: float) -> State:
+        """Say how it stands ``at`` a reading of ``seatlease.clock.elapsed``."""
+        # At the exact instant of an end it has ended, as for the service.
+        #
+        #   |  ACTIVE; after a missed heartbeat DEGRADED  |    DEGRADED    |   LOST
+        # asked_at                                   lease's end       grace's end
+        if self.over is not None:
+            return self.over
+        if self.lease is None:
+            return State.NOT_ACQUIRED
+        if at >= self.lease.grace_ends_at_elapsed:
+            return State.LOST
+        if self.missed or at >= self.lease.expires_at_elapsed:
+            return State.DEGRADED
+        return State.ACTIVE
+
+    def next_change_at(self, *, after: float) -> float:
+        """Say when the clock alone will change the state the next time; infinity if it will not."""
+        if self.over is not None or self.lease is None:
+            return math.inf
+        ends = (self.lease.expires_at_elapsed, self.lease.grace_ends_at_elapsed)
+        return min((end for end in ends if end > after), default=math.inf)
+
+    def missed_one(self, trouble: SeatleaseError) -> "Standing":
+        """Note a heartbeat that was not answered."""
+        return replace(self, missed=self.missed + 1, trouble=trouble)
+
+    def ended(self, over: State, trouble: SeatleaseError | None = None) -> "Standing":
+        """Note the end."""
+        return replace(self, over=over, trouble=trouble)
+
+    def check(self, *, at: float) -> None:
+        """Return while work may go on.
+
+        Raises:
+            SessionRevoked: somebody ended it.
+            SessionLost: there is no seat, or none any more.
+        """
+        state = self.state(at=at)
+        if state in {State.ACTIVE, State.DEGRADED}:
+            return
+        # The trouble itself is not raised: one exception object, raised in several threads, collects their tracebacks.
+        known = {} if self.trouble is None else _told_by(self.trouble)
+        if state is State.REVOKED:
+            message = self.trouble.message if self.trouble else "Your session was ended."
+            raise SessionRevoked(message, **known) from self.trouble
+        raise SessionLost(_LOST[state], **known) from self.trouble
+
+
+_LOST = {
+    State.NOT_ACQUIRED: "There is no seat: none was acquired yet.",
+    State.RELEASED: "There is no seat any more: it was given back.",
+    State.LOST: "Your seat was lost: the license service could not be reached in time, or the seat was given back.",
+}
+
+
+def _told_by(trouble: SeatleaseError) -> dict[str, Any]:
+    return {"code": trouble.code, "request_id": trouble.request_id, "details": trouble.details}

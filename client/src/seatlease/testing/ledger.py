@@ -1,0 +1,171 @@
+"""What the fake service remembers, and how it decides. As the real one's rules; a test holds the two together."""
+
+import math
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+from itertools import count
+
+
+@dataclass(kw_only=True)
+class Session:
+    """One user on one device."""
+
+    session_id: str
+    user: str
+    hardware_id: str
+    decided_at: datetime
+    lease_expires_at: datetime
+    end_reason: str | None = None
+
+    def extend(self, *, now: datetime, lease: timedelta) -> None:
+        """Begin the lease anew."""
+        self.decided_at, self.lease_expires_at = now, now + lease
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """An error of the service's catalogue."""
+
+    code: str
+    status: int
+    details: dict[str, object] = field(default_factory=dict)
+    message: str = "refused by the fake service"
+
+
+class Ledger:
+    """The sessions of one license. May be used by several threads."""
+
+    def __init__(self, *, license_key: str, seats: int, lease: timedelta, grace: timedelta) -> None:
+        """Begin with nobody in it."""
+        self.license_key = license_key
+        self.seats = seats
+        self.lease = lease
+        self.grace = grace
+        self.is_reachable = True
+        self.refusal: Refusal | None = None
+        self.requests: list[tuple[str, int]] = []
+        self._sessions: dict[str, Session] = {}
+        self._offset = timedelta()
+        self._others = count()
+        self._one_at_a_time = threading.RLock()
+
+    @property
+    def now(self) -> datetime:
+        """The service's time."""
+        return datetime.now(timezone.utc) + self._offset
+
+    @property
+    def in_use(self) -> int:
+        """Seats in use now."""
+        with self._one_at_a_time:
+            return len(self._live())
+
+    def acquire(self, *, user: str, license_key: str, hardware_id: str) -> tuple[Session, bool] | Refusal:
+        """Take a seat, or find the one that is held: then the second value is true."""
+        with self._one_at_a_time:
+            if self.refusal is not None:
+                return self.refusal
+            if license_key != self.license_key:
+                return Refusal(code="LICENSE_NOT_FOUND", status=404)
+            session_id = _session_id(license_key, user, hardware_id)
+            session = self._sessions.get(session_id)
+            if session is not None and self._is_live(session):
+                session.extend(now=self.now, lease=self.lease)
+                return session, True
+            live = self._live()
+            if len(live) >= self.seats:
+                return self._full(live)
+            return self._open(session_id, user, hardware_id), False
+
+    def heartbeat(self, *, user: str, session_id: str) -> Session | Refusal:
+        """Keep a seat."""
+        with self._one_at_a_time:
+            session = self._sessions.get(session_id)
+            if session is None or session.user != user:
+                return Refusal(code="SESSION_NOT_FOUND", status=404)
+            if session.end_reason == "released":
+                return Refusal(code="SESSION_RELEASED", status=410)
+            if session.end_reason is not None:
+                return Refusal(code="SESSION_REVOKED", status=410, details={"reason": session.end_reason})
+            if not self._is_live(session):
+                return Refusal(code="SESSION_EXPIRED", status=410)
+            if self.refusal is not None:
+                return self.refusal
+            session.extend(now=self.now, lease=self.lease)
+            return session
+
+    def release(self, *, user: str, session_id: str) -> Refusal | None:
+        """Give a seat back."""
+        with self._one_at_a_time:
+            session = self._sessions.get(session_id)
+            if session is None or session.user != user:
+                return Refusal(code="SESSION_NOT_FOUND", status=404)
+            if session.end_reason is None:
+                session.end_reason = "released"
+            return None
+
+    def occupy(self, seats: int) -> None:
+        """Have others take seats."""
+        with self._one_at_a_time:
+            for _ in range(seats):
+                other = f"other-{next(self._others)}"
+                self._open(_session_id(self.license_key, other, other), other, other)
+
+    def vacate(self) -> None:
+        """Have the others give them back."""
+        with self._one_at_a_time:
+            for session in self._sessions.values():
+                if session.user.startswith("other-") and session.end_reason is None:
+                    session.end_reason = "released"
+
+    def end_all(self, reason: str) -> None:
+        """End every session that is open."""
+        with self._one_at_a_time:
+            for session in self._sessions.values():
+                session.end_reason = session.end_reason or reason
+
+    def advance(self, by: timedelta) -> None:
+        """Move the clock."""
+        self._offset += by
+
+    def _open(self, session_id: str, user: str, hardware_id: str) -> Session:
+        now = self.now
+        session = Session(
+            session_id=session_id,
+            user=user,
+            hardware_id=hardware_id,
+            decided_at=now,
+            lease_expires_at=now + self.lease,
+        )
+        self._sessions[session_id] = session
+        return session
+
+    def _is_live(self, session: Session) -> bool:
+        return session.end_reason is None and self.now < session.lease_expires_at
+
+    def _live(self) -> list[Session]:
+        return [session for session in self._sessions.values() if self._is_live(session)]
+
+    def _full(self, live: list[Session]) -> Refusal:
+        earliest = min((session.lease_expires_at for session in live), default=None)
+        seconds = 60 if earliest is None else min(60, max(1, math.ceil((earliest - self.now).total_seconds())))
+        details: dict[str, object] = {
+            "in_use": len(live),
+            "max": self.seats,
+            "earliest_expiry_at": None if earliest is None else rfc3339(earliest),
+            "retry_after_seconds": seconds,
+        }
+        return Refusal(code="SEAT_LIMIT_REACHED", status=409, details=details)
+
+
+def rfc3339(time: datetime) -> str:
+    """Write a time as the service does."""
+    return time.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _session_id(*parts: str) -> str:
+    digest = int.from_bytes(sha256("\0".join(parts).encode()).digest()[:17], "big")
+    letters = "abcdefghijklmnopqrstuvwxyz234567"
+    return "".join(letters[(digest >> (5 * place)) & 31] for place in range(26))

@@ -1,0 +1,104 @@
+"""The fake service: what a test arranges, and what the seat under test is handed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from seatlease.keys import Keys
+from seatlease.seat import AsyncSeat, Seat
+from seatlease.testing.ledger import Ledger, Refusal
+from seatlease.testing.signing import Signer, fake_id_token
+from seatlease.testing.transport import FakeTransport
+
+
+class FakeService:
+    """A service with one license, in memory. ``keys`` prove its lease tokens; ``transport`` carries requests to it."""
+
+    url = "http://seatlease.invalid"
+
+    def __init__(
+        self,
+        *,
+        seats: int = 1,
+        license_key: str = "FAKE-LICENSE",
+        lease: timedelta = timedelta(minutes=6),
+        grace: timedelta = timedelta(),
+    ) -> None:
+        """Have a license with so many seats. Leases are whole seconds, three at least, as the service's are."""
+        self.license_key = license_key
+        self._ledger = Ledger(license_key=license_key, seats=seats, lease=lease, grace=grace)
+        signer = Signer()
+        self.keys = Keys.pinned(signer.jwks)
+        self.transport: httpx.AsyncBaseTransport = FakeTransport(self._ledger, signer)
+
+    def seat(self, *, user: str = "user-1", hardware_id: str = "device-1", **options: Any) -> Seat:  # noqa: ANN401 Seat's own
+        """Make a seat that talks to this service; ``options`` are those of ``Seat``."""
+        return Seat(**{**self._described(user, hardware_id), **options})
+
+    def async_seat(self, *, user: str = "user-1", hardware_id: str = "device-1", **options: Any) -> AsyncSeat:  # noqa: ANN401 as above
+        """Make an asyncio seat that talks to this service."""
+        return AsyncSeat(**{**self._described(user, hardware_id), **options})
+
+    @property
+    def in_use(self) -> int:
+        """Seats in use now."""
+        return self._ledger.in_use
+
+    @property
+    def requests(self) -> list[tuple[str, int]]:
+        """The requests so far, oldest first: the function's name, and the status it answered."""
+        return list(self._ledger.requests)
+
+    def occupy(self, seats: int = 1) -> None:
+        """Have others take so many seats, for the length of a lease."""
+        self._ledger.occupy(seats)
+
+    def vacate(self) -> None:
+        """Have the others give back all that they took."""
+        self._ledger.vacate()
+
+    def revoke(self) -> None:
+        """End every session, as an admin does."""
+        self._ledger.end_all("revoked_by_admin")
+
+    def release_all(self) -> None:
+        """Give every seat back, as an owner may do for anybody."""
+        self._ledger.end_all("released")
+
+    def advance(self, by: timedelta) -> None:
+        """Move the service's clock: leases run out."""
+        self._ledger.advance(by)
+
+    def set_seats(self, seats: int) -> None:
+        """Change the license's cap."""
+        self._ledger.seats = seats
+
+    @contextmanager
+    def offline(self) -> Iterator[None]:
+        """Be out of reach within the block."""
+        self._ledger.is_reachable = False
+        try:
+            yield
+        finally:
+            self._ledger.is_reachable = True
+
+    @contextmanager
+    def refusing(self, code: str, *, status: int = 403, details: dict[str, object] | None = None) -> Iterator[None]:
+        """Refuse everybody within the block, such as with ``LICENSE_EXPIRED``."""
+        self._ledger.refusal = Refusal(code=code, status=status, details=details or {})
+        try:
+            yield
+        finally:
+            self._ledger.refusal = None
+
+    def _described(self, user: str, hardware_id: str) -> dict[str, Any]:
+        return {
+            "url": self.url,
+            "license_key": self.license_key,
+            "credentials": fake_id_token(user),
+            "hardware_id": hardware_id,
+            "transport": self.transport,
+        }

@@ -1,0 +1,56 @@
+"""The fake service's tokens: lease tokens signed with a key of its own, and ID tokens that nobody signed."""
+
+import json
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm
+
+from seatlease.testing.ledger import Session
+
+
+class Signer:
+    """One key, made anew for each fake service."""
+
+    def __init__(self) -> None:
+        """Make it."""
+        self._key = Ed25519PrivateKey.generate()
+        self._kid = uuid4().hex
+
+    @property
+    def jwks(self) -> dict[str, Any]:
+        """The public key, as ``GET /v1/keys`` answers."""
+        public = json.loads(OKPAlgorithm.to_jwk(self._key.public_key()))
+        return {"keys": [{**public, "kid": self._kid, "alg": "EdDSA", "use": "sig"}]}
+
+    def lease_token(self, session: Session, *, license_id: str, grace_ends_at: datetime) -> str:
+        """Sign what was granted."""
+        claims = {
+            "iss": "seatlease/fake",
+            "sub": session.user,
+            "iat": int(session.decided_at.timestamp()),
+            "exp": int(grace_ends_at.timestamp()),
+            "organization_id": "fake-organization",
+            "license_id": license_id,
+            "session_id": session.session_id,
+            "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
+            "lease_expires_at": int(session.lease_expires_at.timestamp()),
+            "grace_ends_at": int(grace_ends_at.timestamp()),
+        }
+        headers = {"kid": self._kid, "typ": "seatlease-lease+jwt"}
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers=headers)
+
+
+def fake_id_token(user: str) -> str:
+    """Make an ID token of this user, worth nothing anywhere else."""
+    return jwt.encode({"sub": user}, key="", algorithm="none")
+
+
+def user_of(authorization: str) -> str:
+    """Read the user from a request's header."""
+    claims = jwt.decode(authorization.removeprefix("Bearer "), options={"verify_signature": False})
+    return str(claims["sub"])

@@ -1,0 +1,82 @@
+"""The fake service's requests and answers, in the form of the real ones."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from seatlease.testing.ledger import Ledger, Refusal, Session, rfc3339
+from seatlease.testing.signing import Signer, user_of
+
+_LICENSE_ID = "fake-license"
+
+
+class FakeTransport(httpx.AsyncBaseTransport):
+    """Carries requests to a ledger in memory instead of over a network."""
+
+    def __init__(self, ledger: Ledger, signer: Signer) -> None:
+        """Answer from this ledger, and sign what it grants."""
+        self._ledger = ledger
+        self._signer = signer
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request.
+
+        Raises:
+            httpx.ConnectError: the service is out of reach.
+        """
+        if not self._ledger.is_reachable:
+            message = "the fake service is offline"
+            raise httpx.ConnectError(message, request=request)
+        function = request.url.path.rpartition("/")[2]
+        response = self._answer(function, request, json.loads(await request.aread()))
+        self._ledger.requests.append((function, response.status_code))
+        return response
+
+    def _answer(self, function: str, request: httpx.Request, body: dict[str, str]) -> httpx.Response:
+        user = user_of(request.headers["authorization"])
+        ledger = self._ledger
+        match function:
+            case "acquire":
+                outcome = ledger.acquire(user=user, license_key=body["license_key"], hardware_id=body["hardware_id"])
+                if isinstance(outcome, Refusal):
+                    return self._refused(outcome)
+                session, is_renewed = outcome
+                seats = {"in_use": ledger.in_use, "max": ledger.seats}
+                granted = {**self._kept(session), "license_id": _LICENSE_ID, "seats": seats, "renewed": is_renewed}
+                return httpx.Response(200 if is_renewed else 201, json=granted)
+            case "heartbeat":
+                kept = ledger.heartbeat(user=user, session_id=body["session_id"])
+                return self._refused(kept) if isinstance(kept, Refusal) else httpx.Response(200, json=self._kept(kept))
+            case "release":
+                refusal = ledger.release(user=user, session_id=body["session_id"])
+                return httpx.Response(204) if refusal is None else self._refused(refusal)
+            case _:
+                return httpx.Response(404, text="not here")
+
+    def _kept(self, session: Session) -> dict[str, Any]:
+        ledger = self._ledger
+        grace_ends_at = session.lease_expires_at + ledger.grace
+        return {
+            "session_id": session.session_id,
+            "lease_expires_at": rfc3339(session.lease_expires_at),
+            "grace_ends_at": rfc3339(grace_ends_at),
+            "lease_token": self._signer.lease_token(session, license_id=_LICENSE_ID, grace_ends_at=grace_ends_at),
+            "heartbeat_interval_seconds": max(1, ledger.lease // timedelta(seconds=3)),
+            "server_time": rfc3339(session.decided_at),
+        }
+
+    def _refused(self, refusal: Refusal) -> httpx.Response:
+        error = {
+            "code": refusal.code,
+            "message": refusal.message,
+            "retryable": refusal.status in {409, 500, 503},
+            "request_id": uuid4().hex,
+            "details": refusal.details,
+        }
+        retry_after = refusal.details.get("retry_after_seconds")
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        body = {"error": error, "server_time": rfc3339(self._ledger.now)}
+        return httpx.Response(refusal.status, json=body, headers=headers)

@@ -1,0 +1,54 @@
+"""Outcomes of what gives leases, to answers: each lease signed. The type checker proves that every outcome has one."""
+
+from starlette.responses import Response
+
+from shared.edge.answers import AcquireAnswer, HeartbeatAnswer, Seats, answer, heartbeat_interval_seconds
+from shared.edge.lease_tokens import LeaseTokens
+from shared.edge.refusals import refused
+from shared.rules.acquire import AcquireOutcome, Granted, Renewed
+from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh, Stopped
+from shared.store.groups import Answered
+
+
+def answer_acquire(answered: Answered[AcquireOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
+    """201 for a new seat, 200 for the one held already, else the refusal."""
+    outcome, now = answered.outcome, answered.now
+    match outcome:
+        case Granted(session=session, license=license_, in_use=in_use):
+            renewed = False
+        case Renewed(session=session, license=license_, in_use=in_use):
+            renewed = True
+        case _:
+            raise refused(outcome, now=now)
+    body = AcquireAnswer(
+        session_id=session.session_id,
+        license_id=license_.license_id,
+        lease_expires_at=session.lease_expires_at,
+        grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
+        lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now),
+        heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
+        seats=Seats(in_use=in_use, max=license_.max_concurrent_seats),
+        renewed=renewed,
+        server_time=now,
+    )
+    return answer(body, status=200 if renewed else 201)
+
+
+def answer_heartbeat(answered: Answered[HeartbeatOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
+    """200 with the lease's end, else the refusal."""
+    outcome, now = answered.outcome, answered.now
+    match outcome:
+        case Extended(session=session, license=license_) | StillFresh(session=session, license=license_):
+            body = HeartbeatAnswer(
+                session_id=session.session_id,
+                lease_expires_at=session.lease_expires_at,
+                grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
+                lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now),
+                heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
+                server_time=now,
+            )
+            return answer(body)
+        case Stopped(because=because):
+            raise refused(because, now=now)
+        case _:
+            raise refused(outcome, now=now)

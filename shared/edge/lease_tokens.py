@@ -1,0 +1,98 @@
+"""Lease tokens: a program's proof to itself that its lease was granted by the service. Signing needs no network.
+
+A JWT (RFC 7519) signed with Ed25519. Its claims are a contract with every program that verifies them.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from hashlib import sha256
+from typing import Annotated
+
+import jwt
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from shared.edge.public_keys import MAKE_THEM, MAX_KEYS, PublicKey, public_keys, read_keys
+from shared.edge.settings import SettingsError, settings
+from shared.rules.license import License
+from shared.rules.session import Session
+
+TOKEN_TYPE = "seatlease-lease+jwt"  # noqa: S105 the header's typ, which keeps other JWTs from being taken for a lease
+_VARIABLE = "SEATLEASE_SIGNING_KEYS"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+
+
+class PrivateKey(PublicKey):
+    """One key with its secret ``d``, which no ``repr`` shows."""
+
+    d: Annotated[SecretStr, Field(min_length=43, max_length=43)]
+
+
+class PrivateKeySet(BaseModel):
+    """The keys of the service: the first signs."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    keys: Annotated[list[PrivateKey], Field(min_length=1, max_length=MAX_KEYS)]
+
+
+class LeaseTokens:
+    """Signs leases with one key."""
+
+    def __init__(self, key: jwt.PyJWK, *, kid: str, project: str) -> None:
+        """Sign in the name of a project's service."""
+        self._key = key
+        self._headers = {"kid": kid, "typ": TOKEN_TYPE}
+        self._issuer = f"seatlease/{project}"
+
+    def sign(self, session: Session, license_: License, *, organization_id: str, now: datetime) -> str:
+        """Sign what a session was granted. Times are whole seconds, rounded down."""
+        grace_ends_at = _seconds(license_.grace_ends_at(session.lease_expires_at))
+        claims = {
+            "iss": self._issuer,
+            "sub": session.user_id,
+            "iat": _seconds(now),
+            "exp": grace_ends_at,
+            "organization_id": organization_id,
+            "license_id": session.license_id,
+            "session_id": session.session_id,
+            "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
+            "lease_expires_at": _seconds(session.lease_expires_at),
+            "grace_ends_at": grace_ends_at,
+        }
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers=self._headers)
+
+
+@cache
+def lease_tokens() -> LeaseTokens:
+    """Make the one that signs here. Call it at import: an instance that cannot sign does not start.
+
+    Raises:
+        SettingsError: the keys are missing, of another form, or not among the public ones.
+    """
+    env = settings()
+    if env.signing_keys is None:
+        message = f"refusing to start: {_VARIABLE} is missing, and leases have to be signed; {MAKE_THEM}"
+        raise SettingsError(message)
+    keys = read_keys(PrivateKeySet, env.signing_keys.get_secret_value(), variable=_VARIABLE).keys
+    usable = [(key.kid, _usable(key)) for key in keys]
+    kid, signing = usable[0]
+    if env.public_keys is not None and kid not in {each.kid for each in public_keys().keys}:
+        message = (
+            f"refusing to start: the key that would sign ({kid}) is not in SEATLEASE_PUBLIC_KEYS, so no program "
+            "could verify its tokens; publish it there first"
+        )
+        raise SettingsError(message)
+    return LeaseTokens(signing, kid=kid, project=env.project)
+
+
+def _usable(key: PrivateKey) -> jwt.PyJWK:
+    try:
+        return jwt.PyJWK({**key.model_dump(), "d": key.d.get_secret_value()})
+    except jwt.PyJWTError as error:
+        message = f"refusing to start: {_VARIABLE} holds no usable set of keys: {key.kid}: {error}; {MAKE_THEM}"
+    raise SettingsError(message)
+
+
+def _seconds(time: datetime) -> int:
+    return (time - _EPOCH) // _SECOND

@@ -1,0 +1,97 @@
+"""Public keys: what programs verify the tokens of their leases with. Nothing in here needs a private one.
+
+A set of keys is a JWKS (RFC 7517) of Ed25519 keys (RFC 8037), each named by its thumbprint.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from functools import cache
+from hashlib import sha256
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.edge.settings import SettingsError, settings
+
+MAX_KEYS = 4
+"""Two are there while one takes over from the other; more than a few are a mistake."""
+
+CACHED = {"Cache-Control": "public, max-age=3600"}
+"""A new key is shown this long before it signs: whoever asked before knows it then (infra/docs/deploy.md)."""
+
+MAKE_THEM = "python -m infra.signing_keys new makes them (the deploy page, The signing keys)"
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class PublicKey(_Form):
+    """One key: its point ``x``, and its name ``kid``, which follows from that."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+
+    @model_validator(mode="after")
+    def _has_its_name(self) -> Self:
+        if self.kid != thumbprint(self.x):
+            message = "kid is not the key's thumbprint (RFC 7638)"
+            raise ValueError(message)
+        return self
+
+
+class PublicKeySet(_Form):
+    """What ``GET /v1/keys`` answers: every key that a valid token may be signed with."""
+
+    keys: Annotated[list[PublicKey], Field(min_length=1, max_length=MAX_KEYS)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_nothing_private(cls, data: Any) -> Any:  # noqa: ANN401 anything may stand there
+        keys = data.get("keys") if isinstance(data, dict) else None
+        if isinstance(keys, list) and any(isinstance(key, dict) and "d" in key for key in keys):
+            message = "a private key stands among the public ones: it is known now, so make another one"
+            raise ValueError(message)
+        return data
+
+
+KeySet = TypeVar("KeySet", bound=BaseModel)
+
+
+def thumbprint(x: str) -> str:
+    """Name the key with this point. Source: RFC 7638, and RFC 8037 on which members count."""
+    members = json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":"))
+    return urlsafe_b64encode(sha256(members.encode()).digest()).rstrip(b"=").decode()
+
+
+@cache
+def public_keys() -> PublicKeySet:
+    """Read the keys that are shown to everybody.
+
+    Raises:
+        SettingsError: they are missing or of another form.
+    """
+    text = settings().public_keys
+    if text is None:
+        message = f"refusing to start: SEATLEASE_PUBLIC_KEYS is missing; {MAKE_THEM}"
+        raise SettingsError(message)
+    return read_keys(PublicKeySet, text, variable="SEATLEASE_PUBLIC_KEYS")
+
+
+def read_keys(form: type[KeySet], text: str, *, variable: str) -> KeySet:
+    """Read a set of keys from the text of a variable.
+
+    Raises:
+        SettingsError: it has another form. The message says where, and nothing of what stands there.
+    """
+    try:
+        return form.model_validate_json(text)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)
+        told = "; ".join(f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip() for each in wrong)
+    message = f"refusing to start: {variable} holds no usable set of keys: {told}; {MAKE_THEM}"
+    raise SettingsError(message)

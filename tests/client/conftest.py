@@ -1,0 +1,99 @@
+"""The functions that clients call, behind a gateway: one set for all tests of the client package."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from google.cloud import firestore
+
+from infra.local.audit_topic import create_topic
+from infra.local.processes import Process, free_port
+from infra.local.serving import function_environment, start_function
+from infra.triggers import OnRequest, triggers
+from seatlease.testing import FakeService
+from tests.client.houses import FakeHouse, House, RealHouse
+from tests.functions.conftest import gateway_to
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.tenant import Tenant
+
+BuildHouse = Callable[..., RealHouse]
+
+
+@pytest.fixture(scope="session")
+def client_project() -> str:
+    """The project of these servers."""
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def project(client_project: str) -> str:
+    """Here the project of the servers."""
+    return client_project
+
+
+@pytest.fixture(scope="session")
+def client_gateway(
+    client_project: str, firestore_host: str, pubsub_host: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Process]:
+    """One process of each function that clients call, and a gateway to them."""
+    create_topic(pubsub_host, project=client_project)
+    environment = {
+        **function_environment(project=client_project, firestore=firestore_host, pubsub=pubsub_host),
+        "SEATLEASE_ENVIRONMENT": "test",
+    }
+    names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
+    with ExitStack() as cleanup:
+        processes: dict[str, Process] = {}
+        for name in names:
+            processes[name] = start_function(name, work=tmp_path_factory.mktemp(name), environment=environment)
+            cleanup.callback(processes[name].stop)
+        for process in processes.values():
+            process.wait_until_ready()
+        logs: Path = tmp_path_factory.mktemp("gateway")
+        urls = {name: process.url for name, process in processes.items()}
+        with ExitStack() as last:
+            gateway = gateway_to(urls, port=free_port(), log_folder=logs)
+            last.callback(gateway.stop)
+            gateway.wait_until_ready()
+            yield gateway
+
+
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test's programs note which of them share a seat: not where the person's own do."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "state" / "seatlease"
+
+
+@pytest.fixture
+def proxy(client_gateway: Process) -> Iterator[TcpProxy]:
+    """The way to the gateway."""
+    proxy = TcpProxy(target_port=int(client_gateway.url.rpartition(":")[2]))
+    proxy.start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def build_real(console: firestore.Client, project: str, proxy: TcpProxy) -> BuildHouse:
+    """Make an organization of the test's own, with one license."""
+
+    def build(**organization: Any) -> RealHouse:  # noqa: ANN401 the documents' own
+        tenant = Tenant.create(console, **organization)
+        return RealHouse(tenant=tenant, project=project, proxy=proxy)
+
+    return build
+
+
+@pytest.fixture(params=["real", "fake"])
+def house(request: pytest.FixtureRequest) -> House:
+    """Two seats, in either house."""
+    if request.param == "real":
+        build: BuildHouse = request.getfixturevalue("build_real")
+        return build(seats=2)
+    return FakeHouse(service=FakeService(seats=2), lease=timedelta(minutes=6))

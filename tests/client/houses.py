@@ -1,0 +1,129 @@
+"""The house that a seat is in: the real stack, or the fake that programs test with. What is true in one is in both."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from google.cloud import firestore
+
+import seatlease
+from infra.local.tokens import unsigned_token
+from seatlease.testing import FakeService
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.tenant import Tenant
+
+
+class House(Protocol):
+    """What a test arranges."""
+
+    def seat(self, user: str = "m0", **options: Any) -> seatlease.Seat: ...  # noqa: ANN401 the seat's own
+
+    def async_seat(self, user: str = "m0", **options: Any) -> seatlease.AsyncSeat: ...  # noqa: ANN401 as above
+
+    @property
+    def in_use(self) -> int: ...
+
+    def lapse(self) -> None: ...
+
+    def revoke(self) -> None: ...
+
+    def release_all(self) -> None: ...
+
+    def refuse(self, code: str) -> None: ...
+
+    def offline(self) -> Any: ...  # noqa: ANN401 a context
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealHouse:
+    """An organization of the test's own on the running functions, behind a way that can be cut."""
+
+    tenant: Tenant
+    project: str
+    proxy: TcpProxy
+
+    def described(self, user: str, hardware_id: str = "laptop") -> dict[str, Any]:
+        token = unsigned_token(project=self.project, organization_id=self.tenant.organization_id, user_id=user)
+        return {
+            "url": self.proxy.url,
+            "license_key": self.tenant.license_key,
+            "credentials": token,
+            "hardware_id": hardware_id,
+        }
+
+    def seat(self, user: str = "m0", **options: Any) -> seatlease.Seat:  # noqa: ANN401 the seat's own
+        return seatlease.Seat(**{**self.described(user), **options})
+
+    def async_seat(self, user: str = "m0", **options: Any) -> seatlease.AsyncSeat:  # noqa: ANN401 as above
+        return seatlease.AsyncSeat(**{**self.described(user), **options})
+
+    @property
+    def in_use(self) -> int:
+        now = datetime.now(UTC)
+        return sum(session["lease_expires_at"] > now for session in self.tenant.open_sessions())
+
+    def lapse(self) -> None:
+        for session in self.tenant.organization.collection("sessions").stream():
+            self.tenant.let_lapse(session.id)
+
+    def revoke(self) -> None:
+        self._end_all(None)
+
+    def release_all(self) -> None:
+        self._end_all("released")
+
+    def refuse(self, code: str) -> None:
+        edits: dict[str, tuple[firestore.DocumentReference, dict[str, Any]]] = {
+            "LICENSE_EXPIRED": (self.tenant.license(), {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}),
+            "LICENSE_INACTIVE": (self.tenant.license(), {"is_active": False}),
+            "LICENSE_MISCONFIGURED": (self.tenant.license(), {"max_concurrent_seats": "many"}),
+            "USER_INACTIVE": (self.tenant.user("m0"), {"is_active": False}),
+        }
+        document, changes = edits[code]
+        document.update(changes)
+
+    @contextmanager
+    def offline(self) -> Iterator[None]:
+        with self.proxy.being_cut():
+            yield
+
+    def _end_all(self, reason: str | None) -> None:
+        for session in self.tenant.organization.collection("sessions").stream():
+            session.reference.update({"ended_at": datetime.now(UTC), "end_reason": reason})
+
+
+@dataclass(kw_only=True)
+class FakeHouse:
+    """The fake."""
+
+    service: FakeService
+    lease: timedelta
+    _refusing: list[Any] = field(default_factory=list)
+
+    def seat(self, user: str = "m0", **options: Any) -> seatlease.Seat:  # noqa: ANN401 the seat's own
+        return self.service.seat(user=user, **options)
+
+    def async_seat(self, user: str = "m0", **options: Any) -> seatlease.AsyncSeat:  # noqa: ANN401 as above
+        return self.service.async_seat(user=user, **options)
+
+    @property
+    def in_use(self) -> int:
+        return self.service.in_use
+
+    def lapse(self) -> None:
+        self.service.advance(self.lease + timedelta(seconds=1))
+
+    def revoke(self) -> None:
+        self.service.revoke()
+
+    def release_all(self) -> None:
+        self.service.release_all()
+
+    def refuse(self, code: str) -> None:
+        self._refusing.append(refusing := self.service.refusing(code))
+        refusing.__enter__()
+
+    def offline(self) -> Any:  # noqa: ANN401 a context
+        return self.service.offline()

@@ -1,0 +1,91 @@
+"""A program with a seat. Says what happens in lines of JSON, and does what it is told on its standard input."""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import seatlease
+
+
+def tell(**what: object) -> None:
+    # One write: lines of several threads and processes must not run into each other.
+    os.write(1, (json.dumps({"pid": os.getpid(), **what}) + "\n").encode())
+
+
+def main() -> None:
+    described: dict[str, Any] = json.loads(sys.argv[1])
+    if "wait" in described:
+        described["wait"] = timedelta(seconds=described["wait"])
+    if described.pop("own_handler", False):
+        signal.signal(signal.SIGTERM, own_handler)
+    how = described.pop("how", "with")
+    seat = seatlease.Seat(**described, on_change=lambda change: tell(state=change.state.value))
+    held.append(seat)
+    with seat if how == "with" else contextlib.nullcontext():
+        if how != "with":
+            seat.acquire()
+        tell(did="acquire", state=seat.state.value)
+        for line in sys.stdin:
+            obey(seat, line.strip())
+
+
+def own_handler(*_: object) -> NoReturn:
+    tell(did="own_handler")
+    sys.exit(7)
+
+
+def obey(seat: seatlease.Seat, order: str) -> None:
+    if "fork" in order or "processes" in order:
+        multiply(seat, order)
+        return
+    match order:
+        case "heartbeat":
+            tell(did=order, state=seat.heartbeat().value)
+        case "begin heartbeat":
+            seat._begin_heartbeat()  # noqa: SLF001 to end while it is under way
+        case "what time is it":
+            tell(did=order, now=time.time())
+        case "exit":
+            sys.exit(0)
+        case "raise":
+            message = "the program's own fault"
+            raise RuntimeError(message)
+
+
+def multiply(seat: seatlease.Seat, order: str) -> None:
+    match order:
+        case "fork and use it":
+            if os.fork() == 0:
+                use_in_child(seat, order)
+        case "fork and leave it alone":
+            if os.fork() == 0:
+                sys.exit(0)
+            os.wait()
+            tell(did=order)
+        case "work in processes":
+            with multiprocessing.get_context("fork").Pool(2) as workers:
+                states = workers.map(check_in_worker, range(4))
+            tell(did=order, states=states)
+
+
+def use_in_child(seat: seatlease.Seat, order: str) -> NoReturn:
+    tell(did=order, state=seat.heartbeat().value)
+    time.sleep(float(os.environ["CHILD_SECONDS"]))
+    tell(did="child ends", state=seat.state.value)
+    sys.exit(0)
+
+
+def check_in_worker(_: int) -> str:
+    held[0].check()
+    return held[0].state.value
+
+
+held: list[seatlease.Seat] = []
+
+main()

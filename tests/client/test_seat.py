@@ -1,0 +1,296 @@
+"""What a seat does, on the real stack and on the fake that programs test with: the same tests, so the same truth."""
+
+import asyncio
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+import seatlease
+from seatlease import State
+from tests.client.houses import House
+from tests.client.told import Told
+
+
+def test_a_seat_is_held_within_its_block_and_given_back_after_it(house: House) -> None:
+    told = Told()
+
+    with house.seat(on_change=told) as seat:
+        assert (seat.state, house.in_use) == (State.ACTIVE, 1)
+        seat.check()
+
+    assert (seat.state, house.in_use) == (State.RELEASED, 0)
+    told.wait_for(State.RELEASED)
+    assert told.states == [State.ACTIVE, State.RELEASED]
+
+
+def test_the_lease_says_what_was_granted(house: House) -> None:
+    with house.seat() as seat:
+        lease = seat.lease
+
+    assert lease is not None
+    assert lease.lease_expires_at - lease.server_time == timedelta(minutes=6)
+    assert timedelta(seconds=108) <= lease.heartbeat_interval <= timedelta(seconds=120)
+    assert (lease.seats.in_use, lease.seats.max) == (1, 2)
+    assert lease.grace_ends_at == lease.lease_expires_at
+    assert len(lease.session_id) == 26
+
+
+def test_a_full_license_is_told_with_when_to_come_back(house: House) -> None:
+    with house.seat("m0"), house.seat("m1"):
+        with pytest.raises(seatlease.NoSeatFree) as refused:
+            house.seat("m2").acquire()
+
+        assert (refused.value.in_use, refused.value.max_seats, refused.value.code) == (2, 2, "SEAT_LIMIT_REACHED")
+        assert refused.value.retry_after == timedelta(seconds=60)
+        assert refused.value.earliest_expiry_at is not None
+        assert house.in_use == 2
+
+
+def test_who_acquires_again_on_the_same_device_takes_no_second_seat(house: House) -> None:
+    with house.seat() as seat, house.seat() as same:
+        assert (seat.lease, house.in_use) != (None, 0)
+        assert seat.lease is not None
+        assert same.lease is not None
+        assert (same.lease.session_id, house.in_use) == (seat.lease.session_id, 1)
+
+
+def test_acquiring_twice_is_acquiring_once(house: House) -> None:
+    with house.seat() as seat:
+        before = seat.lease
+
+        seat.acquire()
+
+        assert seat.lease is before
+
+
+def test_a_heartbeat_keeps_the_seat(house: House) -> None:
+    with house.seat() as seat:
+        before = seat.lease
+        assert before is not None
+
+        state = seat.heartbeat()
+
+        assert state is State.ACTIVE
+        assert seat.lease is not None
+        assert seat.lease.server_time > before.server_time
+
+
+def test_a_missed_heartbeat_degrades_and_the_next_one_mends_it(house: House) -> None:
+    told = Told()
+    with house.seat(on_change=told) as seat:
+        with house.offline():
+            assert seat.heartbeat() is State.DEGRADED
+            seat.check()  # work goes on
+            assert isinstance(seat.error, seatlease.ServiceUnreachable)
+
+        assert seat.heartbeat() is State.ACTIVE
+        assert seat.error is None
+
+    told.wait_for(State.RELEASED)
+    assert told.states == [State.ACTIVE, State.DEGRADED, State.ACTIVE, State.RELEASED]
+
+
+def test_a_lost_seat_is_asked_for_again_by_itself(house: House) -> None:
+    told = Told()
+    with house.seat(on_change=told) as seat:
+        before = seat.lease
+        house.lapse()
+
+        seat.heartbeat()
+
+        told.wait_for(State.LOST)
+        assert told.states[:2] == [State.ACTIVE, State.LOST]
+        seat.heartbeat()
+        assert (seat.state, house.in_use) == (State.ACTIVE, 1)
+        assert seat.lease is not before
+
+
+def test_a_seat_that_somebody_gave_back_is_asked_for_again_too(house: House) -> None:
+    with house.seat() as seat:
+        house.release_all()
+
+        seat.heartbeat()
+        seat.heartbeat()
+
+        assert (seat.state, house.in_use) == (State.ACTIVE, 1)
+
+
+def test_where_it_is_not_wanted_a_lost_seat_stays_lost(house: House) -> None:
+    with house.seat(reacquire=False) as seat:
+        house.lapse()
+
+        assert seat.heartbeat() is State.LOST
+        assert seat.heartbeat() is State.LOST
+        with pytest.raises(seatlease.SessionLost) as lost:
+            seat.check()
+
+        assert lost.value.code == "SESSION_EXPIRED"
+        assert house.in_use == 0
+
+
+def test_a_lost_seat_that_others_took_meanwhile_stays_lost_and_says_why(house: House) -> None:
+    with house.seat("m0") as seat:
+        house.lapse()
+        with house.seat("m1"), house.seat("m2"):
+            assert seat.heartbeat() is State.LOST
+            assert isinstance(seat.error, seatlease.NoSeatFree)
+        assert house.in_use == 0
+
+        seat.acquire()  # the program may try again, when it likes
+
+        assert seat.heartbeat() is State.ACTIVE
+
+
+def test_a_revoked_session_stops_and_is_not_asked_for_again(house: House) -> None:
+    told = Told()
+    with house.seat(on_change=told) as seat:
+        house.revoke()
+
+        assert seat.heartbeat() is State.REVOKED
+        with pytest.raises(seatlease.SessionRevoked):
+            seat.check()
+
+    told.wait_for(State.REVOKED)
+    assert told.states == [State.ACTIVE, State.REVOKED]
+    assert (seat.state, house.in_use) == (State.REVOKED, 0)
+
+
+@pytest.mark.parametrize("code", ["LICENSE_EXPIRED", "LICENSE_INACTIVE", "USER_INACTIVE"])
+def test_a_right_taken_away_revokes_and_says_so_in_words_for_the_user(house: House, code: str) -> None:
+    with house.seat() as seat:
+        house.refuse(code)
+
+        assert seat.heartbeat() is State.REVOKED
+        with pytest.raises(seatlease.SessionRevoked) as revoked:
+            seat.check()
+
+    assert revoked.value.code == code
+    assert "administrator" in revoked.value.message
+
+
+def test_an_admins_slip_degrades_only(house: House) -> None:
+    with house.seat() as seat:
+        house.refuse("LICENSE_MISCONFIGURED")
+
+        assert seat.heartbeat() is State.DEGRADED
+
+
+def test_who_may_not_is_told_at_once(house: House) -> None:
+    house.refuse("LICENSE_EXPIRED")
+
+    with pytest.raises(seatlease.NotEntitled) as refused:
+        house.seat(wait=timedelta(hours=1)).acquire()
+
+    assert (refused.value.code, house.in_use) == ("LICENSE_EXPIRED", 0)
+
+
+def test_an_unknown_key_is_told_at_once(house: House) -> None:
+    with pytest.raises(seatlease.NotEntitled) as refused:
+        house.seat(license_key="ANOTHER").acquire()
+
+    assert refused.value.code == "LICENSE_NOT_FOUND"
+
+
+def test_without_the_service_there_is_no_seat(house: House) -> None:
+    with house.offline(), pytest.raises(seatlease.ServiceUnreachable):
+        house.seat().acquire()
+
+    assert house.in_use == 0
+
+
+def test_whoever_waits_is_told_how_long_and_can_be_cancelled(house: House) -> None:
+    waited: list[seatlease.Waiting] = []
+    with house.seat("m0"), house.seat("m1"):
+
+        def note(waiting: seatlease.Waiting) -> None:
+            waited.append(waiting)
+            seat.cancel()
+
+        seat = house.seat("m2", wait=timedelta(minutes=5), on_wait=note)
+
+        with pytest.raises(seatlease.WaitCancelled):
+            seat.acquire()
+
+        assert [waiting.attempt for waiting in waited] == [1]
+        assert timedelta(seconds=60) <= waited[0].next_try_in <= timedelta(seconds=75)
+        assert waited[0].earliest_expiry_at is not None
+        assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 2)
+
+
+def test_who_cannot_wait_so_long_is_refused_at_once(house: House) -> None:
+    with house.seat("m0"), house.seat("m1"):
+        started = time.monotonic()
+
+        with pytest.raises(seatlease.NoSeatFree):
+            house.seat("m2", wait=timedelta(seconds=30)).acquire()
+
+        assert time.monotonic() - started < 10
+
+
+async def test_a_program_with_a_loop_holds_a_seat_likewise(house: House) -> None:
+    changes: list[State] = []
+    threads: set[int] = set()
+
+    def note(change: seatlease.Change) -> None:
+        changes.append(change.state)
+        threads.add(threading.get_ident())
+
+    async with house.async_seat(on_change=note) as seat:
+        assert await seat.heartbeat() is State.ACTIVE
+        house.revoke()
+        assert await seat.heartbeat() is State.REVOKED
+    await asyncio.sleep(0)
+
+    assert changes == [State.ACTIVE, State.REVOKED]
+    assert threads == {threading.get_ident()}
+
+
+async def test_a_task_that_is_cancelled_stops_waiting_and_holds_nothing(house: House) -> None:
+    async with house.async_seat("m0"), house.async_seat("m1"):
+        waiting = asyncio.Event()
+        seat = house.async_seat("m2", wait=timedelta(minutes=5), on_wait=lambda _: waiting.set())
+        task = asyncio.create_task(seat.acquire())
+        await asyncio.wait_for(waiting.wait(), 10)
+
+        task.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert house.in_use == 2
+
+
+async def test_a_waiting_seat_can_be_cancelled_from_elsewhere(house: House) -> None:
+    async with house.async_seat("m0"), house.async_seat("m1"):
+
+        def stop(_: seatlease.Waiting) -> None:
+            seat.cancel()
+
+        seat = house.async_seat("m2", wait=timedelta(minutes=5), on_wait=stop)
+
+        with pytest.raises(seatlease.WaitCancelled):
+            await seat.acquire()
+
+
+def test_a_failing_callback_harms_nothing(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: seatlease.Change) -> None:
+        message = "the program's own fault"
+        raise RuntimeError(message)
+
+    with house.seat(on_change=fail) as seat:
+        assert seat.heartbeat() is State.ACTIVE
+    for _ in range(100):
+        if "a callback of the program failed" in caplog.text:
+            return
+        time.sleep(0.02)
+    pytest.fail("nothing was logged")
+
+
+def test_nothing_secret_is_in_a_seats_repr(house: House) -> None:
+    with house.seat() as seat:
+        shown = repr(seat) + repr(seat.error)
+
+    assert "token" not in shown
+    assert "KEY" not in shown
+    assert "FAKE-LICENSE" not in shown

@@ -1,0 +1,78 @@
+"""A hundred people want five seats: each gets a turn, and nobody asks more often than was agreed."""
+
+import asyncio
+import time
+from collections import defaultdict
+from datetime import timedelta
+
+import httpx
+
+import seatlease
+from tests.client.conftest import BuildHouse
+from tests.client.houses import RealHouse
+
+PEOPLE, SEATS, LEASE_SECONDS = 100, 5, 3
+
+
+class Noted(httpx.AsyncHTTPTransport):
+    """Sends requests, and notes when each was sent and what was answered."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=httpx.Limits(max_keepalive_connections=0))
+        self.acquires: list[tuple[float, httpx.Response]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        sent_at = time.monotonic()
+        response = await super().handle_async_request(request)
+        if request.url.path.endswith("/acquire"):
+            self.acquires.append((sent_at, response))
+        return response
+
+
+async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real: BuildHouse) -> None:
+    house: RealHouse = build_real(seats=SEATS, members=PEOPLE, lease_seconds=LEASE_SECONDS)
+    most_at_once, at_work = 0, 0
+    turns: dict[str, int] = defaultdict(int)
+    notes = {f"m{number}": Noted() for number in range(PEOPLE)}
+
+    async def work(user: str) -> None:
+        nonlocal most_at_once, at_work
+        seat = house.async_seat(user, wait=timedelta(minutes=2), transport=notes[user])
+        async with seat:
+            at_work += 1
+            most_at_once = max(most_at_once, at_work)
+            turns[user] += 1
+            await asyncio.sleep(0.05)
+            at_work -= 1
+
+    await asyncio.gather(*(work(user) for user in notes))
+
+    assert dict(turns) == dict.fromkeys(notes, 1)
+    assert most_at_once <= SEATS
+    assert house.in_use == 0
+    refused = 0
+    for noted in notes.values():
+        for (asked_at, response), (asked_again_at, _) in zip(noted.acquires, noted.acquires[1:], strict=False):
+            refused += 1
+            assert response.status_code == 409
+            assert asked_again_at - asked_at >= float(response.headers["Retry-After"])
+    assert refused >= PEOPLE - SEATS - 20  # it was full for nearly everybody
+
+
+async def test_a_waiting_seat_outlasts_an_outage(build_real: BuildHouse) -> None:
+    house = build_real(seats=1)
+    unreachable = asyncio.Event()
+
+    def note(waiting: seatlease.Waiting) -> None:
+        if isinstance(waiting.error, seatlease.ServiceUnreachable):
+            unreachable.set()
+
+    seat = house.async_seat(wait=timedelta(minutes=1), on_wait=note)
+    with house.offline():
+        acquiring = asyncio.create_task(seat.acquire())
+        await asyncio.wait_for(unreachable.wait(), 10)
+
+    await acquiring
+
+    assert house.in_use == 1
+    await seat.close()

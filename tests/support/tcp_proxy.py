@@ -1,0 +1,91 @@
+"""A way through the network that a test can cut and mend."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class TcpProxy:
+    """Passes connections on to another port, until it is cut: then it refuses new ones and resets those there are."""
+
+    def __init__(self, *, target_port: int) -> None:
+        self._target_port = target_port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._thread.start()
+        self.mend()
+
+    def stop(self) -> None:
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def lead_to(self, target_port: int) -> None:
+        """Lead new connections elsewhere."""
+        self._target_port = target_port
+
+    def cut(self) -> None:
+        self._do(self._cut())
+
+    def mend(self) -> None:
+        self._do(self._mend())
+
+    @contextmanager
+    def being_cut(self) -> Iterator[None]:
+        self.cut()
+        try:
+            yield
+        finally:
+            self.mend()
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in list(self._connections):
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+    async def _mend(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections.add(writer)
+        try:
+            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            self._connections.add(there_writer)
+            try:
+                await asyncio.gather(_pass_on(reader, there_writer), _pass_on(there_reader, writer))
+            finally:
+                self._connections.discard(there_writer)
+                there_writer.close()
+        except OSError:
+            writer.transport.abort()
+        finally:
+            self._connections.discard(writer)
+            writer.close()
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
