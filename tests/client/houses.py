@@ -18,6 +18,12 @@ from tests.support.tenant import Tenant
 class House(Protocol):
     """What a test arranges."""
 
+    @property
+    def hardware_id(self) -> str: ...
+
+    @property
+    def keys(self) -> seatlease.Keys: ...
+
     def seat(self, user: str = "m0", **options: Any) -> seatlease.Seat: ...  # noqa: ANN401 the seat's own
 
     def async_seat(self, user: str = "m0", **options: Any) -> seatlease.AsyncSeat: ...  # noqa: ANN401 as above
@@ -43,14 +49,19 @@ class RealHouse:
     tenant: Tenant
     project: str
     proxy: TcpProxy
+    hardware_id: str = "laptop"
 
-    def described(self, user: str, hardware_id: str = "laptop") -> dict[str, Any]:
+    @property
+    def keys(self) -> seatlease.Keys:
+        return seatlease.Keys.fetch(self.proxy.url)
+
+    def described(self, user: str) -> dict[str, Any]:
         token = unsigned_token(project=self.project, organization_id=self.tenant.organization_id, user_id=user)
         return {
             "url": self.proxy.url,
             "license_key": self.tenant.license_key,
             "credentials": token,
-            "hardware_id": hardware_id,
+            "hardware_id": self.hardware_id,
         }
 
     def seat(self, user: str = "m0", **options: Any) -> seatlease.Seat:  # noqa: ANN401 the seat's own
@@ -100,7 +111,12 @@ class FakeHouse:
 
     service: FakeService
     lease: timedelta
+    hardware_id: str = "device-1"
     _refusing: list[Any] = field(default_factory=list)
+
+    @property
+    def keys(self) -> seatlease.Keys:
+        return self.service.keys
 
     def seat(self, user: str = "m0", **options: Any) -> seatlease.Seat:  # noqa: ANN401 the seat's own
         return self.service.seat(user=user, **options)

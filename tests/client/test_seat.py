@@ -1,14 +1,18 @@
 """What a seat does, on the real stack and on the fake that programs test with: the same tests, so the same truth."""
 
 import asyncio
+import queue
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 import seatlease
 from seatlease import State
+from seatlease.testing import FakeService
+from tests.client.conftest import BuildHouse
 from tests.client.houses import House
 from tests.client.told import Told
 
@@ -294,3 +298,44 @@ def test_nothing_secret_is_in_a_seats_repr(house: House) -> None:
     assert "token" not in shown
     assert "KEY" not in shown
     assert "FAKE-LICENSE" not in shown
+
+
+def test_every_lease_is_told_so_that_it_can_be_kept_and_proven_offline(house: House, tmp_path: Path) -> None:
+    kept = seatlease.LeaseFile(tmp_path / "lease.json")
+    told: queue.Queue[seatlease.Lease] = queue.Queue()
+
+    def keep(lease: seatlease.Lease) -> None:
+        assert lease.lease_token is not None
+        kept.save(lease.lease_token)
+        told.put(lease)
+
+    pinned = house.keys
+    with house.seat(on_lease=keep, keys=pinned) as seat:
+        first = told.get(timeout=10)
+        seat.heartbeat()
+        second = told.get(timeout=10)
+
+    assert (first.session_id, first.server_time < second.server_time) == (second.session_id, True)
+    with house.offline():
+        proven = kept.load(pinned, hardware_id=house.hardware_id, license_id=second.license_id)
+    assert proven.session_id == second.session_id
+    assert proven.lease_expires_at == second.lease_expires_at.replace(microsecond=0)
+
+
+def test_a_lease_that_other_keys_signed_is_no_seat(house: House) -> None:
+    impostors = FakeService().keys
+
+    with pytest.raises(seatlease.LeaseNotProven):
+        house.seat(keys=impostors).acquire()
+
+
+def test_characters_that_cannot_be_sent_are_refused(house: House) -> None:
+    with pytest.raises(seatlease.RequestRefused):
+        house.seat(license_key="half a character: \udce4").acquire()
+
+
+def test_a_key_with_line_breaks_is_refused_by_the_service(build_real: BuildHouse) -> None:
+    with pytest.raises(seatlease.RequestRefused) as refused:
+        build_real(seats=1).seat(license_key="A\nB").acquire()
+
+    assert refused.value.code == "INVALID_REQUEST"

@@ -32,12 +32,20 @@ MEND_WITHOUT_ENDING = "LICENSE_MISCONFIGURED"
 class Keeper:
     """One seat. ``standing`` may be read from any thread; everything else belongs to the engine's loop."""
 
-    def __init__(self, access: Access, *, reacquire: bool, changed: Callable[[Change], None]) -> None:
-        """Nothing is sent yet. ``changed`` is called on the loop and must not block."""
+    def __init__(
+        self,
+        access: Access,
+        *,
+        reacquire: bool,
+        changed: Callable[[Change], None],
+        granted: Callable[[Lease], None],
+    ) -> None:
+        """Nothing is sent yet. ``changed`` and ``granted`` are called on the loop and must not block."""
         self.standing = Standing()
         self._access = access
         self._reacquire = reacquire
         self._changed = changed
+        self._granted = granted
         self._told = State.NOT_ACQUIRED
         self._due = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -170,6 +178,7 @@ class Keeper:
     def _hold(self, lease: Lease) -> None:
         self._due = next_heartbeat_at(lease)
         self._become(Standing(lease=lease))
+        self._granted(lease)
 
     def _missed(self, trouble: SeatleaseError) -> None:
         self._become(self.standing.missed_one(trouble))

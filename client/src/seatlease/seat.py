@@ -50,6 +50,7 @@ class _Seat:
         wait: timedelta | None = None,
         on_change: Callable[[Change], object] | None = None,
         on_wait: Callable[[Waiting], object] | None = None,
+        on_lease: Callable[[Lease], object] | None = None,
         reacquire: bool = True,
         hardware_id: str | None = None,
         keys: Keys | None = None,
@@ -65,6 +66,7 @@ class _Seat:
             wait: how long to wait for a seat when all are in use, or the service cannot be reached.
             on_change: called with each change of the state, in order.
             on_wait: called before each pause while waiting for a seat.
+            on_lease: called with each lease granted, also by a heartbeat, such as to keep it in a ``LeaseFile``.
             reacquire: whether a lost seat is asked for again, once for each time it is lost.
             hardware_id: of this device, for programs that know better (``seatlease.hardware_id``).
             keys: those of the service; then an answer without a valid proof is none.
@@ -76,6 +78,7 @@ class _Seat:
         self._wait = wait
         self._on_change = on_change
         self._on_wait = on_wait
+        self._on_lease = on_lease
         self._reacquire = reacquire
         self._keys = keys
         self._sigterm = sigterm
@@ -140,7 +143,7 @@ class _Seat:
         if self._keeper is None or self._pid != os.getpid():
             self._pid = os.getpid()
             access = Access(self._wanted, connect=self._connect)
-            self._keeper = Keeper(access, reacquire=self._reacquire, changed=self._changed)
+            self._keeper = Keeper(access, reacquire=self._reacquire, changed=self._changed, granted=self._granted)
         return self._keeper
 
     def _connect(self) -> Service:
@@ -178,6 +181,10 @@ class _Seat:
     def _waiting(self, waiting: Waiting) -> None:
         if (call := self._on_wait) is not None:
             self._call(lambda: call(waiting))
+
+    def _granted(self, lease: Lease) -> None:
+        if (call := self._on_lease) is not None:
+            self._call(lambda: call(lease))
 
     def _call(self, call: Callable[[], object]) -> None:
         engine().call_back(call)

@@ -11,7 +11,7 @@ import jwt
 from seatlease.answers import NOT_THE_SERVICE, error_of, lease_of
 from seatlease.clock import elapsed
 from seatlease.credentials import Credentials
-from seatlease.errors import LeaseNotProven, ServiceUnreachable
+from seatlease.errors import LeaseNotProven, RequestRefused, ServiceUnreachable
 from seatlease.lease import Lease
 from seatlease.lease_token import Keys, verify
 from seatlease.version import __version__
@@ -123,6 +123,9 @@ class Service:
         except TimeoutError:
             message = "The license service did not answer in time."
             raise ServiceUnreachable(message) from None
+        except UnicodeError:
+            message = "The license key or the hardware id has characters that cannot be sent."
+            raise RequestRefused(message) from None
         except httpx.InvalidURL:
             message = "The address of the license service is not a valid one."
             raise ServiceUnreachable(message) from None

@@ -24,7 +24,7 @@ GATE_WITHIN_SECONDS = 5.0
 def seat_name(*, url: str, license_key: str, hardware_id: str, user: str) -> str:
     """Name what is shared: one name for all processes to which the service gives the same session; it tells nothing."""
     identity = "\0".join((url.rstrip("/"), license_key, hardware_id, user))
-    return sha256(identity.encode()).hexdigest()[:32]
+    return sha256(identity.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 class Sharing:
