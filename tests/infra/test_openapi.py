@@ -26,6 +26,7 @@ from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.rules.refusal import Misconfigured, Unusable
 from shared.rules.session import EndReason
+from shared.store.paths import can_be_document_id
 from shared.store.rfc3339 import Time
 from tests.support.code_graph import Code as SourceCode
 from tests.support.contract import problems, the_contract, told_everything
@@ -128,6 +129,17 @@ def test_every_field_that_ends_in_at_is_a_time_and_no_other() -> None:
         for field, described in schema.get("properties", {}).items():
             formats = {each.get("format") for each in [described, *described.get("anyOf", [])]}
             assert ("date-time" in formats) is field.endswith(("_at", "_time")), f"{name}.{field}"
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "...", "__a", "a__", "__", "ä", "a b", "", ".", "..", "a/b", "/", "__a__", "a" * 1501]
+)
+def test_the_schema_and_the_function_agree_on_what_a_page_token_may_be(text: str) -> None:
+    (parameter,) = (each for each in _operation("usage")["parameters"] if each["name"] == "page_token")
+
+    broken = problems(DOCUMENT, parameter["schema"], text)
+
+    assert (broken == []) is can_be_document_id(text)
 
 
 # Examples
