@@ -54,10 +54,11 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
         name = request.path_params["function"]
         if name not in for_clients:
             return await no_such_path(request)
-        headers = [(key, value) for key, value in request.headers.items() if key not in _HOP_BY_HOP]
+        # Bytes, as they came: a header need not be ASCII.
+        headers = [(key, value) for key, value in request.headers.raw if key.decode("latin-1") not in _HOP_BY_HOP]
         # As the platform's front end does: what the client sent stays on the left and is not to be trusted.
-        headers.append(("x-forwarded-for", request.client.host if request.client else "unknown"))
-        headers.append(("x-forwarded-host", request.headers.get("host", "")))
+        headers.append((b"x-forwarded-for", (request.client.host if request.client else "unknown").encode()))
+        headers.append((b"x-forwarded-host", request.headers.get("host", "").encode("latin-1")))
         client: httpx.AsyncClient = request.app.state.client
         try:
             answer = await client.request(

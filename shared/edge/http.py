@@ -23,8 +23,10 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+"""What a request id looks like; a client's own is used when it does."""
+
 _RETRY_SOON = {"Retry-After": "1"}
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _FIRST_SERVER_ERROR = 500
 
@@ -86,7 +88,7 @@ def _as_api_error(error: Exception) -> ApiError:
 
 def _context(request: Request, function: str) -> RequestContext:
     asked = request.headers.get("x-request-id", "")
-    request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid4().hex
+    request_id = asked if REQUEST_ID.fullmatch(asked) else uuid4().hex
     traced = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     if traced is None:
         return RequestContext(request_id=request_id, function=function)

@@ -2,10 +2,11 @@
 
 import logging
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import assert_never
 
 from shared.edge.catalogue import ApiError, Code
+from shared.edge.details import MisconfiguredDetails, RevokedDetails, SeatLimitDetails
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.rules.refusal import (
@@ -67,8 +68,8 @@ def refused(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PLR0
                 extra={"document_path": unusable.document_path, "fields": list(unusable.fields)},
             )
             message = f"the {unusable.document} has fields that cannot be used: an admin has to mend them"
-            details: dict[str, object] = {"document": unusable.document, "fields": list(unusable.fields)}
-            return ApiError(Code.LICENSE_MISCONFIGURED, message, details=details)
+            details = MisconfiguredDetails(document=unusable.document, fields=list(unusable.fields))
+            return ApiError(Code.LICENSE_MISCONFIGURED, message, details=details.as_json())
         case SessionNotFound():
             return ApiError(Code.SESSION_NOT_FOUND, "there is no such session")
         case SessionOver(reason=reason):
@@ -89,7 +90,7 @@ def _over(reason: EndReason | None) -> ApiError:
         case EndReason.EXPIRED:
             return ApiError(Code.SESSION_EXPIRED, "the lease ran out and the seat is free: acquire a seat again")
         case _:
-            details: dict[str, object] = {"reason": None if reason is None else reason.value}
+            details = RevokedDetails(reason=reason).as_json()
             return ApiError(Code.SESSION_REVOKED, "the session was ended for the user", details=details)
 
 
@@ -100,10 +101,7 @@ def _full(
     retry_after = LONGEST_RETRY_SECONDS
     if earliest is not None:
         retry_after = min(LONGEST_RETRY_SECONDS, max(1, math.ceil((earliest - now).total_seconds())))
-    details: dict[str, object] = {
-        "in_use": refusal.in_use,
-        "max": refusal.max_seats,
-        "earliest_expiry_at": None if earliest is None else earliest.astimezone(UTC),
-        "retry_after_seconds": retry_after,
-    }
-    return ApiError(code, message, details=details, headers={"Retry-After": str(retry_after)})
+    details = SeatLimitDetails(
+        in_use=refusal.in_use, max=refusal.max_seats, earliest_expiry_at=earliest, retry_after_seconds=retry_after
+    )
+    return ApiError(code, message, details=details.as_json(), headers={"Retry-After": str(retry_after)})

@@ -4,18 +4,28 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
 from starlette.requests import Request
 
 from shared.edge.catalogue import ApiError, Code
+from shared.edge.details import BodyTooLargeDetails, FieldProblem, InvalidRequestDetails
 from shared.rules.digest import BASE32, DIGEST_LENGTH
 from shared.store.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
-from shared.store.paths import can_be_document_id
+from shared.store.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
 
 MAX_BODY_BYTES = 16 * 1024
 """A longer body is refused before it is read to its end."""
 
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
+
+
+# What is checked below, in the words of a schema; only that a length is counted in characters there, not in bytes.
+_ANY_DOCUMENT_ID: JsonDict = {
+    "minLength": 1,
+    "maxLength": MAX_ID_BYTES,
+    "pattern": DOCUMENT_ID,
+}
 
 
 def _document_id(text: str) -> str:
@@ -55,7 +65,7 @@ class UsageQuery(BaseModel):
 
     license_key: _Text | None = None
     page_size: Annotated[int, Field(ge=1, le=500)] = 100
-    page_token: Annotated[str, AfterValidator(_document_id)] | None = None
+    page_token: Annotated[str, AfterValidator(_document_id), Field(json_schema_extra=_ANY_DOCUMENT_ID)] | None = None
 
 
 Body = TypeVar("Body", bound=_Body)
@@ -98,15 +108,17 @@ def parse_query(request: Request, model: type[Query]) -> Query:
 
 
 def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:
-    fields = [{"field": ".".join(map(str, each["loc"])), "problem": each["msg"]} for each in problems]
+    fields = [
+        FieldProblem(field=".".join(map(str, each["loc"])), problem=each["msg"].removeprefix("Value error, "))
+        for each in problems
+    ]
     message = f"the {part} does not have the expected form; details.fields says where"
-    return ApiError(Code.INVALID_REQUEST, message, details={"fields": fields})
+    return ApiError(Code.INVALID_REQUEST, message, details=InvalidRequestDetails(fields=fields).as_json())
 
 
 async def _read(request: Request) -> bytes:
-    too_large = ApiError(
-        Code.BODY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", details={"max_bytes": MAX_BODY_BYTES}
-    )
+    details = BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES).as_json()
+    too_large = ApiError(Code.BODY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", details=details)
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
         raise too_large

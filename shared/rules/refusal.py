@@ -72,7 +72,8 @@ class SessionNotFound:
     """There is no such session, or it is somebody else's: the two are not told apart."""
 
 
-CallerRefusal = OrganizationMissing | OrganizationInactive | UserMissing | UserInactive | RoleNotAllowed | Misconfigured
+MemberRefusal = OrganizationMissing | OrganizationInactive | UserMissing | UserInactive | Misconfigured
+CallerRefusal = MemberRefusal | RoleNotAllowed
 LicenseRefusal = LicenseNotFound | LicenseInactive | LicenseExpired | Misconfigured
 
 
@@ -80,7 +81,7 @@ def refuse_member(
     *,
     organization: Organization | Unusable | None,
     user: User | Unusable | None,
-) -> CallerRefusal | None:
+) -> MemberRefusal | None:
     """Say why this user has no say in this organization, or ``None`` for an active member of an active organization."""
     if isinstance(organization, Unusable):
         return Misconfigured(unusable=organization)

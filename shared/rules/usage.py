@@ -8,7 +8,7 @@ from enum import StrEnum
 from shared.rules.audit import ENDS, AuditType
 from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.refusal import CallerRefusal, LicenseNotFound, Unusable, refuse_member
+from shared.rules.refusal import LicenseNotFound, MemberRefusal, Unusable, refuse_member
 from shared.rules.session import Session, is_live
 from shared.rules.user import Role, User
 
@@ -65,10 +65,10 @@ class Usage:
     next_page: str | None
 
 
-UsageOutcome = Usage | CallerRefusal | LicenseNotFound
+UsageOutcome = Usage | MemberRefusal | LicenseNotFound
 
 
-def sight_of(*, organization: Organization | Unusable | None, user: User | Unusable | None) -> Sight | CallerRefusal:
+def sight_of(*, organization: Organization | Unusable | None, user: User | Unusable | None) -> Sight | MemberRefusal:
     """Say what this user sees: owners and admins everything, members their own, guests the totals."""
     if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal

@@ -10,7 +10,11 @@ NOWHERE = "organizations/-"
 """A document that is asked for only to learn the time; whether it exists does not matter."""
 
 _NO_DOCUMENT_ID = re.compile(r"\.{1,2}|__.*__|.*/.*|", re.DOTALL)
-_MAX_ID_BYTES = 1500
+MAX_ID_BYTES = 1500
+"""How long a document's id may be."""
+
+DOCUMENT_ID = r"^(?!\.{1,2}$|__.*__$)[^/]+$"
+"""What else it has to be, in the words of a JSON schema."""
 
 
 @lru_cache(maxsize=20_000)
@@ -23,7 +27,7 @@ def can_be_document_id(text: str) -> bool:
         size = len(text.encode())
     except UnicodeEncodeError:
         return False
-    return size <= _MAX_ID_BYTES and _NO_DOCUMENT_ID.fullmatch(text) is None
+    return size <= MAX_ID_BYTES and _NO_DOCUMENT_ID.fullmatch(text) is None
 
 
 @dataclass(frozen=True, slots=True)

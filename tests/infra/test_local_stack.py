@@ -144,6 +144,14 @@ def test_the_gateway_passes_status_headers_and_body_on(local_stack: Served, tena
     assert answer.headers["Retry-After"]
 
 
+def test_the_gateway_passes_headers_on_that_are_not_ascii(local_stack: Served) -> None:
+    headers = httpx.Headers({"Authorization": "Bearer tök", "User-Agent": "cäd"}, encoding="latin-1")
+
+    answer = httpx.post(f"http://127.0.0.1:{local_stack.port}/v1/acquire", headers=headers)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "TOKEN_INVALID")
+
+
 def test_a_function_that_died_is_a_bad_gateway_and_the_others_go_on(stack_beside: Served, tenant: Tenant) -> None:
     for pid in stack_beside.family(argument="--target"):
         if pid in stack_beside.family(argument="usage"):

@@ -1,0 +1,108 @@
+"""What each code of the catalogue means to a client, and what its ``details`` hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from infra.openapi.words import AT
+from shared.edge.catalogue import Code
+from shared.edge.details import (
+    BodyTooLargeDetails,
+    FieldProblem,
+    InvalidRequestDetails,
+    MisconfiguredDetails,
+    RevokedDetails,
+    SeatLimitDetails,
+)
+from shared.edge.requests import MAX_BODY_BYTES
+from shared.rules.session import EndReason
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Meaning:
+    """When the code is answered and what a client does then. ``details`` are an example of its details."""
+
+    when: str
+    then: str
+    details: BaseModel | None = None
+    has_retry_after: bool = False
+
+
+class NoDetails(BaseModel):
+    """Nothing more is said about this code."""
+
+
+_MEND = "Mend the request."
+_STOP = "Stop, and show the message."
+_SIGN_IN = "Refresh the token once and ask again."
+_ACQUIRE = "Acquire a seat again."
+_WAIT = "Wait for `retry_after_seconds`, or the header `Retry-After`, and ask again: it is safe."
+_AGAIN = "Ask again after `Retry-After`: it is safe."
+_FULL = SeatLimitDetails(in_use=20, max=20, earliest_expiry_at=AT, retry_after_seconds=60)
+
+MEANINGS: Mapping[Code, Meaning] = {
+    Code.INVALID_REQUEST: Meaning(
+        when="the request does not have the expected form; details.fields says where",
+        then=_MEND,
+        details=InvalidRequestDetails(fields=[FieldProblem(field="hardware_id", problem="Field required")]),
+    ),
+    Code.INVALID_JSON: Meaning(when="the body is not valid JSON", then=_MEND),
+    Code.TOKEN_MISSING: Meaning(when="there is no bearer token", then="Send a Firebase ID token."),
+    Code.TOKEN_INVALID: Meaning(when="the ID token is not a valid one of this project", then=_SIGN_IN),
+    Code.TOKEN_EXPIRED: Meaning(when="the ID token has expired", then=_SIGN_IN),
+    Code.NO_ORGANIZATION: Meaning(
+        when="the token names no organization, or one that does not exist",
+        then="Have an admin add the user, then sign in again.",
+    ),
+    Code.ORGANIZATION_INACTIVE: Meaning(when="the organization is deactivated", then=_STOP),
+    Code.USER_INACTIVE: Meaning(when="the user is deactivated, or not a member of the organization", then=_STOP),
+    Code.ROLE_NOT_ALLOWED: Meaning(when="the user's role does not allow it", then=_STOP),
+    Code.LICENSE_INACTIVE: Meaning(when="the license is deactivated", then=_STOP),
+    Code.LICENSE_EXPIRED: Meaning(when="the license has expired", then=_STOP),
+    Code.LICENSE_MISCONFIGURED: Meaning(
+        when="a document has fields that cannot be used: an admin has to mend them",
+        then=_STOP,
+        details=MisconfiguredDetails(document="license", fields=["max_concurrent_seats"]),
+    ),
+    Code.LICENSE_NOT_FOUND: Meaning(when="the organization has no such license", then=_STOP),
+    Code.SESSION_NOT_FOUND: Meaning(when="there is no such session, or it is somebody else's", then=_ACQUIRE),
+    Code.METHOD_NOT_ALLOWED: Meaning(when="the path was asked with another method", then=_MEND),
+    Code.SEAT_LIMIT_REACHED: Meaning(
+        when="every seat of the license is in use", then=_WAIT, details=_FULL, has_retry_after=True
+    ),
+    Code.ORGANIZATION_SEAT_LIMIT_REACHED: Meaning(
+        when="every seat that the organization may use at a time is in use",
+        then=_WAIT,
+        details=_FULL,
+        has_retry_after=True,
+    ),
+    Code.SESSION_EXPIRED: Meaning(when="the lease ran out and the seat is free", then=_ACQUIRE),
+    Code.SESSION_RELEASED: Meaning(when="the session was released", then=_ACQUIRE),
+    Code.SESSION_REVOKED: Meaning(
+        when="the session was ended for the user", then=_STOP, details=RevokedDetails(reason=EndReason.REVOKED_BY_ADMIN)
+    ),
+    Code.BODY_TOO_LARGE: Meaning(
+        when=f"the body is larger than {MAX_BODY_BYTES} bytes",
+        then=_MEND,
+        details=BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES),
+    ),
+    Code.UNSUPPORTED_MEDIA_TYPE: Meaning(when="the body is not sent as application/json", then=_MEND),
+    Code.INTERNAL: Meaning(
+        when="something went wrong on the server's side; the request id finds it in the logs",
+        then="Ask once more: it is safe.",
+    ),
+    Code.CONTENTION: Meaning(
+        when="others changed the same seats until the deadline", then=_AGAIN, has_retry_after=True
+    ),
+    Code.STORE_UNAVAILABLE: Meaning(
+        when="the store, or Google's keys, could not be had in time", then=_AGAIN, has_retry_after=True
+    ),
+}
+"""Every code that a client can meet. Those that only scheduled functions answer are not among them."""
+
+
+def details_model(code: Code) -> type[BaseModel]:
+    """Say which model the details of a code have."""
+    details = MEANINGS[code].details
+    return NoDetails if details is None else type(details)

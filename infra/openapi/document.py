@@ -1,0 +1,168 @@
+"""The document: every call that clients can make, put together from the table of operations."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from infra.openapi.codes import MEANINGS
+from infra.openapi.headers import REQUEST_HEADERS, allow, always, challenge, retry_after
+from infra.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
+from infra.openapi.schemas import (
+    Schema,
+    code_schema,
+    code_schema_name,
+    error_example,
+    errors_schema,
+    example_of,
+    model_schemas,
+    reference,
+)
+from infra.openapi.words import word
+from infra.stage import ROOT
+from shared.edge.catalogue import Code
+
+OPENAPI = ROOT / "infra/openapi.json"
+SECURITY_SCHEME = "firebase"
+
+_INFO = {
+    "title": "Seatlease",
+    "version": "1",
+    "summary": "Floating (concurrent-seat) licensing: take a seat, keep it, give it back.",
+    "description": "A client acquires a seat, sends a heartbeat while it works, and releases the seat at the end. The "
+    "organization is the token's claim `org_id` and nothing else.\n\nTimes are RFC 3339 in UTC, by the database's "
+    "clock; fields that end in `_seconds` are whole seconds. Unknown fields in requests are refused. Answers may get "
+    "new fields, and errors new codes: pass over what you do not know, and go by the status.\n\nWhat stands before the "
+    "functions (a proxy, the platform) may answer by itself and not in this form, with 429, 502, 503 or 504; "
+    "asking again is safe then too.",
+    "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+}
+_SERVERS = [
+    {
+        "url": "https://{host}",
+        "description": "Where it is deployed: the domain of its Firebase Hosting site.",
+        "variables": {"host": {"default": "seatlease.example.com", "description": "The domain."}},
+    },
+    {"url": "http://127.0.0.1:8080", "description": "The local stack: `make serve`."},
+]
+_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An ID token of Firebase Authentication, valid for one hour, with the claim `org_id`.",
+}
+
+
+def document() -> dict[str, Any]:
+    """Put the document together."""
+    schemas = model_schemas()
+    paths = {f"/v1/{name}": {one.method.lower(): _operation(name, one, schemas)} for name, one in OPERATIONS.items()}
+    return {
+        "openapi": "3.1.0",
+        "info": _INFO,
+        "servers": _SERVERS,
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "securitySchemes": {SECURITY_SCHEME: _TOKEN},
+        },
+    }
+
+
+def as_text(written: Mapping[str, Any]) -> str:
+    """Write it as it is stored."""
+    return json.dumps(written, indent=2) + "\n"
+
+
+def _operation(name: str, operation: Operation, schemas: dict[str, Schema]) -> dict[str, Any]:
+    successes = {str(status): _success(success, schemas) for status, success in operation.successes.items()}
+    described = {
+        "operationId": name,
+        "summary": operation.summary,
+        "description": operation.description,
+        "security": [{SECURITY_SCHEME: []}] if operation.takes_token else [],
+        "parameters": [*_query(operation), *REQUEST_HEADERS],
+        "responses": {**successes, **_errors(name, operation, schemas)},
+    }
+    if operation.body is not None:
+        model = operation.body.__name__
+        content = {"schema": reference(model), "example": example_of(model, schemas)}
+        told = "JSON in UTF-8, at most 16 KiB."
+        described["requestBody"] = {
+            "description": told,
+            "required": True,
+            "content": {"application/json": content},
+        }
+    return described
+
+
+def _success(success: Success, schemas: Mapping[str, Schema]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "description": success.means,
+        "headers": always(cache_control=success.cache_control),
+    }
+    if success.model is not None:
+        name = success.model.__name__
+        example = {**example_of(name, schemas), **(success.example or {})}
+        described["content"] = {"application/json": {"schema": reference(name), "example": example}}
+    return described
+
+
+def _errors(name: str, operation: Operation, schemas: dict[str, Schema]) -> dict[str, Any]:
+    """Describe the errors of an operation by status, and write their schemas."""
+    by_status: dict[HTTPStatus, list[Code]] = {}
+    for code in Code:
+        if code in operation.codes | ANY_CALL:
+            by_status.setdefault(code.status, []).append(code)
+    return {str(int(status)): _error(name, operation, codes, schemas) for status, codes in sorted(by_status.items())}
+
+
+def _error(name: str, operation: Operation, codes: list[Code], schemas: dict[str, Schema]) -> dict[str, Any]:
+    for code in codes:
+        schemas[code_schema_name(code)] = code_schema(code, schemas)
+    status = codes[0].status
+    title = _error_name(name, status, codes)
+    schemas[title] = errors_schema(title, codes, schemas)
+    headers = always(cache_control="no-store")
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers |= allow(operation.method)
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers |= challenge(codes)
+    if all(MEANINGS[code].has_retry_after for code in codes):
+        headers |= retry_after()
+    examples = {code.value: {"summary": MEANINGS[code].when, "value": error_example(code, schemas)} for code in codes}
+    return {
+        "description": "\n".join(f"- `{code}`: {MEANINGS[code].when}. {MEANINGS[code].then}" for code in codes),
+        "headers": headers,
+        "content": {"application/json": {"schema": reference(title), "examples": examples}},
+    }
+
+
+def _error_name(name: str, status: HTTPStatus, codes: list[Code]) -> str:
+    """Name the schema after the status alone where every operation answers the same codes with it."""
+    others = [{code for code in one.codes | ANY_CALL if code.status is status} for one in OPERATIONS.values()]
+    is_common = all(other in (set(), set(codes)) for other in others)
+    return f"Error{int(status)}" if is_common else f"{name.capitalize()}Error{int(status)}"
+
+
+def _query(operation: Operation) -> list[dict[str, Any]]:
+    if operation.query is None:
+        return []
+    described = operation.query.model_json_schema()
+    return [
+        _parameter(operation.query.__name__, field, schema, is_required=field in described.get("required", []))
+        for field, schema in described["properties"].items()
+    ]
+
+
+def _parameter(model: str, field: str, schema: Schema, *, is_required: bool) -> dict[str, Any]:
+    match schema:
+        case {"anyOf": [one, {"type": "null"}]}:
+            # A parameter that is left out is none; there is no null in a query.
+            shown = dict(one)
+        case _:
+            shown = {key: value for key, value in schema.items() if key != "title"}
+    parameter = {"name": field, "in": "query", "required": is_required, "schema": shown}
+    if (known := word(model, field)) is not None:
+        parameter |= {"description": known.meaning, "example": known.example}
+    return parameter

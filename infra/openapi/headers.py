@@ -1,0 +1,70 @@
+"""Headers of requests and of answers."""
+
+from typing import Any
+
+from infra.openapi.words import WORDS
+from shared.edge.catalogue import Code
+from shared.edge.http import REQUEST_ID
+
+_REQUEST_ID = f"^{REQUEST_ID.pattern}$"
+
+REQUEST_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": "X-Request-Id",
+        "in": "header",
+        "description": f"The request's id, by which logs name it. One that matches `{_REQUEST_ID}` is used; instead of "
+        "any other one is made.",
+        "schema": {"type": "string"},
+        "example": "build-4711-attempt-2",
+    },
+    {
+        "name": "traceparent",
+        "in": "header",
+        "description": "The trace that the request belongs to (W3C Trace Context); log lines carry it. What is none is "
+        "passed over.",
+        "schema": {"type": "string"},
+        "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    },
+]
+
+_CHALLENGE = 'Bearer error="invalid_token"'
+
+
+def always(*, cache_control: str) -> dict[str, Any]:
+    """Headers of every answer."""
+    return {
+        "X-Request-Id": {
+            "description": "The request's id: the client's own, or one that was made.",
+            "required": True,
+            "schema": {"type": "string", "pattern": _REQUEST_ID},
+            "example": WORDS["request_id"].example,
+        },
+        "Cache-Control": {
+            "description": "How long a cache may keep the answer.",
+            "required": True,
+            "schema": {"type": "string", "const": cache_control},
+            "example": cache_control,
+        },
+    }
+
+
+def allow(method: str) -> dict[str, Any]:
+    """The header of an answer to another method."""
+    schema = {"type": "string", "const": method}
+    told = "The method that the path answers."
+    return {"Allow": {"description": told, "required": True, "schema": schema, "example": method}}
+
+
+def challenge(codes: list[Code]) -> dict[str, Any]:
+    """The header of an answer that wants another token."""
+    values = ["Bearer" if code is Code.TOKEN_MISSING else _CHALLENGE for code in codes]
+    schema = {"type": "string", "enum": sorted(set(values))}
+    told = "What kind of token is wanted, and what was wrong with the one that came (RFC 6750)."
+    return {"WWW-Authenticate": {"description": told, "required": True, "schema": schema, "example": values[0]}}
+
+
+def retry_after() -> dict[str, Any]:
+    """The header of an answer that says when to ask again."""
+    schema = {"type": "integer", "minimum": 1, "maximum": 60}
+    told = "In seconds: when to ask again."
+    return {"Retry-After": {"description": told, "required": True, "schema": schema, "example": 1}}

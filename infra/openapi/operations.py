@@ -1,0 +1,111 @@
+"""What clients can call, and what each call can answer: one entry for each function that answers requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.edge.answers import AcquireAnswer, HeartbeatAnswer, UsageAnswer
+from shared.edge.catalogue import Code
+from shared.edge.public_keys import CACHED, PublicKeySet
+from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Success:
+    """An answer that is no error. ``example`` says where its example differs from the words' own."""
+
+    means: str
+    model: type[BaseModel] | None = None
+    example: Mapping[str, Any] | None = None
+    cache_control: str = "no-store"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """One call. ``codes`` are the errors that it can answer, besides ``ANY_CALL``."""
+
+    method: str
+    summary: str
+    description: str
+    successes: Mapping[int, Success]
+    codes: frozenset[Code]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    takes_token: bool = True
+
+
+ANY_CALL = frozenset({Code.METHOD_NOT_ALLOWED, Code.INTERNAL})
+
+_TOKEN = {Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.NO_ORGANIZATION, Code.STORE_UNAVAILABLE}
+_BODY = {Code.UNSUPPORTED_MEDIA_TYPE, Code.BODY_TOO_LARGE, Code.INVALID_JSON, Code.INVALID_REQUEST}
+_MEMBER = {Code.ORGANIZATION_INACTIVE, Code.USER_INACTIVE, Code.LICENSE_MISCONFIGURED}
+_HOLDER = {*_MEMBER, Code.ROLE_NOT_ALLOWED}
+_LICENSE = {Code.LICENSE_NOT_FOUND, Code.LICENSE_INACTIVE, Code.LICENSE_EXPIRED}
+_FULL = {Code.SEAT_LIMIT_REACHED, Code.ORGANIZATION_SEAT_LIMIT_REACHED}
+_OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED}
+
+OPERATIONS: Mapping[str, Operation] = {
+    "acquire": Operation(
+        method="POST",
+        summary="Take a seat",
+        description="Takes a seat of the license for the token's user on this device, until the lease ends. Asking "
+        "again is safe after any answer, or none: the same user on the same device holds one seat of a license, "
+        "and gets it again. A guest may not take seats.",
+        body=AcquireBody,
+        successes={
+            200: Success(
+                means="This user on this device holds the seat already; its lease starts anew.",
+                model=AcquireAnswer,
+                example={"renewed": True},
+            ),
+            201: Success(means="A seat was taken.", model=AcquireAnswer, example={"renewed": False}),
+        },
+        codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, *_FULL, Code.CONTENTION}),
+    ),
+    "heartbeat": Operation(
+        method="POST",
+        summary="Keep a seat",
+        description="Starts the lease of one of the caller's live sessions anew. Asking again is safe. Come back after "
+        "`heartbeat_interval_seconds`; a heartbeat within a quarter of that is answered with the lease as it is. "
+        "A session that has ended or whose lease has run out is never brought back: acquire again.",
+        body=HeartbeatBody,
+        successes={200: Success(means="The seat is kept.", model=HeartbeatAnswer)},
+        codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, Code.SESSION_NOT_FOUND, *_OVER, Code.CONTENTION}),
+    ),
+    "keys": Operation(
+        method="GET",
+        summary="Get the public keys",
+        description="The keys that verify `lease_token`, for anybody: no token is needed. A key is shown for an hour "
+        "before it signs, so an answer may be kept for an hour. Changes nothing, so asking again is safe.",
+        successes={
+            200: Success(
+                means="Every key that a valid lease token may be signed with (RFC 7517, RFC 8037).",
+                model=PublicKeySet,
+                cache_control=CACHED["Cache-Control"],
+            )
+        },
+        codes=frozenset(),
+        takes_token=False,
+    ),
+    "release": Operation(
+        method="POST",
+        summary="Give a seat back",
+        description="Ends one of the caller's sessions; owners and admins may end anyone's in their organization. "
+        "Asking again is safe: a session that had already ended is answered in the same way.",
+        body=ReleaseBody,
+        successes={204: Success(means="The session is over, by this request or before it.")},
+        codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
+    ),
+    "usage": Operation(
+        method="GET",
+        summary="See who holds which seat",
+        description="Reports the seats of the caller's organization: to owners and admins everything, to members their "
+        "own sessions and the totals, to guests the totals. Changes nothing, so asking again is safe.",
+        query=UsageQuery,
+        successes={200: Success(means="The seats at one instant, `server_time`.", model=UsageAnswer)},
+        codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
+    ),
+}
+"""By the function's name, which is its path below ``/v1/``."""

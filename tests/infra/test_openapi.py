@@ -1,0 +1,301 @@
+"""The OpenAPI document: it is what the models, the catalogue and the code say, and stays so."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import BaseModel
+
+from infra.openapi.codes import MEANINGS, details_model
+from infra.openapi.document import OPENAPI, as_text, document
+from infra.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
+from infra.openapi.schemas import code_schema_name
+from infra.openapi.words import AT, WORDS
+from infra.stage import ROOT
+from infra.triggers import OnRequest, triggers
+from shared.edge.catalogue import Code
+from shared.edge.lease_answers import answer_acquire, answer_heartbeat
+from shared.edge.outcomes import answer_release, answer_usage
+from shared.edge.refusals import Refusal, refused
+from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
+from shared.rules.heartbeat import SessionOver
+from shared.rules.refusal import Misconfigured, Unusable
+from shared.rules.session import EndReason
+from shared.store.paths import can_be_document_id
+from shared.store.rfc3339 import Time
+from tests.support.code_graph import Code as SourceCode
+from tests.support.contract import problems, the_contract, told_everything
+
+DOCUMENT = the_contract()
+CLOSED = told_everything(DOCUMENT)
+
+
+def _operation(name: str) -> dict[str, Any]:
+    (described,) = DOCUMENT["paths"][f"/v1/{name}"].values()
+    assert isinstance(described, dict)
+    return described
+
+
+# What is written down is what the models say
+
+
+def test_the_document_is_what_the_models_say() -> None:
+    written = OPENAPI.read_text()
+
+    generated = as_text(document())
+
+    assert written == generated, "python -m infra.openapi writes it anew"
+
+
+def test_the_document_is_valid_openapi() -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+
+
+def test_the_document_has_exactly_the_functions_that_clients_call() -> None:
+    called_by_clients = {name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)}
+
+    assert set(OPERATIONS) == called_by_clients
+    assert set(DOCUMENT["paths"]) == {f"/v1/{name}" for name in called_by_clients}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_has_the_method_that_its_function_answers(name: str) -> None:
+    entry = (ROOT / "functions" / name / "main.py").read_text()
+
+    assert f'@http_function("{OPERATIONS[name].method}")' in entry
+
+
+def test_a_new_field_of_an_answer_is_in_the_document_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NewAnswer(BaseModel):
+        lease_token: str
+        grace_ends_at: Time
+
+    changed = Operation(
+        method="GET",
+        summary="New",
+        description="New.",
+        successes={200: Success(means="New.", model=NewAnswer, cache_control="public, max-age=3600")},
+        codes=frozenset(),
+        takes_token=False,
+    )
+    monkeypatch.setitem(OPERATIONS, "new", changed)
+
+    made = document()
+
+    operation = made["paths"]["/v1/new"]["get"]
+    assert made["components"]["schemas"]["NewAnswer"]["required"] == ["lease_token", "grace_ends_at"]
+    assert made["components"]["schemas"]["NewAnswer"]["properties"]["grace_ends_at"]["format"] == "date-time"
+    assert operation["security"] == []
+    assert set(operation["responses"]) == {"200", "405", "500"}
+    assert operation["responses"]["200"]["headers"]["Cache-Control"]["example"] == "public, max-age=3600"
+    assert list(OpenAPIV31SpecValidator(made).iter_errors()) == []
+
+
+# Nothing is left to guess
+
+
+def _described_fields() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            yield f"{name}.{field}", described
+    for name in OPERATIONS:
+        for parameter in _operation(name)["parameters"]:
+            yield f"{name}?{parameter['name']}", parameter
+
+
+def test_every_field_and_every_parameter_says_what_it_means() -> None:
+    in_details = {f"{code_schema_name(code)}.details" for code in Code if code in MEANINGS}  # their schema says it
+
+    silent = {name for name, described in _described_fields() if "description" not in described}
+
+    assert silent <= in_details
+
+
+def test_every_word_is_used() -> None:
+    named = {name.replace("?", ".") for name, _ in _described_fields()}
+
+    unused = {word for word in WORDS if not any(name == word or name.rpartition(".")[2] == word for name in named)}
+
+    assert unused == set()
+
+
+def test_every_field_that_ends_in_at_is_a_time_and_no_other() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            formats = {each.get("format") for each in [described, *described.get("anyOf", [])]}
+            assert ("date-time" in formats) is field.endswith(("_at", "_time")), f"{name}.{field}"
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "...", "__a", "a__", "__", "ä", "a b", "", ".", "..", "a/b", "/", "__a__", "a" * 1501]
+)
+def test_the_schema_and_the_function_agree_on_what_a_page_token_may_be(text: str) -> None:
+    (parameter,) = (each for each in _operation("usage")["parameters"] if each["name"] == "page_token")
+
+    broken = problems(DOCUMENT, parameter["schema"], text)
+
+    assert (broken == []) is can_be_document_id(text)
+
+
+# Examples
+
+
+def _examples() -> Iterator[tuple[str, Mapping[str, Any], object]]:
+    for name in OPERATIONS:
+        operation = _operation(name)
+        if "requestBody" in operation:
+            media = operation["requestBody"]["content"]["application/json"]
+            yield f"{name} request", media["schema"], media["example"]
+        for parameter in operation["parameters"]:
+            yield f"{name} {parameter['name']}", parameter["schema"], parameter["example"]
+        for status, answer in operation["responses"].items():
+            for header, described in answer["headers"].items():
+                yield f"{name} {status} {header}", described["schema"], described["example"]
+            media = answer.get("content", {}).get("application/json", {})
+            for example in [media["example"]] if "example" in media else []:
+                yield f"{name} {status}", media["schema"], example
+            for code, example in media.get("examples", {}).items():
+                yield f"{name} {status} {code}", media["schema"], example["value"]
+
+
+@pytest.mark.parametrize(("schema", "example"), [pytest.param(*rest, id=name) for name, *rest in _examples()])
+def test_an_example_is_what_its_schema_says(schema: Mapping[str, Any], example: object) -> None:
+    assert problems(CLOSED, schema, example) == []
+
+
+def test_every_request_and_every_answer_has_an_example() -> None:
+    for name in OPERATIONS:
+        operation = _operation(name)
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        for each in [*bodies, *operation["responses"].values()]:
+            for media in each.get("content", {}).values():
+                assert media.get("example") or media.get("examples"), name
+
+
+# Codes
+
+
+def test_every_code_of_the_catalogue_is_answered_by_some_operation_or_by_scheduled_functions_only() -> None:
+    of_clients = {code for operation in OPERATIONS.values() for code in operation.codes | ANY_CALL}
+
+    assert set(Code) - of_clients == {Code.TOPIC_UNAVAILABLE}
+    assert set(MEANINGS) == of_clients
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_code_stands_under_its_one_status(name: str) -> None:
+    told = {
+        Code[code]: int(status)
+        for status, answer in _operation(name)["responses"].items()
+        for code in answer.get("content", {}).get("application/json", {}).get("examples", {})
+    }
+
+    assert told == {code: int(code.status) for code in OPERATIONS[name].codes | ANY_CALL}
+
+
+@cache
+def _source() -> SourceCode:
+    return SourceCode(ROOT)
+
+
+ANSWERS = {
+    "acquire": answer_acquire,
+    "heartbeat": answer_heartbeat,
+    "release": answer_release,
+    "usage": answer_usage,
+}
+"""Where the outcome of a decision becomes an answer. What decides nothing is not here."""
+
+TRANSLATED = {("shared.edge.refusals", "refused"), ("shared.edge.http", "_as_api_error")}
+"""Where codes stand for what was decided or raised elsewhere, and only that says which of them there can be."""
+
+
+def _named_codes(name: str) -> set[Code]:
+    """The codes that the code of a function names itself, wherever it can get to."""
+    places = [
+        place
+        for place in _source().reachable(f"functions.{name}.main")
+        if place[0] in ("shared.edge.http", "shared.edge.identity", "shared.edge.requests") and place not in TRANSLATED
+    ]
+    found = set()
+    for place in places:
+        for statement in _source().nodes(place):
+            for node in ast.walk(statement):
+                match node:
+                    case ast.Attribute(value=ast.Name(id="Code"), attr=code):
+                        found.add(Code[code])
+    return found
+
+
+def _raised_codes(name: str) -> set[Code]:
+    """The codes of the store's errors that the code of a function can raise, wherever it can get to."""
+    raised = {"Contended": Code.CONTENTION, "StoreUnavailable": Code.STORE_UNAVAILABLE}
+    found = set()
+    for place in _source().reachable(f"functions.{name}.main"):
+        for statement in _source().nodes(place):
+            for node in ast.walk(statement):
+                match node:
+                    case ast.Call(func=ast.Name(id=error)) if error in raised and place not in TRANSLATED:
+                        found.add(raised[error])
+    return found
+
+
+def _kinds(annotation: object) -> Iterator[type]:
+    """The types of a union, and those of the unions in their fields."""
+    if isinstance(annotation, UnionType) or not isinstance(annotation, type):
+        for each in get_args(annotation):
+            yield from _kinds(each)
+    else:
+        yield annotation
+        if is_dataclass(annotation):
+            hints = get_type_hints(annotation)
+            for field in fields(annotation):
+                yield from _kinds(hints[field.name])
+
+
+def _refusals(kind: type) -> list[Refusal]:
+    """Values of a refusal's type: one for each thing that it can mean to a client."""
+    if kind is SessionOver:
+        return [SessionOver(reason=reason) for reason in (None, *EndReason)]
+    if kind is Misconfigured:
+        unusable = Unusable(document="license", document_path="organizations/o/licenses/l", fields=("name",))
+        return [Misconfigured(unusable=unusable)]
+    ends = [AT + timedelta(seconds=5), None]
+    if kind is SeatLimitReached:
+        return [SeatLimitReached(license_id="l", in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
+    if kind is OrganizationSeatLimitReached:
+        return [OrganizationSeatLimitReached(in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
+    return [kind()]
+
+
+def _decided_codes(name: str) -> set[Code]:
+    """The codes of the refusals that the rules of an operation can come to, by the types of its outcomes."""
+    if name not in ANSWERS:
+        return set()
+    kinds = set(_kinds(get_type_hints(ANSWERS[name])["answered"])) & set(get_args(Refusal))
+    return {refused(refusal, now=AT).code for kind in kinds for refusal in _refusals(kind)}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_tells_of_exactly_the_codes_that_its_code_can_come_to(name: str) -> None:
+    told = OPERATIONS[name].codes | ANY_CALL
+
+    assert told == _named_codes(name) | _raised_codes(name) | _decided_codes(name) | {Code.INTERNAL}
+
+
+@pytest.mark.parametrize("kind", get_args(Refusal))
+def test_a_refusal_is_what_the_document_says_of_its_code(kind: type) -> None:
+    for refusal in _refusals(kind):
+        error = refused(refusal, now=AT)
+
+        assert (
+            problems(CLOSED, {"$ref": f"#/components/schemas/{details_model(error.code).__name__}"}, error.details)
+            == []
+        )
+        assert ("Retry-After" in error.headers) is MEANINGS[error.code].has_retry_after
