@@ -1,7 +1,8 @@
 """What must be running: fixtures are named after it. An emulator that does not start fails the test, never skips it."""
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +13,31 @@ from infra.local.auth import firebase_program, start_auth
 from infra.local.emulators import start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
+from tests.bench.cpu import cores
+from tests.workers import workers_for
+
+_LOGS = pytest.StashKey[Path]()
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Say how many workers are to run what was asked for; ``-n`` and the plugin's own variable come first."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return workers_for(config.args, processors=cores())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    request.config.stash[_LOGS] = tmp_path_factory.getbasetemp()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say beside a failure below which folder the servers' logs are: each worker has its own."""
+    report = yield
+    if report.failed and (folder := item.config.stash.get(_LOGS, None)) is not None:
+        report.sections.append(("The servers' logs", f"*.log below {folder}"))
+    return report
 
 
 def _running(process: Process) -> Iterator[Process]:

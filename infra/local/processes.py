@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +23,19 @@ class StartError(Exception):
 
 
 def free_port() -> int:
-    """Find a port on the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Find a port on the loopback interface that nobody listens on.
+
+    On Linux nobody who asks for any free port is given it as long as this process runs, not even by another process:
+    what it was found for may start late, end and start again, or never be there. Elsewhere it is only free now.
+    """
+    with socket.socket() as finder:
+        # As servers do: on Linux they may listen beside a socket of this kind that does not listen itself.
+        finder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        finder.bind(("127.0.0.1", 0))
+        port = int(finder.getsockname()[1])
+        if sys.platform == "linux":
+            finder.detach()  # stays bound until this process ends
+        return port
 
 
 def require_free(port: int) -> None:

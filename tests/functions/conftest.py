@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from infra.local.audit_topic import create_topic, subscribed
-from infra.local.processes import Process, free_port
+from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
 from infra.stage import ROOT, function_names
 from tests.support.client import Clients
@@ -40,15 +40,16 @@ def start_server(
     functions_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StartFunction]:
     """Start one more process of a function; it is stopped at the end at the latest."""
-    with ExitStack() as cleanup:
+    started: list[Process] = []
 
-        def start(name: str, **changes: str) -> Process:
-            work: Path = tmp_path_factory.mktemp(name)
-            process = start_function(name, work=work, environment={**functions_environment, **changes})
-            cleanup.callback(process.stop)
-            return process
+    def start(name: str, **changes: str) -> Process:
+        work: Path = tmp_path_factory.mktemp(name)
+        process = start_function(name, work=work, environment={**functions_environment, **changes})
+        started.append(process)
+        return process
 
-        yield start
+    yield start
+    stop_together(started)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -141,6 +142,14 @@ def _asks(other: Other) -> list[Ask]:
 
 
 async def _answer(clients: Clients, token: str, function: str, named: Mapping[str, str]) -> httpx.Response:
+    """Ask as a client does: an answer that says try again, as they do when too many ask at once, is none yet."""
+    deadline = time.monotonic() + 40
+    while (answer := await _first_answer(clients, token, function, named)).status_code == 503:
+        assert time.monotonic() < deadline, answer.text
+    return answer
+
+
+async def _first_answer(clients: Clients, token: str, function: str, named: Mapping[str, str]) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
     if function == "usage":
         return await clients.http.get(clients.urls[function], headers=headers, params=dict(named))

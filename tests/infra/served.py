@@ -21,7 +21,8 @@ from infra.local.seed import firestore_client
 from infra.stage import ROOT
 
 _MARK = "SEATLEASE_TEST_MARK"
-_SECONDS = 60
+_SECONDS = 120
+"""A whole stack is a dozen programs that start at once, and others may be at work on the machine."""
 
 
 def until(condition: Callable[[], bool], *, what: str) -> None:

@@ -288,7 +288,9 @@ def test_the_trail_is_printed_one_json_object_a_line(local_stack: Served, tenant
         status = to.wait(30)
 
     assert status == 0
-    assert [event["type"] for event in lines_of(printed, tenant)] == ["session.acquired", "session.released"]
+    # The trail is in the order of arrival, which is not that of the events.
+    events = sorted(lines_of(printed, tenant), key=lambda event: str(event["at"]))
+    assert [event["type"] for event in events] == ["session.acquired", "session.released"]
 
 
 def test_a_trail_whose_stack_is_gone_ends_with_a_sentence(tmp_path: Path) -> None:
@@ -306,15 +308,21 @@ def unwrapped(told: str) -> str:
 
 
 def lines_of(printed: Path, tenant: Tenant) -> list[dict[str, Any]]:
-    """The tenant's events among the whole lines that were printed."""
+    """The tenant's events among the whole lines that were printed, those of seats."""
     *lines, _ = printed.read_text().split("\n")
-    return [event for event in map(json.loads, lines) if event["organization_id"] == tenant.organization_id]
+    events = [event for event in map(json.loads, lines) if event["organization_id"] == tenant.organization_id]
+    return [event for event in events if is_of_seats(event["type"])]
 
 
 def event_documents(tenant: Tenant) -> list[firestore.DocumentSnapshot[Any]]:
-    """What was told of seats; of the tenant's own making is told, too."""
+    """The tenant's committed events, those of seats."""
     events = tenant.organization.collection("audit_events").stream()
-    return [event for event in events if event.get("type").startswith("session.")]
+    return [event for event in events if is_of_seats(event.get("type"))]
+
+
+def is_of_seats(event_type: str) -> bool:
+    """Whether an event tells of a seat: of the tenant's own making, which is reviewed meanwhile, events tell too."""
+    return event_type.startswith("session.")
 
 
 def test_a_trail_without_a_running_stack_says_how_to_start_one(tmp_path: Path) -> None:

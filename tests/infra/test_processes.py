@@ -1,5 +1,6 @@
 """Programs are started, waited for and stopped, and what goes wrong is told."""
 
+import errno
 import signal
 import socket
 import sys
@@ -69,6 +70,23 @@ def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
 
 def test_a_free_port_is_free() -> None:
     require_free(free_port())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a server listen beside who keeps its port")
+def test_a_free_port_is_kept_from_others_and_whoever_it_was_found_for_may_listen_there(tmp_path: Path) -> None:
+    port = free_port()
+
+    def answer_there() -> int | None:
+        with socket.socket() as other:
+            return other.connect_ex(("127.0.0.1", port))
+
+    with socket.socket() as careless, pytest.raises(OSError, match="in use"):
+        careless.bind(("127.0.0.1", port))
+    assert answer_there() == errno.ECONNREFUSED
+    process = Process.start("server", [*ANSWERS_HTTP, str(port)], port=port, log_folder=tmp_path)
+    process.wait_until_ready()
+    process.stop()
+    assert answer_there() == errno.ECONNREFUSED
 
 
 def test_a_taken_port_is_not() -> None:
