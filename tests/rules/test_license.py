@@ -1,7 +1,7 @@
 """A license: when it ends, and the pace it sets for its clients."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -56,3 +56,19 @@ def test_whatever_the_lease_a_client_in_time_is_never_early(seconds: int) -> Non
     early, every = license_.early_within, license_.heartbeat_every
 
     assert early < every < license_.lease_for
+
+
+def test_grace_begins_where_the_lease_ends() -> None:
+    license_ = a_license(grace_for=timedelta(hours=2))
+
+    assert license_.grace_ends_at(NOW) == NOW + timedelta(hours=2)
+
+
+def test_without_a_grace_it_ends_with_the_lease() -> None:
+    assert a_license(grace_for=timedelta(0)).grace_ends_at(NOW) == NOW
+
+
+def test_a_grace_ends_with_all_times_at_the_latest() -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+
+    assert a_license(grace_for=timedelta(days=30)).grace_ends_at(last - INSTANT) == last

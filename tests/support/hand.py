@@ -53,7 +53,7 @@ class Reference:
     path: str
 
 
-def _stored(value: Any, console: firestore.Client) -> Any:  # noqa: ANN401 a document may hold anything
+def _stored(value: Any, console: firestore.Client) -> Any:  # noqa: ANN401, PLR0911 it holds anything; a line for each
     """Turn a value into what Google's client writes."""
     match value:
         case Ago(span=span):
@@ -66,6 +66,9 @@ def _stored(value: Any, console: firestore.Client) -> Any:  # noqa: ANN401 a doc
             return {name: _stored(each, console) for name, each in value.items()}
         case list():
             return [_stored(each, console) for each in value]
+        case datetime():
+            # As it was read, Google's client would write the end of the year 9999 a second late, which nobody takes.
+            return datetime.combine(value.date(), value.timetz())
         case _:
             return value
 
