@@ -1,0 +1,109 @@
+"""The package's pages: what they show is run, the first of it as a newcomer would, in an environment of its own."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import seatlease
+from seatlease.testing import FakeService
+
+from infra.stage import ROOT
+from tests.client.conftest import BuildHouse
+from tests.infra.clean_environment import run
+
+CLIENT = ROOT / "client"
+PAGES = [CLIENT / "README.md", *sorted((CLIENT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+FIVE_LINES, *REST = blocks(CLIENT / "README.md")
+
+
+def test_the_quickstart_works_in_a_new_environment(build_real: BuildHouse, tmp_path: Path) -> None:
+    house = build_real(seats=3)
+    described = house.described("m0")
+    program = tmp_path / "five_lines.py"
+    program.write_text(FIVE_LINES.replace("ACME-DESIGN-STUDIO", described["license_key"]))
+    made = tmp_path / "environment"
+    run("venv", "--python", sys.executable, str(made))
+    run("pip", "install", "--python", str(made / "bin/python"), str(CLIENT))
+
+    done = subprocess.run(
+        [made / "bin/python", program],
+        env={"SEATLEASE_URL": described["url"], "TOKEN": described["credentials"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"active until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+00:00\n", done.stdout)
+    assert house.in_use == 0
+
+
+def test_the_readme_of_the_project_shows_the_same_five_lines() -> None:
+    assert FIVE_LINES in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("block", REST)
+def test_what_the_readme_shows_runs(block: str) -> None:
+    shown: dict[str, Any] = {}
+    exec(block, shown)  # noqa: S102 our own page
+
+    if "test_work_is_saved_when_the_seat_is_revoked" in shown:
+        shown["test_work_is_saved_when_the_seat_is_revoked"]()
+    if "work" in shown:
+        with FakeService().seat() as seat:
+            assert shown["work"](seat, ["a"]) == ["A"]
+
+
+def test_the_page_about_being_offline_runs(
+    build_real: BuildHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = build_real(seats=1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEATLEASE_HARDWARE_ID", house.hardware_id)
+    guarded, kept = blocks(CLIENT / "docs/offline.md")
+    shown: dict[str, Any] = {}
+    exec(kept.replace("http://127.0.0.1:8080", house.proxy.url), shown)  # noqa: S102 our own page
+    assert not shown["may_start_offline"](house.tenant.license_key)
+
+    with house.seat() as seat:
+        shown["keep"](seat.lease)
+
+    assert shown["may_start_offline"](house.tenant.license_key)
+    exec(guarded, shown)  # noqa: S102 our own page
+    described = house.described("m0")
+    pinned = str(shown["KEYS"].jwks).replace("'", '"')
+    with shown["guarded_seat"](described["url"], described["license_key"], described["credentials"], pinned) as seat:
+        assert seat.state is seatlease.State.ACTIVE
+
+
+def test_waiting_as_the_readme_shows_it_ends_with_the_message(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = FakeService(seats=1)
+    service.occupy()
+    (block,) = (each for each in REST if "on_wait=tell" in each)
+    shown: dict[str, Any] = {}
+    exec(block.replace("minutes=10", "seconds=1"), shown)  # noqa: S102 our own page
+    monkeypatch.setattr(seatlease, "Seat", lambda *_, credentials, **options: service.seat(**options))
+
+    shown["work_when_there_is_a_seat"](service.url, service.license_key, "")
+
+    assert capsys.readouterr().out == "Every seat is in use (1 of 1). Please try again in a while.\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_pages_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
