@@ -60,7 +60,7 @@ def _told(event: Document) -> Told | None:
     kind, details = fields.get("type"), fields.get("details")
     if kind == AuditType.ACQUIRED:
         began: Any = fields.get("at")
-    elif kind in ENDS and isinstance(details, dict):
+    elif isinstance(kind, str) and kind in ENDS and isinstance(details, dict):
         began = details.get("started_at")
     else:
         return None

@@ -472,6 +472,24 @@ async def test_a_session_that_had_ended_is_purged_in_silence(
     assert tenant.events() == before
 
 
+@pytest.mark.parametrize("kind", [{"a": 1}, [1], 5, None])
+async def test_an_event_whose_type_somebody_edited_does_not_hide_a_deleted_session(
+    reviews: Reviews, store: WatchedFirestore, policy: Policy, tenant: Tenant, kind: object
+) -> None:
+    session_id = await acquire(store, policy, tenant)
+    released = ReleaseRequest(user_id="m0", session_id=session_id)
+    await Releases(store, policy).release(tenant.organization_id, released)
+    (before,) = tenant.event_documents("session.released")
+    await acquire(store, policy, tenant)
+    before.reference.update({"type": kind})
+    tenant.session(session_id).delete()
+
+    await reviews.review(tenant.session(session_id).path)
+
+    assert tenant.counters()["total"] == 0
+    assert len(tenant.events("session.revoked")) == 1
+
+
 async def test_a_session_ended_by_hand_and_then_deleted_is_told(
     reviews: Reviews, store: WatchedFirestore, policy: Policy, tenant: Tenant
 ) -> None:
