@@ -129,6 +129,8 @@ async def test_a_page_token_that_is_none_is_explained_in_plain_words(
 BODY: dict[str, Any] = {
     "session_id": "a" * 26,
     "lease_expires_at": "2026-03-02T09:14:07.250000Z",
+    "grace_ends_at": "2026-03-02T09:14:07.250000Z",
+    "lease_token": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
     "heartbeat_interval_seconds": 114,
     "server_time": "2026-03-02T09:14:07.250000Z",
 }
