@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import seatlease
-from seatlease.testing import FakeService
 
+import seatlease
 from infra.stage import ROOT
+from seatlease.testing import FakeService
 from tests.client.conftest import BuildHouse
 from tests.infra.clean_environment import run
 
