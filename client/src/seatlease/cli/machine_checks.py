@@ -1,6 +1,5 @@
 """What the doctor looks at on this machine."""
 
-import os
 import urllib.request
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +21,7 @@ def check_device(license_key: str | None, *, given: str | None) -> Finding:
         told = given or device.hardware_id(license_key or "")
     except RequestRefused as error:
         return problem("device", error.message, "set another one")
-    origin = device.origin() if given in {None, os.environ.get("SEATLEASE_HARDWARE_ID")} else "given by --hardware-id"
+    origin = "given by --hardware-id" if given else device.origin()
     shown = told if len(told) <= _ENOUGH_OF_AN_ID else f"{told[:_ENOUGH_OF_AN_ID]}…"
     of_which = "" if license_key is not None or given else ", and another one for each license key"
     return fine("device", f"hardware id {shown}: {origin}{of_which}")

@@ -19,9 +19,7 @@ LicenseKey = Annotated[str, typer.Option(envvar="SEATLEASE_LICENSE_KEY", help="O
 OneLicenseKey = Annotated[str | None, typer.Option(envvar="SEATLEASE_LICENSE_KEY", help="Only this license.")]
 HardwareId = Annotated[
     str | None,
-    typer.Option(
-        envvar="SEATLEASE_HARDWARE_ID", help="Names this device; without it the machine's own id does, as a hash."
-    ),
+    typer.Option(help="Names this device, as SEATLEASE_HARDWARE_ID does; without them the machine's own id, hashed."),
 ]
 ApiKey = Annotated[
     str, typer.Option(envvar="SEATLEASE_API_KEY", help="The Firebase project's Web API key. It is no secret.")

@@ -14,7 +14,7 @@ from seatlease.cli.signals import Interrupted, Signals
 from seatlease.cli.waiting import shown_waiting
 from seatlease.seat import Seat
 
-_Words = Annotated[list[str], typer.Argument(metavar="PROGRAM [ARGS]...", help="What to run.")]
+_Words = Annotated[list[str], typer.Argument(metavar="PROGRAM", help="What to run, and its arguments.")]
 _Wait = Annotated[str, typer.Option(metavar="DURATION", help="Wait for a seat: 90s, 10m, 1h30m; 0 does not wait.")]
 _OnLoss = Annotated[OnLoss, typer.Option(help="What becomes of the program when its seat is revoked or lost for good.")]
 _KillAfter = Annotated[str, typer.Option(metavar="DURATION", help="How long after SIGTERM it is killed.")]

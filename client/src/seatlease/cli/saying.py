@@ -40,7 +40,7 @@ def explained() -> Iterator[None]:
         say(sentence_of(error))
         if isinstance(error, NoSeatFree) and error.earliest_expiry_at is not None:
             at = error.earliest_expiry_at.astimezone()
-            say(f"the first lease runs out at {at:%H:%M:%S}, unless its user goes on working; --wait waits for a seat")
+            say(f"the first lease runs out at {at:%H:%M:%S}, unless its user goes on working")
         raise typer.Exit(exit_status.of_error(error)) from None
     except Misconfigured as error:
         say(str(error))
