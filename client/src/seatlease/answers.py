@@ -56,7 +56,7 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
         raise error_of(response)
     body = _json(response)
     try:
-        expires_at, server_time = _time(body["lease_expires_at"]), _time(body["server_time"])
+        expires_at, server_time = time_of(body["lease_expires_at"]), time_of(body["server_time"])
         if before is None:
             license_id = str(body["license_id"])
             seats = Seats(in_use=int(body["seats"]["in_use"]), max=int(body["seats"]["max"]))
@@ -66,7 +66,7 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
             session_id=str(body["session_id"]),
             license_id=license_id,
             lease_expires_at=expires_at,
-            grace_ends_at=max(expires_at, _time(body.get("grace_ends_at", body["lease_expires_at"]))),
+            grace_ends_at=max(expires_at, time_of(body.get("grace_ends_at", body["lease_expires_at"]))),
             heartbeat_interval=timedelta(seconds=float(body["heartbeat_interval_seconds"])),
             server_time=server_time,
             lease_token=None if (token := body.get("lease_token")) is None else str(token),
@@ -75,6 +75,21 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ServiceUnreachable(NOT_THE_SERVICE) from None
+
+
+def usage_of(response: httpx.Response) -> dict[str, Any]:
+    """Read a 200 of usage: its JSON as it came, for who shows it to a person. ``seatlease.usage`` reads what is in it.
+
+    Raises:
+        SeatleaseError: as the answer says; ``ServiceUnreachable`` when it is none of the service's.
+    """
+    if response.status_code != 200:  # noqa: PLR2004 HTTP's number
+        raise error_of(response)
+    body = _json(response)
+    is_usage = isinstance(body.get("organization"), dict) and isinstance(body.get("licenses"), list)
+    if not is_usage or not isinstance(body.get("next_page_token"), str | None):
+        raise ServiceUnreachable(NOT_THE_SERVICE)
+    return body
 
 
 def error_of(response: httpx.Response) -> SeatleaseError:
@@ -111,7 +126,7 @@ def _no_seat_free(
     try:
         in_use, max_seats = int(details["in_use"]), int(details["max"])
         earliest = details["earliest_expiry_at"]
-        earliest_expiry_at = None if earliest is None else _time(earliest)
+        earliest_expiry_at = None if earliest is None else time_of(earliest)
         retry_after = timedelta(seconds=max(1.0, float(details["retry_after_seconds"])))
     except (KeyError, TypeError, ValueError, OverflowError):
         return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
@@ -141,7 +156,12 @@ def _json(response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def _time(text: str) -> datetime:
+def time_of(text: str) -> datetime:
+    """Read a time of the service.
+
+    Raises:
+        ValueError: it is none.
+    """
     # Python 3.10 reads no "Z", and no fraction but of three or six digits.
     if not text.endswith("Z"):
         message = "not a time of the service"

@@ -53,6 +53,15 @@ def hardware_id(license_key: str) -> str:
     return hmac.new(key, text, sha256).hexdigest()
 
 
+def origin() -> str:
+    """Say where the id comes from, for who looks for the reason of two devices that are one, or one that is two."""
+    if os.environ.get(_VARIABLE):
+        return f"named by {_VARIABLE}"
+    if _is_container():
+        return f"a container, known by its host name {socket.gethostname()}"
+    return f"no machine id, so the host name {socket.gethostname()}" if _machine_id() is None else "the machine's id"
+
+
 @cache
 def _own_id() -> str:
     machine_id = None if _is_container() else _machine_id()

@@ -1,14 +1,15 @@
 """Service: the requests, each with an ID token and a deadline of its own."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
 import jwt
 
-from seatlease.answers import NOT_THE_SERVICE, error_of, lease_of
+from seatlease.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
 from seatlease.clock import elapsed
 from seatlease.credentials import Credentials
 from seatlease.errors import LeaseNotProven, RequestRefused, ServiceUnreachable
@@ -87,6 +88,16 @@ class Service:
         if response.status_code != 204:  # noqa: PLR2004 the contract's "done"
             raise error_of(response)
 
+    async def usage(self, *, license_key: str | None = None, page_token: str | None = None) -> dict[str, Any]:
+        """Give one page of who holds which seat, as the service tells it to this user; of one license, or of all.
+
+        Raises:
+            SeatleaseError: any of the tree but NoSeatFree, SessionLost, SessionRevoked and WaitCancelled.
+        """
+        asked = {"license_key": license_key, "page_token": page_token}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return usage_of(await self._ask("GET", "usage", params=given))
+
     async def user(self) -> str:
         """Give an ID token's user, unverified: to tell users of one device apart, and for nothing else."""
         token = await self._credentials.id_token()
@@ -113,12 +124,24 @@ class Service:
     async def _post(
         self, function: str, body: dict[str, str], *, within_seconds: float | None = None
     ) -> httpx.Response:
+        return await self._ask("POST", function, body=body, within_seconds=within_seconds)
+
+    async def _ask(
+        self,
+        method: str,
+        function: str,
+        *,
+        body: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        within_seconds: float | None = None,
+    ) -> httpx.Response:
         try:
+            request = self._http.build_request(method, f"{self._url}/{function}", json=body, params=params)
             with anyio.fail_after(within_seconds or REQUEST_WITHIN_SECONDS):
-                response = await self._send(function, body, token=await self._credentials.id_token())
+                response = await self._send(request, token=await self._credentials.id_token())
                 if response.status_code == 401 and error_of(response).code in _EXPIRED:  # noqa: PLR2004 HTTP's number
                     token = await self._credentials.id_token(refresh=True)
-                    response = await self._send(function, body, token=token)
+                    response = await self._send(request, token=token)
                 return response
         except TimeoutError:
             message = "The license service did not answer in time."
@@ -133,10 +156,8 @@ class Service:
             message = f"The license service cannot be reached ({type(error).__name__})."
             raise ServiceUnreachable(message) from None
 
-    async def _send(self, function: str, body: dict[str, str], *, token: str) -> httpx.Response:
-        request = self._http.build_request(
-            "POST", f"{self._url}/{function}", json=body, headers={"Authorization": f"Bearer {token}"}
-        )
+    async def _send(self, request: httpx.Request, *, token: str) -> httpx.Response:
+        request.headers["Authorization"] = f"Bearer {token}"
         response = await self._http.send(request, stream=True)
         try:
             # Whatever stands in between may send what it likes, for as long as it likes; we do not keep it all.

@@ -1,0 +1,57 @@
+"""``seatlease doctor``: why there is no seat to be had here."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from seatlease.cli import exit_status
+from seatlease.cli.findings import Finding
+from seatlease.cli.machine_checks import check_device, check_proxies, check_sharing
+from seatlease.cli.options import HardwareId, OneLicenseKey, Url
+from seatlease.cli.saying import explained
+from seatlease.cli.service_checks import check_address, check_keys, check_user
+
+_Json = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
+
+
+def doctor(
+    *, url: Url, license_key: OneLicenseKey = None, hardware_id: HardwareId = None, as_json: _Json = False
+) -> None:
+    """Look at the address, the sign-in, the license and this machine; take no seat, and show no token.
+
+    The exit status is 0 when all is well, and 1 when there is a problem.
+    """
+    with explained():
+        findings = list(_findings(url, license_key, hardware_id))
+    is_well = all(finding.status == "ok" for finding in findings)
+    if as_json:
+        typer.echo(json.dumps({"ok": is_well, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        _show(findings)
+    raise typer.Exit(0 if is_well else exit_status.PROBLEM)
+
+
+def _findings(url: str, license_key: str | None, hardware_id: str | None) -> Iterator[Finding]:
+    address = asyncio.run(check_address(url))
+    yield from address
+    if len(address) > 1:  # it is the service: it told the time
+        yield check_keys(url)
+        yield from asyncio.run(check_user(url, license_key))
+    yield check_device(license_key, given=hardware_id)
+    yield check_sharing()
+    yield check_proxies(url)
+
+
+def _show(findings: list[Finding]) -> None:
+    output = Console(highlight=False)
+    for finding in findings:
+        style = "green" if finding.status == "ok" else "bold red"
+        output.print(Text.assemble((f"{finding.status:8}", style), f"{finding.name:9}{finding.says}"), soft_wrap=True)
+        if finding.advice:
+            output.print(Text(f"{'':17}-> {finding.advice}"), soft_wrap=True)

@@ -1,0 +1,48 @@
+"""``seatlease login``: a sign-in, kept on this machine for ``run`` and ``usage``."""
+
+import asyncio
+import getpass
+import sys
+from typing import Annotated
+
+import typer
+
+from seatlease import stored
+from seatlease.cli.options import ApiKey, Url
+from seatlease.cli.saying import Misconfigured, explained, say
+from seatlease.errors import SignInRequired
+from seatlease.sign_in import sign_in
+
+_Email = Annotated[str | None, typer.Option(help="Of the account; it is asked for when left out.")]
+
+
+def login(*, url: Url, api_key: ApiKey, email: _Email = None) -> None:
+    """Sign in with an e-mail address and a password.
+
+    Without a terminal the address, unless it is given, and the password are read from standard input, a line each.
+    """
+    with explained():
+        address = email or _asked("E-mail: ")
+        signed_in = asyncio.run(sign_in(address, _asked("Password: ", is_secret=True), api_key=api_key))
+        kept = stored.StoredSignIn(
+            url=url, api_key=api_key, email=signed_in.email, refresh_token=signed_in.refresh_token
+        )
+        try:
+            stored.save(kept)
+        except OSError as error:
+            message = f"the sign-in cannot be kept on this machine: {error}"
+            raise Misconfigured(message) from None
+        say(f"signed in as {signed_in.email} at {url}")
+
+
+def _asked(prompt: str, *, is_secret: bool = False) -> str:
+    if sys.stdin.isatty():
+        if is_secret:
+            return getpass.getpass(prompt, stream=sys.stderr)
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        message = f"There is no {prompt.partition(':')[0]} on standard input."
+        raise SignInRequired(message)
+    return line.rstrip("\r\n")

@@ -1,0 +1,110 @@
+"""Loss: what becomes of the program when its seat is revoked, or lost and not regained."""
+
+import contextlib
+import queue
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+from seatlease.cli.durations import in_words
+from seatlease.cli.saying import say, sentence_of
+from seatlease.clock import elapsed
+from seatlease.errors import SeatleaseError, ServiceUnreachable, SessionLost
+from seatlease.events import Change
+from seatlease.lease import State
+from seatlease.seat import Seat
+
+LOOK_AGAIN_SECONDS = 0.2
+
+
+class OnLoss(str, Enum):
+    """What is done then."""
+
+    TERMINATE = "terminate"
+    KILL = "kill"
+    WARN = "warn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What is done, how long after SIGTERM comes SIGKILL, and how long a seat may be lost while nobody answers."""
+
+    on_loss: OnLoss
+    kill_after: timedelta
+    regain_within: timedelta
+
+
+class Watch:
+    """Watches the seat of a running program. ``has_ended_it``: the program was told to end for want of its seat."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Nothing is watched yet; what is told meanwhile waits."""
+        self.has_ended_it = False
+        self._policy = policy
+        self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
+
+    def tell(self, change: Change) -> None:
+        """Take a change of the seat's state, on any thread."""
+        self._changes.put(change)
+
+    def begin(self, seat: Seat, program: "subprocess.Popen[bytes]") -> None:
+        """Watch, on a thread that ends with the process."""
+        threading.Thread(target=self._watch, args=(seat, program), name="seatlease-loss", daemon=True).start()
+
+    def _watch(self, seat: Seat, program: "subprocess.Popen[bytes]") -> None:
+        while True:
+            change = self._changes.get()
+            if change.state is State.DEGRADED:
+                say(f"a heartbeat was not answered: {_why(change.error)} The program goes on, and so do the tries.")
+            elif change.state is State.ACTIVE and change.previous is not State.NOT_ACQUIRED:
+                say("the seat is held again")
+            elif change.state is State.REVOKED:
+                say(f"the seat was revoked: {_why(change.error)}")
+                self._act(program)
+            elif change.state is State.LOST and not self._is_regained(seat):
+                self._act(program)
+
+    def _is_regained(self, seat: Seat) -> bool:
+        """Wait for what comes of asking for the seat again."""
+        say(f"the seat was lost: {_why(seat.error)} It is asked for again.")
+        give_up_at = elapsed() + self._policy.regain_within.total_seconds()
+        while elapsed() < give_up_at:
+            state, error = seat.state, seat.error
+            if state in {State.ACTIVE, State.DEGRADED}:
+                return True
+            # A refusal ends the asking. Who is not answered, or was just told of the loss, goes on.
+            if state is not State.LOST or not isinstance(error, SessionLost | ServiceUnreachable | None):
+                break
+            threading.Event().wait(LOOK_AGAIN_SECONDS)
+        say(f"the seat was not regained: {_why(seat.error)}")
+        return False
+
+    def _act(self, program: "subprocess.Popen[bytes]") -> None:
+        policy = self._policy
+        match policy.on_loss:
+            case OnLoss.WARN:
+                say("the program goes on without a seat (--on-loss=warn)")
+            case OnLoss.KILL:
+                self.has_ended_it = True
+                say("the program is killed")
+                _send(program.kill)
+            case OnLoss.TERMINATE:
+                self.has_ended_it = True
+                say(f"the program is told to end; after {in_words(policy.kill_after)} it is killed")
+                _send(program.terminate)
+                threading.Event().wait(policy.kill_after.total_seconds())
+                if program.poll() is None:
+                    say("the program did not end, and is killed")
+                    _send(program.kill)
+
+
+def _send(send: Callable[[], None]) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        send()
+
+
+def _why(error: SeatleaseError | None) -> str:
+    return "The lease ran out." if error is None else sentence_of(error)

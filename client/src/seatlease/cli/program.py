@@ -1,0 +1,40 @@
+"""The program that is run with a seat: where it is, and its start."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+
+import typer
+
+from seatlease.cli import exit_status
+from seatlease.cli.saying import say
+
+
+def find(name: str) -> str:
+    """Find the program as a shell does, before a seat is taken for it.
+
+    Raises:
+        typer.Exit: there is none, or it cannot be run.
+    """
+    if (path := shutil.which(name)) is not None:
+        return path
+    if shutil.which(name, mode=os.F_OK) is not None:
+        say(f"{name}: may not be executed")
+        raise typer.Exit(exit_status.CANNOT_RUN)
+    say(f"{name}: not found")
+    raise typer.Exit(exit_status.NOT_FOUND)
+
+
+def start(path: str, words: Sequence[str], *, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start it, with our standard streams and everything else that was opened for it.
+
+    Raises:
+        typer.Exit: the operating system cannot run it.
+    """
+    try:
+        # It is what the caller wants run; without a shell. Files that we opened ourselves are not passed on anyway.
+        return subprocess.Popen(list(words), executable=path, env=dict(environment), close_fds=False)  # noqa: S603
+    except OSError as error:
+        say(f"{words[0]}: cannot be run: {error.strerror}")
+        raise typer.Exit(exit_status.CANNOT_RUN) from None

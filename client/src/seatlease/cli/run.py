@@ -1,0 +1,84 @@
+"""``seatlease run``: a program of any kind, with a seat for as long as it runs."""
+
+from typing import Annotated
+
+import typer
+
+from seatlease.cli import exit_status, program
+from seatlease.cli.durations import duration
+from seatlease.cli.environment import find_credentials, for_program
+from seatlease.cli.loss import OnLoss, Policy, Watch
+from seatlease.cli.options import HardwareId, LicenseKey, Url
+from seatlease.cli.saying import explained
+from seatlease.cli.signals import Interrupted, Signals
+from seatlease.cli.waiting import shown_waiting
+from seatlease.seat import Seat
+
+_Words = Annotated[list[str], typer.Argument(metavar="PROGRAM", help="What to run, and its arguments.")]
+_Wait = Annotated[str, typer.Option(metavar="DURATION", help="Wait for a seat: 90s, 10m, 1h30m; 0 does not wait.")]
+_OnLoss = Annotated[OnLoss, typer.Option(help="What becomes of the program when its seat is revoked or lost for good.")]
+_KillAfter = Annotated[str, typer.Option(metavar="DURATION", help="How long after SIGTERM it is killed.")]
+_RegainWithin = Annotated[
+    str, typer.Option(metavar="DURATION", help="How long a lost seat is asked for while nobody answers.")
+]
+
+
+def run(  # noqa: PLR0913 each is an option
+    words: _Words,
+    *,
+    url: Url,
+    license_key: LicenseKey,
+    hardware_id: HardwareId = None,
+    wait: _Wait = "0",
+    on_loss: _OnLoss = OnLoss.TERMINATE,
+    kill_after: _KillAfter = "10s",
+    regain_within: _RegainWithin = "60s",
+) -> None:
+    """Run a program with a seat, and give the seat back when it ends.
+
+    The exit status is the program's own. Without a seat the program is not started.
+    """
+    policy = Policy(on_loss=on_loss, kill_after=duration(kill_after), regain_within=duration(regain_within))
+    wait_for, watch = duration(wait), Watch(policy)
+    with explained():
+        path = program.find(words[0])
+        try:
+            signals = Signals()
+            with shown_waiting() as on_wait:
+                seat = Seat(
+                    url,
+                    license_key,
+                    credentials=find_credentials(url).credentials,
+                    hardware_id=hardware_id,
+                    wait=wait_for or None,
+                    on_change=watch.tell,
+                    on_wait=on_wait,
+                    sigterm=False,  # the signals are the program's, and its end gives the seat back
+                )
+                _acquire(seat)
+            try:
+                status = _run(path, words, seat=seat, signals=signals, watch=watch)
+            finally:
+                seat.close()
+        except Interrupted as interrupted:
+            raise typer.Exit(128 + interrupted.number) from None
+    raise typer.Exit(status)
+
+
+def _acquire(seat: Seat) -> None:
+    try:
+        seat.acquire()
+    except BaseException:
+        seat.close()  # a seat that was granted just now is given back before we go
+        raise
+
+
+def _run(path: str, words: list[str], *, seat: Seat, signals: Signals, watch: Watch) -> int:
+    lease = seat.lease
+    assert lease is not None  # noqa: S101 it was acquired; for the type checker
+    signals.hold()
+    running = program.start(path, words, environment=for_program(lease.session_id))
+    signals.pass_on_to(running)
+    watch.begin(seat, running)
+    status = exit_status.of_program(running.wait())
+    return exit_status.SEAT_LOST if watch.has_ended_it else status

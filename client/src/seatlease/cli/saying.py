@@ -1,0 +1,55 @@
+"""Saying: what the command line has to tell goes to standard error; standard output belongs to programs and answers."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+
+from seatlease.cli import exit_status
+from seatlease.errors import NoSeatFree, SeatleaseError
+
+errors = Console(stderr=True, highlight=False)
+PREFIX = "seatlease: "
+
+
+class Misconfigured(Exception):  # noqa: N818 it is the caller's slip, told as a sentence
+    """What the environment or this machine gives cannot be used."""
+
+
+def say(text: str) -> None:
+    """Tell it in one line, whatever is in it."""
+    errors.print(PREFIX + text, markup=False, soft_wrap=True)
+
+
+def sentence_of(error: SeatleaseError) -> str:
+    """Put an error in one line: its message, and what finds it again in the manual and the service's logs."""
+    known = [error.code, None if error.request_id is None else f"request {error.request_id}"]
+    told = ", ".join(part for part in known if part)
+    return f"{error.message} ({told})" if told else error.message
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """End with a sentence and the status that goes with it, and not with a traceback."""
+    _library_says_it_likewise()
+    try:
+        yield
+    except SeatleaseError as error:
+        say(sentence_of(error))
+        if isinstance(error, NoSeatFree) and error.earliest_expiry_at is not None:
+            at = error.earliest_expiry_at.astimezone()
+            say(f"the first lease runs out at {at:%H:%M:%S}, unless its user goes on working")
+        raise typer.Exit(exit_status.of_error(error)) from None
+    except Misconfigured as error:
+        say(str(error))
+        raise typer.Exit(exit_status.MISCONFIGURED) from None
+
+
+def _library_says_it_likewise() -> None:
+    logger = logging.getLogger("seatlease")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter(PREFIX + "%(message)s"))
+        logger.addHandler(handler)

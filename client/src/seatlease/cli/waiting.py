@@ -1,0 +1,79 @@
+"""Waiting for a seat, shown: a line that counts down on a terminal, and a line now and then elsewhere."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.text import Text
+
+from seatlease.cli.durations import in_words
+from seatlease.cli.saying import PREFIX, errors, say
+from seatlease.clock import elapsed
+from seatlease.errors import NoSeatFree
+from seatlease.events import Waiting
+
+_SAY_AGAIN_AFTER_SECONDS = 60.0
+
+
+@contextmanager
+def shown_waiting() -> Iterator[Callable[[Waiting], None]]:
+    """Show what is told while the block runs."""
+    if not errors.is_terminal:
+        yield _Lines().tell
+        return
+    line = _Line()
+    status = errors.status(line)
+    drawing, is_over = threading.Lock(), threading.Event()
+
+    def tell(waiting: Waiting) -> None:
+        with drawing:
+            if not is_over.is_set():  # told on another thread, perhaps too late: then the terminal is the program's
+                line.tell(waiting)
+                status.start()
+
+    try:
+        yield tell
+    finally:
+        is_over.set()
+        with drawing:
+            status.stop()
+
+
+class _Line:
+    """One line, true at each moment that it is drawn."""
+
+    def __init__(self) -> None:
+        self._told: Waiting | None = None
+        self._told_at = 0.0
+
+    def tell(self, waiting: Waiting) -> None:
+        self._told, self._told_at = waiting, elapsed()
+
+    def __rich__(self) -> Text:
+        if self._told is None:
+            return Text(f"{PREFIX}asking for a seat")
+        since = timedelta(seconds=elapsed() - self._told_at)
+        return Text(PREFIX + _sentence(self._told, since=since), no_wrap=True, overflow="ellipsis")
+
+
+class _Lines:
+    """A line at the beginning and once a minute: a log is no place for a countdown."""
+
+    def __init__(self) -> None:
+        self._say_at = 0.0
+
+    def tell(self, waiting: Waiting) -> None:
+        if elapsed() >= self._say_at:
+            self._say_at = elapsed() + _SAY_AGAIN_AFTER_SECONDS
+            say(_sentence(waiting, since=timedelta()))
+
+
+def _sentence(waiting: Waiting, *, since: timedelta) -> str:
+    error = waiting.error
+    if isinstance(error, NoSeatFree):
+        why = f"waiting for a seat, {error.in_use} of {error.max_seats} are in use"
+    else:
+        why = "waiting for the license service, which does not answer"
+    next_try, left = in_words(waiting.next_try_in - since), in_words(waiting.give_up_in - since)
+    return f"{why}; next try in {next_try}, giving up in {left}"

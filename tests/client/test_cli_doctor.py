@@ -1,0 +1,108 @@
+"""``seatlease doctor``: what is wrong, and what to do. It takes no seat and shows no token."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.tokens import unsigned_token
+from tests.client.answering import Answer, answering, told
+from tests.client.commands import environment_of, run
+from tests.client.conftest import BuildHouse
+from tests.client.houses import RealHouse
+
+
+@pytest.fixture
+def house(build_real: BuildHouse) -> RealHouse:
+    return build_real(seats=1)
+
+
+def _findings(environment: dict[str, str], *, well: bool) -> dict[str, dict[str, Any]]:
+    ran = run("doctor", "--json", environment=environment)
+    told = json.loads(ran.stdout)
+    assert (ran.returncode, told["ok"], ran.stderr) == (0 if well else 1, well, "")
+    assert all(finding["advice"] for finding in told["findings"] if finding["status"] == "problem")
+    return {finding["name"]: finding for finding in told["findings"]}
+
+
+def test_where_all_is_well_each_thing_is_named(house: RealHouse) -> None:
+    environment = environment_of(house)
+
+    findings = _findings(environment, well=True)
+    shown = run("doctor", environment=environment)
+
+    assert set(findings) == {
+        "address", "clock", "keys", "sign-in", "access", "license", "device", "sharing", "proxies",
+    }  # fmt: skip
+    assert findings["license"]["says"] == "L: 0 of 1 seats are in use"
+    assert "uid m0" in findings["sign-in"]["says"]
+    assert house.tenant.organization_id in findings["sign-in"]["says"]
+    assert findings["device"]["says"] == "hardware id laptop: named by SEATLEASE_HARDWARE_ID"
+    assert "shows 1" in findings["keys"]["says"]
+    assert len(shown.stdout.splitlines()) == len(findings)
+    assert environment["SEATLEASE_ID_TOKEN"] not in shown.stdout + json.dumps(findings)
+    assert house.tenant.sessions() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "says"),
+    [
+        ({"SEATLEASE_URL": "http://127.0.0.1:9"}, "address", "does not answer"),
+        ({"SEATLEASE_ID_TOKEN": ""}, "sign-in", "Nobody is signed in"),
+        ({"SEATLEASE_ID_TOKEN": "t-secret"}, "sign-in", "no ID token"),
+        ({"SEATLEASE_LICENSE_KEY": "ANOTHER"}, "license", "no license with this key"),
+        ({"SEATLEASE_HARDWARE_ID": "x" * 300}, "device", "at most 256 characters"),
+    ],
+)
+def test_a_problem_is_named_with_what_to_do(house: RealHouse, changed: dict[str, str], name: str, says: str) -> None:
+    findings = _findings(environment_of(house, **changed), well=False)
+
+    assert findings[name]["status"] == "problem"
+    assert says in findings[name]["says"]
+    assert "t-secret" not in json.dumps(findings)
+
+
+def test_tokens_of_nobodys_organization_and_of_yesterday_are_told_apart(house: RealHouse, project: str) -> None:
+    lonely = unsigned_token(project=project, organization_id=None, user_id="m0")
+    old = unsigned_token(project=project, organization_id="o", user_id="m0", lifetime_seconds=-60)
+
+    says = [
+        _findings(environment_of(house, SEATLEASE_ID_TOKEN=token), well=False)["sign-in"]["says"]
+        for token in (lonely, old)
+    ]
+
+    assert "organization none" in says[0]
+    assert "has expired" in says[1]
+
+
+def test_whatever_else_answers_is_not_the_service(house: RealHouse) -> None:
+    with answering(Answer(content=b"<html>Please sign in to the network", content_type="text/html")) as portal:
+        findings = _findings(environment_of(house, SEATLEASE_URL=f"http://{portal.host}"), well=False)
+
+    assert "something else answers" in findings["address"]["says"]
+    assert "sign-in" not in findings  # no token is sent there
+    assert portal.heard == [("/v1/usage", "")]
+
+
+def test_a_clock_that_is_off_is_noticed(house: RealHouse) -> None:
+    error = {"code": "TOKEN_MISSING", "message": "m", "retryable": False, "request_id": "r", "details": {}}
+    with answering(told({"error": error, "server_time": "2020-01-01T00:00:00Z"}, status=401)) as server:
+        findings = _findings(environment_of(house, SEATLEASE_URL=f"http://{server.host}"), well=False)
+
+    assert findings["clock"]["status"] == "problem"
+    assert "ahead of the service's" in findings["clock"]["says"]
+
+
+def test_a_state_folder_that_cannot_be_written_and_a_proxy_are_told(house: RealHouse, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    proxies = {"HTTP_PROXY": "http://me:pass-secret@proxy.example:3128", "NO_PROXY": "elsewhere"}
+    environment = environment_of(house, XDG_STATE_HOME=str(tmp_path / "file"), **proxies)
+
+    findings = _findings(environment, well=False)
+    bypassed = _findings(environment_of(house, **{**proxies, "NO_PROXY": "127.0.0.1"}), well=True)
+
+    assert findings["sharing"]["status"] == "problem"
+    assert findings["proxies"]["says"] == "requests go through http://proxy.example:3128"
+    assert bypassed["proxies"]["says"] == "none for 127.0.0.1 (NO_PROXY)"
+    assert "pass-secret" not in json.dumps(findings)

@@ -1,0 +1,192 @@
+"""What becomes of a program whose seat is revoked or lost, and waiting for a seat. Real processes on the real stack."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.client.commands import Terminal, command, end, environment_of, start
+from tests.client.conftest import BuildHouse
+from tests.client.houses import RealHouse
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+_LEASE_SECONDS = 3
+"""So that heartbeats and tries are a second apart."""
+
+
+@pytest.fixture
+def house(build_real: BuildHouse) -> RealHouse:
+    return build_real(seats=1, lease_seconds=_LEASE_SECONDS)
+
+
+@pytest.fixture
+def run_program(house: RealHouse) -> Iterator[Start]:
+    with ExitStack() as cleanup:
+
+        def run_program(script: str, *options: str) -> "subprocess.Popen[str]":
+            process = start("run", *options, "--", "sh", "-c", script, environment=environment_of(house))
+            cleanup.callback(_stop, process)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "runs\n"
+            return process
+
+        yield run_program
+
+
+@pytest.fixture
+def on_terminal(house: RealHouse) -> Iterator[Callable[..., Terminal]]:
+    with ExitStack() as cleanup:
+
+        def on_terminal(*words: str) -> Terminal:
+            terminal = Terminal.running(command(*words), environment=environment_of(house))
+            cleanup.callback(terminal.stop)
+            return terminal
+
+        yield on_terminal
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_revocation_tells_the_program_to_end(house: RealHouse, run_program: Start) -> None:
+    process = run_program("trap 'echo saved; exit 0' TERM; echo runs; while :; do sleep 0.05; done")
+
+    house.revoke()
+
+    status, out, err = end(process)
+    assert (status, out) == (79, "saved\n")
+    assert "seatlease: the seat was revoked: Your session was ended by an administrator. (SESSION_REVOKED" in err
+    assert "the program is told to end; after 10s it is killed" in err
+
+
+def test_a_program_that_does_not_end_is_killed(house: RealHouse, run_program: Start) -> None:
+    process = run_program("trap '' TERM; echo runs; while :; do sleep 0.05; done", "--kill-after", "0.5s")
+
+    house.revoke()
+
+    status, _, err = end(process)
+    assert (status, "the program did not end, and is killed" in err) == (79, True)
+
+
+def test_who_wants_it_has_the_program_killed_at_once(house: RealHouse, run_program: Start) -> None:
+    process = run_program("trap 'echo saved' TERM; echo runs; while :; do sleep 0.05; done", "--on-loss=kill")
+
+    house.revoke()
+
+    assert end(process)[:2] == (79, "")
+
+
+def test_who_wants_only_a_warning_gets_one(house: RealHouse, run_program: Start) -> None:
+    process = run_program("echo runs; sleep 3; exit 4", "--on-loss=warn")
+
+    house.revoke()
+
+    status, _, err = end(process)
+    assert status == 4
+    assert "the program goes on without a seat" in err
+
+
+def test_a_lost_seat_is_regained_and_the_program_does_not_notice(house: RealHouse, run_program: Start) -> None:
+    process = run_program("echo runs; exec sleep 3")
+
+    house.release_all()
+
+    status, _, err = end(process)
+    assert status == 0
+    assert "the seat was lost: Your seat was given back." in err
+    assert err.rstrip().endswith("seatlease: the seat is held again")
+
+
+def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(house: RealHouse, run_program: Start) -> None:
+    process = run_program("echo runs; exec sleep 60")
+    house.tenant.license().update({"max_concurrent_seats": 0})
+
+    house.release_all()
+
+    status, _, err = end(process)
+    assert status == 79
+    assert "the seat was not regained: Every seat is in use" in err
+
+
+def test_without_an_answer_a_lost_seat_is_waited_for_as_long_as_was_said(house: RealHouse, run_program: Start) -> None:
+    process = run_program("echo runs; exec sleep 60", "--regain-within", "1s")
+
+    with house.offline():
+        status, _, err = end(process)
+
+    assert status == 79
+    assert "a heartbeat was not answered" in err
+    assert "the seat was lost" in err
+
+
+def test_whoever_waits_gets_the_seat_that_falls_free(house: RealHouse) -> None:
+    with house.seat("m1", hardware_id="other"):
+        process = start("run", "--wait", "30s", "--", "echo", "runs", environment=environment_of(house))
+        assert process.stderr is not None
+        told = process.stderr.readline()
+
+    status, out, _ = end(process)
+    assert (status, out) == (0, "runs\n")
+    assert told.startswith("seatlease: waiting for a seat, 1 of 1 are in use; next try in ")
+    assert ", giving up in " in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_waiting(house: RealHouse, number: signal.Signals) -> None:
+    with house.seat("m1", hardware_id="other"):
+        process = start("run", "--wait", "10m", "--", "echo", "runs", environment=environment_of(house))
+        assert process.stderr is not None
+        process.stderr.readline()
+
+        process.send_signal(number)
+
+        assert end(process)[:2] == (128 + number, "")
+        assert house.in_use == 1
+
+
+def test_on_a_terminal_a_line_counts_down_and_gives_way_to_the_program(
+    house: RealHouse, on_terminal: Callable[..., Terminal]
+) -> None:
+    with house.seat("m1", hardware_id="other"):
+        terminal = on_terminal("run", "--wait", "30s", "--", "sh", "-c", "tty; echo runs")
+        terminal.shows("waiting for a seat, 1 of 1 are in use; next try in")
+        terminal.shows("giving up in 28s")
+
+    assert terminal.ends() == 0
+    assert "/dev/pts" in terminal.seen
+    assert "runs" in terminal.seen
+
+
+def test_ctrl_c_on_a_terminal_reaches_the_program_once(house: RealHouse, on_terminal: Callable[..., Terminal]) -> None:
+    script = "trap 'echo heard' INT; echo runs; n=0; while [ $n -lt 30 ]; do sleep 0.05; n=$((n+1)); done; exit 6"
+    terminal = on_terminal("run", "--", "sh", "-c", script)
+    terminal.shows("runs")
+
+    terminal.types("\x03")
+
+    assert terminal.ends() == 6
+    assert terminal.seen.count("heard") == 1
+    assert house.in_use == 0
+
+
+def test_ctrl_c_while_waiting_on_a_terminal_leaves_at_once(
+    house: RealHouse, on_terminal: Callable[..., Terminal]
+) -> None:
+    with house.seat("m1", hardware_id="other"):
+        terminal = on_terminal("run", "--wait", "10m", "--", "echo", "runs")
+        terminal.shows("waiting for a seat")
+        began = time.monotonic()
+
+        terminal.types("\x03")
+
+        assert terminal.ends() == 130
+        assert time.monotonic() - began < 5
+        assert house.in_use == 1
