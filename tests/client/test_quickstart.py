@@ -94,7 +94,12 @@ def test_waiting_as_the_readme_shows_it_ends_with_the_message(
     (block,) = (each for each in REST if "on_wait=tell" in each)
     shown: dict[str, Any] = {}
     exec(block.replace("minutes=10", "seconds=1"), shown)  # noqa: S102 our own page
-    monkeypatch.setattr(seatlease, "Seat", lambda *_, credentials, **options: service.seat(**options))
+
+    def seat_of_the_fake(url: str, license_key: str, **options: Any) -> seatlease.Seat:  # noqa: ANN401 the seat's own
+        del options["credentials"]
+        return service.seat(url=url, license_key=license_key, **options)
+
+    monkeypatch.setattr(seatlease, "Seat", seat_of_the_fake)
 
     shown["work_when_there_is_a_seat"](service.url, service.license_key, "")
 
