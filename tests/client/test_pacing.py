@@ -61,6 +61,16 @@ def test_who_waits_for_a_seat_never_asks_sooner_than_told_and_at_most_a_quarter_
     assert seconds <= wait_seconds(timedelta(seconds=seconds)) <= 1.25 * seconds
 
 
+@given(seconds=st.integers(1, 3600), left=st.floats(0, 5000))
+def test_the_last_try_comes_at_the_end_of_the_time_that_is_left_unless_that_is_too_soon(
+    seconds: int, left: float
+) -> None:
+    pause = wait_seconds(timedelta(seconds=seconds), left=left)
+
+    assert pause >= seconds
+    assert pause <= max(seconds, left)
+
+
 @pytest.mark.parametrize("tries", [1, 2, 7, 1000])
 def test_who_waits_for_a_service_that_is_away_asks_every_minute_at_least_and_does_not_hammer(tries: int) -> None:
     for _ in range(50):

@@ -135,10 +135,14 @@ def test_where_it_is_not_wanted_a_lost_seat_stays_lost(house: House) -> None:
 
 
 def test_a_lost_seat_that_others_took_meanwhile_stays_lost_and_says_why(house: House) -> None:
-    with house.seat("m0") as seat:
+    told = Told()
+    with house.seat("m0", on_change=told) as seat:
         house.lapse()
         with house.seat("m1"), house.seat("m2"):
             assert seat.heartbeat() is State.LOST
+            told.wait_for(State.LOST, times=2)
+            assert told.states == [State.ACTIVE, State.LOST, State.LOST]  # lost, and then refused
+            assert isinstance(told.changes[-1].error, seatlease.NoSeatFree)
             assert isinstance(seat.error, seatlease.NoSeatFree)
         assert house.in_use == 0
 
@@ -339,3 +343,18 @@ def test_a_key_with_line_breaks_is_refused_by_the_service(build_real: BuildHouse
         build_real(seats=1).seat(license_key="A\nB").acquire()
 
     assert refused.value.code == "INVALID_REQUEST"
+
+
+def test_a_wait_of_a_minute_is_a_wait(house: House) -> None:
+    waited: list[seatlease.Waiting] = []
+
+    def note(waiting: seatlease.Waiting) -> None:
+        waited.append(waiting)
+        seat.cancel()
+
+    with house.seat("m0"), house.seat("m1"):
+        seat = house.seat("m2", wait=timedelta(minutes=1), on_wait=note)
+        with pytest.raises(seatlease.WaitCancelled):
+            seat.acquire()
+
+    assert waited[0].next_try_in == timedelta(minutes=1)

@@ -9,7 +9,10 @@ from seatlease.lease import State
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The state changed. ``error`` is why, where something went wrong."""
+    """The state changed. ``error`` is why, where something went wrong.
+
+    From ``LOST`` to ``LOST``: the seat was asked for again and refused, and is not asked for any more.
+    """
 
     previous: State
     state: State

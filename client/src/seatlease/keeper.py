@@ -25,6 +25,10 @@ logger = logging.getLogger("seatlease")
 LOOK_AGAIN_SECONDS = 15.0
 """The longest single sleep: a loop's timers stand still while the machine sleeps, so it has to look at the clock."""
 
+LAST_TRY_SECONDS = 5.0
+"""A last try may come so much later than the time that a program has for waiting: else ``wait`` of a minute, which is
+when the service wants to be asked again, would be none at all."""
+
 MEND_WITHOUT_ENDING = "LICENSE_MISCONFIGURED"
 """A slip of an admin's ends no session: the lease gives time to mend it."""
 
@@ -108,12 +112,12 @@ class Keeper:
             try:
                 return await self._access.acquire()
             except (NoSeatFree, ServiceUnreachable) as error:
+                left = give_up_at - elapsed()
                 if isinstance(error, NoSeatFree):
-                    pause = wait_seconds(error.retry_after)
+                    pause = wait_seconds(error.retry_after, left=left)
                 else:
                     pause = wait_unreachable_seconds(error.retry_after, tries=attempt)
-                left = give_up_at - elapsed()
-                if not is_patient or pause > left:
+                if not is_patient or pause > left + LAST_TRY_SECONDS:
                     raise
                 next_try_in, give_up_in = timedelta(seconds=pause), timedelta(seconds=left)
                 waiting(Waiting(attempt=attempt, next_try_in=next_try_in, give_up_in=give_up_in, error=error))
@@ -170,7 +174,8 @@ class Keeper:
             self._missed(trouble)
         except SeatleaseError as refusal:
             self._is_regaining = False
-            self._become(self.standing.ended(State.LOST, refusal))
+            self.standing = self.standing.ended(State.LOST, refusal)
+            self._tell(again=True)
         else:
             self._is_regaining = False
             self._hold(lease)
@@ -190,9 +195,9 @@ class Keeper:
         self.standing = standing
         self._tell()
 
-    def _tell(self) -> None:
+    def _tell(self, *, again: bool = False) -> None:
         state = self.standing.state(at=elapsed())
-        if state is not self._told:
+        if state is not self._told or again:
             change = Change(previous=self._told, state=state, error=self.standing.trouble)
             self._told = state
             logger.info("seat: %s -> %s", change.previous.value, state.value)

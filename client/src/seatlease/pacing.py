@@ -1,5 +1,6 @@
 """Pacing: when the next request is due. Pure, but for the dice."""
 
+import math
 import random
 from datetime import timedelta
 
@@ -43,9 +44,13 @@ def next_try_at(lease: Lease, *, missed: int, now: float, retry_after: timedelta
     return now + pause
 
 
-def wait_seconds(retry_after: timedelta) -> float:
-    """Say how long to wait for a seat before asking again: never sooner than asked to, and up to a quarter more."""
-    return retry_after.total_seconds() * random.uniform(1, 1.25)  # noqa: S311 as above
+def wait_seconds(retry_after: timedelta, *, left: float = math.inf) -> float:
+    """Say how long to wait for a seat before asking again: never sooner than asked to, and up to a quarter more.
+
+    Where only so much time is ``left`` the last try comes at its end, if that is not too soon.
+    """
+    soonest = retry_after.total_seconds()
+    return max(soonest, min(left, soonest * random.uniform(1, 1.25)))  # noqa: S311 as above
 
 
 def wait_unreachable_seconds(retry_after: timedelta | None, *, tries: int) -> float:
