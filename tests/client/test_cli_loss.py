@@ -56,6 +56,20 @@ def _stop(process: "subprocess.Popen[str]") -> None:
     process.communicate()
 
 
+_ENDS_WHEN_TOLD = "trap 'exit 4' USR1; echo runs; while :; do sleep 0.05; done"
+
+
+def _said(process: "subprocess.Popen[str]", text: str) -> str:
+    """Read what it says until this is among it; its end, or the test's time limit, ends the reading."""
+    assert process.stderr is not None
+    heard = ""
+    while text not in heard:
+        line = process.stderr.readline()
+        assert line, heard
+        heard += line
+    return heard
+
+
 def test_a_revocation_tells_the_program_to_end(house: RealHouse, run_program: Start) -> None:
     process = run_program("trap 'echo saved; exit 0' TERM; echo runs; while :; do sleep 0.05; done")
 
@@ -85,24 +99,24 @@ def test_who_wants_it_has_the_program_killed_at_once(house: RealHouse, run_progr
 
 
 def test_who_wants_only_a_warning_gets_one(house: RealHouse, run_program: Start) -> None:
-    process = run_program("echo runs; sleep 3; exit 4", "--on-loss=warn")
+    process = run_program(_ENDS_WHEN_TOLD, "--on-loss=warn")
 
     house.revoke()
 
-    status, _, err = end(process)
-    assert status == 4
-    assert "the program goes on without a seat" in err
+    _said(process, "the program goes on without a seat")
+    process.send_signal(signal.SIGUSR1)
+    assert end(process)[0] == 4
 
 
 def test_a_lost_seat_is_regained_and_the_program_does_not_notice(house: RealHouse, run_program: Start) -> None:
-    process = run_program("echo runs; exec sleep 3")
+    process = run_program(_ENDS_WHEN_TOLD)
 
     house.release_all()
 
-    status, _, err = end(process)
-    assert status == 0
-    assert "the seat was lost: Your seat was given back." in err
-    assert err.rstrip().endswith("seatlease: the seat is held again")
+    told = _said(process, "seatlease: the seat is held again")
+    assert "the seat was lost: Your seat was given back." in told
+    process.send_signal(signal.SIGUSR1)
+    assert end(process) == (4, "", "")
 
 
 def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(house: RealHouse, run_program: Start) -> None:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from seatlease.cli import exit_status
+from seatlease.cli.durations import in_words
 from seatlease.errors import NoSeatFree, SeatleaseError
 
 errors = Console(stderr=True, highlight=False)
@@ -38,9 +39,10 @@ def explained() -> Iterator[None]:
         yield
     except SeatleaseError as error:
         say(sentence_of(error))
-        if isinstance(error, NoSeatFree) and error.earliest_expiry_at is not None:
-            at = error.earliest_expiry_at.astimezone()
-            say(f"the first lease runs out at {at:%H:%M:%S}, unless its user goes on working")
+        if isinstance(error, NoSeatFree):
+            say(
+                f"the service asks to come back in {in_words(error.retry_after)}; a shorter --wait does not wait at all"
+            )
         raise typer.Exit(exit_status.of_error(error)) from None
     except Misconfigured as error:
         say(str(error))

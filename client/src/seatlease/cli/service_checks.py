@@ -51,7 +51,8 @@ async def check_address(url: str) -> list[Finding]:
 def _clock(body: dict[str, Any], *, asked_at: datetime, answered_at: datetime) -> Finding:
     off_by = asked_at + (answered_at - asked_at) / 2 - time_of(body["server_time"])
     direction = "ahead of" if off_by > timedelta() else "behind"
-    says = f"{in_words(abs(off_by))} {direction} the service's"
+    is_right = abs(off_by) < timedelta(seconds=1)
+    says = "right to the second" if is_right else f"{in_words(abs(off_by))} {direction} the service's"
     if abs(off_by) > _CLOCK_MAY_BE_OFF_BY:
         return problem(
             "clock", says, "set this machine's clock: it is needed to sign in, and to start without a network"
@@ -77,8 +78,9 @@ async def check_user(url: str, license_key: str | None) -> list[Finding]:
         return [problem("sign-in", str(error), "run seatlease login, or set what is missing")]
     except SeatleaseError as error:
         return [problem("sign-in", sentence_of(error), "try again later, and look at the API key")]
-    # What was just looked at is what is sent.
-    return [_token(token, found), *await _accepted(url, token, license_key)]
+    looked_at = _token(token, found)
+    # What was just looked at is what is sent; one that cannot be taken is not.
+    return [looked_at] if looked_at.status == "problem" else [looked_at, *await _accepted(url, token, license_key)]
 
 
 def _token(token: str, found: Found) -> Finding:
