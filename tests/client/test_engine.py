@@ -24,10 +24,13 @@ def test_work_runs_on_one_thread_that_is_not_the_callers_and_a_daemon() -> None:
 
 def test_many_blocking_calls_run_at_once_and_idle_threads_are_used_again() -> None:
     threads = DaemonThreads()
-    gate = threading.Event()
-    idents = [threads.submit(lambda: (gate.wait(5), threading.get_ident())[1]) for _ in range(8)]
-    gate.set()
-    seen = {ident.result(5) for ident in idents}
+    everybody = threading.Barrier(8)
+
+    def meet() -> int:
+        everybody.wait(10)
+        return threading.get_ident()
+
+    seen = {ident.result(10) for ident in [threads.submit(meet) for _ in range(8)]}
 
     later = {threads.submit(threading.get_ident).result(5) for _ in range(300)}
 
