@@ -14,6 +14,7 @@ from infra.local.emulators import start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
 from tests.bench.cpu import cores
+from tests.support.people import AUTH_PROJECT
 from tests.workers import workers_for
 
 _LOGS = pytest.StashKey[Path]()
@@ -90,7 +91,7 @@ def auth_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]
         if shutil.which("npm") is None:
             pytest.skip("npm is missing, so there is no Firebase Auth emulator")
         pytest.fail("the Firebase Auth emulator is not installed: make auth-emulator")
-    process = start_auth(program, port=free_port(), work=tmp_path_factory.mktemp("auth"), project="demo-seatlease")
+    process = start_auth(program, port=free_port(), work=tmp_path_factory.mktemp("auth"), project=AUTH_PROJECT)
     yield from _running(process)
 
 

@@ -16,6 +16,7 @@ from infra.triggers import OnRequest, triggers
 from seatlease.testing import FakeService
 from tests.client.houses import FakeHouse, House, RealHouse
 from tests.functions.conftest import gateway_to
+from tests.support.people import AUTH_PROJECT
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.tenant import Tenant
 
@@ -25,7 +26,7 @@ BuildHouse = Callable[..., RealHouse]
 @pytest.fixture(scope="session")
 def client_project() -> str:
     """The project of these servers: the one that the Auth emulator's tokens are of, whatever the API key."""
-    return "demo-seatlease"
+    return AUTH_PROJECT
 
 
 @pytest.fixture

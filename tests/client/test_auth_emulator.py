@@ -9,17 +9,15 @@ from firebase_admin import auth
 from seatlease.credentials import RefreshToken
 from seatlease.errors import RequestRefused, SignInRequired
 from seatlease.sign_in import SignedIn, sign_in
-from tests.support.people import People, people_of
+from tests.support.people import AUTH_PROJECT, People, people_of
 
-_PROJECT = "demo-seatlease"
-"""A program names its project by its API key; whatever the key, the emulator takes the project it was started with."""
 _KEY = "any-key"
 _PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
 def people(auth_host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[People]:
-    with people_of(_PROJECT, auth_host, monkeypatch) as people:
+    with people_of(AUTH_PROJECT, auth_host, monkeypatch) as people:
         yield people
 
 
