@@ -14,7 +14,7 @@ from firebase_admin import auth
 
 _OWNER = {"Authorization": "Bearer owner"}
 AUTH_PROJECT = "demo-accounts"
-"""The Auth emulator's own: a program names its project by its API key, and the emulator takes any key for this one's."""
+"""The Auth emulator's own: programs name their project by its API key, and it takes any key for this one's."""
 
 _PASSWORD = "correct horse battery staple"
 
