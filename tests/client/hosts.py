@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 PROGRAMS = Path(__file__).parent / "programs"
+PYTHON = os.environ.get("SEATLEASE_HOST_PYTHON", sys.executable)
+"""What the programs run on: another Python that has what the client needs, to try that one."""
+
 CLIENT = Path(__file__).parents[2] / "client" / "src"
 
 
@@ -21,7 +24,7 @@ class Host:
 
     def __init__(self, described: Mapping[str, object], **environment: str) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, str(PROGRAMS / "host.py"), json.dumps(dict(described))],
+            [PYTHON, str(PROGRAMS / "host.py"), json.dumps(dict(described))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

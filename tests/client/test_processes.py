@@ -41,6 +41,17 @@ def test_a_normal_exit_gives_the_seat_back_also_without_a_block(house: RealHouse
     assert (host.ends(), house.in_use, host.errors) == (0, 0, [])
 
 
+def test_a_name_can_be_looked_up_at_exit_when_no_thread_can_be_started_any_more(
+    house: RealHouse, start: StartHost
+) -> None:
+    host = start(how="acquire", url=house.proxy.url.replace("127.0.0.1", "localhost")).holds()
+    time.sleep(1.5)  # the connection is closed by then: the way to the service has to be found again
+
+    host.tell("exit")
+
+    assert (host.ends(), house.in_use, host.errors) == (0, 0, [])
+
+
 def test_an_uncaught_exception_gives_the_seat_back(house: RealHouse, start: StartHost) -> None:
     host = start(how="acquire").holds()
 
