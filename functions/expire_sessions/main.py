@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.edge.expire_report import answer_expire
+from shared.edge.expire_wiring import expiries
 from shared.edge.http import http_function
-from shared.edge.outcomes import answer_expire
-from shared.edge.wiring import expiries
 
 
 @http_function("POST")

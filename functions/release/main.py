@@ -5,9 +5,9 @@ from starlette.responses import Response
 
 from shared.edge.http import http_function
 from shared.edge.identity import identify
-from shared.edge.outcomes import answer_release
+from shared.edge.release_answer import answer_release
+from shared.edge.release_wiring import releases
 from shared.edge.requests import ReleaseBody, parse
-from shared.edge.wiring import releases
 from shared.store.release import ReleaseRequest
 
 

@@ -1,7 +1,7 @@
 """Called when an organization or a license is written, and when a session is deleted: look at what an admin did."""
 
 from shared.edge.document_events import document_function
-from shared.edge.wiring import reviews
+from shared.edge.review_wiring import reviews
 
 
 @document_function

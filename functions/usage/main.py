@@ -5,9 +5,9 @@ from starlette.responses import Response
 
 from shared.edge.http import http_function
 from shared.edge.identity import identify
-from shared.edge.outcomes import answer_usage
 from shared.edge.requests import UsageQuery, parse_query
-from shared.edge.wiring import usages
+from shared.edge.usage_answer import answer_usage
+from shared.edge.usage_wiring import usages
 from shared.store.usage import UsageRequest
 
 

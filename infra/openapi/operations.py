@@ -6,10 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.edge.answers import AcquireAnswer, HeartbeatAnswer, UsageAnswer
+from shared.edge.acquire_answer import AcquireAnswer
 from shared.edge.catalogue import Code
+from shared.edge.heartbeat_answer import HeartbeatAnswer
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
+from shared.edge.usage_answer import UsageAnswer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,10 +2,28 @@
 
 from starlette.responses import Response
 
-from shared.edge.answers import ReconcileAnswer, answer
+from shared.edge.answers import Answer, answer
 from shared.edge.catalogue import ApiError, Code
 from shared.store.reconcile import ReconcileReport
 from shared.store.relay import RelayReport
+from shared.store.rfc3339 import Time
+
+
+class ReconcileAnswer(Answer):
+    """What a run of reconcile did. ``organizations`` were looked at; ``is_complete`` as above.
+
+    An organization that failed in both halves of the run, events and seats, counts twice in ``organizations_failed``.
+    """
+
+    events_published: int
+    events_left: int
+    sessions_ended: int
+    ends_reported: int
+    counters_repaired: int
+    organizations: int
+    organizations_failed: int
+    is_complete: bool
+    server_time: Time
 
 
 def answer_reconcile(relayed: RelayReport, reconciled: ReconcileReport) -> Response:

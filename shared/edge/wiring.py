@@ -1,53 +1,14 @@
-"""The parts of one function instance, made on first use: after the server has forked, inside its event loop."""
+"""What every function's part is made of, on first use: after the server has forked, inside its event loop.
+
+The parts themselves stand in a module for each operation, so that no function imports what it does not use.
+"""
 
 from functools import cache
 
 from shared.edge.settings import settings
-from shared.store.acquire import Acquires
 from shared.store.encoding import Retention
-from shared.store.expire import Expiries
 from shared.store.firestore import Firestore
-from shared.store.heartbeat import Heartbeats
 from shared.store.policy import Policy
-from shared.store.release import Releases
-from shared.store.review import Reviews
-from shared.store.usage import Usages
-
-
-@cache
-def acquires() -> Acquires:
-    """The one that takes seats."""
-    return Acquires(firestore(), policy())
-
-
-@cache
-def heartbeats() -> Heartbeats:
-    """The one that keeps them."""
-    return Heartbeats(firestore(), policy())
-
-
-@cache
-def releases() -> Releases:
-    """The one that takes them back."""
-    return Releases(firestore(), policy())
-
-
-@cache
-def usages() -> Usages:
-    """The one that says who holds them."""
-    return Usages(firestore(), policy())
-
-
-@cache
-def expiries() -> Expiries:
-    """The one that ends what has lapsed."""
-    return Expiries(firestore(), policy(), run_within=settings().run_within)
-
-
-@cache
-def reviews() -> Reviews:
-    """The one that looks at what admins edit."""
-    return Reviews(firestore(), policy())
 
 
 @cache

@@ -19,10 +19,12 @@ from infra.openapi.schemas import code_schema_name
 from infra.openapi.words import AT, WORDS
 from infra.stage import ROOT
 from infra.triggers import OnRequest, triggers
+from shared.edge.acquire_answer import answer_acquire
 from shared.edge.catalogue import Code
-from shared.edge.lease_answers import answer_acquire, answer_heartbeat
-from shared.edge.outcomes import answer_release, answer_usage
+from shared.edge.heartbeat_answer import answer_heartbeat
 from shared.edge.refusals import Refusal, refused
+from shared.edge.release_answer import answer_release
+from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.rules.refusal import Misconfigured, Unusable

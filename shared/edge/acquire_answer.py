@@ -1,13 +1,38 @@
-"""Outcomes of what gives leases, to answers: each lease signed. The type checker proves that every outcome has one."""
+"""Outcomes of acquire, to answers: each lease signed. The type checker proves that every outcome has one."""
 
 from starlette.responses import Response
 
-from shared.edge.answers import AcquireAnswer, HeartbeatAnswer, Seats, answer, heartbeat_interval_seconds
+from shared.edge.answers import Answer, answer
+from shared.edge.heartbeat_interval import heartbeat_interval_seconds
 from shared.edge.lease_tokens import LeaseTokens
 from shared.edge.refusals import refused
 from shared.rules.acquire import AcquireOutcome, Granted, Renewed
-from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh, Stopped
 from shared.store.groups import Answered
+from shared.store.rfc3339 import Time
+
+
+class Seats(Answer):
+    """Seats of one license: in use, and the cap."""
+
+    in_use: int
+    max: int
+
+
+class AcquireAnswer(Answer):
+    """The caller holds a seat until ``lease_expires_at``.
+
+    A program that cannot reach the service may work on until ``grace_ends_at``, and ``lease_token`` proves it.
+    """
+
+    session_id: str
+    license_id: str
+    lease_expires_at: Time
+    grace_ends_at: Time
+    lease_token: str
+    heartbeat_interval_seconds: int
+    seats: Seats
+    renewed: bool
+    server_time: Time
 
 
 def answer_acquire(answered: Answered[AcquireOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
@@ -32,23 +57,3 @@ def answer_acquire(answered: Answered[AcquireOutcome], *, organization_id: str, 
         server_time=now,
     )
     return answer(body, status=200 if renewed else 201)
-
-
-def answer_heartbeat(answered: Answered[HeartbeatOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
-    """200 with the lease's end, else the refusal."""
-    outcome, now = answered.outcome, answered.now
-    match outcome:
-        case Extended(session=session, license=license_) | StillFresh(session=session, license=license_):
-            body = HeartbeatAnswer(
-                session_id=session.session_id,
-                lease_expires_at=session.lease_expires_at,
-                grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
-                lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now),
-                heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
-                server_time=now,
-            )
-            return answer(body)
-        case Stopped(because=because):
-            raise refused(because, now=now)
-        case _:
-            raise refused(outcome, now=now)

@@ -1,32 +1,70 @@
-"""Outcomes of the operations, to answers. The type checker proves that every outcome has one."""
+"""Outcomes of usage, to answers. The type checker proves that every outcome has one."""
 
 from starlette.responses import Response
 
-from shared.edge.answers import (
-    ActivityView,
-    ExpiryAnswer,
-    LicenseView,
-    OrganizationView,
-    SessionView,
-    UsageAnswer,
-    answer,
-    nothing,
-)
+from shared.edge.answers import Answer, answer
 from shared.edge.refusals import refused
 from shared.rules.license import License
-from shared.rules.release import AlreadyEnded, Released, ReleaseOutcome
 from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
-from shared.store.expire import ExpiryReport
 from shared.store.groups import Answered
+from shared.store.rfc3339 import Time
 
 
-def answer_release(answered: Answered[ReleaseOutcome]) -> Response:
-    """204 when the session is over, by this request or before it; else the refusal."""
-    match answered.outcome:
-        case Released() | AlreadyEnded():
-            return nothing()
-        case _ as refusal:
-            raise refused(refusal, now=answered.now)
+class SessionView(Answer):
+    """One live session, as those who manage seats see it."""
+
+    session_id: str
+    user_id: str
+    user_email: str | None
+    hardware_id: str
+    ip_address: str | None
+    user_agent: str | None
+    started_at: Time
+    last_heartbeat_at: Time
+    lease_expires_at: Time
+
+
+class ActivityView(Answer):
+    """The last 24 hours of a license: the most seats in use at a time, and who was refused for want of a seat."""
+
+    peak_in_use: int
+    denied_users: int
+    denied_attempts: int
+
+
+class LicenseView(Answer):
+    """One license. ``share`` is ``in_use`` of ``max``; ``misconfigured_fields`` names what an admin has to mend.
+
+    ``last_24_hours`` is for owners and admins, and on the first page only.
+    """
+
+    license_id: str
+    name: str | None
+    in_use: int
+    max: int | None
+    share: float | None
+    earliest_expiry_at: Time | None
+    misconfigured_fields: list[str]
+    last_24_hours: ActivityView | None
+    sessions: list[SessionView]
+
+
+class OrganizationView(Answer):
+    """The organization. ``max`` of null means that only the licenses' own caps count."""
+
+    organization_id: str
+    name: str
+    in_use: int
+    max: int | None
+
+
+class UsageAnswer(Answer):
+    """Who holds which seat. Totals are complete on every page; ``next_page_token`` of null: this is the last one."""
+
+    organization: OrganizationView
+    licenses: list[LicenseView]
+    next_page_token: str | None
+    server_time: Time
 
 
 def answer_usage(answered: Answered[UsageOutcome]) -> Response:
@@ -45,19 +83,6 @@ def answer_usage(answered: Answered[UsageOutcome]) -> Response:
         licenses=[_license_view(each) for each in outcome.licenses],
         next_page_token=outcome.next_page,
         server_time=answered.now,
-    )
-    return answer(body)
-
-
-def answer_expire(report: ExpiryReport) -> Response:
-    """200 with what the run did, also when the time was too short for all of it. Numbers only: of no organization."""
-    body = ExpiryAnswer(
-        sessions_ended=report.sessions_ended,
-        sessions_left=report.sessions_left,
-        organizations=report.organizations,
-        organizations_failed=report.organizations_failed,
-        is_complete=report.is_complete,
-        server_time=report.now,
     )
     return answer(body)
 

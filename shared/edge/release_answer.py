@@ -1,0 +1,17 @@
+"""Outcomes of release, to answers. The type checker proves that every outcome has one."""
+
+from starlette.responses import Response
+
+from shared.edge.answers import nothing
+from shared.edge.refusals import refused
+from shared.rules.release import AlreadyEnded, Released, ReleaseOutcome
+from shared.store.groups import Answered
+
+
+def answer_release(answered: Answered[ReleaseOutcome]) -> Response:
+    """204 when the session is over, by this request or before it; else the refusal."""
+    match answered.outcome:
+        case Released() | AlreadyEnded():
+            return nothing()
+        case _ as refusal:
+            raise refused(refusal, now=answered.now)

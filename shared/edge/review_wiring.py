@@ -1,0 +1,12 @@
+"""The part that the function review_admin_edit needs, made on first use."""
+
+from functools import cache
+
+from shared.edge.wiring import firestore, policy
+from shared.store.review import Reviews
+
+
+@cache
+def reviews() -> Reviews:
+    """The one that looks at what admins edit."""
+    return Reviews(firestore(), policy())
