@@ -5,61 +5,22 @@ write, and another one counts what the operations really read and write.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp
-from types import MappingProxyType
 
+from infra.billed import (
+    GROUP_SIZES,
+    IN_GROUPS,
+    OPERATIONS,
+    RECONCILE_READS_OF_A_SESSION,
+    RECONCILE_READS_OF_AN_ORGANIZATION,
+    reconcile_reads,
+)
 from infra.generated import replaced
 from infra.stage import ROOT
 
 PAGE = ROOT / "infra/docs/costs.md"
-
-
-# What the operations read and write
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Billed:
-    """Documents read and written. A query that finds nothing, and a document that is not there, are one read."""
-
-    reads: int
-    writes: int
-
-
-OPERATIONS: Mapping[str, Billed] = MappingProxyType(
-    {
-        "acquire, granted": Billed(reads=5, writes=3),
-        "acquire, refused": Billed(reads=9, writes=1),
-        "acquire, renewed": Billed(reads=5, writes=1),
-        "heartbeat": Billed(reads=4, writes=1),
-        "heartbeat, too early": Billed(reads=4, writes=0),
-        "release": Billed(reads=3, writes=3),
-        "relay of an audit event": Billed(reads=1, writes=1),
-        "expire_sessions, nothing lapsed": Billed(reads=9, writes=0),
-        "reconcile, nothing open": Billed(reads=8, writes=0),
-    }
-)
-"""Alone, in a group of one: several at once for one organization share reads and writes, and cost less."""
-
-RECONCILE_READS_OF_A_SESSION = 3
-"""It, as the query finds it and as it is read again with its user's document."""
-
-RECONCILE_READS_OF_AN_ORGANIZATION = 11
-"""It, its license, its counters twice, counts of its sessions and of its license's, and five grants' events."""
-
-RECONCILE_EMPTY_QUERIES = 2
-"""Queries that cost one read when they find nothing, and nothing on top of what they find."""
-
-
-def reconcile_reads(*, sessions: int, organizations: int) -> int:
-    """Reads of one run over so many open sessions."""
-    nothing_open = OPERATIONS["reconcile, nothing open"].reads
-    if organizations == 0:
-        return nothing_open
-    of_sessions = RECONCILE_READS_OF_A_SESSION * sessions
-    of_organizations = RECONCILE_READS_OF_AN_ORGANIZATION * organizations
-    return nothing_open - RECONCILE_EMPTY_QUERIES + of_sessions + of_organizations
 
 
 # List prices
@@ -289,8 +250,8 @@ def saved_by_sharing(usage: Usage) -> float:
 
 
 def tables() -> str:
-    """Write the tables as markdown: the money, what it is for, what the operations cost, and the prices."""
-    return "\n".join([*_money(), "", *_amounts(), "", *_operations(), "", *_prices()]) + "\n"
+    """Write the tables as markdown: the money, what it is for, the operations alone and in groups, and the prices."""
+    return "\n".join([*_money(), "", *_amounts(), "", *_operations(), "", *_groups(), "", *_prices()]) + "\n"
 
 
 def page(before: str) -> str:
@@ -344,14 +305,50 @@ def _amounts() -> Iterator[str]:
         yield f"| {name} | {' | '.join(values)} |"
 
 
+def _usd(reads: float, writes: float) -> float:
+    return READS.of(reads) + WRITES.of(writes)
+
+
 def _operations() -> Iterator[str]:
-    yield "| operation, alone | reads | writes | USD for a million |"
-    yield "|---|--:|--:|--:|"
+    yield "| operation, alone | RPCs | reads | writes | USD for a million |"
+    yield "|---|--:|--:|--:|--:|"
     for name, billed in OPERATIONS.items():
-        million = READS.of(billed.reads * 1_000_000) + WRITES.of(billed.writes * 1_000_000)
-        yield f"| {name} | {billed.reads} | {billed.writes} | {million:,.2f} |"
-    yield f"| reconcile, for each open session | {RECONCILE_READS_OF_A_SESSION} | 0 | |"
-    yield f"| reconcile, for each organization with one license in use | {RECONCILE_READS_OF_AN_ORGANIZATION} | 0 | |"
+        million = _usd(billed.reads, billed.writes) * 1_000_000
+        yield f"| {name} | {billed.rpcs} | {billed.reads} | {billed.writes} | {million:,.2f} |"
+    yield f"| reconcile, for each open session | | {RECONCILE_READS_OF_A_SESSION} | 0 | |"
+    yield f"| reconcile, for each organization with one license in use | | {RECONCILE_READS_OF_AN_ORGANIZATION} | 0 | |"
+
+
+def times_a_month() -> dict[str, int]:
+    """How often a seat in use in office hours makes each operation."""
+    seat = Usage(seats=1)
+    return {"acquire, granted": seat.acquires, "heartbeat": seat.heartbeats, "release": seat.acquires}
+
+
+def usd_of_a_seats_month(size: int) -> float:
+    """USD that Firestore's reads and writes of one seat cost a month, its operations in groups of this size.
+
+    Each audit event is relayed by itself, whatever the size. What the scheduled functions read is not in it.
+    """
+    groups = {name: IN_GROUPS[name].of(size) for name in times_a_month()}
+    relay, events = OPERATIONS["relay of an audit event"], Usage(seats=1).events
+    return events * _usd(relay.reads, relay.writes) + sum(
+        times * _usd(groups[name].reads, groups[name].writes) / size for name, times in times_a_month().items()
+    )
+
+
+def _groups() -> Iterator[str]:
+    yield "| operation, each in a group | of | RPCs | reads | writes | USD for a million | USD for a seat and month |"
+    yield "|---|--:|--:|--:|--:|--:|--:|"
+    for name, group in IN_GROUPS.items():
+        for size in GROUP_SIZES:
+            billed = group.of(size)
+            each = _usd(billed.reads, billed.writes) / size
+            counted = (f"{number / size:,.2f}" for number in (billed.rpcs, billed.reads, billed.writes))
+            month = f"{times_a_month()[name] * each:,.5f}" if name in times_a_month() else ""
+            yield f"| {name} | {size} | {' | '.join(counted)} | {each * 1_000_000:,.2f} | {month} |"
+    for size in GROUP_SIZES:
+        yield f"| **a seat, its audit events relayed** | {size} | | | | | **{usd_of_a_seats_month(size):,.5f}** |"
 
 
 def _prices() -> Iterator[str]:

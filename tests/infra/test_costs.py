@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from infra import costs
-from infra.costs import OPERATIONS, PAGE, SCENARIOS, Usage, items, page, reconcile_reads, saved_by_sharing, tables
+from infra.billed import GROUP_SIZES, OPERATIONS, reconcile_reads
+from infra.costs import PAGE, SCENARIOS, Usage, items, page, saved_by_sharing, tables, usd_of_a_seats_month
 from infra.stage import ROOT, function_names
 from infra.triggers import OnSchedule, triggers
 
@@ -45,6 +46,22 @@ def test_a_month_of_a_hundred_seats_reckoned_by_hand() -> None:
     assert money["Cloud Run: requests"] == pytest.approx(usage.requests / 1_000_000 * 0.40)
     # One vCPU and half a GiB for 730 hours, twice.
     assert money["Cloud Run: minimum instances"] == pytest.approx(2 * 730 * 3_600 * 0.0000025 * 1.5)
+
+
+def test_a_seats_month_reckoned_by_hand() -> None:
+    reads = 88 * (5 + 3) + 5_558 * 4 + 176
+    writes = 88 * (3 + 3) + 5_558 + 176
+    in_hundreds = 88 * (2.03 + 2.01) + 5_558 * 2.02 + 176, 88 * (2.01 + 2.01) + 5_558 + 176
+
+    assert usd_of_a_seats_month(1) == pytest.approx(reads / 100_000 * 0.03 + writes / 100_000 * 0.09)
+    assert usd_of_a_seats_month(100) == pytest.approx(in_hundreds[0] / 100_000 * 0.03 + in_hundreds[1] / 100_000 * 0.09)
+
+
+def test_the_larger_the_group_the_cheaper_the_seat() -> None:
+    months = [usd_of_a_seats_month(size) for size in GROUP_SIZES]
+
+    assert months == sorted(months, reverse=True)
+    assert len(set(months)) == len(months)
 
 
 def test_nobody_at_work_costs_what_runs_by_itself() -> None:

@@ -11,6 +11,7 @@ from shared.store.encoding import Retention
 from shared.store.errors import Conflict
 from shared.store.firestore import Firestore
 from shared.store.policy import Policy
+from tests.support.wire import Wire, counting
 
 
 class WatchedFirestore(Firestore):
@@ -75,6 +76,27 @@ def store(project: str, firestore_host: str) -> Iterator[WatchedFirestore]:
 def another_store(project: str, firestore_host: str) -> Iterator[WatchedFirestore]:
     """Another instance's connection to the same project."""
     connection = WatchedFirestore(project=project, emulator_host=firestore_host)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def counted_wire(firestore_host: str) -> Iterator[tuple[Wire, str]]:
+    """A way to the emulator on which everything is counted, and its HOST:PORT."""
+    with counting(firestore_host) as way:
+        yield way
+
+
+@pytest.fixture
+def wire(counted_wire: tuple[Wire, str]) -> Wire:
+    """What was counted on the way of ``counted_store``."""
+    return counted_wire[0]
+
+
+@pytest.fixture
+def counted_store(project: str, counted_wire: tuple[Wire, str]) -> Iterator[Firestore]:
+    """A connection to the test's own project as it is deployed, that goes over ``wire``."""
+    connection = Firestore(project=project, emulator_host=counted_wire[1])
     yield connection
     connection.close()
 

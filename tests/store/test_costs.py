@@ -1,4 +1,4 @@
-"""The reads and writes that ``infra/costs.py`` reckons with are those that the operations make. Counted, not timed."""
+"""The calls, reads and writes that ``infra/costs.py`` reckons with are those on the wire. Counted, not timed."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -6,34 +6,33 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.cloud import firestore
 
-from infra.costs import OPERATIONS, Billed, reconcile_reads
+from infra.billed import OPERATIONS, Billed, reconcile_reads
 from infra.local.audit_topic import TOPIC, create_topic
 from shared.rules.acquire import Device, Granted, Renewed
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.expire import Expiries
+from shared.store.firestore import Firestore
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
 from shared.store.reconcile import Reconciliations
 from shared.store.relay import Relays
 from shared.store.release import ReleaseRequest, Releases
 from shared.store.topic import Topic
-from tests.store.conftest import WatchedFirestore
 from tests.support.tenant import Tenant
+from tests.support.wire import Wire
 
 RUN_WITHIN = timedelta(seconds=45)
 
 
-def billed(store: WatchedFirestore) -> Billed:
-    """What the noted calls cost. Source: Firestore's pricing page; a query costs a read even when it finds nothing."""
-    reads = sum(max(number, 1) for call, number in store.calls if call != "commit")
-    return Billed(reads=reads, writes=sum(number for call, number in store.calls if call == "commit"))
+def billed(wire: Wire) -> Billed:
+    return Billed(rpcs=len(wire.rpcs), reads=wire.reads, writes=wire.writes)
 
 
 class World:
     """One organization, and an instance of every function that has served it before."""
 
-    def __init__(self, store: WatchedFirestore, console: firestore.Client, policy: Policy, topic: Topic) -> None:
-        self.store, self.console, self.policy = store, console, policy
+    def __init__(self, store: Firestore, wire: Wire, console: firestore.Client, policy: Policy, topic: Topic) -> None:
+        self.wire, self.console, self.policy = wire, console, policy
         self.tenant = Tenant.create(console, seats=2)
         self.acquires, self.releases = Acquires(store, policy), Releases(store, policy)
         self.heartbeats = Heartbeats(store, policy)
@@ -66,34 +65,34 @@ class World:
 
 @pytest.fixture
 def world(
-    store: WatchedFirestore, console: firestore.Client, policy: Policy, project: str, pubsub_host: str
+    counted_store: Firestore, wire: Wire, console: firestore.Client, policy: Policy, project: str, pubsub_host: str
 ) -> Callable[[], World]:
     create_topic(pubsub_host, project=project)
 
     def make() -> World:
         # Inside the test's event loop, to which the topic's connection belongs.
         topic = Topic(project=project, topic=TOPIC, emulator_host=pubsub_host, publish_within=timedelta(seconds=8))
-        return World(store, console, policy, topic)
+        return World(counted_store, wire, console, policy, topic)
 
     return make
 
 
 async def _granted(world: World) -> None:
     await world.acquire(0)
-    world.store.forget()
+    world.wire.forget()
     assert await world.acquire(1)
 
 
 async def _refused(world: World) -> None:
     for number in range(2):
         await world.acquire(number)
-    world.store.forget()
+    world.wire.forget()
     assert not await world.acquire(2)
 
 
 async def _renewed(world: World) -> None:
     await world.acquire(0)
-    world.store.forget()
+    world.wire.forget()
     assert await world.acquire(0)
 
 
@@ -101,27 +100,34 @@ async def _kept(world: World) -> None:
     session_id = await world.acquire(0)
     await world.heartbeat(session_id)
     world.tenant.session(session_id).update({"last_heartbeat_at": datetime.now(UTC) - timedelta(minutes=2)})
-    world.store.forget()
+    world.wire.forget()
     await world.heartbeat(session_id, is_due=False)
 
 
 async def _kept_too_early(world: World) -> None:
     session_id = await world.acquire(0)
     await world.heartbeat(session_id)
-    world.store.forget()
+    world.wire.forget()
     await world.heartbeat(session_id, is_due=False)
 
 
 async def _released(world: World) -> None:
     session_id = await world.acquire(0)
-    world.store.forget()
+    world.wire.forget()
     await world.release(session_id)
+
+
+async def _lapsed(world: World) -> None:
+    world.tenant.let_lapse(await world.acquire(0))
+    world.wire.forget()
+    report = await world.expiries.expire()
+    assert report.sessions_ended == 1
 
 
 async def _relayed(world: World) -> None:
     await world.acquire(0)
     (event,) = world.tenant.event_documents()
-    world.store.forget()
+    world.wire.forget()
     await world.relays.relay(event.reference.path)
 
 
@@ -140,6 +146,7 @@ STORIES: dict[str, Callable[[World], Awaitable[None]]] = {
     "heartbeat": _kept,
     "heartbeat, too early": _kept_too_early,
     "release": _released,
+    "expire_sessions, each that lapsed": _lapsed,
     "relay of an audit event": _relayed,
     "expire_sessions, nothing lapsed": _nothing_lapsed,
     "reconcile, nothing open": _nothing_open,
@@ -151,12 +158,14 @@ def test_every_operation_of_the_table_is_counted() -> None:
 
 
 @pytest.mark.parametrize("operation", STORIES)
-async def test_an_operation_reads_and_writes_what_the_table_says(world: Callable[[], World], operation: str) -> None:
+async def test_an_operation_calls_reads_and_writes_what_the_table_says(
+    world: Callable[[], World], operation: str
+) -> None:
     made = world()
 
     await STORIES[operation](made)
 
-    assert billed(made.store) == OPERATIONS[operation]
+    assert billed(made.wire) == OPERATIONS[operation]
 
 
 async def test_a_run_of_reconcile_reads_what_the_table_says_of_sessions_and_organizations(
@@ -170,9 +179,9 @@ async def test_a_run_of_reconcile_reads_what_the_table_says_of_sessions_and_orga
             await made.acquire(number, tenant=tenant)
         for event in tenant.event_documents():
             event.reference.update({"published_at": datetime.now(UTC)})
-    made.store.forget()
+    made.wire.forget()
 
     await made.reconcile()
 
     reads = reconcile_reads(sessions=len(tenants) * grants, organizations=len(tenants))
-    assert billed(made.store) == Billed(reads=reads, writes=0)
+    assert (made.wire.reads, made.wire.writes) == (reads, 0)
