@@ -246,7 +246,12 @@ DEADLY = [
     (asking_everywhere, HEARTBEAT, "known = {", "from shared.store.walk import walk; walk; known = {"),
     (asking_everywhere, HEARTBEAT, "known = {", "import shared.store.walk; shared.store.walk.walk; known = {"),
     (asking_everywhere, HEARTBEAT, "known = {", "from shared.store import walk; some = walk; known = {"),
-    (asking_everywhere, "shared/edge/release_wiring.py", "return Releases(firestore(), policy())", "return expiries()"),
+    (
+        asking_everywhere,
+        "shared/edge/release_wiring.py",
+        "return Releases(firestore(), policy())",
+        "from shared.edge.expire_wiring import expiries; return expiries()",
+    ),
     (
         asking_everywhere,
         "shared/store/queries.py",
