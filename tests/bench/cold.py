@@ -5,6 +5,7 @@ Each function runs staged, in an environment that holds its own requirements and
 
 import http.client
 import resource
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -116,9 +117,10 @@ def startables(work: Path, environments: CleanEnvironments) -> list[Startable]:
     pins = (ROOT / "requirements.txt").read_text().splitlines()
     (libraries / "requirements.txt").write_text("\n".join(pin for pin in pins if pin.partition("==")[0] in _LIBRARIES))
     programs = programs_for(libraries / "requirements.txt", environments)
+    empty = shutil.copytree(Path(__file__).parent / EMPTY, work / EMPTY)
     found = [
         Startable(name=LIBRARIES, folder=libraries, imports=", ".join(_LIBRARIES.values()), programs=programs),
-        Startable(name=EMPTY, folder=Path(__file__).parent / EMPTY, imports="main", programs=programs),
+        Startable(name=EMPTY, folder=empty, imports="main", programs=programs),
     ]
     for name in function_names():
         folder = stage(name, work / "stage")

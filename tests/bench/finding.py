@@ -13,11 +13,13 @@ Ratio = Callable[[Measurement, Measurement], float]
 class Finding:
     """A figure, its value in each round that has one, and the target for its median if there is one.
 
-    ``aim`` is what it should come to one day; nothing is judged by it. Nor is a target when ``is_judged`` is false.
+    ``beside`` is what it is a ratio to, where that is no work of the product. ``aim`` is what it should come to one
+    day; nothing is judged by it. Nor is a target when ``is_judged`` is false.
     """
 
     name: str
     values: tuple[float, ...]
+    beside: Work | None = None
     at_least: float | None = None
     at_most: float | None = None
     below: float | None = None

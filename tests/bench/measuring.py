@@ -68,10 +68,8 @@ def _requests(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
 
 
 def _processes(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
-    names = [
-        *("acquire", "release") * max(plan.processes),
-        *["heartbeat"] * max(plan.processes_of_heartbeats, default=0),
-    ]
+    heartbeats = max(plan.processes_of_heartbeats, default=0)
+    names = [*("acquire", "release") * max(plan.processes), *["heartbeat"] * heartbeats]
     console.print(f"processes: starting {len(names)}")
     with running_servers(*names) as servers:
         running = _bench(plan, servers, runner)

@@ -19,7 +19,7 @@ class Plan:
     """
 
     parts: tuple[Part, ...] = tuple(Part)
-    seconds: float = 4
+    seconds: float = 3
     rounds: int = 3
     sessions: int = 2000
     clients: tuple[int, ...] = (1, 8, 32, 64, 128)

@@ -18,9 +18,6 @@ _PANELS: dict[str, Callable[[Measurement], float | None]] = {
     "per second": lambda each: each.per_second,
     "p99, ms": lambda each: None if each.p99_seconds is None else 1000 * each.p99_seconds,
 }
-_RATIOS = ("E", "(E/2)", "cycles with locks")
-"""What ratios are named after: those to the empty function and to the locking design stand below the plot."""
-
 _LINE_INCHES, _PANELS_INCHES, _TITLE_INCHES = 0.19, 3.4, 0.6
 
 
@@ -67,11 +64,10 @@ def _draw(axes: Axes, measurements: Sequence[Measurement], value: Callable[[Meas
 
 
 def _below(results: Results, found: Sequence[Finding]) -> list[str]:
-    ratios = [each for each in found if each.name.partition(" / ")[2].partition(",")[0] in _RATIOS]
     return [
         *([NOT_TO_QUOTE] if results.plan.is_quick else []),
         "E: requests per second of the empty function on the default threaded server, one process, 32 clients.",
-        *(f"{each.name}: {spread(each.values, '.2f')}" for each in ratios),
+        *(f"{each.name}: {spread(each.values, '.2f')}" for each in found if each.beside),
         results.machine.in_words,
         f"commit {results.machine.commit}",
     ]

@@ -33,25 +33,35 @@ def findings_of_requests(measurements: Sequence[Measurement], plan: Plan) -> Ite
             yield Finding(
                 name=f"cycles / (E/2), {clients} clients",
                 values=within_rounds(cycles, e, _cycles_to_pairs),
+                beside=Work.EMPTY,
                 at_least=_CYCLES_TO_PAIRS[clients],
             )
         if clients != JUDGED_CLIENTS:
-            name = f"cycles / pairs of empty requests, {clients} clients too"
-            yield Finding(name=name, values=within_rounds(cycles, of(Work.EMPTY, clients), _cycles_to_pairs))
+            yield Finding(
+                name=f"cycles / pairs of empty requests, {clients} clients of both",
+                values=within_rounds(cycles, of(Work.EMPTY, clients), _cycles_to_pairs),
+                beside=Work.EMPTY,
+            )
     for clients in plan.clients_of_locking:
         yield Finding(
             name=f"cycles / cycles with locks, {clients} clients",
             values=within_rounds(of(Work.CYCLES, clients), of(Work.LOCKING, clients), _to_locking),
+            beside=Work.LOCKING,
             at_least=_CYCLES_TO_LOCKING if clients == JUDGED_CLIENTS else None,
         )
     for clients in plan.clients_of_refusals:
-        refusals = within_rounds(of(Work.REFUSALS, clients), e, by_rate)
-        yield Finding(name=f"refusals / E, {clients} clients", values=refusals, at_least=_REFUSALS_TO_EMPTY)
+        yield Finding(
+            name=f"refusals / E, {clients} clients",
+            values=within_rounds(of(Work.REFUSALS, clients), e, by_rate),
+            beside=Work.EMPTY,
+            at_least=_REFUSALS_TO_EMPTY,
+        )
     for clients in plan.clients_of_heartbeats:
         is_judged = clients == JUDGED_CLIENTS
         yield Finding(
             name=f"heartbeats / E, {clients} clients",
             values=within_rounds(of(Work.HEARTBEATS, clients), e, by_rate),
+            beside=Work.EMPTY,
             at_least=_HEARTBEATS_TO_EMPTY if is_judged else None,
             aim=_AIM_OF_HEARTBEATS if is_judged else None,
         )
