@@ -23,6 +23,7 @@ def measurement(
     processes: int = 1,
     p99_seconds: float = 0.02,
     errors: int = 0,
+    unfinished: int = 0,
 ) -> Measurement:
     """Measure for one second, at this rate and with a median of 10 ms."""
     return Measurement(
@@ -31,7 +32,7 @@ def measurement(
         round=round_,
         seconds=1,
         completed=per_second,
-        unfinished=0,
+        unfinished=unfinished,
         errors={"acquire: 503": errors} if errors else {},
         p50_seconds=0.01,
         p95_seconds=0.015,

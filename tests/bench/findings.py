@@ -16,12 +16,12 @@ from tests.bench.start_findings import findings_of_start
 def findings(results: Results) -> list[Finding]:
     """Compare what was measured; what the plan should have measured and did not is missed.
 
-    A quick run is judged by its errors only: its figures are those of a second.
+    A quick run is judged by its errors only, and by who got no answer: its figures are those of a second.
     """
     found = list(_figures(results))
     if results.plan.is_quick:
         found = [replace(each, is_judged=False) for each in found]
-    return [*found, _errors(results.measurements)]
+    return [*found, *_failures(results.measurements)]
 
 
 def _figures(results: Results) -> Iterator[Finding]:
@@ -45,10 +45,11 @@ def _run_of_expire(measurements: Sequence[Measurement]) -> Finding:
     )
 
 
-def _errors(measurements: Sequence[Measurement]) -> Finding:
+def _failures(measurements: Sequence[Measurement]) -> Iterator[Finding]:
     of_product = [each for each in measurements if each.work is not Work.LOCKING]
-    return Finding(
-        name="errors, without those of locking",
-        values=(float(sum(each.error_count for each in of_product)),),
-        below=1,
-    )
+    counts = {
+        "errors, without those of locking": sum(each.error_count for each in of_product),
+        "clients cut off, without those of locking": sum(each.unfinished for each in of_product),
+    }
+    for name, count in counts.items():
+        yield Finding(name=name, values=(float(count),), below=1)

@@ -64,7 +64,7 @@ def measured(work: Work, load: Load, *, clients: int, round_: int, processes: in
         clients=clients,
         round=round_,
         seconds=load.seconds,
-        completed=len(durations),
+        completed=load.completed,
         unfinished=load.unfinished,
         errors=dict(load.errors),
         p50_seconds=_percentile(durations, 50),

@@ -17,7 +17,7 @@ def warm_up(bench: Bench, plan: Plan) -> None:
     """Load everything, unrecorded: Java compiles, connections open, tokens get known."""
     warming = bench.in_round(0, seconds=plan.warm_up_seconds)
     empty = warming.empty(JUDGED_CLIENTS)
-    _warm_up_cycles(warming, plan, processes=1)
+    _warm_up_cycles(warming, plan)
     warming.refusals(JUDGED_CLIENTS)
     warming.heartbeats(JUDGED_CLIENTS, expected_per_second=_HEARTBEATS_TO_EMPTY * empty.per_second)
 
@@ -25,24 +25,23 @@ def warm_up(bench: Bench, plan: Plan) -> None:
 def warm_up_processes(bench: Bench, plan: Plan) -> None:
     """Load all processes, unrecorded."""
     warming = bench.in_round(0, seconds=plan.warm_up_seconds)
-    cycles = _warm_up_cycles(warming, plan, processes=max(plan.processes))
+    _warm_up_cycles(warming, plan)
+    cycles = warming.cycles(JUDGED_CLIENTS, processes=max(plan.processes))
     if plan.processes_of_heartbeats:
         processes = max(plan.processes_of_heartbeats)
         expected = _HEARTBEATS_TO_CYCLES * cycles.per_second
         warming.heartbeats(JUDGED_CLIENTS, expected_per_second=expected, processes=processes)
 
 
-def _warm_up_cycles(warming: Bench, plan: Plan, *, processes: int) -> Measurement:
+def _warm_up_cycles(warming: Bench, plan: Plan) -> None:
     """Cycle until a cycle costs the emulator no less processor time than before: Java takes as long as it is let."""
     cheapest, in_vain = math.inf, 0
     for _ in range(plan.max_warm_ups):
-        cycles = warming.cycles(JUDGED_CLIENTS, processes=processes)
-        cost = _emulator_per_cycle(cycles)
+        cost = _emulator_per_cycle(warming.cycles(JUDGED_CLIENTS))
         in_vain = 0 if cost < _STILL_WARMING * cheapest else in_vain + 1
         cheapest = min(cheapest, cost)
         if in_vain == _IN_VAIN:
             break
-    return cycles
 
 
 def _emulator_per_cycle(cycles: Measurement) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.local.emulators import start_firestore
-from infra.local.processes import Process, StartError, free_port
+from infra.local.processes import Process, StartError, free_port, stop_together
 from infra.local.serving import function_environment, start_function
 
 PROJECT = "demo-seatlease-bench"
@@ -103,6 +103,8 @@ def running_servers(*names: str) -> Iterator[Servers]:
         environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=NOBODY)
         running["firestore"].wait_until_ready()
         wanted = Counter(names)
+        served: list[Process] = []
+        cleanup.callback(lambda: stop_together(served))
         # One process of each at a time: many that start together start slowly.
         for number in range(1, max(wanted.values()) + 1):
             started = [name for name, count in wanted.items() if count >= number]
@@ -112,7 +114,7 @@ def running_servers(*names: str) -> Iterator[Servers]:
                 else:
                     process = start_function(name, work=work / f"process-{number}", environment=environment)
                 running[_key(name, number)] = process
-                cleanup.callback(process.stop)
+                served.append(process)
             for name in started:
                 running[_key(name, number)].wait_until_ready()
         yield servers

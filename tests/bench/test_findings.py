@@ -15,6 +15,7 @@ from tests.bench.plan import QUICK, WHOLE, Plan
 REQUESTS = replace(WHOLE, parts=(Part.REQUESTS,))
 PROCESSES = replace(WHOLE, parts=(Part.PROCESSES,))
 START = replace(WHOLE, parts=(Part.START,))
+ERRORS, CUT_OFF = "errors, without those of locking", "clients cut off, without those of locking"
 
 
 def found(name: str, plan: Plan, *measurements: Measurement) -> Finding:
@@ -132,9 +133,8 @@ def test_ten_thousand_requests_take_no_more_memory_than_one_thousand(resident: i
 def test_what_was_to_be_measured_and_was_not_is_missed() -> None:
     missed = [each for each in findings(results(WHOLE)) if each.is_target and not each.is_met]
 
-    assert {each.name for each in missed} == {each.name for each in findings(results(WHOLE)) if each.is_target} - {
-        "errors, without those of locking"
-    }
+    targets = {each.name for each in findings(results(WHOLE)) if each.is_target}
+    assert {each.name for each in missed} == targets - {ERRORS, CUT_OFF}
 
 
 def test_a_quick_run_is_judged_by_its_errors_only() -> None:
@@ -142,12 +142,13 @@ def test_a_quick_run_is_judged_by_its_errors_only() -> None:
     with_one = findings(results(QUICK, measurement(Work.CYCLES, 1, errors=1)))
 
     assert all(each.is_met for each in without)
-    assert [each.name for each in with_one if not each.is_met] == ["errors, without those of locking"]
+    assert [each.name for each in with_one if not each.is_met] == [ERRORS]
 
 
-def test_an_error_of_the_locking_function_is_none_of_ours() -> None:
-    (errors,) = [
-        each for each in findings(results(REQUESTS, measurement(Work.LOCKING, 1, errors=5))) if "err" in each.name
-    ]
+def test_who_gets_no_answer_at_all_is_missed() -> None:
+    assert not found(CUT_OFF, QUICK, measurement(Work.SPREAD_CYCLES, 100, unfinished=1)).is_met
 
-    assert errors.is_met
+
+@pytest.mark.parametrize("name", [ERRORS, CUT_OFF])
+def test_what_the_locking_function_fails_at_is_not_ours(name: str) -> None:
+    assert found(name, REQUESTS, measurement(Work.LOCKING, 1, errors=5, unfinished=32)).is_met
