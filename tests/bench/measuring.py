@@ -12,13 +12,14 @@ from rich.console import Console
 from infra.local.seed import firestore_client
 from tests.bench.bench import FULL_SEATS, Bench
 from tests.bench.cold import clean_environments, cold_starts, startables
+from tests.bench.default_server import require_default_servers
 from tests.bench.expiry import LAPSED_SESSIONS, ORGANIZATIONS, ExpiryBench
 from tests.bench.memory import memory_of_heartbeat
 from tests.bench.parts import Part
 from tests.bench.plan import JUDGED_CLIENTS, Plan
 from tests.bench.results import Recorded
 from tests.bench.rounds import run_rounds, run_rounds_of_processes, warm_up, warm_up_processes
-from tests.bench.servers import EMPTY, EXPIRE, FUNCTIONS, PROJECT, Servers, require_default_servers, running_servers
+from tests.bench.servers import EMPTY, EXPIRE, FUNCTIONS, PROJECT, Servers, running_servers
 from tests.bench.stopping import Runner
 from tests.bench.tenants import make_tenant
 

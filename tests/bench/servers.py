@@ -1,6 +1,5 @@
 """The programs under load: one Firestore emulator, and each function on its own server, without the gateway."""
 
-import os
 import shutil
 import signal
 import sys
@@ -12,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.local.emulators import start_firestore
-from infra.local.processes import Process, StartError, free_port, stop_together
+from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
+from tests.bench.default_server import require_default_servers
 
 PROJECT = "demo-seatlease-bench"
 FUNCTIONS = ("acquire", "heartbeat", "release")
@@ -70,18 +70,6 @@ def _key(name: str, number: int) -> str:
 NOBODY = "127.0.0.1:1"
 """What is measured here publishes nothing; an address of nobody keeps it so."""
 
-_CHANGES_THE_SERVER = (
-    "CLOUD_RUN_TIMEOUT_SECONDS",
-    "DEBUG",
-    "FUNCTION_USE_ASGI",
-    "LOG_EXECUTION_ID",
-    "THREADED_TIMEOUT_ENABLED",
-    "THREADS",
-    "WORKERS",
-)
-"""Variables by which functions-framework's server is another than its default one. Source: its ``_http/gunicorn.py``
-and ``_cli.py``."""
-
 
 @contextmanager
 def running_servers(*names: str) -> Iterator[Servers]:
@@ -118,17 +106,6 @@ def running_servers(*names: str) -> Iterator[Servers]:
             for name in started:
                 running[_key(name, number)].wait_until_ready()
         yield servers
-
-
-def require_default_servers() -> None:
-    """Refuse an environment in which the functions would not be served as they are by default.
-
-    Raises:
-        StartError: it has a variable that changes the server.
-    """
-    if found := [name for name in _CHANGES_THE_SERVER if name in os.environ]:
-        message = f"unset {', '.join(found)}: it changes functions-framework's server, and its default one is measured"
-        raise StartError(message)
 
 
 @contextmanager

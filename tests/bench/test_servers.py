@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from infra.local.processes import StartError
-from tests.bench.servers import EMPTY, require_default_servers
+from tests.bench.default_server import require_default_servers
+from tests.bench.servers import EMPTY
 from tests.infra.bare_server import bare_server
 
 

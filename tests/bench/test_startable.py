@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.processes import StartError
-from tests.bench.cold import Startable
+from tests.bench.startable import Startable
 
 
 def startable(folder: Path, code: str) -> Startable:
