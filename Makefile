@@ -8,7 +8,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench stage doctor clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick stage doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -52,8 +52,11 @@ tick: $(READY) ## Call the scheduled functions of the running stack now
 demo: $(READY) ## Play the story of three seats and five people
 	@$(BIN)/python -m infra.local demo
 
-bench: $(READY) ## Measure throughput and latency
+bench: $(READY) ## Measure throughput, latency and cold starts, in ten to fifteen minutes
 	@$(BIN)/python -m tests.bench
+
+bench-quick: $(READY) ## Glance at throughput and latency, in less than a minute
+	@$(BIN)/python -m tests.bench --quick
 
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)

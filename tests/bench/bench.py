@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import cycle, islice
 
 from google.cloud import firestore
 
@@ -11,7 +12,7 @@ from tests.bench.http import UnexpectedAnswer
 from tests.bench.load import Load, Phase, Step, put_load
 from tests.bench.measurement import Measurement, Work, measured
 from tests.bench.servers import Servers, with_locking
-from tests.bench.steps import acquire_all, cycle_step, empty_step, heartbeats, locking_step
+from tests.bench.steps import acquire_all, cycle_step, empty_step, heartbeats, locking_step, refusal_step
 from tests.bench.stopping import Runner
 from tests.bench.tenants import Tenant, make_tenant
 
@@ -19,6 +20,9 @@ _SETTLE_SECONDS = 0.5
 _DRAIN_SECONDS = 20.0
 _LOCKING = Phase(settle_seconds=0.0, seconds=10.0, drain_seconds=0.0)
 """Its cycles take longer than anybody wants to wait, so it is cut off."""
+
+FULL_SEATS = 20
+"""Seats of the license that is full; those who are refused come on top."""
 
 _LONG_LEASE_SECONDS, _SHORTEST_LEASE_SECONDS = 3_600, 3
 _LAPS_PER_LEASE = 6
@@ -34,6 +38,7 @@ class Bench:
     servers: Servers
     database: firestore.Client
     hot: Tenant
+    full: Tenant
     working: Tenant
     seconds: float
     round_: int = 0
@@ -47,12 +52,26 @@ class Bench:
         load = self._put([empty_step(self.servers)] * clients)
         return measured(Work.EMPTY, load, clients=clients, round_=self.round_)
 
-    def cycles(self, clients: int) -> Measurement:
-        """Acquire and release seats of one license, each client on its own device."""
-        load = self._put([cycle_step(self.servers, device) for device in self.hot.devices[:clients]])
-        return measured(Work.CYCLES, load, clients=clients, round_=self.round_)
+    def cycles(self, clients: int, *, processes: int = 1, work: Work = Work.CYCLES) -> Measurement:
+        """Acquire and release seats of one license, each client on its own device and always at the same process."""
+        instances = self.servers.instances(processes)
+        devices = self.hot.devices[:clients]
+        load = self._put(
+            [cycle_step(server, device) for server, device in zip(cycle(instances), devices, strict=False)]
+        )
+        return measured(work, load, clients=clients, round_=self.round_, processes=processes)
 
-    def heartbeats(self, clients: int, *, expected_per_second: float) -> Measurement:
+    def refusals(self, clients: int) -> Measurement:
+        """Ask for seats of a full license, each client on its own device, which never gets one."""
+        holders, others = self.full.devices[:FULL_SEATS], self.full.devices[FULL_SEATS:]
+        self.full.license.update({"lease_seconds": _LONG_LEASE_SECONDS})
+        self.runner.run(acquire_all(self.servers, holders))
+        load = self._put([refusal_step(self.servers, device) for device in others[:clients]])
+        return measured(Work.REFUSALS, load, clients=clients, round_=self.round_)
+
+    def heartbeats(
+        self, clients: int, *, expected_per_second: float, processes: int = 1, work: Work = Work.HEARTBEATS
+    ) -> Measurement:
         """Keep the seats of all sessions in turn, with a lease such that each heartbeat has to be written.
 
         The seats are acquired for long, so that none is lost before its first heartbeat; that one shortens the lease.
@@ -60,12 +79,13 @@ class Bench:
         lap_seconds = len(self.working.devices) / max(1.0, expected_per_second)
         lease_seconds = max(_SHORTEST_LEASE_SECONDS, int(lap_seconds * _LAPS_PER_LEASE))
         self.working.license.update({"lease_seconds": _LONG_LEASE_SECONDS})
-        sessions = self.runner.run(acquire_all(self.servers, self.working))
+        sessions = self.runner.run(acquire_all(self.servers, self.working.devices))
         self.working.license.update({"lease_seconds": lease_seconds})
-        beats = heartbeats(self.servers, sessions, lease_for=timedelta(seconds=lease_seconds))
-        load = self._put([beats.step] * clients)
+        beats = heartbeats(sessions, lease_for=timedelta(seconds=lease_seconds))
+        steps = [beats.step(server.url("heartbeat")) for server in self.servers.instances(processes)]
+        load = self._put(list(islice(cycle(steps), clients)))
         return replace(
-            measured(Work.HEARTBEATS, load, clients=clients, round_=self.round_),
+            measured(work, load, clients=clients, round_=self.round_, processes=processes),
             written=beats.written / beats.answered if beats.answered else None,
             lease_seconds=lease_seconds,
         )

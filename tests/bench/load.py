@@ -35,8 +35,13 @@ class Phase:
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class Load:
-    """What came of it. ``errors`` are those of all three parts, by their text; ``unfinished`` clients were cut off."""
+    """What came of it.
 
+    ``durations_seconds`` are those of everything that was under way while it was measured: what takes longer than that
+    must not be missing. ``errors`` are those of all three parts, by their text; ``unfinished`` clients were cut off.
+    """
+
+    completed: int = 0
     durations_seconds: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -47,7 +52,7 @@ class Load:
 
 
 async def put_load(steps: Sequence[Step], phase: Phase, meter: CpuMeter) -> Load:
-    """Let one client run for each step, and measure the middle part. Counted is what completes in it."""
+    """Let one client run for each step, and measure the middle part. ``completed`` is what completes in it."""
     load = Load()
     async with connections() as http:
         clients = [asyncio.create_task(_client(step, http, load)) for step in steps]
@@ -79,5 +84,6 @@ async def _client(step: Step, http: aiohttp.ClientSession, load: Load) -> None:
             load.errors[str(error) or type(error).__name__] += 1
             await asyncio.sleep(_PAUSE_AFTER_ERROR_SECONDS)
         else:
-            if load.measuring:
+            load.completed += load.measuring
+            if load.measuring or load.ending:
                 load.durations_seconds.append(time.perf_counter() - began)

@@ -22,6 +22,12 @@ class Machine:
     commit: str
     load_average: float | None
 
+    @property
+    def in_words(self) -> str:
+        """The machine in a line, without the commit."""
+        load = "" if self.load_average is None else f", load average before {self.load_average:.2f}"
+        return f"{self.cores} cores, {self.cpu}, {self.system}, Python {self.python}{load}"
+
 
 def this_machine() -> Machine:
     """Describe the machine."""

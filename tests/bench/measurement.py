@@ -13,8 +13,11 @@ class Work(StrEnum):
 
     EMPTY = "empty function"
     CYCLES = "acquire + release"
+    REFUSALS = "refusal"
     HEARTBEATS = "heartbeat"
     LOCKING = "locking acquire + release"
+    SPREAD_CYCLES = "acquire + release, spread"
+    SPREAD_HEARTBEATS = "heartbeat, spread"
     EXPIRE = "expire, sessions of one call"
 
 
@@ -22,7 +25,8 @@ class Work(StrEnum):
 class Measurement:
     """What came of one load in one round.
 
-    ``cpu`` holds shares of the whole machine, 0 to 1, by program. ``written`` is the share of the answered heartbeats
+    ``processes`` is how many of each function the clients were spread over. ``cpu`` holds shares of the whole machine,
+    0 to 1, by program, its processes together. ``written`` is the share of the answered heartbeats
     that extended their lease, and ``lease_seconds`` the lease that they extended.
     """
 
@@ -37,6 +41,7 @@ class Measurement:
     p95_seconds: float | None
     p99_seconds: float | None
     cpu: Mapping[str, float]
+    processes: int = 1
     written: float | None = None
     lease_seconds: int | None = None
 
@@ -51,7 +56,7 @@ class Measurement:
         return sum(self.errors.values())
 
 
-def measured(work: Work, load: Load, *, clients: int, round_: int) -> Measurement:
+def measured(work: Work, load: Load, *, clients: int, round_: int, processes: int = 1) -> Measurement:
     """Sum up a load."""
     durations = sorted(load.durations_seconds)
     return Measurement(
@@ -59,13 +64,14 @@ def measured(work: Work, load: Load, *, clients: int, round_: int) -> Measuremen
         clients=clients,
         round=round_,
         seconds=load.seconds,
-        completed=len(durations),
+        completed=load.completed,
         unfinished=load.unfinished,
         errors=dict(load.errors),
         p50_seconds=_percentile(durations, 50),
         p95_seconds=_percentile(durations, 95),
         p99_seconds=_percentile(durations, 99),
         cpu=load.cpu,
+        processes=processes,
     )
 
 

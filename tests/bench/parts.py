@@ -4,7 +4,9 @@ from enum import StrEnum
 
 
 class Part(StrEnum):
-    """What belongs together, on an emulator of its own."""
+    """What belongs together, on an emulator of its own; in the order in which they are measured."""
 
+    START = "start"
     REQUESTS = "requests"
+    PROCESSES = "processes"
     EXPIRE = "expire"

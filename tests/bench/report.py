@@ -1,54 +1,75 @@
-"""The report: tables for people, JSON for programs."""
+"""The report: lines and tables for people, JSON for programs."""
 
 import json
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import assert_never
 
 from rich.console import Console
-from rich.table import Table
 
+from tests.bench.cold import ColdStart
 from tests.bench.cpu import OTHERS
-from tests.bench.findings import Finding
+from tests.bench.finding import Finding
 from tests.bench.machine import Machine
-from tests.bench.measurement import Measurement, Work
-
-Group = list[Measurement]
+from tests.bench.measurement import Measurement
+from tests.bench.memory import Memory
+from tests.bench.results import NOT_TO_QUOTE, Recorded, Results
+from tests.bench.tables import cpu, grouped, milliseconds, rates, starts, verdicts
 
 _NOTICEABLE = 0.1
+_MEGABYTE = 1e6
 
 
 def tell_machine(console: Console, machine: Machine) -> None:
     """Print what this is measured on."""
-    load = "" if machine.load_average is None else f", load average before {machine.load_average:.2f}"
-    console.print(f"{machine.cores} cores, {machine.cpu}, {machine.system}, Python {machine.python}{load}")
+    console.print(machine.in_words)
     console.print(f"commit {machine.commit}")
 
 
-def tell_measurement(console: Console, each: Measurement) -> None:
+def tell(console: Console, each: Recorded) -> None:
     """Print a line about one measurement, as it comes in."""
-    errors = f", errors {dict(each.errors)}" if each.errors else ""
-    written = f", {each.written:.1%} written (lease {each.lease_seconds} s)" if each.written is not None else ""
-    rate = f"{each.per_second:.1f}/s, p50 {_milliseconds([each.p50_seconds])} ms"
-    console.print(f"round {each.round}: {each.work}, {each.clients} clients: {rate}{written}{errors}", highlight=False)
+    match each:
+        case Measurement():
+            line = f"round {each.round}: {_line(each)}"
+        case ColdStart():
+            answer = (
+                "" if each.first_answer_seconds is None else f", first answer after {each.first_answer_seconds:.2f} s"
+            )
+            line = f"round {each.round}: import of {each.name}: {1000 * each.import_cpu_seconds:.0f} ms of CPU{answer}"
+        case Memory():
+            line = f"memory of {each.name} after {each.requests:,} requests: {each.resident_bytes / _MEGABYTE:.1f} MB"
+        case _:
+            assert_never(each)
+    console.print(line, highlight=False)
 
 
-def tell_results(console: Console, measurements: Sequence[Measurement], found: Sequence[Finding]) -> None:
-    """Print the tables: medians over the rounds, and the spread in parentheses."""
-    groups = _grouped(measurements)
-    for table in (_rates(groups), _cpu(groups), _verdicts(found)):
-        console.print(table)
-    elsewhere = max((each.cpu.get(OTHERS, 0.0) for each in measurements), default=0.0)
+def tell_results(console: Console, results: Results, found: Sequence[Finding]) -> None:
+    """Print the tables, and what speaks against quoting them."""
+    if results.starts:
+        console.print(starts(results.starts))
+    if results.measurements:
+        groups = grouped(results.measurements)
+        console.print(rates(groups))
+        console.print(cpu(groups))
+    console.print(verdicts(found))
+    elsewhere = max((each.cpu.get(OTHERS, 0.0) for each in results.measurements), default=0.0)
     if elsewhere > _NOTICEABLE:
         console.print(f"Others used up to {elsewhere:.0%} of this machine meanwhile: measure again when it is idle.")
+    if results.plan.is_quick:
+        console.print(f"{NOT_TO_QUOTE} Only errors are judged.")
 
 
-def write_json(path: Path, *, machine: Machine, measurements: Sequence[Measurement], found: Sequence[Finding]) -> None:
+def write_json(path: Path, results: Results, found: Sequence[Finding]) -> None:
     """Write every measurement and finding, times in seconds."""
     content = {
-        "machine": asdict(machine),
-        "measurements": [{**asdict(each), "per_second": each.per_second} for each in measurements],
+        "commit": results.machine.commit,
+        "machine": {**asdict(results.machine), "in_words": results.machine.in_words},
+        "to_quote": not results.plan.is_quick,
+        "plan": asdict(results.plan),
+        "measurements": [{**asdict(each), "per_second": each.per_second} for each in results.measurements],
+        "cold_starts": [asdict(each) for each in results.starts],
+        "memory": [asdict(each) for each in results.memory],
         "findings": [
             {**asdict(each), "median": each.median if each.values else None, "is_met": each.is_met} for each in found
         ],
@@ -56,73 +77,9 @@ def write_json(path: Path, *, machine: Machine, measurements: Sequence[Measureme
     path.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _grouped(measurements: Sequence[Measurement]) -> list[Group]:
-    groups: dict[tuple[Work, int], Group] = {}
-    for work in Work:
-        for each in measurements:
-            if each.work is work:
-                groups.setdefault((work, each.clients), []).append(each)
-    return list(groups.values())
-
-
-def _rates(groups: Sequence[Group]) -> Table:
-    table = _table("Throughput and latency: median (min..max) over rounds", ("what", "clients"))
-    for column in ("per second", "p50 ms", "p95 ms", "p99 ms", "unfinished", "errors"):
-        table.add_column(column, justify="right")
-    for group in groups:
-        table.add_row(
-            group[0].work,
-            str(group[0].clients),
-            _spread([each.per_second for each in group], ".1f"),
-            _milliseconds(each.p50_seconds for each in group),
-            _milliseconds(each.p95_seconds for each in group),
-            _milliseconds(each.p99_seconds for each in group),
-            str(sum(each.unfinished for each in group)),
-            str(sum(each.error_count for each in group)),
-        )
-    return table
-
-
-def _cpu(groups: Sequence[Group]) -> Table:
-    table = _table("CPU while measuring: median share of all cores", ("what", "clients"))
-    programs = list(dict.fromkeys(name for group in groups for each in group for name in each.cpu))
-    programs.sort(key=OTHERS.__eq__)
-    for column in programs:
-        table.add_column(column, justify="right")
-    for group in groups:
-        used = [[each.cpu[name] for each in group if name in each.cpu] for name in programs]
-        shares = [f"{statistics.median(values):.0%}" if values else "" for values in used]
-        table.add_row(group[0].work, str(group[0].clients), *shares)
-    return table
-
-
-def _verdicts(found: Sequence[Finding]) -> Table:
-    table = _table("Findings, each within its round: median (min..max) over rounds", ("what",))
-    for column in ("value", "target"):
-        table.add_column(column, justify="right")
-    table.add_column("verdict")
-    for each in found:
-        target = f">= {each.at_least:g}" if each.at_least is not None else ""
-        target += f"< {each.below:g}" if each.below is not None else ""
-        verdict = ("[green]pass[/]" if each.is_met else "[bold red]FAIL[/]") if each.is_target else ""
-        table.add_row(each.name, _spread(each.values, ".2f"), target, verdict)
-    return table
-
-
-def _table(title: str, columns: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column)
-    return table
-
-
-def _milliseconds(seconds: Iterable[float | None]) -> str:
-    return _spread([1000 * each for each in seconds if each is not None], ".1f")
-
-
-def _spread(values: Sequence[float], form: str) -> str:
-    if not values:
-        return "-"
-    if len(values) == 1:
-        return format(values[0], form)
-    return f"{statistics.median(values):{form}} ({min(values):{form}}..{max(values):{form}})"
+def _line(each: Measurement) -> str:
+    errors = f", errors {dict(each.errors)}" if each.errors else ""
+    written = f", {each.written:.1%} written (lease {each.lease_seconds} s)" if each.written is not None else ""
+    processes = f", {each.processes} processes" if each.processes > 1 else ""
+    rate = f"{each.per_second:.1f}/s, p50 {milliseconds([each.p50_seconds])} ms"
+    return f"{each.work}, {each.clients} clients{processes}: {rate}{written}{errors}"

@@ -4,34 +4,44 @@ import math
 from collections.abc import Iterator
 
 from tests.bench.bench import Bench
-from tests.bench.measurement import Measurement
+from tests.bench.measurement import Measurement, Work
+from tests.bench.plan import JUDGED_CLIENTS, Plan
 
-CLIENTS = (1, 8, 32, 64)
-CLIENTS_OF_HEARTBEATS = (8, 32, 64)
-CLIENTS_OF_LOCKING = (1, 8, 32)
-
-_WARM_UP_SECONDS = 3.0
-_WARM_UP_CLIENTS = 32
-_MAX_WARM_UPS = 30
 _STILL_WARMING = 0.9
+_IN_VAIN = 4
+_HEARTBEATS_TO_EMPTY, _HEARTBEATS_TO_CYCLES = 1.6, 3.0
+"""How many heartbeats to expect for each request of the empty function, and for each cycle: their lease has to suit."""
 
 
-def warm_up(bench: Bench) -> None:
-    """Load everything, unrecorded: Java compiles, connections open, tokens get known.
+def warm_up(bench: Bench, plan: Plan) -> None:
+    """Load everything, unrecorded: Java compiles, connections open, tokens get known."""
+    warming = bench.in_round(0, seconds=plan.warm_up_seconds)
+    empty = warming.empty(JUDGED_CLIENTS)
+    _warm_up_cycles(warming, plan)
+    warming.refusals(JUDGED_CLIENTS)
+    warming.heartbeats(JUDGED_CLIENTS, expected_per_second=_HEARTBEATS_TO_EMPTY * empty.per_second)
 
-    How long Java takes depends on what the machine leaves it, so this goes on until a cycle costs the emulator no less
-    processor time than before.
-    """
-    warming = bench.in_round(0, seconds=_WARM_UP_SECONDS)
-    empty = warming.empty(_WARM_UP_CLIENTS)
+
+def warm_up_processes(bench: Bench, plan: Plan) -> None:
+    """Load all processes, unrecorded."""
+    warming = bench.in_round(0, seconds=plan.warm_up_seconds)
+    _warm_up_cycles(warming, plan)
+    cycles = warming.cycles(JUDGED_CLIENTS, processes=max(plan.processes))
+    if plan.processes_of_heartbeats:
+        processes = max(plan.processes_of_heartbeats)
+        expected = _HEARTBEATS_TO_CYCLES * cycles.per_second
+        warming.heartbeats(JUDGED_CLIENTS, expected_per_second=expected, processes=processes)
+
+
+def _warm_up_cycles(warming: Bench, plan: Plan) -> None:
+    """Cycle until a cycle costs the emulator no less processor time than before: Java takes as long as it is let."""
     cheapest, in_vain = math.inf, 0
-    for _ in range(_MAX_WARM_UPS):
-        cost = _emulator_per_cycle(warming.cycles(_WARM_UP_CLIENTS))
+    for _ in range(plan.max_warm_ups):
+        cost = _emulator_per_cycle(warming.cycles(JUDGED_CLIENTS))
         in_vain = 0 if cost < _STILL_WARMING * cheapest else in_vain + 1
         cheapest = min(cheapest, cost)
-        if in_vain == 4:
+        if in_vain == _IN_VAIN:
             break
-    warming.heartbeats(_WARM_UP_CLIENTS, expected_per_second=empty.per_second)
 
 
 def _emulator_per_cycle(cycles: Measurement) -> float:
@@ -39,19 +49,39 @@ def _emulator_per_cycle(cycles: Measurement) -> float:
     return cycles.cpu.get("firestore", 1.0) / max(1, cycles.completed)
 
 
-def run_rounds(bench: Bench, rounds: int) -> Iterator[Measurement]:
+def run_rounds(bench: Bench, plan: Plan) -> Iterator[Measurement]:
     """Measure round after round.
 
     The locking function comes last in the last round: what it leaves waiting in the emulator disturbs nobody then.
     """
-    for number in range(1, rounds + 1):
-        now = bench.in_round(number, seconds=bench.seconds)
-        for clients in CLIENTS:
+    for number in range(1, plan.rounds + 1):
+        now = bench.in_round(number, seconds=plan.seconds)
+        for clients in plan.clients:
             empty = now.empty(clients)
             yield empty
             yield now.cycles(clients)
-            if clients in CLIENTS_OF_HEARTBEATS:
-                yield now.heartbeats(clients, expected_per_second=empty.per_second)
-        if number == rounds:
-            for clients in CLIENTS_OF_LOCKING:
+            if clients in plan.clients_of_refusals:
+                yield now.refusals(clients)
+            if clients in plan.clients_of_heartbeats:
+                yield now.heartbeats(clients, expected_per_second=_HEARTBEATS_TO_EMPTY * empty.per_second)
+        if number == plan.rounds:
+            for clients in plan.clients_of_locking:
                 yield now.locking(clients)
+
+
+def run_rounds_of_processes(bench: Bench, plan: Plan) -> Iterator[Measurement]:
+    """Measure the same load on one process and on several."""
+    for number in range(1, plan.rounds + 1):
+        now = bench.in_round(number, seconds=plan.seconds)
+        fastest = 0.0
+        for processes in plan.processes:
+            cycles = now.cycles(JUDGED_CLIENTS, processes=processes, work=Work.SPREAD_CYCLES)
+            fastest = max(fastest, cycles.per_second)
+            yield cycles
+        for processes in plan.processes_of_heartbeats:
+            yield now.heartbeats(
+                JUDGED_CLIENTS,
+                expected_per_second=_HEARTBEATS_TO_CYCLES * fastest,
+                processes=processes,
+                work=Work.SPREAD_HEARTBEATS,
+            )

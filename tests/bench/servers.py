@@ -4,14 +4,16 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.local.emulators import start_firestore
-from infra.local.processes import Process, free_port
+from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
+from tests.bench.default_server import require_default_servers
 
 PROJECT = "demo-seatlease-bench"
 FUNCTIONS = ("acquire", "heartbeat", "release")
@@ -22,7 +24,10 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Servers:
-    """What runs: the emulator as ``firestore``, each function by its name. ``work`` has the logs and staged folders."""
+    """What runs: the emulator as ``firestore``, each function by its name, its further processes by name and number.
+
+    ``work`` has the logs and staged folders.
+    """
 
     running: Mapping[str, Process]
     work: Path
@@ -37,12 +42,32 @@ class Servers:
         return self.running[name].url
 
     @property
-    def pids(self) -> dict[str, int]:
-        """The process id of each program, which is also the id of its session."""
-        return {name: process.popen.pid for name, process in self.running.items()}
+    def pids(self) -> dict[str, list[int]]:
+        """The ids of the processes of each program, which are also the ids of their sessions."""
+        by_name: dict[str, list[int]] = {}
+        for process in self.running.values():
+            by_name.setdefault(process.name, []).append(process.popen.pid)
+        return by_name
+
+    def instances(self, count: int) -> list["Servers"]:
+        """Look at so many processes of the functions one at a time; each then answers under the function's name."""
+        names = {process.name for process in self.running.values()}
+        return [
+            replace(
+                self,
+                running={
+                    name: self.running[_key(name, number)] for name in names if _key(name, number) in self.running
+                },
+            )
+            for number in range(1, count + 1)
+        ]
 
 
-_NO_PUBSUB = "127.0.0.1:1"
+def _key(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+NOBODY = "127.0.0.1:1"
 """What is measured here publishes nothing; an address of nobody keeps it so."""
 
 
@@ -50,25 +75,36 @@ _NO_PUBSUB = "127.0.0.1:1"
 def running_servers(*names: str) -> Iterator[Servers]:
     """Run an emulator and these functions, the product's or the empty one, and stop exactly those.
 
+    A function that is named several times gets as many processes, each a server of its own.
+
     Raises:
         JarError: the emulator's jar is not to be had.
-        StartError: something did not start.
+        StartError: something did not start, or the environment would make other servers than the default ones.
     """
+    require_default_servers()
     work = Path(tempfile.mkdtemp(prefix="seatlease-bench-"))
     with ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, work, ignore_errors=True)
         running = {"firestore": start_firestore(port=free_port(), log_folder=work / "logs")}
         cleanup.callback(running["firestore"].stop)
         servers = Servers(running=running, work=work)
-        environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=_NO_PUBSUB)
-        for name in names:
-            if name == EMPTY:
-                running[name] = _start_beside(name, servers, environment)
-            else:
-                running[name] = start_function(name, work=work, environment=environment)
-            cleanup.callback(running[name].stop)
-        for process in running.values():
-            process.wait_until_ready()
+        environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=NOBODY)
+        running["firestore"].wait_until_ready()
+        wanted = Counter(names)
+        served: list[Process] = []
+        cleanup.callback(lambda: stop_together(served))
+        # One process of each at a time: many that start together start slowly.
+        for number in range(1, max(wanted.values()) + 1):
+            started = [name for name, count in wanted.items() if count >= number]
+            for name in started:
+                if name == EMPTY:
+                    process = _start_beside(name, servers, environment)
+                else:
+                    process = start_function(name, work=work / f"process-{number}", environment=environment)
+                running[_key(name, number)] = process
+                served.append(process)
+            for name in started:
+                running[_key(name, number)].wait_until_ready()
         yield servers
 
 
@@ -79,7 +115,7 @@ def with_locking(servers: Servers) -> Iterator[Servers]:
     Raises:
         StartError: it did not start.
     """
-    environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=_NO_PUBSUB)
+    environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=NOBODY)
     process = _start_beside("locking", servers, environment)
     try:
         process.wait_until_ready()

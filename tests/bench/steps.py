@@ -40,6 +40,16 @@ def cycle_step(servers: Servers, device: Device) -> Step:
     return acquire_and_release
 
 
+def refusal_step(servers: Servers, device: Device) -> Step:
+    """Ask for a seat of a full license and be refused."""
+    acquire = Endpoint("acquire", URL(servers.url("acquire")), frozenset({409}))
+
+    async def be_refused(http: aiohttp.ClientSession) -> None:
+        await acquire.post(http, device.acquire, device.headers)
+
+    return be_refused
+
+
 def locking_step(servers: Servers, tenant: Tenant, device: Device) -> Step:
     """Acquire a seat and release it, with locks."""
     acquire = Endpoint("locking acquire", URL(servers.url("locking")), frozenset({201}))
@@ -60,23 +70,27 @@ class Heartbeats:
     An answer tells: a heartbeat that was written has the whole lease before it, one that came too early has less.
     """
 
-    endpoint: Endpoint
     lease_for: timedelta
     sessions: Iterator[tuple[bytes, Device]]
     answered: int = 0
     written: int = 0
 
-    async def step(self, http: aiohttp.ClientSession) -> None:
-        """Keep the seat of the next session."""
-        body, device = next(self.sessions)
-        answer = json.loads(await self.endpoint.post(http, body, device.headers))
-        left = datetime.fromisoformat(answer["lease_expires_at"]) - datetime.fromisoformat(answer["server_time"])
-        self.answered += 1
-        self.written += left == self.lease_for
+    def step(self, url: str) -> Step:
+        """Keep the seat of whichever session is next, by the function at this address."""
+        endpoint = Endpoint("heartbeat", URL(url), frozenset({200}))
+
+        async def keep_the_next(http: aiohttp.ClientSession) -> None:
+            body, device = next(self.sessions)
+            answer = json.loads(await endpoint.post(http, body, device.headers))
+            left = datetime.fromisoformat(answer["lease_expires_at"]) - datetime.fromisoformat(answer["server_time"])
+            self.answered += 1
+            self.written += left == self.lease_for
+
+        return keep_the_next
 
 
-async def acquire_all(servers: Servers, tenant: Tenant) -> list[tuple[bytes, Device]]:
-    """Have every device hold its seat, and return the bodies of their heartbeats.
+async def acquire_all(servers: Servers, devices: Sequence[Device]) -> list[tuple[bytes, Device]]:
+    """Have each of these devices hold its seat, and return the bodies of their heartbeats.
 
     Raises:
         UnexpectedAnswer: a seat was refused.
@@ -90,11 +104,10 @@ async def acquire_all(servers: Servers, tenant: Tenant) -> list[tuple[bytes, Dev
                 granted = json.loads(await endpoint.post(http, device.acquire, device.headers))
             return body_of_session(granted["session_id"])
 
-        bodies = await asyncio.gather(*map(acquire, tenant.devices))
-    return list(zip(bodies, tenant.devices, strict=True))
+        bodies = await asyncio.gather(*map(acquire, devices))
+    return list(zip(bodies, devices, strict=True))
 
 
-def heartbeats(servers: Servers, sessions: Sequence[tuple[bytes, Device]], *, lease_for: timedelta) -> Heartbeats:
+def heartbeats(sessions: Sequence[tuple[bytes, Device]], *, lease_for: timedelta) -> Heartbeats:
     """Send the heartbeats of the sessions round robin, beginning with the one that was acquired first."""
-    endpoint = Endpoint("heartbeat", URL(servers.url("heartbeat")), frozenset({200}))
-    return Heartbeats(endpoint=endpoint, lease_for=lease_for, sessions=cycle(sessions))
+    return Heartbeats(lease_for=lease_for, sessions=cycle(sessions))

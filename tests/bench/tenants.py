@@ -38,15 +38,19 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenant:
-    """An organization without a cap of its own, with one license that has a seat for each of its devices."""
+    """An organization without a cap of its own, with one license."""
 
     organization_id: str
     license: firestore.DocumentReference
     devices: tuple[Device, ...]
 
 
-def make_tenant(database: firestore.Client, organization_id: str, *, users: int, devices_each: int = 1) -> Tenant:
-    """Write an organization as its admin would, and make a token for each user."""
+def make_tenant(
+    database: firestore.Client, organization_id: str, *, users: int, devices_each: int = 1, seats: int | None = None
+) -> Tenant:
+    """Write an organization as its admin would, and make a token for each user. It has a seat for each device, or
+    ``seats``.
+    """
     key = f"BENCH-{organization_id}"
     user_ids = [f"user-{number}" for number in range(users)]
     seed_organization(
@@ -54,7 +58,7 @@ def make_tenant(database: firestore.Client, organization_id: str, *, users: int,
         organization_id=organization_id,
         name=organization_id,
         license_key=key,
-        seats=users * devices_each,
+        seats=users * devices_each if seats is None else seats,
         people=[(user_id, "member") for user_id in user_ids],
     )
     devices = []

@@ -1,0 +1,109 @@
+"""What each part measures, on servers of its own."""
+
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import assert_never
+
+from rich.console import Console
+
+from infra.local.seed import firestore_client
+from tests.bench.bench import FULL_SEATS, Bench
+from tests.bench.cold import clean_environments, cold_starts, startables
+from tests.bench.default_server import require_default_servers
+from tests.bench.expiry import LAPSED_SESSIONS, ORGANIZATIONS, ExpiryBench
+from tests.bench.memory import memory_of_heartbeat
+from tests.bench.parts import Part
+from tests.bench.plan import JUDGED_CLIENTS, Plan
+from tests.bench.results import Recorded
+from tests.bench.rounds import run_rounds, run_rounds_of_processes, warm_up, warm_up_processes
+from tests.bench.servers import EMPTY, EXPIRE, FUNCTIONS, PROJECT, Servers, running_servers
+from tests.bench.stopping import Runner
+from tests.bench.tenants import make_tenant
+
+_DEVICES_EACH = 10
+
+Measuring = Generator[Recorded, None, None]
+
+
+def measure(part: Part, plan: Plan, *, runner: Runner, console: Console) -> Measuring:
+    """Measure a part. Close the generator, and everything that it started stops.
+
+    Raises:
+        JarError: the emulator's jar is not to be had.
+        StartError: something did not start.
+        UnexpectedAnswer: there is nothing to measure, because a function refuses to work.
+    """
+    match part:
+        case Part.START:
+            return _start(plan, runner=runner, console=console)
+        case Part.REQUESTS:
+            return _requests(plan, runner=runner, console=console)
+        case Part.PROCESSES:
+            return _processes(plan, runner=runner, console=console)
+        case Part.EXPIRE:
+            return _expire(plan, runner=runner, console=console)
+        case _:
+            assert_never(part)
+
+
+def _start(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
+    require_default_servers()
+    with _work_folder() as work:
+        console.print("start: installing what each function requires")
+        environments = clean_environments(work)
+        started = startables(work, environments)
+        console.print(f"start: importing {len(started)} things {plan.starts} times")
+        yield from cold_starts(started, plan)
+        yield from memory_of_heartbeat(runner, work, environments)
+
+
+def _requests(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
+    with running_servers(*FUNCTIONS, EMPTY) as servers:
+        running = _bench(plan, servers, runner)
+        console.print("requests: warming up")
+        warm_up(running, plan)
+        yield from run_rounds(running, plan)
+
+
+def _processes(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
+    heartbeats = max(plan.processes_of_heartbeats, default=0)
+    names = [*("acquire", "release") * max(plan.processes), *["heartbeat"] * heartbeats]
+    console.print(f"processes: starting {len(names)}")
+    with running_servers(*names) as servers:
+        running = _bench(plan, servers, runner)
+        console.print("processes: warming up")
+        warm_up_processes(running, plan)
+        yield from run_rounds_of_processes(running, plan)
+
+
+def _expire(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
+    with running_servers(EXPIRE) as servers:
+        database = firestore_client(project=PROJECT, firestore_host=servers.firestore_host)
+        console.print(f"expire: {LAPSED_SESSIONS:,} lapsed sessions of {ORGANIZATIONS} organizations in each round")
+        yield from ExpiryBench(runner=runner, servers=servers, database=database).rounds(plan.rounds)
+
+
+def _bench(plan: Plan, servers: Servers, runner: Runner) -> Bench:
+    database = firestore_client(project=PROJECT, firestore_host=servers.firestore_host)
+    refused = max(JUDGED_CLIENTS, *plan.clients_of_refusals)
+    return Bench(
+        runner=runner,
+        servers=servers,
+        database=database,
+        hot=make_tenant(database, "hot", users=max(JUDGED_CLIENTS, *plan.clients)),
+        full=make_tenant(database, "full", users=FULL_SEATS + refused, seats=FULL_SEATS),
+        working=make_tenant(database, "working", users=plan.sessions // _DEVICES_EACH, devices_each=_DEVICES_EACH),
+        seconds=plan.seconds,
+    )
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="seatlease-bench-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

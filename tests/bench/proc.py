@@ -1,0 +1,42 @@
+"""Linux's ``/proc``: what each process of this machine used, by the session that it belongs to."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+# Fields of /proc/PID/stat, counted from the one after the name in parentheses. Source: proc_pid_stat(5).
+_SESSION, _USER_TICKS, _SYSTEM_TICKS, _RESIDENT_PAGES = 3, 11, 12, 21
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Used:
+    """What one process used: processor time since it began, and memory now."""
+
+    session: int
+    cpu_seconds: float
+    resident_bytes: int
+
+
+def is_there() -> bool:
+    """Whether this system has it."""
+    return (PROC / "self/stat").exists()
+
+
+def used() -> Iterator[Used]:
+    """Read every process that there is."""
+    ticks_per_second, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    for folder in PROC.iterdir():
+        if not folder.name.isdecimal():
+            continue
+        try:
+            # The name may hold spaces and parentheses; what follows the last one does not.
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        yield Used(
+            session=int(fields[_SESSION]),
+            cpu_seconds=(int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])) / ticks_per_second,
+            resident_bytes=int(fields[_RESIDENT_PAGES]) * page,
+        )

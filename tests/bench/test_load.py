@@ -1,0 +1,49 @@
+"""What is counted of a load."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+import aiohttp
+
+from tests.bench.cpu import CpuMeter
+from tests.bench.load import Phase, put_load
+
+NEVER = asyncio.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfMeasuring(CpuMeter):
+    """Is read when measuring begins and when it ends, and tells of the end."""
+
+    reads: Iterator[int] = field(default_factory=lambda: count(1))
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def read(self) -> dict[str, float]:
+        if next(self.reads) == 2:
+            self.told.set()
+        return {}
+
+
+async def test_who_waits_longer_than_is_measured_is_not_left_out_of_the_latencies() -> None:
+    end = EndOfMeasuring({})
+
+    async def waits(_http: aiohttp.ClientSession) -> None:
+        await end.told.wait()
+
+    load = await put_load([waits], Phase(settle_seconds=0, seconds=0.01, drain_seconds=30), end)
+
+    assert (load.completed, len(load.durations_seconds), load.unfinished) == (0, 1, 0)
+
+
+async def test_what_ends_before_it_is_measured_counts_for_nothing() -> None:
+    asked = count()
+
+    async def once(_http: aiohttp.ClientSession) -> None:
+        if next(asked):
+            await NEVER.wait()
+
+    load = await put_load([once], Phase(settle_seconds=0.01, seconds=0.01, drain_seconds=0), EndOfMeasuring({}))
+
+    assert (load.completed, load.durations_seconds, load.unfinished) == (0, [], 1)
