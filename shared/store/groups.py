@@ -1,7 +1,8 @@
 """Group commit: the requests of an organization that wait while a commit is under way are decided together in the next.
 
 One read, one fold of the pure rule over the requests, one commit, one answer each. Nothing waits when idle: the first
-request goes at once.
+request goes at once. Where it pays there is a short pause after a group of several, in which those who were just
+answered come back (``infra/decisions/0011-a-pause-between-heartbeats.md``).
 
 ::
 
@@ -31,6 +32,10 @@ Outcome = TypeVar("Outcome")
 
 MAX_GROUP = 200
 """Requests decided together at most, so that a commit stays well below Firestore's 10 MiB."""
+
+
+MAX_PAUSE_SECONDS = 0.02
+"""However long a group took: a store that is slow must not be made slower."""
 
 
 class Undecided:
@@ -69,11 +74,16 @@ class GroupCommit(Generic[Request, Outcome]):
         decide: Callable[[Sequence[Request]], Awaitable[Decision[Outcome]]],
         commit: Callable[[Sequence[Write]], Awaitable[None]],
         answer_within: timedelta,
+        pause: float = 0.0,
     ) -> None:
-        """``decide`` reads and decides, writing nothing; it runs again for every attempt."""
+        """``decide`` reads and decides, writing nothing; it runs again for every attempt.
+
+        ``pause`` is how long to wait after a group of several, as a share of the time that it took.
+        """
         self._decide = decide
         self._commit = commit
         self._answer_within = answer_within
+        self._pause = pause
         self._waiting: deque[_Waiter[Request, Outcome]] = deque()
         self._group: list[_Waiter[Request, Outcome]] = []
         self._alone = 0
@@ -104,10 +114,13 @@ class GroupCommit(Generic[Request, Outcome]):
             deadline.cancel()
 
     async def _run(self) -> None:
-        again = patiently(within=None)
+        again, loop = patiently(within=None), asyncio.get_running_loop()
         try:
-            while self._gather():
+            while group := self._gather():
+                began = loop.time()
                 await again(self._attempt)()
+                if self._pause and len(group) > 1:
+                    await asyncio.sleep(min(MAX_PAUSE_SECONDS, self._pause * (loop.time() - began)))
         finally:
             self._runner = None
             # Only reached with somebody waiting when the event loop is being stopped.
