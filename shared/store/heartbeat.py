@@ -24,7 +24,7 @@ MAX_REMEMBERED = 100_000
 
 
 PAUSE = 0.3
-"""After a group of several, as a share of its time. Heartbeats take no seat from anybody, and bigger groups cost less."""
+"""After a group of several, as a share of its time. Heartbeats take nobody's seat, and bigger groups cost less."""
 
 # Of the organization, the user, the license and the session together. The rest is neither decided by nor told.
 NEEDED_FIELDS = (
