@@ -78,6 +78,13 @@ def end(process: "subprocess.Popen[str]", *, within: float = 20) -> tuple[int, s
     return process.returncode, out, err
 
 
+def stop(process: "subprocess.Popen[str]") -> None:
+    """End it and what it started, if it still runs."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
 @dataclass(kw_only=True)
 class Terminal:
     """It runs on a terminal of its own, in its foreground."""

@@ -1,5 +1,6 @@
 """The functions that clients call, behind a gateway: one set for all tests of the client package."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -10,10 +11,11 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.audit_topic import create_topic
-from infra.local.processes import Process, free_port
+from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
 from infra.triggers import OnRequest, triggers
 from seatlease.testing import FakeService
+from tests.client.commands import end, environment_of, start, stop
 from tests.client.houses import FakeHouse, House, RealHouse
 from tests.functions.conftest import gateway_to
 from tests.support.people import AUTH_PROJECT
@@ -21,6 +23,7 @@ from tests.support.tcp_proxy import TcpProxy
 from tests.support.tenant import Tenant
 
 BuildHouse = Callable[..., RealHouse]
+StartScript = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture(scope="session")
@@ -46,20 +49,19 @@ def client_gateway(
         "SEATLEASE_ENVIRONMENT": "test",
     }
     names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
+    started: list[Process] = []
     with ExitStack() as cleanup:
-        processes: dict[str, Process] = {}
-        for name in names:
-            processes[name] = start_function(name, work=tmp_path_factory.mktemp(name), environment=environment)
-            cleanup.callback(processes[name].stop)
-        for process in processes.values():
+        cleanup.callback(stop_together, started)
+        # One by one: what was started before another one failed is stopped too.
+        started.extend(
+            start_function(name, work=tmp_path_factory.mktemp(name), environment=environment) for name in names
+        )
+        urls = {process.name: process.url for process in started}
+        gateway = gateway_to(urls, port=free_port(), log_folder=tmp_path_factory.mktemp("gateway"))
+        started.append(gateway)
+        for process in started:
             process.wait_until_ready()
-        logs: Path = tmp_path_factory.mktemp("gateway")
-        urls = {name: process.url for name, process in processes.items()}
-        with ExitStack() as last:
-            gateway = gateway_to(urls, port=free_port(), log_folder=logs)
-            last.callback(gateway.stop)
-            gateway.wait_until_ready()
-            yield gateway
+        yield gateway
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +99,18 @@ def house(request: pytest.FixtureRequest) -> House:
         build: BuildHouse = request.getfixturevalue("build_real")
         return build(seats=2)
     return FakeHouse(service=FakeService(seats=2), lease=timedelta(minutes=6))
+
+
+@pytest.fixture
+def run_program(house: RealHouse) -> Iterator[StartScript]:
+    """Start a shell script with a seat of the test's house, and wait until it says that it runs."""
+    with ExitStack() as cleanup:
+
+        def run_program(script: str, *options: str) -> "subprocess.Popen[str]":
+            process = start("run", *options, "--", "sh", "-c", script, environment=environment_of(house))
+            cleanup.callback(stop, process)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "runs\n", end(process)
+            return process
+
+        yield run_program

@@ -1,6 +1,5 @@
 """What becomes of a program whose seat is revoked or lost, and waiting for a seat. Real processes on the real stack."""
 
-import os
 import signal
 import subprocess
 import time
@@ -10,10 +9,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.client.commands import Terminal, command, end, environment_of, start
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildHouse, StartScript
 from tests.client.houses import RealHouse
-
-Start = Callable[..., "subprocess.Popen[str]"]
 
 _LEASE_SECONDS = 3
 """So that heartbeats and tries are a second apart."""
@@ -22,20 +19,6 @@ _LEASE_SECONDS = 3
 @pytest.fixture
 def house(build_real: BuildHouse) -> RealHouse:
     return build_real(seats=1, lease_seconds=_LEASE_SECONDS)
-
-
-@pytest.fixture
-def run_program(house: RealHouse) -> Iterator[Start]:
-    with ExitStack() as cleanup:
-
-        def run_program(script: str, *options: str) -> "subprocess.Popen[str]":
-            process = start("run", *options, "--", "sh", "-c", script, environment=environment_of(house))
-            cleanup.callback(_stop, process)
-            assert process.stdout is not None
-            assert process.stdout.readline() == "runs\n"
-            return process
-
-        yield run_program
 
 
 @pytest.fixture
@@ -48,12 +31,6 @@ def on_terminal(house: RealHouse) -> Iterator[Callable[..., Terminal]]:
             return terminal
 
         yield on_terminal
-
-
-def _stop(process: "subprocess.Popen[str]") -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 _ENDS_WHEN_TOLD = "trap 'exit 4' USR1; echo runs; while :; do sleep 0.05; done"
@@ -70,7 +47,7 @@ def _said(process: "subprocess.Popen[str]", text: str) -> str:
     return heard
 
 
-def test_a_revocation_tells_the_program_to_end(house: RealHouse, run_program: Start) -> None:
+def test_a_revocation_tells_the_program_to_end(house: RealHouse, run_program: StartScript) -> None:
     process = run_program("trap 'echo saved; exit 0' TERM; echo runs; while :; do sleep 0.05; done")
 
     house.revoke()
@@ -81,7 +58,7 @@ def test_a_revocation_tells_the_program_to_end(house: RealHouse, run_program: St
     assert "the program is told to end; after 10s it is killed" in err
 
 
-def test_a_program_that_does_not_end_is_killed(house: RealHouse, run_program: Start) -> None:
+def test_a_program_that_does_not_end_is_killed(house: RealHouse, run_program: StartScript) -> None:
     process = run_program("trap '' TERM; echo runs; while :; do sleep 0.05; done", "--kill-after", "0.5s")
 
     house.revoke()
@@ -90,7 +67,7 @@ def test_a_program_that_does_not_end_is_killed(house: RealHouse, run_program: St
     assert (status, "the program did not end, and is killed" in err) == (79, True)
 
 
-def test_who_wants_it_has_the_program_killed_at_once(house: RealHouse, run_program: Start) -> None:
+def test_who_wants_it_has_the_program_killed_at_once(house: RealHouse, run_program: StartScript) -> None:
     process = run_program("trap 'echo saved' TERM; echo runs; while :; do sleep 0.05; done", "--on-loss=kill")
 
     house.revoke()
@@ -98,7 +75,7 @@ def test_who_wants_it_has_the_program_killed_at_once(house: RealHouse, run_progr
     assert end(process)[:2] == (79, "")
 
 
-def test_who_wants_only_a_warning_gets_one(house: RealHouse, run_program: Start) -> None:
+def test_who_wants_only_a_warning_gets_one(house: RealHouse, run_program: StartScript) -> None:
     process = run_program(_ENDS_WHEN_TOLD, "--on-loss=warn")
 
     house.revoke()
@@ -108,7 +85,7 @@ def test_who_wants_only_a_warning_gets_one(house: RealHouse, run_program: Start)
     assert end(process)[0] == 4
 
 
-def test_a_lost_seat_is_regained_and_the_program_does_not_notice(house: RealHouse, run_program: Start) -> None:
+def test_a_lost_seat_is_regained_and_the_program_does_not_notice(house: RealHouse, run_program: StartScript) -> None:
     process = run_program(_ENDS_WHEN_TOLD)
 
     house.release_all()
@@ -119,7 +96,7 @@ def test_a_lost_seat_is_regained_and_the_program_does_not_notice(house: RealHous
     assert end(process) == (4, "", "")
 
 
-def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(house: RealHouse, run_program: Start) -> None:
+def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(house: RealHouse, run_program: StartScript) -> None:
     process = run_program("echo runs; exec sleep 60")
     house.tenant.license().update({"max_concurrent_seats": 0})
 
@@ -130,7 +107,9 @@ def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(house: RealHous
     assert "the seat was not regained: Every seat is in use" in err
 
 
-def test_without_an_answer_a_lost_seat_is_waited_for_as_long_as_was_said(house: RealHouse, run_program: Start) -> None:
+def test_without_an_answer_a_lost_seat_is_waited_for_as_long_as_was_said(
+    house: RealHouse, run_program: StartScript
+) -> None:
     process = run_program("echo runs; exec sleep 60", "--regain-within", "1s")
 
     with house.offline():

@@ -6,44 +6,19 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.client.commands import command, end, environment_of, run, start, wait_until
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildHouse, StartScript
 from tests.client.hosts import CLIENT
 from tests.client.houses import RealHouse
-
-Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
 def house(build_real: BuildHouse) -> RealHouse:
     return build_real(seats=1)
-
-
-@pytest.fixture
-def run_program(house: RealHouse) -> Iterator[Start]:
-    """Start a shell script with a seat, and wait until it says that it runs."""
-    with ExitStack() as cleanup:
-
-        def run_program(script: str, *options: str) -> "subprocess.Popen[str]":
-            process = start("run", *options, "--", "sh", "-c", script, environment=environment_of(house))
-            cleanup.callback(_stop, process)
-            assert process.stdout is not None
-            assert process.stdout.readline() == "runs\n", end(process)
-            return process
-
-        yield run_program
-
-
-def _stop(process: "subprocess.Popen[str]") -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 @pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137)])
@@ -82,7 +57,7 @@ def test_files_that_were_opened_for_the_program_reach_it(house: RealHouse) -> No
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_reaches_the_program_and_its_end_gives_the_seat_back(
-    house: RealHouse, run_program: Start, number: signal.Signals
+    house: RealHouse, run_program: StartScript, number: signal.Signals
 ) -> None:
     process = run_program(f"trap 'echo heard; exit 5' {number.name[3:]}; echo runs; while :; do sleep 0.05; done")
     assert house.in_use == 1
@@ -93,7 +68,7 @@ def test_a_signal_reaches_the_program_and_its_end_gives_the_seat_back(
     assert house.in_use == 0
 
 
-def test_signals_for_the_programs_own_use_reach_it(house: RealHouse, run_program: Start) -> None:
+def test_signals_for_the_programs_own_use_reach_it(house: RealHouse, run_program: StartScript) -> None:
     process = run_program("trap 'echo one' USR1; trap 'echo two; exit 0' USR2; echo runs; while :; do sleep 0.05; done")
     assert process.stdout is not None
 
@@ -105,7 +80,7 @@ def test_signals_for_the_programs_own_use_reach_it(house: RealHouse, run_program
     assert house.in_use == 0
 
 
-def test_a_program_that_a_signal_ends_gives_the_status_of_shells(house: RealHouse, run_program: Start) -> None:
+def test_a_program_that_a_signal_ends_gives_the_status_of_shells(house: RealHouse, run_program: StartScript) -> None:
     process = run_program("echo runs; exec sleep 60")
 
     process.send_signal(signal.SIGTERM)
@@ -175,7 +150,7 @@ def test_each_reason_for_no_seat_has_its_status(
 
 
 def test_a_killed_wrapper_leaves_the_program_and_its_seat_until_the_lease_ends(
-    house: RealHouse, run_program: Start
+    house: RealHouse, run_program: StartScript
 ) -> None:
     process = run_program("echo runs; echo $$; exec sleep 60")
     assert process.stdout is not None
@@ -191,7 +166,7 @@ def test_a_killed_wrapper_leaves_the_program_and_its_seat_until_the_lease_ends(
     os.kill(program, signal.SIGKILL)
 
 
-def test_heartbeats_keep_the_seat_while_the_program_runs(house: RealHouse, run_program: Start) -> None:
+def test_heartbeats_keep_the_seat_while_the_program_runs(house: RealHouse, run_program: StartScript) -> None:
     house.tenant.license().update({"lease_seconds": 3})
     process = run_program("echo runs; exec sleep 60")
     time.sleep(3.3)

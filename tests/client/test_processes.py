@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.client.commands import wait_until
 from tests.client.conftest import BuildHouse
 from tests.client.hosts import Host
 from tests.client.houses import RealHouse
@@ -190,7 +191,7 @@ def test_a_forked_child_that_uses_the_seat_keeps_it_for_itself_too(house: RealHo
     # It outlives its parent, and the lease: only its own heartbeats can have kept it.
     ended = host.said(did="child ends")
     assert (ended["pid"], ended["state"]) == (child["pid"], "active")
-    _wait_until(lambda: house.in_use == 0)  # and it was the last one out
+    wait_until(lambda: house.in_use == 0)  # and it was the last one out
 
 
 def test_a_forked_child_that_leaves_the_seat_alone_takes_nothing_from_its_parent(
@@ -237,10 +238,3 @@ def _nobody_answers(house: RealHouse) -> socket.socket:
     silent.listen()
     silent.settimeout(10)
     return silent
-
-
-def _wait_until(true: Callable[[], bool], *, within: float = 15) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.05)

@@ -21,6 +21,11 @@ GATE_WITHIN_SECONDS = 5.0
 """Who joins or leaves waits this long for another who is just joining or leaving."""
 
 
+def state_folder() -> Path:
+    """Say below which folder of this user's processes note what they share."""
+    return user_state_path("seatlease", appauthor=False)
+
+
 def seat_name(*, url: str, license_key: str, hardware_id: str, user: str) -> str:
     """Name what is shared: one name for all processes to which the service gives the same session; it tells nothing."""
     identity = "\0".join((url.rstrip("/"), license_key, hardware_id, user))
@@ -35,7 +40,7 @@ class Sharing:
 
     def __init__(self, name: str, *, folder: Path | None = None) -> None:
         """Share the seat of this name; ``folder`` is where the files go."""
-        self._folder = (folder or user_state_path("seatlease", appauthor=False)) / name
+        self._folder = (folder or state_folder()) / name
         self._mine: FileLock | None = None
 
     def join(self) -> None:

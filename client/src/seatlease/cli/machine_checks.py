@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 
 import httpx
 from filelock import FileLock, Timeout
-from platformdirs import user_state_path
 
 from seatlease import device
 from seatlease.cli.findings import Finding, fine, problem
 from seatlease.errors import RequestRefused
+from seatlease.sharing import state_folder
 
 _ENOUGH_OF_AN_ID = 12
 
@@ -29,7 +29,7 @@ def check_device(license_key: str | None, *, given: str | None) -> Finding:
 
 def check_sharing() -> Finding:
     """See whether this user's processes can note that they share a seat."""
-    folder = user_state_path("seatlease", appauthor=False)
+    folder = state_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder) as draft, FileLock(Path(draft) / "lock", timeout=0):
