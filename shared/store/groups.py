@@ -17,10 +17,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar
+
+from google.api_core.exceptions import RetryError
 
 from shared.store.attempts import patiently
 from shared.store.errors import Contended, StoreError, StoreUnavailable
@@ -118,11 +121,14 @@ class GroupCommit(Generic[Request, Outcome]):
             deadline.cancel()
 
     async def _run(self) -> None:
-        again, loop = patiently(within=None), asyncio.get_running_loop()
+        again, loop = patiently(within=self._answer_within), asyncio.get_running_loop()
         try:
             while group := self._gather():
                 began = loop.time()
-                await again(self._attempt)()
+                # Whoever it began with has been answered when the time is up. A new one remembers none of their errors,
+                # which hold on to them all: a store that is away for an hour must not fill the memory.
+                with suppress(RetryError):
+                    await again(self._attempt)()
                 if self._pause and len(group) > 1:
                     await asyncio.sleep(min(MAX_PAUSE_SECONDS, self._pause * (loop.time() - began)))
         finally:

@@ -1,6 +1,8 @@
 """Group commit: every waiter is answered exactly once, by its deadline, and no request fails because of another."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -332,3 +334,44 @@ async def test_who_waits_for_work_that_was_cancelled_before_it_began_is_told_so_
     with pytest.raises(StoreUnavailable, match="asking again is safe"):
         await asyncio.wait_for(caller, 1)
     assert (await group.submit("b")).outcome == "B"
+
+
+class _Request(str):
+    """A request of which one can see whether anybody still remembers it."""
+
+    __slots__ = ("__weakref__",)
+
+
+async def test_while_the_store_is_away_nobody_is_remembered_who_has_been_answered() -> None:
+    def away() -> None:  # an error of its own each time, as a store's are
+        message = "away"
+        raise StoreUnavailable(message)
+
+    book = Book(before_commit=[away] * 1000)
+    book.gate.set()
+    group = book.group(seconds=0.1)
+    request = _Request("first")
+    remembered = weakref.ref(request)
+    callers: set[asyncio.Task[None]] = set()
+
+    async def ask(name: str) -> None:
+        with pytest.raises(StoreUnavailable):
+            await group.submit(name)
+
+    def comes(name: str) -> None:
+        caller = asyncio.create_task(ask(name))
+        callers.add(caller)
+        caller.add_done_callback(callers.discard)
+
+    comes(request)
+    del request
+    # Somebody else waits at any time, so the work never rests.
+    for _ in range(8):
+        await asyncio.sleep(0.06)
+        assert not group.is_idle
+        comes("later")
+
+    book.groups.clear()
+    gc.collect()
+    assert remembered() is None
+    await asyncio.gather(*callers)
