@@ -8,14 +8,19 @@ from uuid import uuid4
 
 import pytest
 from google.cloud import firestore
+from hypothesis import settings
 
 from infra.local.auth import firebase_program, start_auth
 from infra.local.emulators import start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
 from tests.bench.cpu import cores
+from tests.support.length import LONG
 from tests.support.people import AUTH_PROJECT
 from tests.workers import workers_for
+
+# For whoever wants to look longer: pytest --hypothesis-profile=long --timeout=0, of some files.
+settings.register_profile(LONG, max_examples=2_000, deadline=None, print_blob=True)
 
 _LOGS = pytest.StashKey[Path]()
 

@@ -15,6 +15,7 @@ from shared.rules.acquire import (
 from shared.rules.audit import AuditEvent, ended_by_hand
 from shared.rules.denial import CapReached, denial_name
 from shared.rules.session import Session, is_ended_by_hand, session_id_of
+from shared.store.attempted import Attempted
 from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
 from shared.store.evidence import Evidence, Scope, agrees, examine, recount, told_of
 from shared.store.firestore import Document, Firestore, Instant, Snapshot
@@ -48,7 +49,7 @@ class Acquires:
         self._keys = LicenseKeys(firestore)
         self._groups = Groups[AcquireRequest, AcquireOutcome](
             lambda organization_id: GroupCommit(
-                decide=partial(self._decide, OrganizationPaths(organization_id)),
+                decide=partial(self._decide, OrganizationPaths(organization_id), Attempted()),
                 commit=firestore.commit,
                 answer_within=policy.answer_within,
             )
@@ -63,7 +64,10 @@ class Acquires:
         """
         return await self._groups.submit(organization_id, request)
 
-    async def _decide(self, paths: OrganizationPaths, requests: Sequence[AcquireRequest]) -> Decision[AcquireOutcome]:
+    async def _decide(
+        self, paths: OrganizationPaths, attempted: Attempted, requests: Sequence[AcquireRequest]
+    ) -> Decision[AcquireOutcome]:
+        attempted.forget_others_than(requests)
         found = await self._keys.find(paths, [request.license_key for request in requests])
         snapshot = await self._firestore.read(_documents_needed(paths, requests, found))
         moved = self._forget_moved_keys(paths, found, snapshot)
@@ -104,8 +108,12 @@ class Acquires:
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=snapshot.at)
         final = [_with_expiry(outcome, draft, evidence) for outcome in outcomes]
-        for request, license_id, refusal in _denied(requests, final, found):
-            draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
+        denied = list(_denied(requests, final, found))
+        for request, license_id, refusal in denied:
+            name = denial_name(session_id=request.session_id(license_id), now=snapshot.at.now)
+            if not attempted.is_counted(request, denials[name]):
+                draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
+        attempted.note([request for request, _, _ in denied], now=snapshot.at.now)
         return Decision(outcomes=final, writes=draft.writes(self._policy.retention), now=snapshot.at.now)
 
     async def _examine(

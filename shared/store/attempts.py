@@ -15,14 +15,13 @@ READ_WITHIN = timedelta(seconds=12)
 _Result = TypeVar("_Result")
 
 
-def patiently(*kinds: type[Exception], within: timedelta | None) -> AsyncRetry:
+def patiently(*kinds: type[Exception], within: timedelta) -> AsyncRetry:
     """Repeat an attempt that fails with one of these, until it took ``within`` altogether.
 
     Pauses have full jitter, so that instances which collided once do not collide again in step.
     """
-    timeout = None if within is None else within.total_seconds()
     predicate = if_exception_type(*(kinds or (StoreError,)))
-    return AsyncRetry(predicate=predicate, initial=0.02, maximum=0.5, multiplier=2, timeout=timeout)
+    return AsyncRetry(predicate=predicate, initial=0.02, maximum=0.5, multiplier=2, timeout=within.total_seconds())
 
 
 async def read_patiently(read: Callable[[], Awaitable[_Result]]) -> _Result:

@@ -17,9 +17,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Generic, TypeVar
+
+from google.api_core.exceptions import RetryError
 
 from shared.store.attempts import patiently
 from shared.store.errors import Contended, StoreError, StoreUnavailable
@@ -89,6 +93,8 @@ class GroupCommit(Generic[Request, Outcome]):
         self._alone = 0
         self._trouble: Exception | None = None
         self._runner: asyncio.Task[None] | None = None
+        self.when_idle: Callable[[], None] = lambda: None
+        """Called when nobody waits any more, which may be long after the last caller has gone."""
 
     @property
     def is_idle(self) -> bool:
@@ -107,6 +113,7 @@ class GroupCommit(Generic[Request, Outcome]):
         self._waiting.append(waiter)
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
+            self._runner.add_done_callback(self._see_off)
         deadline = loop.call_later(self._answer_within.total_seconds(), self._give_up, waiter)
         try:
             return await waiter.answer
@@ -114,19 +121,30 @@ class GroupCommit(Generic[Request, Outcome]):
             deadline.cancel()
 
     async def _run(self) -> None:
-        again, loop = patiently(within=None), asyncio.get_running_loop()
+        again, loop = patiently(within=self._answer_within), asyncio.get_running_loop()
         try:
             while group := self._gather():
                 began = loop.time()
-                await again(self._attempt)()
+                # Whoever it began with has been answered when the time is up. A new one remembers none of their errors,
+                # which hold on to them all: a store that is away for an hour must not fill the memory.
+                with suppress(RetryError):
+                    await again(self._attempt)()
                 if self._pause and len(group) > 1:
                     await asyncio.sleep(min(MAX_PAUSE_SECONDS, self._pause * (loop.time() - began)))
         finally:
-            self._runner = None
-            # Only reached with somebody waiting when the event loop is being stopped.
-            for waiter in (*self._group, *self._waiting):
-                if not waiter.answer.done():
-                    waiter.answer.set_exception(StoreUnavailable("the instance is shutting down; asking again is safe"))
+            self._stop()
+
+    def _stop(self) -> None:
+        self._runner = None
+        self.when_idle()
+        # Only reached with somebody waiting when the event loop is being stopped.
+        for waiter in (*self._group, *self._waiting):
+            if not waiter.answer.done():
+                waiter.answer.set_exception(StoreUnavailable("the instance is shutting down; asking again is safe"))
+
+    def _see_off(self, runner: asyncio.Task[None]) -> None:
+        if runner is self._runner:  # cancelled before it had begun
+            self._stop()
 
     def _gather(self) -> list[_Waiter[Request, Outcome]]:
         """Let those go who have been answered or have given up, and fill the group from those who wait."""
@@ -194,13 +212,18 @@ class Groups(Generic[Request, Outcome]):
         self._make = make
         self._by_organization: dict[str, GroupCommit[Request, Outcome]] = {}
 
+    @property
+    def organizations(self) -> frozenset[str]:
+        """Those in whose group somebody waits."""
+        return frozenset(self._by_organization)
+
     async def submit(self, organization_id: str, request: Request) -> Answered[Outcome]:
         """Have the request decided with others of its organization; raises as ``GroupCommit.submit`` does."""
         group = self._by_organization.get(organization_id)
         if group is None:
             group = self._by_organization[organization_id] = self._make(organization_id)
-        try:
-            return await group.submit(request)
-        finally:
-            if group.is_idle and self._by_organization.get(organization_id) is group:
-                del self._by_organization[organization_id]
+            group.when_idle = partial(self._forget, organization_id)
+        return await group.submit(request)
+
+    def _forget(self, organization_id: str) -> None:
+        self._by_organization.pop(organization_id, None)

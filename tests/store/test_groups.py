@@ -1,6 +1,8 @@
 """Group commit: every waiter is answered exactly once, by its deadline, and no request fails because of another."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -46,8 +48,10 @@ class Book:
             self.before_commit.pop(0)()
         self.committed += [write.path for write in writes if isinstance(write, Create)]
 
-    def group(self, *, seconds: float = 5) -> GroupCommit[str, str]:
-        return GroupCommit(decide=self.decide, commit=self.commit, answer_within=timedelta(seconds=seconds))
+    def group(self, *, seconds: float = 5, pause: float = 0.0) -> GroupCommit[str, str]:
+        return GroupCommit(
+            decide=self.decide, commit=self.commit, answer_within=timedelta(seconds=seconds), pause=pause
+        )
 
 
 def _fails(error: Exception) -> Callable[[], None]:
@@ -281,3 +285,93 @@ async def test_each_organization_has_a_group_of_its_own_that_is_forgotten_when_i
     books["acme"].gate.set()
     await stuck
     assert made == ["acme", "other", "other"]
+
+
+@pytest.mark.parametrize("how", ["gave up", "left", "left two of a group that pauses"])
+async def test_a_group_is_forgotten_also_when_its_last_caller_went_before_its_work_was_done(how: str) -> None:
+    book = Book()
+    groups = Groups(lambda _: book.group(seconds=0.05, pause=0.01))
+    callers = [asyncio.create_task(groups.submit("acme", name)) for name in ("ab" if "two" in how else "a")]
+    await _settle()
+    for caller in callers if how != "gave up" else []:
+        caller.cancel()
+    await asyncio.gather(*callers, return_exceptions=True)
+
+    book.gate.set()
+
+    for _ in range(500):
+        if not groups.organizations:
+            break
+        await asyncio.sleep(0.01)
+    assert groups.organizations == frozenset()
+
+
+async def test_a_group_of_several_that_pauses_is_forgotten_after_its_pause() -> None:
+    book = Book()
+    book.gate.set()
+    groups = Groups(lambda _: book.group(pause=0.5))
+
+    await asyncio.gather(groups.submit("acme", "a"), groups.submit("acme", "b"))
+
+    for _ in range(500):
+        if not groups.organizations:
+            break
+        await asyncio.sleep(0.01)
+    assert groups.organizations == frozenset()
+
+
+async def test_who_waits_for_work_that_was_cancelled_before_it_began_is_told_so_and_who_comes_later_is_served() -> None:
+    book = Book()
+    book.gate.set()
+    group = book.group()
+    before = asyncio.all_tasks()
+    caller = asyncio.create_task(group.submit("a"))
+    await asyncio.sleep(0)
+    (work,) = asyncio.all_tasks() - before - {caller}
+
+    work.cancel()
+
+    with pytest.raises(StoreUnavailable, match="asking again is safe"):
+        await asyncio.wait_for(caller, 1)
+    assert (await group.submit("b")).outcome == "B"
+
+
+class _Request(str):
+    """A request of which one can see whether anybody still remembers it."""
+
+    __slots__ = ("__weakref__",)
+
+
+async def test_while_the_store_is_away_nobody_is_remembered_who_has_been_answered() -> None:
+    def away() -> None:  # an error of its own each time, as a store's are
+        message = "away"
+        raise StoreUnavailable(message)
+
+    book = Book(before_commit=[away] * 1000)
+    book.gate.set()
+    group = book.group(seconds=0.1)
+    request = _Request("first")
+    remembered = weakref.ref(request)
+    callers: set[asyncio.Task[None]] = set()
+
+    async def ask(name: str) -> None:
+        with pytest.raises(StoreUnavailable):
+            await group.submit(name)
+
+    def comes(name: str) -> None:
+        caller = asyncio.create_task(ask(name))
+        callers.add(caller)
+        caller.add_done_callback(callers.discard)
+
+    comes(request)
+    del request
+    # Somebody else waits at any time, so the work never rests.
+    for _ in range(8):
+        await asyncio.sleep(0.06)
+        assert not group.is_idle
+        comes("later")
+
+    book.groups.clear()
+    gc.collect()
+    assert remembered() is None
+    await asyncio.gather(*callers)

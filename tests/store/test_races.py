@@ -98,20 +98,24 @@ async def test_counters_reset_by_hand_in_the_middle_of_a_race_let_no_second_gran
     assert tenant.counters()["total"] == len(tenant.open_sessions()) == 2
 
 
-async def test_a_commit_whose_answer_was_lost_takes_no_second_seat(
-    store: WatchedFirestore, console: firestore.Client, policy: Policy
-) -> None:
-    tenant, acquires = Tenant.create(console, seats=3), Acquires(store, policy)
+def _loses_the_first_answer(store: WatchedFirestore) -> None:
     written = store.commit
-    lost = iter([True, False])
+    lost = iter([True])
 
     async def commit(writes: Sequence[Any]) -> None:
         await written(writes)
-        if next(lost):
+        if next(lost, False):
             message = "the answer was lost on its way"
             raise StoreUnavailable(message)
 
     store.commit = commit  # type: ignore[method-assign]  # the test stands between the store and Firestore
+
+
+async def test_a_commit_whose_answer_was_lost_takes_no_second_seat(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant, acquires = Tenant.create(console, seats=3), Acquires(store, policy)
+    _loses_the_first_answer(store)
 
     answered = await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
 
@@ -119,3 +123,19 @@ async def test_a_commit_whose_answer_was_lost_takes_no_second_seat(
     assert len(tenant.open_sessions()) == 1
     assert tenant.counters()["total"] == 1
     assert len(tenant.events("session.acquired")) == 1
+
+
+async def test_a_denial_whose_answer_was_lost_counts_its_attempt_once_and_the_next_one_counts_again(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant, acquires = Tenant.create(console, seats=0), Acquires(store, policy)
+    _loses_the_first_answer(store)
+
+    same_moment = [acquires.acquire(tenant.organization_id, _asking(tenant, "m0")) for _ in range(2)]
+    await asyncio.gather(*same_moment)
+    at_once = sum(denial["details"]["attempts"] for denial in tenant.events("session.denied"))
+    await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
+
+    # Of two minutes where one ended in between: they are added up, and nothing here waits for one.
+    assert at_once == 2
+    assert sum(denial["details"]["attempts"] for denial in tenant.events("session.denied")) == 3
