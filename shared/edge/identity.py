@@ -23,6 +23,12 @@ KEYS_WITHIN_SECONDS = 4
 """Google's keys are fetched at the first token and when they rotate; a request waits this long for them at most."""
 
 _MAX_TOKEN_LENGTH = 8_192
+_END_OF_TIMES = 253_402_300_800
+"""The year 10,000, in seconds."""
+
+_NO_TOKEN = (auth.InvalidIdTokenError, ValueError, TypeError, AttributeError, RecursionError)
+"""What the library raises over a token. It looks into one before it knows who has signed it, and not everything in JSON
+has the form that it expects there, or can be parsed as deep as it is nested."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,10 +90,11 @@ class Tokens:
         except auth.CertificateFetchError as error:
             message = "Google's public keys could not be fetched to verify the token; try again"
             raise ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"}) from error
-        except (auth.InvalidIdTokenError, ValueError):
+        except _NO_TOKEN:
             raise _invalid() from None
         organization_id, expires_at = claims.get("org_id"), claims.get("exp")
-        if not isinstance(expires_at, int | float):
+        # Beyond it there are no times: a number that is none, or has thousands of digits, is no expiry.
+        if not isinstance(expires_at, int | float) or not 0 <= expires_at < _END_OF_TIMES:
             raise _invalid()
         return _Verified(
             user_id=claims["uid"],

@@ -1,6 +1,7 @@
 """ID tokens with real signatures, verified by a server that has no authentication emulator."""
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -119,7 +120,17 @@ BAD_TOKENS: list[tuple[str, str, Callable[[Issuing], str]]] = [
     ("from the future", "TOKEN_INVALID", lambda by: by.token(iat=_in_an_hour(), exp=_in_an_hour(2))),
     ("without a subject", "TOKEN_INVALID", lambda by: by.token(sub="")),
     ("very long", "TOKEN_INVALID", lambda _: "x" * 10_000),
+    ("of lists", "TOKEN_INVALID", lambda _: _of_parts(b"[]", b"[]")),
+    ("nested deeply", "TOKEN_INVALID", lambda _: _of_parts(b"[" * 3_000, b"{}")),
+    ("nested deeply in its claims", "TOKEN_INVALID", lambda _: _of_parts(b"{}", b'{"a":' * 1_000)),
+    ("in the form of a legacy token", "TOKEN_INVALID", lambda _: _of_parts(b'{"alg": "HS256"}', b'{"v": 0, "d": 5}')),
+    ("with claims of other types", "TOKEN_INVALID", lambda _: _of_parts(b'{"kid": {}}', b'{"aud": [], "iss": {}}')),
 ]
+
+
+def _of_parts(header: bytes, claims: bytes) -> str:
+    """Put together what nobody has signed."""
+    return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in (header, claims, b""))
 
 
 @pytest.mark.parametrize(("code", "make"), [row[1:] for row in BAD_TOKENS], ids=[row[0] for row in BAD_TOKENS])
