@@ -1,5 +1,6 @@
 """Requests: their bodies, and what may be in them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -9,6 +10,7 @@ from starlette.requests import Request
 
 from shared.edge.catalogue import ApiError, Code
 from shared.edge.details import BodyTooLargeDetails, FieldProblem, InvalidRequestDetails
+from shared.edge.settings import settings
 from shared.rules.digest import BASE32, DIGEST_LENGTH
 from shared.store.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 from shared.store.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
@@ -119,6 +121,18 @@ def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:
 
 
 async def _read(request: Request) -> bytes:
+    within = settings().answer_within_seconds
+    try:
+        async with asyncio.timeout(within):
+            return await _read_to_its_end(request)
+    except TimeoutError:
+        # What comes of it later is not waited for.
+        late = _invalid([{"loc": (), "msg": f"did not come within {within} s"}], part="body")
+        late.headers["Connection"] = "close"
+        raise late from None
+
+
+async def _read_to_its_end(request: Request) -> bytes:
     details = BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES).as_json()
     too_large = ApiError(Code.BODY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", details=details)
     # Noughts before a number say nothing, and of a text with thousands of digits Python makes no number.
