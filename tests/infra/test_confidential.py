@@ -82,7 +82,7 @@ def _run(folder: Path, *, workers: int, server: str, said: str) -> subprocess.Co
         "tests.conftest",
         f"-n{workers}",
         "-c",
-        ROOT / "pyproject.toml",
+        str(ROOT / "pyproject.toml"),
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     try:
