@@ -8,7 +8,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick stage lock audit doctor clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick stage lock audit fuzz doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ lock: $(READY) ## Write the locks anew from requirements.txt and requirements-de
 audit: $(READY) ## Look for known vulnerabilities in everything that is locked; it needs PyPI itself
 	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements.lock
 	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements-dev.lock
+
+fuzz: $(READY) $(AUTH) ## Send whatever comes to mind to every function: make fuzz SEED=... MINUTES=60
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES))
 
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)

@@ -10,6 +10,7 @@ from typing import Any
 import pydantic_core
 
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: chunked", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
@@ -63,6 +64,21 @@ def parsed(data: bytes) -> Iterator[Answer]:
         head, _, rest = data.partition(b"\r\n\r\n")
         status, length = _STATUS.match(head), _LENGTH.search(head)
         assert status is not None, data[:200]
-        size = 0 if length is None else int(length[1])
-        yield Answer(status=int(status[1]), head=head, body=rest[:size])
-        data = rest[size:]
+        if _CHUNKED.search(head):
+            body, data = _from_chunks(rest)
+        else:
+            size = 0 if length is None else int(length[1])
+            body, data = rest[:size], rest[size:]
+        yield Answer(status=int(status[1]), head=head, body=body)
+
+
+def _from_chunks(data: bytes) -> tuple[bytes, bytes]:
+    """Put a body together, and give what comes behind it."""
+    body = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        body, data = body + data[:length], data[length:].removeprefix(b"\r\n")
+        if not length:
+            break
+    return body, data
