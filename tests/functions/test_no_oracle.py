@@ -149,6 +149,20 @@ async def test_so_it_is_in_the_usage_report(counted: Counted, tenant: Tenant, fo
     assert "LICENSE_NOT_FOUND" in str(missing[0])
 
 
+@pytest.mark.parametrize("user_id", ["olivia", "m0", "gus"])
+async def test_a_usage_report_asks_for_nothing_that_a_right_to_read_does_not_cover(
+    counted: Counted, tenant: Tenant, user_id: str
+) -> None:
+    # infra/access.tf gives usage no right to write.
+    for page_size in (1, 100):
+        await counted.clients.of(tenant, hardware_id=f"device-{page_size}").acquired()
+        counted.wire.forget()
+
+        assert (await counted.clients.of(tenant, user_id).usage(page_size=page_size)).status_code == 200
+
+        assert set(counted.wire.methods) <= {"BatchGetDocuments", "RunQuery", "RunAggregationQuery"}
+
+
 async def test_no_request_can_name_an_organization(counted: Counted, tenant: Tenant, foreign: Tenant) -> None:
     # It is the token's, and nobody can choose what Firebase signs. Asked for by name, one that is there and one that is
     # not are refused in the same words, and nothing is read.
