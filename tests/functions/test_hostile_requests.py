@@ -285,7 +285,7 @@ def test_a_target_leads_to_the_function_or_nowhere(url: str, line: bytes, status
 
 @pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
 def test_no_other_protocol_is_taken_up(url: str, protocol: bytes) -> None:
-    headers = b"Host: x\r\nConnection: Upgrade\r\nUpgrade: %s\r\nSec-WebSocket-Version: 13\r\n\r\n" % protocol
+    headers = b"Host: x\r\nConnection: Upgrade, close\r\nUpgrade: %s\r\nSec-WebSocket-Version: 13\r\n\r\n" % protocol
 
     got = answers(url, b"GET / HTTP/1.1\r\n", headers)
 
