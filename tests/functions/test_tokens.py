@@ -1,5 +1,7 @@
 """ID tokens with real signatures, verified by a server that has no authentication emulator."""
 
+import asyncio
+import socket
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +15,7 @@ from google.cloud import firestore
 from infra.local.processes import Process
 from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
 from infra.local.tokens import unsigned_token
+from shared.edge.identity import KEYS_WITHIN_SECONDS
 from tests.functions.conftest import StartFunction
 from tests.support.client import code_of
 from tests.support.google_keys import GoogleKeys, SigningKey, publishing
@@ -183,3 +186,24 @@ async def test_when_googles_keys_cannot_be_had_it_is_503_and_says_so(
     assert (response.status_code, code_of(response)) == (503, "STORE_UNAVAILABLE")
     assert response.headers["Retry-After"] == "1"
     process.stop()
+
+
+async def test_while_googles_keys_do_not_come_nobody_waits_for_those_who_asked_before(
+    http: httpx.AsyncClient, start_server: StartFunction, tenant: Tenant, project: str
+) -> None:
+    # What takes connections and says nothing: the library waits, in one of a few threads.
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        silent_proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{silent.getsockname()[1]}", "NO_PROXY": "127.0.0.1"}
+        process = start_server("acquire", **dict.fromkeys(UNSIGNED_TOKENS_ARE_FINE, ""), **silent_proxy)
+        process.wait_until_ready()
+        key = SigningKey(key_id="key-1")
+        tokens = [key.token(project=project, org_id=tenant.organization_id, sub=f"m{number}") for number in range(60)]
+        server = Verifying(url=process.url, key=key, google=GoogleKeys(environment={}, fetches=[]), process=process)
+
+        began = time.monotonic()
+        answers = await asyncio.gather(*(_acquire(http, server, tenant, token) for token in tokens))
+        took = time.monotonic() - began
+
+        process.stop()
+    assert {(answer.status_code, code_of(answer)) for answer in answers} == {(503, "STORE_UNAVAILABLE")}
+    assert took < KEYS_WITHIN_SECONDS + 4
