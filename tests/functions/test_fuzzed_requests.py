@@ -38,7 +38,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "1"))
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "20"))
 """For all of it. Half is for what clients call."""
 
-ANSWER_WITHIN, NEVER_LONGER_THAN = 2, 15
+ANSWER_WITHIN, NEVER_LONGER_THAN = 4, 15
 MAY_KEEP = 64 * 1024 * 1024
 """What a server may hold more at the end than when it had answered its first two hundred requests. It is a tolerance
 for what is remembered (10,000 tokens, 20,000 ids) and for garbage that is collected seldom (shared/edge/garbage.py).
@@ -98,7 +98,7 @@ def _told(project: str, **more: str) -> dict[str, str]:
         "GOOGLE_CLOUD_PROJECT": project,
         "SEATLEASE_LOG_LEVEL": "INFO",
         "SEATLEASE_ANSWER_WITHIN_SECONDS": str(ANSWER_WITHIN),
-        "SEATLEASE_STORE_TIMEOUT_SECONDS": "1",
+        "SEATLEASE_STORE_TIMEOUT_SECONDS": "3",
         **more,
     }
 

@@ -23,7 +23,7 @@ FILES_OF_OURS = 1_000
 """What this process and the server have open besides."""
 
 KB, MB = 1_024, 1_024 * 1_024
-WITHIN = 2
+WITHIN = 4
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def many_files() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def server(start_server: StartFunction, many_files: None) -> Process:  # noqa: ARG001 it has to be allowed to begin with
     """A server of acquire for these tests alone, which waits for a body for so many seconds."""
-    told = {"SEATLEASE_ANSWER_WITHIN_SECONDS": str(WITHIN), "SEATLEASE_STORE_TIMEOUT_SECONDS": "1"}
+    told = {"SEATLEASE_ANSWER_WITHIN_SECONDS": str(WITHIN), "SEATLEASE_STORE_TIMEOUT_SECONDS": "3"}
     process = start_server("acquire", **told)
     process.wait_until_ready()
     return process
