@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from infra.lock import Locked, LockError, locked, pin_of, read_lock
 from infra.stage import ROOT, function_names, stage
+from tests.infra.clean_environment import run
 
 LOCKS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requirements-dev.lock"}
 each_lock = pytest.mark.parametrize(("requirements", "lock"), LOCKS.items())
@@ -150,3 +151,14 @@ def test_a_staged_function_names_every_distribution_with_version_and_hashes(name
     assert {"functions-framework", "uvicorn", "gunicorn"} <= {entry.name for entry in entries}
     assert all(entry.lines == everything[entry.name].lines for entry in entries)
     assert not [line for line in staged if "#" in line]
+
+
+def test_a_file_with_another_hash_is_not_installed(tmp_path: Path) -> None:
+    smallest = _locked("requirements.lock")["annotated-types"]
+    requirements, install = tmp_path / "requirements.txt", ("pip", "install", "--no-deps", "--require-hashes")
+    requirements.write_text("\n".join(smallest.lines))
+    run(*install, "--target", str(tmp_path / "right"), "--requirements", str(requirements))
+    requirements.write_text(re.sub(r"sha256:[0-9a-f]{8}", "sha256:00000000", requirements.read_text()))
+
+    with pytest.raises(AssertionError, match=r"[Hh]ash"):
+        run(*install, "--target", str(tmp_path / "exchanged"), "--requirements", str(requirements))
