@@ -58,8 +58,8 @@ def _part(value: Any) -> str:  # noqa: ANN401 whatever JSON holds
 def _tokens(known: Knowing) -> st.SearchStrategy[str]:
     """Valid ones; those of whom nobody has seen the like; and what is no token."""
     names = st.sampled_from([*known.claims, "org_id", "uid", "firebase", "d", "v"])
-    claims = st.dictionaries(names, _json(), max_size=3).map(lambda changes: {**known.claims, **changes})
-    header = st.just({"alg": "none", "typ": "JWT"}) | st.dictionaries(
+    claims = st.dictionaries(names, _json() | st.just(0), max_size=3).map(lambda changes: {**known.claims, **changes})
+    header = st.sampled_from([{"alg": "none"}, {"alg": "HS256"}, {"alg": "RS256", "kid": "key-1"}]) | st.dictionaries(
         st.sampled_from(["alg", "kid", "typ", "crit"]), _json(), max_size=3
     )
     deep = st.integers(1, 2_500).map(lambda depth: urlsafe_b64encode(b"[" * depth).rstrip(b"=").decode())
