@@ -8,15 +8,15 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick stage doctor clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick stage lock audit fuzz doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-$(READY): requirements.txt requirements-dev.txt
+$(READY): requirements-dev.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Seatlease needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $(READY)
 
 setup: $(READY) ## Install everything into .venv
@@ -57,6 +57,21 @@ bench: $(READY) ## Measure throughput, latency and cold starts, in ten to fiftee
 
 bench-quick: $(READY) ## Glance at throughput and latency, in less than a minute
 	@$(BIN)/python -m tests.bench --quick
+
+# --universal: for every platform and Python from 3.11 on. What is in a lock already stays; without the files all is looked up anew.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+lock: $(READY) ## Write the locks anew from requirements.txt and requirements-dev.txt
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
+
+# A distribution that could not be looked up fails it: nothing is known of that one.
+audit: $(READY) ## Look for known vulnerabilities in everything that is locked; it needs PyPI itself
+	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements.lock
+	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements-dev.lock
+
+fuzz: $(READY) $(AUTH) ## Send whatever comes to mind to every function: make fuzz SEED=... MINUTES=60
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES))
 
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)

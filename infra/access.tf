@@ -15,6 +15,8 @@ locals {
   auth_admins = toset(["sync_user_claims"])
   # All but the one that shows what it was given at start.
   store_users = setsubtract(keys(local.triggers), ["keys"])
+  # The one that only looks: whoever takes it over can change nothing.
+  readers = toset(["usage"])
   # The two that give leases, and sign them.
   signers = toset(["acquire", "heartbeat"])
 }
@@ -55,13 +57,18 @@ resource "google_project_iam_member" "database" {
   for_each = local.store_users
 
   project = var.project_id
-  role    = "roles/datastore.user"
+  role    = contains(local.readers, each.key) ? "roles/datastore.viewer" : "roles/datastore.user"
   member  = "serviceAccount:${local.account_emails[each.key]}"
 
   # The role is a project's; this makes it one database's. Source: Firestore's page on managing databases.
   condition {
     title      = "seats-only"
     expression = "resource.name == \"projects/${var.project_id}/databases/${google_firestore_database.seats.name}\""
+  }
+
+  # No function is without a right while another one takes its place.
+  lifecycle {
+    create_before_destroy = true
   }
 }
 

@@ -2,9 +2,9 @@
 
 The platform starts the bare ``functions-framework`` script, which puts only the source's own folder on the path, so
 ``main.py``, ``shared/`` and ``requirements.txt`` have to stand side by side. A function gets the modules and the
-requirements that it needs and no others, and the name of its archive carries a hash of what is in it. So a change
-leaves the names of those functions alone that it does not concern, and they are not deployed again. Standard library
-only.
+requirements that it needs and no others, these with all that they bring along and with hashes, and the name of its
+archive carries a hash of what is in it. So a change leaves the names of those functions alone that it does not concern,
+and they are not deployed again. Standard library only.
 """
 
 import json
@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
+from infra.lock import locked
 from infra.needs import needs_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,7 @@ def stage(name: str, into: Path, *, root: Path = ROOT) -> Path:
 
     Raises:
         NeedsError: it cannot be said what the function needs.
+        LockError: the lock is not of the project's requirements.
     """
     entry = root / "functions" / name / "main.py"
     needs = needs_of(entry, root=root)
@@ -42,7 +44,8 @@ def stage(name: str, into: Path, *, root: Path = ROOT) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     shutil.copy2(entry, target)
-    (target / "requirements.txt").write_text("\n".join([*needs.requirements, ""]))
+    requirements = locked(needs.requirements, root / "requirements.lock")
+    (target / "requirements.txt").write_text("\n".join([*requirements, ""]))
     for module in needs.modules:
         copy = target / module.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,9 @@ from infra.local.auth import firebase_program, start_auth
 from infra.local.emulators import start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
+from infra.stage import function_names
 from tests.bench.cpu import cores
+from tests.support.confidential import leaks_below
 from tests.support.length import LONG
 from tests.support.people import AUTH_PROJECT
 from tests.workers import workers_for
@@ -33,8 +35,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _logs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
-    request.config.stash[_LOGS] = tmp_path_factory.getbasetemp()
+def _logs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Know where the logs are; and when everything has stopped, look through all that our servers printed.
+
+    It is made before all other fixtures, and so ends behind them; each worker looks through what it has started.
+    """
+    folder = request.config.stash[_LOGS] = tmp_path_factory.getbasetemp()
+    yield
+    leaks = list(leaks_below(folder, servers={*function_names(), "gateway"}))
+    assert leaks == [], "servers printed what they may not:\n" + "\n".join(map(str, leaks[:20]))
 
 
 @pytest.hookimpl(wrapper=True)

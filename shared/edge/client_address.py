@@ -12,13 +12,18 @@ def client_address(request: Request, *, trusted_hops: int) -> str | None:
     the client and may be invented. ``trusted_hops`` of 0 means that clients connect directly. ``None`` when there is
     no address to trust: too few entries, or not an address.
     """
+    sent = request.headers.getlist("x-forwarded-for")
     if trusted_hops == 0:
-        return None if request.client is None else _normal(request.client.host)
-    forwarded = [entry.strip() for header in request.headers.getlist("x-forwarded-for") for entry in header.split(",")]
+        # To a connection from its own machine the server (uvicorn) gives the address that this header claims.
+        return None if request.client is None or sent else _normal(request.client.host)
+    forwarded = [entry.strip() for header in sent for entry in header.split(",")]
     return _normal(forwarded[-trusted_hops]) if len(forwarded) >= trusted_hops else None
 
 
 def _normal(text: str) -> str | None:
+    # A zone (fe80::1%eth0) says nothing outside of its machine, and may be any text of any length.
+    if "%" in text:
+        return None
     try:
         return str(ip_address(text))
     except ValueError:

@@ -23,6 +23,12 @@ KEYS_WITHIN_SECONDS = 4
 """Google's keys are fetched at the first token and when they rotate; a request waits this long for them at most."""
 
 _MAX_TOKEN_LENGTH = 8_192
+_END_OF_TIMES = 253_402_300_800
+"""The year 10,000, in seconds."""
+
+_NO_TOKEN = (auth.InvalidIdTokenError, ValueError, TypeError, AttributeError, RecursionError)
+"""What the library raises over a token. It looks into one before it knows who has signed it, and not everything in JSON
+has the form that it expects there, or can be parsed as deep as it is nested."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,13 +74,21 @@ class Tokens:
         key = sha256(token.encode()).digest()
         verified = self._verified.get(key)
         if verified is None:
-            # The library verifies, and at times fetches Google's keys, without asyncio: not on the event loop.
-            verified = await asyncio.to_thread(self._check, token)
+            verified = await self._checked(token)
             self._verified[key] = verified
         if verified.expires_at <= time.time():
             self._verified.pop(key, None)
             raise _expired()
         return verified
+
+    async def _checked(self, token: str) -> _Verified:
+        # The library verifies, and at times fetches Google's keys, without asyncio: not on the event loop. There are a
+        # few threads for it, and while the keys do not come, whoever waits behind others waits no longer than they do.
+        try:
+            async with asyncio.timeout(KEYS_WITHIN_SECONDS):
+                return await asyncio.to_thread(self._check, token)
+        except TimeoutError as error:
+            raise _no_keys() from error
 
     def _check(self, token: str) -> _Verified:
         try:
@@ -82,12 +96,12 @@ class Tokens:
         except auth.ExpiredIdTokenError:
             raise _expired() from None
         except auth.CertificateFetchError as error:
-            message = "Google's public keys could not be fetched to verify the token; try again"
-            raise ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"}) from error
-        except (auth.InvalidIdTokenError, ValueError):
+            raise _no_keys() from error
+        except _NO_TOKEN:
             raise _invalid() from None
         organization_id, expires_at = claims.get("org_id"), claims.get("exp")
-        if not isinstance(expires_at, int | float):
+        # Beyond it there are no times: a number that is none, or has thousands of digits, is no expiry.
+        if not isinstance(expires_at, int | float) or not 0 <= expires_at < _END_OF_TIMES:
             raise _invalid()
         return _Verified(
             user_id=claims["uid"],
@@ -121,6 +135,11 @@ async def identify(request: Request) -> Caller:
         message = "the token names no organization (claim org_id): ask an admin to add you, then sign in again"
         raise ApiError(Code.NO_ORGANIZATION, message)
     return Caller(user_id=verified.user_id, organization_id=organization_id)
+
+
+def _no_keys() -> ApiError:
+    message = "Google's public keys could not be fetched to verify the token; try again"
+    return ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"})
 
 
 def _expired() -> ApiError:

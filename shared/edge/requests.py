@@ -1,5 +1,6 @@
 """Requests: their bodies, and what may be in them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -9,12 +10,20 @@ from starlette.requests import Request
 
 from shared.edge.catalogue import ApiError, Code
 from shared.edge.details import BodyTooLargeDetails, FieldProblem, InvalidRequestDetails
+from shared.edge.settings import settings
 from shared.rules.digest import BASE32, DIGEST_LENGTH
 from shared.store.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 from shared.store.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
 
 MAX_BODY_BYTES = 16 * 1024
 """A longer body is refused before it is read to its end."""
+
+_DIGITS = len(str(MAX_BODY_BYTES))
+
+MAX_PROBLEMS = 20
+"""Of a request with more problems the first are told. An answer to 16 KiB of unknown fields would be fourteen times as
+large, and to an address of 64 kB larger still.
+"""
 
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
@@ -110,17 +119,30 @@ def parse_query(request: Request, model: type[Query]) -> Query:
 def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:
     fields = [
         FieldProblem(field=".".join(map(str, each["loc"])), problem=each["msg"].removeprefix("Value error, "))
-        for each in problems
+        for each in problems[:MAX_PROBLEMS]
     ]
     message = f"the {part} does not have the expected form; details.fields says where"
     return ApiError(Code.INVALID_REQUEST, message, details=InvalidRequestDetails(fields=fields).as_json())
 
 
 async def _read(request: Request) -> bytes:
+    within = settings().answer_within_seconds
+    try:
+        async with asyncio.timeout(within):
+            return await _read_to_its_end(request)
+    except TimeoutError:
+        # What comes of it later is not waited for.
+        late = _invalid([{"loc": (), "msg": f"did not come within {within} s"}], part="body")
+        late.headers["Connection"] = "close"
+        raise late from None
+
+
+async def _read_to_its_end(request: Request) -> bytes:
     details = BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES).as_json()
     too_large = ApiError(Code.BODY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", details=details)
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > MAX_BODY_BYTES:
+    # Noughts before a number say nothing, and of a text with thousands of digits Python makes no number.
+    announced = request.headers.get("content-length", "").lstrip("0")
+    if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > MAX_BODY_BYTES):
         raise too_large
     body = bytearray()
     async for chunk in request.stream():

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
                 "PUBSUB_EMULATOR_HOST is set and FIRESTORE_EMULATOR_HOST is not: "
                 "real events would be stamped as published and be lost"
             )
+        if self.auth_emulator_host and not self.firestore_emulator_host:
+            problems.append(
+                "FIREBASE_AUTH_EMULATOR_HOST is set and FIRESTORE_EMULATOR_HOST is not: "
+                "anybody's unsigned tokens would open real documents"
+            )
         if self.store_timeout_seconds >= self.answer_within_seconds:
             problems.append(
                 f"SEATLEASE_STORE_TIMEOUT_SECONDS ({self.store_timeout_seconds}) must be less than "

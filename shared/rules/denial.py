@@ -82,7 +82,8 @@ def is_same_minute(first_at: datetime, *, now: datetime) -> bool:
 
 def is_final(*, first_at: datetime, now: datetime) -> bool:
     """Whether no further attempt can be added to the event of the minute of ``first_at``."""
-    return now >= _minute_of(first_at) + WINDOW_FOR + SETTLES_FOR
+    # The spans are taken from now: a time that somebody wrote by hand may be the last there is.
+    return _minute_of(first_at) <= now - WINDOW_FOR - SETTLES_FOR
 
 
 def denied(attempt: Denied, *, before: Attempts | None, use: Mapping[str, Detail], now: datetime) -> AuditEvent:

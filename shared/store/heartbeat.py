@@ -61,8 +61,9 @@ class Heartbeats:
         """Use the connection for every organization."""
         self._firestore = firestore
         self._policy = policy
-        # A session's id is made from its license's, so what is remembered here can never become wrong.
-        self._license_of: LRUCache[str, str] = LRUCache(MAX_REMEMBERED)
+        # A session's id is made from its license's, so what is remembered here can never become wrong. It is remembered
+        # for who holds the session: what another one asks for takes the reads of a session that is not there.
+        self._license_of: LRUCache[tuple[str, str], str] = LRUCache(MAX_REMEMBERED)
         self._groups = Groups[HeartbeatRequest, HeartbeatOutcome](
             lambda organization_id: GroupCommit(
                 decide=partial(self._decide, OrganizationPaths(organization_id)),
@@ -94,7 +95,7 @@ class Heartbeats:
             standing = Standing(
                 organization=organization,
                 user=user_from(stored[paths.user(request.user_id)]),
-                license=parsed[session.license_id] if isinstance(session, Session) else None,
+                license=parsed.get(session.license_id) if isinstance(session, Session) else None,
                 session=session,
             )
             outcome = heartbeat(standing, user_id=request.user_id, now=now)
@@ -110,9 +111,8 @@ class Heartbeats:
 
         Licenses are read along with the sessions where this instance knows them.
         """
-        known = {
-            license_id for request in requests if (license_id := self._license_of.get(request.session_id)) is not None
-        }
+        holders = [(paths.user(request.user_id), request.session_id) for request in requests]
+        known = {license_id for each in holders if (license_id := self._license_of.get(each)) is not None}
         snapshot = await self._firestore.read(
             [
                 paths.organization,
@@ -127,10 +127,11 @@ class Heartbeats:
             for request in requests
         }
         needed = set()
-        for request in requests:
-            if isinstance(session := sessions[request.session_id], Session):
+        for request, holder in zip(requests, holders, strict=True):
+            session = sessions[request.session_id]
+            if isinstance(session, Session) and session.user_id == request.user_id:
                 needed.add(session.license_id)
-                self._license_of[request.session_id] = session.license_id
+                self._license_of[holder] = session.license_id
         licenses = {license_id: snapshot.documents[paths.license(license_id)] for license_id in known}
         if missing := needed - known:
             more = await self._firestore.read([paths.license(license_id) for license_id in missing], at=snapshot.at)

@@ -9,6 +9,9 @@ from shared.rules.digest import digest
 NOWHERE = "organizations/-"
 """A document that is asked for only to learn the time; whether it exists does not matter."""
 
+_LONGEST_REMEMBERED = 128
+"""Longer texts are looked at each time: clients may send any, and 20,000 long ones would fill an instance's memory."""
+
 _NO_DOCUMENT_ID = re.compile(r"\.{1,2}|__.*__|.*/.*|", re.DOTALL)
 MAX_ID_BYTES = 1500
 """How long a document's id may be."""
@@ -17,17 +20,23 @@ DOCUMENT_ID = r"^(?!\.{1,2}$|__.*__$)[^/]+$"
 """What else it has to be, in the words of a JSON schema."""
 
 
-@lru_cache(maxsize=20_000)
 def can_be_document_id(text: str) -> bool:
     """Whether Firestore accepts the text as a document's id.
 
     Source: Firestore's documented limits on ids (1 to 1,500 bytes, no ``/``, not ``.`` or ``..``, not ``__.*__``).
     """
+    return _is_document_id(text) if len(text) <= _LONGEST_REMEMBERED else _looks_like_document_id(text)
+
+
+def _looks_like_document_id(text: str) -> bool:
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
         return False
     return size <= MAX_ID_BYTES and _NO_DOCUMENT_ID.fullmatch(text) is None
+
+
+_is_document_id = lru_cache(maxsize=20_000)(_looks_like_document_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,18 @@ async def test_the_details_name_the_field(clients: Clients, console: firestore.C
     assert fields == ["hardware_id", "color"]
 
 
+async def test_of_thousands_of_problems_the_first_are_told(clients: Clients, console: firestore.Client) -> None:
+    client = clients.of(Tenant.create(console, members=1))
+    many = {f"{number:x}": 1 for number in range(1_500)}
+
+    answers = [await client.post("acquire", json=many), await client.usage(**many)]
+
+    for answer in answers:
+        assert_error(answer, 400, "INVALID_REQUEST")
+        assert len(answer.json()["error"]["details"]["fields"]) == 20
+        assert len(answer.content) < 4_000
+
+
 @pytest.mark.parametrize("function", ["heartbeat", "release"])
 @pytest.mark.parametrize("session_id", ["", "short", "A" * 26, "../users/olivia", "a" * 27, "a" * 25 + "1"])
 async def test_what_cannot_be_a_session_id_is_refused(

@@ -1,6 +1,9 @@
 """ID tokens with real signatures, verified by a server that has no authentication emulator."""
 
+import asyncio
+import socket
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +15,7 @@ from google.cloud import firestore
 from infra.local.processes import Process
 from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
 from infra.local.tokens import unsigned_token
+from shared.edge.identity import KEYS_WITHIN_SECONDS
 from tests.functions.conftest import StartFunction
 from tests.support.client import code_of
 from tests.support.google_keys import GoogleKeys, SigningKey, publishing
@@ -119,7 +123,17 @@ BAD_TOKENS: list[tuple[str, str, Callable[[Issuing], str]]] = [
     ("from the future", "TOKEN_INVALID", lambda by: by.token(iat=_in_an_hour(), exp=_in_an_hour(2))),
     ("without a subject", "TOKEN_INVALID", lambda by: by.token(sub="")),
     ("very long", "TOKEN_INVALID", lambda _: "x" * 10_000),
+    ("of lists", "TOKEN_INVALID", lambda _: _of_parts(b"[]", b"[]")),
+    ("nested deeply", "TOKEN_INVALID", lambda _: _of_parts(b"[" * 3_000, b"{}")),
+    ("nested deeply in its claims", "TOKEN_INVALID", lambda _: _of_parts(b"{}", b'{"a":' * 1_000)),
+    ("in the form of a legacy token", "TOKEN_INVALID", lambda _: _of_parts(b'{"alg": "HS256"}', b'{"v": 0, "d": 5}')),
+    ("with claims of other types", "TOKEN_INVALID", lambda _: _of_parts(b'{"kid": {}}', b'{"aud": [], "iss": {}}')),
 ]
+
+
+def _of_parts(header: bytes, claims: bytes) -> str:
+    """Put together what nobody has signed."""
+    return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in (header, claims, b""))
 
 
 @pytest.mark.parametrize(("code", "make"), [row[1:] for row in BAD_TOKENS], ids=[row[0] for row in BAD_TOKENS])
@@ -172,3 +186,24 @@ async def test_when_googles_keys_cannot_be_had_it_is_503_and_says_so(
     assert (response.status_code, code_of(response)) == (503, "STORE_UNAVAILABLE")
     assert response.headers["Retry-After"] == "1"
     process.stop()
+
+
+async def test_while_googles_keys_do_not_come_nobody_waits_for_those_who_asked_before(
+    http: httpx.AsyncClient, start_server: StartFunction, tenant: Tenant, project: str
+) -> None:
+    # What takes connections and says nothing: the library waits, in one of a few threads.
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        silent_proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{silent.getsockname()[1]}", "NO_PROXY": "127.0.0.1"}
+        process = start_server("acquire", **dict.fromkeys(UNSIGNED_TOKENS_ARE_FINE, ""), **silent_proxy)
+        process.wait_until_ready()
+        key = SigningKey(key_id="key-1")
+        tokens = [key.token(project=project, org_id=tenant.organization_id, sub=f"m{number}") for number in range(60)]
+        server = Verifying(url=process.url, key=key, google=GoogleKeys(environment={}, fetches=[]), process=process)
+
+        began = time.monotonic()
+        answers = await asyncio.gather(*(_acquire(http, server, tenant, token) for token in tokens))
+        took = time.monotonic() - began
+
+        process.stop()
+    assert {(answer.status_code, code_of(answer)) for answer in answers} == {(503, "STORE_UNAVAILABLE")}
+    assert took < KEYS_WITHIN_SECONDS + 4

@@ -24,7 +24,15 @@ class CleanEnvironments:
 
     def _make(self, requirements: Path, made: Path) -> Path:
         run("venv", "--python", sys.executable, str(made))
-        install = ("pip", "install", "--python", str(made / "bin/python"), "--requirements", str(requirements))
+        install = (
+            "pip",
+            "install",
+            "--python",
+            str(made / "bin/python"),
+            "--require-hashes",
+            "--requirements",
+            str(requirements),
+        )
         try:
             run(*install)
         except AssertionError as online:

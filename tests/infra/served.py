@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -44,6 +45,7 @@ class Served:
     state_folder: Path
     log: Path
     mark: str
+    work: Path
 
     @property
     def state_file(self) -> Path:
@@ -92,8 +94,14 @@ class Served:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to stop, and return its exit status."""
+        self._keep_the_logs()
         self.popen.send_signal(number)
         return self.popen.wait(_SECONDS)
+
+    def _keep_the_logs(self) -> None:
+        """Copy what its processes have printed, which it throws away: tests/conftest.py looks through it in the end."""
+        for log in self.work.glob("seatlease-*/logs/*.log"):
+            shutil.copy(log, self.work)
 
     @contextlib.contextmanager
     def console(self) -> Iterator[firestore.Client]:
@@ -123,7 +131,8 @@ def told_to_serve(folder: Path, *options: str, port: int | None = None) -> Itera
     port = port or free_port()
     mark = uuid4().hex
     log = folder / f"serve-{port}.log"
-    state_folder = folder / "state"
+    state_folder, work = folder / "state", folder / f"work-{port}"
+    work.mkdir()
     command = [
         sys.executable,
         "-m",
@@ -136,10 +145,14 @@ def told_to_serve(folder: Path, *options: str, port: int | None = None) -> Itera
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, _MARK: mark}, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env={**os.environ, _MARK: mark, "TMPDIR": str(work)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
         ) as popen,
     ):
-        served = Served(popen=popen, port=port, state_folder=state_folder, log=log, mark=mark)
+        served = Served(popen=popen, port=port, state_folder=state_folder, log=log, mark=mark, work=work)
         try:
             yield served
         finally:

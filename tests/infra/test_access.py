@@ -28,9 +28,9 @@ Right = tuple[str, str, str, str]
 """Who, may do what (a role), on what, under which condition."""
 
 
-def seats(function: str) -> Right:
-    """Every function but keys reads and writes documents of the one database."""
-    return (f"seatlease-{function}", "roles/datastore.user", THE_PROJECT, DATABASE)
+def seats(function: str, role: str = "user") -> Right:
+    """Every function but keys reads documents of the one database, and all but usage write them."""
+    return (f"seatlease-{function}", f"roles/datastore.{role}", THE_PROJECT, DATABASE)
 
 
 def call(caller: str, function: str) -> Right:
@@ -47,7 +47,7 @@ RIGHTS: list[Right] = [
     seats("release"),
     seats("review-admin-edit"),
     seats("sync-user-claims"),
-    seats("usage"),
+    seats("usage", "viewer"),
     ("seatlease-reconcile", "roles/pubsub.publisher", TOPIC, ""),
     ("seatlease-relay-audit", "roles/pubsub.publisher", TOPIC, ""),
     ("seatlease-sync-user-claims", "roles/firebaseauth.admin", THE_PROJECT, ""),
@@ -155,6 +155,12 @@ def test_the_one_secret_is_read_by_what_signs_and_terraform_never_sees_it(plan: 
             id="a function more that changes accounts",
         ),
         pytest.param(
+            'readers = toset(["usage"])',
+            "readers = toset([])",
+            ("seatlease-usage", "roles/datastore.user", THE_PROJECT, DATABASE),
+            id="a function more that writes",
+        ),
+        pytest.param(
             "# Who may call them\n",
             'resource "google_project_iam_member" "more" {\n  project = var.project_id\n  role    = "roles/editor"\n'
             '  member  = "serviceAccount:${local.scheduler_email}"\n}\n',
@@ -165,7 +171,7 @@ def test_the_one_secret_is_read_by_what_signs_and_terraform_never_sees_it(plan: 
             "databases/${google_firestore_database.seats.name}",
             "databases/",
             (
-                "seatlease-usage",
+                "seatlease-release",
                 "roles/datastore.user",
                 THE_PROJECT,
                 f'resource.name == "projects/{PROJECT}/databases/"',

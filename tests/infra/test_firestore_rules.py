@@ -16,6 +16,13 @@ from infra.stage import ROOT
 RULES = (ROOT / "infra/firestore.rules").read_text()
 
 ORGANIZATION, ELSEWHERE = "acme", "elsewhere"
+CLOSED: Mapping[str, Mapping[str, Any] | None] = {
+    "deactivated": {"is_active": False},
+    "with-a-slip": {"is_active": "yes"},
+    "deleted": None,
+}
+"""Organizations in which the functions answer nobody, with the same people and documents."""
+
 PEOPLE: Mapping[str, Mapping[str, Any]] = {
     "olivia": {"role": "owner"},
     "adam": {"role": "admin"},
@@ -91,9 +98,10 @@ def database(firestore_host: str) -> Iterator[Database]:
     project = "test-firestore-rules"
     put_rules(firestore_host, project, RULES).raise_for_status()
     with closing(firestore_client(project=project, firestore_host=firestore_host)) as console:
-        for organization_id in (ORGANIZATION, ELSEWHERE):
+        for organization_id, own_fields in {ORGANIZATION: {}, ELSEWHERE: {}, **CLOSED}.items():
             organization = console.document(f"organizations/{organization_id}")
-            organization.set({"name": organization_id})
+            if own_fields is not None:
+                organization.set({"name": organization_id, **own_fields})
             for name, fields in PEOPLE.items():
                 organization.collection("users").document(name).set(dict(fields))
             for name in (*PEOPLE, "not-in-users"):
@@ -126,6 +134,18 @@ def test_a_stranger_reads_nothing(database: Database, caller: str | None, kind: 
     statuses = [database.get(path, database.headers(caller, claim)) for claim in (ELSEWHERE, None, "", "acme/users")]
 
     assert statuses == [403] * 4
+
+
+@pytest.mark.parametrize("caller", READABLE)
+@pytest.mark.parametrize("closed", CLOSED)
+def test_in_an_organization_that_is_closed_nobody_reads_anything(database: Database, closed: str, caller: str) -> None:
+    headers, path = database.headers(caller, closed), f"organizations/{closed}"
+
+    read = {database.get(f"{path}{below.format(caller=caller)}", headers) for below in DOCUMENTS.values()}
+    listed = {database.query(path, collection, headers) for collection in COLLECTIONS}
+    own = database.query(path, "sessions", headers, user_id=caller)
+
+    assert (read, listed, own) == ({403}, {403}, 403)
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)

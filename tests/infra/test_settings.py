@@ -122,10 +122,14 @@ def test_a_test_beside_the_emulators_may_start(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     ("set_", "missing"),
-    [("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"), ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST")],
+    [
+        ("FIRESTORE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"),
+        ("PUBSUB_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"),
+        ("FIREBASE_AUTH_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST"),
+    ],
 )
 def test_one_emulator_without_the_other_is_refused(monkeypatch: pytest.MonkeyPatch, set_: str, missing: str) -> None:
-    # Half of the events would be real and half of them not.
+    # Half of the events would be real and half of them not; or who may read real documents would be.
     told = refusal(monkeypatch, **{set_: "127.0.0.1:8080"})
 
     assert f"{set_} is set and {missing} is not" in told

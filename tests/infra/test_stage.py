@@ -150,7 +150,8 @@ def copied(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     for folder in ("functions", "shared"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "requirements.txt", root)
+    for name in ("requirements.txt", "requirements.lock"):
+        shutil.copy(ROOT / name, root)
     return root
 
 
@@ -199,12 +200,20 @@ def test_an_archive_holds_what_was_staged_with_main_and_requirements_at_its_root
         ),
         pytest.param("shared/edge/settings.py", '"""', '"""More: ', set(function_names()), id="a module that all need"),
         pytest.param(
-            "requirements.txt",
-            "google-cloud-pubsub==",
-            "google-cloud-pubsub>=",
+            "requirements.lock",
+            "google-cloud-pubsub==2.44.0 \\\n    --hash=sha256:",
+            "google-cloud-pubsub==2.44.0 \\\n    --hash=sha256:0",
             {"reconcile", "relay_audit"},
-            id="a requirement that some have",
+            id="a hash of a requirement that some have",
         ),
+        pytest.param(
+            "requirements.lock",
+            "\ngrpc-google-iam-v1==",
+            "\ngrpc-google-iam-v1==0.",
+            {"reconcile", "relay_audit"},
+            id="what a requirement brings along",
+        ),
+        pytest.param("requirements.lock", "# This file", "# The file", set(), id="a note in the lock"),
         pytest.param("requirements.txt", "# ", "#  ", set(), id="a comment"),
     ],
 )

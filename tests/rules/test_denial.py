@@ -128,6 +128,13 @@ def test_a_denial_is_final_half_a_minute_after_its_minute_wherever_in_it_the_fir
     assert final == [False, False, True, True]
 
 
+def test_of_a_denial_at_any_time_that_somebody_wrote_it_can_be_said_whether_it_is_final() -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+    assert is_final(first_at=first, now=MINUTE)
+    assert not is_final(first_at=last, now=MINUTE)
+
+
 def test_no_attempt_can_be_added_to_a_denial_that_is_final() -> None:
     first = denial_name(session_id=SESSION_ID, now=MINUTE)
 

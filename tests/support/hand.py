@@ -128,15 +128,29 @@ MAPS = st.dictionaries(NAMES, SCALARS | LISTS | st.dictionaries(NAMES, SCALARS, 
 ANYTHING = SCALARS | LISTS | MAPS | st.just(Vector([1.0, 2.0])) | st.just(Slip.GONE)
 
 
+ONE_OF_EACH: Sequence[Any] = [
+    *(Slip.GONE, None, True, 0, -1, 2**63 - 1, nan, 3.0, "", "20", YEAR_1, YEAR_9999),
+    *(b"\x00\xff", Place(latitude=1, longitude=-2), _REFERENCE, Vector([1.0, 2.0]), [1, "a"], {"a": None}),
+]
+"""A value of each type."""
+
+NEARLY_RIGHT: Sequence[Any] = [
+    *(False, 1, -(2**63), -inf, 0.5, "true", "member ", "x" * 321, "a\x00b", "__x__", [], {}),
+    *(Ago(span=HOUR), Ago(span=-HOUR)),
+]
+"""And more of the types that fields have."""
+
+
 # Fields, and what is likely there
 
-_CAPS = st.none() | st.integers(-1, 5)
+_CAPS = st.none() | st.integers(-1, 5) | st.sampled_from(["20", "3", "", 3.0, 2.5, True])
+_SWITCHES = st.booleans() | st.sampled_from(["yes", "true", "no", "", 1, 0, None])
 _LICENSES = st.sampled_from(["license-1", "license-2", "license-3", "no-such-license", "a/b"])
 _USERS = st.sampled_from(["m0", "m1", "m4", "gus", "nobody"])
 _ATTEMPTS = st.fixed_dictionaries({"attempts": WHOLE, "last_attempt_at": TIMES})
 _LIKELY: Mapping[str, st.SearchStrategy[Any]] = {
     "max_concurrent_seats": _CAPS,
-    "is_active": st.booleans(),
+    "is_active": _SWITCHES,
     "role": st.sampled_from([*(role.value for role in Role), "Owner", "wizard"]),
     "expires_at": TIMES,
     "lease_seconds": st.integers(1, 5) | st.sampled_from([86_400, 86_401]),
@@ -185,6 +199,11 @@ class Edit:
     fields: Mapping[str, Any] | None
     instead: bool = False
 
+    def after(self, before: Mapping[str, Any], console: firestore.Client) -> dict[str, Any]:
+        """What is in the document then, of which this was there."""
+        fields = {**({} if self.instead else before), **(self.fields or {})}
+        return {name: _stored(value, console) for name, value in fields.items() if value is not Slip.GONE}
+
     def apply(
         self, reference: firestore.DocumentReference, console: firestore.Client, *, template: Mapping[str, Any]
     ) -> None:
@@ -192,9 +211,7 @@ class Edit:
         if self.fields is None:
             reference.delete()
             return
-        before = {} if self.instead else reference.get().to_dict() or template
-        after = {**before, **self.fields}
-        reference.set({name: _stored(value, console) for name, value in after.items() if value is not Slip.GONE})
+        reference.set(self.after(reference.get().to_dict() or template, console))
 
 
 def _fields(kind: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -206,7 +223,10 @@ def _fields(kind: str) -> st.SearchStrategy[dict[str, Any]]:
 def _value(name: str) -> st.SearchStrategy[Any]:
     # The seal says nothing of a counter that is empty: with all counters at nought it would be right.
     anything = ANYTHING.filter(lambda value: value != 0) if name == "seal" else ANYTHING
-    return anything | _LIKELY[name] if name in _LIKELY else anything
+    if name not in _LIKELY:
+        return anything
+    # Not a union: it would be one of all kinds of values, and what is likely a rare one among them.
+    return st.booleans().flatmap(lambda is_likely: _LIKELY[name] if is_likely else anything)
 
 
 def edits(documents: Mapping[str, str], *, most: int = 4) -> st.SearchStrategy[Sequence[Edit]]:

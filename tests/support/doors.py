@@ -1,0 +1,38 @@
+"""When a seat may be given, as far as documents say: written anew, without the models that the functions use."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Fields = Mapping[str, Any]
+
+NO_SEAT = -1
+"""The cap of what gives no seat at all."""
+
+
+def cap_of_license(fields: Fields | None) -> int:
+    """Seats in use of a license at a time."""
+    return NO_SEAT if fields is None else _whole(fields.get("max_concurrent_seats", 5))
+
+
+def cap_of_organization(fields: Fields | None) -> int | None:
+    """Seats in use of an organization at a time; ``None``: as many as its licenses have."""
+    if fields is not None and fields.get("max_concurrent_seats", 5) is None:
+        return None
+    return cap_of_license(fields)
+
+
+def are_open(organization: Fields | None, user: Fields | None, license_: Fields | None) -> bool:
+    """Whether nothing but a cap stands between a user and a seat."""
+    if organization is None or user is None or license_ is None:
+        return False
+    if any(fields.get("is_active", True) is not True for fields in (organization, user, license_)):
+        return False
+    ends = license_.get("expires_at")
+    # As of the answer: a moment ago it may have been open.
+    is_running = ends is None or (isinstance(ends, datetime) and ends > datetime.now(UTC) - timedelta(seconds=5))
+    return is_running and user.get("role", "member") in ("owner", "admin", "member")
+
+
+def _whole(value: object) -> int:
+    return value if type(value) is int else NO_SEAT
