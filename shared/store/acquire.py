@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from cachetools import LRUCache
+
 from shared.rules.acquire import (
     AcquireOutcome,
     Device,
@@ -24,6 +26,10 @@ from shared.store.license_keys import Found, LicenseKeys
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.seat_draft import SeatDraft, Tenant
+from shared.store.tallies import TallyKeeper
+
+MAX_FLOODS = 10_000
+"""Organizations whose refusals of this second an instance remembers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +53,7 @@ class Acquires:
         self._firestore = firestore
         self._policy = policy
         self._keys = LicenseKeys(firestore)
+        self._tallies: LRUCache[str, TallyKeeper] = LRUCache(MAX_FLOODS)
         self._groups = Groups[AcquireRequest, AcquireOutcome](
             lambda organization_id: GroupCommit(
                 decide=partial(self._decide, OrganizationPaths(organization_id), Attempted()),
@@ -76,7 +83,10 @@ class Acquires:
         told = await told_of(self._firestore, paths, _ends_by_hand(own.values(), snapshot.at), at=snapshot.at)
         use = tenant.use or await recount(self._firestore, paths, at=snapshot.at)
 
-        evidence: dict[Scope, Evidence] = {}
+        tallies = self._tallies_of(paths)
+        has_risen = tallies.flood.has_risen(snapshot.at.now)
+        evidence = tallies.flood.evidence(tenant.seats, now=snapshot.at.now) if has_risen else {}
+        added: set[str] = set()
         denials: dict[str, Document | None] = {}
         while True:
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
@@ -97,7 +107,9 @@ class Acquires:
                 for request in requests
             ]
             unexamined = {scope: wanted for scope, wanted in _seats_wanted(outcomes).items() if scope not in evidence}
-            unread = _denial_names(requests, outcomes, found, snapshot.at) - denials.keys()
+            names = _denial_names(requests, outcomes, found, snapshot.at)
+            added = tallies.flood.on_record(names) if has_risen else set()
+            unread = names - added - denials.keys()
             if not unexamined and not unread:
                 break
             proofs, stored = await asyncio.gather(
@@ -108,13 +120,36 @@ class Acquires:
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=snapshot.at)
         final = [_with_expiry(outcome, draft, evidence) for outcome in outcomes]
-        denied = list(_denied(requests, final, found))
-        for request, license_id, refusal in denied:
+        tallied, recorded, counted = [], [], []
+        for request, license_id, refusal in _denied(requests, final, found):
             name = denial_name(session_id=request.session_id(license_id), now=snapshot.at.now)
+            if name in added:
+                tallied.append(name)
+                continue
+            recorded.append(name)
+            counted.append(request)
             if not attempted.is_counted(request, denials[name]):
                 draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
-        attempted.note([request for request, _, _ in denied], now=snapshot.at.now)
-        return Decision(outcomes=final, writes=draft.writes(self._policy.retention), now=snapshot.at.now)
+        attempted.note(counted, now=snapshot.at.now)
+
+        def note_refusals() -> None:
+            tallies.flood.remember(evidence, seats=tenant.seats)
+            tallies.flood.refused(recorded=recorded, tallied=tallied, now=snapshot.at.now)
+            tallies.see_to_it()
+
+        return Decision(
+            outcomes=final,
+            writes=draft.writes(self._policy.retention),
+            now=snapshot.at.now,
+            when_done=note_refusals,
+        )
+
+    def _tallies_of(self, paths: OrganizationPaths) -> TallyKeeper:
+        tallies = self._tallies.get(paths.organization)
+        if tallies is None:
+            tallies = TallyKeeper(self._firestore, paths, within=self._policy.answer_within)
+            self._tallies[paths.organization] = tallies
+        return tallies
 
     async def _examine(
         self, paths: OrganizationPaths, wanted: Mapping[Scope, int], at: Instant

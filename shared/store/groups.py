@@ -48,11 +48,15 @@ class Undecided:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision(Generic[Outcome]):
-    """What an attempt decided: an outcome for each request, in their order, valid once the writes are committed."""
+    """What an attempt decided: an outcome for each request, in their order, valid once the writes are committed.
+
+    ``when_done`` is called when they are.
+    """
 
     outcomes: Sequence[Outcome | Undecided]
     writes: Sequence[Write]
     now: datetime
+    when_done: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,6 +169,7 @@ class GroupCommit(Generic[Request, Outcome]):
             decision = await self._decide([waiter.request for waiter in group])
             if decision.writes:
                 await self._commit(decision.writes)
+            decision.when_done()
         except StoreError as error:
             self._trouble = error
             raise

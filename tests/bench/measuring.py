@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import assert_never
 
@@ -88,12 +89,13 @@ def _expire(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
 
 def _bench(plan: Plan, servers: Servers, runner: Runner) -> Bench:
     database = firestore_client(project=PROJECT, firestore_host=servers.firestore_host)
+    numbers = count(1)
     refused = max(JUDGED_CLIENTS, *plan.clients_of_refusals)
     return Bench(
         runner=runner,
         servers=servers,
         database=database,
-        hot=make_tenant(database, "hot", users=max(JUDGED_CLIENTS, *plan.clients)),
+        hot=lambda: make_tenant(database, f"hot-{next(numbers)}", users=max(JUDGED_CLIENTS, *plan.clients)),
         full=make_tenant(database, "full", users=FULL_SEATS + refused, seats=FULL_SEATS),
         working=make_tenant(database, "working", users=plan.sessions // _DEVICES_EACH, devices_each=_DEVICES_EACH),
         seconds=plan.seconds,

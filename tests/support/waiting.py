@@ -1,0 +1,15 @@
+"""Waiting for what other processes do."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+_LOOKS_EVERY_SECONDS = 0.05
+
+
+async def until(condition: Callable[[], bool], *, within: float) -> None:
+    """Wait until the condition holds; fail when it does not ``within`` so many seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"still not after {within} s"
+        await asyncio.sleep(_LOOKS_EVERY_SECONDS)
