@@ -8,7 +8,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick stage doctor clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick proof proof-short stage doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -57,6 +57,12 @@ bench: $(READY) ## Measure throughput, latency and cold starts, in ten to fiftee
 
 bench-quick: $(READY) ## Glance at throughput and latency, in less than a minute
 	@$(BIN)/python -m tests.bench --quick
+
+proof: $(READY) ## Break everything for ten minutes and judge what came of it; SEED=... does it again
+	@$(BIN)/python -m tests.proof $(if $(SEED),--seed=$(SEED)) $(PROOF)
+
+proof-short: $(READY) ## The same in about a minute
+	@$(BIN)/python -m tests.proof --short $(if $(SEED),--seed=$(SEED)) $(PROOF)
 
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
