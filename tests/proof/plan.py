@@ -114,7 +114,7 @@ def _organization(number: int, chance: Random) -> PlannedOrganization:
     licenses = tuple(
         PlannedLicense(
             license_id=f"license-{each}",
-            seats=chance.randint(1, 5),
+            seats=chance.randint(1, 4),
             lease_seconds=chance.randint(SHORTEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS + 3),
         )
         for each in range(1, chance.randint(2, 3) + 1)
@@ -122,7 +122,7 @@ def _organization(number: int, chance: Random) -> PlannedOrganization:
     together = sum(license_.seats for license_ in licenses)
     return PlannedOrganization(
         organization_id=f"org-{number}",
-        seats=chance.choice([None, max(1, together - 2), max(1, together // 2)]),
+        seats=chance.choice([None, None, max(1, together - 1), max(1, together // 2)]),
         is_steady=number % 2 == 0,
         licenses=licenses,
         user_ids=tuple(f"m{each}" for each in range(6)),

@@ -15,7 +15,7 @@ def test_the_same_seed_makes_the_same_plan_and_another_seed_another() -> None:
 
 
 @pytest.mark.parametrize("scale", [SHORT, LONG])
-@pytest.mark.parametrize("seed", map(str, range(20)))
+@pytest.mark.parametrize("seed", [str(number) for number in range(20)])
 def test_every_kind_of_fault_is_in_every_plan(scale: Scale, seed: str) -> None:
     assert {fault.kind for fault in make_plan(seed, scale).faults} == set(Kind)
 

@@ -10,6 +10,7 @@ from infra.proof.judge import judge
 from infra.proof.violation import Violation
 from shared.rules.audit import ENDS, AuditType
 from tests.proof.run import Outcome
+from tests.proof.settled import left_behind
 from tests.support.contract import broken_by, the_contract, told_everything
 
 _FINE_SCHEDULED = {"200", "503", "no answer"}
@@ -35,6 +36,7 @@ def judged(outcome: Outcome) -> Verdict:
         *_unknown_answers(outcome),
         *_above_constant_caps(outcome),
         *(each for history in outcome.histories for each in _grants_lost(history)),
+        *(each for history in outcome.histories for each in left_behind(history)),
         *_unlike_its_work(outcome),
         *(f"logged {number} times: {words}" for words, number in outcome.faults_logged.items()),
     ]
