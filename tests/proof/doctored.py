@@ -27,11 +27,6 @@ MISTAKES = {
         right="wire.current_document.exists = False",
         wrong="pass",
     ),
-    "lapsed lease revived": Mistake(
-        module="shared/rules/heartbeat.py",
-        right="if not is_live(session, now=now):",
-        wrong="if False:",
-    ),
     "end not told": Mistake(
         module="shared/store/endings.py",
         right="writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))",

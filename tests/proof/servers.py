@@ -20,13 +20,13 @@ from tests.proof.plan import EVENT_FUNCTIONS, SERVED, Scale
 from tests.support.tcp_proxy import TcpProxy
 
 PROJECT = "demo-seatlease-proof"
-ANSWER_WITHIN_SECONDS = 3
+ANSWER_WITHIN_SECONDS = 4
 
 _SETTINGS = {
     "SEATLEASE_ENVIRONMENT": "test",
     # Deadlines that a fault of seconds can exceed.
     "SEATLEASE_ANSWER_WITHIN_SECONDS": str(ANSWER_WITHIN_SECONDS),
-    "SEATLEASE_STORE_TIMEOUT_SECONDS": "1",
+    "SEATLEASE_STORE_TIMEOUT_SECONDS": "2",
     "SEATLEASE_RUN_WITHIN_SECONDS": "10",
 }
 _CLOCKS = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"

@@ -87,10 +87,10 @@ class TcpProxy:
         await asyncio.sleep(0)
 
     async def _end(self) -> None:
-        still = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in still:
-            task.cancel()
-        await asyncio.gather(*still, return_exceptions=True)
+        """Let everybody who passes something on notice that the connections are cut."""
+        self._open.set()
+        if passing_on := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(passing_on, timeout=5)
 
     async def _mend(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
