@@ -1,8 +1,10 @@
 """The histories of a run: what the store has, with what everybody noted and what a subscriber received."""
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +18,10 @@ from shared.store.firestore import Firestore
 from tests.proof.notes import Notes
 from tests.proof.plan import Plan
 from tests.proof.servers import PROJECT, Servers
+from tests.proof.settled import message_ids
+
+_RECEIVED_WITHIN_SECONDS = 75.0
+"""More than twice what a message is lent for."""
 
 
 async def read_histories(
@@ -27,12 +33,13 @@ async def read_histories(
     subscription: Subscription,
 ) -> list[History]:
     """Read everything; ``committed_at`` are the times of events whose documents an import has made anew, by path."""
-    messages = await asyncio.to_thread(_received, subscription)
     with closing(Firestore(project=PROJECT, emulator_host=servers.firestore_host)) as store:
+        read = [await read_history(store, planned.organization_id) for planned in plan.organizations]
+        wanted = [message_ids(event) for history in read for event in history.events]
+        messages = await asyncio.to_thread(_received, subscription, wanted)
         histories = []
-        for planned in plan.organizations:
-            name = planned.organization_id
-            history = await read_history(store, name)
+        for history in read:
+            name = history.organization_id
             events = tuple(
                 replace(each, committed_at=known)
                 if (known := committed_at.get(f"organizations/{name}/audit_events/{each.event_id}"))
@@ -59,9 +66,12 @@ def open_sessions(console: firestore.Client) -> dict[str, dict[str, int]]:
     return {organization_id: dict(licenses) for organization_id, licenses in counted.items()}
 
 
-def _received(subscription: Subscription) -> Mapping[str, list[Message]]:
+def _received(subscription: Subscription, wanted: Sequence[AbstractSet[str]]) -> Mapping[str, list[Message]]:
+    """Receive until there is a message of each, or until what the emulator lent to a call that gave up came again."""
     received: dict[str, list[Message]] = defaultdict(list)
-    while messages := subscription.pull(timeout=3):
-        for each in messages:
+    names, deadline = set[str](), time.monotonic() + _RECEIVED_WITHIN_SECONDS
+    while any(names.isdisjoint(each) for each in wanted) and time.monotonic() < deadline:
+        for each in subscription.pull(timeout=3):
             received[each.ordering_key].append(Message(data=each.event, attributes=each.attributes))
+            names.add(str(each.event["event_id"]))
     return received

@@ -87,10 +87,14 @@ class TcpProxy:
         await asyncio.sleep(0)
 
     async def _end(self) -> None:
-        """Let everybody who passes something on notice that the connections are cut."""
+        """Let everybody who passes something on notice it, also those who were only just let in."""
         self._open.set()
-        if passing_on := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait(passing_on, timeout=5)
+        deadline = self._loop.time() + 5
+        while (passing_on := asyncio.all_tasks() - {asyncio.current_task()}) and self._loop.time() < deadline:
+            for writer in list(self._connections):
+                writer.transport.abort()
+            await asyncio.wait(passing_on, timeout=0.1)
+        await asyncio.sleep(0)  # transports that were closed last are told so
 
     async def _mend(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
