@@ -8,7 +8,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick stage lock audit fuzz doctor clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick proof proof-short stage lock audit fuzz doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -72,6 +72,12 @@ audit: $(READY) ## Look for known vulnerabilities in everything that is locked; 
 
 fuzz: $(READY) $(AUTH) ## Send whatever comes to mind to every function: make fuzz SEED=... MINUTES=60
 	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES))
+
+proof: $(READY) ## Break everything for ten minutes and judge what came of it; SEED=... does it again
+	@$(BIN)/python -m tests.proof $(if $(SEED),--seed=$(SEED)) $(PROOF)
+
+proof-short: $(READY) ## The same in about a minute
+	@$(BIN)/python -m tests.proof --short $(if $(SEED),--seed=$(SEED)) $(PROOF)
 
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)

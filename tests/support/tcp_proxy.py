@@ -1,4 +1,4 @@
-"""A way through the network that a test can cut and mend."""
+"""A way through the network that a test can cut and mend, hold up, slow down, and let lose what comes back."""
 
 import asyncio
 import contextlib
@@ -17,6 +17,10 @@ class TcpProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.StreamWriter] = set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._delay_seconds = 0.0
+        self._loses_answers = False
         self.port = 0
 
     @property
@@ -29,6 +33,7 @@ class TcpProxy:
 
     def stop(self) -> None:
         self.cut()
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -36,6 +41,25 @@ class TcpProxy:
     def lead_to(self, target_port: int) -> None:
         """Lead new connections elsewhere."""
         self._target_port = target_port
+
+    def slow_down(self, seconds: float) -> None:
+        """Pass everything on so much later, in both directions; 0 ends it."""
+        self._delay_seconds = seconds
+
+    def lose_answers(self, *, lost: bool) -> None:
+        """Pass on what is asked and drop what is answered, as a network does that breaks after a commit went through.
+
+        The connections are of no use afterwards: cut them when it is over.
+        """
+        self._loses_answers = lost
+
+    def hold(self) -> None:
+        """Keep connections, and everything that comes from now on, until ``let_go``."""
+        self._loop.call_soon_threadsafe(self._open.clear)
+
+    def let_go(self) -> None:
+        """Pass on what was held."""
+        self._loop.call_soon_threadsafe(self._open.set)
 
     def cut(self) -> None:
         self._do(self._cut())
@@ -62,6 +86,16 @@ class TcpProxy:
             writer.transport.abort()
         await asyncio.sleep(0)
 
+    async def _end(self) -> None:
+        """Let everybody who passes something on notice it, also those who were only just let in."""
+        self._open.set()
+        deadline = self._loop.time() + 5
+        while (passing_on := asyncio.all_tasks() - {asyncio.current_task()}) and self._loop.time() < deadline:
+            for writer in list(self._connections):
+                writer.transport.abort()
+            await asyncio.wait(passing_on, timeout=0.1)
+        await asyncio.sleep(0)  # transports that were closed last are told so
+
     async def _mend(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -72,7 +106,9 @@ class TcpProxy:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
             self._connections.add(there_writer)
             try:
-                await asyncio.gather(_pass_on(reader, there_writer), _pass_on(there_reader, writer))
+                await asyncio.gather(
+                    self._pass_on(reader, there_writer), self._pass_on(there_reader, writer, is_answer=True)
+                )
             finally:
                 self._connections.discard(there_writer)
                 there_writer.close()
@@ -82,10 +118,16 @@ class TcpProxy:
             self._connections.discard(writer)
             writer.close()
 
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool = False
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                await self._open.wait()
+                if self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
+                if is_answer and self._loses_answers:
+                    continue
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()

@@ -1,0 +1,98 @@
+"""Reading a history from Firestore: the trail and the documents of one organization, all of one instant, read-only."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from infra.proof.history import Event, History, Present, Stored
+from shared.store.firestore import Document, Firestore, Instant
+from shared.store.paths import OrganizationPaths
+from shared.store.queries import Cursor, Query
+from shared.store.values import decode_time
+
+PAGE = 1_000
+
+
+async def read_history(
+    firestore: Firestore, organization_id: str, *, since: datetime | None = None, imported_at: datetime | None = None
+) -> History:
+    """Read everything that the judge looks at. Nothing is written.
+
+    Costs one read per document: the organization, its licenses, its sessions, its counters, and its audit events, with
+    ``since`` those decided after it only. ``imported_at``: documents created until then came from an export, and when
+    they were committed is not known.
+
+    Raises:
+        StoreUnavailable: no answer.
+    """
+    paths, at = OrganizationPaths(organization_id), await firestore.now()
+    own = (await firestore.read([paths.organization, paths.seats], at=at)).documents
+    organization, seats = own[paths.organization], own[paths.seats]
+    events = await _all(firestore, paths, "audit_events", at, since=since)
+    present = Present(
+        read_at=at.now,
+        organization=None if organization is None else _stored(organization),
+        licenses=tuple(map(_stored, await _all(firestore, paths, "licenses", at))),
+        sessions=tuple(map(_stored, await _all(firestore, paths, "sessions", at))),
+        seats=None if seats is None else _stored(seats),
+    )
+    return History(
+        organization_id=organization_id,
+        events=tuple(event_from(document, imported_at=imported_at) for document in events),
+        present=present,
+        begins_at=since,
+    )
+
+
+def event_from(document: Document, *, imported_at: datetime | None = None) -> Event:
+    """Take an audit event from its document."""
+    fields: Mapping[str, Any] = document.fields
+    committed_at = decode_time(document.create_time)
+    at, details = fields.get("at"), fields.get("details")
+    return Event(
+        event_id=document.document_id,
+        # Somebody may have edited it. What has no time happened when its document was made, as far as anybody knows.
+        type=str(fields.get("type")),
+        at=at if isinstance(at, datetime) else committed_at,
+        actor=str(fields.get("actor")),
+        license_id=fields.get("license_id"),
+        session_id=fields.get("session_id"),
+        user_id=fields.get("user_id"),
+        hardware_id=fields.get("hardware_id"),
+        grant_number=fields.get("grant_number"),
+        details=details if isinstance(details, dict) else {},
+        committed_at=None if imported_at is not None and committed_at <= imported_at else committed_at,
+        published_at=fields.get("published_at"),
+        purge_at=fields.get("purge_at"),
+    )
+
+
+async def _all(
+    firestore: Firestore, paths: OrganizationPaths, collection: str, at: Instant, *, since: datetime | None = None
+) -> Sequence[Document]:
+    """Read a collection page by page."""
+    found: list[Document] = []
+    cursor = None
+    while True:
+        query = Query(
+            collection=collection,
+            where=() if since is None else (("at", ">", since),),
+            order_by=None if since is None else "at",
+            limit=PAGE,
+            after=cursor,
+        )
+        page = await firestore.select(paths.organization, query, at=at)
+        found += page
+        if len(page) < PAGE:
+            return found
+        last = page[-1]
+        cursor = Cursor(path=last.path, value=None if since is None else last.fields.get("at"))
+
+
+def _stored(document: Document) -> Stored:
+    return Stored(
+        document_id=document.document_id,
+        fields=document.fields,
+        created_at=decode_time(document.create_time),
+        updated_at=decode_time(document.update_time),
+    )

@@ -1,0 +1,57 @@
+"""Copies of the product with one mistake each: a run against one has to be rejected, or a run proves nothing."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.stage import ROOT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mistake:
+    """A line that somebody might have written otherwise."""
+
+    module: str
+    right: str
+    wrong: str
+
+
+MISTAKES = {
+    "off by one": Mistake(
+        module="shared/rules/acquire.py",
+        right="if in_license >= license_.max_concurrent_seats:",
+        wrong="if in_license > license_.max_concurrent_seats:",
+    ),
+    "no precondition": Mistake(
+        module="shared/store/writes.py",
+        right="wire.current_document.exists = False",
+        wrong="pass",
+    ),
+    "end not told": Mistake(
+        module="shared/store/endings.py",
+        right="writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))",
+        wrong="pass",
+    ),
+}
+
+
+class MistakeError(Exception):
+    """The line is not there any more: write the mistake anew."""
+
+
+def doctored(name: str, into: Path) -> Path:
+    """Copy what is staged, with the mistake, and give the root of the copy.
+
+    Raises:
+        MistakeError: there is nothing to do wrong.
+    """
+    mistake = MISTAKES[name]
+    for folder in ("functions", "shared"):
+        shutil.copytree(ROOT / folder, into / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "requirements.txt", into)
+    module = into / mistake.module
+    text = module.read_text()
+    if text.count(mistake.right) != 1:
+        raise MistakeError(mistake.right)
+    module.write_text(text.replace(mistake.right, mistake.wrong))
+    return into

@@ -1,0 +1,55 @@
+"""What must hold of an organization when everything has settled, seen without the judge: nothing is left behind."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from infra.proof.history import Event, History
+from infra.proof.tenures import started_at_of
+from shared.rules.audit import ENDS, AuditType
+from shared.store.audit_message import FINAL
+
+
+def left_behind(history: History) -> Iterator[str]:
+    """Seats that are still held or counted, tenures that are not told once, and events that nobody received."""
+    name = history.organization_id
+    if history.present is None or history.present.seats is None:
+        yield f"{name}: there are no counters"
+        return
+    still_open = [each.document_id for each in history.present.sessions if each.fields.get("ended_at") is None]
+    if still_open:
+        yield f"{name}: still open after every lease has run out: {still_open}"
+    counted = {key: number for key, number in history.present.seats.fields["by_license"].items() if number}
+    if counted or history.present.seats.fields["total"]:
+        yield f"{name}: seats are counted that nobody holds: {history.present.seats.fields}"
+    yield from (f"{name}: {problem}" for problem in _tenures_told_wrongly(history))
+    # A denial that still counts was published, and is not stamped before its minute is over.
+    stamped = [event for event in history.events if event.type != AuditType.DENIED]
+    unpublished = [event.event_id for event in stamped if event.published_at is None]
+    if unpublished:
+        yield f"{name}: {len(unpublished)} events are not published: {unpublished[:5]}"
+    received = {message.data["event_id"] for message in history.messages or ()}
+    unreceived = [event.event_id for event in history.events if not received & message_ids(event)]
+    if unreceived:
+        yield f"{name}: {len(unreceived)} events were not received: {unreceived[:5]}"
+
+
+def message_ids(event: Event) -> set[str]:
+    """What a message of the event may be named: of a denial, whose minute may be over, the final number only."""
+    return {event.event_id, event.event_id + FINAL} if event.type == AuditType.DENIED else {event.event_id}
+
+
+def _tenures_told_wrongly(history: History) -> Iterator[str]:
+    starts, ends = Counter[tuple[str | None, datetime | None]](), Counter[tuple[str | None, datetime | None]]()
+    for event in history.events:
+        tenure = (event.session_id, started_at_of(event))
+        if event.type == AuditType.ACQUIRED:
+            starts[tenure] += 1
+        elif event.type in ENDS:
+            ends[tenure] += 1
+    for tenure in starts.keys() | ends.keys():
+        if (starts[tenure], ends[tenure]) != (1, 1):
+            yield f"the tenure {tenure} has {starts[tenure]} starts and {ends[tenure]} ends"
+    numbers = sorted(event.grant_number or 0 for event in history.events if event.type == AuditType.ACQUIRED)
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"grants are not numbered without a gap: {len(numbers)} of them, the last is {numbers[-1:]}"
