@@ -28,7 +28,6 @@ PROVIDED_BY: Mapping[str, str] = {
     "grpc": "grpcio",
     "jwt": "pyjwt",
     "pydantic": "pydantic",
-    "pydantic_settings": "pydantic-settings",
     "pythonjsonlogger": "python-json-logger",
     "starlette": "starlette",
 }

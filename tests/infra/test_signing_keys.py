@@ -15,7 +15,7 @@ from infra.signing_keys import new_key, private_text, public_text
 from infra.stage import ROOT, stage
 from shared.edge.lease_tokens import PrivateKey, lease_tokens
 from shared.edge.public_keys import MAX_KEYS, public_keys
-from shared.edge.settings import Settings, SettingsError, settings
+from shared.edge.settings import SettingsError, settings
 from tests.infra.bare_server import SETTINGS, bare_server
 from tests.rules.make import NOW, a_license, a_session
 
@@ -122,7 +122,7 @@ def test_a_key_that_nobody_is_shown_does_not_sign(monkeypatch: pytest.MonkeyPatc
 def test_no_key_is_shown_where_settings_and_keys_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PRIVATE, private_text([KEY]))
 
-    printed = f"{Settings()!r} {Settings()} {KEY!r} {KEY} {lease_tokens()!r} {vars(lease_tokens())!r}"
+    printed = f"{settings()!r} {settings()} {KEY!r} {KEY} {lease_tokens()!r} {vars(lease_tokens())!r}"
 
     assert KEY.kid in printed
     assert KEY.d.get_secret_value() not in printed
