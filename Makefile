@@ -8,7 +8,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick proof proof-short stage lock audit fuzz doctor clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz doctor clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ proof: $(READY) ## Break everything for ten minutes and judge what came of it; S
 
 proof-short: $(READY) ## The same in about a minute
 	@$(BIN)/python -m tests.proof --short $(if $(SEED),--seed=$(SEED)) $(PROOF)
+
+soak: $(READY) ## Half an hour at half of what the servers can do: nothing may grow; MINUTES=...
+	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes=$(MINUTES))
 
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)

@@ -14,6 +14,7 @@ _SESSION, _USER_TICKS, _SYSTEM_TICKS, _RESIDENT_PAGES = 3, 11, 12, 21
 class Used:
     """What one process used: processor time since it began, and memory now."""
 
+    process_id: int
     session: int
     cpu_seconds: float
     resident_bytes: int
@@ -36,6 +37,7 @@ def used() -> Iterator[Used]:
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended meanwhile
         yield Used(
+            process_id=int(folder.name),
             session=int(fields[_SESSION]),
             cpu_seconds=(int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])) / ticks_per_second,
             resident_bytes=int(fields[_RESIDENT_PAGES]) * page,

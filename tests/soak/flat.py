@@ -1,0 +1,86 @@
+"""What flat means: the last third of the time beside the second one; the first fills caches and connections."""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.soak.held import Held
+
+MEMORY_GROWS_AT_MOST = 1.03
+LATENCY_GROWS_AT_MOST = 1.5
+"""Memory is judged strictly. Latency is that of a machine which does other things as well."""
+FILES_AND_THREADS_MORE_AT_MOST = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One stretch of the soak: how long requests took in it, and what each server held at its end."""
+
+    p50_seconds: float
+    p99_seconds: float
+    completed: int
+    errors: int
+    held: Mapping[str, Held]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trend:
+    """What something was in the second third of the time and in the last one (medians), and what it may come to."""
+
+    what: str
+    before: float
+    after: float
+    limit: float
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it stayed below its limit."""
+        return self.after <= self.limit
+
+
+def trends(samples: Sequence[Sample]) -> Iterator[Trend]:
+    """Compare the two thirds. Fewer than six samples tell nothing.
+
+    Raises:
+        ValueError: there are fewer.
+    """
+    third = len(samples) // 3
+    if third < 2:
+        message = f"{len(samples)} samples are too few to see a trend"
+        raise ValueError(message)
+    middle, last = samples[third : 2 * third], samples[-third:]
+
+    def trend(what: str, of_middle: Sequence[float], of_last: Sequence[float], *, times: float, more: int) -> Trend:
+        before, after = statistics.median(of_middle), statistics.median(of_last)
+        return Trend(what=what, before=before, after=after, limit=before * times + more)
+
+    for name in samples[-1].held:
+        yield trend(
+            f"{name}: memory, MB",
+            [each.held[name].resident_bytes / 1e6 for each in middle],
+            [each.held[name].resident_bytes / 1e6 for each in last],
+            times=MEMORY_GROWS_AT_MOST,
+            more=0,
+        )
+        yield trend(
+            f"{name}: open files",
+            [each.held[name].open_files for each in middle],
+            [each.held[name].open_files for each in last],
+            times=1,
+            more=FILES_AND_THREADS_MORE_AT_MOST,
+        )
+        yield trend(
+            f"{name}: threads",
+            [each.held[name].threads for each in middle],
+            [each.held[name].threads for each in last],
+            times=1,
+            more=FILES_AND_THREADS_MORE_AT_MOST,
+        )
+    for what, of in (("p50, ms", "p50_seconds"), ("p99, ms", "p99_seconds")):
+        yield trend(
+            what,
+            [1000 * getattr(each, of) for each in middle],
+            [1000 * getattr(each, of) for each in last],
+            times=LATENCY_GROWS_AT_MOST,
+            more=0,
+        )
