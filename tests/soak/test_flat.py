@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.bench import proc
 from tests.soak.flat import Sample, trends
 from tests.soak.held import Held, held
 
@@ -49,6 +50,7 @@ def test_too_few_samples_are_no_verdict() -> None:
         list(trends([CALM] * 5))
 
 
+@pytest.mark.skipif(not proc.is_there(), reason="there is no /proc")
 def test_what_this_process_holds_is_seen() -> None:
     mine = held(os.getsid(0))
 
