@@ -1,6 +1,20 @@
 """The judge: every invariant, over one history."""
 
-from infra.proof import cap
+from infra.proof import (
+    acknowledged,
+    cap,
+    caps_in_force,
+    documents,
+    events,
+    grants,
+    leases,
+    published,
+    refusals,
+    repairs,
+    seats_acknowledged,
+    starts_and_ends,
+)
+from infra.proof.acknowledging import leases_of
 from infra.proof.history import History
 from infra.proof.tenures import tenures_of
 from infra.proof.violation import Violation
@@ -9,4 +23,18 @@ from infra.proof.violation import Violation
 def judge(history: History) -> list[Violation]:
     """Decide what the history shows to be wrong; nothing, when every promise was kept as far as it can tell."""
     tenures = tenures_of(history)
-    return [*cap.violations(history, tenures)]
+    told = leases_of(history, tenures)
+    return [
+        *cap.violations(history, tenures),
+        *caps_in_force.violations(history),
+        *grants.violations(history),
+        *events.violations(history),
+        *starts_and_ends.violations(history, tenures),
+        *documents.violations(history, tenures),
+        *repairs.violations(history, tenures),
+        *refusals.violations(history, tenures),
+        *acknowledged.violations(history, told),
+        *leases.violations(history, told),
+        *seats_acknowledged.violations(history, told),
+        *published.violations(history),
+    ]
