@@ -1,5 +1,7 @@
 """The judge: every invariant, over one history."""
 
+from dataclasses import replace
+
 from infra.proof import (
     acknowledged,
     cap,
@@ -22,6 +24,9 @@ from infra.proof.violation import Violation
 
 def judge(history: History) -> list[Violation]:
     """Decide what the history shows to be wrong; nothing, when every promise was kept as far as it can tell."""
+    begins_at = history.begins_at
+    if begins_at is not None:  # an event from before may be there, and its neighbour be purged
+        history = replace(history, events=tuple(event for event in history.events if event.at > begins_at))
     tenures = tenures_of(history)
     told = leases_of(history, tenures)
     return [
