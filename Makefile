@@ -8,7 +8,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz doctor clean
+.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz doctor judge clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ soak: $(READY) ## Half an hour at half of what the servers can do: nothing may g
 
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
+
+judge: $(READY) ## Judge whether the promises were kept: make judge PROJECT=... ORGANIZATION=... (JUDGE=--help for more)
+	@$(BIN)/python -m infra.proof $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)
 
 stage: ## Stage every function below build/, as it is deployed
 	@$(PYTHON) -m infra.stage

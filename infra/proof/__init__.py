@@ -6,8 +6,10 @@ It believes nothing that the seat protocol says of itself: no counter, no number
 =================  ================================================================================================
 history            the records: what was read, what clients and admins noted
 reading            takes them from Firestore, of one instant, read-only
-saving             to JSON Lines and back
-tenures, caps      what follows from the events: who held a seat when, which cap was in force when
-one invariant      one module each, listed in ``judge``
+saving             to JSON and back
+hands, tenures     what follows from the events and the edits: who held a seat when, as far as anybody can know
+acknowledging      what clients were told that they hold
+one invariant      one module each, listed in ``judge``; what it finds is a ``violation``
+cli                the same over a deployed organization: ``python -m infra.proof``
 =================  ================================================================================================
 """

@@ -112,7 +112,7 @@ class History:
 
     ``edits``: every edit by hand there was; ``None``: only the trail tells of edits.
     ``requests``: every request of every client; ``messages``: all that a subscription received since the beginning.
-    ``begins_at``: the trail was read from then on only. ``is_settled``: everything that runs by itself has run since
+    ``begins_at``: the trail is whole from then on only. ``is_settled``: everything that runs by itself has run since
     the last change (deliveries to the event functions, ``expire_sessions``, and ``reconcile`` with all events old
     enough), so nothing is still to be told, repaired or published.
     """

@@ -1,6 +1,22 @@
 """The judge: every invariant, over one history."""
 
-from infra.proof import cap
+from dataclasses import replace
+
+from infra.proof import (
+    acknowledged,
+    cap,
+    caps_in_force,
+    documents,
+    events,
+    grants,
+    leases,
+    published,
+    refusals,
+    repairs,
+    seats_acknowledged,
+    starts_and_ends,
+)
+from infra.proof.acknowledging import leases_of
 from infra.proof.history import History
 from infra.proof.tenures import tenures_of
 from infra.proof.violation import Violation
@@ -8,5 +24,22 @@ from infra.proof.violation import Violation
 
 def judge(history: History) -> list[Violation]:
     """Decide what the history shows to be wrong; nothing, when every promise was kept as far as it can tell."""
+    begins_at = history.begins_at
+    if begins_at is not None:  # an event from before may be there, and its neighbour be purged
+        history = replace(history, events=tuple(event for event in history.events if event.at > begins_at))
     tenures = tenures_of(history)
-    return [*cap.violations(history, tenures)]
+    told = leases_of(history, tenures)
+    return [
+        *cap.violations(history, tenures),
+        *caps_in_force.violations(history),
+        *grants.violations(history),
+        *events.violations(history),
+        *starts_and_ends.violations(history, tenures),
+        *documents.violations(history, tenures),
+        *repairs.violations(history, tenures),
+        *refusals.violations(history, tenures),
+        *acknowledged.violations(history, told),
+        *leases.violations(history, told),
+        *seats_acknowledged.violations(history, told),
+        *published.violations(history),
+    ]

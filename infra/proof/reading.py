@@ -19,8 +19,8 @@ async def read_history(
     """Read everything that the judge looks at. Nothing is written.
 
     Costs one read per document: the organization, its licenses, its sessions, its counters, and its audit events, with
-    ``since`` those decided after it only. ``imported_at``: documents created until then came from an export, and when
-    they were committed is not known.
+    ``since`` those decided after it only. Without it the trail counts from when none of it can have been purged.
+    ``imported_at``: documents created until then came from an export, and when they were committed is not known.
 
     Raises:
         StoreUnavailable: no answer.
@@ -28,7 +28,10 @@ async def read_history(
     paths, at = OrganizationPaths(organization_id), await firestore.now()
     own = (await firestore.read([paths.organization, paths.seats], at=at)).documents
     organization, seats = own[paths.organization], own[paths.seats]
-    events = await _all(firestore, paths, "audit_events", at, since=since)
+    documents = await _all(firestore, paths, "audit_events", at, since=since)
+    events = tuple(event_from(document, imported_at=imported_at) for document in documents)
+    if since is None and organization is not None:
+        since = _purged_until(events, created_at=decode_time(organization.create_time), read_at=at.now)
     present = Present(
         read_at=at.now,
         organization=None if organization is None else _stored(organization),
@@ -38,7 +41,7 @@ async def read_history(
     )
     return History(
         organization_id=organization_id,
-        events=tuple(event_from(document, imported_at=imported_at) for document in events),
+        events=events,
         present=present,
         begins_at=since,
     )
@@ -65,6 +68,22 @@ def event_from(document: Document, *, imported_at: datetime | None = None) -> Ev
         published_at=fields.get("published_at"),
         purge_at=fields.get("purge_at"),
     )
+
+
+def documents_read(history: History) -> int:
+    """How many documents reading it has cost."""
+    present = history.present
+    if present is None:
+        return len(history.events)
+    own = sum(document is not None for document in (present.organization, present.seats))
+    return own + len(present.licenses) + len(present.sessions) + len(history.events)
+
+
+def _purged_until(events: Sequence[Event], *, created_at: datetime, read_at: datetime) -> datetime | None:
+    """Until when events may have been purged, by how long they are kept; ``None``: none of this organization's."""
+    kept_for = min((event.purge_at - event.at for event in events if event.purge_at is not None), default=None)
+    purged_until = None if kept_for is None else read_at - kept_for
+    return purged_until if purged_until is not None and created_at <= purged_until else None
 
 
 async def _all(

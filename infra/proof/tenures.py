@@ -2,20 +2,22 @@
 
 ::
 
-        |   certainly open                      |   perhaps open: only somebody's    |   certainly ended
-    opens_at                                closes_from   hand knows when it ended   closes_by
+                |   certainly open                      |   perhaps open: only somebody's    |   certainly ended
+    opens_from  opens_at                            closes_from   hand knows when it ended   closes_by
 
 An end that the functions made has one time, its commit. An end by hand is told later, when somebody noticed; its time
-is known where the edit was noted.
+is known where the edit was noted. What hands may have made, and nobody noted, is never certainly open.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from infra.proof.history import AdminEdit, Event, History, Stored
+from infra.proof.hands import Hands
+from infra.proof.history import Event, History, Stored
 from shared.rules.audit import CONSOLE, ENDS, AuditType
+from shared.rules.denial import SETTLES_FOR
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -23,18 +25,26 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenure:
-    """One tenure. ``starts`` and ``ends`` are what the trail tells of it: one start, and at most one end."""
+    """One tenure. ``starts`` and ``ends`` are what the trail tells of it: one start, and at most one end.
+
+    ``session`` is its document, where that is of this tenure; ``is_changed``: a hand wrote into the session what is no
+    end; ``began_before``: before the trail that was read, so its start is not expected.
+    """
 
     session_id: str
     license_id: str
     user_id: str
     hardware_id: str
     started_at: datetime
-    starts: tuple[Event, ...]
-    ends: tuple[Event, ...]
+    starts: tuple[Event, ...] = ()
+    ends: tuple[Event, ...] = ()
+    session: Stored | None = None
+    opens_from: datetime
     opens_at: datetime
     closes_from: datetime
     closes_by: datetime
+    is_changed: bool = False
+    began_before: bool = False
 
     def is_certainly_open(self, at: datetime) -> bool:
         """Whether it held a seat after everything that was committed until ``at``, whatever hands did."""
@@ -42,7 +52,12 @@ class Tenure:
 
     def is_perhaps_open(self, at: datetime) -> bool:
         """Whether it may have held a seat then."""
-        return self.opens_at <= at < self.closes_by
+        return self.opens_from <= at < self.closes_by
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All that the trail tells of it."""
+        return (*self.starts, *self.ends)
 
 
 def moment(event: Event) -> datetime:
@@ -60,9 +75,11 @@ def tenures_of(history: History) -> tuple[Tenure, ...]:
     for session in history.present.sessions if history.present else ():
         if isinstance(started_at := session.fields.get("started_at"), datetime):
             sessions[session.document_id, started_at] = session
-    hands = _hands(history.edits or ())
-    found = [_tenure(key, events, hands, edits_known=history.edits is not None) for key, events in told.items()]
-    found += [_untold(key, stored) for key, stored in sessions.items() if key not in told and is_open(stored)]
+    hands = Hands(history.edits)
+    found = [_told(key, events, sessions.get(key), hands, history) for key, events in told.items()]
+    found += [
+        _untold(key, stored, hands, history) for key, stored in sessions.items() if key not in told and is_open(stored)
+    ]
     return tuple(sorted(found, key=lambda tenure: (tenure.opens_at, tenure.started_at, tenure.session_id)))
 
 
@@ -79,27 +96,16 @@ def is_open(session: Stored) -> bool:
     return session.fields.get("ended_at") is None
 
 
-def _tenure(
-    key: tuple[str, datetime],
-    events: Sequence[Event],
-    hands: Mapping[str, Sequence[AdminEdit]],
-    *,
-    edits_known: bool,
+def _told(
+    key: tuple[str, datetime], events: Sequence[Event], session: Stored | None, hands: Hands, history: History
 ) -> Tenure:
     session_id, started_at = key
     starts = tuple(event for event in events if event.type == AuditType.ACQUIRED)
     ends = tuple(sorted((event for event in events if event.type in ENDS), key=moment))
-    opens_at = min(map(moment, starts), default=ALWAYS)
-    closes_by = min(map(moment, ends), default=NEVER)
-    closes_from = closes_by
-    hand = next((edit for edit in hands.get(session_id, ()) if max(opens_at, started_at) <= edit.at < closes_by), None)
-    if hand is not None:
-        closes_from = hand.at
-        closes_by = closes_by if hand.not_after is not None else hand.at
-    elif ends and ends[0].actor == CONSOLE and not edits_known:
-        closes_from = opens_at
+    began_before = _began_before(started_at, history)
+    opens_at = min(map(moment, starts), default=started_at)
     told = (starts or ends)[0]
-    return Tenure(
+    tenure = Tenure(
         session_id=session_id,
         license_id=told.license_id or "",
         user_id=told.user_id or "",
@@ -107,14 +113,51 @@ def _tenure(
         started_at=started_at,
         starts=starts,
         ends=ends,
+        session=session,
+        opens_from=opens_at if starts or began_before else ALWAYS,
         opens_at=opens_at,
-        closes_from=closes_from,
-        closes_by=closes_by,
+        closes_from=max(opens_at, min(map(moment, ends), default=NEVER)),
+        # Of an imported event only the decision's time is known; its commit followed within this time.
+        closes_by=min((event.committed_at or event.at + SETTLES_FOR for event in ends), default=NEVER),
+        began_before=began_before,
     )
+    return _as_noted(tenure, hands) if hands.known else _as_nobody_noted(tenure, history)
 
 
-def _untold(key: tuple[str, datetime], session: Stored) -> Tenure:
+def _as_noted(tenure: Tenure, hands: Hands) -> Tenure:
+    """Take the noted edits into account."""
+    changed_at = hands.changed_since(tenure.session_id)
+    if changed_at is not None and changed_at < tenure.closes_by:
+        certain_until = max(tenure.opens_at, min(tenure.closes_from, changed_at))
+        return replace(tenure, closes_from=certain_until, closes_by=NEVER, is_changed=True)
+    if changed_at is not None:  # it may have been opened again
+        return replace(tenure, closes_by=NEVER, is_changed=True)
+    hand = hands.end(tenure.session_id, since=max(tenure.opens_at, tenure.started_at), before=tenure.closes_by)
+    if hand is not None and hand.not_after is None:
+        return replace(tenure, closes_from=hand.at, closes_by=hand.at)
+    if hand is not None:
+        return replace(tenure, closes_from=max(tenure.opens_at, min(tenure.closes_from, hand.at)))
+    return tenure if tenure.starts or tenure.began_before else replace(tenure, closes_from=tenure.opens_at)
+
+
+def _as_nobody_noted(tenure: Tenure, history: History) -> Tenure:
+    """Doubt what a hand may have done: nothing of it is certainly open then."""
+    licenses = {event.license_id for event in tenure.events}
+    if tenure.session is not None:
+        licenses.add(tenure.session.fields.get("license_id"))
+    may_be_gone = history.present is not None and (tenure.session is None or not is_open(tenure.session))
+    doubtful = (
+        not (tenure.starts or tenure.began_before)
+        or len(licenses) > 1
+        or (tenure.ends[0].actor == CONSOLE if tenure.ends else may_be_gone)
+    )
+    return replace(tenure, closes_from=tenure.opens_at) if doubtful else tenure
+
+
+def _untold(key: tuple[str, datetime], session: Stored, hands: Hands, history: History) -> Tenure:
+    """A session of whose start the trail knows nothing: from before it, or made by hand."""
     session_id, started_at = key
+    began_before = _began_before(started_at, history)
     license_id, user_id, hardware_id = (session.fields.get(name) for name in ("license_id", "user_id", "hardware_id"))
     return Tenure(
         session_id=session_id,
@@ -122,18 +165,15 @@ def _untold(key: tuple[str, datetime], session: Stored) -> Tenure:
         user_id=str(user_id),
         hardware_id=str(hardware_id),
         started_at=started_at,
-        starts=(),
-        ends=(),
+        session=session,
+        opens_from=started_at if began_before else ALWAYS,
         opens_at=started_at,
-        closes_from=NEVER,
+        closes_from=NEVER if began_before else started_at,
         closes_by=NEVER,
+        is_changed=hands.changed_since(session_id) is not None,
+        began_before=began_before,
     )
 
 
-def _hands(edits: Iterable[AdminEdit]) -> Mapping[str, Sequence[AdminEdit]]:
-    """The ends that hands made, by session: deleted, or with an end written in."""
-    ended: dict[str, list[AdminEdit]] = defaultdict(list)
-    for edit in sorted(edits, key=lambda each: each.at):
-        if edit.collection == "sessions" and (edit.fields is None or edit.fields.get("ended_at") is not None):
-            ended[edit.document_id].append(edit)
-    return ended
+def _began_before(started_at: datetime, history: History) -> bool:
+    return history.begins_at is not None and started_at <= history.begins_at

@@ -77,7 +77,7 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: Instant
         firestore.select(paths.organization, queries.seats_held(), at=at),
         firestore.select(paths.organization, queries.last_grant(), at=at),
     )
-    held = Counter(_counted_under(document.fields.get("license_id")) for document in documents)
+    held = Counter(counted_under(document.fields.get("license_id")) for document in documents)
     return SeatUse(by_license=held, grants=await _beyond(firestore, paths, latest_grant(last), at=at))
 
 
@@ -108,7 +108,7 @@ async def told_of(
     return frozenset(event.name for event in events if snapshot.documents[paths.audit_event(event.name)] is not None)
 
 
-def _counted_under(license_id: object) -> str:
+def counted_under(license_id: object) -> str:
     """Where a session counts. One whose license is none counts for the organization: its seat is in use as well."""
     return license_id if isinstance(license_id, str) and can_be_document_id(license_id) else NO_LICENSE
 

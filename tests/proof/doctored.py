@@ -48,7 +48,8 @@ def doctored(name: str, into: Path) -> Path:
     mistake = MISTAKES[name]
     for folder in ("functions", "shared"):
         shutil.copytree(ROOT / folder, into / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy2(ROOT / "requirements.txt", into)
+    for file in ("requirements.txt", "requirements.lock"):
+        shutil.copy2(ROOT / file, into)
     module = into / mistake.module
     text = module.read_text()
     if text.count(mistake.right) != 1:

@@ -3,13 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from infra.proof.history import Acknowledged, AdminEdit, Event, History
+from infra.proof.saving import to_json
 from infra.proof.tenures import moment
 from infra.proof.violation import Violation
-
-_HISTORY = TypeAdapter(History)
 
 
 def keep(histories: Sequence[History], folder: Path) -> list[Path]:
@@ -18,7 +15,7 @@ def keep(histories: Sequence[History], folder: Path) -> list[Path]:
     written = []
     for history in histories:
         path = folder / f"{history.organization_id}.json"
-        path.write_bytes(_HISTORY.dump_json(history, indent=1))
+        path.write_bytes(to_json(history))
         written.append(path)
     return written
 

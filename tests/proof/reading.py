@@ -52,6 +52,7 @@ async def read_histories(
                 requests=tuple(notes.requests[name]),
                 edits=tuple(sorted(notes.edits[name], key=lambda edit: edit.at)),
                 messages=tuple(messages[name]),
+                is_settled=True,
             )
             histories.append(noted)
     return histories

@@ -1,0 +1,90 @@
+"""What a client was told was done is in the trail: a grant, a denial, a release."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from infra.proof.acknowledging import CONFLICT, NO_CONTENT, Lease
+from infra.proof.history import Acknowledged, History, Operation
+from infra.proof.tenures import NEVER
+from infra.proof.violation import Kind, Violation
+from shared.rules.audit import AuditType
+
+
+def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
+    """Look for the event of each answer, and for the request of each grant."""
+    if history.requests is None:
+        return
+    yield from _grants(history, leases)
+    yield from _denials(history, history.requests)
+    yield from _releases(history, history.requests, leases)
+
+
+def _grants(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
+    for lease in leases:
+        if lease.is_grant and not (lease.tenure and lease.tenure.starts and lease.tenure.started_at == lease.at):
+            message = f"{lease.request.user_id} was told of a grant of {lease.session_id}"
+            yield _violation(Kind.ACKNOWLEDGED_GRANT_LOST, history, message, at=lease.at)
+    asked = {
+        (request.user_id, request.hardware_id)
+        for request in history.requests or ()
+        if request.operation is Operation.ACQUIRE
+    }
+    for event in history.events:
+        if event.type == AuditType.ACQUIRED and (event.user_id, event.hardware_id) not in asked:
+            yield Violation(
+                kind=Kind.GRANT_UNASKED,
+                organization_id=history.organization_id,
+                at=event.at,
+                message=f"{event.user_id} on {event.hardware_id} never asked for a seat",
+                events=(event,),
+            )
+
+
+def _denials(history: History, requests: Sequence[Acknowledged]) -> Iterator[Violation]:
+    """Count: an answer that refuses has no time of the database's, and attempts of one minute are one event."""
+    refused = Counter(
+        (request.user_id, request.hardware_id)
+        for request in requests
+        if request.operation is Operation.ACQUIRE and request.status == CONFLICT
+    )
+    told: Counter[tuple[str | None, str | None]] = Counter()
+    for event in history.events:
+        if event.type == AuditType.DENIED:
+            told[event.user_id, event.hardware_id] += int(event.details.get("attempts", 1))
+    for (user_id, hardware_id), times in refused.items():
+        if told[user_id, hardware_id] < times:
+            message = f"{user_id} on {hardware_id} was refused {times} times, {told[user_id, hardware_id]} are told"
+            yield _violation(Kind.ACKNOWLEDGED_DENIAL_LOST, history, message)
+
+
+def _releases(history: History, requests: Sequence[Acknowledged], leases: Sequence[Lease]) -> Iterator[Violation]:
+    """A tenure that its client knew of before it released the session has ended before anything that came after."""
+    of_session: dict[str, list[Lease]] = defaultdict(list)
+    for lease in leases:
+        of_session[lease.session_id].append(lease)
+    sent = sorted((lease.request.sent_at, lease.at) for lease in leases)
+    earliest_after: list[tuple[datetime, datetime]] = []
+    earliest = NEVER if history.present is None else history.present.read_at
+    for sent_at, at in reversed(sent):
+        earliest = min(earliest, at)
+        earliest_after.append((sent_at, earliest))
+    earliest_after.reverse()
+    for release in requests:
+        if release.operation is not Operation.RELEASE or release.status != NO_CONTENT or release.answered_at is None:
+            continue
+        known = [each for each in of_session.get(release.session_id or "", ()) if each.answered_at <= release.sent_at]
+        tenure = known[-1].tenure if known else None
+        if tenure is None or tenure.is_changed:
+            continue
+        answered_at = release.answered_at
+        ended_by = next((at for sent_at, at in earliest_after if sent_at >= answered_at), None)
+        if ended_by is None:
+            ended_by = NEVER if history.present is None else history.present.read_at
+        if tenure.closes_from > ended_by or tenure.closes_from == NEVER:
+            message = f"{release.user_id} was told that {release.session_id} is released; it was open later"
+            yield _violation(Kind.ACKNOWLEDGED_RELEASE_LOST, history, message, at=tenure.started_at)
+
+
+def _violation(kind: Kind, history: History, message: str, *, at: datetime | None = None) -> Violation:
+    return Violation(kind=kind, organization_id=history.organization_id, at=at, message=message)

@@ -1,0 +1,71 @@
+"""What clients were told that they hold, by the database's clock, and of which tenure that was."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from infra.proof.history import Acknowledged, History, Operation
+from infra.proof.tenures import Tenure
+
+OK, CREATED, NO_CONTENT = 200, 201, 204
+NOT_FOUND, CONFLICT, GONE = 404, 409, 410
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """One answer that gave a lease: decided ``at``, held until ``expires_at`` unless it ends before.
+
+    ``tenure`` is the latest of the session that had begun then, as the trail has it.
+    """
+
+    session_id: str
+    at: datetime
+    expires_at: datetime
+    is_grant: bool
+    answered_at: datetime
+    request: Acknowledged
+    tenure: Tenure | None
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When its tenure began, which tells the tenures of a session apart."""
+        return None if self.tenure is None else self.tenure.started_at
+
+
+def leases_of(history: History, tenures: Sequence[Tenure]) -> tuple[Lease, ...]:
+    """Take the leases from the answers to acquires and heartbeats, in the order in which they were decided."""
+    of_session = _by_session(tenures)
+    leases = []
+    for request in history.requests or ():
+        told, expires = request.body.get("server_time"), request.body.get("lease_expires_at")
+        if request.status not in {OK, CREATED} or request.session_id is None or request.answered_at is None:
+            continue
+        if request.operation is Operation.RELEASE or not isinstance(told, str) or not isinstance(expires, str):
+            continue
+        at = datetime.fromisoformat(told)
+        leases.append(
+            Lease(
+                session_id=request.session_id,
+                at=at,
+                expires_at=datetime.fromisoformat(expires),
+                is_grant=request.operation is Operation.ACQUIRE and request.status == CREATED,
+                answered_at=request.answered_at,
+                request=request,
+                tenure=_tenure_at(at, of_session.get(request.session_id, ())),
+            )
+        )
+    return tuple(sorted(leases, key=lambda lease: lease.at))
+
+
+def _by_session(tenures: Iterable[Tenure]) -> Mapping[str, list[Tenure]]:
+    found: dict[str, list[Tenure]] = defaultdict(list)
+    for tenure in sorted(tenures, key=lambda each: each.started_at):
+        found[tenure.session_id].append(tenure)
+    return found
+
+
+def _tenure_at(at: datetime, tenures: Sequence[Tenure]) -> Tenure | None:
+    begun = bisect_right(tenures, at, key=lambda tenure: tenure.started_at)
+    return tenures[begun - 1] if begun else None

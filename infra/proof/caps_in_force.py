@@ -1,0 +1,136 @@
+"""Every decision about a seat was made under the caps in force.
+
+An edit governs every decision that begins after it; one under way may complete under the old value. A decision begins
+with its read, which is of one instant, the event's ``at``. So a cap that an event names has to have been in force at
+some moment from then until its commit::
+
+    cap       |--- 3 ----------|--- 5 -------
+    decision       read ---------- commit         names 3 or 5
+    decision                       read -- commit     names 5
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from infra.proof.history import Event, History
+from infra.proof.tenures import ALWAYS, NEVER
+from infra.proof.violation import Kind, Violation
+from shared.rules.audit import AuditType
+from shared.store.forms import LicenseDocument, OrganizationDocument
+
+FIELD = "max_concurrent_seats"
+
+Capped = tuple[str, str]
+"""The collection and the id of the document that has the cap."""
+
+_KINDS = {AuditType.ORGANIZATION_EDITED: "organizations", AuditType.LICENSE_EDITED: "licenses"}
+_DEFAULTS = {
+    "organizations": OrganizationDocument.model_fields[FIELD].default,
+    "licenses": LicenseDocument.model_fields[FIELD].default,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InForce:
+    """A cap that was, or may have been, in force in that time."""
+
+    cap: Any
+    since: datetime
+    until: datetime
+
+
+def violations(history: History) -> Iterator[Violation]:
+    """Look at the two caps that each grant and each denial names."""
+    caps = _noted(history) if history.edits is not None else _told(history)
+    for event in history.events:
+        if event.type not in {AuditType.ACQUIRED, AuditType.DENIED}:
+            continue
+        last = event.details.get("last_attempt_at")
+        read_at = last if isinstance(last, datetime) else event.at
+        until = max(read_at, event.committed_at or read_at)
+        for name, document in (
+            ("seats", ("licenses", event.license_id or "")),
+            ("organization_seats", ("organizations", history.organization_id)),
+        ):
+            seats = event.details.get(name)
+            if not isinstance(seats, dict):
+                continue
+            then = [each for each in caps.get(document, ()) if each.since <= until and each.until >= read_at]
+            if then and all(each.cap != seats.get("max") for each in then):
+                yield Violation(
+                    kind=Kind.CAP_NOT_IN_FORCE,
+                    organization_id=history.organization_id,
+                    at=read_at,
+                    message=f"{event.type} under a cap of {seats.get('max')} of {'/'.join(document)}: "
+                    f"{', '.join(str(each.cap) for each in then)} was in force",
+                    events=(event,),
+                    is_certain=history.edits is not None or all(each.until == NEVER for each in then),
+                )
+
+
+def _noted(history: History) -> dict[Capped, list[InForce]]:
+    """Take the caps from the noted edits. One whose answer was lost took effect, or did not: then both may be so."""
+    edits: dict[Capped, list[tuple[datetime, Any, bool]]] = defaultdict(list)
+    for edit in sorted(history.edits or (), key=lambda each: each.at):
+        key = (edit.collection, edit.document_id)
+        if edit.collection in _DEFAULTS and edit.fields is not None and (FIELD in edit.fields or key not in edits):
+            # In a document that is new the field may be missing. One that was taken out again counts as missing too,
+            # but is noted as the null that an organization may have.
+            cap = edit.fields.get(FIELD, _DEFAULTS[edit.collection])
+            edits[key].append((edit.at, cap, edit.not_after is None))
+    caps: dict[Capped, list[InForce]] = defaultdict(list)
+    for key, found in edits.items():
+        for number, (since, cap, _) in enumerate(found):
+            until = next((at for at, _, is_sure in found[number + 1 :] if is_sure), NEVER)
+            caps[key].append(InForce(cap=cap, since=since, until=until))
+    return caps
+
+
+def _told(history: History) -> dict[Capped, list[InForce]]:
+    """Take the caps from what the trail tells of edits, and from the documents as they are.
+
+    Told is the latest write before somebody looked, so the cap may be as old as the edit before.
+    """
+    changes: dict[Capped, list[tuple[datetime, Any, Any]]] = defaultdict(list)
+    for event in sorted(history.events, key=lambda each: each.at):
+        if (collection := _KINDS.get(AuditType(event.type)) if event.type in set(AuditType) else None) is None:
+            continue
+        document_id = history.organization_id if collection == "organizations" else event.license_id or ""
+        for change in _changes(event):
+            before, after = (_value(change.get(side), collection) for side in ("before", "after"))
+            changes[collection, document_id].append((event.at, before, after))
+    caps: dict[Capped, list[InForce]] = defaultdict(list)
+    for key, found in changes.items():
+        looked_at = ALWAYS
+        for at, before, after in found:
+            caps[key] += [InForce(cap=before, since=looked_at, until=at), InForce(cap=after, since=looked_at, until=at)]
+            looked_at = at
+        caps[key].append(InForce(cap=found[-1][2], since=looked_at, until=NEVER))
+    if history.present is not None:
+        documents = [("licenses", each) for each in history.present.licenses]
+        documents += [("organizations", each) for each in (history.present.organization,) if each is not None]
+        for collection, document in documents:
+            # Since it was last written nothing in it has changed, and that is certain.
+            key = (collection, document.document_id)
+            kept = [replaced for each in caps[key] if (replaced := _until(each, document.updated_at)) is not None]
+            cap = document.fields.get(FIELD, _DEFAULTS[collection])
+            caps[key] = [*kept, InForce(cap=cap, since=document.updated_at, until=NEVER)]
+    return caps
+
+
+def _until(known: InForce, end: datetime) -> InForce | None:
+    return InForce(cap=known.cap, since=known.since, until=min(known.until, end)) if known.since < end else None
+
+
+def _changes(event: Event) -> Sequence[Any]:
+    changes = event.details.get("changes")
+    found = changes if isinstance(changes, list | tuple) else ()
+    return [change for change in found if isinstance(change, dict) and change.get("field") == FIELD]
+
+
+def _value(told: Any, collection: str) -> Any:  # noqa: ANN401 a value of JSON, whatever somebody wrote
+    return _DEFAULTS[collection] if not isinstance(told, str) else json.loads(told)

@@ -1,0 +1,85 @@
+"""The judge's command line: ``python -m infra.proof --help``.
+
+Exit status: 0 when every promise was kept, 1 when one was not, 2 when nobody could look.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, NoReturn
+
+import typer
+from google.auth.exceptions import GoogleAuthError
+from rich.console import Console
+
+from infra.doctor.options import ProjectOption
+from infra.proof.history import History
+from infra.proof.reading import read_history
+from infra.proof.report import as_json, judged, tell
+from shared.store.errors import StoreUnavailable
+from shared.store.firestore import Firestore
+from shared.store.paths import can_be_document_id
+
+_PAGE_WITHIN = timedelta(seconds=60)
+
+app = typer.Typer(help="Judge whether the promises were kept to organizations of a deployed project. Writes nothing.")
+problems = Console(stderr=True)
+
+
+@app.command()
+def proof(
+    organization: Annotated[list[str], typer.Argument(help="The organizations' ids.")],
+    *,
+    project: ProjectOption,
+    database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
+    since: Annotated[
+        datetime | None, typer.Option(help="Read events decided after then only (UTC); all, when left out.")
+    ] = None,
+    imported_at: Annotated[
+        datetime | None, typer.Option(help="When the database was last imported from an export (UTC).")
+    ] = None,
+    as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    emulator_host: Annotated[
+        str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
+    ] = None,
+) -> None:
+    """Read the audit trail and the documents of organizations, each of one instant, and say what is wrong."""
+    unusable = [each for each in organization if not can_be_document_id(each)]
+    if unusable:
+        _end(f"not an organization's id: {', '.join(map(repr, unusable))}")
+    try:
+        with closing(
+            Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_PAGE_WITHIN)
+        ) as store:
+            histories = asyncio.run(_read(store, organization, since=_utc(since), imported_at=_utc(imported_at)))
+    except (StoreUnavailable, GoogleAuthError) as error:
+        _end(f"could not look: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
+    for history in histories:
+        if history.present is None or (history.present.organization is None and not history.events):
+            _end(f"there is no organization {history.organization_id} in {project}")
+    found = [judged(history) for history in histories]
+    if as_json_text:
+        sys.stdout.write(as_json(found, project=project) + "\n")
+    else:
+        console = Console()
+        for each in found:
+            tell(each, console)
+    if any(each.violations for each in found):
+        raise typer.Exit(1)
+
+
+async def _read(
+    store: Firestore, organizations: Sequence[str], *, since: datetime | None, imported_at: datetime | None
+) -> list[History]:
+    return [await read_history(store, each, since=since, imported_at=imported_at) for each in organizations]
+
+
+def _utc(given: datetime | None) -> datetime | None:
+    return None if given is None else given.replace(tzinfo=UTC)
+
+
+def _end(problem: str) -> NoReturn:
+    problems.print(problem, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(2)

@@ -1,0 +1,78 @@
+"""Each event is there once, under the name that follows from what it tells, and can be read by a subscriber.
+
+The name is what keeps a fact from being told twice: two who tell the same make the same document, and one fails.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from infra.proof.history import Event, History
+from infra.proof.tenures import started_at_of
+from infra.proof.violation import Kind, Violation
+from shared.rules.audit import CONSOLE, ENDS, AuditType, grant_name
+from shared.rules.denial import denial_name
+from shared.rules.digest import digest
+from shared.store.audit_message import AUDIT_MESSAGE, SCHEMA_VERSION
+from shared.store.paths import OrganizationPaths
+
+
+def violations(history: History) -> Iterator[Violation]:
+    """Look at each event by itself."""
+    times = Counter(event.event_id for event in history.events)
+    grants = Counter(event.grant_number for event in history.events)
+    for event in history.events:
+        kind = message = None
+        if times[event.event_id] > 1:
+            kind, message = Kind.EVENT_TWICE, f"{times[event.event_id]} events have the name {event.event_id}"
+        elif published_form(event, history.organization_id) is None:
+            kind, message = Kind.EVENT_UNREADABLE, f"{event.event_id} has fields that cannot be published"
+        elif event.grant_number is not None and grants[event.grant_number] > 1:
+            continue  # one of them is misnamed, and ``grants`` says so
+        elif (names := _ids(event, history.organization_id)) and event.event_id not in names:
+            kind, message = Kind.EVENT_MISNAMED, f"{event.event_id} should be called {' or '.join(sorted(names))}"
+        if kind is not None and message is not None:
+            yield Violation(
+                kind=kind, organization_id=history.organization_id, at=event.at, message=message, events=(event,)
+            )
+
+
+def published_form(event: Event, organization_id: str) -> Mapping[str, Any] | None:
+    """Put an event into the form in which it is published at last, or ``None`` when it has none."""
+    fields = {**asdict(event), "schema_version": SCHEMA_VERSION, "organization_id": organization_id}
+    if event.type == AuditType.DENIED:
+        fields["details"] = {**event.details, "is_final": True}
+    try:
+        published: Mapping[str, Any] = AUDIT_MESSAGE.validate_python(fields).model_dump(mode="json")
+    except ValidationError:
+        return None
+    return published
+
+
+def _ids(event: Event, organization_id: str) -> set[str]:
+    """The ids that the event may have."""
+    paths = OrganizationPaths(organization_id)
+    return {paths.audit_event(name).rpartition("/")[2] for name in _names(event)}
+
+
+def _names(event: Event) -> set[str]:
+    """The names that the event may have; none, when they follow from what it does not tell."""
+    session_id, started_at = event.session_id or "", started_at_of(event)
+    if event.type == AuditType.ACQUIRED:
+        return {grant_name(event.grant_number or 0)}
+    if event.type == AuditType.DENIED:
+        return {denial_name(session_id=session_id, now=event.at)}
+    if event.type == AuditType.USAGE_REPAIRED:
+        return {digest(event.type, event.at.isoformat())}
+    if event.type in ENDS and started_at is not None:
+        names = {digest("session.ended", session_id, _text(started_at), _text(event.at))}
+        return names | ({digest("session.removed", session_id, _text(started_at))} if event.actor == CONSOLE else set())
+    return set()
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat()

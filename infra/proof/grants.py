@@ -1,0 +1,54 @@
+"""Grants are numbered without a gap, and each was decided when all before it were committed.
+
+That is what serializes them: two instances that give the same seat away make the same document, and one fails.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+
+from infra.proof.history import Event, History
+from infra.proof.violation import Kind, Violation
+from shared.rules.audit import AuditType
+
+
+def violations(history: History) -> Iterator[Violation]:
+    """Look at the numbers. Those before the trail's beginning are not asked for."""
+    by_number: dict[int, list[Event]] = defaultdict(list)
+    for event in history.events:
+        if event.type == AuditType.ACQUIRED and event.grant_number is not None:
+            by_number[event.grant_number].append(event)
+    numbers = sorted(by_number)
+    if history.begins_at is None:
+        numbers = [0, *numbers]
+    for before, after in pairwise(numbers):
+        if after - before > 1:
+            missing = f"{before + 1} to {after - 1}" if after - before > 2 else str(before + 1)  # noqa: PLR2004 one is missing
+            yield Violation(
+                kind=Kind.GRANT_MISSING,
+                organization_id=history.organization_id,
+                at=by_number[after][0].at,
+                message=f"no event has the grant number {missing}",
+                events=(by_number[after][0],),
+            )
+    for number, events in by_number.items():
+        if len(events) > 1:
+            yield Violation(
+                kind=Kind.GRANT_TWICE,
+                organization_id=history.organization_id,
+                at=events[-1].at,
+                message=f"{len(events)} grants have the number {number}",
+                events=tuple(events),
+            )
+    for before, after in pairwise(number for number in numbers if number):
+        first, second = by_number[before][0], by_number[after][0]
+        # The grants of one commit have one time; any other was committed before the next was decided.
+        known_at = first.at if first.committed_at is None else first.committed_at
+        if first.at != second.at and known_at > second.at:
+            yield Violation(
+                kind=Kind.GRANT_OUT_OF_ORDER,
+                organization_id=history.organization_id,
+                at=second.at,
+                message=f"grant {after} was decided before grant {before} was committed",
+                events=(first, second),
+            )

@@ -1,0 +1,64 @@
+"""Every committed event reached the topic at least once, as it is in its document, and nothing else did."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from infra.proof.events import published_form
+from infra.proof.history import Event, History
+from infra.proof.violation import Kind, Violation
+from shared.rules.audit import AuditType
+from shared.store.audit_message import FINAL
+
+
+def violations(history: History) -> Iterator[Violation]:
+    """Compare the messages with the events."""
+    if history.messages is None:
+        return
+    events = {event.event_id: event for event in history.events}
+    received: set[str] = set()
+    for message in history.messages:
+        name = str(message.data.get("event_id"))
+        event = events.get(name.removesuffix(FINAL))
+        if event is None:
+            if not _is_from_before(message.data, history.begins_at):
+                yield _violation(Kind.PUBLISHED_UNCOMMITTED, history, f"nobody committed {name}")
+            continue
+        received.add(event.event_id)
+        form = published_form(event, history.organization_id)
+        if form is not None and not _fits(message.data, form, event):
+            yield _violation(Kind.PUBLISHED_DIFFERENTLY, history, f"{name} is {dict(message.data)}", event)
+    for event in history.events:
+        is_due = history.is_settled or event.published_at is not None
+        if is_due and event.event_id not in received:
+            yield _violation(Kind.UNPUBLISHED, history, f"{event.event_id} was not received", event)
+
+
+def _fits(data: Mapping[str, Any], form: Mapping[str, Any], event: Event) -> bool:
+    """Whether a message is the event's published form; of a denial that still counted, as far as it had come."""
+    if event.type != AuditType.DENIED:
+        return data == form
+    if str(data.get("event_id")).endswith(FINAL):
+        return data == {**form, "event_id": f"{event.event_id}{FINAL}"}
+    then, now = data.get("details"), form["details"]
+    return (
+        {**data, "details": None} == {**form, "details": None}
+        and isinstance(then, dict)
+        and then.keys() == now.keys()
+        and then["is_final"] is False
+        and then["attempts"] <= now["attempts"]
+    )
+
+
+def _is_from_before(data: Mapping[str, Any], begins_at: datetime | None) -> bool:
+    return begins_at is not None and datetime.fromisoformat(str(data.get("at"))) <= begins_at
+
+
+def _violation(kind: Kind, history: History, message: str, event: Event | None = None) -> Violation:
+    return Violation(
+        kind=kind,
+        organization_id=history.organization_id,
+        at=None if event is None else event.at,
+        message=message,
+        events=() if event is None else (event,),
+    )

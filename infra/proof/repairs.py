@@ -1,0 +1,49 @@
+"""Counters need a repair only after a hand was there, and a repair takes them from the sessions that are open then."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from infra.proof.hands import Hands
+from infra.proof.history import Event, History
+from infra.proof.occupancy import Occupancy
+from infra.proof.tenures import ALWAYS, Tenure, moment
+from infra.proof.violation import Kind, Violation
+from shared.rules.audit import AuditType
+
+
+def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
+    """Look at each repair."""
+    hands = Hands(history.edits)
+    at_least = Occupancy((tenure.license_id, tenure.opens_at, tenure.closes_from) for tenure in tenures)
+    at_most = Occupancy((tenure.license_id, tenure.opens_from, tenure.closes_by) for tenure in tenures)
+    repairs = sorted((event for event in history.events if event.type == AuditType.USAGE_REPAIRED), key=moment)
+    looked_at = ALWAYS
+    for repair in repairs:
+        # The repair before this one has seen every edit until it read.
+        if hands.known and not any(looked_at <= at <= moment(repair) for at in hands.touched_counters):
+            yield _violation(Kind.COUNTERS_DRIFTED, repair, history, "no hand had touched a session or a counter")
+        looked_at = repair.at
+        if hands.changed_any:
+            continue  # moved, reopened and made-up sessions are counted, and the trail does not know where
+        told = _by_license(repair.details.get("after"))
+        for license_id in sorted({*told, *(tenure.license_id for tenure in tenures)}):
+            least = at_least.count(repair.at, license_id=license_id)
+            most = at_most.count(repair.at, license_id=license_id)
+            if not least <= told.get(license_id, 0) <= most:
+                message = f"{told.get(license_id, 0)} seats of {license_id} were counted, {least} to {most} were held"
+                yield _violation(Kind.REPAIR_MISTOLD, repair, history, message)
+
+
+def _violation(kind: Kind, repair: Event, history: History, message: str) -> Violation:
+    return Violation(
+        kind=kind,
+        organization_id=history.organization_id,
+        at=repair.at,
+        message=message,
+        events=(repair,),
+        is_certain=history.edits is not None,
+    )
+
+
+def _by_license(told: Any) -> dict[str, int]:  # noqa: ANN401 what an event tells, as it was stored
+    return {each["license_id"]: each["in_use"] for each in told} if isinstance(told, list | tuple) else {}

@@ -1,0 +1,94 @@
+"""What the judge found, as tables for people or as JSON for programs."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from infra.proof.history import History
+from infra.proof.judge import judge
+from infra.proof.reading import documents_read
+from infra.proof.tenures import is_open, tenures_of
+from infra.proof.violation import Violation
+from shared.rules.audit import AuditType
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """One organization: how much was looked at, and what is wrong."""
+
+    history: History
+    counts: dict[str, int]
+    violations: Sequence[Violation]
+
+
+def judged(history: History) -> Judged:
+    """Judge a history, and count what there was to judge."""
+    types = Counter(event.type for event in history.events)
+    sessions = history.present.sessions if history.present else ()
+    counts = {
+        "documents read": documents_read(history),
+        "audit events": len(history.events),
+        "commits that they tell of": len({event.committed_at or event.at for event in history.events}),
+        "grants": types[AuditType.ACQUIRED],
+        "tenures": len(tenures_of(history)),
+        "denials": types[AuditType.DENIED],
+        "repairs of the counters": types[AuditType.USAGE_REPAIRED],
+        "sessions that are open": sum(map(is_open, sessions)),
+    }
+    return Judged(history=history, counts=counts, violations=judge(history))
+
+
+def as_json(found: Sequence[Judged], *, project: str) -> str:
+    """Write it for a program."""
+    organizations = [
+        {
+            "organization_id": each.history.organization_id,
+            "counts": each.counts,
+            "violations": [
+                {
+                    "kind": violation.kind.value,
+                    "is_certain": violation.is_certain,
+                    "at": None if violation.at is None else violation.at.isoformat(),
+                    "message": violation.message,
+                    "event_ids": [event.event_id for event in violation.events],
+                }
+                for violation in each.violations
+            ],
+        }
+        for each in found
+    ]
+    is_kept = not any(each.violations for each in found)
+    return json.dumps({"project": project, "ok": is_kept, "organizations": organizations}, indent=2)
+
+
+def tell(found: Judged, console: Console) -> None:
+    """Print a table of what was judged, and one of what is wrong."""
+    history = found.history
+    table = Table(title=escape(history.organization_id), title_justify="left", show_header=False)
+    table.add_column("what")
+    table.add_column("how many", justify="right")
+    for name, number in found.counts.items():
+        table.add_row(name, str(number))
+    table.add_row("read as of", "" if history.present is None else history.present.read_at.isoformat())
+    table.add_row("since", "the beginning" if history.begins_at is None else history.begins_at.isoformat())
+    console.print(table)
+    if found.violations:
+        wrong = Table(title="what is wrong", title_justify="left")
+        for heading in ("what", "when", "found", "audit events"):
+            wrong.add_column(heading, overflow="fold")
+        for each in found.violations:
+            doubt = "" if each.is_certain else "\nunless it was done by hand"
+            wrong.add_row(
+                f"[red]{escape(each.kind)}[/]{doubt}",
+                "" if each.at is None else each.at.isoformat(),
+                escape(each.message),
+                "\n".join(event.event_id for event in each.events),
+            )
+        console.print(wrong)
+    else:
+        console.print("[green]every promise was kept, as far as the trail and the documents can tell[/]")

@@ -1,0 +1,55 @@
+"""By what clients were told alone, no more seats were held at a time than a grant's own answer allows."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from infra.proof.acknowledging import GONE, Lease
+from infra.proof.history import History, Operation
+from infra.proof.violation import Kind, Violation
+
+
+def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
+    """Count at each acknowledged grant who had a lease then, and had not lost it."""
+    license_of = {lease.session_id: lease.request.body["license_id"] for lease in leases if _names_license(lease)}
+    of_session: dict[str, list[Lease]] = defaultdict(list)
+    for lease in leases:
+        of_session[lease.session_id].append(lease)
+    given_up = {
+        request.session_id
+        for request in history.requests or ()
+        if request.operation is Operation.RELEASE or request.status == GONE
+    }
+    for grant in leases:
+        seats = grant.request.body.get("seats")
+        cap = seats.get("max") if grant.is_grant and isinstance(seats, dict) else None
+        if not isinstance(cap, int):
+            continue
+        license_id = license_of.get(grant.session_id)
+        holders = [
+            session_id
+            for session_id, known in of_session.items()
+            if license_of.get(session_id) == license_id and _holds(known, grant.at, given_up)
+        ]
+        if len(holders) > cap:
+            yield Violation(
+                kind=Kind.ACKNOWLEDGED_ABOVE_CAP,
+                organization_id=history.organization_id,
+                at=grant.at,
+                message=f"{len(holders)} clients were told that they hold a seat of {license_id}, which has {cap}",
+            )
+
+
+def _holds(leases: Sequence[Lease], at: datetime, given_up: set[str | None]) -> bool:
+    before = bisect_right(leases, at, key=lambda lease: lease.at)
+    if not before or leases[before - 1].expires_at <= at:
+        return False
+    latest = leases[before - 1]
+    if latest.tenure is None:  # the trail knows nothing of it, so nothing of its end either
+        return latest.session_id not in given_up
+    return at < latest.tenure.closes_from and all(end.at > at for end in latest.tenure.ends)
+
+
+def _names_license(lease: Lease) -> bool:
+    return "license_id" in lease.request.body
