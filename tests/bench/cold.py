@@ -10,6 +10,7 @@ from pathlib import Path
 
 from infra.local.processes import StartError
 from infra.local.serving import function_environment
+from infra.lock import locked
 from infra.stage import ROOT, function_names, stage
 from tests.bench.plan import Plan
 from tests.bench.servers import EMPTY, NOBODY, PROJECT
@@ -63,7 +64,8 @@ def startables(work: Path, environments: CleanEnvironments) -> list[Startable]:
     libraries = work / "libraries"
     libraries.mkdir()
     pins = (ROOT / "requirements.txt").read_text().splitlines()
-    (libraries / "requirements.txt").write_text("\n".join(pin for pin in pins if pin.partition("==")[0] in _LIBRARIES))
+    wanted = locked([pin for pin in pins if pin.partition("==")[0] in _LIBRARIES], ROOT / "requirements.lock")
+    (libraries / "requirements.txt").write_text("\n".join([*wanted, ""]))
     programs = programs_for(libraries / "requirements.txt", environments)
     empty = shutil.copytree(Path(__file__).parent / EMPTY, work / EMPTY)
     found = [

@@ -20,6 +20,8 @@ FUNCTIONS = ("acquire", "heartbeat", "release")
 EXPIRE, EMPTY = "expire_sessions", "empty"
 
 _HERE = Path(__file__).parent
+_ROOMY = ("-Xms1500m", "-Xmn1g")
+"""With a heap that has to grow under load, Java collects all of it each time and stands still for 0.3 s."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +87,7 @@ def running_servers(*names: str) -> Iterator[Servers]:
     work = Path(tempfile.mkdtemp(prefix="seatlease-bench-"))
     with ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, work, ignore_errors=True)
-        running = {"firestore": start_firestore(port=free_port(), log_folder=work / "logs")}
+        running = {"firestore": start_firestore(port=free_port(), log_folder=work / "logs", java=_ROOMY)}
         cleanup.callback(running["firestore"].stop)
         servers = Servers(running=running, work=work)
         environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=NOBODY)
