@@ -6,7 +6,7 @@ from datetime import datetime
 
 from infra.proof.acknowledging import CONFLICT, NO_CONTENT, Lease
 from infra.proof.history import Acknowledged, History, Operation
-from infra.proof.tenures import NEVER
+from infra.proof.tenure import NEVER
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import AuditType
 

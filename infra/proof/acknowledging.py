@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from infra.proof.history import Acknowledged, History, Operation
-from infra.proof.tenures import Tenure
+from infra.proof.tenure import Tenure
 
 OK, CREATED, NO_CONTENT = 200, 201, 204
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410

@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.proof.history import Event, History
 from infra.proof.occupancy import Occupancy
-from infra.proof.tenures import Tenure, moment
+from infra.proof.tenure import Tenure, moment
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import AuditType
 

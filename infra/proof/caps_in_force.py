@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from infra.proof.history import Event, History
-from infra.proof.tenures import ALWAYS, NEVER
+from infra.proof.tenure import ALWAYS, NEVER
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.store.forms import LicenseDocument, OrganizationDocument

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from infra.proof.hands import Hands
 from infra.proof.history import History, Present, Stored
-from infra.proof.tenures import NEVER, Tenure, is_open
+from infra.proof.tenure import NEVER, Tenure, is_open
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.rules.seat_use import SeatUse

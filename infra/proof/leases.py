@@ -9,7 +9,7 @@ from datetime import datetime
 
 from infra.proof.acknowledging import GONE, NOT_FOUND, Lease
 from infra.proof.history import Event, History, Operation
-from infra.proof.tenures import Tenure
+from infra.proof.tenure import Tenure
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import AuditType
 

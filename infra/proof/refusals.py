@@ -19,7 +19,7 @@ from infra.proof.cap import max_of
 from infra.proof.hands import Hands
 from infra.proof.history import Event, History, Operation
 from infra.proof.occupancy import Occupancy
-from infra.proof.tenures import Tenure
+from infra.proof.tenure import Tenure
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.rules.denial import Limit

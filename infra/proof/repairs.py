@@ -6,7 +6,7 @@ from typing import Any
 from infra.proof.hands import Hands
 from infra.proof.history import Event, History
 from infra.proof.occupancy import Occupancy
-from infra.proof.tenures import ALWAYS, Tenure, moment
+from infra.proof.tenure import ALWAYS, Tenure, moment
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import AuditType
 

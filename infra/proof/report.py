@@ -12,7 +12,8 @@ from rich.table import Table
 from infra.proof.history import History
 from infra.proof.judge import judge
 from infra.proof.reading import documents_read
-from infra.proof.tenures import is_open, tenures_of
+from infra.proof.tenure import is_open
+from infra.proof.tenures import tenures_of
 from infra.proof.violation import Violation
 from shared.rules.audit import AuditType
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from infra.proof.history import Event, History
-from infra.proof.tenures import NEVER, Tenure, moment
+from infra.proof.tenure import NEVER, Tenure, moment
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import CONSOLE, SYSTEM, AuditType
 from shared.rules.session import EndReason

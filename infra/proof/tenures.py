@@ -1,9 +1,4 @@
-"""Tenures: who held which seat from when until when, as far as the history can tell.
-
-::
-
-                |   certainly open                      |   perhaps open: only somebody's    |   certainly ended
-    opens_from  opens_at                            closes_from   hand knows when it ended   closes_by
+"""The tenures of a history: put together from events and sessions, with what hands did, or may have done.
 
 An end that the functions made has one time, its commit. An end by hand is told later, when somebody noticed; its time
 is known where the edit was noted. What hands may have made, and nobody noted, is never certainly open.
@@ -11,58 +6,14 @@ is known where the edit was noted. What hands may have made, and nobody noted, i
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 
 from infra.proof.hands import Hands
 from infra.proof.history import Event, History, Stored
+from infra.proof.tenure import ALWAYS, NEVER, Tenure, is_open, moment, started_at_of
 from shared.rules.audit import CONSOLE, ENDS, AuditType
 from shared.rules.denial import SETTLES_FOR
-
-ALWAYS = datetime.min.replace(tzinfo=UTC)
-NEVER = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tenure:
-    """One tenure. ``starts`` and ``ends`` are what the trail tells of it: one start, and at most one end.
-
-    ``session`` is its document, where that is of this tenure; ``is_changed``: a hand wrote into the session what is no
-    end; ``began_before``: before the trail that was read, so its start is not expected.
-    """
-
-    session_id: str
-    license_id: str
-    user_id: str
-    hardware_id: str
-    started_at: datetime
-    starts: tuple[Event, ...] = ()
-    ends: tuple[Event, ...] = ()
-    session: Stored | None = None
-    opens_from: datetime
-    opens_at: datetime
-    closes_from: datetime
-    closes_by: datetime
-    is_changed: bool = False
-    began_before: bool = False
-
-    def is_certainly_open(self, at: datetime) -> bool:
-        """Whether it held a seat after everything that was committed until ``at``, whatever hands did."""
-        return self.opens_at <= at < self.closes_from
-
-    def is_perhaps_open(self, at: datetime) -> bool:
-        """Whether it may have held a seat then."""
-        return self.opens_from <= at < self.closes_by
-
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """All that the trail tells of it."""
-        return (*self.starts, *self.ends)
-
-
-def moment(event: Event) -> datetime:
-    """When the event was committed; where that is not known, when it was decided, which is never later."""
-    return event.committed_at or event.at
 
 
 def tenures_of(history: History) -> tuple[Tenure, ...]:
@@ -81,19 +32,6 @@ def tenures_of(history: History) -> tuple[Tenure, ...]:
         _untold(key, stored, hands, history) for key, stored in sessions.items() if key not in told and is_open(stored)
     ]
     return tuple(sorted(found, key=lambda tenure: (tenure.opens_at, tenure.started_at, tenure.session_id)))
-
-
-def started_at_of(event: Event) -> datetime | None:
-    """The beginning of the tenure that the event tells of, or ``None`` when it tells of none."""
-    if event.type == AuditType.ACQUIRED:
-        return event.at
-    started_at = event.details.get("started_at") if event.type in ENDS else None
-    return started_at if isinstance(started_at, datetime) else None
-
-
-def is_open(session: Stored) -> bool:
-    """Whether a session document counts: it has no end."""
-    return session.fields.get("ended_at") is None
 
 
 def _told(

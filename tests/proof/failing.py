@@ -5,7 +5,7 @@ from pathlib import Path
 
 from infra.proof.history import Acknowledged, AdminEdit, Event, History
 from infra.proof.saving import to_json
-from infra.proof.tenures import moment
+from infra.proof.tenure import moment
 from infra.proof.violation import Violation
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from infra.proof.history import Event, History
-from infra.proof.tenures import started_at_of
+from infra.proof.tenure import started_at_of
 from shared.rules.audit import ENDS, AuditType
 from shared.store.audit_message import FINAL
 

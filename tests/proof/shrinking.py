@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from infra.proof.history import AdminEdit, Event, History
 from infra.proof.judge import judge
-from infra.proof.tenures import started_at_of
+from infra.proof.tenure import started_at_of
 from infra.proof.violation import Violation
 
 _Part = TypeVar("_Part")

@@ -13,7 +13,8 @@ from infra.proof.judge import judge
 from infra.proof.saving import from_json, to_json
 from infra.proof.violation import Kind
 from shared.rules.audit import AuditType
-from tests.proof.seeded import SEEDED, committed, starts
+from tests.proof.seeded import SEEDED
+from tests.proof.sowing import committed, starts
 from tests.proof.story import true_history
 
 

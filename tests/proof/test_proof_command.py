@@ -15,7 +15,7 @@ from infra.local.processes import free_port
 from infra.proof.cli import app
 from infra.proof.violation import Kind
 from shared.store.firestore import Firestore
-from tests.proof.story import SECOND, Telling
+from tests.proof.telling import SECOND, Telling
 from tests.support.tenant import Tenant
 
 

@@ -1,0 +1,121 @@
+"""Clients of the store's own code, one request after the other, and what they were told."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from infra.proof.history import Acknowledged, Operation
+from shared.rules.acquire import Device, Granted
+from shared.rules.denial import CapReached
+from shared.rules.heartbeat import Extended, StillFresh
+from shared.rules.session import Session, session_id_of
+from shared.store.acquire import AcquireRequest, Acquires
+from shared.store.encoding import Retention
+from shared.store.firestore import Firestore
+from shared.store.heartbeat import HeartbeatRequest, Heartbeats
+from shared.store.policy import Policy
+from shared.store.release import ReleaseRequest, Releases
+from shared.store.rfc3339 import rfc3339
+from tests.support.tenant import LICENSE_ID, Tenant
+
+SECOND = "license-2"
+_DEVICE = Device(hardware_id="d", ip_address=None, user_agent=None)
+
+
+@dataclass(eq=False, kw_only=True)
+class Telling:
+    """Clients who do one thing after the other, and note what they were told."""
+
+    tenant: Tenant
+    store: Firestore
+    requests: list[Acknowledged] = field(default_factory=list)
+
+    async def acquire(self, user_id: str, license_id: str = LICENSE_ID, *, lease: timedelta | None = None) -> None:
+        """Ask for a seat. With a lease of next to nothing it has run out when anybody looks."""
+        acquires = Acquires(self.store, policy(lease or timedelta(minutes=6)))
+        asked = AcquireRequest(user_id=user_id, license_key=self._key(license_id), device=_DEVICE)
+
+        async def ask() -> tuple[int, Mapping[str, Any]]:
+            answered = await acquires.acquire(self.tenant.organization_id, asked)
+            outcome = answered.outcome
+            if isinstance(outcome, CapReached):
+                return 409, {"error": {"details": {"in_use": outcome.in_use, "max": outcome.max_seats}}}
+            assert isinstance(outcome, Granted)
+            seats = {"in_use": outcome.in_use, "max": outcome.license.max_concurrent_seats}
+            held = {"license_id": outcome.license.license_id, "seats": seats}
+            return 201, {**_lease(outcome.session, answered.now), **held}
+
+        await self._note(Operation.ACQUIRE, user_id, ask)
+
+    async def heartbeat(self, user_id: str) -> None:
+        """Keep a seat of the first license."""
+        session_id = self.session_id(user_id)
+
+        async def ask() -> tuple[int, Mapping[str, Any]]:
+            beats = Heartbeats(self.store, policy(timedelta(minutes=6)))
+            asked = HeartbeatRequest(user_id=user_id, session_id=session_id)
+            answered = await beats.heartbeat(self.tenant.organization_id, asked)
+            assert isinstance(answered.outcome, Extended | StillFresh)
+            return 200, _lease(answered.outcome.session, answered.now)
+
+        await self._note(Operation.HEARTBEAT, user_id, ask, session_id=session_id)
+
+    async def release(self, user_id: str, license_id: str = LICENSE_ID) -> None:
+        """Give a seat back."""
+        session_id = self.session_id(user_id, license_id)
+
+        async def ask() -> tuple[int, Mapping[str, Any]]:
+            releases = Releases(self.store, policy(timedelta(minutes=6)))
+            await releases.release(self.tenant.organization_id, ReleaseRequest(user_id=user_id, session_id=session_id))
+            return 204, {}
+
+        await self._note(Operation.RELEASE, user_id, ask, session_id=session_id)
+
+    def session_id(self, user_id: str, license_id: str = LICENSE_ID) -> str:
+        """Name the session of a user."""
+        return session_id_of(license_id=license_id, user_id=user_id, hardware_id=_DEVICE.hardware_id)
+
+    def _key(self, license_id: str) -> str:
+        return self.tenant.license_key if license_id == LICENSE_ID else f"{self.tenant.license_key}-2"
+
+    async def _note(
+        self,
+        operation: Operation,
+        user_id: str,
+        ask: Callable[[], Awaitable[tuple[int, Mapping[str, Any]]]],
+        *,
+        session_id: str | None = None,
+    ) -> None:
+        sent_at = datetime.now(UTC)
+        status, body = await ask()
+        self.requests.append(
+            Acknowledged(
+                operation=operation,
+                user_id=user_id,
+                status=status,
+                sent_at=sent_at,
+                answered_at=datetime.now(UTC),
+                body=body,
+                hardware_id=_DEVICE.hardware_id,
+                session_id=session_id or body.get("session_id"),
+            )
+        )
+
+
+def policy(lease: timedelta) -> Policy:
+    """Behave as deployed, but for the lease."""
+    return Policy(
+        default_lease_for=lease,
+        default_grace_for=timedelta(0),
+        answer_within=timedelta(seconds=8),
+        retention=Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400)),
+    )
+
+
+def _lease(session: Session, now: datetime) -> dict[str, Any]:
+    return {
+        "session_id": session.session_id,
+        "lease_expires_at": rfc3339(session.lease_expires_at),
+        "server_time": rfc3339(now),
+    }
