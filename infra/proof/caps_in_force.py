@@ -36,11 +36,12 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InForce:
-    """A cap that was, or may have been, in force in that time."""
+    """A cap that was, or may have been, in force in that time; ``is_known``: it was, and no other."""
 
     cap: Any
     since: datetime
     until: datetime
+    is_known: bool = False
 
 
 def violations(history: History) -> Iterator[Violation]:
@@ -60,15 +61,21 @@ def violations(history: History) -> Iterator[Violation]:
             if not isinstance(seats, dict):
                 continue
             then = [each for each in caps.get(document, ()) if each.since <= until and each.until >= read_at]
-            if then and all(each.cap != seats.get("max") for each in then):
+            cap = seats.get("max")
+            if not then or any(each.cap == cap for each in then):
+                continue
+            is_certain = history.edits is not None or all(each.is_known for each in then)
+            # Of several edits before anybody looked the trail tells the sum, so a cap of which it never tells may have
+            # been in force. One that it tells, at another time, is the mark of a decision under an old value.
+            if is_certain or any(each.cap == cap for each in caps[document]):
                 yield Violation(
                     kind=Kind.CAP_NOT_IN_FORCE,
                     organization_id=history.organization_id,
                     at=read_at,
-                    message=f"{event.type} under a cap of {seats.get('max')} of {'/'.join(document)}: "
+                    message=f"{event.type} under a cap of {cap} of {'/'.join(document)}: "
                     f"{', '.join(str(each.cap) for each in then)} was in force",
                     events=(event,),
-                    is_certain=history.edits is not None or all(each.until == NEVER for each in then),
+                    is_certain=is_certain,
                 )
 
 
@@ -118,7 +125,7 @@ def _told(history: History) -> dict[Capped, list[InForce]]:
             key = (collection, document.document_id)
             kept = [replaced for each in caps[key] if (replaced := _until(each, document.updated_at)) is not None]
             cap = document.fields.get(FIELD, _DEFAULTS[collection])
-            caps[key] = [*kept, InForce(cap=cap, since=document.updated_at, until=NEVER)]
+            caps[key] = [*kept, InForce(cap=cap, since=document.updated_at, until=NEVER, is_known=True)]
     return caps
 
 

@@ -5,7 +5,7 @@ The name is what keeps a fact from being told twice: two who tell the same make 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import fields as fields_of
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ from shared.rules.denial import denial_name
 from shared.rules.digest import digest
 from shared.store.audit_message import AUDIT_MESSAGE, SCHEMA_VERSION
 from shared.store.paths import OrganizationPaths
+
+_FIELDS = tuple(field.name for field in fields_of(Event))
 
 
 def violations(history: History) -> Iterator[Violation]:
@@ -43,7 +45,9 @@ def violations(history: History) -> Iterator[Violation]:
 
 def published_form(event: Event, organization_id: str) -> Mapping[str, Any] | None:
     """Put an event into the form in which it is published at last, or ``None`` when it has none."""
-    fields = {**asdict(event), "schema_version": SCHEMA_VERSION, "organization_id": organization_id}
+    # Not dataclasses.asdict: it copies every value deeply, and took half of the judge's time.
+    fields: dict[str, Any] = {name: getattr(event, name) for name in _FIELDS}
+    fields |= {"schema_version": SCHEMA_VERSION, "organization_id": organization_id}
     if event.type == AuditType.DENIED:
         fields["details"] = {**event.details, "is_final": True}
     try:

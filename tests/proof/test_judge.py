@@ -3,12 +3,14 @@
 import asyncio
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from infra.local.seed import firestore_client
-from infra.proof.history import History
+from infra.proof import caps_in_force
+from infra.proof.history import Event, History
 from infra.proof.judge import judge
 from infra.proof.saving import from_json, to_json
 from infra.proof.violation import Kind
@@ -16,6 +18,7 @@ from shared.rules.audit import AuditType
 from tests.proof.seeded import SEEDED
 from tests.proof.sowing import committed, starts
 from tests.proof.story import true_history
+from tests.support.tenant import LICENSE_ID
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,45 @@ def test_a_decision_under_way_may_complete_under_the_former_cap(history: History
     )
 
     assert judge(replace(seeded, edits=edits)) == []
+
+
+@pytest.mark.parametrize(("told", "accused"), [("2", [False]), ("7", [])])
+def test_the_trail_alone_accuses_of_an_old_cap_and_of_none_that_it_may_not_have_told(
+    told: str, accused: list[bool], history: History
+) -> None:
+    # The cap of two was replaced by four before the last grants of this license, says the trail; or one of seven was.
+    def edit(at: datetime, before: str, after: str) -> Event:
+        changes = [{"field": "max_concurrent_seats", "before": before, "after": after}]
+        return Event(
+            event_id=after,
+            type=AuditType.LICENSE_EDITED,
+            at=at,
+            committed_at=at,
+            actor="console",
+            license_id=LICENSE_ID,
+            details={"edit": "changed", "changes": changes},
+        )
+
+    first, last = starts(history, "m0")[0], starts(history, "m0")[-1]
+    later = replace(history.present, licenses=()) if history.present else None
+    edits = edit(first.at - timedelta(hours=1), "1", told), edit(last.at - timedelta(microseconds=1), told, "4")
+    events = (last, *edits)
+    found = caps_in_force.violations(replace(history, events=events, edits=None, present=later))
+
+    assert [violation.is_certain for violation in found] == accused
+
+
+def test_a_document_that_was_not_written_since_tells_the_cap_for_certain(history: History) -> None:
+    assert history.present is not None
+    licenses = tuple(
+        replace(each, fields={**each.fields, "max_concurrent_seats": 4}) for each in history.present.licenses
+    )
+    doctored = replace(history, edits=None, present=replace(history.present, licenses=licenses))
+
+    found = judge(doctored)
+
+    assert {violation.kind for violation in found} == {Kind.CAP_NOT_IN_FORCE}
+    assert all(violation.is_certain for violation in found)
 
 
 def test_a_history_is_judged_alike_after_it_was_saved(history: History) -> None:
