@@ -19,16 +19,20 @@ SHORTEST_LEASE_SECONDS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scale:
-    """How much there is of everything; ``seconds`` is how long clients and faults go on."""
+    """How much there is of everything; ``seconds`` is how long clients and faults go on.
+
+    ``calm`` lengthens the time between faults: a store that is hardly ever there commits little that could be judged.
+    """
 
     seconds: float
     organizations: int
     clients: int
     processes: int
+    calm: float
 
 
-SHORT = Scale(seconds=36, organizations=4, clients=48, processes=2)
-LONG = Scale(seconds=560, organizations=10, clients=80, processes=3)
+SHORT = Scale(seconds=36, organizations=4, clients=48, processes=2, calm=1)
+LONG = Scale(seconds=560, organizations=10, clients=80, processes=3, calm=2.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +99,7 @@ def make_plan(seed: str, scale: Scale) -> Plan:
     faults = timetable(
         chance,
         seconds=scale.seconds,
+        calm=scale.calm,
         instances=instances,
         clocks=[each for each in instances if not each.endswith("-1")],
         edited=[each.organization_id for each in organizations if not each.is_steady],

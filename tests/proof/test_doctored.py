@@ -14,7 +14,7 @@ from tests.proof.run import run
 from tests.proof.shrinking import shrunk
 from tests.proof.verdict import judged
 
-_FEW = Scale(seconds=8, organizations=2, clients=30, processes=2)
+_FEW = Scale(seconds=8, organizations=2, clients=30, processes=2, calm=1)
 
 
 @pytest.mark.timeout(300)

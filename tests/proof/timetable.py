@@ -43,12 +43,16 @@ def timetable(
     chance: Random,
     *,
     seconds: float,
+    calm: float,
     instances: Sequence[str],
     clocks: Sequence[str],
     edited: Sequence[str],
     all_organizations: Sequence[str],
 ) -> tuple[Fault, ...]:
-    """Decide every fault. Each kind comes once before any comes twice, as far as the time goes."""
+    """Decide every fault. Each kind comes once before any comes twice, as far as the time goes.
+
+    The pauses between them are ``calm`` times the usual ones.
+    """
 
     def store(at: float, kind: Kind) -> Fault:
         delay = chance.randint(20, 150) if kind is Kind.STORE_SLOW else None
@@ -84,7 +88,7 @@ def timetable(
                 left = chance.sample(kinds, len(kinds))
             fault = made(at, left.pop())
             yield fault
-            at += fault.lasts + chance.uniform(*pause)
+            at += fault.lasts + calm * chance.uniform(*pause)
 
     # A restart takes so long that it comes in every third round only.
     without_restart = [kind for kind in _STORE if kind is not Kind.STORE_RESTARTED]
