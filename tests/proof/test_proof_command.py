@@ -140,3 +140,26 @@ def test_who_cannot_look_says_so(deployed: Deployed) -> None:
     away = deployed.judge(host=f"127.0.0.1:{free_port()}")
     assert away.exit_code == 2
     assert "could not look" in away.stderr
+
+
+def test_one_time_of_purge_that_a_hand_wrote_takes_nothing_from_the_judge(deployed: Deployed) -> None:
+    first, second, *_ = deployed.tenant.event_documents("session.acquired")
+    for slip in (second.get("at"), second.get("at") - timedelta(days=400), datetime(9999, 12, 31, tzinfo=UTC)):
+        second.reference.update({"purge_at": slip})
+        assert deployed.judged() == (0, set())
+
+    first.reference.delete()
+
+    status, kinds = deployed.judged()
+    assert status == 1
+    assert Kind.GRANT_MISSING in kinds
+
+
+def test_it_says_how_much_of_what_it_read_it_judged(deployed: Deployed) -> None:
+    for event in deployed.tenant.event_documents():
+        event.reference.update({"purge_at": event.get("at")})
+
+    counts = json.loads(deployed.judge("--json").stdout)["organizations"][0]["counts"]
+
+    assert (counts["audit events"], counts["audit events that were judged"]) == (4, 0)
+    assert "nothing was judged" in deployed.judge().stdout
