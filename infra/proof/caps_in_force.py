@@ -62,7 +62,8 @@ def violations(history: History) -> Iterator[Violation]:
                 continue
             then = [each for each in caps.get(document, ()) if each.since <= until and each.until >= read_at]
             cap = seats.get("max")
-            if not then or any(each.cap == cap for each in then):
+            # Of the value before the first that is known nothing can be said, and the read may have seen that one.
+            if not any(each.since <= read_at for each in then) or any(each.cap == cap for each in then):
                 continue
             is_certain = history.edits is not None or all(each.is_known for each in then)
             # Of several edits before anybody looked the trail tells the sum, so a cap of which it never tells may have

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, NoReturn
 
@@ -15,6 +16,7 @@ from google.auth.exceptions import GoogleAuthError
 from rich.console import Console
 
 from infra.doctor.options import ProjectOption
+from infra.proof.extent import documents_to_read, organizations_of
 from infra.proof.history import History
 from infra.proof.reading import read_history
 from infra.proof.report import as_json, judged, tell
@@ -28,9 +30,18 @@ app = typer.Typer(help="Judge whether the promises were kept to organizations of
 problems = Console(stderr=True)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What is to be read; no organizations means all of them."""
+
+    organizations: tuple[str, ...]
+    since: datetime | None
+    imported_at: datetime | None
+
+
 @app.command()
 def proof(
-    organization: Annotated[list[str], typer.Argument(help="The organizations' ids.")],
+    organization: Annotated[list[str] | None, typer.Argument(help="The organizations' ids.")] = None,
     *,
     project: ProjectOption,
     database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
@@ -40,25 +51,35 @@ def proof(
     imported_at: Annotated[
         datetime | None, typer.Option(help="When the database was last imported from an export (UTC).")
     ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every organization of the project.")] = False,
+    only_count: Annotated[
+        bool, typer.Option("--count", help="Only count the documents that would be read, each of which is billed.")
+    ] = False,
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     emulator_host: Annotated[
         str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
     ] = None,
 ) -> None:
     """Read the audit trail and the documents of organizations, each of one instant, and say what is wrong."""
-    unusable = [each for each in organization if not can_be_document_id(each)]
+    given = organization or []
+    unusable = [each for each in given if not can_be_document_id(each)]
     if unusable:
         _end(f"not an organization's id: {', '.join(map(repr, unusable))}")
+    if bool(given) == everyone:
+        _end("name organizations, or ask for --all of them")
+    wanted = Wanted(organizations=tuple(given), since=_utc(since), imported_at=_utc(imported_at))
+    histories: list[History] = []
     try:
         with closing(
             Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_PAGE_WITHIN)
         ) as store:
-            histories = asyncio.run(_read(store, organization, since=_utc(since), imported_at=_utc(imported_at)))
+            if only_count:
+                sys.stdout.write(f"{asyncio.run(_count(store, wanted))} documents would be read\n")
+                return
+            histories = asyncio.run(_read(store, wanted))
     except (StoreUnavailable, GoogleAuthError) as error:
         _end(f"could not look: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
-    for history in histories:
-        if history.present is None or (history.present.organization is None and not history.events):
-            _end(f"there is no organization {history.organization_id} in {project}")
+    _insist_on_something(histories, project=project)
     found = [judged(history) for history in histories]
     if as_json_text:
         sys.stdout.write(as_json(found, project=project) + "\n")
@@ -70,10 +91,25 @@ def proof(
         raise typer.Exit(1)
 
 
-async def _read(
-    store: Firestore, organizations: Sequence[str], *, since: datetime | None, imported_at: datetime | None
-) -> list[History]:
-    return [await read_history(store, each, since=since, imported_at=imported_at) for each in organizations]
+async def _read(store: Firestore, wanted: Wanted) -> list[History]:
+    return [
+        await read_history(store, each, since=wanted.since, imported_at=wanted.imported_at)
+        for each in wanted.organizations or await organizations_of(store)
+    ]
+
+
+async def _count(store: Firestore, wanted: Wanted) -> int:
+    organizations = wanted.organizations or await organizations_of(store)
+    return sum([await documents_to_read(store, each, since=wanted.since) for each in organizations])
+
+
+def _insist_on_something(histories: Sequence[History], *, project: str) -> None:
+    """End when nothing is there to judge: that is not fine."""
+    if not histories:
+        _end(f"there is no organization in {project}")
+    for history in histories:
+        if history.present is None or (history.present.organization is None and not history.events):
+            _end(f"there is no organization {history.organization_id} in {project}")
 
 
 def _utc(given: datetime | None) -> datetime | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from infra.proof.hands import Hands
 from infra.proof.history import History, Present, Stored
+from infra.proof.soundness import only
 from infra.proof.tenure import NEVER, Tenure, is_open
 from infra.proof.violation import Kind, Violation
 from shared.rules.audit import AuditType
@@ -82,8 +83,9 @@ def _disagreement(present: Present, history: History) -> str | None:
     by_license = {key: seats for key, seats in counted.items() if seats} if isinstance(counted, dict) else {}
     if by_license != dict(held) or fields.get("total") != held.total():
         return f"counted are {by_license}, {fields.get('total')} in all; open are {dict(held)}"
-    if grants and fields.get("grants") != max(grants):
-        return f"{fields.get('grants')} grants are counted, the latest has the number {max(grants)}"
-    if fields.get("seal") != SeatUse(by_license=held, grants=fields.get("grants") or 0).seal:
+    numbered = only(int, fields.get("grants"))
+    if numbered is None or (grants and numbered != max(grants)):
+        return f"{fields.get('grants')} grants are counted, the latest has the number {max(grants, default=None)}"
+    if fields.get("seal") != SeatUse(by_license=held, grants=numbered).seal:
         return "their seal does not fit them"
     return None

@@ -22,11 +22,17 @@ from infra.proof.tenures import tenures_of
 from infra.proof.violation import Violation
 
 
+def whole_part(history: History) -> History:
+    """Leave out events from before the trail is whole: one may be there, and its neighbour be purged."""
+    begins_at = history.begins_at
+    if begins_at is None:
+        return history
+    return replace(history, events=tuple(event for event in history.events if event.at > begins_at))
+
+
 def judge(history: History) -> list[Violation]:
     """Decide what the history shows to be wrong; nothing, when every promise was kept as far as it can tell."""
-    begins_at = history.begins_at
-    if begins_at is not None:  # an event from before may be there, and its neighbour be purged
-        history = replace(history, events=tuple(event for event in history.events if event.at > begins_at))
+    history = whole_part(history)
     tenures = tenures_of(history)
     told = leases_of(history, tenures)
     return [

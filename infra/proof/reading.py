@@ -1,10 +1,13 @@
 """Reading a history from Firestore: the trail and the documents of one organization, all of one instant, read-only."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from infra.proof.history import Event, History, Present, Stored
+from infra.proof.soundness import only, sound_details
+from infra.proof.tenure import ALWAYS
 from shared.store.firestore import Document, Firestore, Instant
 from shared.store.paths import OrganizationPaths
 from shared.store.queries import Cursor, Query
@@ -51,22 +54,22 @@ def event_from(document: Document, *, imported_at: datetime | None = None) -> Ev
     """Take an audit event from its document."""
     fields: Mapping[str, Any] = document.fields
     committed_at = decode_time(document.create_time)
-    at, details = fields.get("at"), fields.get("details")
+    at = fields.get("at")
     return Event(
         event_id=document.document_id,
         # Somebody may have edited it. What has no time happened when its document was made, as far as anybody knows.
         type=str(fields.get("type")),
         at=at if isinstance(at, datetime) else committed_at,
         actor=str(fields.get("actor")),
-        license_id=fields.get("license_id"),
-        session_id=fields.get("session_id"),
-        user_id=fields.get("user_id"),
-        hardware_id=fields.get("hardware_id"),
-        grant_number=fields.get("grant_number"),
-        details=details if isinstance(details, dict) else {},
+        license_id=only(str, fields.get("license_id")),
+        session_id=only(str, fields.get("session_id")),
+        user_id=only(str, fields.get("user_id")),
+        hardware_id=only(str, fields.get("hardware_id")),
+        grant_number=only(int, fields.get("grant_number")),
+        details=sound_details(fields.get("details")),
         committed_at=None if imported_at is not None and committed_at <= imported_at else committed_at,
-        published_at=fields.get("published_at"),
-        purge_at=fields.get("purge_at"),
+        published_at=only(datetime, fields.get("published_at")),
+        purge_at=only(datetime, fields.get("purge_at")),
     )
 
 
@@ -80,9 +83,15 @@ def documents_read(history: History) -> int:
 
 
 def _purged_until(events: Sequence[Event], *, created_at: datetime, read_at: datetime) -> datetime | None:
-    """Until when events may have been purged, by how long they are kept; ``None``: none of this organization's."""
-    kept_for = min((event.purge_at - event.at for event in events if event.purge_at is not None), default=None)
-    purged_until = None if kept_for is None else read_at - kept_for
+    """Until when events may have been purged, by how long they are kept; ``None``: none of this organization's.
+
+    Events that the functions wrote are kept equally long, many of them: one ``purge_at`` that somebody edited must not
+    take what is there from the judge.
+    """
+    spans = Counter(event.purge_at - event.at for event in events if event.purge_at is not None)
+    written = [span for span, times in spans.items() if times > 1] or spans
+    kept_for = min((span for span in written if span >= timedelta(0)), default=None)
+    purged_until = None if kept_for is None or kept_for > read_at - ALWAYS else read_at - kept_for
     return purged_until if purged_until is not None and created_at <= purged_until else None
 
 

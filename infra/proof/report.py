@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from infra.proof.history import History
-from infra.proof.judge import judge
+from infra.proof.judge import judge, whole_part
 from infra.proof.reading import documents_read
 from infra.proof.tenure import is_open
 from infra.proof.tenures import tenures_of
@@ -34,6 +34,7 @@ def judged(history: History) -> Judged:
     counts = {
         "documents read": documents_read(history),
         "audit events": len(history.events),
+        "audit events that were judged": len(whole_part(history).events),
         "commits that they tell of": len({event.committed_at or event.at for event in history.events}),
         "grants": types[AuditType.ACQUIRED],
         "tenures": len(tenures_of(history)),
@@ -91,5 +92,7 @@ def tell(found: Judged, console: Console) -> None:
                 "\n".join(event.event_id for event in each.events),
             )
         console.print(wrong)
+    elif history.events and not whole_part(history).events:
+        console.print("[yellow]nothing was judged but the documents: no event is from since the trail is whole[/]")
     else:
         console.print("[green]every promise was kept, as far as the trail and the documents can tell[/]")

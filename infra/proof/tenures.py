@@ -11,6 +11,7 @@ from datetime import datetime
 
 from infra.proof.hands import Hands
 from infra.proof.history import Event, History, Stored
+from infra.proof.soundness import only
 from infra.proof.tenure import ALWAYS, NEVER, Tenure, is_open, moment, started_at_of
 from shared.rules.audit import CONSOLE, ENDS, AuditType
 from shared.rules.denial import SETTLES_FOR
@@ -56,10 +57,14 @@ def _told(
         opens_at=opens_at,
         closes_from=max(opens_at, min(map(moment, ends), default=NEVER)),
         # Of an imported event only the decision's time is known; its commit followed within this time.
-        closes_by=min((event.committed_at or event.at + SETTLES_FOR for event in ends), default=NEVER),
+        closes_by=min((event.committed_at or _later(event.at) for event in ends), default=NEVER),
         began_before=began_before,
     )
     return _as_noted(tenure, hands) if hands.known else _as_nobody_noted(tenure, history)
+
+
+def _later(at: datetime) -> datetime:
+    return at + min(SETTLES_FOR, NEVER - at)
 
 
 def _as_noted(tenure: Tenure, hands: Hands) -> Tenure:
@@ -82,7 +87,7 @@ def _as_nobody_noted(tenure: Tenure, history: History) -> Tenure:
     """Doubt what a hand may have done: nothing of it is certainly open then."""
     licenses = {event.license_id for event in tenure.events}
     if tenure.session is not None:
-        licenses.add(tenure.session.fields.get("license_id"))
+        licenses.add(only(str, tenure.session.fields.get("license_id")))
     may_be_gone = history.present is not None and (tenure.session is None or not is_open(tenure.session))
     doubtful = (
         not (tenure.starts or tenure.began_before)

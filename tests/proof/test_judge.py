@@ -122,5 +122,27 @@ def test_a_document_that_was_not_written_since_tells_the_cap_for_certain(history
     assert all(violation.is_certain for violation in found)
 
 
+def test_a_decision_under_way_while_a_cap_is_edited_of_which_nobody_has_told_yet_accuses_nobody(
+    history: History,
+) -> None:
+    grant = starts(history, "m0")[-1]
+    assert history.present is not None
+    meanwhile = grant.at + (committed(grant) - grant.at) / 2
+    licenses = tuple(
+        replace(each, fields={**each.fields, "max_concurrent_seats": 4}, updated_at=meanwhile)
+        for each in history.present.licenses
+        if each.document_id == LICENSE_ID
+    )
+    edited = replace(
+        history,
+        edits=None,
+        requests=None,
+        events=tuple(event for event in history.events if event.license_id in {LICENSE_ID, None}),
+        present=replace(history.present, licenses=licenses),
+    )
+
+    assert [each for each in caps_in_force.violations(edited) if grant in each.events] == []
+
+
 def test_a_history_is_judged_alike_after_it_was_saved(history: History) -> None:
     assert from_json(to_json(history)) == history

@@ -29,7 +29,15 @@ class Deployed:
 
     def judge(self, *options: str, organization_id: str | None = None, host: str | None = None) -> Result:
         """Run the command."""
-        asked = [organization_id or self.tenant.organization_id, "--project", self.project, *options]
+        return self.run(organization_id or self.tenant.organization_id, *options, host=host)
+
+    def judge_all(self, *options: str) -> Result:
+        """Run the command over the whole project."""
+        return self.run("--all", *options)
+
+    def run(self, *options: str, host: str | None = None) -> Result:
+        """Run the command."""
+        asked = ["--project", self.project, *options]
         environment = {"FIRESTORE_EMULATOR_HOST": host or self.firestore_host, "COLUMNS": "200"}
         return CliRunner().invoke(app, asked, env=environment)
 
@@ -140,3 +148,61 @@ def test_who_cannot_look_says_so(deployed: Deployed) -> None:
     away = deployed.judge(host=f"127.0.0.1:{free_port()}")
     assert away.exit_code == 2
     assert "could not look" in away.stderr
+
+
+def test_one_time_of_purge_that_a_hand_wrote_takes_nothing_from_the_judge(deployed: Deployed) -> None:
+    first, second, *_ = deployed.tenant.event_documents("session.acquired")
+    for slip in (second.get("at"), second.get("at") - timedelta(days=400), datetime(9999, 12, 31, tzinfo=UTC)):
+        second.reference.update({"purge_at": slip})
+        assert deployed.judged() == (0, set())
+
+    first.reference.delete()
+
+    status, kinds = deployed.judged()
+    assert status == 1
+    assert Kind.GRANT_MISSING in kinds
+
+
+def test_it_says_how_much_of_what_it_read_it_judged(deployed: Deployed) -> None:
+    for event in deployed.tenant.event_documents():
+        event.reference.update({"purge_at": event.get("at")})
+
+    counts = json.loads(deployed.judge("--json").stdout)["organizations"][0]["counts"]
+
+    assert (counts["audit events"], counts["audit events that were judged"]) == (4, 0)
+    assert "nothing was judged" in deployed.judge().stdout
+
+
+def test_all_organizations_are_judged(deployed: Deployed, console: firestore.Client) -> None:
+    other = Tenant.create(console, seats=1)
+    # A collection below a document may be called as ours is.
+    deployed.tenant.license().collection("organizations").document("not-one").set({"is_active": True})
+
+    result = deployed.judge_all("--json")
+
+    assert result.exit_code == 0, result.output
+    judged = [each["organization_id"] for each in json.loads(result.stdout)["organizations"]]
+    assert judged == sorted([deployed.tenant.organization_id, other.organization_id])
+
+
+def test_a_project_without_organizations_is_not_said_to_be_fine(project: str, firestore_host: str) -> None:
+    environment = {"FIRESTORE_EMULATOR_HOST": firestore_host}
+
+    result = CliRunner().invoke(app, ["--all", "--project", project], env=environment)
+
+    assert result.exit_code == 2
+    assert f"there is no organization in {project}" in result.stderr
+
+
+def test_it_says_before_how_much_it_would_read(deployed: Deployed) -> None:
+    counts = json.loads(deployed.judge("--json").stdout)["organizations"][0]["counts"]
+
+    assert deployed.judge("--count").stdout == f"{counts['documents read']} documents would be read\n"
+    assert deployed.judge_all("--count").stdout == f"{counts['documents read']} documents would be read\n"
+    assert deployed.judge("--count", "--since", "2999-01-01").stdout == "6 documents would be read\n"
+
+
+def test_organizations_are_named_or_all_of_them_are_asked_for(deployed: Deployed) -> None:
+    for result in (deployed.judge("--all"), deployed.run()):
+        assert result.exit_code == 2
+        assert "name organizations, or ask for --all of them" in result.stderr

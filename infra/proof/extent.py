@@ -1,0 +1,42 @@
+"""What there is to judge: which organizations, and how many documents reading one would cost."""
+
+from datetime import datetime
+
+from shared.store import queries
+from shared.store.firestore import Firestore
+from shared.store.paths import OrganizationPaths
+from shared.store.queries import Query
+from shared.store.walk import walk
+
+PAGE = 500
+
+
+async def organizations_of(firestore: Firestore) -> list[str]:
+    """Find every organization that has a document. One read for each.
+
+    Raises:
+        StoreUnavailable: no answer.
+    """
+    # No field is looked at, so one that is hardly ever long is enough.
+    everyone = Query(collection="organizations", everywhere=True, limit=PAGE, only_fields=("is_active",))
+    found = [
+        paths.organization_id
+        async for page in walk(firestore, everyone)
+        for document in page
+        # A collection below a document may have the same name.
+        if (paths := OrganizationPaths.of_organization(document.path)) is not None
+    ]
+    return sorted(found)
+
+
+async def documents_to_read(firestore: Firestore, organization_id: str, *, since: datetime | None) -> int:
+    """Count what ``read_history`` would read at most. One read for each thousand of them, and two.
+
+    Raises:
+        StoreUnavailable: no answer.
+    """
+    paths, at = OrganizationPaths(organization_id), await firestore.now()
+    events = Query(collection="audit_events", where=() if since is None else (("at", ">", since),))
+    counted = [queries.all_licenses(), Query(collection="sessions"), events]
+    numbers = [await firestore.count(paths.organization, query, at=at) for query in counted]
+    return 2 + sum(numbers)  # the organization and its counters

@@ -1,0 +1,89 @@
+"""What of a stored audit event has its form. Somebody may have edited it, and a slip must not stop the judge.
+
+What does not have its form is left out here, and ``events`` then says that the event cannot be read.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+def only(kind: type[_T], value: object) -> _T | None:
+    """Take the value if it is of this type, or ``None``; ``True`` is no number."""
+    return value if isinstance(value, kind) and not (isinstance(value, bool) and kind is int) else None
+
+
+def sound_details(details: object) -> Mapping[str, Any]:
+    """Take those details that the judge can look at."""
+    if not isinstance(details, Mapping):
+        return {}
+    return {name: value for name, value in details.items() if name not in _HAS_FORM or _HAS_FORM[name](value)}
+
+
+def _is_time(value: object) -> bool:
+    return value is None or isinstance(value, datetime)
+
+
+def _is_number(value: object) -> bool:
+    return only(int, value) is not None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _are_seats(value: object) -> bool:
+    if not isinstance(value, Mapping) or not {"in_use", "max"} <= value.keys():
+        return False
+    return _is_number(value["in_use"]) and (value["max"] is None or _is_number(value["max"]))
+
+
+def _are_counters(value: object) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and all(
+            isinstance(each, Mapping) and _is_text(each.get("license_id")) and _is_number(each.get("in_use"))
+            for each in value
+        )
+    )
+
+
+def _are_changes(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, Mapping)
+        and _is_text(each.get("field"))
+        # A license key is told in part, which is no JSON either.
+        and (each["field"] == "license_key" or all(_is_json(each.get(side)) for side in ("before", "after")))
+        for each in value
+    )
+
+
+def _is_json(text: object) -> bool:
+    if text is None:
+        return True
+    if not isinstance(text, str):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+_HAS_FORM: Mapping[str, Callable[[object], bool]] = {
+    "reason": _is_text,
+    "limit": _is_text,
+    "attempts": _is_number,
+    "started_at": _is_time,
+    "last_heartbeat_at": _is_time,
+    "lease_expires_at": _is_time,
+    "last_attempt_at": _is_time,
+    "seats": _are_seats,
+    "organization_seats": _are_seats,
+    "before": _are_counters,
+    "after": _are_counters,
+    "changes": _are_changes,
+}
