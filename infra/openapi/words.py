@@ -78,7 +78,10 @@ WORDS: Mapping[str, Word] = {
         example=0.15,
     ),
     "renewed": Word(meaning="Whether this user on this device held the seat already.", example=False),
-    "server_time": Word(meaning="The instant of the decision, by the database's clock.", example=_AT),
+    "server_time": Word(
+        meaning="The instant of the decision, by the database's clock; by the function's where that was not asked.",
+        example=_AT,
+    ),
     "organization": Word(meaning="The caller's organization."),
     "organization_id": Word(meaning="The organization's id.", example="northwind"),
     "name": Word(meaning="Its name, for people.", example="Northwind"),

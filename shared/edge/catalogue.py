@@ -1,5 +1,6 @@
 """The error catalogue: every code that a client can meet, each with exactly one status."""
 
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Self
@@ -64,3 +65,5 @@ class ApiError(Exception):
         self.message = message
         self.details = details or {}
         self.headers = headers or {}
+        self.decided_at: datetime | None = None
+        """The instant of the decision by the database's clock, if the store was asked for one."""

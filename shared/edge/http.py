@@ -53,7 +53,8 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
             except Exception as error:  # noqa: BLE001 the framework would answer text, and with no code
                 api_error = _as_api_error(error)
                 code = api_error.code.name
-                response = error_answer(api_error, request_id=context.request_id, now=datetime.now(UTC))
+                now = api_error.decided_at or datetime.now(UTC)
+                response = error_answer(api_error, request_id=context.request_id, now=now)
             response.headers["X-Request-Id"] = context.request_id
             _log(response.status_code, code, seconds=time.perf_counter() - started)
             current_request.reset(remembered)

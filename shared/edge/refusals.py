@@ -45,8 +45,14 @@ Refusal = (
 )
 
 
-def refused(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PLR0911, PLR0912 one case for each refusal reads best
-    """Say no in the client's terms."""
+def refused(refusal: Refusal, *, now: datetime) -> ApiError:
+    """Say no in the client's terms, and that it was decided at ``now``."""
+    error = _in_words(refusal, now=now)
+    error.decided_at = now
+    return error
+
+
+def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PLR0911, PLR0912 one case for each refusal reads best
     match refusal:
         case OrganizationMissing():
             return ApiError(Code.NO_ORGANIZATION, "the organization that the token names does not exist")

@@ -81,6 +81,17 @@ async def test_the_attempts_of_a_client_that_polls_are_one_event_a_minute_with_t
         }
 
 
+async def test_a_refusal_carries_the_instant_of_its_decision_by_the_databases_clock(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console, seats=0)
+
+    answer = await clients.of(tenant).acquire()
+
+    (denial,) = tenant.events("session.denied")
+    assert datetime.fromisoformat(answer.json()["server_time"]) == denial["details"]["last_attempt_at"]
+
+
 async def test_a_denial_takes_no_seat_and_no_number(clients: Clients, console: firestore.Client) -> None:
     tenant = Tenant.create(console, seats=1)
     holder = clients.of(tenant, "m0")
