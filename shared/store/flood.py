@@ -8,7 +8,6 @@ ended since; and attempts of a device that is on record for this minute are adde
 (``infra/decisions/0013-a-flood-of-refusals.md``).
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -32,8 +31,7 @@ class Flood:
         self._version: object = None
         self._evidence: dict[Scope, Evidence] = {}
         self._on_record: set[str] = set()
-        self._tallies = Counter[str]()
-        self._last_attempt_at: dict[str, datetime] = {}
+        self._tallies: dict[str, tuple[int, datetime]] = {}
 
     def has_risen(self, now: datetime) -> bool:
         """Whether this second has had its refusals with care."""
@@ -69,8 +67,8 @@ class Flood:
         self._refused += len(recorded) + len(tallied)
         self._on_record.update(recorded)
         for name in tallied:
-            self._tallies[name] += 1
-            self._last_attempt_at[name] = now
+            number, _ = self._tallies.get(name, (0, now))
+            self._tallies[name] = (number + 1, now)
 
     @property
     def has_tallies(self) -> bool:
@@ -79,8 +77,7 @@ class Flood:
 
     def take_tallies(self, most: int) -> dict[str, tuple[int, datetime]]:
         """Take so many denials at most of those with attempts that are not written yet: how many, the last one when."""
-        names = list(self._tallies)[:most]
-        return {name: (self._tallies.pop(name), self._last_attempt_at.pop(name)) for name in names}
+        return {name: self._tallies.pop(name) for name in list(self._tallies)[:most]}
 
 
 def _may_have_changed(seen: Evidence, now: datetime) -> bool:
