@@ -3,10 +3,11 @@
 What does not have its form is left out here, and ``events`` then says that the event cannot be read.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
+
+from shared.store.review_record import is_json
 
 _T = TypeVar("_T")
 
@@ -56,21 +57,13 @@ def _are_changes(value: object) -> bool:
         isinstance(each, Mapping)
         and _is_text(each.get("field"))
         # A license key is told in part, which is no JSON either.
-        and (each["field"] == "license_key" or all(_is_json(each.get(side)) for side in ("before", "after")))
+        and (each["field"] == "license_key" or all(_is_json_or_none(each.get(side)) for side in ("before", "after")))
         for each in value
     )
 
 
-def _is_json(text: object) -> bool:
-    if text is None:
-        return True
-    if not isinstance(text, str):
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+def _is_json_or_none(text: object) -> bool:
+    return text is None or is_json(text)
 
 
 _HAS_FORM: Mapping[str, Callable[[object], bool]] = {

@@ -99,7 +99,7 @@ def seen(subject: Subject, stored: Mapping[str, Document | None]) -> Seen:
     record = stored[subject.record_path]
     fields = None if record is None else record.fields.get("fields")
     # A record that somebody edited says nothing: the document counts as new.
-    readable = isinstance(fields, Mapping) and all(_is_json(value) for value in fields.values())
+    readable = isinstance(fields, Mapping) and all(is_json(value) for value in fields.values())
     before = cast("Mapping[str, str]", fields) if readable else None
     return Seen(subject=subject, document=stored[subject.path], record=record, before=before)
 
@@ -195,7 +195,8 @@ def _odd(value: object) -> dict[str, str | None]:
             raise TypeError(message)
 
 
-def _is_json(text: object) -> bool:
+def is_json(text: object) -> bool:
+    """Whether it is a text that holds JSON, as what was before and after an edit is told."""
     if not isinstance(text, str):
         return False
     try:
