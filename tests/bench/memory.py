@@ -59,7 +59,7 @@ def memory_of_heartbeat(runner: Runner, work: Path, environments: CleanEnvironme
                 runner.run(_ask(step, requests - asked))
                 asked = requests
                 if proc.is_there():
-                    yield Memory(name=_NAME, requests=requests, resident_bytes=_resident(server.popen.pid))
+                    yield Memory(name=_NAME, requests=requests, resident_bytes=proc.resident_bytes(server.popen.pid))
 
 
 async def _ask(step: Step, requests: int) -> None:
@@ -71,7 +71,3 @@ async def _ask(step: Step, requests: int) -> None:
                 await step(http)
 
         await asyncio.gather(*(client() for _ in range(JUDGED_CLIENTS)))
-
-
-def _resident(session: int) -> int:
-    return sum(each.resident_bytes for each in proc.used() if each.session == session)

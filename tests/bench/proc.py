@@ -25,6 +25,16 @@ def is_there() -> bool:
     return (PROC / "self/stat").exists()
 
 
+def of_session(session: int) -> list[Used]:
+    """Read the processes of a session, which is what each server is started in: it and its workers."""
+    return [each for each in used() if each.session == session]
+
+
+def resident_bytes(session: int) -> int:
+    """Read what the processes of a session hold in memory together."""
+    return sum(each.resident_bytes for each in of_session(session))
+
+
 def used() -> Iterator[Used]:
     """Read every process that there is."""
     ticks_per_second, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.client.hosts import CLIENT
@@ -141,10 +141,3 @@ class Terminal:
             return False
         self.seen += _CONTROL.sub("", came.decode(errors="replace"))
         return bool(came)
-
-
-def wait_until(true: Callable[[], bool], *, within: float = 15) -> None:
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.05)

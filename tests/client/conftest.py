@@ -11,7 +11,7 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.audit_topic import create_topic
-from infra.local.processes import Process, free_port, stop_together
+from infra.local.processes import Process, stop_together
 from infra.local.serving import function_environment, start_function
 from infra.triggers import OnRequest, triggers
 from seatlease.testing import FakeService
@@ -57,8 +57,7 @@ def client_gateway(
             start_function(name, work=tmp_path_factory.mktemp(name), environment=environment) for name in names
         )
         urls = {process.name: process.url for process in started}
-        gateway = gateway_to(urls, port=free_port(), log_folder=tmp_path_factory.mktemp("gateway"))
-        started.append(gateway)
+        gateway = cleanup.enter_context(gateway_to(urls, log_folder=tmp_path_factory.mktemp("gateway")))
         for process in started:
             process.wait_until_ready()
         yield gateway

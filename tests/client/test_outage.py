@@ -16,6 +16,7 @@ from seatlease.clock import elapsed
 from tests.client.conftest import BuildHouse
 from tests.client.houses import RealHouse
 from tests.client.told import Told
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -89,10 +90,7 @@ def test_a_token_that_expires_while_the_seat_is_held_is_refreshed_without_a_miss
     cached = CachedUntilRefused(id_token)
     with house.seat(on_change=told, credentials=cached) as seat:
         first = len(given)
-        deadline = time.monotonic() + 20
-        while len(given) == first:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: len(given) > first, within=20)
         assert seat.heartbeat() is State.ACTIVE
 
         assert told.states == [State.ACTIVE]

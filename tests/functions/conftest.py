@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -74,11 +74,18 @@ def servers(start_server: StartFunction) -> Mapping[str, Process]:
     return processes
 
 
-def gateway_to(functions: Mapping[str, str], *, port: int, log_folder: Path) -> Process:
-    """Start a gateway; does not wait for it."""
+@contextmanager
+def gateway_to(functions: Mapping[str, str], *, log_folder: Path, port: int | None = None) -> Iterator[Process]:
+    """Run a gateway to these functions, on a port that somebody knows or a free one."""
+    port = port or free_port()
     routes = [f"--route={name}={url}" for name, url in functions.items()]
     command = [sys.executable, "-m", "infra.local", "gateway", f"--port={port}", *routes]
-    return Process.start("gateway", command, port=port, log_folder=log_folder, cwd=ROOT)
+    process = Process.start("gateway", command, port=port, log_folder=log_folder, cwd=ROOT)
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.stop()
 
 
 @pytest.fixture
@@ -87,10 +94,7 @@ def start_gateway(tmp_path: Path) -> Iterator[StartGateway]:
     with ExitStack() as cleanup:
 
         def start(functions: Mapping[str, str], *, port: int | None = None) -> Process:
-            process = gateway_to(functions, port=port or free_port(), log_folder=tmp_path)
-            cleanup.callback(process.stop)
-            process.wait_until_ready()
-            return process
+            return cleanup.enter_context(gateway_to(functions, log_folder=tmp_path, port=port))
 
         yield start
 

@@ -14,7 +14,7 @@ from google.cloud import firestore
 
 from infra.local.audit_topic import create_topic
 from infra.local.emulators import register_triggers
-from infra.local.processes import Process, free_port
+from infra.local.processes import Process
 from infra.local.seed import firestore_client
 from tests.functions.conftest import StartFunction, gateway_to
 from tests.infra.served import until
@@ -79,9 +79,7 @@ def desk(
     urls = {name: process.url for name, process in processes.items()}
     create_topic(pubsub_host, project=project)
     with ExitStack() as cleanup:
-        gateway = gateway_to(urls, port=free_port(), log_folder=tmp_path_factory.mktemp("gateway"))
-        cleanup.callback(gateway.stop)
-        gateway.wait_until_ready()
+        gateway = cleanup.enter_context(gateway_to(urls, log_folder=tmp_path_factory.mktemp("gateway")))
         events = cleanup.enter_context(counting(events_port, gateway.url))
         register_triggers(firestore_host, project=project, names=TRIGGERED)
         console = firestore_client(project=project, firestore_host=firestore_host)

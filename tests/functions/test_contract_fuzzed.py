@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from infra.local.processes import Process, free_port
+from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
 from infra.openapi.operations import OPERATIONS
 from shared.edge.requests import MAX_BODY_BYTES
@@ -82,12 +82,8 @@ contract = schemathesis.openapi.from_dict(_knowing(DOCUMENT, KNOWN), config=sche
 def gateway(servers: Mapping[str, Process], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The gateway to the functions that clients call."""
     functions = {name: servers[name].url for name in OPERATIONS}
-    process = gateway_to(functions, port=free_port(), log_folder=tmp_path_factory.mktemp("gateway"))
-    try:
-        process.wait_until_ready()
+    with gateway_to(functions, log_folder=tmp_path_factory.mktemp("gateway")) as process:
         yield process.url
-    finally:
-        process.stop()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from infra.openapi.operations import OPERATIONS
 from infra.triggers import OnDocument, OnSchedule, triggers
 from shared.edge.catalogue import Code
 from shared.rules.session import session_id_of
-from tests.bench.proc import is_there, used
+from tests.bench.proc import is_there, resident_bytes
 from tests.functions.conftest import StartFunction
 from tests.support.cloud_event import CloudEvent
 from tests.support.fuzz_events import Posted, binary, paths, structured
@@ -77,14 +77,11 @@ class Target:
             seed(SEED * 1_000_003 + batch)(one)()
             batch += 1
             assert self.servers[to].popen.poll() is None, f"{to} has ended"
-            held = self._memory(to)
+            held = resident_bytes(self.servers[to].popen.pid)
             # The first two batches warm it up: imports, connections, caches.
             if batch <= 2:
                 self.warm[to] = held
             assert held - self.warm[to] < MAY_KEEP, f"{to} held {self.warm[to]} bytes and now {held} (SEED={SEED})"
-
-    def _memory(self, name: str) -> int:
-        return sum(each.resident_bytes for each in used() if each.session == self.servers[name].popen.pid)
 
     def post(self, function: str, posted: Posted) -> Answer:
         """Deliver an event, as the platform does again when it was not taken: Firestore may have been busy."""

@@ -12,7 +12,7 @@ from google.cloud import firestore
 
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
-from tests.bench.proc import is_there, used
+from tests.bench.proc import is_there, resident_bytes
 from tests.functions.conftest import StartFunction
 from tests.support.client import Clients
 from tests.support.raw import answers, connected, parsed, received
@@ -82,11 +82,6 @@ def _are_open(connections: Sequence[socket.socket]) -> bool:
     return True
 
 
-def _memory(server: Process) -> int:
-    """What the server and its workers hold, in bytes."""
-    return sum(each.resident_bytes for each in used() if each.session == server.popen.pid)
-
-
 @pytest.mark.skipif(not is_there(), reason="this system has no /proc to read a process's memory from")
 async def test_10000_idle_connections_cost_little_and_keep_nobody_waiting(
     server: Process, clients: Clients, tenant: Tenant
@@ -95,12 +90,12 @@ async def test_10000_idle_connections_cost_little_and_keep_nobody_waiting(
     if allowed < IDLE + FILES_OF_OURS:
         pytest.skip(f"this machine allows a process {allowed} open files, and {IDLE} connections need more")
     await clients.of(tenant).acquired()
-    before = _memory(server)
+    before = resident_bytes(server.popen.pid)
 
     with _connections(server.url, IDLE) as idle:
         began = time.monotonic()
         answer = await clients.of(tenant, "m1").acquire()
-        took, grown = time.monotonic() - began, _memory(server) - before
+        took, grown = time.monotonic() - began, resident_bytes(server.popen.pid) - before
         assert _are_open(idle)
 
     assert answer.status_code == 201

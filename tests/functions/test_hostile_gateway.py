@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from google.cloud import firestore
 
-from infra.local.processes import Process, free_port
+from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
 from tests.functions.conftest import gateway_to
 from tests.support.raw import answers
@@ -19,12 +19,8 @@ LAST = b"Connection: close"
 def gateway(servers: Mapping[str, Process], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A gateway to every function, those that no client may call among them."""
     functions = {name: process.url for name, process in servers.items()}
-    process = gateway_to(functions, port=free_port(), log_folder=tmp_path_factory.mktemp("gateway"))
-    try:
-        process.wait_until_ready()
+    with gateway_to(functions, log_folder=tmp_path_factory.mktemp("gateway")) as process:
         yield process.url
-    finally:
-        process.stop()
 
 
 @pytest.fixture

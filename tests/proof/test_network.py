@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.waiting import wait_until
 
 _RECEIVED: list[bytes] = []
 
@@ -62,20 +63,13 @@ def _has_ended(connection: socket.socket) -> bool:
         return True
 
 
-def _until_received(data: bytes) -> None:
-    deadline = time.monotonic() + 10
-    while data not in _RECEIVED:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_of_what_is_asked_while_answers_are_lost_everything_arrives_and_nothing_comes_back(proxy: TcpProxy) -> None:
     with _connected(proxy) as connection:
         proxy.lose_answers(lost=True)
 
         connection.sendall(b"commit")
 
-        _until_received(b"commit")
+        wait_until(lambda: b"commit" in _RECEIVED, within=10)
         _answers_nothing(connection)
 
 

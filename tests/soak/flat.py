@@ -1,7 +1,7 @@
 """What flat means: the last third of the time beside the second one; the first fills caches and connections."""
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.soak.held import Held
@@ -10,6 +10,13 @@ MEMORY_GROWS_AT_MOST = 1.03
 LATENCY_GROWS_AT_MOST = 1.5
 """Memory is judged strictly. Latency is that of a machine which does other things as well."""
 FILES_AND_THREADS_MORE_AT_MOST = 2
+
+_JUDGED: tuple[tuple[str, Callable[[Held], float], float, int], ...] = (
+    ("memory, MB", lambda held: held.resident_bytes / 1e6, MEMORY_GROWS_AT_MOST, 0),
+    ("open files", lambda held: held.open_files, 1, FILES_AND_THREADS_MORE_AT_MOST),
+    ("threads", lambda held: held.threads, 1, FILES_AND_THREADS_MORE_AT_MOST),
+)
+"""Of each server: what, where it stands, how many times as much it may come to, and how much more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,27 +62,9 @@ def trends(samples: Sequence[Sample]) -> Iterator[Trend]:
         return Trend(what=what, before=before, after=after, limit=before * times + more)
 
     for name in samples[-1].held:
-        yield trend(
-            f"{name}: memory, MB",
-            [each.held[name].resident_bytes / 1e6 for each in middle],
-            [each.held[name].resident_bytes / 1e6 for each in last],
-            times=MEMORY_GROWS_AT_MOST,
-            more=0,
-        )
-        yield trend(
-            f"{name}: open files",
-            [each.held[name].open_files for each in middle],
-            [each.held[name].open_files for each in last],
-            times=1,
-            more=FILES_AND_THREADS_MORE_AT_MOST,
-        )
-        yield trend(
-            f"{name}: threads",
-            [each.held[name].threads for each in middle],
-            [each.held[name].threads for each in last],
-            times=1,
-            more=FILES_AND_THREADS_MORE_AT_MOST,
-        )
+        for what, measure, times, more in _JUDGED:
+            before, after = ([measure(each.held[name]) for each in part] for part in (middle, last))
+            yield trend(f"{name}: {what}", before, after, times=times, more=more)
     for what, of in (("p50, ms", "p50_seconds"), ("p99, ms", "p99_seconds")):
         yield trend(
             what,

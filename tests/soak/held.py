@@ -16,8 +16,8 @@ class Held:
 
 
 def held(session: int) -> Held:
-    """Look at every process of a session, which is what each server is started in."""
-    processes = [each for each in proc.used() if each.session == session]
+    """Look at every process of a session."""
+    processes = proc.of_session(session)
     folders = [proc.PROC / str(each.process_id) for each in processes]
     return Held(
         resident_bytes=sum(each.resident_bytes for each in processes),
