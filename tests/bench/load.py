@@ -13,12 +13,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-import aiohttp
-
 from tests.bench.cpu import CpuMeter, shares
-from tests.bench.http import UnexpectedAnswer, connections
+from tests.bench.http import Connections, UnexpectedAnswer, connections
 
-Step = Callable[[aiohttp.ClientSession], Awaitable[None]]
+Step = Callable[[Connections], Awaitable[None]]
 """What a client does over and over; it raises when an answer is not the expected one."""
 
 _PAUSE_AFTER_ERROR_SECONDS = 0.05
@@ -75,12 +73,12 @@ async def put_load(steps: Sequence[Step], phase: Phase, meter: CpuMeter) -> Load
     return load
 
 
-async def _client(step: Step, http: aiohttp.ClientSession, load: Load) -> None:
+async def _client(step: Step, http: Connections, load: Load) -> None:
     while not load.ending:
         began = time.perf_counter()
         try:
             await step(http)
-        except (UnexpectedAnswer, aiohttp.ClientError, TimeoutError) as error:
+        except (UnexpectedAnswer, OSError) as error:
             load.errors[str(error) or type(error).__name__] += 1
             await asyncio.sleep(_PAUSE_AFTER_ERROR_SECONDS)
         else:

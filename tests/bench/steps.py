@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import cycle
 
-import aiohttp
-from yarl import URL
-
-from tests.bench.http import Endpoint, connections
+from tests.bench.http import Connections, Endpoint, connections
 from tests.bench.load import Step
 from tests.bench.servers import Servers
 from tests.bench.tenants import Device, Tenant, body_of_session
@@ -20,9 +17,9 @@ _ACQUIRING_AT_A_TIME = 64
 
 def empty_step(servers: Servers) -> Step:
     """Ask the empty function."""
-    empty = Endpoint("empty", URL(servers.url("empty")), frozenset({204}))
+    empty = Endpoint("empty", servers.url("empty"), frozenset({204}))
 
-    async def ask(http: aiohttp.ClientSession) -> None:
+    async def ask(http: Connections) -> None:
         await empty.get(http)
 
     return ask
@@ -30,10 +27,10 @@ def empty_step(servers: Servers) -> Step:
 
 def cycle_step(servers: Servers, device: Device) -> Step:
     """Acquire a seat and release it."""
-    acquire = Endpoint("acquire", URL(servers.url("acquire")), frozenset({201}))
-    release = Endpoint("release", URL(servers.url("release")), frozenset({204}))
+    acquire = Endpoint("acquire", servers.url("acquire"), frozenset({201}))
+    release = Endpoint("release", servers.url("release"), frozenset({204}))
 
-    async def acquire_and_release(http: aiohttp.ClientSession) -> None:
+    async def acquire_and_release(http: Connections) -> None:
         granted = json.loads(await acquire.post(http, device.acquire, device.headers))
         await release.post(http, body_of_session(granted["session_id"]), device.headers)
 
@@ -42,9 +39,9 @@ def cycle_step(servers: Servers, device: Device) -> Step:
 
 def refusal_step(servers: Servers, device: Device) -> Step:
     """Ask for a seat of a full license and be refused."""
-    acquire = Endpoint("acquire", URL(servers.url("acquire")), frozenset({409}))
+    acquire = Endpoint("acquire", servers.url("acquire"), frozenset({409}))
 
-    async def be_refused(http: aiohttp.ClientSession) -> None:
+    async def be_refused(http: Connections) -> None:
         await acquire.post(http, device.acquire, device.headers)
 
     return be_refused
@@ -52,11 +49,11 @@ def refusal_step(servers: Servers, device: Device) -> Step:
 
 def locking_step(servers: Servers, tenant: Tenant, device: Device) -> Step:
     """Acquire a seat and release it, with locks."""
-    acquire = Endpoint("locking acquire", URL(servers.url("locking")), frozenset({201}))
-    release = Endpoint("locking release", URL(servers.url("locking")), frozenset({204}))
+    acquire = Endpoint("locking acquire", servers.url("locking"), frozenset({201}))
+    release = Endpoint("locking release", servers.url("locking"), frozenset({204}))
     bodies = device.locking(tenant.organization_id, "acquire"), device.locking(tenant.organization_id, "release")
 
-    async def acquire_and_release(http: aiohttp.ClientSession) -> None:
+    async def acquire_and_release(http: Connections) -> None:
         await acquire.post(http, bodies[0], device.headers)
         await release.post(http, bodies[1], device.headers)
 
@@ -77,9 +74,9 @@ class Heartbeats:
 
     def step(self, url: str) -> Step:
         """Keep the seat of whichever session is next, by the function at this address."""
-        endpoint = Endpoint("heartbeat", URL(url), frozenset({200}))
+        endpoint = Endpoint("heartbeat", url, frozenset({200}))
 
-        async def keep_the_next(http: aiohttp.ClientSession) -> None:
+        async def keep_the_next(http: Connections) -> None:
             body, device = next(self.sessions)
             answer = json.loads(await endpoint.post(http, body, device.headers))
             left = datetime.fromisoformat(answer["lease_expires_at"]) - datetime.fromisoformat(answer["server_time"])
@@ -95,7 +92,7 @@ async def acquire_all(servers: Servers, devices: Sequence[Device]) -> list[tuple
     Raises:
         UnexpectedAnswer: a seat was refused.
     """
-    endpoint = Endpoint("acquire", URL(servers.url("acquire")), frozenset({200, 201}))
+    endpoint = Endpoint("acquire", servers.url("acquire"), frozenset({200, 201}))
     room = asyncio.Semaphore(_ACQUIRING_AT_A_TIME)
     async with connections() as http:
 

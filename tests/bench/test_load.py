@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-import aiohttp
-
 from tests.bench.cpu import CpuMeter
+from tests.bench.http import Connections
 from tests.bench.load import Phase, put_load
 
 NEVER = asyncio.Event()
@@ -29,7 +28,7 @@ class EndOfMeasuring(CpuMeter):
 async def test_who_waits_longer_than_is_measured_is_not_left_out_of_the_latencies() -> None:
     end = EndOfMeasuring({})
 
-    async def waits(_http: aiohttp.ClientSession) -> None:
+    async def waits(_http: Connections) -> None:
         await end.told.wait()
 
     load = await put_load([waits], Phase(settle_seconds=0, seconds=0.01, drain_seconds=30), end)
@@ -40,7 +39,7 @@ async def test_who_waits_longer_than_is_measured_is_not_left_out_of_the_latencie
 async def test_what_ends_before_it_is_measured_counts_for_nothing() -> None:
     asked = count()
 
-    async def once(_http: aiohttp.ClientSession) -> None:
+    async def once(_http: Connections) -> None:
         if next(asked):
             await NEVER.wait()
 

@@ -8,10 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import aiohttp
-from yarl import URL
-
-from tests.bench.http import Endpoint, UnexpectedAnswer, connections
+from tests.bench.http import Connections, Endpoint, UnexpectedAnswer, connections
 from tests.bench.servers import Servers
 from tests.bench.tenants import Device, body_of_session
 
@@ -41,7 +38,7 @@ async def put_load(servers: Servers, devices: Sequence[Device], *, seconds: floa
     """
     stretch = Stretch(seconds=seconds)
     endpoints = [
-        Endpoint(name, URL(servers.url(name)), frozenset(expected))
+        Endpoint(name, servers.url(name), frozenset(expected))
         for name, expected in (("acquire", {201}), ("heartbeat", {200}), ("release", {204}))
     ]
     every = None if pace is None else len(devices) / pace
@@ -59,7 +56,7 @@ async def put_load(servers: Servers, devices: Sequence[Device], *, seconds: floa
 
 
 async def _work(
-    http: aiohttp.ClientSession,
+    http: Connections,
     endpoints: Sequence[Endpoint],
     device: Device,
     stretch: Stretch,
@@ -76,7 +73,7 @@ async def _work(
             body = body_of_session(json.loads(await acquire.post(http, device.acquire, device.headers))["session_id"])
             await heartbeat.post(http, body, device.headers)
             await release.post(http, body, device.headers)
-        except (UnexpectedAnswer, aiohttp.ClientError, TimeoutError) as error:
+        except (UnexpectedAnswer, OSError) as error:
             stretch.errors[str(error) or type(error).__name__] += 1
         else:
             stretch.durations_seconds.append(time.perf_counter() - due)
