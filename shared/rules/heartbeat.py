@@ -15,7 +15,7 @@ from shared.rules.refusal import (
     refuse_license,
 )
 from shared.rules.revocation import revoked
-from shared.rules.session import EndReason, Session, is_live, is_open
+from shared.rules.session import EndReason, Session, ended, is_live, is_open
 from shared.rules.user import User
 
 
@@ -47,7 +47,7 @@ class StillFresh:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionOver:
-    """The session ended, or its lease ran out, before this heartbeat. Nothing brings it back.
+    """The session ended before this heartbeat. Nothing brings it back.
 
     ``reason`` is ``None`` when a person ended it by hand.
     """
@@ -57,17 +57,21 @@ class SessionOver:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stopped:
-    """The right to the seat is gone: the session ends now, and ``because`` says why."""
+    """The lease has run out, or the right to the seat is gone: the session ends now, and ``because`` says why."""
 
     session: Session
-    because: CallerRefusal | LicenseRefusal
+    because: CallerRefusal | LicenseRefusal | SessionOver
 
 
 HeartbeatOutcome = Extended | StillFresh | SessionNotFound | SessionOver | Stopped | Misconfigured
 
 
 def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOutcome:
-    """Decide one heartbeat at ``now``. A lapsed session stays lapsed: bringing it back could exceed a cap."""
+    """Decide one heartbeat at ``now``.
+
+    A lapsed session stays lapsed, because bringing it back could exceed a cap, and it ends here: an extension that was
+    decided in time may still be on its way to the store, and whoever is told of the end must not have the seat again.
+    """
     session = standing.session
     if isinstance(session, Unusable):
         return Misconfigured(unusable=session)
@@ -76,7 +80,9 @@ def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOu
     if not is_open(session):
         return SessionOver(reason=session.end_reason)
     if not is_live(session, now=now):
-        return SessionOver(reason=EndReason.EXPIRED)
+        return Stopped(
+            session=ended(session, reason=EndReason.EXPIRED, now=now), because=SessionOver(reason=EndReason.EXPIRED)
+        )
     refusal: CallerRefusal | LicenseRefusal | None = refuse_caller(
         organization=standing.organization, user=standing.user
     ) or refuse_license(standing.license, now=now)

@@ -92,19 +92,22 @@ async def test_after_release_a_heartbeat_is_told_so(clients: Clients, console: f
     assert (response.status_code, code_of(response)) == (410, "SESSION_RELEASED")
 
 
-async def test_after_its_lease_ran_out_a_heartbeat_is_refused_and_changes_nothing(
+async def test_after_its_lease_ran_out_a_heartbeat_is_refused_and_the_session_has_ended(
     clients: Clients, console: firestore.Client
 ) -> None:
     tenant = Tenant.create(console)
     client = clients.of(tenant)
     session_id = await client.acquired()
     tenant.let_lapse(session_id)
-    before = tenant.session(session_id).get()
 
     response = await client.heartbeat(session_id)
+    again = await client.heartbeat(session_id)
 
     assert (response.status_code, code_of(response)) == (410, "SESSION_EXPIRED")
-    assert tenant.session(session_id).get().update_time == before.update_time
+    assert (again.status_code, code_of(again)) == (410, "SESSION_EXPIRED")
+    assert tenant.session(session_id).get().get("end_reason") == "expired"
+    assert [event["session_id"] for event in tenant.events("session.expired")] == [session_id]
+    assert tenant.counters()["total"] == 0
 
 
 async def test_after_an_admin_released_it_a_heartbeat_is_told_so(clients: Clients, console: firestore.Client) -> None:

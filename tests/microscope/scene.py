@@ -141,13 +141,9 @@ class _Truth:
                 assert session.lease_expires_at in (then["lease_expires_at"], stored["lease_expires_at"])
             case Released(session=session) | Stopped(session=session):
                 assert (session.session_id, session.started_at) in self.books.ended(), "it was never written"
-            case AlreadyEnded():
+            case AlreadyEnded() | SessionOver():
                 assert then is not None
                 self._is_over(then)
-            case SessionOver():
-                assert then is not None
-                if then["lease_expires_at"] > now:
-                    self._is_over(then)
             case SeatLimitReached(license_id=license_id, max_seats=max_seats):
                 self._is_full(license_id, max_seats)
             case OrganizationSeatLimitReached(max_seats=max_seats):

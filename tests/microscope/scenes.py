@@ -79,6 +79,9 @@ SCENES: Mapping[str, Scene] = {
     "a heartbeat at the end of its lease": Scene(
         opens=_opened(_ABOUT_TO_LAPSE, seats=1), asks=[_heartbeat("ann"), _acquire("ben", instance=1)], faults=0
     ),
+    "one sends a heartbeat at the end of its lease": Scene(
+        opens=_opened(_ABOUT_TO_LAPSE, seats=1), asks=[_heartbeat("ann")], faults=1
+    ),
     "a release that makes room": Scene(
         opens=_opened(Held(user_id="cyd"), seats=1), asks=[_release("cyd"), _acquire("ann", instance=1)], faults=0
     ),

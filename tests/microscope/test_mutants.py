@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from shared.rules.heartbeat import heartbeat as decide_heartbeat
 from shared.store import acquire, errors, firestore
+from shared.store import heartbeat as heartbeats
 from shared.store.attempted import Attempted
 from shared.store.groups import GroupCommit
 from shared.store.writes import Create, Update
@@ -92,6 +94,20 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
         [_BLIND_CREATE],
     ),
     "an end does not look whether there was one": ("two give back the same seat", 0, [_BLIND_CREATE, _BLIND_UPDATE]),
+    "an end is told that is not written": (
+        "one sends a heartbeat at the end of its lease",
+        1,
+        [
+            Slip(
+                function=decide_heartbeat,
+                holder=heartbeats,
+                before="if not is_live(session, now=now):",
+                after="if not is_live(session, now=now):\n"
+                "        return SessionOver(reason=EndReason.EXPIRED)\n"
+                "    if False:",
+            )
+        ],
+    ),
     "who waits behind one who leaves is forgotten": (
         "three want two seats",
         1,

@@ -108,7 +108,11 @@ class Caps(RuleBasedStateMachine):
 
             assert self.world.open_seats() <= before, "a heartbeat took a seat"
             if not is_live(own, now=at):
-                assert self.world.sessions[session_id] == own, "a heartbeat brought back a session that was over"
+                over = self.world.sessions[session_id]
+                assert not is_open(over), "a heartbeat left a session open whose lease had run out"
+                assert replace(own, ended_at=over.ended_at, end_reason=over.end_reason) == over
+                if not is_open(own):
+                    assert over == own, "a heartbeat changed a session that was over"
             if isinstance(outcome, Extended):
                 assert is_live(outcome.session, now=at)
 

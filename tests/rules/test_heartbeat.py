@@ -1,7 +1,7 @@
 """Heartbeat: the seat is kept, or its holder learns that it is gone."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -29,6 +29,11 @@ EARLY_WITHIN = timedelta(seconds=30)
 
 HELD = Standing(organization=an_organization(), user=a_user(), license=a_license(), session=a_session(started_at=NOW))
 """Ann holds a seat since NOW, and nothing stands against it."""
+
+
+def lapsed(*, now: datetime) -> Stopped:
+    over = ended(a_session(started_at=NOW), reason=EndReason.EXPIRED, now=now)
+    return Stopped(session=over, because=SessionOver(reason=EndReason.EXPIRED))
 
 
 def test_a_heartbeat_starts_the_lease_anew_and_changes_nothing_else() -> None:
@@ -120,7 +125,7 @@ def test_a_session_is_over_at_the_very_instant_its_lease_expires() -> None:
 
     outcome = heartbeat(standing, user_id="ann", now=NOW + LEASE)
 
-    assert outcome == SessionOver(reason=EndReason.EXPIRED)
+    assert outcome == lapsed(now=NOW + LEASE)
 
 
 def test_a_lapsed_session_stays_lapsed_however_free_the_seats_are() -> None:
@@ -128,7 +133,7 @@ def test_a_lapsed_session_stays_lapsed_however_free_the_seats_are() -> None:
 
     outcome = heartbeat(standing, user_id="ann", now=NOW + LEASE + timedelta(days=7))
 
-    assert outcome == SessionOver(reason=EndReason.EXPIRED)
+    assert outcome == lapsed(now=NOW + LEASE + timedelta(days=7))
 
 
 @pytest.mark.parametrize("reason", EndReason)
@@ -148,12 +153,12 @@ def test_a_session_ended_by_hand_is_over_without_a_reason() -> None:
     assert outcome == SessionOver(reason=None)
 
 
-def test_a_session_that_is_over_is_not_ended_a_second_time_when_the_right_goes_too() -> None:
+def test_a_session_whose_lease_ran_out_ends_for_that_reason_when_the_right_goes_too() -> None:
     standing = replace(HELD, organization=replace(an_organization(), is_active=False), license=None)
 
     outcome = heartbeat(standing, user_id="ann", now=NOW + LEASE)
 
-    assert outcome == SessionOver(reason=EndReason.EXPIRED)
+    assert outcome == lapsed(now=NOW + LEASE)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ from typing import Any
 from google.cloud import firestore
 
 from shared.rules.acquire import Device, Granted, SeatLimitReached
+from shared.rules.heartbeat import SessionOver, Stopped
 from shared.rules.release import Released
+from shared.rules.session import EndReason
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.errors import StoreUnavailable
+from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from tests.store.conftest import Halting, WatchedFirestore
@@ -139,3 +142,28 @@ async def test_a_denial_whose_answer_was_lost_counts_its_attempt_once_and_the_ne
     # Of two minutes where one ended in between: they are added up, and nothing here waits for one.
     assert at_once == 2
     assert sum(denial["details"]["attempts"] for denial in tenant.events("session.denied")) == 3
+
+
+async def test_a_heartbeat_whose_commit_comes_after_the_end_was_told_does_not_bring_the_session_back(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, lease_seconds=3)
+    granted = (await Acquires(store, policy).acquire(tenant.organization_id, _asking(tenant, "m0"))).outcome
+    assert isinstance(granted, Granted)
+    beat = HeartbeatRequest(user_id="m0", session_id=granted.session.session_id)
+    await asyncio.sleep(0.5)  # so late that the lease is to be written
+    halt = Halting(store)
+    late = asyncio.create_task(Heartbeats(store, policy).heartbeat(tenant.organization_id, beat))
+    await halt.reached.wait()
+    await asyncio.sleep(3)
+
+    told = await Heartbeats(another_store, policy).heartbeat(tenant.organization_id, beat)
+    halt.let_go.set()
+    late_told = await late
+
+    assert isinstance(told.outcome, Stopped)
+    assert told.outcome.because == SessionOver(reason=EndReason.EXPIRED)
+    assert late_told.outcome == SessionOver(reason=EndReason.EXPIRED)
+    assert halt.outcomes == ["conflict"]
+    assert tenant.open_sessions() == []
+    assert len(tenant.events("session.expired")) == 1
