@@ -84,7 +84,8 @@ class Acquires:
         use = tenant.use or await recount(self._firestore, paths, at=snapshot.at)
 
         tallies = self._tallies_of(paths)
-        has_risen = tallies.flood.has_risen(snapshot.at.now)
+        tallies.flood.go_to(snapshot.at.now)
+        has_risen = tallies.flood.has_risen
         evidence = tallies.flood.evidence(tenant.seats, now=snapshot.at.now) if has_risen else {}
         added: set[str] = set()
         denials: dict[str, Document | None] = {}

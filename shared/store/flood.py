@@ -2,22 +2,24 @@
 
 A refusal is given with care: the sessions are counted, the first lease to end is looked up, and the attempt is written
 before the answer. Hundreds of clients that ask again at once would have the store do nothing else. So of the refusals
-of one organization the first ``CAREFUL_A_SECOND`` of each second are given with care. Beyond them it is enough that
-the counters are the very version for which the license was found to be full in this second, and that no lease has
-ended since; and attempts of a device that is on record for this minute are added up and written a second later
-(``infra/decisions/0013-a-flood-of-refusals.md``).
+of one organization the first ``CAREFUL_A_SECOND`` of a second are given with care. Beyond them, and in the next second
+from its beginning, it is enough that the counters are the very version for which the license was found to be full in
+that same second, and that no lease has ended since; and attempts of a device that is on record for this minute are
+added up and written a second later (``infra/decisions/0013-a-flood-of-refusals.md``).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.rules.session import Session
 from shared.store.documents import session_from
 from shared.store.evidence import Evidence, Scope
 from shared.store.firestore import Document
 
-CAREFUL_A_SECOND = 50
-"""More than any organization whose clients wait as they are told; few enough for the store not to notice."""
+CAREFUL_A_SECOND = 20
+"""A thousand clients that all wait as long as they are told ask less often. Many more, and a slow store would never see
+the flood: refusals with care would take all its time, and not come to the number.
+"""
 
 
 class Flood:
@@ -28,20 +30,27 @@ class Flood:
         self._second: datetime | None = None
         self._minute: datetime | None = None
         self._refused = 0
+        self._lasts = False
         self._version: object = None
         self._evidence: dict[Scope, Evidence] = {}
         self._on_record: set[str] = set()
         self._tallies: dict[str, tuple[int, datetime]] = {}
 
-    def has_risen(self, now: datetime) -> bool:
-        """Whether this second has had its refusals with care."""
+    def go_to(self, now: datetime) -> None:
+        """Forget what holds for a second, or a minute, that is over."""
         second = now.replace(microsecond=0)
         if second != self._second:
+            is_next = self._second is not None and second - self._second == timedelta(seconds=1)
+            self._lasts = is_next and self._refused >= CAREFUL_A_SECOND
             self._second, self._refused, self._evidence = second, 0, {}
         minute = second.replace(second=0)
         if minute != self._minute:
             self._minute, self._on_record = minute, set()
-        return self._refused >= CAREFUL_A_SECOND
+
+    @property
+    def has_risen(self) -> bool:
+        """Whether there have been enough refusals with care, in this second or in the one before."""
+        return self._lasts or self._refused >= CAREFUL_A_SECOND
 
     def evidence(self, seats: Document | None, *, now: datetime) -> dict[Scope, Evidence]:
         """What was found out in this second and must still hold: for the same version of the counters, and with no

@@ -66,13 +66,16 @@ class Bench:
         )
         return measured(work, load, clients=clients, round_=self.round_, processes=processes)
 
-    def refusals(self, clients: int) -> Measurement:
-        """Ask for seats of a full license, each client on its own device, which never gets one."""
+    def refusals(self, clients: int, *, processes: int = 1) -> Measurement:
+        """Ask for seats of a full license, each client on its own device, which never gets one, at the same process."""
         holders, others = self.full.devices[:FULL_SEATS], self.full.devices[FULL_SEATS:]
         self.full.license.update({"lease_seconds": _LONG_LEASE_SECONDS})
         self.runner.run(acquire_all(self.servers, holders))
-        load = self._put([refusal_step(self.servers, device) for device in others[:clients]])
-        return measured(Work.REFUSALS, load, clients=clients, round_=self.round_)
+        instances = cycle(self.servers.instances(processes))
+        load = self._put(
+            [refusal_step(server, device) for server, device in zip(instances, others[:clients], strict=False)]
+        )
+        return measured(Work.REFUSALS, load, clients=clients, round_=self.round_, processes=processes)
 
     def heartbeats(
         self, clients: int, *, expected_per_second: float, processes: int = 1, work: Work = Work.HEARTBEATS

@@ -17,7 +17,7 @@ from tests.bench.default_server import require_default_servers
 from tests.bench.expiry import LAPSED_SESSIONS, ORGANIZATIONS, ExpiryBench
 from tests.bench.memory import memory_of_heartbeat
 from tests.bench.parts import Part
-from tests.bench.plan import JUDGED_CLIENTS, Plan
+from tests.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, Plan
 from tests.bench.results import Recorded
 from tests.bench.rounds import run_rounds, run_rounds_of_processes, warm_up, warm_up_processes
 from tests.bench.servers import EMPTY, EXPIRE, FUNCTIONS, PROJECT, Servers, running_servers
@@ -62,7 +62,7 @@ def _start(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
 
 
 def _requests(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
-    with running_servers(*FUNCTIONS, EMPTY) as servers:
+    with running_servers(*FUNCTIONS, *["acquire", "heartbeat"] * (ANSWERING_PROCESSES - 1), EMPTY) as servers:
         running = _bench(plan, servers, runner)
         console.print("requests: warming up")
         warm_up(running, plan)

@@ -8,6 +8,10 @@ JUDGED_CLIENTS = 32
 """How many clients ask where nothing else is said."""
 
 
+ANSWERING_PROCESSES = 2
+"""So many processes answer each load: cycles one of acquire and one of release, refusals and heartbeats two."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """What is measured, how often and for how long.

@@ -1,11 +1,12 @@
 """The order of the measurements: what is compared is measured one right after the other, round after round."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from tests.bench.bench import Bench
 from tests.bench.measurement import Measurement, Work
-from tests.bench.plan import JUDGED_CLIENTS, Plan
+from tests.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, Plan
 
 _STILL_WARMING = 0.9
 _IN_VAIN = 4
@@ -16,16 +17,19 @@ _HEARTBEATS_TO_EMPTY, _HEARTBEATS_TO_CYCLES = 1.6, 3.0
 def warm_up(bench: Bench, plan: Plan) -> None:
     """Load everything, unrecorded: Java compiles, connections open, tokens get known."""
     warming = bench.in_round(0, seconds=plan.warm_up_seconds)
-    empty = warming.empty(JUDGED_CLIENTS)
-    _warm_up_cycles(warming, plan)
-    warming.refusals(JUDGED_CLIENTS)
-    warming.heartbeats(JUDGED_CLIENTS, expected_per_second=_HEARTBEATS_TO_EMPTY * empty.per_second)
+    expected = _HEARTBEATS_TO_EMPTY * warming.empty(JUDGED_CLIENTS).per_second
+    _warm_up(plan, partial(warming.cycles, JUDGED_CLIENTS))
+    _warm_up(plan, partial(warming.refusals, JUDGED_CLIENTS, processes=ANSWERING_PROCESSES))
+    _warm_up(
+        plan,
+        partial(warming.heartbeats, JUDGED_CLIENTS, expected_per_second=expected, processes=ANSWERING_PROCESSES),
+    )
 
 
 def warm_up_processes(bench: Bench, plan: Plan) -> None:
     """Load all processes, unrecorded."""
     warming = bench.in_round(0, seconds=plan.warm_up_seconds)
-    _warm_up_cycles(warming, plan)
+    _warm_up(plan, partial(warming.cycles, JUDGED_CLIENTS))
     cycles = warming.cycles(JUDGED_CLIENTS, processes=max(plan.processes))
     if plan.processes_of_heartbeats:
         processes = max(plan.processes_of_heartbeats)
@@ -33,20 +37,20 @@ def warm_up_processes(bench: Bench, plan: Plan) -> None:
         warming.heartbeats(JUDGED_CLIENTS, expected_per_second=expected, processes=processes)
 
 
-def _warm_up_cycles(warming: Bench, plan: Plan) -> None:
-    """Cycle until a cycle costs the emulator no less processor time than before: Java takes as long as it is let."""
+def _warm_up(plan: Plan, measure: Callable[[], Measurement]) -> None:
+    """Measure until it costs the emulator no less processor time than before: Java takes as long as it is let."""
     cheapest, in_vain = math.inf, 0
     for _ in range(plan.max_warm_ups):
-        cost = _emulator_per_cycle(warming.cycles(JUDGED_CLIENTS))
+        cost = _cost_to_the_emulator(measure())
         in_vain = 0 if cost < _STILL_WARMING * cheapest else in_vain + 1
         cheapest = min(cheapest, cost)
         if in_vain == _IN_VAIN:
             break
 
 
-def _emulator_per_cycle(cycles: Measurement) -> float:
-    """The emulator's share of the processors for one cycle; without ``/proc``, the time that a cycle takes."""
-    return cycles.cpu.get("firestore", 1.0) / max(1, cycles.completed)
+def _cost_to_the_emulator(load: Measurement) -> float:
+    """The emulator's share of the processors for one of what was done; without ``/proc``, the time that one takes."""
+    return load.cpu.get("firestore", 1.0) / max(1, load.completed)
 
 
 def run_rounds(bench: Bench, plan: Plan) -> Iterator[Measurement]:
@@ -61,9 +65,10 @@ def run_rounds(bench: Bench, plan: Plan) -> Iterator[Measurement]:
             yield empty
             yield now.cycles(clients)
             if clients in plan.clients_of_refusals:
-                yield now.refusals(clients)
+                yield now.refusals(clients, processes=ANSWERING_PROCESSES)
             if clients in plan.clients_of_heartbeats:
-                yield now.heartbeats(clients, expected_per_second=_HEARTBEATS_TO_EMPTY * empty.per_second)
+                expected = _HEARTBEATS_TO_EMPTY * empty.per_second
+                yield now.heartbeats(clients, expected_per_second=expected, processes=ANSWERING_PROCESSES)
         if number == plan.rounds:
             for clients in plan.clients_of_locking:
                 yield now.locking(clients)

@@ -1,0 +1,107 @@
+"""When a flood of refusals begins, how long it lasts, and what of it is believed."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from shared.store.evidence import Evidence, Scope
+from shared.store.firestore import Document
+from shared.store.flood import CAREFUL_A_SECOND, Flood
+
+NOW = datetime(2026, 3, 2, 9, 30, 15, 250_000, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+SEATS = Document("organizations/acme/usage/seats", {}, update_time="version 1")
+HELD = Document(
+    "organizations/acme/sessions/s",
+    {
+        "license_id": "cad",
+        "user_id": "ann",
+        "hardware_id": "laptop",
+        "started_at": NOW,
+        "last_heartbeat_at": NOW,
+        "lease_expires_at": NOW + 10 * SECOND,
+        "ended_at": None,
+    },
+    update_time="version 1",
+)
+FULL: dict[Scope, Evidence] = {"cad": Evidence(open_count=1, lapsed=(), next_to_lapse=HELD, has_more_lapsed=False)}
+
+
+def refusing(flood: Flood, number: int, *, now: datetime = NOW) -> None:
+    flood.go_to(now)
+    flood.remember(FULL, seats=SEATS)
+    flood.refused(recorded=[f"denial-{each}" for each in range(number)], tallied=[], now=now)
+
+
+def test_a_flood_has_risen_after_so_many_refusals_in_a_second() -> None:
+    flood = Flood()
+    refusing(flood, CAREFUL_A_SECOND - 1)
+    assert not flood.has_risen
+
+    refusing(flood, 1, now=NOW + SECOND / 2)
+
+    assert flood.has_risen
+
+
+def test_refusals_of_two_seconds_are_not_added_up() -> None:
+    flood = Flood()
+    refusing(flood, CAREFUL_A_SECOND - 1)
+
+    refusing(flood, CAREFUL_A_SECOND - 1, now=NOW + SECOND)
+
+    assert not flood.has_risen
+
+
+def test_a_flood_goes_on_in_the_next_second_and_nothing_is_believed_that_was_found_out_before() -> None:
+    flood = Flood()
+    refusing(flood, CAREFUL_A_SECOND)
+
+    flood.go_to(NOW + SECOND)
+
+    assert flood.has_risen
+    assert flood.evidence(SEATS, now=NOW + SECOND) == {}
+    assert flood.on_record(["denial-1", "new"]) == {"denial-1"}
+
+
+def test_a_flood_is_over_after_a_second_with_few_refusals_or_none() -> None:
+    few, none = Flood(), Flood()
+    refusing(few, CAREFUL_A_SECOND)
+    refusing(none, CAREFUL_A_SECOND)
+
+    refusing(few, CAREFUL_A_SECOND - 1, now=NOW + SECOND)
+    few.go_to(NOW + 2 * SECOND)
+    none.go_to(NOW + 2 * SECOND)
+
+    assert (few.has_risen, none.has_risen) == (False, False)
+
+
+def test_a_clock_that_goes_back_begins_anew() -> None:
+    flood = Flood()
+    refusing(flood, CAREFUL_A_SECOND)
+
+    flood.go_to(NOW - SECOND)
+
+    assert not flood.has_risen
+
+
+def test_what_was_found_out_holds_for_the_same_version_of_the_counters_until_a_lease_ends() -> None:
+    flood = Flood()
+    refusing(flood, 1)
+    soon = replace(HELD, fields={**HELD.fields, "lease_expires_at": NOW + SECOND / 2})
+
+    assert flood.evidence(SEATS, now=NOW) == FULL
+    assert flood.evidence(replace(SEATS, update_time="version 2"), now=NOW) == {}
+    assert flood.evidence(None, now=NOW) == {}
+
+    flood.remember({"cad": replace(FULL["cad"], next_to_lapse=soon)}, seats=SEATS)
+
+    assert flood.evidence(SEATS, now=NOW + SECOND / 2 - timedelta(microseconds=1)) != {}
+    assert flood.evidence(SEATS, now=NOW + SECOND / 2) == {}
+
+
+def test_who_is_on_record_is_asked_anew_in_each_minute() -> None:
+    flood = Flood()
+    refusing(flood, CAREFUL_A_SECOND)
+
+    flood.go_to(NOW + 45 * SECOND)
+
+    assert flood.on_record(["denial-1"]) == set()
