@@ -32,7 +32,7 @@ class Servers:
     ``work`` has the logs and staged folders.
     """
 
-    running: Mapping[str, Process]
+    running: dict[str, Process]
     work: Path
 
     @property
@@ -43,6 +43,10 @@ class Servers:
     def url(self, name: str) -> str:
         """Where a program answers."""
         return self.running[name].url
+
+    def stop_firestore(self) -> None:
+        """Stop the emulator that runs by now."""
+        self.running["firestore"].stop()
 
     @property
     def pids(self) -> dict[str, list[int]]:
@@ -89,8 +93,8 @@ def running_servers(*names: str) -> Iterator[Servers]:
     with ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, work, ignore_errors=True)
         running = {"firestore": start_firestore(port=free_port(), log_folder=work / "logs", java=_ROOMY)}
-        cleanup.callback(running["firestore"].stop)
         servers = Servers(running=running, work=work)
+        cleanup.callback(servers.stop_firestore)
         environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=NOBODY)
         running["firestore"].wait_until_ready()
         wanted = Counter(names)
@@ -109,6 +113,18 @@ def running_servers(*names: str) -> Iterator[Servers]:
             for name in started:
                 running[_key(name, number)].wait_until_ready()
         yield servers
+
+
+def replace_firestore(servers: Servers) -> None:
+    """Put a new emulator, which is empty, in the place of the one that runs: at its address.
+
+    Raises:
+        StartError: it did not start.
+    """
+    port = int(servers.firestore_host.rpartition(":")[2])
+    servers.stop_firestore()
+    servers.running["firestore"] = start_firestore(port=port, log_folder=servers.work / "logs", java=_ROOMY)
+    servers.running["firestore"].wait_until_ready()
 
 
 @contextmanager
