@@ -2,10 +2,10 @@
 
 A refusal is given with care: the sessions are counted, the first lease to end is looked up, and the attempt is written
 before the answer. Hundreds of clients that ask again at once would have the store do nothing else. So of the refusals
-of one organization the first ``CAREFUL_A_SECOND`` of a second are given with care. Beyond them, and in the next second
-from its beginning, it is enough that the counters are the very version for which the license was found to be full in
-that same second, and that no lease has ended since; and attempts of a device that is on record for this minute are
-added up and written a second later (``infra/decisions/0013-a-flood-of-refusals.md``).
+of one organization that come as a crowd the first ``CAREFUL_A_SECOND`` of a second are given with care. Beyond them,
+and in the next second from its beginning, it is enough that the counters are the very version for which the license was
+found to be full in that same second, and that no lease has ended since; and attempts of a device that is on record for
+this minute are added up and written a second later (``infra/decisions/0013-a-flood-of-refusals.md``).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +15,9 @@ from shared.rules.session import Session
 from shared.store.documents import session_from
 from shared.store.evidence import Evidence, Scope
 from shared.store.firestore import Document
+
+CROWD = 8
+"""So many refusals in one group are counted. A client that is alone, however fast, costs the store its own requests."""
 
 CAREFUL_A_SECOND = 20
 """A thousand clients that all wait as long as they are told ask less often. Many more, and a slow store would never see
@@ -73,7 +76,8 @@ class Flood:
 
     def refused(self, *, recorded: Sequence[str], tallied: Sequence[str], now: datetime) -> None:
         """Note refusals whose answers are certain now, by their denials: of those written, and of those to add to."""
-        self._refused += len(recorded) + len(tallied)
+        number = len(recorded) + len(tallied)
+        self._refused += number if number >= CROWD else 0
         self._on_record.update(recorded)
         for name in tallied:
             number, _ = self._tallies.get(name, (0, now))

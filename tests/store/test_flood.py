@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared.store.evidence import Evidence, Scope
 from shared.store.firestore import Document
-from shared.store.flood import CAREFUL_A_SECOND, Flood
+from shared.store.flood import CAREFUL_A_SECOND, CROWD, Flood
 
 NOW = datetime(2026, 3, 2, 9, 30, 15, 250_000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -37,9 +37,18 @@ def test_a_flood_has_risen_after_so_many_refusals_in_a_second() -> None:
     refusing(flood, CAREFUL_A_SECOND - 1)
     assert not flood.has_risen
 
-    refusing(flood, 1, now=NOW + SECOND / 2)
+    refusing(flood, CROWD, now=NOW + SECOND / 2)
 
     assert flood.has_risen
+
+
+def test_a_client_that_is_alone_makes_no_flood() -> None:
+    flood = Flood()
+
+    for _ in range(10 * CAREFUL_A_SECOND):
+        refusing(flood, CROWD - 1)
+
+    assert not flood.has_risen
 
 
 def test_refusals_of_two_seconds_are_not_added_up() -> None:
