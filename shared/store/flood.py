@@ -76,8 +76,9 @@ class Flood:
 
     def refused(self, *, recorded: Sequence[str], tallied: Sequence[str], now: datetime) -> None:
         """Note refusals whose answers are certain now, by their denials: of those written, and of those to add to."""
-        number = len(recorded) + len(tallied)
-        self._refused += number if number >= CROWD else 0
+        together = len(recorded) + len(tallied)
+        if together >= CROWD:
+            self._refused += together
         self._on_record.update(recorded)
         for name in tallied:
             number, _ = self._tallies.get(name, (0, now))

@@ -17,7 +17,6 @@ from httptools import HttpParserError, HttpResponseParser
 _PATIENCE_SECONDS = 120.0
 _IDLE_SECONDS = 1.0
 """The functions' servers close a connection that is idle for two seconds; one that may be about to go is not used."""
-_NO_HEADERS: Mapping[str, str] = {}
 
 
 class UnexpectedAnswer(Exception):  # noqa: N818 it is counted, by its text
@@ -168,7 +167,7 @@ class Endpoint:
         """
         return await self._ask(http, f"GET {self._target}\r\n".encode())
 
-    async def post(self, http: Connections, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> bytes:
+    async def post(self, http: Connections, body: bytes, headers: Mapping[str, str]) -> bytes:
         """Ask with a body of JSON; raises as ``get`` does."""
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         head = f"POST {self._target}{lines}Content-Length: {len(body)}\r\n\r\n"
