@@ -23,6 +23,7 @@ from shared.store.evidence import Evidence, Scope, agrees, examine, recount, tol
 from shared.store.firestore import Document, Firestore, Instant, Snapshot
 from shared.store.groups import Answered, Decision, GroupCommit, Groups, Undecided
 from shared.store.license_keys import Found, LicenseKeys
+from shared.store.pace import LINGER_SECONDS, Pace
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.seat_draft import SeatDraft, Tenant
@@ -55,11 +56,13 @@ class Acquires:
         self._keys = LicenseKeys(firestore)
         self._tallies: LRUCache[str, TallyKeeper] = LRUCache(MAX_FLOODS)
         self._groups = Groups[AcquireRequest, AcquireOutcome](
-            lambda organization_id: GroupCommit(
+            lambda organization_id, pace: GroupCommit(
                 decide=partial(self._decide, OrganizationPaths(organization_id), Attempted()),
                 commit=firestore.commit,
                 answer_within=policy.answer_within,
-            )
+                pace=pace,
+            ),
+            new_pace=partial(Pace, linger=LINGER_SECONDS),
         )
 
     async def acquire(self, organization_id: str, request: AcquireRequest) -> Answered[AcquireOutcome]:

@@ -1,8 +1,7 @@
 """Group commit: the requests of an organization that wait while a commit is under way are decided together in the next.
 
 One read, one fold of the pure rule over the requests, one commit, one answer each. Nothing waits when idle: the first
-request goes at once. Where it pays there is a short pause after a group of several, in which those who were just
-answered come back (``infra/decisions/0011-a-pause-between-heartbeats.md``).
+request goes at once, unless what happened a moment ago says that a short wait pays (``shared/store/pace.py``).
 
 ::
 
@@ -23,10 +22,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
+from cachetools import LRUCache
 from google.api_core.exceptions import RetryError
 
 from shared.store.attempts import patiently
-from shared.store.errors import Contended, StoreError, StoreUnavailable
+from shared.store.errors import Conflict, Contended, StoreError, StoreUnavailable
+from shared.store.pace import Pace
 from shared.store.writes import Write
 
 logger = logging.getLogger(__name__)
@@ -37,9 +38,8 @@ Outcome = TypeVar("Outcome")
 MAX_GROUP = 200
 """Requests decided together at most, so that a commit stays well below Firestore's 10 MiB."""
 
-
-MAX_PAUSE_SECONDS = 0.02
-"""However long a group took: a store that is slow must not be made slower."""
+MAX_PACES = 10_000
+"""Organizations whose pace an instance remembers while nobody waits. A forgotten one begins its next group at once."""
 
 
 class Undecided:
@@ -82,16 +82,13 @@ class GroupCommit(Generic[Request, Outcome]):
         decide: Callable[[Sequence[Request]], Awaitable[Decision[Outcome]]],
         commit: Callable[[Sequence[Write]], Awaitable[None]],
         answer_within: timedelta,
-        pause: float = 0.0,
+        pace: Pace,
     ) -> None:
-        """``decide`` reads and decides, writing nothing; it runs again for every attempt.
-
-        ``pause`` is how long to wait after a group of several, as a share of the time that it took.
-        """
+        """``decide`` reads and decides, writing nothing; it runs again for every attempt."""
         self._decide = decide
         self._commit = commit
         self._answer_within = answer_within
-        self._pause = pause
+        self._pace = pace
         self._waiting: deque[_Waiter[Request, Outcome]] = deque()
         self._group: list[_Waiter[Request, Outcome]] = []
         self._alone = 0
@@ -127,14 +124,13 @@ class GroupCommit(Generic[Request, Outcome]):
     async def _run(self) -> None:
         again, loop = patiently(within=self._answer_within), asyncio.get_running_loop()
         try:
-            while group := self._gather():
-                began = loop.time()
+            while self._gather():
+                if wait := self._pace.seconds_to_wait(loop.time()):
+                    await asyncio.sleep(wait)
                 # Whoever it began with has been answered when the time is up. A new one remembers none of their errors,
                 # which hold on to them all: a store that is away for an hour must not fill the memory.
                 with suppress(RetryError):
                     await again(self._attempt)()
-                if self._pause and len(group) > 1:
-                    await asyncio.sleep(min(MAX_PAUSE_SECONDS, self._pause * (loop.time() - began)))
         finally:
             self._stop()
 
@@ -162,7 +158,8 @@ class GroupCommit(Generic[Request, Outcome]):
 
     async def _attempt(self) -> None:
         """Decide and commit once for everyone who waits by now, those who joined during a retry included."""
-        group = self._gather()
+        group, loop = self._gather(), asyncio.get_running_loop()
+        began = loop.time()
         if not group:
             return
         try:
@@ -170,6 +167,10 @@ class GroupCommit(Generic[Request, Outcome]):
             if decision.writes:
                 await self._commit(decision.writes)
             decision.when_done()
+        except Conflict as error:
+            self._pace.collided(began=began, now=loop.time())
+            self._trouble = error
+            return
         except StoreError as error:
             self._trouble = error
             raise
@@ -177,6 +178,7 @@ class GroupCommit(Generic[Request, Outcome]):
             self._set_apart(group, error)
             return
         self._trouble = None
+        self._pace.done(len(group), began=began, now=loop.time(), has_written=bool(decision.writes))
         self._alone = max(0, self._alone - 1)
         for waiter, outcome in zip(group, decision.outcomes, strict=True):
             if not isinstance(outcome, Undecided) and not waiter.answer.done():
@@ -212,9 +214,13 @@ class GroupCommit(Generic[Request, Outcome]):
 class Groups(Generic[Request, Outcome]):
     """One group per organization, kept only while somebody waits in it."""
 
-    def __init__(self, make: Callable[[str], GroupCommit[Request, Outcome]]) -> None:
-        """``make`` builds the group of an organization."""
+    def __init__(
+        self, make: Callable[[str, Pace], GroupCommit[Request, Outcome]], *, new_pace: Callable[[], Pace]
+    ) -> None:
+        """``make`` builds the group of an organization, for a pace that ``new_pace`` builds and that outlasts it."""
         self._make = make
+        self._new_pace = new_pace
+        self._paces: LRUCache[str, Pace] = LRUCache(MAX_PACES)
         self._by_organization: dict[str, GroupCommit[Request, Outcome]] = {}
 
     @property
@@ -226,7 +232,10 @@ class Groups(Generic[Request, Outcome]):
         """Have the request decided with others of its organization; raises as ``GroupCommit.submit`` does."""
         group = self._by_organization.get(organization_id)
         if group is None:
-            group = self._by_organization[organization_id] = self._make(organization_id)
+            pace = self._paces.get(organization_id)
+            if pace is None:
+                pace = self._paces[organization_id] = self._new_pace()
+            group = self._by_organization[organization_id] = self._make(organization_id, pace)
             group.when_idle = partial(self._forget, organization_id)
         return await group.submit(request)
 

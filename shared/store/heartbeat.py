@@ -15,6 +15,7 @@ from shared.store.encoding import lease_write
 from shared.store.endings import Ending, ending_writes
 from shared.store.firestore import Document, Firestore, Snapshot
 from shared.store.groups import Answered, Decision, GroupCommit, Groups
+from shared.store.pace import Pace
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.writes import Write
@@ -65,12 +66,13 @@ class Heartbeats:
         # for who holds the session: what another one asks for takes the reads of a session that is not there.
         self._license_of: LRUCache[tuple[str, str], str] = LRUCache(MAX_REMEMBERED)
         self._groups = Groups[HeartbeatRequest, HeartbeatOutcome](
-            lambda organization_id: GroupCommit(
+            lambda organization_id, pace: GroupCommit(
                 decide=partial(self._decide, OrganizationPaths(organization_id)),
                 commit=firestore.commit,
                 answer_within=policy.answer_within,
-                pause=PAUSE,
-            )
+                pace=pace,
+            ),
+            new_pace=partial(Pace, pause=PAUSE),
         )
 
     async def heartbeat(self, organization_id: str, request: HeartbeatRequest) -> Answered[HeartbeatOutcome]:

@@ -12,6 +12,7 @@ from shared.store.encoding import Retention
 from shared.store.endings import Ending, ending_writes
 from shared.store.firestore import Firestore
 from shared.store.groups import Answered, Decision, GroupCommit, Groups
+from shared.store.pace import LINGER_SECONDS, Pace
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 
@@ -32,11 +33,13 @@ class Releases:
         self._firestore = firestore
         self._retention: Retention = policy.retention
         self._groups = Groups[ReleaseRequest, ReleaseOutcome](
-            lambda organization_id: GroupCommit(
+            lambda organization_id, pace: GroupCommit(
                 decide=partial(self._decide, OrganizationPaths(organization_id)),
                 commit=firestore.commit,
                 answer_within=policy.answer_within,
-            )
+                pace=pace,
+            ),
+            new_pace=partial(Pace, linger=LINGER_SECONDS),
         )
 
     async def release(self, organization_id: str, request: ReleaseRequest) -> Answered[ReleaseOutcome]:

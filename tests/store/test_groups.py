@@ -6,11 +6,13 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from shared.store.errors import Conflict, Contended, StoreUnavailable
 from shared.store.groups import MAX_GROUP, Answered, Decision, GroupCommit, Groups, Undecided
+from shared.store.pace import Pace
 from shared.store.writes import Create, Write
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,9 +50,9 @@ class Book:
             self.before_commit.pop(0)()
         self.committed += [write.path for write in writes if isinstance(write, Create)]
 
-    def group(self, *, seconds: float = 5, pause: float = 0.0) -> GroupCommit[str, str]:
+    def group(self, *, seconds: float = 5, pace: Pace | None = None) -> GroupCommit[str, str]:
         return GroupCommit(
-            decide=self.decide, commit=self.commit, answer_within=timedelta(seconds=seconds), pause=pause
+            decide=self.decide, commit=self.commit, answer_within=timedelta(seconds=seconds), pace=pace or Pace()
         )
 
 
@@ -271,11 +273,11 @@ async def test_each_organization_has_a_group_of_its_own_that_is_forgotten_when_i
     books["other"].gate.set()
     made: list[str] = []
 
-    def make(organization_id: str) -> GroupCommit[str, str]:
+    def make(organization_id: str, pace: Pace) -> GroupCommit[str, str]:
         made.append(organization_id)
-        return books[organization_id].group()
+        return books[organization_id].group(pace=pace)
 
-    groups = Groups(make)
+    groups = Groups(make, new_pace=Pace)
     stuck = asyncio.create_task(groups.submit("acme", "a"))
     await _settle()
 
@@ -290,7 +292,7 @@ async def test_each_organization_has_a_group_of_its_own_that_is_forgotten_when_i
 @pytest.mark.parametrize("how", ["gave up", "left", "left two of a group that pauses"])
 async def test_a_group_is_forgotten_also_when_its_last_caller_went_before_its_work_was_done(how: str) -> None:
     book = Book()
-    groups = Groups(lambda _: book.group(seconds=0.05, pause=0.01))
+    groups = Groups(lambda _, pace: book.group(seconds=0.05, pace=pace), new_pace=partial(Pace, pause=0.01))
     callers = [asyncio.create_task(groups.submit("acme", name)) for name in ("ab" if "two" in how else "a")]
     await _settle()
     for caller in callers if how != "gave up" else []:
@@ -309,7 +311,7 @@ async def test_a_group_is_forgotten_also_when_its_last_caller_went_before_its_wo
 async def test_a_group_of_several_that_pauses_is_forgotten_after_its_pause() -> None:
     book = Book()
     book.gate.set()
-    groups = Groups(lambda _: book.group(pause=0.5))
+    groups = Groups(lambda _, pace: book.group(pace=pace), new_pace=partial(Pace, pause=0.5))
 
     await asyncio.gather(groups.submit("acme", "a"), groups.submit("acme", "b"))
 
@@ -318,6 +320,43 @@ async def test_a_group_of_several_that_pauses_is_forgotten_after_its_pause() -> 
             break
         await asyncio.sleep(0.01)
     assert groups.organizations == frozenset()
+
+
+async def test_the_first_of_a_crowd_that_comes_back_waits_for_the_others() -> None:
+    book = Book()
+    book.gate.set()
+    groups = Groups(lambda _, pace: book.group(pace=pace), new_pace=partial(Pace, linger=0.05))
+    await asyncio.gather(*(groups.submit("acme", name) for name in "ab"))
+    assert groups.organizations == frozenset()
+
+    first = asyncio.create_task(groups.submit("acme", "c"))
+    await asyncio.sleep(0.005)
+    await asyncio.gather(first, groups.submit("acme", "d"))
+
+    assert book.groups == [["a", "b"], ["c", "d"]]
+
+
+async def test_other_organizations_do_not_wait_for_a_crowd() -> None:
+    book = Book()
+    book.gate.set()
+    groups = Groups(lambda _, pace: book.group(pace=pace), new_pace=partial(Pace, linger=5.0))
+    await asyncio.gather(*(groups.submit("acme", name) for name in "ab"))
+
+    await asyncio.wait_for(groups.submit("other", "c"), 1)
+
+    assert book.groups == [["a", "b"], ["c"]]
+
+
+async def test_however_often_others_are_faster_the_caller_is_answered_once_nobody_is() -> None:
+    book = Book()
+    book.gate.set()
+    book.before_commit = [_fails(Conflict("somebody was faster")) for _ in range(6)]
+
+    answer = await book.group().submit("a")
+
+    assert answer.outcome == "A"
+    assert book.groups == [["a"]] * 7
+    assert book.committed == ["a"]
 
 
 async def test_who_waits_for_work_that_was_cancelled_before_it_began_is_told_so_and_who_comes_later_is_served() -> None:

@@ -1,0 +1,92 @@
+"""When the next group of an organization begins: at once, unless it is known to pay to wait a moment.
+
+A group costs a read and a commit, however many are in it. Three things that happened a moment ago are worth a wait
+(``infra/decisions/0016-when-a-group-waits.md``):
+
+* a group of several took or gave back seats, and now they come back, one after the other: the first of them waits for
+  the others (``linger``);
+* a group of several was answered that takes nothing from anybody: a pause (``pause``);
+* another instance was faster with the same seats: until nobody is any more, groups begin some time apart, so that the
+  instances come to take turns. Whoever collides leaves more time; without collisions it becomes less, for all alike.
+
+::
+
+    instance A   |-group-|               |-group-|
+    instance B           |-group-|               |-group-|
+    apart        <---------------------->
+"""
+
+import random
+
+LINGER_SECONDS = 0.003
+"""How long the first of a crowd waits for the others."""
+
+CROWD_SECONDS = 0.1
+"""How long after a group of several whoever comes is taken for one of the same crowd."""
+
+MAX_PAUSE_SECONDS = 0.02
+"""However long a group took: a store that is slow must not be made slower."""
+
+MAX_APART_SECONDS = 0.4
+"""However many instances there are: well within the time that a request has."""
+
+_AT_LEAST = 2.0
+"""Groups are apart at least so many times what the group took that collided: there is room for one of another one."""
+
+_FURTHER = 1.25
+"""So much further apart are groups after a collision."""
+
+_FASTER = 20.0
+"""So many more groups in a second are allowed with every second. Added to the rate and not to the time between them,
+with the same for all, it evens out who has more turns and who has less, as it does for senders in a network.
+"""
+
+_TOO_SMALL_SECONDS = 0.002
+"""Groups that need not be further apart than this need not be apart."""
+
+_SHORTEST_SECONDS = 0.01
+"""However quickly a collision is noticed, trying again over and over must not become all that is done."""
+
+
+class Pace:
+    """What the next group of one organization has to know of those before it. Times are those of the event loop."""
+
+    def __init__(self, *, linger: float = 0.0, pause: float = 0.0) -> None:
+        """``linger`` is in seconds, ``pause`` a share of the time that the group took."""
+        self._linger = linger
+        self._pause = pause
+        self._crowd_until = 0.0
+        self._not_before = 0.0
+        self._apart = 0.0
+        self._apart_since = 0.0
+        self._collisions = 0
+
+    def seconds_to_wait(self, now: float) -> float:
+        """How long a group should wait that could begin now."""
+        wait = max(0.0, self._not_before - now)
+        return max(wait, self._linger) if now < self._crowd_until else wait
+
+    def done(self, size: int, *, began: float, now: float, has_written: bool) -> None:
+        """Note that a group of this size has been answered, and whether it changed anything."""
+        if has_written:
+            self._collisions = 0
+            if size > 1:
+                self._crowd_until = now + CROWD_SECONDS
+            if self._apart:
+                faster = 1.0 / self._apart + _FASTER * (now - self._apart_since)
+                self._apart = 1.0 / faster if faster < 1.0 / _TOO_SMALL_SECONDS else 0.0
+            self._apart_since = now
+            self._not_before = began + self._apart
+        if self._pause and size > 1:
+            self._not_before = max(self._not_before, now + min(MAX_PAUSE_SECONDS, self._pause * (now - began)))
+
+    def collided(self, *, began: float, now: float) -> None:
+        """Note that another one was faster, so that the group has to be tried again."""
+        took = now - began
+        if not self._apart:
+            self._apart_since = now
+        self._apart = min(MAX_APART_SECONDS, max(_AT_LEAST * took, _FURTHER * self._apart))
+        self._collisions += 1
+        longest = min(MAX_APART_SECONDS, self._collisions * max(took, _SHORTEST_SECONDS))
+        # At random, so that instances which collided once do not collide again in step.
+        self._not_before = now + random.uniform(0.0, longest)  # noqa: S311 nobody gains by guessing it
