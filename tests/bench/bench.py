@@ -52,10 +52,10 @@ class Bench:
         """Measure in another round, for as long."""
         return replace(self, round_=number, seconds=seconds)
 
-    def empty(self, clients: int) -> Measurement:
-        """Ask the empty function."""
+    def empty(self, clients: int, *, beside: Work | None = None) -> Measurement:
+        """Ask the empty function, to compare with what is measured next."""
         load = self._put([empty_step(self.servers)] * clients)
-        return measured(Work.EMPTY, load, clients=clients, round_=self.round_)
+        return measured(Work.EMPTY, load, clients=clients, round_=self.round_, beside=beside)
 
     def cycles(self, clients: int, *, processes: int = 1, work: Work = Work.CYCLES) -> Measurement:
         """Acquire and release seats of one license, each client on its own device and always at the same process."""

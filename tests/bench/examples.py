@@ -24,6 +24,7 @@ def measurement(
     p99_seconds: float = 0.02,
     errors: int = 0,
     unfinished: int = 0,
+    beside: Work | None = None,
 ) -> Measurement:
     """Measure for one second, at this rate and with a median of 10 ms."""
     return Measurement(
@@ -39,6 +40,7 @@ def measurement(
         p99_seconds=p99_seconds,
         cpu={},
         processes=processes,
+        beside=beside,
         written=1.0 if work is Work.HEARTBEATS else None,
     )
 

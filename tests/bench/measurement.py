@@ -26,7 +26,8 @@ class Measurement:
     """What came of one load in one round.
 
     ``processes`` is how many of each function the clients were spread over. ``cpu`` holds shares of the whole machine,
-    0 to 1, by program, its processes together. ``written`` is the share of the answered heartbeats
+    0 to 1, by program, its processes together. ``beside`` is, of the empty function, what was
+    measured next, to be compared with it. ``written`` is the share of the answered heartbeats
     that extended their lease, and ``lease_seconds`` the lease that they extended.
     """
 
@@ -42,6 +43,7 @@ class Measurement:
     p99_seconds: float | None
     cpu: Mapping[str, float]
     processes: int = 1
+    beside: Work | None = None
     written: float | None = None
     lease_seconds: int | None = None
 
@@ -56,7 +58,9 @@ class Measurement:
         return sum(self.errors.values())
 
 
-def measured(work: Work, load: Load, *, clients: int, round_: int, processes: int = 1) -> Measurement:
+def measured(
+    work: Work, load: Load, *, clients: int, round_: int, processes: int = 1, beside: Work | None = None
+) -> Measurement:
     """Sum up a load."""
     durations = sorted(load.durations_seconds)
     return Measurement(
@@ -72,6 +76,7 @@ def measured(work: Work, load: Load, *, clients: int, round_: int, processes: in
         p99_seconds=_percentile(durations, 99),
         cpu=load.cpu,
         processes=processes,
+        beside=beside,
     )
 
 

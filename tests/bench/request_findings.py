@@ -23,23 +23,23 @@ _WRITTEN = 0.99
 def findings_of_requests(measurements: Sequence[Measurement], plan: Plan) -> Iterator[Finding]:
     """Compare within each round."""
 
-    def of(work: Work, clients: int) -> list[Measurement]:
-        return [each for each in measurements if each.work is work and each.clients == clients]
+    def of(work: Work, clients: int, *, beside: Work | None = None) -> list[Measurement]:
+        of_work = (each for each in measurements if each.work is work and each.beside is beside)
+        return [each for each in of_work if each.clients == clients]
 
-    e = of(Work.EMPTY, JUDGED_CLIENTS)
     for clients in plan.clients:
         cycles = of(Work.CYCLES, clients)
         if clients in _CYCLES_TO_PAIRS:
             yield Finding(
                 name=f"cycles / (E/2), {clients} clients",
-                values=within_rounds(cycles, e, _cycles_to_pairs),
+                values=within_rounds(cycles, of(Work.EMPTY, JUDGED_CLIENTS, beside=Work.CYCLES), _cycles_to_pairs),
                 beside=Work.EMPTY,
                 at_least=_CYCLES_TO_PAIRS[clients],
             )
         if clients != JUDGED_CLIENTS:
             yield Finding(
                 name=f"cycles / pairs of empty requests, {clients} clients of both",
-                values=within_rounds(cycles, of(Work.EMPTY, clients), _cycles_to_pairs),
+                values=within_rounds(cycles, of(Work.EMPTY, clients, beside=Work.CYCLES), _cycles_to_pairs),
                 beside=Work.EMPTY,
             )
     for clients in plan.clients_of_locking:
@@ -52,7 +52,9 @@ def findings_of_requests(measurements: Sequence[Measurement], plan: Plan) -> Ite
     for clients in plan.clients_of_refusals:
         yield Finding(
             name=f"refusals / E, {clients} clients",
-            values=within_rounds(of(Work.REFUSALS, clients), e, by_rate),
+            values=within_rounds(
+                of(Work.REFUSALS, clients), of(Work.EMPTY, JUDGED_CLIENTS, beside=Work.REFUSALS), by_rate
+            ),
             beside=Work.EMPTY,
             at_least=_REFUSALS_TO_EMPTY,
         )
@@ -60,7 +62,9 @@ def findings_of_requests(measurements: Sequence[Measurement], plan: Plan) -> Ite
         is_judged = clients == JUDGED_CLIENTS
         yield Finding(
             name=f"heartbeats / E, {clients} clients",
-            values=within_rounds(of(Work.HEARTBEATS, clients), e, by_rate),
+            values=within_rounds(
+                of(Work.HEARTBEATS, clients), of(Work.EMPTY, JUDGED_CLIENTS, beside=Work.HEARTBEATS), by_rate
+            ),
             beside=Work.EMPTY,
             at_least=_HEARTBEATS_TO_EMPTY if is_judged else None,
             aim=_AIM_OF_HEARTBEATS if is_judged else None,

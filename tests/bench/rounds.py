@@ -14,16 +14,24 @@ _HEARTBEATS_TO_EMPTY, _HEARTBEATS_TO_CYCLES = 1.6, 3.0
 """How many heartbeats to expect for each request of the empty function, and for each cycle: their lease has to suit."""
 
 
-def warm_up(bench: Bench, plan: Plan) -> None:
-    """Load everything, unrecorded: Java compiles, connections open, tokens get known."""
+LOADS = (Work.CYCLES, Work.REFUSALS, Work.HEARTBEATS)
+"""The loads of the part requests."""
+
+
+def warm_up(bench: Bench, plan: Plan, work: Work) -> None:
+    """Put one of the loads, unrecorded: Java compiles, connections open, tokens get known."""
     warming = bench.in_round(0, seconds=plan.warm_up_seconds)
-    expected = _HEARTBEATS_TO_EMPTY * warming.empty(JUDGED_CLIENTS).per_second
-    _warm_up(plan, partial(warming.cycles, JUDGED_CLIENTS))
-    _warm_up(plan, partial(warming.refusals, JUDGED_CLIENTS, processes=ANSWERING_PROCESSES))
-    _warm_up(
-        plan,
-        partial(warming.heartbeats, JUDGED_CLIENTS, expected_per_second=expected, processes=ANSWERING_PROCESSES),
-    )
+    empty = warming.empty(JUDGED_CLIENTS)
+    _warm_up(plan, lambda: _put(work, warming, JUDGED_CLIENTS, empty))
+
+
+def _put(work: Work, bench: Bench, clients: int, empty: Measurement) -> Measurement:
+    if work is Work.CYCLES:
+        return bench.cycles(clients)
+    if work is Work.REFUSALS:
+        return bench.refusals(clients, processes=ANSWERING_PROCESSES)
+    expected = _HEARTBEATS_TO_EMPTY * empty.per_second
+    return bench.heartbeats(clients, expected_per_second=expected, processes=ANSWERING_PROCESSES)
 
 
 def warm_up_processes(bench: Bench, plan: Plan) -> None:
@@ -53,23 +61,18 @@ def _cost_to_the_emulator(load: Measurement) -> float:
     return load.cpu.get("firestore", 1.0) / max(1, load.completed)
 
 
-def run_rounds(bench: Bench, plan: Plan) -> Iterator[Measurement]:
-    """Measure round after round.
+def run_rounds(bench: Bench, plan: Plan, work: Work) -> Iterator[Measurement]:
+    """Measure one of the loads round after round.
 
     The locking function comes last in the last round: what it leaves waiting in the emulator disturbs nobody then.
     """
     for number in range(1, plan.rounds + 1):
         now = bench.in_round(number, seconds=plan.seconds)
-        for clients in plan.clients:
-            empty = now.empty(clients)
+        for clients in plan.clients_of(work):
+            empty = now.empty(clients, beside=work)
             yield empty
-            yield now.cycles(clients)
-            if clients in plan.clients_of_refusals:
-                yield now.refusals(clients, processes=ANSWERING_PROCESSES)
-            if clients in plan.clients_of_heartbeats:
-                expected = _HEARTBEATS_TO_EMPTY * empty.per_second
-                yield now.heartbeats(clients, expected_per_second=expected, processes=ANSWERING_PROCESSES)
-        if number == plan.rounds:
+            yield _put(work, now, clients, empty)
+        if work is Work.CYCLES and number == plan.rounds:
             for clients in plan.clients_of_locking:
                 yield now.locking(clients)
 
@@ -79,10 +82,11 @@ def run_rounds_of_processes(bench: Bench, plan: Plan) -> Iterator[Measurement]:
     for number in range(1, plan.rounds + 1):
         now = bench.in_round(number, seconds=plan.seconds)
         fastest = 0.0
-        for processes in plan.processes:
-            cycles = now.cycles(JUDGED_CLIENTS, processes=processes, work=Work.SPREAD_CYCLES)
-            fastest = max(fastest, cycles.per_second)
-            yield cycles
+        for clients in plan.clients_of_processes:
+            for processes in plan.processes:
+                cycles = now.cycles(clients, processes=processes, work=Work.SPREAD_CYCLES)
+                fastest = max(fastest, cycles.per_second)
+                yield cycles
         for processes in plan.processes_of_heartbeats:
             yield now.heartbeats(
                 JUDGED_CLIENTS,

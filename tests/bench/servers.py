@@ -20,9 +20,20 @@ FUNCTIONS = ("acquire", "heartbeat", "release")
 EXPIRE, EMPTY = "expire_sessions", "empty"
 
 _HERE = Path(__file__).parent
-_ROOMY = ("-Xms3500m", "-Xmx3500m", "-Xmn300m", "-XX:MaxTenuringThreshold=1")
-"""With a heap that is full, or has to grow, Java collects all of it and stands still for 0.3 s. And the emulator keeps
-what is written: the larger the part for young objects, the more of them is copied at a time, for 0.4 s of a GB."""
+_ROOMY = (
+    "-XX:-UseSerialGC",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-Xms3500m",
+    "-Xmx3500m",
+    "-XX:+AlwaysPreTouch",
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "-XX:+UseTransparentHugePages",
+)
+"""The emulator keeps what is written. A collector that stops everything for what it keeps stands still for 0.3 s and
+longer; this one stops for little at a time. The heap is there from the start, in large pages where the system has them:
+that saves the emulator a tenth to a third of its processor time in a virtual machine.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

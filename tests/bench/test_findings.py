@@ -31,7 +31,11 @@ def found(name: str, plan: Plan, *measurements: Measurement) -> Finding:
 def test_cycles_are_measured_by_half_of_what_the_empty_function_answers_to_32_clients(
     clients: int, cycles: int, *, is_met: bool
 ) -> None:
-    empty = [measurement(Work.EMPTY, 1000), measurement(Work.EMPTY, 5000, clients=128)]
+    empty = [
+        measurement(Work.EMPTY, 1000, beside=Work.CYCLES),
+        measurement(Work.EMPTY, 9000, beside=Work.REFUSALS),
+        measurement(Work.EMPTY, 5000, clients=128, beside=Work.CYCLES),
+    ]
 
     finding = found(
         f"cycles / (E/2), {clients} clients", REQUESTS, *empty, measurement(Work.CYCLES, cycles, clients=clients)
@@ -42,7 +46,7 @@ def test_cycles_are_measured_by_half_of_what_the_empty_function_answers_to_32_cl
 
 @pytest.mark.parametrize(("refusals", "is_met"), [(1200, True), (1199, False)])
 def test_a_refusal_is_to_cost_less_than_an_empty_request(refusals: int, *, is_met: bool) -> None:
-    measured = [measurement(Work.EMPTY, 1000), measurement(Work.REFUSALS, refusals)]
+    measured = [measurement(Work.EMPTY, 1000, beside=Work.REFUSALS), measurement(Work.REFUSALS, refusals)]
 
     assert found("refusals / E, 32 clients", REQUESTS, *measured).is_met is is_met
 
@@ -52,7 +56,7 @@ def test_heartbeats_are_judged_by_their_target_and_not_by_their_aim(heartbeats: 
     finding = found(
         "heartbeats / E, 32 clients",
         REQUESTS,
-        measurement(Work.EMPTY, 1000),
+        measurement(Work.EMPTY, 1000, beside=Work.HEARTBEATS),
         measurement(Work.HEARTBEATS, heartbeats),
     )
 
@@ -64,9 +68,9 @@ def test_a_ratio_is_taken_within_its_round() -> None:
     finding = found(
         "cycles / (E/2), 32 clients",
         REQUESTS,
-        measurement(Work.EMPTY, 1000, round_=1),
+        measurement(Work.EMPTY, 1000, round_=1, beside=Work.CYCLES),
         measurement(Work.CYCLES, 500, round_=1),
-        measurement(Work.EMPTY, 100, round_=2),
+        measurement(Work.EMPTY, 100, round_=2, beside=Work.CYCLES),
         measurement(Work.CYCLES, 60, round_=2),
         measurement(Work.CYCLES, 999, round_=3),
     )
@@ -85,8 +89,9 @@ def test_the_slowest_hundredth_takes_less_than_six_medians(work: Work, p99_secon
 @pytest.mark.parametrize(("cycles", "is_met"), [(90, True), (89, False)])
 def test_four_processes_do_nearly_as_much_for_one_organization_as_one(cycles: int, *, is_met: bool) -> None:
     finding = found(
-        "cycles / cycles of one process, 4 processes",
+        "cycles / cycles of one process, 4 processes, 32 clients",
         PROCESSES,
+        measurement(Work.SPREAD_CYCLES, 1, processes=1, clients=128),
         measurement(Work.SPREAD_CYCLES, 100, processes=1),
         measurement(Work.SPREAD_CYCLES, cycles, processes=4),
         measurement(Work.SPREAD_CYCLES, 1, processes=8),
@@ -97,7 +102,7 @@ def test_four_processes_do_nearly_as_much_for_one_organization_as_one(cycles: in
 
 @pytest.mark.parametrize("processes", WHOLE.processes)
 def test_nobody_waits_two_seconds_however_many_processes_there_are(processes: int) -> None:
-    name = f"p99 of a cycle in seconds, processes: {processes}"
+    name = f"p99 of a cycle in seconds, processes: {processes}, 32 clients"
     slow = measurement(Work.SPREAD_CYCLES, 100, processes=processes, p99_seconds=2.0)
     in_time = measurement(Work.SPREAD_CYCLES, 100, processes=processes, p99_seconds=1.9)
 

@@ -18,8 +18,14 @@ from tests.bench.report import write_json
 from tests.bench.results import NOT_TO_QUOTE, Results
 
 MEASURED = [
-    measurement(work, rate * round_, clients=clients, round_=round_)
-    for work, rate in ((Work.EMPTY, 1000), (Work.CYCLES, 500), (Work.HEARTBEATS, 1600), (Work.LOCKING, 1))
+    measurement(work, rate * round_, clients=clients, round_=round_, beside=beside)
+    for work, beside, rate in (
+        (Work.EMPTY, Work.CYCLES, 1000),
+        (Work.EMPTY, Work.HEARTBEATS, 1000),
+        (Work.CYCLES, None, 500),
+        (Work.HEARTBEATS, None, 1600),
+        (Work.LOCKING, None, 1),
+    )
     for clients in (8, 32)
     for round_ in (1, 2)
 ]
