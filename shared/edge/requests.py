@@ -138,15 +138,18 @@ async def _read(request: Request) -> bytes:
 
 
 async def _read_to_its_end(request: Request) -> bytes:
-    details = BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES).as_json()
-    too_large = ApiError(Code.BODY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", details=details)
     # Noughts before a number say nothing, and of a text with thousands of digits Python makes no number.
     announced = request.headers.get("content-length", "").lstrip("0")
     if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > MAX_BODY_BYTES):
-        raise too_large
+        raise _too_large()
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise too_large
+            raise _too_large()
     return bytes(body)
+
+
+def _too_large() -> ApiError:
+    details = BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES).as_json()
+    return ApiError(Code.BODY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", details=details)

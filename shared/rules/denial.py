@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
 from shared.rules.acquire import Device, OrganizationSeatLimitReached, SeatLimitReached
@@ -72,7 +73,12 @@ def limit_of(refusal: CapReached) -> Limit:
 
 def denial_name(*, session_id: str, now: datetime) -> str:
     """Name the event of the minute in which ``now`` falls."""
-    return digest(AuditType.DENIED, session_id, _minute_of(now).isoformat())
+    return _name_of(session_id, _minute_of(now))
+
+
+@lru_cache(maxsize=10_000)
+def _name_of(session_id: str, minute: datetime) -> str:
+    return digest(AuditType.DENIED, session_id, minute.isoformat())
 
 
 def is_same_minute(first_at: datetime, *, now: datetime) -> bool:

@@ -123,7 +123,7 @@ class Acquires:
             denials |= stored
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=snapshot.at)
-        final = [_with_expiry(outcome, draft, evidence) for outcome in outcomes]
+        final = _with_expiries(outcomes, draft, evidence)
         tallied, recorded, counted = [], [], []
         for request, license_id, refusal in _denied(requests, final, found):
             name = denial_name(session_id=request.session_id(license_id), now=snapshot.at.now)
@@ -284,14 +284,24 @@ def _seats_wanted(outcomes: Sequence[AcquireOutcome | Undecided]) -> dict[Scope,
     return {scope: number + excess[scope] for scope, number in wanted.items()}
 
 
-def _with_expiry(
-    outcome: AcquireOutcome | Undecided, draft: SeatDraft, evidence: Mapping[Scope, Evidence]
-) -> AcquireOutcome | Undecided:
-    """Say when a seat may fall free, or leave a request open for which lapsed sessions are still to be ended."""
-    if not isinstance(outcome, CapReached):
-        return outcome
-    scope = _scope_of(outcome)
-    if evidence[scope].has_more_lapsed:
-        return Undecided()
-    holders = [session for session in draft.sessions if scope is None or session.license_id == scope]
-    return replace(outcome, earliest_expiry_at=earliest_expiry(holders, now=draft.now))
+def _with_expiries(
+    outcomes: Sequence[AcquireOutcome | Undecided], draft: SeatDraft, evidence: Mapping[Scope, Evidence]
+) -> list[AcquireOutcome | Undecided]:
+    """Say when a seat may fall free, or leave the requests open for which lapsed sessions are still to be ended."""
+    sessions = draft.sessions
+    earliest = {
+        scope: earliest_expiry(
+            (each for each in sessions if scope is None or each.license_id == scope),
+            now=draft.now,
+        )
+        for scope in evidence
+    }
+    final: list[AcquireOutcome | Undecided] = []
+    for outcome in outcomes:
+        if not isinstance(outcome, CapReached):
+            final.append(outcome)
+        elif evidence[_scope_of(outcome)].has_more_lapsed:
+            final.append(Undecided())
+        else:
+            final.append(replace(outcome, earliest_expiry_at=earliest[_scope_of(outcome)]))
+    return final
