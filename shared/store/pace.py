@@ -68,8 +68,8 @@ class Pace:
 
     def done(self, size: int, *, began: float, now: float, has_written: bool) -> None:
         """Note that a group of this size has been answered, and whether it changed anything."""
+        self._collisions = 0
         if has_written:
-            self._collisions = 0
             if size > 1:
                 self._crowd_until = now + CROWD_SECONDS
             if self._apart:

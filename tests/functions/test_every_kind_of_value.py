@@ -73,8 +73,8 @@ def _write(console: firestore.Client, documents: Documents) -> None:
 async def _ask(clients: Clients, asking: Sequence[tuple[Tenant, str, str]]) -> list[httpx.Response]:
     """Ask for seats: of a tenant, as a user, with a key. Every answer is in the catalogue, and none a fault of ours."""
     answers = []
-    for begin in range(0, len(asking), 50):
-        some = asking[begin : begin + 50]
+    for begin in range(0, len(asking), 20):
+        some = asking[begin : begin + 20]
         answers += await asyncio.gather(
             *(clients.of(each, user, license_key=key).acquire() for each, user, key in some)
         )
