@@ -75,7 +75,7 @@ class Pace:
             if self._apart:
                 faster = 1.0 / self._apart + _FASTER * (now - self._apart_since)
                 self._apart = 1.0 / faster if faster < 1.0 / _TOO_SMALL_SECONDS else 0.0
-            self._apart_since = now
+                self._apart_since = now
             self._not_before = began + self._apart
         if self._pause and size > 1:
             self._not_before = max(self._not_before, now + min(MAX_PAUSE_SECONDS, self._pause * (now - began)))

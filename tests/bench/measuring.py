@@ -63,11 +63,12 @@ def _start(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
 
 def _requests(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
     with running_servers(*FUNCTIONS, *["acquire", "heartbeat"] * (ANSWERING_PROCESSES - 1), EMPTY) as servers:
+        running = _bench(plan, servers, runner)
         for number, work in enumerate(LOADS):
             # What the emulator has stored slows it down; what one load has left must not be what the next one pays for.
             if number and not plan.is_quick:
                 replace_firestore(servers)
-            running = _bench(plan, servers, runner)
+                running = _bench(plan, servers, runner)
             console.print(f"requests: warming up for {work}")
             warm_up(running, plan, work)
             yield from run_rounds(running, plan, work)
