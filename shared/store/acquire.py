@@ -23,7 +23,6 @@ from shared.store.evidence import Evidence, Scope, agrees, examine, recount, tol
 from shared.store.firestore import Document, Firestore, Instant, Snapshot
 from shared.store.groups import Answered, Decision, GroupCommit, Groups, Undecided
 from shared.store.license_keys import Found, LicenseKeys
-from shared.store.pace import LINGER_SECONDS, Pace
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.seat_draft import SeatDraft, Tenant
@@ -62,7 +61,6 @@ class Acquires:
                 answer_within=policy.answer_within,
                 pace=pace,
             ),
-            new_pace=partial(Pace, linger=LINGER_SECONDS),
         )
 
     async def acquire(self, organization_id: str, request: AcquireRequest) -> Answered[AcquireOutcome]:

@@ -92,6 +92,8 @@ class GroupCommit(Generic[Request, Outcome]):
         self._waiting: deque[_Waiter[Request, Outcome]] = deque()
         self._group: list[_Waiter[Request, Outcome]] = []
         self._alone = 0
+        self._awaited = 0
+        self._all_here = asyncio.Event()
         self._trouble: Exception | None = None
         self._runner: asyncio.Task[None] | None = None
         self.when_idle: Callable[[], None] = lambda: None
@@ -112,6 +114,8 @@ class GroupCommit(Generic[Request, Outcome]):
         loop = asyncio.get_running_loop()
         waiter = _Waiter[Request, Outcome](request, loop.create_future())
         self._waiting.append(waiter)
+        if len(self._waiting) >= self._awaited:
+            self._all_here.set()
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
             self._runner.add_done_callback(self._see_off)
@@ -122,17 +126,28 @@ class GroupCommit(Generic[Request, Outcome]):
             deadline.cancel()
 
     async def _run(self) -> None:
-        again, loop = patiently(within=self._answer_within), asyncio.get_running_loop()
+        again = patiently(within=self._answer_within)
         try:
             while self._gather():
-                if wait := self._pace.seconds_to_wait(loop.time()):
-                    await asyncio.sleep(wait)
+                await self._let_others_come()
                 # Whoever it began with has been answered when the time is up. A new one remembers none of their errors,
                 # which hold on to them all: a store that is away for an hour must not fill the memory.
                 with suppress(RetryError):
                     await again(self._attempt)()
         finally:
             self._stop()
+
+    async def _let_others_come(self) -> None:
+        """Wait where the pace says that it pays: for a time, or for a crowd to be there again."""
+        loop = asyncio.get_running_loop()
+        if wait := self._pace.seconds_to_wait(loop.time()):
+            await asyncio.sleep(wait)
+        self._awaited = self._pace.crowd(loop.time()) - len(self._group)
+        if len(self._waiting) < self._awaited:
+            self._all_here.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.linger):
+                    await self._all_here.wait()
 
     def _stop(self) -> None:
         self._runner = None
@@ -215,7 +230,7 @@ class Groups(Generic[Request, Outcome]):
     """One group per organization, kept only while somebody waits in it."""
 
     def __init__(
-        self, make: Callable[[str, Pace], GroupCommit[Request, Outcome]], *, new_pace: Callable[[], Pace]
+        self, make: Callable[[str, Pace], GroupCommit[Request, Outcome]], *, new_pace: Callable[[], Pace] = Pace
     ) -> None:
         """``make`` builds the group of an organization, for a pace that ``new_pace`` builds and that outlasts it."""
         self._make = make

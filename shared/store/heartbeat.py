@@ -15,7 +15,6 @@ from shared.store.encoding import lease_write
 from shared.store.endings import Ending, ending_writes
 from shared.store.firestore import Document, Firestore, Snapshot
 from shared.store.groups import Answered, Decision, GroupCommit, Groups
-from shared.store.pace import Pace
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.writes import Write
@@ -23,9 +22,6 @@ from shared.store.writes import Write
 MAX_REMEMBERED = 100_000
 """Sessions whose license one instance remembers; a forgotten one costs one more round trip."""
 
-
-PAUSE = 0.3
-"""After a group of several, as a share of its time. Heartbeats take nobody's seat, and bigger groups cost less."""
 
 # Of the organization, the user, the license and the session together. The rest is neither decided by nor told.
 NEEDED_FIELDS = (
@@ -72,7 +68,6 @@ class Heartbeats:
                 answer_within=policy.answer_within,
                 pace=pace,
             ),
-            new_pace=partial(Pace, pause=PAUSE),
         )
 
     async def heartbeat(self, organization_id: str, request: HeartbeatRequest) -> Answered[HeartbeatOutcome]:

@@ -1,11 +1,10 @@
 """When the next group of an organization begins: at once, unless it is known to pay to wait a moment.
 
-A group costs a read and a commit, however many are in it. Three things that happened a moment ago are worth a wait
+A group costs a read and a commit, however many are in it. Two things that happened a moment ago are worth a wait
 (``infra/decisions/0016-when-a-group-waits.md``):
 
-* a group of several took or gave back seats, and now they come back, one after the other: the first of them waits for
-  the others (``linger``);
-* a group of several was answered that takes nothing from anybody: a pause (``pause``);
+* a group of several was committed, and now they come back, one after the other: the first of them waits until as many
+  are there, but not long (``linger``);
 * another instance was faster with the same seats: until nobody is any more, groups begin some time apart, so that the
   instances come to take turns. Whoever collides leaves more time; without collisions it becomes less, for all alike.
 
@@ -19,13 +18,10 @@ A group costs a read and a commit, however many are in it. Three things that hap
 import random
 
 LINGER_SECONDS = 0.003
-"""How long the first of a crowd waits for the others."""
+"""How long the first of a crowd waits for the others at most."""
 
 CROWD_SECONDS = 0.1
 """How long after a group of several whoever comes is taken for one of the same crowd."""
-
-MAX_PAUSE_SECONDS = 0.02
-"""However long a group took: a store that is slow must not be made slower."""
 
 MAX_APART_SECONDS = 0.4
 """However many instances there are: well within the time that a request has."""
@@ -51,11 +47,11 @@ _SHORTEST_SECONDS = 0.01
 class Pace:
     """What the next group of one organization has to know of those before it. Times are those of the event loop."""
 
-    def __init__(self, *, linger: float = 0.0, pause: float = 0.0) -> None:
-        """``linger`` is in seconds, ``pause`` a share of the time that the group took."""
-        self._linger = linger
-        self._pause = pause
+    def __init__(self, *, linger: float = LINGER_SECONDS) -> None:
+        """``linger`` is in seconds."""
+        self.linger = linger
         self._crowd_until = 0.0
+        self._sizes = (0, 0)
         self._not_before = 0.0
         self._apart = 0.0
         self._apart_since = 0.0
@@ -63,13 +59,18 @@ class Pace:
 
     def seconds_to_wait(self, now: float) -> float:
         """How long a group should wait that could begin now."""
-        wait = max(0.0, self._not_before - now)
-        return max(wait, self._linger) if now < self._crowd_until else wait
+        return max(0.0, self._not_before - now)
+
+    def crowd(self, now: float) -> int:
+        """How many should be there when the next group begins, or ``linger`` is over; 0 when nobody is waited for."""
+        # Of the last two: where two crowds take turns, the larger one must not be cut in two by the smaller.
+        return max(self._sizes) if now < self._crowd_until else 0
 
     def done(self, size: int, *, began: float, now: float, has_written: bool) -> None:
         """Note that a group of this size has been answered, and whether it changed anything."""
         self._collisions = 0
         if has_written:
+            self._sizes = (size, self._sizes[0])
             if size > 1:
                 self._crowd_until = now + CROWD_SECONDS
             if self._apart:
@@ -77,8 +78,6 @@ class Pace:
                 self._apart = 1.0 / faster if faster < 1.0 / _TOO_SMALL_SECONDS else 0.0
                 self._apart_since = now
             self._not_before = began + self._apart
-        if self._pause and size > 1:
-            self._not_before = max(self._not_before, now + min(MAX_PAUSE_SECONDS, self._pause * (now - began)))
 
     def collided(self, *, began: float, now: float) -> None:
         """Note that another one was faster, so that the group has to be tried again."""

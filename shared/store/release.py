@@ -12,7 +12,6 @@ from shared.store.encoding import Retention
 from shared.store.endings import Ending, ending_writes
 from shared.store.firestore import Firestore
 from shared.store.groups import Answered, Decision, GroupCommit, Groups
-from shared.store.pace import LINGER_SECONDS, Pace
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 
@@ -39,7 +38,6 @@ class Releases:
                 answer_within=policy.answer_within,
                 pace=pace,
             ),
-            new_pace=partial(Pace, linger=LINGER_SECONDS),
         )
 
     async def release(self, organization_id: str, request: ReleaseRequest) -> Answered[ReleaseOutcome]:

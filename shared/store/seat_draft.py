@@ -128,8 +128,9 @@ class SeatDraft:
             self._changes[outcome.session.license_id] += 1
             self._granted += 1
             self._sessions[outcome.session.session_id] = outcome.session
-            number, details = self.in_use.grants, self._use_of(outcome.license)
-            self._events.append(acquired(outcome.session, grant_number=number, details=details))
+            after = self.in_use
+            details = self._told_of(after, outcome.license)
+            self._events.append(acquired(outcome.session, grant_number=after.grants, details=details))
         elif isinstance(outcome, Renewed):
             self._sessions[outcome.session.session_id] = outcome.session
         return outcome
@@ -145,7 +146,7 @@ class SeatDraft:
         )
         key = denial_name(session_id=session_id, now=self.now)
         before = self._attempts.get(key) or attempts_from(self.stored_denials[key], now=self.now)
-        event = denied(attempt, before=before, use=self._use_of(license_), now=self.now)
+        event = denied(attempt, before=before, use=self._told_of(self.in_use, license_), now=self.now)
         self._denials[key] = event
         self._attempts[key] = Attempts(first_at=event.at, number=1 if before is None else before.number + 1)
 
@@ -188,8 +189,8 @@ class SeatDraft:
         self._sessions[session.session_id] = session
         self._events.append(audit_ended(session, actor=SYSTEM))
 
-    def _use_of(self, license_: License) -> dict[str, Detail]:
-        in_use, organization = self.in_use, self.tenant.organization
+    def _told_of(self, in_use: SeatUse, license_: License) -> dict[str, Detail]:
+        organization = self.tenant.organization
         cap = organization.max_concurrent_seats if isinstance(organization, Organization) else None
         return {
             "seats": {"in_use": in_use.of(license_.license_id), "max": license_.max_concurrent_seats},

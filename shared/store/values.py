@@ -69,7 +69,7 @@ def encode_into(wire: Any, value: Plain) -> None:  # noqa: ANN401 protobuf's gen
 
 def decode_time(wire: Any) -> datetime:  # noqa: ANN401 as above
     """Read a protobuf ``Timestamp`` as an aware time, to the microsecond, which is all that Firestore keeps."""
-    return _EPOCH + timedelta(seconds=wire.seconds, microseconds=wire.nanos // 1_000)
+    return _EPOCH + timedelta(0, wire.seconds, wire.nanos // 1_000)
 
 
 def encode_fields(wire_fields: Any, fields: Mapping[str, Plain]) -> None:  # noqa: ANN401 as above
@@ -98,4 +98,5 @@ def decode(wire: Any) -> Any:  # noqa: ANN401 a hand-edited document may hold an
 
 def decode_fields(wire_fields: Any) -> Fields:  # noqa: ANN401 as above
     """Read a protobuf map of ``Value`` as plain fields."""
-    return {name: decode(value) for name, value in wire_fields.items()}
+    # By its names: items() makes a pair for each first, and takes half as long again.
+    return {name: decode(wire_fields[name]) for name in wire_fields}

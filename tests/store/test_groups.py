@@ -289,10 +289,10 @@ async def test_each_organization_has_a_group_of_its_own_that_is_forgotten_when_i
     assert made == ["acme", "other", "other"]
 
 
-@pytest.mark.parametrize("how", ["gave up", "left", "left two of a group that pauses"])
+@pytest.mark.parametrize("how", ["gave up", "left", "left two"])
 async def test_a_group_is_forgotten_also_when_its_last_caller_went_before_its_work_was_done(how: str) -> None:
     book = Book()
-    groups = Groups(lambda _, pace: book.group(seconds=0.05, pace=pace), new_pace=partial(Pace, pause=0.01))
+    groups = Groups(lambda _, pace: book.group(seconds=0.05, pace=pace), new_pace=Pace)
     callers = [asyncio.create_task(groups.submit("acme", name)) for name in ("ab" if "two" in how else "a")]
     await _settle()
     for caller in callers if how != "gave up" else []:
@@ -308,10 +308,10 @@ async def test_a_group_is_forgotten_also_when_its_last_caller_went_before_its_wo
     assert groups.organizations == frozenset()
 
 
-async def test_a_group_of_several_that_pauses_is_forgotten_after_its_pause() -> None:
+async def test_a_group_of_several_that_may_come_back_is_forgotten() -> None:
     book = Book()
     book.gate.set()
-    groups = Groups(lambda _, pace: book.group(pace=pace), new_pace=partial(Pace, pause=0.5))
+    groups = Groups(lambda _, pace: book.group(pace=pace), new_pace=partial(Pace, linger=5.0))
 
     await asyncio.gather(groups.submit("acme", "a"), groups.submit("acme", "b"))
 
@@ -322,18 +322,32 @@ async def test_a_group_of_several_that_pauses_is_forgotten_after_its_pause() -> 
     assert groups.organizations == frozenset()
 
 
-async def test_the_first_of_a_crowd_that_comes_back_waits_for_the_others() -> None:
+async def test_the_first_of_a_crowd_that_comes_back_waits_until_as_many_are_there() -> None:
     book = Book()
     book.gate.set()
-    groups = Groups(lambda _, pace: book.group(pace=pace), new_pace=partial(Pace, linger=0.05))
-    await asyncio.gather(*(groups.submit("acme", name) for name in "ab"))
+    groups = Groups(lambda _, pace: book.group(pace=pace), new_pace=partial(Pace, linger=5.0))
+    await asyncio.gather(*(groups.submit("acme", name) for name in "abc"))
     assert groups.organizations == frozenset()
 
-    first = asyncio.create_task(groups.submit("acme", "c"))
-    await asyncio.sleep(0.005)
-    await asyncio.gather(first, groups.submit("acme", "d"))
+    back = []
+    for name in "def":
+        assert book.groups == [["a", "b", "c"]], "it has not begun while somebody is missing"
+        back.append(asyncio.create_task(groups.submit("acme", name)))
+        await asyncio.sleep(0.005)
+    await asyncio.wait_for(asyncio.gather(*back), 1)
 
-    assert book.groups == [["a", "b"], ["c", "d"]]
+    assert book.groups == [["a", "b", "c"], ["d", "e", "f"]]
+
+
+async def test_whoever_does_not_come_back_is_not_waited_for_for_long() -> None:
+    book = Book()
+    book.gate.set()
+    groups = Groups(lambda _, pace: book.group(pace=pace), new_pace=partial(Pace, linger=0.02))
+    await asyncio.gather(*(groups.submit("acme", name) for name in "abc"))
+
+    await asyncio.wait_for(asyncio.gather(*(groups.submit("acme", name) for name in "de")), 1)
+
+    assert book.groups == [["a", "b", "c"], ["d", "e"]]
 
 
 async def test_other_organizations_do_not_wait_for_a_crowd() -> None:

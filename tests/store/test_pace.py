@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shared.store.pace import CROWD_SECONDS, MAX_APART_SECONDS, MAX_PAUSE_SECONDS, Pace
+from shared.store.pace import CROWD_SECONDS, MAX_APART_SECONDS, Pace
 
 
 @pytest.fixture(autouse=True)
@@ -13,37 +13,40 @@ def _same_random_numbers() -> None:
 
 
 def test_nothing_waits_after_one_that_came_alone() -> None:
-    pace = Pace(linger=0.003, pause=0.3)
+    pace = Pace()
 
     pace.done(1, began=10.0, now=10.02, has_written=True)
 
     assert pace.seconds_to_wait(10.02) == 0
+    assert pace.crowd(10.02) <= 1
 
 
-@pytest.mark.parametrize(("after", "waits"), [(0.0, 0.003), (CROWD_SECONDS / 2, 0.003), (CROWD_SECONDS, 0.0)])
-def test_a_crowd_is_waited_for_as_long_as_it_may_be_coming_back(after: float, waits: float) -> None:
-    pace = Pace(linger=0.003)
+@pytest.mark.parametrize(("after", "crowd"), [(0.0, 7), (CROWD_SECONDS / 2, 7), (CROWD_SECONDS, 0)])
+def test_a_crowd_is_waited_for_as_long_as_it_may_be_coming_back(after: float, crowd: int) -> None:
+    pace = Pace()
 
-    pace.done(2, began=10.0, now=10.5, has_written=True)
+    pace.done(7, began=10.0, now=10.5, has_written=True)
 
-    assert pace.seconds_to_wait(10.5 + after) == waits
+    assert pace.crowd(10.5 + after) == crowd
+    assert pace.seconds_to_wait(10.5 + after) == 0
+
+
+def test_the_crowd_is_as_large_as_the_larger_of_the_last_two_groups() -> None:
+    pace, crowds = Pace(), []
+
+    for size in (9, 4, 5, 1, 1):
+        pace.done(size, began=10.0, now=10.02, has_written=True)
+        crowds.append(pace.crowd(10.02))
+
+    assert crowds == [9, 9, 5, 5, 1]
 
 
 def test_a_crowd_that_was_given_nothing_is_not_waited_for() -> None:
-    pace = Pace(linger=0.003)
+    pace = Pace()
 
     pace.done(30, began=10.0, now=10.02, has_written=False)
 
-    assert pace.seconds_to_wait(10.02) == 0
-
-
-@pytest.mark.parametrize(("took", "pauses"), [(0.01, 0.003), (0.06, 0.018), (5.0, MAX_PAUSE_SECONDS)])
-def test_the_pause_is_a_share_of_what_a_group_of_several_took(took: float, pauses: float) -> None:
-    pace = Pace(pause=0.3)
-
-    pace.done(2, began=10.0, now=10.0 + took, has_written=False)
-
-    assert pace.seconds_to_wait(10.0 + took) == pytest.approx(pauses)
+    assert pace.crowd(10.02) == 0
 
 
 def test_after_a_collision_the_next_attempt_comes_within_the_time_of_a_group_and_the_next_group_with_room_between() -> (
