@@ -6,16 +6,21 @@ from pathlib import Path
 
 from infra.local.processes import Process, free_port
 from infra.signing_keys import new_key, private_text, public_text
-from infra.stage import stage
+from infra.stage import ROOT, stage
 
 # Verifying needs no emulator to run: its address alone makes firebase-admin accept unsigned tokens.
 UNSIGNED_TOKENS_ARE_FINE = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}
 
 
-def start_function(name: str, *, work: Path, environment: Mapping[str, str], port: int | None = None) -> Process:
-    """Stage a function below ``work`` and serve it with the bare console script; does not wait for it."""
+def start_function(
+    name: str, *, work: Path, environment: Mapping[str, str], port: int | None = None, root: Path = ROOT
+) -> Process:
+    """Stage a function below ``work`` and serve it with the bare console script; does not wait for it.
+
+    ``root`` is the checkout that it is taken from.
+    """
     port = port or free_port()
-    staged = stage(name, work / "stage")
+    staged = stage(name, work / "stage", root=root)
     # The console script and not ``python -m``: that puts the current folder on the path, and the platform does not.
     script = Path(sys.executable).parent / "functions-framework"
     command = [str(script), "--target", name, "--host", "127.0.0.1", "--port", str(port)]

@@ -1,6 +1,5 @@
 """The benchmark's command line: ``python -m tests.bench --help``."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,13 +17,12 @@ from tests.bench.machine import this_machine
 from tests.bench.measuring import measure
 from tests.bench.parts import Part
 from tests.bench.plan import QUICK, WHOLE
-from tests.bench.report import tell, tell_machine, tell_results, write_json
+from tests.bench.report import console_for_tables, tell, tell_machine, tell_results, write_json
 from tests.bench.results import NOT_TO_QUOTE, Results
 from tests.bench.stopping import Runner, ToldToStop
 
 app = typer.Typer(add_completion=False)
-# Written to a file, the tables keep their columns.
-console = Console(width=None if sys.stdout.isatty() else 170)
+console = console_for_tables()
 problems = Console(stderr=True)
 
 _ONLY = (
@@ -62,7 +60,7 @@ def bench(
     if plan.is_quick:
         console.print(NOT_TO_QUOTE)
     try:
-        with _explained_errors(), Runner() as runner:
+        with explained_errors(), Runner() as runner:
             for part in plan.parts:
                 with closing(measure(part, plan, runner=runner, console=console)) as measuring:
                     for each in measuring:
@@ -85,7 +83,7 @@ def bench(
 
 
 @contextmanager
-def _explained_errors() -> Iterator[None]:
+def explained_errors() -> Iterator[None]:
     """End with a sentence and not with a traceback where the sentence says what to do."""
     try:
         yield

@@ -13,6 +13,7 @@ from pathlib import Path
 from infra.local.emulators import start_firestore
 from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
+from infra.stage import ROOT
 from tests.bench.default_server import require_default_servers
 
 PROJECT = "demo-seatlease-bench"
@@ -85,15 +86,18 @@ def _key(name: str, number: int) -> str:
     return name if number == 1 else f"{name}-{number}"
 
 
+_SECOND = 2
+
 NOBODY = "127.0.0.1:1"
 """What is measured here publishes nothing; an address of nobody keeps it so."""
 
 
 @contextmanager
-def running_servers(*names: str) -> Iterator[Servers]:
+def running_servers(*names: str, second_from: Path = ROOT) -> Iterator[Servers]:
     """Run an emulator and these functions, the product's or the empty one, and stop exactly those.
 
-    A function that is named several times gets as many processes, each a server of its own.
+    A function that is named several times gets as many processes, each a server of its own. ``second_from`` is the
+    checkout that the second one is taken from.
 
     Raises:
         JarError: the emulator's jar is not to be had.
@@ -118,7 +122,12 @@ def running_servers(*names: str) -> Iterator[Servers]:
                 if name == EMPTY:
                     process = _start_beside(name, servers, environment)
                 else:
-                    process = start_function(name, work=work / f"process-{number}", environment=environment)
+                    process = start_function(
+                        name,
+                        work=work / f"process-{number}",
+                        environment=environment,
+                        root=second_from if number == _SECOND else ROOT,
+                    )
                 running[_key(name, number)] = process
                 served.append(process)
             for name in started:
