@@ -14,7 +14,6 @@ from tests.bench.against import Pair, check_out, compared
 from tests.bench.examples import measurement
 from tests.bench.measurement import Work
 
-
 _GIT = shutil.which("git")
 
 
