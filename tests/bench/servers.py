@@ -23,6 +23,7 @@ EXPIRE, EMPTY = "expire_sessions", "empty"
 _HERE = Path(__file__).parent
 _ROOMY = (
     "-XX:-UseSerialGC",
+    "-XX:TieredStopAtLevel=4",
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",
     "-Xms3500m",
@@ -33,7 +34,8 @@ _ROOMY = (
 )
 """The emulator keeps what is written. A collector that stops everything for what it keeps stands still for 0.3 s and
 longer; this one stops for little at a time. The heap is there from the start, in large pages where the system has them:
-that saves the emulator a tenth to a third of its processor time in a virtual machine.
+that saves the emulator a tenth to a third of its processor time in a virtual machine. And Java's second compiler is
+let: here the emulator runs long enough.
 """
 
 
