@@ -67,6 +67,7 @@ def _requests(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
         for number, work in enumerate(LOADS):
             # What the emulator has stored slows it down; what one load has left must not be what the next one pays for.
             if number and not plan.is_quick:
+                running.database.close()
                 replace_firestore(servers)
                 running = _bench(plan, servers, runner)
             console.print(f"requests: warming up for {work}")

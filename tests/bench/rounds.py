@@ -21,17 +21,20 @@ LOADS = (Work.CYCLES, Work.REFUSALS, Work.HEARTBEATS)
 def warm_up(bench: Bench, plan: Plan, work: Work) -> None:
     """Put one of the loads, unrecorded: Java compiles, connections open, tokens get known."""
     warming = bench.in_round(0, seconds=plan.warm_up_seconds)
-    empty = warming.empty(JUDGED_CLIENTS)
-    _warm_up(plan, lambda: _put(work, warming, JUDGED_CLIENTS, empty))
+    expected = _heartbeats_to_expect(warming.empty(JUDGED_CLIENTS)) if work is Work.HEARTBEATS else 0.0
+    _warm_up(plan, lambda: _put(work, warming, JUDGED_CLIENTS, expected))
 
 
-def _put(work: Work, bench: Bench, clients: int, empty: Measurement) -> Measurement:
+def _heartbeats_to_expect(empty: Measurement) -> float:
+    return _HEARTBEATS_TO_EMPTY * empty.per_second
+
+
+def _put(work: Work, bench: Bench, clients: int, expected_heartbeats: float) -> Measurement:
     if work is Work.CYCLES:
         return bench.cycles(clients)
     if work is Work.REFUSALS:
         return bench.refusals(clients, processes=ANSWERING_PROCESSES)
-    expected = _HEARTBEATS_TO_EMPTY * empty.per_second
-    return bench.heartbeats(clients, expected_per_second=expected, processes=ANSWERING_PROCESSES)
+    return bench.heartbeats(clients, expected_per_second=expected_heartbeats, processes=ANSWERING_PROCESSES)
 
 
 def warm_up_processes(bench: Bench, plan: Plan) -> None:
@@ -71,7 +74,7 @@ def run_rounds(bench: Bench, plan: Plan, work: Work) -> Iterator[Measurement]:
         for clients in plan.clients_of(work):
             empty = now.empty(clients, beside=work)
             yield empty
-            yield _put(work, now, clients, empty)
+            yield _put(work, now, clients, _heartbeats_to_expect(empty))
         if work is Work.CYCLES and number == plan.rounds:
             for clients in plan.clients_of_locking:
                 yield now.locking(clients)
