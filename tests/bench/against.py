@@ -11,60 +11,47 @@ import statistics
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
-from itertools import count
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from infra.local.processes import StartError
-from infra.local.seed import firestore_client
 from infra.stage import ROOT
-from tests.bench.bench import FULL_SEATS, Bench
-from tests.bench.cli import explained_errors
+from tests.bench.bench import Bench
+from tests.bench.cli import console, explained_ends
 from tests.bench.cpu import cores
+from tests.bench.finding import by_rate, within_rounds
 from tests.bench.machine import this_machine
-from tests.bench.measurement import Measurement
-from tests.bench.report import console_for_tables, tell_machine
-from tests.bench.servers import FUNCTIONS, PROJECT, Servers, running_servers
-from tests.bench.stopping import Runner, ToldToStop
-from tests.bench.tables import milliseconds, spread
-from tests.bench.tenants import make_tenant
+from tests.bench.measurement import Measurement, Work
+from tests.bench.measuring import bench_for
+from tests.bench.plan import JUDGED_CLIENTS, WHOLE
+from tests.bench.report import tell_machine
+from tests.bench.rounds import put
+from tests.bench.servers import FUNCTIONS, running_servers
+from tests.bench.stopping import Runner
+from tests.bench.tables import grouped, milliseconds, spread
 
-_HERE, _THERE = 0, 1
-_SESSIONS, _DEVICES_EACH = 2_000, 10
 _EXPECTED_HEARTBEATS = 3_000
 """A second: the leases are such that each heartbeat is written at half of it and at twice as many."""
 
-_WARM_UPS, _WARM_UP_CLIENTS = 5, 32
+_WARM_UPS = 5
 
 app = typer.Typer(add_completion=False)
 
 
 class Load(StrEnum):
-    """What can be put on both."""
+    """What can be put on both: the works of the same names."""
 
     CYCLES = "cycles"
     REFUSALS = "refusals"
     HEARTBEATS = "heartbeats"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pair:
-    """The same load on both versions, one right after the other."""
-
-    here: Measurement
-    there: Measurement
-
-    @property
-    def ratio(self) -> float:
-        """How many times as much is done here as there."""
-        return self.here.per_second / self.there.per_second
 
 
 @app.command()
@@ -80,20 +67,30 @@ def against(
 
     Both run with the libraries that are installed here.
     """
-    console = console_for_tables()
+    asked = tuple(clients or [8, JUDGED_CLIENTS])
+    plan = replace(WHOLE, seconds=seconds, clients=asked, clients_of_refusals=asked, clients_of_processes=())
     tell_machine(console, this_machine())
-    with explained_errors(), tempfile.TemporaryDirectory(prefix="seatlease-against-") as folder:
-        there = check_out(commit, Path(folder))
-        try:
-            with Runner() as runner, running_servers(*FUNCTIONS * 2, second_from=there) as servers:
-                benches = _benches(servers, runner, most=max(clients or [_WARM_UP_CLIENTS]), seconds=seconds)
-                console.print("warming up")
-                pairs = list(_measured(benches, load or list(Load), clients or [8, _WARM_UP_CLIENTS], rounds=rounds))
-        except ToldToStop:
-            console.print("stopped everything that was started")
-            raise typer.Exit(130) from None
-    console.print(compared(pairs, commit=commit))
-    _tell_errors(console, pairs)
+    here: list[Measurement] = []
+    there: list[Measurement] = []
+    with explained_ends(), tempfile.TemporaryDirectory(prefix="seatlease-against-") as folder:
+        other = check_out(commit, Path(folder))
+        with Runner() as runner, running_servers(*FUNCTIONS * 2, others_from=other) as servers:
+            both = bench_for(plan, servers, runner)
+            sides = [
+                (replace(both, servers=each), side)
+                for each, side in zip(servers.instances(2), (here, there), strict=True)
+            ]
+            _load_in_turns(sides, [Work[each.name] for each in load or Load], asked, rounds=rounds)
+    console.print(compared(here, there, commit=commit))
+    errors = [
+        f"{each.work}, {where}: {dict(each.errors)}"
+        for where, side in (("here", here), ("there", there))
+        for each in side
+        if each.errors
+    ]
+    if errors:
+        console.print(f"answered with errors: {errors}")
+        raise typer.Exit(1)
 
 
 def check_out(commit: str, folder: Path) -> Path:
@@ -115,90 +112,49 @@ def check_out(commit: str, folder: Path) -> Path:
     return folder
 
 
-def _benches(servers: Servers, runner: Runner, *, most: int, seconds: float) -> tuple[Bench, Bench]:
-    """Look at the two versions one at a time; the organizations are the same."""
-    database = firestore_client(project=PROJECT, firestore_host=servers.firestore_host)
-    numbers = count(1)
-    clients = max(most, _WARM_UP_CLIENTS)
-    both = Bench(
-        runner=runner,
-        servers=servers,
-        database=database,
-        hot=lambda: make_tenant(database, f"hot-{next(numbers)}", users=clients),
-        full=make_tenant(database, "full", users=FULL_SEATS + clients, seats=FULL_SEATS),
-        working=make_tenant(database, "working", users=_SESSIONS // _DEVICES_EACH, devices_each=_DEVICES_EACH),
-        seconds=seconds,
-    )
-    emulator = {"firestore": servers.running["firestore"]}
-    here, there = (replace(each, running={**emulator, **each.running}) for each in servers.instances(2))
-    return replace(both, servers=here), replace(both, servers=there)
-
-
-def _measured(
-    benches: tuple[Bench, Bench], loads: Sequence[Load], clients: Sequence[int], *, rounds: int
-) -> Iterator[Pair]:
-    for _ in range(_WARM_UPS):
-        for load in loads:
-            for bench in benches:
-                _put(bench, load, _WARM_UP_CLIENTS)
-    for number in range(1, rounds + 1):
+def _load_in_turns(
+    sides: Sequence[tuple[Bench, list[Measurement]]], works: Sequence[Work], clients: Sequence[int], *, rounds: int
+) -> None:
+    """Warm both sides up, and add what they then measure to the list of each."""
+    load = partial(put, expected_heartbeats=_EXPECTED_HEARTBEATS, processes=1)
+    console.print("warming up")
+    for _, work, (bench, _side) in product(range(_WARM_UPS), works, sides):
+        load(work, bench, JUDGED_CLIENTS)
+    for number, work, each in product(range(1, rounds + 1), works, clients):
         # Whoever comes first may find the machine in another state than the one after it.
-        order = (_HERE, _THERE) if number % 2 else (_THERE, _HERE)
-        for load in loads:
-            for each in clients:
-                came = {side: _put(replace(benches[side], round_=number), load, each) for side in order}
-                yield Pair(here=came[_HERE], there=came[_THERE])
+        for bench, side in sides if number % 2 else reversed(sides):
+            side.append(load(work, replace(bench, round_=number), each))
 
 
-def _put(bench: Bench, load: Load, clients: int) -> Measurement:
-    if load is Load.CYCLES:
-        return bench.cycles(clients)
-    if load is Load.REFUSALS:
-        return bench.refusals(clients)
-    return bench.heartbeats(clients, expected_per_second=_EXPECTED_HEARTBEATS)
-
-
-def compared(pairs: Sequence[Pair], *, commit: str) -> Table:
+def compared(here: Sequence[Measurement], there: Sequence[Measurement], *, commit: str) -> Table:
     """Tell what both did, and the ratios: medians over the rounds, and the spread."""
     table = Table(title=f"This working tree against {commit}: median (min..max) over rounds", title_justify="left")
     table.add_column("what")
     for column in ("clients", "a second", "there", "ratio", "p50 ms", "there", "p99 ms", "there", "CPU µs", "there"):
         table.add_column(column, justify="right")
-    for key in dict.fromkeys((pair.here.work, pair.here.clients) for pair in pairs):
-        rounds = [pair for pair in pairs if (pair.here.work, pair.here.clients) == key]
-        here, there = [pair.here for pair in rounds], [pair.there for pair in rounds]
+    for ours, others in zip(grouped(here), grouped(there), strict=True):
+        sides = (ours, others)
         table.add_row(
-            key[0],
-            str(key[1]),
-            *(f"{statistics.median(each.per_second for each in side):,.0f}" for side in (here, there)),
-            spread([pair.ratio for pair in rounds], ".2f"),
-            *(_median_milliseconds([each.p50_seconds for each in side]) for side in (here, there)),
-            *(_median_milliseconds([each.p99_seconds for each in side]) for side in (here, there)),
-            *(f"{statistics.median(map(_cpu_microseconds, side)):,.0f}" for side in (here, there)),
+            ours[0].work,
+            str(ours[0].clients),
+            *(f"{statistics.median(each.per_second for each in side):,.0f}" for side in sides),
+            spread(within_rounds(ours, others, by_rate), ".2f"),
+            *(_median_milliseconds([each.p50_seconds for each in side]) for side in sides),
+            *(_median_milliseconds([each.p99_seconds for each in side]) for side in sides),
+            *(f"{statistics.median(map(_cpu_microseconds, side)):,.0f}" for side in sides),
         )
     return table
 
 
 def _median_milliseconds(seconds: Sequence[float | None]) -> str:
-    return milliseconds([statistics.median(each for each in seconds if each is not None)])
+    known = [each for each in seconds if each is not None]
+    return milliseconds([statistics.median(known)] if known else [])
 
 
 def _cpu_microseconds(each: Measurement) -> float:
     """Processor time of our functions for one of what was done; 0 where there is no ``/proc``."""
     ours = sum(share for program, share in each.cpu.items() if program in FUNCTIONS)
     return 1e6 * ours * cores() * each.seconds / max(1, each.completed)
-
-
-def _tell_errors(console: Console, pairs: Sequence[Pair]) -> None:
-    errors = {
-        f"{each.work}, {where}": dict(each.errors)
-        for pair in pairs
-        for where, each in (("here", pair.here), ("there", pair.there))
-        if each.errors
-    }
-    if errors:
-        console.print(f"answered with errors: {errors}")
-        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The benchmark's command line: ``python -m tests.bench --help``."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,12 +18,13 @@ from tests.bench.machine import this_machine
 from tests.bench.measuring import measure
 from tests.bench.parts import Part
 from tests.bench.plan import QUICK, WHOLE
-from tests.bench.report import console_for_tables, tell, tell_machine, tell_results, write_json
+from tests.bench.report import tell, tell_machine, tell_results, write_json
 from tests.bench.results import NOT_TO_QUOTE, Results
 from tests.bench.stopping import Runner, ToldToStop
 
 app = typer.Typer(add_completion=False)
-console = console_for_tables()
+# Written to a file, the tables keep their columns.
+console = Console(width=None if sys.stdout.isatty() else 170)
 problems = Console(stderr=True)
 
 _ONLY = (
@@ -59,16 +61,12 @@ def bench(
     tell_machine(console, results.machine)
     if plan.is_quick:
         console.print(NOT_TO_QUOTE)
-    try:
-        with explained_errors(), Runner() as runner:
-            for part in plan.parts:
-                with closing(measure(part, plan, runner=runner, console=console)) as measuring:
-                    for each in measuring:
-                        tell(console, each)
-                        results.add(each)
-    except ToldToStop:
-        console.print("stopped everything that was started")
-        raise typer.Exit(130) from None
+    with explained_ends(), Runner() as runner:
+        for part in plan.parts:
+            with closing(measure(part, plan, runner=runner, console=console)) as measuring:
+                for each in measuring:
+                    tell(console, each)
+                    results.add(each)
     found = findings(results)
     tell_results(console, results, found)
     if json is not None:
@@ -83,10 +81,13 @@ def bench(
 
 
 @contextmanager
-def explained_errors() -> Iterator[None]:
-    """End with a sentence and not with a traceback where the sentence says what to do."""
+def explained_ends() -> Iterator[None]:
+    """End with a sentence and not with a traceback where the sentence says what to do, or that it was told to stop."""
     try:
         yield
+    except ToldToStop:
+        console.print("stopped everything that was started")
+        raise typer.Exit(130) from None
     except (JarError, StartError, UnexpectedAnswer) as error:
         problems.print(str(error), markup=False, highlight=False)
         raise typer.Exit(1) from None

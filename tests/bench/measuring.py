@@ -63,13 +63,13 @@ def _start(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
 
 def _requests(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
     with running_servers(*FUNCTIONS, *["acquire", "heartbeat"] * (ANSWERING_PROCESSES - 1), EMPTY) as servers:
-        running = _bench(plan, servers, runner)
+        running = bench_for(plan, servers, runner)
         for number, work in enumerate(LOADS):
             # What the emulator has stored slows it down; what one load has left must not be what the next one pays for.
             if number and not plan.is_quick:
                 running.database.close()
                 replace_firestore(servers)
-                running = _bench(plan, servers, runner)
+                running = bench_for(plan, servers, runner)
             console.print(f"requests: warming up for {work}")
             warm_up(running, plan, work)
             yield from run_rounds(running, plan, work)
@@ -80,7 +80,7 @@ def _processes(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
     names = [*("acquire", "release") * max(plan.processes), *["heartbeat"] * heartbeats]
     console.print(f"processes: starting {len(names)}")
     with running_servers(*names) as servers:
-        running = _bench(plan, servers, runner)
+        running = bench_for(plan, servers, runner)
         console.print("processes: warming up")
         warm_up_processes(running, plan)
         yield from run_rounds_of_processes(running, plan)
@@ -93,7 +93,8 @@ def _expire(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
         yield from ExpiryBench(runner=runner, servers=servers, database=database).rounds(plan.rounds)
 
 
-def _bench(plan: Plan, servers: Servers, runner: Runner) -> Bench:
+def bench_for(plan: Plan, servers: Servers, runner: Runner) -> Bench:
+    """Write the organizations that a plan needs, and measure with them."""
     database = firestore_client(project=PROJECT, firestore_host=servers.firestore_host)
     numbers = count(1)
     refused = max(JUDGED_CLIENTS, *plan.clients_of_refusals)

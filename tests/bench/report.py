@@ -1,7 +1,6 @@
 """The report: lines and tables for people, JSON for programs."""
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,11 +19,6 @@ from tests.bench.tables import cpu, grouped, milliseconds, rates, starts, verdic
 
 _NOTICEABLE = 0.1
 _MEGABYTE = 1e6
-
-
-def console_for_tables() -> Console:
-    """Print on the standard output; written to a file, tables keep their columns."""
-    return Console(width=None if sys.stdout.isatty() else 170)
 
 
 def tell_machine(console: Console, machine: Machine) -> None:

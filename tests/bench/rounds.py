@@ -22,19 +22,22 @@ def warm_up(bench: Bench, plan: Plan, work: Work) -> None:
     """Put one of the loads, unrecorded: Java compiles, connections open, tokens get known."""
     warming = bench.in_round(0, seconds=plan.warm_up_seconds)
     expected = _heartbeats_to_expect(warming.empty(JUDGED_CLIENTS)) if work is Work.HEARTBEATS else 0.0
-    _warm_up(plan, lambda: _put(work, warming, JUDGED_CLIENTS, expected))
+    _warm_up(plan, lambda: put(work, warming, JUDGED_CLIENTS, expected_heartbeats=expected))
 
 
 def _heartbeats_to_expect(empty: Measurement) -> float:
     return _HEARTBEATS_TO_EMPTY * empty.per_second
 
 
-def _put(work: Work, bench: Bench, clients: int, expected_heartbeats: float) -> Measurement:
+def put(
+    work: Work, bench: Bench, clients: int, *, expected_heartbeats: float, processes: int = ANSWERING_PROCESSES
+) -> Measurement:
+    """Put one of the loads. Cycles have one process of acquire and one of release, the others so many of theirs."""
     if work is Work.CYCLES:
         return bench.cycles(clients)
     if work is Work.REFUSALS:
-        return bench.refusals(clients, processes=ANSWERING_PROCESSES)
-    return bench.heartbeats(clients, expected_per_second=expected_heartbeats, processes=ANSWERING_PROCESSES)
+        return bench.refusals(clients, processes=processes)
+    return bench.heartbeats(clients, expected_per_second=expected_heartbeats, processes=processes)
 
 
 def warm_up_processes(bench: Bench, plan: Plan) -> None:
@@ -74,7 +77,7 @@ def run_rounds(bench: Bench, plan: Plan, work: Work) -> Iterator[Measurement]:
         for clients in plan.clients_of(work):
             empty = now.empty(clients, beside=work)
             yield empty
-            yield _put(work, now, clients, _heartbeats_to_expect(empty))
+            yield put(work, now, clients, expected_heartbeats=_heartbeats_to_expect(empty))
         if work is Work.CYCLES and number == plan.rounds:
             for clients in plan.clients_of_locking:
                 yield now.locking(clients)

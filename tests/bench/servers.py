@@ -71,14 +71,16 @@ class Servers:
         return by_name
 
     def instances(self, count: int) -> list["Servers"]:
-        """Look at so many processes of the functions one at a time; each then answers under the function's name."""
+        """Look at so many processes of the functions one at a time; each then answers under the function's name.
+
+        The emulator is the same for all.
+        """
         names = {process.name for process in self.running.values()}
         return [
             replace(
                 self,
-                running={
-                    name: self.running[_key(name, number)] for name in names if _key(name, number) in self.running
-                },
+                running={"firestore": self.running["firestore"]}
+                | {name: self.running[_key(name, number)] for name in names if _key(name, number) in self.running},
             )
             for number in range(1, count + 1)
         ]
@@ -88,18 +90,16 @@ def _key(name: str, number: int) -> str:
     return name if number == 1 else f"{name}-{number}"
 
 
-_SECOND = 2
-
 NOBODY = "127.0.0.1:1"
 """What is measured here publishes nothing; an address of nobody keeps it so."""
 
 
 @contextmanager
-def running_servers(*names: str, second_from: Path = ROOT) -> Iterator[Servers]:
+def running_servers(*names: str, others_from: Path = ROOT) -> Iterator[Servers]:
     """Run an emulator and these functions, the product's or the empty one, and stop exactly those.
 
-    A function that is named several times gets as many processes, each a server of its own. ``second_from`` is the
-    checkout that the second one is taken from.
+    A function that is named several times gets as many processes, each a server of its own. ``others_from`` is the
+    checkout that all but the first are taken from.
 
     Raises:
         JarError: the emulator's jar is not to be had.
@@ -128,7 +128,7 @@ def running_servers(*names: str, second_from: Path = ROOT) -> Iterator[Servers]:
                         name,
                         work=work / f"process-{number}",
                         environment=environment,
-                        root=second_from if number == _SECOND else ROOT,
+                        root=ROOT if number == 1 else others_from,
                     )
                 running[_key(name, number)] = process
                 served.append(process)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from infra.local.processes import StartError
 from tests.bench import against
-from tests.bench.against import Pair, check_out, compared
+from tests.bench.against import check_out, compared
 from tests.bench.examples import measurement
 from tests.bench.measurement import Work
 
@@ -57,13 +57,13 @@ def test_a_commit_that_is_not_there_is_said_so(repository: Path, tmp_path: Path)
 def test_the_ratio_is_the_median_of_those_within_the_rounds_and_not_of_the_medians() -> None:
     # The machine is three times as fast in the last round: the medians of both sides would say 300 / 200.
     rates = [(100, 200), (300, 100), (600, 600)]
-    pairs = [
-        Pair(here=measurement(Work.CYCLES, here, round_=number), there=measurement(Work.CYCLES, there, round_=number))
-        for number, (here, there) in enumerate(rates, start=1)
-    ]
+    here, there = (
+        [measurement(Work.CYCLES, rate, round_=number) for number, rate in enumerate(side, start=1)]
+        for side in zip(*rates, strict=True)
+    )
 
     written = io.StringIO()
-    Console(width=170, file=written).print(compared(pairs, commit="HEAD~1"))
+    Console(width=170, file=written).print(compared(here, there, commit="HEAD~1"))
 
     text = written.getvalue()
     assert "1.00 (0.50..3.00)" in text

@@ -277,7 +277,7 @@ async def test_each_organization_has_a_group_of_its_own_that_is_forgotten_when_i
         made.append(organization_id)
         return books[organization_id].group(pace=pace)
 
-    groups = Groups(make, new_pace=Pace)
+    groups = Groups(make)
     stuck = asyncio.create_task(groups.submit("acme", "a"))
     await _settle()
 
@@ -292,7 +292,7 @@ async def test_each_organization_has_a_group_of_its_own_that_is_forgotten_when_i
 @pytest.mark.parametrize("how", ["gave up", "left", "left two"])
 async def test_a_group_is_forgotten_also_when_its_last_caller_went_before_its_work_was_done(how: str) -> None:
     book = Book()
-    groups = Groups(lambda _, pace: book.group(seconds=0.05, pace=pace), new_pace=Pace)
+    groups = Groups(lambda _, pace: book.group(seconds=0.05, pace=pace))
     callers = [asyncio.create_task(groups.submit("acme", name)) for name in ("ab" if "two" in how else "a")]
     await _settle()
     for caller in callers if how != "gave up" else []:
