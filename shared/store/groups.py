@@ -38,6 +38,10 @@ Outcome = TypeVar("Outcome")
 MAX_GROUP = 200
 """Requests decided together at most, so that a commit stays well below Firestore's 10 MiB."""
 
+ANSWERED_TOGETHER = 8
+"""After so many answers the server gets to send them, before the others of the group are made: the first of a large
+group need not wait for the last."""
+
 MAX_PACES = 10_000
 """Organizations whose pace an instance remembers while nobody waits. A forgotten one begins its next group at once."""
 
@@ -195,7 +199,9 @@ class GroupCommit(Generic[Request, Outcome]):
         self._trouble = None
         self._pace.done(len(group), began=began, now=loop.time(), has_written=bool(decision.writes))
         self._alone = max(0, self._alone - 1)
-        for waiter, outcome in zip(group, decision.outcomes, strict=True):
+        for number, (waiter, outcome) in enumerate(zip(group, decision.outcomes, strict=True)):
+            if number and number % ANSWERED_TOGETHER == 0:
+                await asyncio.sleep(0)
             if not isinstance(outcome, Undecided) and not waiter.answer.done():
                 waiter.answer.set_result(Answered(outcome=outcome, now=decision.now))
 

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from shared.store.errors import Conflict, Contended, StoreUnavailable
-from shared.store.groups import MAX_GROUP, Answered, Decision, GroupCommit, Groups, Undecided
+from shared.store.groups import ANSWERED_TOGETHER, MAX_GROUP, Answered, Decision, GroupCommit, Groups, Undecided
 from shared.store.pace import Pace
 from shared.store.writes import Create, Write
 
@@ -129,6 +129,34 @@ async def test_nothing_is_answered_before_it_is_committed() -> None:
     assert not waiting.done()
     book.gate.set()
     await waiting
+
+
+async def test_the_first_of_a_large_group_need_not_wait_for_the_last() -> None:
+    book = Book()
+    group = book.group()
+    turns, answered_in = 0, {}
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def ask(number: int) -> None:
+        await group.submit(str(number))
+        answered_in[number] = turns
+
+    asks = [asyncio.create_task(ask(number)) for number in range(2 * ANSWERED_TOGETHER + 1)]
+    await _settle()
+    book.gate.set()
+    counting = asyncio.create_task(count_turns())
+    await asyncio.gather(*asks)
+    counting.cancel()
+
+    assert [len(each) for each in book.groups] == [len(asks)]
+    slices = [answered_in[number] for number in range(len(asks))]
+    assert slices == sorted(slices)
+    assert [slices.count(turn) for turn in sorted(set(slices))] == [ANSWERED_TOGETHER, ANSWERED_TOGETHER, 1]
 
 
 async def test_a_request_that_cannot_be_written_fails_alone() -> None:
