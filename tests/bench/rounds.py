@@ -8,8 +8,8 @@ from tests.bench.bench import Bench
 from tests.bench.measurement import Measurement, Work
 from tests.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, Plan
 
-_STILL_WARMING = 0.9
-_IN_VAIN = 4
+_STILL_WARMING = 0.95
+_IN_VAIN = 6
 _HEARTBEATS_TO_EMPTY, _HEARTBEATS_TO_CYCLES = 1.6, 3.0
 """How many heartbeats to expect for each request of the empty function, and for each cycle: their lease has to suit."""
 
