@@ -46,3 +46,26 @@ async def test_what_ends_before_it_is_measured_counts_for_nothing() -> None:
     load = await put_load([once], Phase(settle_seconds=0.01, seconds=0.01, drain_seconds=0), EndOfMeasuring({}))
 
     assert (load.completed, load.durations_seconds, load.unfinished) == (0, [], 1)
+
+
+async def test_nothing_is_measured_before_each_client_has_been_answered_once() -> None:
+    asked, answer = count(), asyncio.Event()
+
+    async def slow_at_first(_http: Connections) -> None:
+        await (answer.wait() if next(asked) == 0 else asyncio.sleep(0.001))
+
+    async def quick(_http: Connections) -> None:
+        await asyncio.sleep(0.001)
+
+    end = EndOfMeasuring({})
+    phase = Phase(settle_seconds=0.001, seconds=0.05, drain_seconds=30)
+    loading = asyncio.create_task(put_load([slow_at_first, quick], phase, end))
+    await asyncio.sleep(0.2)
+    assert not end.told.is_set()
+
+    answer.set()
+    load = await loading
+
+    assert load.completed
+    assert max(load.durations_seconds) < 0.2
+    assert load.unfinished == 0
