@@ -166,9 +166,11 @@ class GroupCommit(Generic[Request, Outcome]):
             self._stop()
 
     def _gather(self) -> list[_Waiter[Request, Outcome]]:
-        """Let those go who have been answered or have given up, and fill the group from those who wait."""
+        """Let those go who have been answered or have given up, and fill the group from those who wait, or cut it."""
         self._group = [waiter for waiter in self._group if not waiter.answer.done()]
-        room = 1 if self._alone else MAX_GROUP
+        room = 1 if self._alone else min(MAX_GROUP, self._pace.at_most)
+        self._waiting.extendleft(reversed(self._group[room:]))
+        del self._group[room:]
         while self._waiting and len(self._group) < room:
             waiter = self._waiting.popleft()
             if not waiter.answer.done():
@@ -187,7 +189,7 @@ class GroupCommit(Generic[Request, Outcome]):
                 await self._commit(decision.writes)
             decision.when_done()
         except Conflict as error:
-            self._pace.collided(began=began, now=loop.time())
+            self._pace.collided(len(group), began=began, now=loop.time())
             self._trouble = error
             return
         except StoreError as error:

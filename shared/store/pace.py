@@ -1,12 +1,13 @@
 """When the next group of an organization begins: at once, unless it is known to pay to wait a moment.
 
-A group costs a read and a commit, however many are in it. Two things that happened a moment ago are worth a wait
-(``infra/decisions/0016-when-a-group-waits.md``):
+A group costs a read and a commit, however many are in it. Two things that happened a moment ago are worth a wait, and
+the second of them a smaller group (``infra/decisions/0016-when-a-group-waits.md``):
 
 * a group of several was committed, and now they come back, one after the other: the first of them waits until as many
   are there, but not long (``linger``);
 * another instance was faster with the same seats: until nobody is any more, groups begin some time apart, so that the
   instances come to take turns. Whoever collides leaves more time; without collisions it becomes less, for all alike.
+  Who goes on losing tries with half as many: a large group takes longer, and small ones could starve it.
 
 ::
 
@@ -16,6 +17,7 @@ A group costs a read and a commit, however many are in it. Two things that happe
 """
 
 import random
+import sys
 
 LINGER_SECONDS = 0.003
 """How long the first of a crowd waits for the others at most."""
@@ -40,6 +42,12 @@ with the same for all, it evens out who has more turns and who has less, as it d
 _TOO_SMALL_SECONDS = 0.002
 """Groups that need not be further apart than this need not be apart."""
 
+_STARVING = 5
+"""Who lost so often in a row tries with fewer."""
+
+_AT_LEAST_TOGETHER = 8
+"""So few take hardly longer than one."""
+
 _SHORTEST_SECONDS = 0.01
 """However quickly a collision is noticed, trying again over and over must not become all that is done."""
 
@@ -56,6 +64,8 @@ class Pace:
         self._apart = 0.0
         self._apart_since = 0.0
         self._collisions = 0
+        self.at_most = sys.maxsize
+        """How many may be in the next group."""
 
     def seconds_to_wait(self, now: float) -> float:
         """How long a group should wait that could begin now."""
@@ -68,7 +78,7 @@ class Pace:
 
     def done(self, size: int, *, began: float, now: float, has_written: bool) -> None:
         """Note that a group of this size has been answered, and whether it changed anything."""
-        self._collisions = 0
+        self._collisions, self.at_most = 0, sys.maxsize
         if has_written:
             self._sizes = (size, self._sizes[0])
             if size > 1:
@@ -79,13 +89,15 @@ class Pace:
                 self._apart_since = now
             self._not_before = began + self._apart
 
-    def collided(self, *, began: float, now: float) -> None:
-        """Note that another one was faster, so that the group has to be tried again."""
+    def collided(self, size: int, *, began: float, now: float) -> None:
+        """Note that another one was faster than a group of this size, so that it has to be tried again."""
         took = now - began
         if not self._apart:
             self._apart_since = now
         self._apart = min(MAX_APART_SECONDS, max(_AT_LEAST * took, _FURTHER * self._apart))
         self._collisions += 1
+        if self._collisions >= _STARVING:
+            self.at_most = max(_AT_LEAST_TOGETHER, size // 2)
         longest = min(MAX_APART_SECONDS, self._collisions * max(took, _SHORTEST_SECONDS))
         # At random, so that instances which collided once do not collide again in step.
         self._not_before = now + random.uniform(0.0, longest)  # noqa: S311 nobody gains by guessing it

@@ -120,6 +120,20 @@ async def test_who_comes_while_a_group_is_tried_again_joins_it() -> None:
     assert book.committed == ["a", "b"]
 
 
+async def test_who_goes_on_losing_to_somebody_faster_tries_with_half_as_many_and_the_others_follow() -> None:
+    book = Book(before_commit=[_fails(Conflict("somebody was faster"))] * 5)
+    group = book.group()
+    names = [f"request {number:02}" for number in range(40)]
+    asks = [asyncio.create_task(group.submit(name)) for name in names]
+    await _settle()
+    book.gate.set()
+
+    answers = await asyncio.gather(*asks)
+
+    assert book.groups == [names] * 5 + [names[:20], names[20:]]
+    assert [answer.outcome for answer in answers] == [name.upper() for name in names]
+
+
 async def test_nothing_is_answered_before_it_is_committed() -> None:
     book = Book()
     group = book.group()
