@@ -212,8 +212,6 @@ class GroupCommit(Generic[Request, Outcome]):
         if len(group) > 1:
             logger.warning("a group of %d failed together; each is now decided alone", len(group), exc_info=error)
             self._alone = len(group)
-            self._waiting.extendleft(reversed(group))
-            self._group = []
             return
         self._alone = max(0, self._alone - 1)
         if not group[0].answer.done():

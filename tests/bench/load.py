@@ -55,20 +55,22 @@ class Load:
     cpu: dict[str, float] = field(default_factory=dict)
     measuring: bool = False
     ending: bool = False
-    answered_once: int = 0
-    settling: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def put_load(steps: Sequence[Step], phase: Phase, meter: CpuMeter) -> Load:
     """Let one client run for each step, and measure the middle part. ``completed`` is what completes in it."""
     load = Load()
     async with connections() as http:
-        clients = [asyncio.create_task(_client(step, http, load, of=len(steps))) for step in steps]
+        answered = [asyncio.Event() for _ in steps]
+        clients = [
+            asyncio.create_task(_client(step, http, load, each)) for step, each in zip(steps, answered, strict=True)
+        ]
         try:
             if phase.settle_seconds:
                 with suppress(TimeoutError):  # who is not answered even then is among the unfinished
                     async with asyncio.timeout(phase.drain_seconds):
-                        await load.settling.wait()
+                        for each in answered:
+                            await each.wait()
                 await asyncio.sleep(phase.settle_seconds)
             before, began = meter.read(), time.perf_counter()
             load.measuring = True
@@ -87,8 +89,7 @@ async def put_load(steps: Sequence[Step], phase: Phase, meter: CpuMeter) -> Load
     return load
 
 
-async def _client(step: Step, http: Connections, load: Load, *, of: int) -> None:
-    is_first = True
+async def _client(step: Step, http: Connections, load: Load, answered: asyncio.Event) -> None:
     while not load.ending:
         began = time.perf_counter()
         try:
@@ -100,8 +101,4 @@ async def _client(step: Step, http: Connections, load: Load, *, of: int) -> None
             load.completed += load.measuring
             if load.measuring or load.ending:
                 load.durations_seconds.append(time.perf_counter() - began)
-        if is_first:
-            is_first = False
-            load.answered_once += 1
-            if load.answered_once == of:
-                load.settling.set()
+        answered.set()
