@@ -28,6 +28,7 @@ PROVIDED_BY: Mapping[str, str] = {
     "grpc": "grpcio",
     "jwt": "pyjwt",
     "pydantic": "pydantic",
+    "pydantic_core": "pydantic-core",
     "pythonjsonlogger": "python-json-logger",
     "starlette": "starlette",
 }

@@ -6,6 +6,7 @@ The answers of each operation stand in a module of its own: a function starts wi
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from shared.edge.catalogue import ApiError
@@ -38,7 +39,7 @@ class ErrorAnswer(Answer):
 def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Send a body as JSON. No cache may keep it."""
     return Response(
-        body.model_dump_json(),
+        to_json(body),
         status_code=status,
         media_type="application/json",
         headers={"Cache-Control": "no-store", **(headers or {})},

@@ -2,11 +2,11 @@
 
 import logging
 import re
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import wraps
-from uuid import uuid4
 
 import functions_framework.aio
 from starlette.requests import ClientDisconnect, Request
@@ -55,7 +55,7 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
                 code = api_error.code.name
                 now = api_error.decided_at or datetime.now(UTC)
                 response = error_answer(api_error, request_id=context.request_id, now=now)
-            response.headers["X-Request-Id"] = context.request_id
+            response.raw_headers.append((b"x-request-id", context.request_id.encode()))
             _log(response.status_code, code, seconds=time.perf_counter() - started)
             current_request.reset(remembered)
             return response
@@ -89,7 +89,7 @@ def _as_api_error(error: Exception) -> ApiError:
 
 def _context(request: Request, function: str) -> RequestContext:
     asked = request.headers.get("x-request-id", "")
-    request_id = asked if REQUEST_ID.fullmatch(asked) else uuid4().hex
+    request_id = asked if REQUEST_ID.fullmatch(asked) else secrets.token_hex(16)
     traced = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     if traced is None:
         return RequestContext(request_id=request_id, function=function)

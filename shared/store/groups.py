@@ -116,7 +116,7 @@ class GroupCommit(Generic[Request, Outcome]):
             StoreUnavailable: Firestore did not answer until the deadline.
         """
         loop = asyncio.get_running_loop()
-        waiter = _Waiter[Request, Outcome](request, loop.create_future())
+        waiter: _Waiter[Request, Outcome] = _Waiter(request, loop.create_future())
         self._waiting.append(waiter)
         if len(self._waiting) >= self._awaited:
             self._all_here.set()

@@ -47,6 +47,8 @@ class LicenseKeys:
         distinct = list(dict.fromkeys(license_keys))
         found: dict[str, Found] = {key: self._remembered.get((paths.organization_id, key)) for key in distinct}
         unknown = [key for key in distinct if found[key] is None]
+        if not unknown:
+            return found
         answers = await asyncio.gather(
             *(self._firestore.select(paths.organization, queries.licenses_with_key(key)) for key in unknown)
         )

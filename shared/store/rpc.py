@@ -46,7 +46,6 @@ class FirestoreApi:
     def __init__(self, *, database: str, emulator_host: str | None, timeout: timedelta) -> None:
         """Connect lazily: with the platform's credentials, or to the emulator at ``emulator_host``."""
         self._seconds = timeout.total_seconds()
-        self._routing = database
         if emulator_host is None:
             self._channel = grpc_helpers.create_channel(_HOST, default_scopes=_SCOPES, options=_CHANNEL_OPTIONS)
             self._credentials: tuple[tuple[str, str], ...] = ()
@@ -54,6 +53,7 @@ class FirestoreApi:
             self._channel = grpc.insecure_channel(emulator_host, options=_CHANNEL_OPTIONS)
             # The emulator takes this bearer for a server's account, which security rules do not bind.
             self._credentials = (("authorization", "Bearer owner"),)
+        self._by_database = self._options(f"database={database}")
         self._batch_get_documents = self._stream("BatchGetDocuments", api.BatchGetDocumentsResponse.pb())
         self._run_query = self._stream("RunQuery", api.RunQueryResponse.pb())
         self._run_aggregation_query = self._stream("RunAggregationQuery", api.RunAggregationQueryResponse.pb())
@@ -69,7 +69,7 @@ class FirestoreApi:
 
     def batch_get_documents(self, request: Messages) -> Iterable[Messages]:
         """Read documents by name."""
-        return self._batch_get_documents(request, **self._options(f"database={self._routing}"))
+        return self._batch_get_documents(request, **self._by_database)
 
     def run_query(self, request: Messages) -> Iterable[Messages]:
         """Find documents."""
@@ -81,7 +81,7 @@ class FirestoreApi:
 
     def commit(self, request: Messages) -> Messages:
         """Write, all or nothing."""
-        return self._commit(request, **self._options(f"database={self._routing}"))
+        return self._commit(request, **self._by_database)
 
     def _stream(self, method: str, response: Any) -> Callable[..., Iterable[Any]]:  # noqa: ANN401 a generated class
         call: Callable[..., Iterable[Any]] = self._channel.unary_stream(

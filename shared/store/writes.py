@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from google.cloud.firestore_v1.field_path import FieldPath
@@ -10,6 +11,12 @@ from google.cloud.firestore_v1.types import write as write_types
 from shared.store.values import Plain, encode_fields, encode_into
 
 _REQUEST_TIME = write_types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
+
+
+@lru_cache(maxsize=10_000)
+def _field_path(parts: tuple[str, ...]) -> str:
+    """Write a field's name as the API wants it, quoted where it has to be. Three, and one for each license."""
+    return str(FieldPath(*parts).to_api_repr())
 
 
 class Write(Protocol):
@@ -77,7 +84,7 @@ class Add:
         """Fill a protobuf ``Write``."""
         wire.transform.document = root + self.path
         for parts, number in self.numbers.items():
-            change = wire.transform.field_transforms.add(field_path=FieldPath(*parts).to_api_repr())
+            change = wire.transform.field_transforms.add(field_path=_field_path(parts))
             encode_into(change.increment, number)
         stamp = wire.transform.field_transforms.add(field_path=self.timestamp_field)
         stamp.set_to_server_value = _REQUEST_TIME
