@@ -41,7 +41,8 @@ class Caller:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Verified:
-    caller: Caller | None
+    user_id: str
+    organization_id: str | None
     expires_at: float
 
 
@@ -102,7 +103,11 @@ class Tokens:
         # Beyond it there are no times: a number that is none, or has thousands of digits, is no expiry.
         if not isinstance(expires_at, int | float) or not 0 <= expires_at < _END_OF_TIMES:
             raise _invalid()
-        return _Verified(caller=_caller(claims["uid"], organization_id), expires_at=float(expires_at))
+        return _Verified(
+            user_id=claims["uid"],
+            organization_id=organization_id if isinstance(organization_id, str) else None,
+            expires_at=float(expires_at),
+        )
 
 
 @cache
@@ -125,17 +130,11 @@ async def identify(request: Request) -> Caller:
     if len(token) > _MAX_TOKEN_LENGTH:
         raise _invalid()
     verified = await tokens().verify(token)
-    if verified.caller is None:
+    organization_id = verified.organization_id
+    if organization_id is None or not can_be_document_id(organization_id) or not can_be_document_id(verified.user_id):
         message = "the token names no organization (claim org_id): ask an admin to add you, then sign in again"
         raise ApiError(Code.NO_ORGANIZATION, message)
-    return verified.caller
-
-
-def _caller(user_id: str, organization_id: object) -> Caller | None:
-    """Whom a token names, or ``None`` when it names no organization, or what no document can be called."""
-    if isinstance(organization_id, str) and can_be_document_id(organization_id) and can_be_document_id(user_id):
-        return Caller(user_id=user_id, organization_id=organization_id)
-    return None
+    return Caller(user_id=verified.user_id, organization_id=organization_id)
 
 
 def _no_keys() -> ApiError:
