@@ -55,7 +55,7 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
                 code = api_error.code.name
                 now = api_error.decided_at or datetime.now(UTC)
                 response = error_answer(api_error, request_id=context.request_id, now=now)
-            response.raw_headers.append((b"x-request-id", context.request_id.encode()))
+            response.headers["X-Request-Id"] = context.request_id
             _log(response.status_code, code, seconds=time.perf_counter() - started)
             current_request.reset(remembered)
             return response

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from shared.edge.catalogue import ApiError, Code
 from shared.edge.details import BodyTooLargeDetails, FieldProblem, InvalidRequestDetails
@@ -142,17 +142,12 @@ async def _read_to_its_end(request: Request) -> bytes:
     announced = request.headers.get("content-length", "").lstrip("0")
     if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > MAX_BODY_BYTES):
         raise _too_large()
-    body = b""
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk: bytes = message.get("body", b"")
+    body = bytearray()
+    async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise _too_large()
-        if not message.get("more_body", False):
-            return body
+    return bytes(body)
 
 
 def _too_large() -> ApiError:

@@ -10,6 +10,7 @@ from google.api_core.retry_async import AsyncRetry, if_exception_type
 from google.pubsub_v1.services.publisher import PublisherAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.types import PublishRequest, PubsubMessage
+from pydantic_core import to_json
 
 from shared.store.audit_message import AuditMessage
 from shared.store.errors import MessageRejected, TopicUnavailable
@@ -78,7 +79,7 @@ class Topic:
 
 def _wire(message: AuditMessage) -> PubsubMessage:
     return PubsubMessage(
-        data=message.model_dump_json().encode(),
+        data=to_json(message),
         attributes={
             "event_id": message.event_id,
             "event_type": message.type,
