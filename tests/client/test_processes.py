@@ -70,6 +70,15 @@ def test_sigterm_gives_the_seat_back_and_ends_the_program_as_it_would_have(house
     assert (host.ends(), house.in_use, host.errors) == (-signal.SIGTERM, 0, [])
 
 
+def test_a_signal_may_come_while_an_engine_is_being_started(house: RealHouse, start: StartHost) -> None:
+    host = start(how="acquire").holds()
+    host.obeys("start an engine, and never come to an end")
+
+    host.signal(signal.SIGTERM)
+
+    assert (host.ends(), house.in_use, host.errors) == (-signal.SIGTERM, 0, [])
+
+
 def test_sigint_gives_the_seat_back(house: RealHouse, start: StartHost) -> None:
     host = start(how="acquire").holds()
 

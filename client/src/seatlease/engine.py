@@ -100,12 +100,22 @@ _engines: list[Engine] = []
 """At most one. Those of a parent process stay referred to, untouched: to tidy them up would close its connections."""
 
 
+def running_engine() -> Engine | None:
+    """Give this process's engine, if it has one. It takes no lock, for a signal may come while one is held."""
+    newest = _engines[-1] if _engines else None
+    return newest if newest is not None and newest.pid == os.getpid() else None
+
+
 def engine() -> Engine:
     """Give this process's engine. The first call starts it, also in a forked child, where no thread goes on."""
-    with _starting:
-        if not _engines or _engines[-1].pid != os.getpid():
-            _engines.append(Engine())
-        return _engines[-1]
+    running = running_engine()
+    if running is None:
+        with _starting:
+            running = running_engine()  # another thread was faster
+            if running is None:
+                running = Engine()
+                _engines.append(running)
+    return running
 
 
 def _forget_who_was_starting() -> None:

@@ -17,7 +17,7 @@ from seatlease.access import Access, Wanted
 from seatlease.clock import elapsed
 from seatlease.credentials import CredentialsLike, as_credentials
 from seatlease.device import hardware_id as this_device
-from seatlease.engine import engine
+from seatlease.engine import engine, running_engine
 from seatlease.errors import SeatleaseError, WaitCancelled
 from seatlease.events import Change, Waiting
 from seatlease.keeper import Keeper
@@ -169,10 +169,10 @@ class _Seat:
         return None if keeper is None else engine().run(keeper.heartbeat())
 
     def _begin_release(self, *, within_seconds: float = exits.EXIT_WITHIN_SECONDS) -> "Future[None] | None":
-        keeper = self._keeper
-        if keeper is None or self._pid != os.getpid():
+        keeper, engine_ = self._keeper, running_engine()
+        if keeper is None or engine_ is None or self._pid != os.getpid():
             return None
-        return engine().run(keeper.release(within_seconds=within_seconds))
+        return engine_.run(keeper.release(within_seconds=within_seconds))
 
     def _changed(self, change: Change) -> None:
         if (call := self._on_change) is not None:

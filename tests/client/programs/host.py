@@ -4,13 +4,16 @@ import contextlib
 import json
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, NoReturn
 
 import seatlease
+from seatlease import engine
 
 
 def tell(**what: object) -> None:
@@ -31,8 +34,26 @@ def main() -> None:
         if how != "with":
             seat.acquire()
         tell(did="acquire", state=seat.state.value)
-        for line in sys.stdin:
-            obey(seat, line.strip())
+        for order in orders():
+            obey(seat, order)
+
+
+def orders() -> Iterator[str]:
+    # It looks up now and then: Python hears a signal that comes just before a call to the system when that returns,
+    # and to wait for a line may take forever.
+    heard = b""
+    while True:
+        order, is_whole, heard = heard.partition(b"\n")
+        if is_whole:
+            yield order.decode().strip()
+            continue
+        heard = order
+        while not select.select([0], [], [], 0.1)[0]:
+            pass
+        more = os.read(0, 4096)
+        if not more:
+            return
+        heard += more
 
 
 def own_handler(*_: object) -> NoReturn:
@@ -49,6 +70,9 @@ def obey(seat: seatlease.Seat, order: str) -> None:
             tell(did=order, state=seat.heartbeat().value)
         case "begin heartbeat":
             seat._begin_heartbeat()  # noqa: SLF001 to end while it is under way
+        case "start an engine, and never come to an end":
+            engine._starting.acquire()  # noqa: SLF001 where a signal may come too
+            tell(did=order)
         case "what time is it":
             tell(did=order, now=time.time())
         case "exit":
