@@ -20,6 +20,7 @@ PASSWORD = "only-for-here"  # noqa: S105 of accounts that exist on this machine 
 """Of the accounts of a local stack."""
 
 _PROGRAM = "node_modules/firebase-tools/lib/bin/firebase.js"
+_QUICK_START = Path(__file__).with_name("auth_quick_start.cjs")
 
 
 class NoNpmError(Exception):
@@ -76,6 +77,7 @@ def start_auth(program: Path, *, port: int, work: Path, project: str) -> Process
             }
         )
     )
-    command = ["node", str(program), "emulators:start", "--only=auth", f"--project={project}"]
+    node = ["node", f"--require={_QUICK_START}"]
+    command = [*node, str(program), "emulators:start", "--only=auth", f"--project={project}"]
     quiet = {"XDG_CONFIG_HOME": str(work), "NO_UPDATE_NOTIFIER": "1", "CI": "1"}
     return Process.start("auth", command, port=port, log_folder=work / "logs", cwd=work, environment=quiet)

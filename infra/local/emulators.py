@@ -65,6 +65,12 @@ def export_firestore(firestore_host: str, *, project: str, folder: Path) -> Path
     return folder / "firestore" / "firestore.overall_export_metadata"
 
 
+def empty_firestore(firestore_host: str, *, project: str) -> None:
+    """Have the Firestore emulator delete all documents of a project."""
+    url = f"http://{firestore_host}/emulator/v1/projects/{project}/databases/(default)/documents"
+    httpx.delete(url, timeout=START_WITHIN_SECONDS).raise_for_status()
+
+
 def start_pubsub(*, port: int, log_folder: Path) -> Process:
     """Start the Pub/Sub emulator."""
     command = [*_JAVA, "-jar", str(find_jar(PUBSUB)), "--host=127.0.0.1", f"--port={port}"]

@@ -1,5 +1,6 @@
 """Retention: what may be purged says when, and nothing depends on whether it was."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from google.cloud import firestore
 from infra.local.processes import Process
 from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, code_of
+from tests.support.schedule import call_until_done
 from tests.support.tenant import Tenant
 
 SESSIONS_FOR, AUDIT_EVENTS_FOR = timedelta(days=30), timedelta(days=400)
@@ -38,12 +40,12 @@ async def _given_away(clients: Clients, tenant: Tenant, session_id: str) -> None
 
 async def _expired(clients: Clients, tenant: Tenant, session_id: str) -> None:
     tenant.let_lapse(session_id)
-    await clients.http.post(clients.urls["expire_sessions"])
+    await asyncio.to_thread(call_until_done, clients.urls["expire_sessions"])
 
 
 async def _reconciled(clients: Clients, tenant: Tenant, session_id: str) -> None:
     tenant.license().update({"is_active": False})
-    await clients.http.post(clients.urls["reconcile"])
+    await asyncio.to_thread(call_until_done, clients.urls["reconcile"])
     assert tenant.session(session_id).get().get("end_reason") == "license_deactivated"
 
 

@@ -17,12 +17,12 @@ from uuid import uuid4
 
 from google.cloud import firestore
 
-from infra.local.processes import free_port
+from infra.local.processes import START_WITHIN_SECONDS, free_port
 from infra.local.seed import firestore_client
 from infra.stage import ROOT
 
 _MARK = "SEATLEASE_TEST_MARK"
-_SECONDS = 120
+_SECONDS = START_WITHIN_SECONDS + 30
 """A whole stack is a dozen programs that start at once, and others may be at work on the machine."""
 
 
