@@ -51,10 +51,9 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
                 _check_method(request, method)
                 response = await handler(request)
             except Exception as error:  # noqa: BLE001 the framework would answer text, and with no code
-                api_error = _as_api_error(error)
-                code = api_error.code.name
-                now = api_error.decided_at or datetime.now(UTC)
-                response = error_answer(api_error, request_id=context.request_id, now=now)
+                # It must have no other name here: an error holds on to this call, and one that this call holds on to is
+                # garbage that only the collector frees, with all of the request (``infra/decisions/0017``).
+                response, code = _answer_of(error, request_id=context.request_id)
             response.headers["X-Request-Id"] = context.request_id
             _log(response.status_code, code, seconds=time.perf_counter() - started)
             current_request.reset(remembered)
@@ -68,6 +67,12 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
 def _check_method(request: Request, method: str) -> None:
     if request.method != method:
         raise ApiError(Code.METHOD_NOT_ALLOWED, f"this function answers {method} only", headers={"Allow": method})
+
+
+def _answer_of(error: Exception, *, request_id: str) -> tuple[Response, str]:
+    api_error = _as_api_error(error)
+    now = api_error.decided_at or datetime.now(UTC)
+    return error_answer(api_error, request_id=request_id, now=now), api_error.code.name
 
 
 def _as_api_error(error: Exception) -> ApiError:
