@@ -1,19 +1,34 @@
-"""Release in the store: two round trips for a group."""
+"""Release in the store: two round trips for a group, one more when somebody asks for a seat of another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from shared.rules.audit import SYSTEM
+from shared.rules.organization import Organization
+from shared.rules.refusal import Unusable
 from shared.rules.release import Released, ReleaseOutcome, Standing, release
-from shared.rules.session import EndReason
+from shared.rules.session import EndReason, Session
+from shared.rules.user import User
 from shared.store.documents import organization_from, session_from, user_from
 from shared.store.encoding import Retention
 from shared.store.endings import Ending, ending_writes
-from shared.store.firestore import Firestore
+from shared.store.firestore import Firestore, Instant
 from shared.store.groups import Answered, Decision, GroupCommit, Groups
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
+
+# Of the session. The rest is neither decided by nor told.
+NEEDED_FIELDS = (
+    "license_id",
+    "user_id",
+    "hardware_id",
+    "started_at",
+    "last_heartbeat_at",
+    "lease_expires_at",
+    "ended_at",
+    "end_reason",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,19 +65,18 @@ class Releases:
         return await self._groups.submit(organization_id, request)
 
     async def _decide(self, paths: OrganizationPaths, requests: Sequence[ReleaseRequest]) -> Decision[ReleaseOutcome]:
-        users = [paths.user(request.user_id) for request in requests]
         snapshot = await self._firestore.read(
-            [paths.organization, *users, *(paths.session(request.session_id) for request in requests)]
+            [paths.session(request.session_id) for request in requests], only_fields=NEEDED_FIELDS
         )
         stored, now = snapshot.documents, snapshot.at.now
-        organization = organization_from(stored[paths.organization])
         sessions = {request.session_id: session_from(stored[paths.session(request.session_id)]) for request in requests}
+        organization, users = await self._who_takes_back(paths, requests, sessions, at=snapshot.at)
         outcomes: list[ReleaseOutcome] = []
         endings: list[Ending] = []
         for request in requests:
             standing = Standing(
                 organization=organization,
-                user=user_from(stored[paths.user(request.user_id)]),
+                user=users.get(request.user_id),
                 session=sessions[request.session_id],
             )
             outcome = release(standing, user_id=request.user_id, now=now)
@@ -74,3 +88,26 @@ class Releases:
                 endings.append(Ending(session=outcome.session, document=document, actor=actor))
             outcomes.append(outcome)
         return Decision(outcomes=outcomes, writes=ending_writes(endings, paths, self._retention), now=now)
+
+    async def _who_takes_back(
+        self,
+        paths: OrganizationPaths,
+        requests: Sequence[ReleaseRequest],
+        sessions: Mapping[str, Session | Unusable | None],
+        *,
+        at: Instant,
+    ) -> tuple[Organization | Unusable | None, Mapping[str, User | Unusable | None]]:
+        """Read the organization and those who ask for a seat that is not theirs. To give back one's own takes no right.
+
+        A session of another takes the reads of one that is not there: how long the answer takes tells nobody of it.
+        """
+        asking = {
+            request.user_id
+            for request in requests
+            if not isinstance(session := sessions[request.session_id], Session) or session.user_id != request.user_id
+        }
+        if not asking:
+            return None, {}
+        read = await self._firestore.read([paths.organization, *map(paths.user, asking)], at=at)
+        users = {user_id: user_from(read.documents[paths.user(user_id)]) for user_id in asking}
+        return organization_from(read.documents[paths.organization]), users

@@ -236,7 +236,7 @@ DEADLY = [
         "from firebase_admin import firestore",
     ),
     (other_clients, USAGE, "paths.organization", 'client.collection("organizations")'),
-    (composed, RELEASE, "[paths.organization, *users", "[paths.organization + request.session_id, *users"),
+    (composed, RELEASE, "[paths.organization, *map", "[paths.organization + requests[0].session_id, *map"),
     (composed, USAGE, "[paths.organization,", '[f"{paths.organization}{request.after}",'),
     (composed, "shared/store/encoding.py", "Update(path=document.path", "Update(path=document.path + session.user_id"),
     (composed, USAGE, "select(paths.organization, query, at=at)", 'select("", query, at=at)'),

@@ -130,5 +130,20 @@ async def test_a_group_of_releases_is_two_calls(
         *(releases.release(tenant.organization_id, ReleaseRequest(user_id="m0", session_id=each)) for each in ids)
     )
 
-    assert store.calls == [("read", 2 + size), ("commit", 2 * size + 1)]
+    assert store.calls == [("read", size), ("commit", 2 * size + 1)]
+    assert tenant.counters()["total"] == 0
+
+
+async def test_who_asks_for_a_seat_of_another_is_looked_up_in_one_call_more(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant, releases = Tenant.create(console, seats=5, members=1), Releases(store, policy)
+    answered = await Acquires(store, policy).acquire(tenant.organization_id, _asking(tenant, 0, user="m0"))
+    assert isinstance(answered.outcome, Granted)
+    store.forget()
+
+    request = ReleaseRequest(user_id="olivia", session_id=answered.outcome.session.session_id)
+    await releases.release(tenant.organization_id, request)
+
+    assert store.calls == [("read", 1), ("read", 2), ("commit", 3)]
     assert tenant.counters()["total"] == 0
