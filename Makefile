@@ -52,7 +52,7 @@ tick: $(READY) ## Call the scheduled functions of the running stack now
 demo: $(READY) ## Play the story of three seats and five people
 	@$(BIN)/python -m infra.local demo
 
-bench: $(READY) ## Measure throughput, latency and cold starts, in ten to fifteen minutes
+bench: $(READY) ## Measure throughput, latency and cold starts, in a quarter of an hour
 	@$(BIN)/python -m tests.bench
 
 bench-quick: $(READY) ## Glance at throughput and latency, in less than a minute
