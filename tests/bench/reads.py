@@ -4,7 +4,6 @@ CPU of this process and wall time, in milliseconds a call, one call at a time; t
 """
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -14,15 +13,17 @@ from statistics import median
 from typing import Any
 
 import grpc
+import typer
 from google.cloud.firestore_v1.types import firestore as api
 from grpc.experimental import ChannelOptions
-from rich.console import Console
 from rich.table import Table
 
 from infra.local.emulators import start_firestore
 from infra.local.processes import free_port
+from tests.bench.cli import console, explained_ends
 from tests.bench.machine import this_machine
 from tests.bench.report import tell_machine
+from tests.bench.stopping import Runner
 
 DATABASE = "projects/demo-reads/databases/(default)"
 SIZES, ROUNDS, CALLS = (1, 16, 64), 5, 60
@@ -98,22 +99,22 @@ async def _measure(address: str) -> dict[tuple[str, int], list[tuple[float, floa
 
 def main() -> None:
     """Measure on an emulator of its own and print a table."""
-    emulator = start_firestore(port=free_port(), log_folder=Path(tempfile.mkdtemp(prefix="seatlease-reads-")))
-    try:
-        emulator.wait_until_ready()
-        costs = asyncio.run(_measure(emulator.url.removeprefix("http://")))
-    finally:
-        emulator.stop()
+    tell_machine(console, this_machine())
+    with explained_ends(), tempfile.TemporaryDirectory(prefix="seatlease-reads-") as folder, Runner() as runner:
+        emulator = start_firestore(port=free_port(), log_folder=Path(folder))
+        try:
+            emulator.wait_until_ready()
+            costs = runner.run(_measure(emulator.url.removeprefix("http://")))
+        finally:
+            emulator.stop()
     table = Table(title=f"ms a call, median (min..max) of {ROUNDS} rounds of {CALLS} calls", title_justify="left")
     for column in ("way", "documents", "CPU of the client", "wall"):
         table.add_column(column)
     for (name, size), rounds in costs.items():
         cells = [f"{median(each):.2f} ({min(each):.2f}..{max(each):.2f})" for each in zip(*rounds, strict=True)]
         table.add_row(name, str(size), *cells)
-    console = Console(width=None if sys.stdout.isatty() else 140)
-    tell_machine(console, this_machine())
     console.print(table)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
