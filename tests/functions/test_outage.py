@@ -73,17 +73,16 @@ def outage(start_server: StartFunction, project: str, tmp_path_factory: pytest.T
     """Its own emulator, so that other tests do not feel it."""
     port = free_port()
     emulator = start_firestore(port=port, log_folder=tmp_path_factory.mktemp("outage"))
-    emulator.wait_until_ready()
     host = f"127.0.0.1:{port}"
-    console = firestore_client(project=project, firestore_host=host)
     told = {
         "FIRESTORE_EMULATOR_HOST": host,
         "SEATLEASE_ANSWER_WITHIN_SECONDS": str(int(ANSWER_WITHIN)),
         "SEATLEASE_STORE_TIMEOUT_SECONDS": "1",
     }
     processes = {name: start_server(name, **told) for name in ("acquire", "heartbeat", "release")}
-    for process in processes.values():
+    for process in (emulator, *processes.values()):
         process.wait_until_ready()
+    console = firestore_client(project=project, firestore_host=host)
     urls = {name: process.url for name, process in processes.items()}
     state = Outage(emulator=emulator, port=port, urls=urls, console=console)
     try:
