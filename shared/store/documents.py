@@ -30,6 +30,18 @@ from shared.store.forms import (
 )
 from shared.store.policy import Policy
 
+FIELDS_OF_A_TENURE = (
+    "license_id",
+    "user_id",
+    "hardware_id",
+    "started_at",
+    "last_heartbeat_at",
+    "lease_expires_at",
+    "ended_at",
+    "end_reason",
+)
+"""What the keeping and the end of a session are decided by, and what is told of them. They suffice for a session."""
+
 _Parsed = TypeVar("_Parsed", bound=Form)
 
 

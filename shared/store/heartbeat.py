@@ -10,7 +10,7 @@ from shared.rules.audit import SYSTEM
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session
-from shared.store.documents import license_from, organization_from, session_from, user_from
+from shared.store.documents import FIELDS_OF_A_TENURE, license_from, organization_from, session_from, user_from
 from shared.store.encoding import lease_write
 from shared.store.endings import Ending, ending_writes
 from shared.store.firestore import Document, Firestore, Snapshot
@@ -31,14 +31,7 @@ NEEDED_FIELDS = (
     "expires_at",
     "lease_seconds",
     "grace_seconds",
-    "license_id",
-    "user_id",
-    "hardware_id",
-    "started_at",
-    "last_heartbeat_at",
-    "lease_expires_at",
-    "ended_at",
-    "end_reason",
+    *FIELDS_OF_A_TENURE,
 )
 
 

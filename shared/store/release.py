@@ -10,25 +10,13 @@ from shared.rules.refusal import Unusable
 from shared.rules.release import Released, ReleaseOutcome, Standing, release
 from shared.rules.session import EndReason, Session
 from shared.rules.user import User
-from shared.store.documents import organization_from, session_from, user_from
+from shared.store.documents import FIELDS_OF_A_TENURE, organization_from, session_from, user_from
 from shared.store.encoding import Retention
 from shared.store.endings import Ending, ending_writes
 from shared.store.firestore import Firestore, Instant
 from shared.store.groups import Answered, Decision, GroupCommit, Groups
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
-
-# Of the session. The rest is neither decided by nor told.
-NEEDED_FIELDS = (
-    "license_id",
-    "user_id",
-    "hardware_id",
-    "started_at",
-    "last_heartbeat_at",
-    "lease_expires_at",
-    "ended_at",
-    "end_reason",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +54,7 @@ class Releases:
 
     async def _decide(self, paths: OrganizationPaths, requests: Sequence[ReleaseRequest]) -> Decision[ReleaseOutcome]:
         snapshot = await self._firestore.read(
-            [paths.session(request.session_id) for request in requests], only_fields=NEEDED_FIELDS
+            [paths.session(request.session_id) for request in requests], only_fields=FIELDS_OF_A_TENURE
         )
         stored, now = snapshot.documents, snapshot.at.now
         sessions = {request.session_id: session_from(stored[paths.session(request.session_id)]) for request in requests}

@@ -43,17 +43,12 @@ def orders() -> Iterator[str]:
     # and to wait for a line may take forever.
     heard = b""
     while True:
-        order, is_whole, heard = heard.partition(b"\n")
-        if is_whole:
-            yield order.decode().strip()
-            continue
-        heard = order
-        while not select.select([0], [], [], 0.1)[0]:
-            pass
-        more = os.read(0, 4096)
-        if not more:
-            return
-        heard += more
+        if select.select([0], [], [], 0.1)[0]:
+            more = os.read(0, 4096)
+            if not more:
+                return
+            *whole, heard = (heard + more).split(b"\n")
+            yield from (order.decode().strip() for order in whole)
 
 
 def own_handler(*_: object) -> NoReturn:
