@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,12 +11,14 @@ from cachetools import LRUCache
 from shared.rules.acquire import (
     AcquireOutcome,
     Device,
+    Granted,
     SeatLimitReached,
     earliest_expiry,
 )
 from shared.rules.audit import AuditEvent, ended_by_hand
 from shared.rules.denial import CapReached, denial_name
 from shared.rules.session import Session, is_ended_by_hand, session_id_of
+from shared.store.attempt_reads import AttemptReads
 from shared.store.attempted import Attempted
 from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
 from shared.store.evidence import Evidence, Scope, agrees, examine, recount, told_of
@@ -27,6 +29,8 @@ from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.seat_draft import SeatDraft, Tenant
 from shared.store.tallies import TallyKeeper
+
+Decide = Callable[[Sequence["AcquireRequest"]], Awaitable[Decision[AcquireOutcome]]]
 
 MAX_FLOODS = 10_000
 """Organizations whose refusals of this second an instance remembers."""
@@ -56,7 +60,7 @@ class Acquires:
         self._tallies: LRUCache[str, TallyKeeper] = LRUCache(MAX_FLOODS)
         self._groups = Groups[AcquireRequest, AcquireOutcome](
             lambda organization_id, pace: GroupCommit(
-                decide=partial(self._decide, OrganizationPaths(organization_id), Attempted()),
+                decide=self._for_a_group(OrganizationPaths(organization_id)),
                 commit=firestore.commit,
                 answer_within=policy.answer_within,
                 pace=pace,
@@ -72,12 +76,15 @@ class Acquires:
         """
         return await self._groups.submit(organization_id, request)
 
+    def _for_a_group(self, paths: OrganizationPaths) -> Decide:
+        return partial(self._decide, paths, Attempted(), AttemptReads(self._firestore, changing=paths.seats))
+
     async def _decide(
-        self, paths: OrganizationPaths, attempted: Attempted, requests: Sequence[AcquireRequest]
+        self, paths: OrganizationPaths, attempted: Attempted, reads: AttemptReads, requests: Sequence[AcquireRequest]
     ) -> Decision[AcquireOutcome]:
         attempted.forget_others_than(requests)
         found = await self._keys.find(paths, [request.license_key for request in requests])
-        snapshot = await self._firestore.read(_documents_needed(paths, requests, found))
+        snapshot, has_kept = await reads.read(_documents_needed(paths, requests, found))
         moved = self._forget_moved_keys(paths, found, snapshot)
         tenant = self._tenant(paths, requests, found, snapshot)
         own = _own_sessions(paths, requests, found, snapshot)
@@ -108,6 +115,9 @@ class Acquires:
                 else draft.acquire(user_id=request.user_id, found=found[request.license_key], device=request.device)
                 for request in requests
             ]
+            if has_kept and not all(isinstance(outcome, Granted) for outcome in outcomes):
+                # Only a grant is written under the condition that its session is as it was read. Nothing is kept now.
+                return await self._decide(paths, attempted, reads, requests)
             unexamined = {scope: wanted for scope, wanted in _seats_wanted(outcomes).items() if scope not in evidence}
             names = _denial_names(requests, outcomes, found, snapshot.at)
             added = tallies.flood.on_record(names) if has_risen else set()
@@ -134,7 +144,8 @@ class Acquires:
                 draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
         attempted.note(counted, now=snapshot.at.now)
 
-        def note_refusals() -> None:
+        def when_done() -> None:
+            reads.forget()
             tallies.flood.remember(evidence, seats=tenant.seats)
             tallies.flood.refused(recorded=recorded, tallied=tallied, now=snapshot.at.now)
             tallies.see_to_it()
@@ -143,7 +154,7 @@ class Acquires:
             outcomes=final,
             writes=draft.writes(self._policy.retention),
             now=snapshot.at.now,
-            when_done=note_refusals,
+            when_done=when_done,
         )
 
     def _tallies_of(self, paths: OrganizationPaths) -> TallyKeeper:

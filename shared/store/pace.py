@@ -34,9 +34,10 @@ _AT_LEAST = 2.0
 _FURTHER = 1.25
 """So much further apart are groups after a collision."""
 
-_FASTER = 20.0
-"""So many more groups in a second are allowed with every second. Added to the rate and not to the time between them,
-with the same for all, it evens out who has more turns and who has less, as it does for senders in a network.
+_FASTER = 0.4
+"""With every second so much more of the rate is allowed at which groups like the last one can follow each other. Added
+to the rate and not to the time between them, with the same for all, it evens out who has more turns and who has less,
+as it does for senders in a network.
 """
 
 _TOO_SMALL_SECONDS = 0.002
@@ -84,7 +85,8 @@ class Pace:
             if size > 1:
                 self._crowd_until = now + CROWD_SECONDS
             if self._apart:
-                faster = 1.0 / self._apart + _FASTER * (now - self._apart_since)
+                took = max(now - began, _TOO_SMALL_SECONDS)
+                faster = 1.0 / self._apart + _FASTER / took * (now - self._apart_since)
                 self._apart = 1.0 / faster if faster < 1.0 / _TOO_SMALL_SECONDS else 0.0
                 self._apart_since = now
             self._not_before = began + self._apart

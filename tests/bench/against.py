@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -60,10 +59,11 @@ def against(
     *,
     load: Annotated[list[Load] | None, typer.Option(help="Put this load; once for each. When left out: all.")] = None,
     clients: Annotated[list[int] | None, typer.Option(min=1, help="With so many clients; 8 and 32.")] = None,
+    processes: Annotated[int, typer.Option(min=1, help="On each side, so many processes of each function.")] = 1,
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each measurement lasts.")] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 5,
 ) -> None:
-    """Measure this working tree against another commit: one process of each function, one emulator, in turns.
+    """Measure this working tree against another commit, on one emulator, in turns.
 
     Both run with the libraries that are installed here.
     """
@@ -74,13 +74,17 @@ def against(
     there: list[Measurement] = []
     with explained_ends(), tempfile.TemporaryDirectory(prefix="seatlease-against-") as folder:
         other = check_out(commit, Path(folder))
-        with Runner() as runner, running_servers(*FUNCTIONS * 2, others_from=other) as servers:
+        with (
+            Runner() as runner,
+            running_servers(*FUNCTIONS * (2 * processes), ours=processes, others_from=other) as servers,
+        ):
             both = bench_for(plan, servers, runner)
             sides = [
-                (replace(both, servers=each), side)
-                for each, side in zip(servers.instances(2), (here, there), strict=True)
+                (replace(both, servers=servers.part(first, processes)), side)
+                for first, side in ((1, here), (1 + processes, there))
             ]
-            _load_in_turns(sides, [Work[each.name] for each in load or Load], asked, rounds=rounds)
+            works = [Work[each.name] for each in load or Load]
+            _load_in_turns(sides, works, asked, processes=processes, rounds=rounds)
     console.print(compared(here, there, commit=commit))
     errors = [
         f"{each.work}, {where}: {dict(each.errors)}"
@@ -113,10 +117,20 @@ def check_out(commit: str, folder: Path) -> Path:
 
 
 def _load_in_turns(
-    sides: Sequence[tuple[Bench, list[Measurement]]], works: Sequence[Work], clients: Sequence[int], *, rounds: int
+    sides: Sequence[tuple[Bench, list[Measurement]]],
+    works: Sequence[Work],
+    clients: Sequence[int],
+    *,
+    processes: int,
+    rounds: int,
 ) -> None:
     """Warm both sides up, and add what they then measure to the list of each."""
-    load = partial(put, expected_heartbeats=_EXPECTED_HEARTBEATS, processes=1)
+
+    def load(work: Work, bench: Bench, clients: int) -> Measurement:
+        if work is Work.CYCLES:  # of which ``put`` has one process
+            return bench.cycles(clients, processes=processes)
+        return put(work, bench, clients, expected_heartbeats=_EXPECTED_HEARTBEATS, processes=processes)
+
     console.print("warming up")
     for _, work, (bench, _side) in product(range(_WARM_UPS), works, sides):
         load(work, bench, JUDGED_CLIENTS)

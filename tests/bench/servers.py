@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from infra.local.emulators import start_firestore
@@ -75,15 +76,20 @@ class Servers:
 
         The emulator is the same for all.
         """
+        return [self.part(number, 1) for number in range(1, count + 1)]
+
+    def part(self, first: int, count: int) -> "Servers":
+        """Look at so many processes of the functions, from the ``first`` on, as if there were no others."""
         names = {process.name for process in self.running.values()}
-        return [
-            replace(
-                self,
-                running={"firestore": self.running["firestore"]}
-                | {name: self.running[_key(name, number)] for name in names if _key(name, number) in self.running},
-            )
-            for number in range(1, count + 1)
-        ]
+        return replace(
+            self,
+            running={"firestore": self.running["firestore"]}
+            | {
+                _key(name, number + 1): self.running[_key(name, first + number)]
+                for name, number in product(names, range(count))
+                if _key(name, first + number) in self.running
+            },
+        )
 
 
 def _key(name: str, number: int) -> str:
@@ -95,11 +101,11 @@ NOBODY = "127.0.0.1:1"
 
 
 @contextmanager
-def running_servers(*names: str, others_from: Path = ROOT) -> Iterator[Servers]:
+def running_servers(*names: str, ours: int = 1, others_from: Path = ROOT) -> Iterator[Servers]:
     """Run an emulator and these functions, the product's or the empty one, and stop exactly those.
 
     A function that is named several times gets as many processes, each a server of its own. ``others_from`` is the
-    checkout that all but the first are taken from.
+    checkout that all but the first, or the first ``ours``, are taken from.
 
     Raises:
         JarError: the emulator's jar is not to be had.
@@ -128,7 +134,7 @@ def running_servers(*names: str, others_from: Path = ROOT) -> Iterator[Servers]:
                         name,
                         work=work / f"process-{number}",
                         environment=environment,
-                        root=ROOT if number == 1 else others_from,
+                        root=ROOT if number <= ours else others_from,
                     )
                 running[_key(name, number)] = process
                 served.append(process)

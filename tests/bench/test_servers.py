@@ -1,14 +1,16 @@
 """The servers that are measured are the ones that are meant."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
-from infra.local.processes import StartError
+from infra.local.processes import Process, StartError
 from tests.bench.default_server import require_default_servers
-from tests.bench.servers import EMPTY
+from tests.bench.servers import EMPTY, Servers
 from tests.infra.bare_server import bare_server
 
 
@@ -31,3 +33,20 @@ def test_a_variable_that_changes_the_server_is_refused(name: str, monkeypatch: p
 
     with pytest.raises(StartError, match=f"unset {name}"):
         require_default_servers()
+
+
+def test_a_part_of_the_processes_looks_as_if_there_were_no_others(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as popen:
+        started = {
+            key: Process(name=key.partition("-")[0], popen=popen, log=tmp_path, url=f"http://{key}")
+            for key in ("firestore", "acquire", "acquire-2", "acquire-3", "acquire-4", "release", "release-2")
+        }
+
+        later = Servers(running=started, work=tmp_path).part(2, 2)
+
+    assert {key: process.url for key, process in later.running.items()} == {
+        "firestore": "http://firestore",
+        "acquire": "http://acquire-2",
+        "acquire-2": "http://acquire-3",
+        "release": "http://release-2",
+    }

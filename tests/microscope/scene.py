@@ -159,6 +159,9 @@ class _Truth:
     def _is_full(self, license_id: str | None, max_seats: int) -> None:
         at = self.answered.now
         assert max_seats == self.books.cap(license_id, at=at)
+        own = self.books.sessions(at=at).get(self.ask.session_id)
+        holds_one = own is not None and own["ended_at"] is None and own["lease_expires_at"] > at
+        assert not holds_one, "refused although it holds a seat itself"
         live = [
             each
             for each in self.books.sessions(at=at).values()

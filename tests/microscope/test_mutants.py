@@ -93,6 +93,18 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
         0,
         [_BLIND_CREATE],
     ),
+    "a refusal rests on what a failed attempt had read": (
+        "one asks twice, of two instances",
+        0,
+        [
+            Slip(
+                function=acquire.Acquires._decide,  # noqa: SLF001 the place to break
+                holder=acquire.Acquires,
+                before="if has_kept and not all(",
+                after="if False and not all(",
+            )
+        ],
+    ),
     "an end does not look whether there was one": ("two give back the same seat", 0, [_BLIND_CREATE, _BLIND_UPDATE]),
     "an end is told that is not written": (
         "one sends a heartbeat at the end of its lease",

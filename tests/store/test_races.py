@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from google.cloud import firestore
 
-from shared.rules.acquire import Device, Granted, SeatLimitReached
+from shared.rules.acquire import Device, Granted, Renewed, SeatLimitReached
 from shared.rules.heartbeat import SessionOver, Stopped
+from shared.rules.refusal import UserInactive
 from shared.rules.release import Released
 from shared.rules.session import EndReason
+from shared.store import attempt_reads
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.errors import StoreUnavailable
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
@@ -167,3 +170,107 @@ async def test_a_heartbeat_whose_commit_comes_after_the_end_was_told_does_not_br
     assert halt.outcomes == ["conflict"]
     assert tenant.open_sessions() == []
     assert len(tenant.events("session.expired")) == 1
+
+
+async def test_who_lost_the_race_for_a_grant_reads_the_counters_and_what_came_meanwhile(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=5)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    await slow.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    store.forget()
+    halt = Halting(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m2"))
+    joining = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m3")))
+    await asyncio.sleep(0)
+    halt.let_go.set()
+
+    assert isinstance((await late).outcome, Granted)
+    assert isinstance((await joining).outcome, Granted)
+    assert halt.outcomes == ["conflict", "written"]
+    # The organization, the license, the first one's user and session are those of the attempt that failed.
+    assert store.calls == [("read", 5), ("commit", 3), ("read", 3), ("commit", 5)]
+    assert sorted(event["grant_number"] for event in tenant.events("session.acquired")) == [1, 2, 3, 4]
+
+
+async def test_what_is_kept_of_a_failed_attempt_takes_no_seat_from_who_got_it_meanwhile_from_another_instance(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=5)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    await slow.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    store.forget()
+    halt = Halting(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m1"))
+    halt.let_go.set()
+
+    assert isinstance((await late).outcome, Renewed)
+    assert halt.outcomes == ["conflict", "conflict", "written"]
+    assert [number for call, number in store.calls if call == "read"] == [5, 1, 5]
+    assert len(tenant.open_sessions()) == tenant.counters()["total"] == 2
+
+
+async def test_nobody_is_refused_by_what_is_kept_of_a_failed_attempt(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=2)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    await slow.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    store.forget()
+    halt = Halting(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m1"))
+    halt.let_go.set()
+
+    # It holds the last seat itself, which only its session tells.
+    assert isinstance((await late).outcome, Renewed)
+    assert halt.outcomes == ["conflict", "written"]
+    assert [number for call, number in store.calls if call == "read"] == [5, 1, 5]
+
+
+async def test_what_was_read_too_long_ago_is_read_again(
+    store: WatchedFirestore,
+    another_store: WatchedFirestore,
+    console: firestore.Client,
+    policy: Policy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attempt_reads, "KEPT_SECONDS", 0.0)
+    tenant = Tenant.create(console, seats=5)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    halt = Halting(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m2"))
+    tenant.user("m1").update({"is_active": False})
+    halt.let_go.set()
+
+    assert isinstance((await late).outcome, UserInactive)
+    assert halt.outcomes == ["conflict"]
+
+
+async def test_what_a_commit_was_decided_on_is_not_kept_for_the_next_one(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant, acquires = Tenant.create(console, seats=5), Acquires(store, policy)
+    await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    store.forget()
+    halt = Halting(store)
+    first = asyncio.create_task(acquires.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+    second = asyncio.create_task(acquires.acquire(tenant.organization_id, _asking(tenant, "m2")))
+    await asyncio.sleep(0)
+    halt.let_go.set()
+
+    assert isinstance((await first).outcome, Granted)
+    assert isinstance((await second).outcome, Granted)
+    assert store.calls == [("read", 5), ("commit", 3), ("read", 5), ("commit", 3)]
