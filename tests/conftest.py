@@ -11,7 +11,7 @@ from google.cloud import firestore
 from hypothesis import settings
 
 from infra.local.auth import firebase_program, start_auth
-from infra.local.emulators import start_firestore, start_pubsub
+from infra.local.emulators import reset_firestore, start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
 from infra.stage import function_names
@@ -79,9 +79,25 @@ def firestore_emulator(tmp_path_factory: pytest.TempPathFactory, events_port: in
 
 
 @pytest.fixture(scope="session")
-def firestore_host(firestore_emulator: Process) -> str:
+def firestore_host(firestore_emulator: Process, _firestore_hosts: list[str]) -> str:
     """HOST:PORT of the emulator."""
-    return firestore_emulator.url.removeprefix("http://")
+    host = firestore_emulator.url.removeprefix("http://")
+    _firestore_hosts.append(host)
+    return host
+
+
+@pytest.fixture(scope="session")
+def _firestore_hosts() -> list[str]:
+    """Where the Firestore emulator answers, once a test has asked for it."""
+    return []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forgotten(_firestore_hosts: list[str]) -> Iterator[None]:
+    """Leave an empty store behind each file of tests: what it holds slows the next one down, deleted or not."""
+    yield
+    for host in _firestore_hosts:
+        reset_firestore(host)
 
 
 @pytest.fixture(scope="session")

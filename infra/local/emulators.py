@@ -65,10 +65,13 @@ def export_firestore(firestore_host: str, *, project: str, folder: Path) -> Path
     return folder / "firestore" / "firestore.overall_export_metadata"
 
 
-def empty_firestore(firestore_host: str, *, project: str) -> None:
-    """Have the Firestore emulator delete all documents of a project."""
-    url = f"http://{firestore_host}/emulator/v1/projects/{project}/databases/(default)/documents"
-    httpx.delete(url, timeout=START_WITHIN_SECONDS).raise_for_status()
+def reset_firestore(firestore_host: str) -> None:
+    """Have the Firestore emulator forget all documents of all projects.
+
+    Documents that are only deleted stay, and each one there ever was makes every query of its project slower: of three
+    licenses the one with a key took 9 ms to find in an empty project, and 40 beside 30,000 documents, deleted or not.
+    """
+    httpx.post(f"http://{firestore_host}/reset", timeout=START_WITHIN_SECONDS).raise_for_status()
 
 
 def start_pubsub(*, port: int, log_folder: Path) -> Process:

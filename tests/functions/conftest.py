@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from infra.local.audit_topic import create_topic, subscribed
-from infra.local.emulators import empty_firestore
 from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
 from infra.stage import ROOT, function_names
@@ -26,13 +25,6 @@ StartGateway = Callable[..., Process]
 def functions_project() -> str:
     """The project that the shared servers use; every test has an organization of its own in it."""
     return f"test-{uuid4().hex[:12]}"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tidied_up(functions_project: str, firestore_host: str) -> Iterator[None]:
-    """Leave the shared project empty behind each file: a run over all organizations looks at each that is there."""
-    yield
-    empty_firestore(firestore_host, project=functions_project)
 
 
 @pytest.fixture(scope="session")
