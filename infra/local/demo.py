@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.local.audit_topic import Subscription, subscribed
+from infra.local.loopback import NO_TLS
 from infra.local.scheduler import call_now
 from infra.local.seed import firestore_client, seed_organization
 from infra.local.stack import Stack
@@ -314,7 +315,7 @@ def _cast(stack: Stack, console: Console) -> Iterator[Story]:
         people=[("mallory", "owner")],
     )
     with (
-        httpx.Client(base_url=stack.base_url, timeout=30) as http,
+        httpx.Client(base_url=stack.base_url, verify=NO_TLS, timeout=30) as http,
         subscribed(stack.pubsub_emulator_host, project=stack.project) as trail,
     ):
 

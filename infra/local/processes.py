@@ -14,6 +14,8 @@ from typing import Self
 
 import httpx
 
+from infra.local.loopback import NO_TLS
+
 START_WITHIN_SECONDS = 120
 """Who ends is seen to have ended at once, so this only bounds a standstill: a dozen programs may start at a time."""
 STOP_WITHIN_SECONDS = 15
@@ -100,13 +102,14 @@ class Process:
             StartError: it ended, or did not answer in time.
         """
         deadline = time.monotonic() + START_WITHIN_SECONDS
-        while time.monotonic() < deadline:
-            if self.popen.poll() is not None:
-                break
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(self.url, timeout=1)
-                return
-            time.sleep(0.05)
+        with httpx.Client(verify=NO_TLS, timeout=1) as http:
+            while time.monotonic() < deadline:
+                if self.popen.poll() is not None:
+                    break
+                with contextlib.suppress(httpx.TransportError):
+                    http.get(self.url)
+                    return
+                time.sleep(0.05)
         lines = self.log.read_text(errors="replace").splitlines()[-15:]
         state = "did not answer in time" if self.popen.poll() is None else f"ended with {self.popen.returncode}"
         message = "\n".join([f"{self.name} {state}:", *lines])

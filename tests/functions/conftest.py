@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from infra.local.audit_topic import create_topic, subscribed
+from infra.local.loopback import NO_TLS
 from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
 from infra.stage import ROOT, function_names
@@ -119,7 +120,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     """Connections enough for every client of a test."""
     # None is used twice: the servers close a connection that is idle for two seconds, and who uses it then is cut off.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx.AsyncClient(timeout=30, limits=limits) as client:
+    async with httpx.AsyncClient(verify=NO_TLS, timeout=30, limits=limits) as client:
         yield client
 
 

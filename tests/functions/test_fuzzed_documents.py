@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis.vendor.pretty import RepresentationPrinter
 
 from infra.local.audit_topic import create_topic
+from infra.local.loopback import NO_TLS
 from infra.local.seed import firestore_client
 from infra.local.tokens import unsigned_token
 from shared.edge.catalogue import Code
@@ -129,7 +130,7 @@ def stage(start_servers: StartServers, firestore_host: str, pubsub_host: str) ->
     with (
         closing(firestore_client(project=project, firestore_host=firestore_host)) as console,
         # As tests/functions/conftest.py has it: no connection is used twice.
-        httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0)) as http,
+        httpx.Client(verify=NO_TLS, timeout=30, limits=httpx.Limits(max_keepalive_connections=0)) as http,
     ):
         yield Stage(http=http, urls=urls, project=project, firestore_host=firestore_host, console=console)
 

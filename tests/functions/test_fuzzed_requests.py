@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from infra.local.audit_topic import create_topic
+from infra.local.loopback import NO_TLS
 from infra.local.processes import Process
 from infra.local.seed import firestore_client
 from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
@@ -115,7 +116,9 @@ def target(start_server: StartFunction, firestore_host: str, pubsub_host: str) -
         process.wait_until_ready()
     with (
         closing(firestore_client(project=project, firestore_host=firestore_host)) as console,
-        httpx.Client(timeout=NEVER_LONGER_THAN, limits=httpx.Limits(max_keepalive_connections=0)) as http,
+        httpx.Client(
+            verify=NO_TLS, timeout=NEVER_LONGER_THAN, limits=httpx.Limits(max_keepalive_connections=0)
+        ) as http,
     ):
         yield Target(servers=servers, project=project, tenant=Tenant.create(console), http=http)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from infra.local.loopback import NO_TLS
 from infra.local.processes import free_port
 
 PROGRAMS = Path(sys.executable).parent
@@ -35,13 +36,14 @@ class BareServer:
     def wait_until_it_answers_or_ends(self) -> bool:
         """Wait for the one or the other; true when it answers."""
         deadline = time.monotonic() + START_WITHIN_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(self.url, timeout=5)
-                return True
-            if self.popen.poll() is not None:
-                return False
-            time.sleep(0.05)
+        with httpx.Client(verify=NO_TLS, timeout=5) as http:
+            while time.monotonic() < deadline:
+                with contextlib.suppress(httpx.TransportError):
+                    http.get(self.url)
+                    return True
+                if self.popen.poll() is not None:
+                    return False
+                time.sleep(0.05)
         raise TimeoutError(self.output)
 
 
