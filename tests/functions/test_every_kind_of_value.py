@@ -17,7 +17,7 @@ from shared.rules.seat_use import SeatUse
 from shared.rules.session import session_id_of
 from shared.store.paths import OrganizationPaths
 from tests.functions.conftest import StartServers
-from tests.support.client import Clients, assert_error, code_of
+from tests.support.client import Clients, answered, assert_error, code_of
 from tests.support.doors import are_open, cap_of_license, cap_of_organization
 from tests.support.hand import KNOWN, NEARLY_RIGHT, ONE_OF_EACH, Edit
 from tests.support.tenant import LICENSE_ID, Tenant
@@ -76,7 +76,7 @@ async def _ask(clients: Clients, asking: Sequence[tuple[Tenant, str, str]]) -> l
     for begin in range(0, len(asking), 20):
         some = asking[begin : begin + 20]
         answers += await asyncio.gather(
-            *(clients.of(each, user, license_key=key).acquire() for each, user, key in some)
+            *(answered(clients.of(each, user, license_key=key).acquire) for each, user, key in some)
         )
     for answer in answers:
         if not answer.is_success:

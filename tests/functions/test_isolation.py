@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
 from shared.rules.digest import DIGEST_LENGTH
 from shared.rules.session import session_id_of
-from tests.support.client import Clients, code_of
+from tests.support.client import Clients, answered, code_of
 from tests.support.cloud_event import CloudEvent
 from tests.support.tenant import LICENSE_ID, Snapshot, Tenant
 
@@ -142,12 +142,7 @@ def _asks(other: Other) -> list[Ask]:
 
 
 async def _answer(clients: Clients, token: str, function: str, named: Mapping[str, str]) -> httpx.Response:
-    """Ask as a client does: an answer that says when to try again, as they do on a busy machine, is none yet."""
-    deadline = time.monotonic() + 90
-    while (answer := await _first_answer(clients, token, function, named)).status_code == 503:
-        assert time.monotonic() < deadline, answer.text
-        await asyncio.sleep(int(answer.headers["Retry-After"]))
-    return answer
+    return await answered(partial(_first_answer, clients, token, function, named))
 
 
 async def _answers(clients: Clients, asked: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[httpx.Response]:

@@ -13,15 +13,19 @@ from shared.store.audit_message import FINAL
 def left_behind(history: History) -> Iterator[str]:
     """Seats that are still held or counted, tenures that are not told once, and events that nobody received."""
     name = history.organization_id
-    if history.present is None or history.present.seats is None:
-        yield f"{name}: there are no counters"
+    if history.present is None:
+        yield f"{name}: there is no organization"
         return
     still_open = [each.document_id for each in history.present.sessions if each.fields.get("ended_at") is None]
     if still_open:
         yield f"{name}: still open after every lease has run out: {still_open}"
-    counted = {key: number for key, number in history.present.seats.fields["by_license"].items() if number}
-    if counted or history.present.seats.fields["total"]:
-        yield f"{name}: seats are counted that nobody holds: {history.present.seats.fields}"
+    seats = history.present.seats
+    if seats is None:
+        # Where no seat was ever given nothing was ever counted.
+        if any(event.type == AuditType.ACQUIRED for event in history.events):
+            yield f"{name}: there are no counters"
+    elif any(seats.fields["by_license"].values()) or seats.fields["total"]:
+        yield f"{name}: seats are counted that nobody holds: {seats.fields}"
     yield from (f"{name}: {problem}" for problem in _tenures_told_wrongly(history))
     # A denial that still counts was published, and is not stamped before its minute is over.
     stamped = [event for event in history.events if event.type != AuditType.DENIED]

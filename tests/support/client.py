@@ -1,6 +1,8 @@
 """A client program of a test: HTTP to the functions' own servers."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -69,6 +71,15 @@ class Clients:
             license_key=license_key or tenant.license_key,
             hardware_id=hardware_id,
         )
+
+
+async def answered(ask: Callable[[], Awaitable[httpx.Response]], *, within: float = 90) -> httpx.Response:
+    """Ask as a client does: an answer that says when to try again, as they do on a busy machine, is none yet."""
+    deadline = time.monotonic() + within
+    while (answer := await ask()).status_code == 503:
+        assert time.monotonic() < deadline, answer.text
+        await asyncio.sleep(int(answer.headers["Retry-After"]))
+    return answer
 
 
 def code_of(response: httpx.Response) -> str:
