@@ -94,7 +94,10 @@ def _firestore_hosts() -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _forgotten(_firestore_hosts: list[str]) -> Iterator[None]:
-    """Leave an empty store behind each file of tests: what it holds slows the next one down, deleted or not."""
+    """Leave an empty store behind each file of tests.
+
+    What it holds slows the next one down, and a run over all organizations looks at each that is there.
+    """
     yield
     for host in _firestore_hosts:
         reset_firestore(host)

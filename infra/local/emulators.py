@@ -71,6 +71,8 @@ def reset_firestore(firestore_host: str) -> None:
 
     Documents that are only deleted stay, and each one there ever was makes every query of its project slower: of three
     licenses the one with a key took 9 ms to find in an empty project, and 40 beside 30,000 documents, deleted or not.
+
+    Source: Google's page on the emulator in Datastore mode, which is the same program; it has this since March 2024.
     """
     httpx.post(f"http://{firestore_host}/reset", verify=NO_TLS, timeout=START_WITHIN_SECONDS).raise_for_status()
 

@@ -14,7 +14,7 @@ def left_behind(history: History) -> Iterator[str]:
     """Seats that are still held or counted, tenures that are not told once, and events that nobody received."""
     name = history.organization_id
     if history.present is None:
-        yield f"{name}: there is no organization"
+        yield f"{name}: its documents were not read"
         return
     still_open = [each.document_id for each in history.present.sessions if each.fields.get("ended_at") is None]
     if still_open:

@@ -74,9 +74,13 @@ class Clients:
 
 
 async def answered(ask: Callable[[], Awaitable[httpx.Response]], *, within: float = 90) -> httpx.Response:
-    """Ask as a client does: an answer that says when to try again, as they do on a busy machine, is none yet."""
+    """Ask as a client does: an answer that says when to try again, as they do on a busy machine, is none yet.
+
+    It has the catalogue's form nevertheless.
+    """
     deadline = time.monotonic() + within
     while (answer := await ask()).status_code == 503:
+        assert_error(answer, 503, code_of(answer))
         assert time.monotonic() < deadline, answer.text
         await asyncio.sleep(int(answer.headers["Retry-After"]))
     return answer
