@@ -190,6 +190,17 @@ def test_without_its_libraries_the_command_line_says_what_to_install(tmp_path: P
     )
 
 
+def test_a_wrapper_told_to_end_while_its_seat_is_being_granted_gives_it_back(house: RealHouse) -> None:
+    house.proxy.slow_down(1)
+    process = start("run", "--", "sleep", "60", environment=environment_of(house))
+    wait_until(lambda: house.in_use == 1)  # the answer comes a second later
+
+    process.send_signal(signal.SIGTERM)
+
+    assert end(process) == (128 + signal.SIGTERM, "", "")
+    assert house.in_use == 0
+
+
 def test_a_wrapper_told_to_end_while_it_starts_the_program_tells_the_program(house: RealHouse) -> None:
     process = start("run", "--", "sleep", "60", environment=environment_of(house))
     wait_until(lambda: house.in_use == 1)

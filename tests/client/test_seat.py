@@ -4,6 +4,7 @@ import asyncio
 import queue
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from seatlease.testing import FakeService
 from tests.client.conftest import BuildHouse
 from tests.client.houses import House
 from tests.client.told import Told
+from tests.support.waiting import wait_until
 
 
 def test_a_seat_is_held_within_its_block_and_given_back_after_it(house: House) -> None:
@@ -267,6 +269,38 @@ async def test_a_task_that_is_cancelled_stops_waiting_and_holds_nothing(house: H
         with pytest.raises(asyncio.CancelledError):
             await task
         assert house.in_use == 2
+
+
+def test_who_closes_a_seat_while_its_grant_is_under_way_holds_nothing(build_real: BuildHouse) -> None:
+    house = build_real(seats=1)
+    house.proxy.slow_down(1)
+    seat = house.seat()
+    with ThreadPoolExecutor(1) as elsewhere:
+        acquiring = elsewhere.submit(seat.acquire)
+        wait_until(lambda: house.in_use == 1)  # so it was granted, and the answer comes a second later
+
+        seat.close()
+
+        with pytest.raises(seatlease.WaitCancelled):
+            acquiring.result()
+    assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 0)
+
+
+async def test_a_task_that_is_cancelled_again_and_again_while_its_grant_is_under_way_holds_nothing(
+    build_real: BuildHouse,
+) -> None:
+    house = build_real(seats=1)
+    house.proxy.slow_down(1)
+    seat = house.async_seat()
+    task = asyncio.create_task(seat.acquire())
+    await asyncio.to_thread(wait_until, lambda: house.in_use == 1)
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.gather(seat.close(), seat.close())
+
+    assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 0)
 
 
 async def test_a_waiting_seat_can_be_cancelled_from_elsewhere(house: House) -> None:

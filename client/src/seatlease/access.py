@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from seatlease.errors import SeatleaseError
 from seatlease.lease import Lease
@@ -34,7 +35,7 @@ class Access:
         self._sharing: Sharing | None = None
 
     async def acquire(self) -> Lease:
-        """Ask for a seat once. Whoever is cancelled in between gives back what was granted meanwhile.
+        """Ask for a seat once. Whoever is cancelled in between, however often, gives back what was granted meanwhile.
 
         Raises:
             SeatleaseError: as ``Service.acquire``.
@@ -47,8 +48,7 @@ class Access:
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
-            with contextlib.suppress(SeatleaseError):
-                await self.leave(await asking, within_seconds=REQUEST_WITHIN_SECONDS)
+            await _to_its_end(self._give_back(asking))
             raise
 
     async def heartbeat(self, lease: Lease) -> Lease:
@@ -65,6 +65,13 @@ class Access:
 
         Never raises for want of an answer: what was not given back falls free when its lease runs out.
         """
+        await _to_its_end(self._leave(lease, within_seconds=within_seconds))
+
+    async def _give_back(self, asking: "asyncio.Future[Lease]") -> None:
+        with contextlib.suppress(SeatleaseError):
+            await self.leave(await asking, within_seconds=REQUEST_WITHIN_SECONDS)
+
+    async def _leave(self, lease: Lease | None, *, within_seconds: float) -> None:
         sharing, self._sharing = self._sharing, None
         service, self._connected = self._connected, None
         loop = asyncio.get_running_loop()
@@ -94,3 +101,15 @@ class Access:
         sharing = Sharing(name)
         await asyncio.get_running_loop().run_in_executor(None, sharing.join)
         self._sharing = sharing
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do it to its end, also when whoever waits for it is cancelled, and cancelled again; that comes afterwards."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        raise
