@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from google.cloud import firestore
+from httpx_retries import Retry, RetryTransport
 from rich.console import Console
 from rich.table import Table
 
@@ -27,6 +28,9 @@ ORGANIZATION_ID, LICENSE_KEY = "northwind", "NORTHWIND-CAD"
 SEATS = 3
 TRAIL_WITHIN_SECONDS = 30
 """Far more than an event takes from its commit to the subscriber; a second or two is usual."""
+
+ASKED_AGAIN_FOR_SECONDS = 60
+"""While the functions say that they are too busy; they may be, where all of it runs on one small machine."""
 
 MEMBERS = ("ada", "ben", "cleo", "dan", "eve")
 
@@ -138,13 +142,13 @@ def _five_people_three_seats(story: Story) -> None:
         answers = list(together.map(Person.acquire, story.people))
     for person, answer in zip(story.people, answers, strict=True):
         body = answer.json()
-        if answer.status_code == httpx.codes.CREATED:
-            story.console.print(f"  {person.name}: 201, a seat until {body['lease_expires_at']}")
+        if answer.is_success:
+            story.console.print(f"  {person.name}: {answer.status_code}, a seat until {body['lease_expires_at']}")
         else:
             error = body["error"]
             retry = answer.headers.get("Retry-After")
             story.console.print(f"  {person.name}: {answer.status_code} {error['code']}, try again in {retry} s")
-    story.check(that=f"exactly {SEATS} were granted a seat", holds=[a.status_code for a in answers].count(201) == SEATS)
+    story.check(that=f"exactly {SEATS} were granted a seat", holds=len(_holders(story)) == SEATS)
     refused = [answer for answer in answers if answer.status_code == httpx.codes.CONFLICT]
     told = all(answer.json()["error"]["details"]["earliest_expiry_at"] for answer in refused)
     story.check(that="the other two were refused and told when a seat may fall free", holds=len(refused) == 2 and told)  # noqa: PLR2004 five people, three seats
@@ -162,9 +166,7 @@ def _a_client_crashes(story: Story) -> None:
     )
     _age(story, crashed)
     answer = waiting.acquire()
-    story.check(
-        that=f"{waiting.name} gets the seat at once, no sweeper needed", holds=answer.status_code == httpx.codes.CREATED
-    )
+    story.check(that=f"{waiting.name} gets the seat at once, no sweeper needed", holds=answer.is_success)
     late = crashed.heartbeat()
     story.check(
         that=f"{crashed.name}'s late heartbeat is refused: {_code(late)}", holds=_code(late) == "SESSION_EXPIRED"
@@ -181,7 +183,7 @@ def _one_leaves_another_comes(story: Story) -> None:
     story.say(f"{leaving.name.title()} goes home and releases the seat.")
     story.check(that=f"{waiting.name} is refused before", holds=waiting.acquire().status_code == httpx.codes.CONFLICT)
     story.check(that="released: 204", holds=leaving.release().status_code == httpx.codes.NO_CONTENT)
-    story.check(that=f"{waiting.name} gets it", holds=waiting.acquire().status_code == httpx.codes.CREATED)
+    story.check(that=f"{waiting.name} gets it", holds=waiting.acquire().is_success)
     story.check(that="releasing twice is harmless: 204", holds=leaving.release().status_code == httpx.codes.NO_CONTENT)
     leaving.session_id = ""
     names = story.show_seats()
@@ -293,6 +295,19 @@ def _code(answer: httpx.Response) -> str:
     return "" if answer.is_success else str(answer.json()["error"]["code"])
 
 
+def client(base_url: str) -> httpx.Client:
+    """Make a client that asks again when it is told to, as the client package does: after a 503, in ``Retry-After``."""
+    again = Retry(
+        total=ASKED_AGAIN_FOR_SECONDS,
+        total_timeout=ASKED_AGAIN_FOR_SECONDS,
+        allowed_methods=["GET", "POST"],
+        status_forcelist=[httpx.codes.SERVICE_UNAVAILABLE],
+        retry_on_exceptions=[],
+    )
+    transport = RetryTransport(httpx.HTTPTransport(verify=NO_TLS), again)
+    return httpx.Client(base_url=base_url, transport=transport, timeout=30)
+
+
 def _age(story: Story, person: Person) -> None:
     past = datetime.now(UTC) - timedelta(minutes=6)
     session = story.database.document(f"organizations/{person.organization_id}/sessions/{person.session_id}")
@@ -315,7 +330,7 @@ def _cast(stack: Stack, console: Console) -> Iterator[Story]:
         people=[("mallory", "owner")],
     )
     with (
-        httpx.Client(base_url=stack.base_url, verify=NO_TLS, timeout=30) as http,
+        client(stack.base_url) as http,
         subscribed(stack.pubsub_emulator_host, project=stack.project) as trail,
     ):
 

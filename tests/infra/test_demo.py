@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 from infra.local import demo
 from infra.local.audit_topic import Received, Subscription
 from infra.local.cli import app
-from infra.local.demo import Person, Story, play
+from infra.local.demo import Person, Story, client, play
 from infra.local.stack import Stack
 from infra.stage import ROOT
+from tests.infra.little_server import little_server
 from tests.infra.served import Served
 
 
@@ -94,6 +95,14 @@ def test_an_event_that_the_trail_misses_is_told(stack: Stack, screen: Console, m
     assert len(lost) == 1
     assert differences == ["every committed event was received"]
     assert "Everything went" not in printed_on(screen)
+
+
+def test_people_ask_again_while_the_functions_are_too_busy_and_not_when_they_are_refused() -> None:
+    with little_server(503, 503, 409) as busy, client(busy.url) as http:
+        answer = Person(name="ada", organization_id="northwind", http=http, token="t").acquire()
+
+    assert (answer.status_code, [heard.path for heard in busy.heard]) == (409, ["/v1/acquire"] * 3)
+    assert len({heard.body for heard in busy.heard}) == 1
 
 
 @pytest.mark.parametrize(("holds", "differences"), [(True, []), (False, ["three seats"])])
