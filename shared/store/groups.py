@@ -14,6 +14,7 @@ answered by its deadline; no request fails because of another one in its group.
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -99,6 +100,7 @@ class GroupCommit(Generic[Request, Outcome]):
         self._awaited = 0
         self._all_here = asyncio.Event()
         self._trouble: Exception | None = None
+        self._heard_at = -math.inf
         self._runner: asyncio.Task[None] | None = None
         self.when_idle: Callable[[], None] = lambda: None
         """Called when nobody waits any more, which may be long after the last caller has gone."""
@@ -112,7 +114,7 @@ class GroupCommit(Generic[Request, Outcome]):
         """Have the request decided with others. Asking again after an error is safe.
 
         Raises:
-            Contended: other instances were faster until the deadline.
+            Contended: other instances were faster until the deadline, or others were decided before this request.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
         loop = asyncio.get_running_loop()
@@ -189,17 +191,19 @@ class GroupCommit(Generic[Request, Outcome]):
                 await self._commit(decision.writes)
             decision.when_done()
         except Conflict as error:
-            self._pace.collided(len(group), began=began, now=loop.time())
+            self._heard_at = loop.time()
+            self._pace.collided(len(group), began=began, now=self._heard_at)
             self._trouble = error
             return
         except StoreError as error:
             self._trouble = error
             raise
         except Exception as error:  # noqa: BLE001 whatever one request provokes, its neighbours must not feel it
+            self._heard_at = loop.time()
             self._set_apart(group, error)
             return
-        self._trouble = None
-        self._pace.done(len(group), began=began, now=loop.time(), has_written=bool(decision.writes))
+        self._trouble, self._heard_at = None, loop.time()
+        self._pace.done(len(group), began=began, now=self._heard_at, has_written=bool(decision.writes))
         self._alone = max(0, self._alone - 1)
         for number, (waiter, outcome) in enumerate(zip(group, decision.outcomes, strict=True)):
             if number and number % ANSWERED_TOGETHER == 0:
@@ -218,11 +222,15 @@ class GroupCommit(Generic[Request, Outcome]):
             group[0].answer.set_exception(error)
 
     def _give_up(self, waiter: _Waiter[Request, Outcome]) -> None:
-        """Answer a waiter at its deadline with what stood in the way; a commit under way goes on for the others."""
+        """Answer a waiter at its deadline with what stood in the way; a commit under way goes on for the others.
+
+        That is the store if it let nobody of the group hear anything for the longer part of the time.
+        """
         if waiter.answer.done():
             return
+        silent_for = asyncio.get_running_loop().time() - self._heard_at
         error: StoreError
-        if isinstance(self._trouble, StoreUnavailable):
+        if isinstance(self._trouble, StoreUnavailable) or silent_for > self._answer_within.total_seconds() / 2:
             error = StoreUnavailable("Firestore did not answer before the deadline; asking again is safe")
         else:
             error = Contended(

@@ -168,7 +168,7 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
     "the store is said to be busy when it is away": (
         "one takes a seat",
         2,
-        [_in_group("_give_up", "isinstance(self._trouble, StoreUnavailable)", "False")],
+        [_in_group("_give_up", "isinstance(self._trouble, StoreUnavailable) or silent_for > ", "silent_for < 0 * ")],
     ),
 }
 

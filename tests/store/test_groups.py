@@ -266,14 +266,36 @@ async def test_at_the_deadline_the_caller_learns_what_stood_in_the_way(
     assert book.committed == []
 
 
-async def test_a_caller_that_waits_too_long_behind_a_slow_commit_is_answered_by_its_deadline() -> None:
+async def test_while_a_commit_has_no_answer_who_waits_for_it_or_behind_it_is_told_so_by_the_deadline() -> None:
     book = Book()
     group = book.group(seconds=0.2)
+    first = asyncio.create_task(group.submit("a"))
+    await _settle()
 
-    answers = await asyncio.gather(group.submit("a"), group.submit("b"), return_exceptions=True)
+    answers = await asyncio.gather(first, group.submit("b"), return_exceptions=True)
 
-    assert all(isinstance(answer, Contended) for answer in answers)
+    assert book.groups == [["a"]]
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
     book.gate.set()
+    await _becomes_idle(group)
+
+
+async def test_who_waits_behind_others_while_the_store_answers_is_told_that_they_were_in_the_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.store.groups.MAX_GROUP", 1)
+    book = Book()
+
+    async def commit(_: Sequence[Write]) -> None:
+        await asyncio.sleep(0.05)
+
+    group = GroupCommit(decide=book.decide, commit=commit, answer_within=timedelta(seconds=1), pace=Pace())
+
+    answers = await asyncio.gather(*(group.submit(str(number)) for number in range(30)), return_exceptions=True)
+
+    told = [type(answer) for answer in answers]
+    assert told == sorted(told, key=[Answered, Contended].index)
+    assert (told[0], told[-1]) == (Answered, Contended)
     await _becomes_idle(group)
 
 
