@@ -17,7 +17,7 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.emulators import start_firestore
-from infra.local.processes import Process, free_port
+from infra.local.processes import Process, free_port, stop_together
 from infra.local.seed import firestore_client
 from tests.functions.conftest import StartFunction
 from tests.support.client import Client, Clients, code_of
@@ -29,7 +29,7 @@ ANSWER_WITHIN, GRACE = 3.0, 1.5
 
 @dataclass(kw_only=True)
 class Outage:
-    """An emulator of the test's own and functions that use it."""
+    """An emulator that may be stopped, and functions that use it."""
 
     emulator: Process
     port: int
@@ -68,9 +68,11 @@ class Load:
         return response
 
 
-@pytest.fixture
-def outage(start_server: StartFunction, project: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outage]:
-    """Its own emulator, so that other tests do not feel it."""
+@pytest.fixture(scope="module")
+def outages(
+    start_server: StartFunction, functions_project: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Outage]:
+    """An emulator of this file's own, so that other tests do not feel it."""
     port = free_port()
     emulator = start_firestore(port=port, log_folder=tmp_path_factory.mktemp("outage"))
     host = f"127.0.0.1:{port}"
@@ -82,15 +84,21 @@ def outage(start_server: StartFunction, project: str, tmp_path_factory: pytest.T
     processes = {name: start_server(name, **told) for name in ("acquire", "heartbeat", "release")}
     for process in (emulator, *processes.values()):
         process.wait_until_ready()
-    console = firestore_client(project=project, firestore_host=host)
+    console = firestore_client(project=functions_project, firestore_host=host)
     urls = {name: process.url for name, process in processes.items()}
     state = Outage(emulator=emulator, port=port, urls=urls, console=console)
     try:
         yield state
     finally:
-        for process in (*processes.values(), state.emulator):
-            process.stop()
+        stop_together([*processes.values(), state.emulator])
         console.close()
+
+
+@pytest.fixture
+def outage(outages: Outage) -> Iterator[Outage]:
+    """The same for each test, and over when it ends."""
+    yield outages
+    outages.emulator.signal(signal.SIGCONT)
 
 
 @asynccontextmanager
