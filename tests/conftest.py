@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +26,13 @@ from tests.workers import workers_for
 settings.register_profile(LONG, max_examples=2_000, deadline=None, print_blob=True)
 
 _LOGS = pytest.StashKey[Path]()
+
+
+def pytest_configure() -> None:
+    """Hear what a shell has its background jobs ignore: every program of the tests would inherit that."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
