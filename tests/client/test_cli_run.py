@@ -191,9 +191,9 @@ def test_without_its_libraries_the_command_line_says_what_to_install(tmp_path: P
 
 
 def test_a_wrapper_told_to_end_while_its_seat_is_being_granted_gives_it_back(house: RealHouse) -> None:
-    house.proxy.slow_down(1)
+    house.proxy.slow_down(0.4)
     process = start("run", "--", "sleep", "60", environment=environment_of(house))
-    wait_until(lambda: house.in_use == 1)  # the answer comes a second later
+    wait_until(lambda: house.in_use == 1)  # its answer is on the way
 
     process.send_signal(signal.SIGTERM)
 

@@ -273,11 +273,11 @@ async def test_a_task_that_is_cancelled_stops_waiting_and_holds_nothing(house: H
 
 def test_who_closes_a_seat_while_its_grant_is_under_way_holds_nothing(build_real: BuildHouse) -> None:
     house = build_real(seats=1)
-    house.proxy.slow_down(1)
+    house.proxy.slow_down(0.4)
     seat = house.seat()
     with ThreadPoolExecutor(1) as elsewhere:
         acquiring = elsewhere.submit(seat.acquire)
-        wait_until(lambda: house.in_use == 1)  # so it was granted, and the answer comes a second later
+        wait_until(lambda: house.in_use == 1)  # so it was granted, and its answer is on the way
 
         seat.close()
 
@@ -290,7 +290,7 @@ async def test_a_task_that_is_cancelled_again_and_again_while_its_grant_is_under
     build_real: BuildHouse,
 ) -> None:
     house = build_real(seats=1)
-    house.proxy.slow_down(1)
+    house.proxy.slow_down(0.4)
     seat = house.async_seat()
     task = asyncio.create_task(seat.acquire())
     await asyncio.to_thread(wait_until, lambda: house.in_use == 1)
@@ -301,6 +301,57 @@ async def test_a_task_that_is_cancelled_again_and_again_while_its_grant_is_under
     await asyncio.gather(seat.close(), seat.close())
 
     assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 0)
+
+
+def test_threads_that_acquire_the_same_seat_at_once_hold_it_together(build_real: BuildHouse) -> None:
+    house = build_real(seats=1)
+    told = Told()
+    seat = house.seat(on_change=told)
+
+    with ThreadPoolExecutor(4) as threads:
+        for acquiring in [threads.submit(seat.acquire) for _ in range(4)]:
+            acquiring.result()
+
+    assert (seat.state, house.in_use) == (State.ACTIVE, 1)
+    seat.close()
+    assert (seat.state, house.in_use) == (State.RELEASED, 0)
+    told.wait_for(State.RELEASED)
+    assert told.states == [State.ACTIVE, State.RELEASED]
+
+
+def test_who_closes_a_seat_that_several_threads_are_acquiring_stops_them_all(build_real: BuildHouse) -> None:
+    house = build_real(seats=1)
+    house.proxy.slow_down(0.4)
+    seat = house.seat()
+    with ThreadPoolExecutor(3) as threads:
+        acquiring = [threads.submit(seat.acquire) for _ in range(3)]
+        wait_until(lambda: house.in_use == 1)
+
+        seat.close()
+
+        assert [type(each.exception()) for each in acquiring] == [seatlease.WaitCancelled] * 3
+    assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 0)
+
+
+@pytest.mark.parametrize("is_held", [True, False], ids=["held", "lost meanwhile"])
+def test_who_closes_a_seat_while_a_heartbeat_is_under_way_holds_nothing(
+    build_real: BuildHouse, *, is_held: bool
+) -> None:
+    house = build_real(seats=1)
+    seat = house.seat()
+    seat.acquire()
+    if not is_held:
+        house.release_all()
+    house.proxy.slow_down(0.3)
+    with ThreadPoolExecutor(1) as elsewhere:
+        beating = elsewhere.submit(seat.heartbeat)
+        time.sleep(0.45)  # it is on its way back
+
+        seat.close()
+
+        assert beating.result() is State.RELEASED
+    time.sleep(1)  # a request that was sent nevertheless has had its answer
+    assert (seat.state, house.in_use) == (State.RELEASED, 0)
 
 
 async def test_a_waiting_seat_can_be_cancelled_from_elsewhere(house: House) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any, TypeAlias
 
 from seatlease.access import Access
 from seatlease.clock import elapsed
@@ -16,11 +18,13 @@ from seatlease.errors import (
     SessionRevoked,
 )
 from seatlease.events import Change, Waiting
-from seatlease.lease import Lease, State
+from seatlease.lease import AT_WORK, Lease, State
 from seatlease.pacing import next_heartbeat_at, next_try_at, wait_seconds, wait_unreachable_seconds
 from seatlease.standing import Standing
 
 logger = logging.getLogger("seatlease")
+
+_Task: TypeAlias = asyncio.Task[Any]
 
 LOOK_AGAIN_SECONDS = 15.0
 """The longest single sleep: a loop's timers stand still while the machine sleeps, so it has to look at the clock."""
@@ -52,30 +56,35 @@ class Keeper:
         self._granted = granted
         self._told = State.NOT_ACQUIRED
         self._due = 0.0
+        self._one_acquires = asyncio.Lock()
         self._one_at_a_time = asyncio.Lock()
         self._is_regaining = False
-        self._asking: asyncio.Task[object] | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._acquiring: set[_Task] = set()
+        self._beating: set[_Task] = set()
+        self._keeping: _Task | None = None
 
     async def acquire(self, *, wait: timedelta | None, waiting: Callable[[Waiting], None]) -> None:
         """Take a seat, and keep it from now on. ``wait`` is how long to ask again while there is none.
+
+        Of several at once one asks, and the others have what it got. Cancelled when the seat is given back meanwhile.
 
         Raises:
             SeatleaseError: there is no seat, and nothing goes on in the background.
         """
         give_up_at = elapsed() + (wait or timedelta()).total_seconds()
-        await self._stop(self._keeping)
-        self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
-        self._asking = asyncio.current_task()
-        try:
-            lease = await self._ask_until(give_up_at, is_patient=wait is not None, waiting=waiting)
-        except BaseException:
-            await self._access.leave(None, within_seconds=1)
-            raise
-        finally:
-            self._asking = None
-        self._hold(lease)
-        self._keeping = asyncio.create_task(self._keep())
+        with _noted_in(self._acquiring):
+            async with self._one_acquires:
+                if self.standing.state(at=elapsed()) in AT_WORK:
+                    return
+                await _stop(self._keeping, *self._beating)
+                self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
+                try:
+                    lease = await self._ask_until(give_up_at, is_patient=wait is not None, waiting=waiting)
+                except BaseException:
+                    await self._access.leave(None, within_seconds=1)
+                    raise
+                self._hold(lease)
+                self._keeping = asyncio.create_task(self._keep())
 
     async def resume(self, lease: Lease) -> None:
         """Go on with a lease that this process has from its parent."""
@@ -85,24 +94,28 @@ class Keeper:
         self._keeping = asyncio.create_task(self._keep())
 
     async def heartbeat(self) -> None:
-        """Send a heartbeat now, or try now to regain a lost seat; ``standing`` says what came of it."""
-        async with self._one_at_a_time:
-            if self._goes_on():
-                await self._beat()
-            if self._is_regaining:
-                await self._beat()
+        """Send a heartbeat now, or try now to regain a lost seat; ``standing`` says what came of it.
+
+        It is cancelled when the seat is given back meanwhile: what came of it later would be a seat that nobody keeps.
+        """
+        with _noted_in(self._beating):
+            async with self._one_at_a_time:
+                if self._goes_on():
+                    await self._beat()
+                if self._is_regaining:
+                    await self._beat()
 
     async def release(self, *, within_seconds: float) -> None:
         """Stop keeping the seat and give it back, unless another process of this device goes on using it.
 
         Never raises for want of an answer: what was not given back falls free when its lease runs out.
         """
-        await self._stop(self._asking)
-        await self._stop(self._keeping)
+        await _stop(*self._acquiring)
         held = self.standing.lease if self.standing.over is None else None
         if held is not None:
             self._become(self.standing.ended(State.RELEASED))
         self._is_regaining = False
+        await _stop(self._keeping, *self._beating)
         await self._access.leave(held, within_seconds=within_seconds)
 
     async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
@@ -203,11 +216,25 @@ class Keeper:
             logger.info("seat: %s -> %s", change.previous.value, state.value)
             self._changed(change)
 
-    @staticmethod
-    async def _stop(task: "asyncio.Task[object] | asyncio.Task[None] | None") -> None:
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait([task])
+
+@contextmanager
+def _noted_in(tasks: set[_Task]) -> Iterator[None]:
+    """Have this task among them while the block runs."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 a coroutine runs in a task; for the type checker
+    tasks.add(task)
+    try:
+        yield
+    finally:
+        tasks.discard(task)
+
+
+async def _stop(*tasks: _Task | None) -> None:
+    running = [task for task in tasks if task is not None and not task.done()]
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running)
 
 
 def _lease(standing: Standing) -> Lease:

@@ -25,6 +25,10 @@ class State(str, Enum):
     """This program gave the seat back."""
 
 
+AT_WORK = frozenset({State.ACTIVE, State.DEGRADED})
+"""The states in which there is a seat, and work goes on."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Seats:
     """Seats of the license when the seat was acquired: in use, and the cap."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import Future
 from datetime import timedelta
@@ -21,7 +21,7 @@ from seatlease.engine import engine, running_engine
 from seatlease.errors import SeatleaseError, WaitCancelled
 from seatlease.events import Change, Waiting
 from seatlease.keeper import Keeper
-from seatlease.lease import Lease, State
+from seatlease.lease import AT_WORK, Lease, State
 from seatlease.lease_token import Keys
 from seatlease.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.standing import Standing
@@ -34,8 +34,6 @@ CLOSE_WITHIN_SECONDS = 5.0
 
 HEARTBEAT_WITHIN_SECONDS = REQUEST_WITHIN_SECONDS + 2
 """Whoever asks for a heartbeat waits a little longer than the request itself may take."""
-
-_AT_WORK = frozenset({State.ACTIVE, State.DEGRADED})
 
 
 class _Seat:
@@ -85,8 +83,8 @@ class _Seat:
         self._transport = transport
         self._pid = os.getpid()
         self._keeper: Keeper | None = None
-        self._acquiring: Future[None] | None = None
-        self._is_cancelled = False
+        self._acquiring: set[Future[None]] = set()
+        self._cancelled: set[Future[None]] = set()
 
     def __repr__(self) -> str:
         """Say which seat and how it stands; nothing secret."""
@@ -117,10 +115,9 @@ class _Seat:
         self._standing().check(at=elapsed())
 
     def cancel(self) -> None:
-        """Stop waiting for a seat, from any thread: who waits in ``acquire`` meets ``WaitCancelled``."""
-        acquiring = self._acquiring
-        if acquiring is not None:
-            self._is_cancelled = True
+        """Stop waiting for a seat, from any thread: whoever waits in ``acquire`` meets ``WaitCancelled``."""
+        for acquiring in list(self._acquiring):
+            self._cancelled.add(acquiring)
             acquiring.cancel()
 
     def _standing(self) -> Standing:
@@ -150,18 +147,28 @@ class _Seat:
         return Service(self._wanted.url, self._credentials, keys=self._keys, transport=self._transport)
 
     def _begin_acquire(self, wait: timedelta | None) -> "Future[None]":
-        self._is_cancelled = False
         keeper = self._own_keeper()
         exits.watch(self, self._begin_release, sigterm=self._sigterm)
-        self._acquiring = engine().run(keeper.acquire(wait=wait or self._wait, waiting=self._waiting))
-        return self._acquiring
+        acquiring = engine().run(keeper.acquire(wait=wait or self._wait, waiting=self._waiting))
+        self._acquiring.add(acquiring)
+        return acquiring
 
-    def _not_acquired(self, acquiring: "Future[None]") -> None:
-        acquiring.cancel()  # such as after Ctrl-C, which interrupts the waiting for it and not itself
-        exits.forget(self)
-        if self._is_cancelled:
-            message = "Waiting for a seat was cancelled."
-            raise WaitCancelled(message) from None
+    @contextlib.contextmanager
+    def _awaiting(self, acquiring: "Future[None]") -> Iterator[None]:
+        """Stop acquiring when whoever waits for it is interrupted, and say who interrupted it."""
+        try:
+            yield
+        except BaseException:
+            acquiring.cancel()  # such as after Ctrl-C, which interrupts the waiting for it and not itself
+            if self.state not in AT_WORK:
+                exits.forget(self)
+            if acquiring in self._cancelled:
+                message = "Waiting for a seat was cancelled."
+                raise WaitCancelled(message) from None
+            raise
+        finally:
+            self._acquiring.discard(acquiring)
+            self._cancelled.discard(acquiring)
 
     def _begin_heartbeat(self) -> "Future[None] | None":
         self._standing()  # in a forked child this begins to keep the seat here
@@ -203,14 +210,11 @@ class Seat(_Seat):
         Raises:
             SeatleaseError: there is none; see the tree in ``seatlease.errors``. Nothing goes on in the background.
         """
-        if self.state in _AT_WORK:
+        if self.state in AT_WORK:
             return
         acquiring = self._begin_acquire(wait)
-        try:
+        with self._awaiting(acquiring):
             acquiring.result()
-        except BaseException:
-            self._not_acquired(acquiring)
-            raise
 
     def heartbeat(self) -> State:
         """Ask the service now, such as before a long piece of work; and a lost seat is tried to be regained now.
@@ -257,15 +261,12 @@ class AsyncSeat(_Seat):
         Raises:
             SeatleaseError: there is none; see the tree in ``seatlease.errors``. Nothing goes on in the background.
         """
-        if self.state in _AT_WORK:
+        if self.state in AT_WORK:
             return
         self._loop = asyncio.get_running_loop()
         acquiring = self._begin_acquire(wait)
-        try:
+        with self._awaiting(acquiring):
             await asyncio.wrap_future(acquiring)
-        except BaseException:
-            self._not_acquired(acquiring)
-            raise
 
     async def heartbeat(self) -> State:
         """Ask the service now, such as before a long piece of work; and a lost seat is tried to be regained now.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seatlease.errors import SeatleaseError, SessionLost, SessionRevoked
-from seatlease.lease import Lease, State
+from seatlease.lease import AT_WORK, Lease, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Standing:
             SessionLost: there is no seat, or none any more.
         """
         state = self.state(at=at)
-        if state in {State.ACTIVE, State.DEGRADED}:
+        if state in AT_WORK:
             return
         # The trouble itself is not raised: one exception object, raised in several threads, collects their tracebacks.
         known = {} if self.trouble is None else _told_by(self.trouble)

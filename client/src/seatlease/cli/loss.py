@@ -14,7 +14,7 @@ from seatlease.cli.saying import say, sentence_of
 from seatlease.clock import elapsed
 from seatlease.errors import SeatleaseError, ServiceUnreachable, SessionLost
 from seatlease.events import Change
-from seatlease.lease import State
+from seatlease.lease import AT_WORK, State
 from seatlease.seat import Seat
 
 LOOK_AGAIN_SECONDS = 0.2
@@ -73,7 +73,7 @@ class Watch:
         give_up_at = elapsed() + self._policy.regain_within.total_seconds()
         while elapsed() < give_up_at:
             state, error = seat.state, seat.error
-            if state in {State.ACTIVE, State.DEGRADED}:
+            if state in AT_WORK:
                 return True
             # A refusal ends the asking. Who is not answered, or was just told of the loss, goes on.
             if state is not State.LOST or not isinstance(error, SessionLost | ServiceUnreachable | None):
