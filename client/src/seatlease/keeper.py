@@ -150,7 +150,7 @@ class Keeper:
                     await self._beat()
 
     def _goes_on(self) -> bool:
-        return self.standing.over is None or self._is_regaining
+        return self._is_regaining or (self.standing.lease is not None and self.standing.over is None)
 
     async def _beat(self) -> None:
         """Send one request, and decide what its answer means and when the next is due."""

@@ -35,6 +35,8 @@ CLOSE_WITHIN_SECONDS = 5.0
 HEARTBEAT_WITHIN_SECONDS = REQUEST_WITHIN_SECONDS + 2
 """Whoever asks for a heartbeat waits a little longer than the request itself may take."""
 
+_CANCELLED = (asyncio.CancelledError, futures.CancelledError)
+
 
 class _Seat:
     """What both forms have in common: nothing of it waits."""
@@ -84,7 +86,7 @@ class _Seat:
         self._pid = os.getpid()
         self._keeper: Keeper | None = None
         self._acquiring: set[Future[None]] = set()
-        self._cancelled: set[Future[None]] = set()
+        self._cancels = 0
 
     def __repr__(self) -> str:
         """Say which seat and how it stands; nothing secret."""
@@ -116,8 +118,8 @@ class _Seat:
 
     def cancel(self) -> None:
         """Stop waiting for a seat, from any thread: whoever waits in ``acquire`` meets ``WaitCancelled``."""
+        self._cancels += 1
         for acquiring in list(self._acquiring):
-            self._cancelled.add(acquiring)
             acquiring.cancel()
 
     def _standing(self) -> Standing:
@@ -146,29 +148,30 @@ class _Seat:
     def _connect(self) -> Service:
         return Service(self._wanted.url, self._credentials, keys=self._keys, transport=self._transport)
 
-    def _begin_acquire(self, wait: timedelta | None) -> "Future[None]":
+    @contextlib.contextmanager
+    def _acquire_while(self, wait: timedelta | None) -> "Iterator[Future[None]]":
+        """Acquire while the block waits for it. Stopped when the waiting is interrupted, and by ``cancel``."""
+        before = self._cancels
         keeper = self._own_keeper()
         exits.watch(self, self._begin_release, sigterm=self._sigterm)
         acquiring = engine().run(keeper.acquire(wait=wait or self._wait, waiting=self._waiting))
         self._acquiring.add(acquiring)
-        return acquiring
-
-    @contextlib.contextmanager
-    def _awaiting(self, acquiring: "Future[None]") -> Iterator[None]:
-        """Stop acquiring when whoever waits for it is interrupted, and say who interrupted it."""
+        if self._cancels != before:  # just now, by a thread that could not know of it yet
+            acquiring.cancel()
         try:
-            yield
-        except BaseException:
+            yield acquiring
+        except BaseException as error:
             acquiring.cancel()  # such as after Ctrl-C, which interrupts the waiting for it and not itself
             if self.state not in AT_WORK:
                 exits.forget(self)
-            if acquiring in self._cancelled:
+            # A task that is cancelled itself meets the same error as one whose seat is; a thread cannot be.
+            is_ours = isinstance(error, asyncio.CancelledError) and self._cancels == before
+            if isinstance(error, _CANCELLED) and not is_ours:
                 message = "Waiting for a seat was cancelled."
                 raise WaitCancelled(message) from None
             raise
         finally:
             self._acquiring.discard(acquiring)
-            self._cancelled.discard(acquiring)
 
     def _begin_heartbeat(self) -> "Future[None] | None":
         self._standing()  # in a forked child this begins to keep the seat here
@@ -212,8 +215,7 @@ class Seat(_Seat):
         """
         if self.state in AT_WORK:
             return
-        acquiring = self._begin_acquire(wait)
-        with self._awaiting(acquiring):
+        with self._acquire_while(wait) as acquiring:
             acquiring.result()
 
     def heartbeat(self) -> State:
@@ -264,8 +266,7 @@ class AsyncSeat(_Seat):
         if self.state in AT_WORK:
             return
         self._loop = asyncio.get_running_loop()
-        acquiring = self._begin_acquire(wait)
-        with self._awaiting(acquiring):
+        with self._acquire_while(wait) as acquiring:
             await asyncio.wrap_future(acquiring)
 
     async def heartbeat(self) -> State:

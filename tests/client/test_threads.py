@@ -1,0 +1,84 @@
+"""Whatever several threads do with one seat at the same time: closed, it holds nothing, and asks for nothing."""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+
+import seatlease
+from seatlease.lease import AT_WORK
+from seatlease.testing import FakeService
+
+THREADS, ROUNDS, ROUND_SECONDS = 4, 12, 0.3
+ANSWERS_WITHIN_SECONDS = 0.03
+
+
+class SlowTransport(httpx.AsyncBaseTransport):
+    """Takes its time there and back, so that whatever happens falls into the middle of a request."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(random.uniform(0, ANSWERS_WITHIN_SECONDS))  # noqa: S311 chance, no secret
+        response = await self._transport.handle_async_request(request)
+        await asyncio.sleep(random.uniform(0, ANSWERS_WITHIN_SECONDS))  # noqa: S311 as above
+        return response
+
+
+def _work(
+    seat: seatlease.Seat, service: FakeService, *, dice: random.Random, until: float, faults: list[BaseException]
+) -> None:
+    does: list[Callable[[], object]] = [
+        *[seat.acquire, lambda: seat.acquire(wait=timedelta(seconds=5))] * 2,
+        *[seat.heartbeat, seat.close] * 2,
+        *[seat.cancel, seat.check],
+        *[service.revoke, service.release_all, service.occupy, service.vacate],
+    ]
+    while time.monotonic() < until:
+        try:
+            dice.choice(does)()
+        except seatlease.SeatleaseError:
+            pass  # every kind of it may be an answer here
+        except BaseException as fault:  # noqa: BLE001 it ends the thread, and fails the test below
+            faults.append(fault)
+            return
+        time.sleep(dice.uniform(0, ANSWERS_WITHIN_SECONDS))
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_after_whatever_several_threads_did_with_it_a_closed_seat_holds_nothing(
+    number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = FakeService(seats=1, lease=timedelta(seconds=3))
+    seat = service.seat(transport=SlowTransport(service.transport))
+    faults: list[BaseException] = []
+    until = time.monotonic() + ROUND_SECONDS
+    threads = [
+        threading.Thread(
+            target=_work,
+            args=(seat, service),
+            kwargs={"dice": random.Random(f"{number}-{each}"), "until": until, "faults": faults},  # noqa: S311 as above
+        )
+        for each in range(THREADS)
+    ]
+
+    for thread in threads:
+        thread.start()
+    time.sleep(ROUND_SECONDS)
+    while any(thread.is_alive() for thread in threads):  # one of them may just have begun to wait for a seat
+        seat.close()
+    service.vacate()
+    seat.close()
+
+    asked = len(service.requests)
+    assert (service.in_use, seat.state in AT_WORK) == (0, False), service.requests
+    time.sleep(4 * ANSWERS_WITHIN_SECONDS)
+    assert (service.in_use, service.requests[asked:]) == (0, [])
+    assert faults == []
+    assert [record.message for record in caplog.records if "fault" in record.message] == []
