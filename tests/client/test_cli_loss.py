@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import psutil
 import pytest
 
 from tests.client.commands import Terminal, command, end, environment_of, start
@@ -73,6 +74,32 @@ def test_who_wants_it_has_the_program_killed_at_once(house: RealHouse, run_progr
     house.revoke()
 
     assert end(process)[:2] == (79, "")
+
+
+_A_SCRIPT_THAT_STARTS_IT = "({}) & echo runs; echo $!; wait"
+
+
+@pytest.mark.parametrize(
+    ("program", "options"),
+    [
+        ("exec sleep 60", []),
+        ("trap '' TERM; while :; do sleep 0.05; done", ["--kill-after", "0.5s"]),
+        ("exec sleep 60", ["--on-loss", "kill"]),
+    ],
+    ids=["told to end", "killed when it does not end", "killed"],
+)
+def test_what_the_program_has_started_ends_with_it(
+    house: RealHouse, run_program: StartScript, program: str, options: list[str]
+) -> None:
+    process = run_program(_A_SCRIPT_THAT_STARTS_IT.format(program), *options)
+    assert process.stdout is not None
+    started = psutil.Process(int(process.stdout.readline()))
+
+    house.revoke()
+
+    assert end(process)[0] == 79
+    # Whoever inherits it may not have noticed its end.
+    assert not started.is_running() or started.status() == psutil.STATUS_ZOMBIE
 
 
 def test_who_wants_only_a_warning_gets_one(house: RealHouse, run_program: StartScript) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-_NEEDED = frozenset({"click", "rich", "typer"})
+_NEEDED = frozenset({"click", "psutil", "rich", "typer"})
 _EXIT_USAGE = 2
 
 
@@ -13,6 +13,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:
             raise
-        sys.stderr.write('seatlease: the command line needs two more libraries: pip install "seatlease[cli]"\n')
+        sys.stderr.write('seatlease: the command line needs some more libraries: pip install "seatlease[cli]"\n')
         sys.exit(_EXIT_USAGE)
     app(prog_name="seatlease")

@@ -1,16 +1,15 @@
 """Loss: what becomes of the program when its seat is revoked, or lost and not regained."""
 
-import contextlib
 import queue
 import subprocess
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
 from seatlease.cli.durations import in_words
 from seatlease.cli.saying import say, sentence_of
+from seatlease.cli.tree import Tree
 from seatlease.clock import elapsed
 from seatlease.errors import SeatleaseError, ServiceUnreachable, SessionLost
 from seatlease.events import Change
@@ -38,12 +37,13 @@ class Policy:
 
 
 class Watch:
-    """Watches the seat of a running program. ``has_ended_it``: the program was told to end for want of its seat."""
+    """Watches the seat of a running program, and ends it when the seat is gone."""
 
     def __init__(self, policy: Policy) -> None:
         """Nothing is watched yet; what is told meanwhile waits."""
-        self.has_ended_it = False
         self._policy = policy
+        self._is_ending = False
+        self._has_acted = threading.Event()
         self._changes: queue.SimpleQueue[Change] = queue.SimpleQueue()
 
     def tell(self, change: Change) -> None:
@@ -54,7 +54,14 @@ class Watch:
         """Watch, on a thread that ends with the process."""
         threading.Thread(target=self._watch, args=(seat, program), name="seatlease-loss", daemon=True).start()
 
+    def has_ended_it(self) -> bool:
+        """Whether the program was told to end for want of its seat; if so, wait until nothing of it runs any more."""
+        if self._is_ending:
+            self._has_acted.wait()
+        return self._is_ending
+
     def _watch(self, seat: Seat, program: "subprocess.Popen[bytes]") -> None:
+        tree = Tree(program.pid)
         while True:
             change = self._changes.get()
             if change.state is State.DEGRADED:
@@ -63,9 +70,9 @@ class Watch:
                 say("the seat is held again")
             elif change.state is State.REVOKED:
                 say(f"the seat was revoked: {_why(change.error)}")
-                self._act(program)
+                self._act(tree)
             elif change.state is State.LOST and not self._is_regained(seat):
-                self._act(program)
+                self._act(tree)
 
     def _is_regained(self, seat: Seat) -> bool:
         """Wait for what comes of asking for the seat again."""
@@ -82,28 +89,26 @@ class Watch:
         say(f"the seat was not regained: {_why(seat.error)}")
         return False
 
-    def _act(self, program: "subprocess.Popen[bytes]") -> None:
+    def _act(self, tree: Tree) -> None:
+        if self._policy.on_loss is OnLoss.WARN:
+            say("the program goes on without a seat (--on-loss=warn)")
+            return
+        self._is_ending = True
+        try:
+            self._end(tree)
+        finally:
+            self._has_acted.set()
+
+    def _end(self, tree: Tree) -> None:
         policy = self._policy
-        match policy.on_loss:
-            case OnLoss.WARN:
-                say("the program goes on without a seat (--on-loss=warn)")
-            case OnLoss.KILL:
-                self.has_ended_it = True
-                say("the program is killed")
-                _send(program.kill)
-            case OnLoss.TERMINATE:
-                self.has_ended_it = True
-                say(f"the program is told to end; after {in_words(policy.kill_after)} it is killed")
-                _send(program.terminate)
-                threading.Event().wait(policy.kill_after.total_seconds())
-                if program.poll() is None:
-                    say("the program did not end, and is killed")
-                    _send(program.kill)
-
-
-def _send(send: Callable[[], None]) -> None:
-    with contextlib.suppress(ProcessLookupError):  # it has just ended
-        send()
+        if policy.on_loss is OnLoss.KILL:
+            say("the program is killed")
+            tree.kill()
+            return
+        say(f"the program is told to end; after {in_words(policy.kill_after)} it is killed")
+        if not tree.end(within=policy.kill_after):
+            say("the program did not end, and is killed")
+            tree.kill()
 
 
 def _why(error: SeatleaseError | None) -> str:

@@ -81,4 +81,4 @@ def _run(path: str, words: list[str], *, seat: Seat, signals: Signals, watch: Wa
     signals.pass_on_to(running)
     watch.begin(seat, running)
     status = exit_status.of_program(running.wait())
-    return exit_status.SEAT_LOST if watch.has_ended_it else status
+    return exit_status.SEAT_LOST if watch.has_ended_it() else status
