@@ -60,6 +60,7 @@ class Operation(StrEnum):
     ACQUIRE = "acquire"
     HEARTBEAT = "heartbeat"
     RELEASE = "release"
+    USAGE = "usage"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

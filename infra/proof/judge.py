@@ -15,6 +15,7 @@ from infra.proof import (
     repairs,
     seats_acknowledged,
     starts_and_ends,
+    usage_told,
 )
 from infra.proof.acknowledging import leases_of
 from infra.proof.history import History
@@ -47,5 +48,6 @@ def judge(history: History) -> list[Violation]:
         *acknowledged.violations(history, told),
         *leases.violations(history, told),
         *seats_acknowledged.violations(history, told),
+        *usage_told.violations(history, tenures, told),
         *published.violations(history),
     ]

@@ -29,7 +29,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
     """Look at each denial, and at what refused clients were told."""
     hands = Hands(history.edits)
     if not hands.changed_any:  # sessions that hands opened again or made up hold seats of which the trail knows nothing
-        live = Occupancy((tenure.license_id, tenure.opens_from, _live_until(tenure)) for tenure in tenures)
+        live = Occupancy((tenure.license_id, tenure.opens_from, tenure.live_until) for tenure in tenures)
         granted = Counter(
             (scope, start.at)
             for tenure in tenures
@@ -70,9 +70,3 @@ def _of(event: Event, live: Occupancy, granted: Counter[tuple[str | None, dateti
         return at, "a cap stood in the way that there was not"
     held = live.count(at, license_id=scope) + granted[scope, at]
     return (at, f"at most {held} of {cap} seats were held") if held < cap else None
-
-
-def _live_until(tenure: Tenure) -> datetime:
-    lease = tenure.ends[0].details.get("lease_expires_at") if tenure.ends else None
-    expired = bool(tenure.ends) and tenure.ends[0].type == AuditType.EXPIRED and isinstance(lease, datetime)
-    return min(tenure.closes_by, lease) if expired and isinstance(lease, datetime) else tenure.closes_by

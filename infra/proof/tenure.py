@@ -48,6 +48,14 @@ class Tenure:
         return self.opens_from <= at < self.closes_by
 
     @property
+    def live_until(self) -> datetime:
+        """From when on it certainly held no seat any more: it had ended, or its lease had run out."""
+        lease = self.ends[0].details.get("lease_expires_at") if self.ends else None
+        if isinstance(lease, datetime) and self.ends[0].type == AuditType.EXPIRED:
+            return min(self.closes_by, lease)
+        return self.closes_by
+
+    @property
     def events(self) -> tuple[Event, ...]:
         """All that the trail tells of it."""
         return (*self.starts, *self.ends)

@@ -40,6 +40,7 @@ class Kind(StrEnum):
     ACKNOWLEDGED_ABOVE_CAP = "more seats acknowledged at a time than the cap"
     ANSWERED_AFTER_END = "kept or renewed after its end"
     HOLDER_REFUSED = "holder of a seat told that it had ended"
+    USAGE_MISTOLD = "usage told otherwise than the trail"
     GRANT_UNASKED = "grant that nobody asked for"
     UNPUBLISHED = "event not published"
     PUBLISHED_UNCOMMITTED = "published and not committed"

@@ -63,14 +63,19 @@ class Asking:
         """Give the seat back."""
         return await self._ask(Operation.RELEASE, {"session_id": session_id}, session_id=session_id)
 
-    async def _ask(self, operation: Operation, asked: Mapping[str, str], *, session_id: str | None) -> Reply:
+    async def usage(self) -> Reply:
+        """Look how many seats are in use, and which of them are one's own."""
+        return await self._ask(Operation.USAGE, None, session_id=None)
+
+    async def _ask(self, operation: Operation, asked: Mapping[str, str] | None, *, session_id: str | None) -> Reply:
         url = self.chance.choice(self.servers.of(operation.value)).url
         sent_at, began = datetime.now(UTC), time.monotonic()
         answer: Answer | None = None
         outcome = NO_ANSWER
         try:
             headers = {"Authorization": f"Bearer {self.token}"}
-            async with self.http.post(url, json=asked, headers=headers) as response:
+            method = "GET" if asked is None else "POST"
+            async with self.http.request(method, url, json=asked, headers=headers) as response:
                 content = await response.read()
                 answer = Answer(
                     function=operation.value, status=response.status, headers=dict(response.headers), content=content

@@ -29,7 +29,13 @@ class Client:
                 session_id = str(got.body["session_id"])
                 if await self._keep(session_id, license_):
                     await self._leave(session_id, license_)
+            await self._look()
             await self._pause(0.05, 0.3)
+
+    async def _look(self) -> None:
+        """Now and then look who holds seats."""
+        if self.asking.chance.random() < 0.2:
+            await self.asking.usage()
 
     @property
     def _goes_on(self) -> bool:
@@ -58,6 +64,7 @@ class Client:
                 await self._pause(lease * 1.0, lease * 1.3)  # asleep for too long, or just so
             else:
                 await self._pause(0.1, lease * 0.6)
+            await self._look()
             beat = await self._insist(lambda: self.asking.heartbeat(session_id))
             if not beat.is_success:
                 return beat.is_worth_repeating

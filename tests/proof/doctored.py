@@ -32,6 +32,11 @@ MISTAKES = {
         right="writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))",
         wrong="pass",
     ),
+    "lapsed seats told": Mistake(
+        module="shared/store/usage.py",
+        right="queries.live_sessions(license_id, now=at.now), at=at)",
+        wrong="queries.open_sessions(license_id), at=at)",
+    ),
 }
 
 

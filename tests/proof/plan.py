@@ -7,7 +7,7 @@ from random import Random
 from tests.proof.faults import Fault
 from tests.proof.timetable import timetable
 
-SERVED = ("acquire", "heartbeat", "release", "expire_sessions", "reconcile")
+SERVED = ("acquire", "heartbeat", "release", "usage", "expire_sessions", "reconcile")
 """Functions that have several processes."""
 
 EVENT_FUNCTIONS = ("relay_audit", "review_admin_edit")

@@ -37,6 +37,7 @@ SEEDED: dict[Kind, Callable[[History], History]] = {
     Kind.ACKNOWLEDGED_ABOVE_CAP: seeded_answers.acknowledged_above_cap,
     Kind.ANSWERED_AFTER_END: seeded_answers.answered_after_end,
     Kind.HOLDER_REFUSED: seeded_answers.holder_refused,
+    Kind.USAGE_MISTOLD: seeded_answers.usage_mistold,
     Kind.GRANT_UNASKED: seeded_answers.grant_unasked,
     Kind.UNPUBLISHED: seeded_answers.unpublished,
     Kind.PUBLISHED_UNCOMMITTED: seeded_answers.published_uncommitted,

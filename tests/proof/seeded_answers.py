@@ -77,6 +77,12 @@ def holder_refused(h: History) -> History:
     return _answered(h, Operation.HEARTBEAT, "m2", again=True, status=410, body={}, sent_at=at, answered_at=at)
 
 
+def usage_mistold(h: History) -> History:
+    body = _body(h, Operation.USAGE, "m2")
+    body["organization"] = {**body["organization"], "in_use": body["organization"]["in_use"] + 1}
+    return _answered(h, Operation.USAGE, "m2", body=body)
+
+
 def grant_unasked(h: History) -> History:
     asked = tuple(each for each in h.requests or () if (each.operation, each.user_id) != (Operation.ACQUIRE, "m3"))
     return replace(h, requests=asked)

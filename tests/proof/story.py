@@ -25,7 +25,7 @@ async def true_history(console: firestore.Client, *, project: str, firestore_hos
     ::
 
         license-1   m0 ----|  m1 ----| m3 lapses, m4 takes over, is deleted |  m2 and m0 hold theirs to the end
-                       m2 is refused, comes again
+                       m2 is refused, comes again; m0, and m2 after m3's lapse, look at the usage
         license-2     m1 takes and leaves a seat twice                         m3, then m4, take and leave one
     """
     tenant = Tenant.create(console, seats=2, organization_seats=3)
@@ -39,10 +39,12 @@ async def true_history(console: firestore.Client, *, project: str, firestore_hos
         await clients.acquire("m1")
         await clients.acquire("m2")
         await clients.heartbeat("m0")
+        await clients.usage("m0")
         await clients.release("m0")
         await clients.acquire("m2")
         await clients.release("m1")
         await clients.acquire("m3", lease=timedelta(milliseconds=1))
+        await clients.usage("m2")
         await clients.acquire("m4")
         deleted_at = tenant.session(clients.session_id("m4")).delete()
         paths = OrganizationPaths(tenant.organization_id)

@@ -1,11 +1,13 @@
 """Clients of the store's own code, one request after the other, and what they were told."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.proof.history import Acknowledged, Operation
+from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import Device, Granted
 from shared.rules.denial import CapReached
 from shared.rules.heartbeat import Extended, StillFresh
@@ -17,6 +19,7 @@ from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from shared.store.rfc3339 import rfc3339
+from shared.store.usage import UsageRequest, Usages
 from tests.support.tenant import LICENSE_ID, Tenant
 
 SECOND = "license-2"
@@ -71,6 +74,17 @@ class Telling:
             return 204, {}
 
         await self._note(Operation.RELEASE, user_id, ask, session_id=session_id)
+
+    async def usage(self, user_id: str) -> None:
+        """Look how many seats are in use."""
+
+        async def ask() -> tuple[int, Mapping[str, Any]]:
+            usages = Usages(self.store, policy(timedelta(minutes=6)))
+            asked = UsageRequest(user_id=user_id, license_key=None, page_size=100, after=None)
+            answer = answer_usage(await usages.usage(self.tenant.organization_id, asked))
+            return answer.status_code, json.loads(bytes(answer.body))
+
+        await self._note(Operation.USAGE, user_id, ask)
 
     def session_id(self, user_id: str, license_id: str = LICENSE_ID) -> str:
         """Name the session of a user."""

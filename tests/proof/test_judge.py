@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.seed import firestore_client
 from infra.proof import caps_in_force
-from infra.proof.history import Event, History
+from infra.proof.history import Event, History, Operation
 from infra.proof.judge import judge
 from infra.proof.saving import from_json, to_json
 from infra.proof.violation import Kind
@@ -41,6 +41,33 @@ def test_a_sown_fault_is_rejected_as_what_it_is(kind: Kind, history: History) ->
 
     assert {violation.kind for violation in found} == {kind}
     assert all(violation.is_certain for violation in found)
+
+
+@pytest.mark.parametrize(
+    ("license_change", "session_change"),
+    [
+        ({"in_use": 0}, {}),
+        ({"in_use": 3}, {}),
+        ({"sessions": []}, {}),
+        ({}, {"session_id": "nobody-has-it"}),
+        ({}, {"started_at": "2026-01-01T00:00:00.000000Z"}),
+    ],
+    ids=["a seat less", "a seat more", "the own one is missing", "another session", "another tenure"],
+)
+def test_whatever_usage_tells_differently_is_seen(
+    license_change: dict[str, object], session_change: dict[str, object], history: History
+) -> None:
+    requests = list(history.requests or ())
+    number = next(n for n, each in enumerate(requests) if each.operation is Operation.USAGE and each.user_id == "m2")
+    told = requests[number].body
+    first, *others = told["licenses"]
+    sessions = [{**first["sessions"][0], **session_change}]
+    changed = {**first, "sessions": sessions, **license_change}
+    requests[number] = replace(requests[number], body={**told, "licenses": [changed, *others]})
+
+    found = judge(replace(history, requests=tuple(requests)))
+
+    assert {violation.kind for violation in found} == {Kind.USAGE_MISTOLD}
 
 
 def test_every_kind_has_a_fault_that_shows_it() -> None:

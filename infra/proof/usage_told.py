@@ -1,0 +1,97 @@
+"""What ``usage`` told is what the trail tells of the same instant: how many seats were in use, and the caller's own.
+
+::
+
+    tenure      opens_from   opens_at     its first lease's end     closes_from    closes_by
+    at least                 |-- counts --|
+    at most     |-- counts ------------------------------------------- unless it lapsed ---|
+
+Heartbeats are no events, and one that was decided in time may have been committed after the lease had run out. So only
+the lease of the grant itself is certain to have held.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from infra.proof.acknowledging import OK, Lease
+from infra.proof.hands import Hands
+from infra.proof.history import Acknowledged, History, Operation
+from infra.proof.occupancy import Occupancy
+from infra.proof.tenure import ALWAYS, Tenure
+from infra.proof.violation import Kind, Violation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Life:
+    """A tenure, and until when it was certainly live."""
+
+    tenure: Tenure
+    until: datetime
+
+    def is_certainly_live(self, at: datetime) -> bool:
+        return self.tenure.opens_at <= at < self.until
+
+    def may_be_live(self, at: datetime) -> bool:
+        return self.tenure.opens_from <= at < self.tenure.live_until
+
+
+def violations(history: History, tenures: Sequence[Tenure], leases: Sequence[Lease]) -> Iterator[Violation]:
+    """Look at each report. Of sessions that hands opened again or made up the trail knows nothing."""
+    hands = Hands(history.edits)
+    if not hands.known or hands.changed_any:
+        return
+    lives = [_Life(tenure=tenure, until=until) for tenure, until in _granted_until(tenures, leases)]
+    at_most = Occupancy((each.license_id, each.opens_from, each.live_until) for each in tenures)
+    at_least = Occupancy((each.tenure.license_id, each.tenure.opens_at, each.until) for each in lives)
+    of_user: dict[str, list[_Life]] = defaultdict(list)
+    for each in lives:
+        of_user[each.tenure.user_id].append(each)
+    for request in history.requests or ():
+        if request.operation is not Operation.USAGE or request.status != OK:
+            continue
+        at = datetime.fromisoformat(request.body["server_time"])
+        if history.begins_at is not None and at <= history.begins_at:
+            continue
+        for message in (
+            *_totals(request.body, at, at_least, at_most),
+            *_sessions(request, at, of_user[request.user_id]),
+        ):
+            yield Violation(kind=Kind.USAGE_MISTOLD, organization_id=history.organization_id, at=at, message=message)
+
+
+def _granted_until(tenures: Sequence[Tenure], leases: Sequence[Lease]) -> Iterator[tuple[Tenure, datetime]]:
+    """Until when each tenure was certainly live; ``ALWAYS`` where that is not known."""
+    granted = {(lease.session_id, lease.at): lease.expires_at for lease in leases if lease.is_grant}
+    for tenure in tenures:
+        until = granted.get((tenure.session_id, tenure.started_at), ALWAYS)
+        is_known = bool(tenure.starts) and all(start.committed_at is not None for start in tenure.starts)
+        yield tenure, min(tenure.closes_from, until) if is_known else ALWAYS
+
+
+def _totals(body: Mapping[str, Any], at: datetime, at_least: Occupancy, at_most: Occupancy) -> Iterator[str]:
+    told = [(each["license_id"], each["in_use"]) for each in body["licenses"]]
+    for license_id, in_use in (*told, (None, body["organization"]["in_use"])):
+        least, most = (bound.count(at, license_id=license_id) for bound in (at_least, at_most))
+        if not least <= in_use <= most:
+            yield f"{in_use} seats of {license_id or 'all licenses'} were told; {least} to {most} were in use"
+
+
+def _sessions(request: Acknowledged, at: datetime, own: Sequence[_Life]) -> Iterator[str]:
+    """Find what the caller was shown and did not hold, and what the caller held and was not shown."""
+    shown = {
+        (view["session_id"], license_["license_id"], datetime.fromisoformat(view["started_at"]))
+        for license_ in request.body["licenses"]
+        for view in license_["sessions"]
+        if view["user_id"] == request.user_id
+    }
+    held = {(each.tenure.session_id, each.tenure.license_id, each.tenure.started_at): each for each in own}
+    for key in shown:
+        if key not in held or not held[key].may_be_live(at):
+            yield f"{request.user_id} was shown {key[0]}, which was not in use"
+    if request.body["next_page_token"] is None:
+        for key in held.keys() - shown:
+            if held[key].is_certainly_live(at):
+                yield f"{request.user_id} was not shown {key[0]}, which was in use"
