@@ -87,6 +87,20 @@ def test_sigint_gives_the_seat_back(house: RealHouse, start: StartHost) -> None:
     assert (host.ends(), house.in_use) == (-signal.SIGINT, 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", ["with", "acquire", "async"])
+def test_a_program_that_ends_while_its_seat_is_being_granted_gives_it_back(
+    house: RealHouse, start: StartHost, how: str, number: signal.Signals
+) -> None:
+    house.proxy.slow_down(0.2)
+    host = start(how=how)
+    wait_until(lambda: house.in_use == 1)  # and the answer is on its way
+
+    host.signal(number)
+
+    assert (host.ends(), house.in_use) == (-number, 0)
+
+
 def test_a_handler_of_the_programs_own_is_left_in_place(house: RealHouse, start: StartHost) -> None:
     host = start(how="acquire", own_handler=True).holds()
 

@@ -59,11 +59,11 @@ class Keeper:
         self._one_acquires = asyncio.Lock()
         self._one_at_a_time = asyncio.Lock()
         self._is_regaining = False
-        self._acquiring: set[_Task] = set()
-        self._beating: set[_Task] = set()
+        self._acquiring: dict[object, _Task] = {}
+        self._beating: dict[object, _Task] = {}
         self._keeping: _Task | None = None
 
-    async def acquire(self, *, wait: timedelta | None, waiting: Callable[[Waiting], None]) -> None:
+    async def acquire(self, *, wait: timedelta | None, waiting: Callable[[Waiting], None], call: object) -> None:
         """Take a seat, and keep it from now on. ``wait`` is how long to ask again while there is none.
 
         Of several at once one asks, and the others have what it got. Cancelled when the seat is given back meanwhile.
@@ -72,11 +72,11 @@ class Keeper:
             SeatleaseError: there is no seat, and nothing goes on in the background.
         """
         give_up_at = elapsed() + (wait or timedelta()).total_seconds()
-        with _noted_in(self._acquiring):
+        with _noted_in(self._acquiring, call):
             async with self._one_acquires:
                 if self.standing.state(at=elapsed()) in AT_WORK:
                     return
-                await _stop(self._keeping, *self._beating)
+                await _stop(self._keeping, *self._beating.values())
                 self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
                 try:
                     lease = await self._ask_until(give_up_at, is_patient=wait is not None, waiting=waiting)
@@ -85,6 +85,11 @@ class Keeper:
                     raise
                 self._hold(lease)
                 self._keeping = asyncio.create_task(self._keep())
+
+    async def has_acquired(self, call: object) -> None:
+        """Wait until this call of ``acquire`` is over, with what it was granted given back if it was cancelled."""
+        if (acquiring := self._acquiring.get(call)) is not None:
+            await asyncio.wait([acquiring])
 
     async def resume(self, lease: Lease) -> None:
         """Go on with a lease that this process has from its parent."""
@@ -98,7 +103,7 @@ class Keeper:
 
         It is cancelled when the seat is given back meanwhile: what came of it later would be a seat that nobody keeps.
         """
-        with _noted_in(self._beating):
+        with _noted_in(self._beating, object()):
             async with self._one_at_a_time:
                 if self._goes_on():
                     await self._beat()
@@ -110,12 +115,12 @@ class Keeper:
 
         Never raises for want of an answer: what was not given back falls free when its lease runs out.
         """
-        await _stop(*self._acquiring)
+        await _stop(*self._acquiring.values())
         held = self.standing.lease if self.standing.over is None else None
         if held is not None:
             self._become(self.standing.ended(State.RELEASED))
         self._is_regaining = False
-        await _stop(self._keeping, *self._beating)
+        await _stop(self._keeping, *self._beating.values())
         await self._access.leave(held, within_seconds=within_seconds)
 
     async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
@@ -218,15 +223,15 @@ class Keeper:
 
 
 @contextmanager
-def _noted_in(tasks: set[_Task]) -> Iterator[None]:
-    """Have this task among them while the block runs."""
+def _noted_in(tasks: dict[object, _Task], call: object) -> Iterator[None]:
+    """Have this task among them while the block runs, under the name of its call."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 a coroutine runs in a task; for the type checker
-    tasks.add(task)
+    tasks[call] = task
     try:
         yield
     finally:
-        tasks.discard(task)
+        del tasks[call]
 
 
 async def _stop(*tasks: _Task | None) -> None:

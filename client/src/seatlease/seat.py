@@ -149,19 +149,26 @@ class _Seat:
         return Service(self._wanted.url, self._credentials, keys=self._keys, transport=self._transport)
 
     @contextlib.contextmanager
-    def _acquire_while(self, wait: timedelta | None) -> "Iterator[Future[None]]":
-        """Acquire while the block waits for it. Stopped when the waiting is interrupted, and by ``cancel``."""
-        before = self._cancels
+    def _acquire_while(self, wait: timedelta | None) -> "Iterator[tuple[Future[None], Callable[[], Future[None]]]]":
+        """Acquire while the block waits for it, with how to stop: for Ctrl-C interrupts the waiting and not the rest.
+
+        What is stopped has ended when that future has, with what was granted meanwhile given back.
+        """
+        before, call = self._cancels, object()
         keeper = self._own_keeper()
         exits.watch(self, self._begin_release, sigterm=self._sigterm)
-        acquiring = engine().run(keeper.acquire(wait=wait or self._wait, waiting=self._waiting))
+        acquiring = engine().run(keeper.acquire(wait=wait or self._wait, waiting=self._waiting, call=call))
+
+        def stop() -> "Future[None]":
+            acquiring.cancel()
+            return engine().run(keeper.has_acquired(call))
+
         self._acquiring.add(acquiring)
         if self._cancels != before:  # just now, by a thread that could not know of it yet
             acquiring.cancel()
         try:
-            yield acquiring
+            yield acquiring, stop
         except BaseException as error:
-            acquiring.cancel()  # such as after Ctrl-C, which interrupts the waiting for it and not itself
             if self.state not in AT_WORK:
                 exits.forget(self)
             # A task that is cancelled itself meets the same error as one whose seat is; a thread cannot be.
@@ -215,8 +222,12 @@ class Seat(_Seat):
         """
         if self.state in AT_WORK:
             return
-        with self._acquire_while(wait) as acquiring:
-            acquiring.result()
+        with self._acquire_while(wait) as (acquiring, stop):
+            try:
+                acquiring.result()
+            except BaseException:
+                futures.wait([stop()], timeout=exits.EXIT_WITHIN_SECONDS)
+                raise
 
     def heartbeat(self) -> State:
         """Ask the service now, such as before a long piece of work; and a lost seat is tried to be regained now.
@@ -266,8 +277,12 @@ class AsyncSeat(_Seat):
         if self.state in AT_WORK:
             return
         self._loop = asyncio.get_running_loop()
-        with self._acquire_while(wait) as acquiring:
-            await asyncio.wrap_future(acquiring)
+        with self._acquire_while(wait) as (acquiring, stop):
+            try:
+                await asyncio.wrap_future(acquiring)
+            except BaseException:
+                await asyncio.wait([asyncio.wrap_future(stop())], timeout=exits.EXIT_WITHIN_SECONDS)
+                raise
 
     async def heartbeat(self) -> State:
         """Ask the service now, such as before a long piece of work; and a lost seat is tried to be regained now.

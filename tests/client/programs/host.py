@@ -1,5 +1,6 @@
 """A program with a seat. Says what happens in lines of JSON, and does what it is told on its standard input."""
 
+import asyncio
 import contextlib
 import json
 import multiprocessing
@@ -28,6 +29,9 @@ def main() -> None:
     if described.pop("own_handler", False):
         signal.signal(signal.SIGTERM, own_handler)
     how = described.pop("how", "with")
+    if how == "async":
+        asyncio.run(hold(described))
+        return
     seat = seatlease.Seat(**described, on_change=lambda change: tell(state=change.state.value))
     held.append(seat)
     with seat if how == "with" else contextlib.nullcontext():
@@ -36,6 +40,12 @@ def main() -> None:
         tell(did="acquire", state=seat.state.value)
         for order in orders():
             obey(seat, order)
+
+
+async def hold(described: dict[str, Any]) -> None:
+    async with seatlease.AsyncSeat(**described) as seat:
+        tell(did="acquire", state=seat.state.value)
+        await asyncio.Event().wait()
 
 
 def orders() -> Iterator[str]:
