@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import httpx
@@ -16,6 +18,15 @@ from seatlease.testing import FakeService
 
 THREADS, ROUNDS, ROUND_SECONDS = 4, 12, 0.3
 ANSWERS_WITHIN_SECONDS = 0.03
+
+
+@pytest.fixture(autouse=True)
+def _switching_often() -> Iterator[None]:
+    """Have threads meet where they hardly ever would."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 class SlowTransport(httpx.AsyncBaseTransport):
@@ -82,3 +93,20 @@ def test_after_whatever_several_threads_did_with_it_a_closed_seat_holds_nothing(
     assert (service.in_use, service.requests[asked:]) == (0, [])
     assert faults == []
     assert [record.message for record in caplog.records if "fault" in record.message] == []
+
+
+def test_threads_that_acquire_a_new_seat_at_once_ask_for_it_once() -> None:
+    for _ in range(20):
+        service = FakeService(seats=THREADS)
+        seat, together = service.seat(), threading.Barrier(THREADS)
+
+        def acquire(seat: seatlease.Seat, together: threading.Barrier) -> None:
+            together.wait()
+            seat.acquire()
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            for acquiring in [threads.submit(acquire, seat, together) for _ in range(THREADS)]:
+                acquiring.result()
+        seat.close()
+
+        assert service.requests == [("acquire", 201), ("release", 204)]

@@ -56,8 +56,8 @@ class Keeper:
         self._granted = granted
         self._told = State.NOT_ACQUIRED
         self._due = 0.0
-        self._one_acquires = asyncio.Lock()
-        self._one_at_a_time = asyncio.Lock()
+        self._one_changes = asyncio.Lock()
+        self._one_beats = asyncio.Lock()
         self._is_regaining = False
         self._acquiring: dict[object, _Task] = {}
         self._beating: dict[object, _Task] = {}
@@ -73,7 +73,7 @@ class Keeper:
         """
         give_up_at = elapsed() + (wait or timedelta()).total_seconds()
         with _noted_in(self._acquiring, call):
-            async with self._one_acquires:
+            async with self._one_changes:
                 if self.standing.state(at=elapsed()) in AT_WORK:
                     return
                 await _stop(self._keeping, *self._beating.values())
@@ -104,7 +104,7 @@ class Keeper:
         It is cancelled when the seat is given back meanwhile: what came of it later would be a seat that nobody keeps.
         """
         with _noted_in(self._beating, object()):
-            async with self._one_at_a_time:
+            async with self._one_beats:
                 if self._goes_on():
                     await self._beat()
                 if self._is_regaining:
@@ -115,13 +115,16 @@ class Keeper:
 
         Never raises for want of an answer: what was not given back falls free when its lease runs out.
         """
-        await _stop(*self._acquiring.values())
-        held = self.standing.lease if self.standing.over is None else None
-        if held is not None:
-            self._become(self.standing.ended(State.RELEASED))
-        self._is_regaining = False
-        await _stop(self._keeping, *self._beating.values())
-        await self._access.leave(held, within_seconds=within_seconds)
+        for acquiring in self._acquiring.values():
+            acquiring.cancel()
+        # It comes behind those, which first give back what they got, and before whoever begins to acquire from now on.
+        async with self._one_changes:
+            held = self.standing.lease if self.standing.over is None else None
+            if held is not None:
+                self._become(self.standing.ended(State.RELEASED))
+            self._is_regaining = False
+            await _stop(self._keeping, *self._beating.values())
+            await self._access.leave(held, within_seconds=within_seconds)
 
     async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
         attempt = 0
@@ -150,7 +153,7 @@ class Keeper:
                 changes_in = self.standing.next_change_at(after=now) - now
                 await asyncio.sleep(min(self._due - now, changes_in, LOOK_AGAIN_SECONDS))
                 continue
-            async with self._one_at_a_time:
+            async with self._one_beats:
                 if elapsed() >= self._due and self._goes_on():
                     await self._beat()
 

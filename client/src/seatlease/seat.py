@@ -83,8 +83,7 @@ class _Seat:
         self._keys = keys
         self._sigterm = sigterm
         self._transport = transport
-        self._pid = os.getpid()
-        self._keeper: Keeper | None = None
+        self._keepers: dict[int, Keeper] = {}  # by process: a child of a fork has its parent's, and one of its own
         self._acquiring: set[Future[None]] = set()
         self._cancels = 0
 
@@ -123,27 +122,34 @@ class _Seat:
             acquiring.cancel()
 
     def _standing(self) -> Standing:
-        keeper = self._keeper
-        if keeper is None:
+        own = self._keepers.get(os.getpid())
+        if own is not None:
+            return own.standing
+        if not self._keepers:
             return Standing()
-        if self._pid != os.getpid() and keeper.standing.over is None and keeper.standing.lease is not None:
-            keeper = self._resume_in_child(keeper.standing.lease)
-        return keeper.standing
+        of_parent = next(reversed(self._keepers.values())).standing
+        if of_parent.over is not None or of_parent.lease is None:
+            return of_parent
+        return self._resume_in_child(of_parent.lease)
 
-    def _resume_in_child(self, lease: Lease) -> Keeper:
+    def _resume_in_child(self, lease: Lease) -> Standing:
         """Keep the seat from this process too. A fork copies no thread, so nothing else here does."""
-        keeper = self._own_keeper()
-        keeper.standing = Standing(lease=lease)
-        engine().run(keeper.resume(lease))
-        exits.watch(self, self._begin_release, sigterm=self._sigterm)
-        return keeper
+        new = self._new_keeper()
+        new.standing = Standing(lease=lease)
+        own = self._keepers.setdefault(os.getpid(), new)
+        if own is new:
+            engine().run(own.resume(lease))
+            exits.watch(self, self._begin_release, sigterm=self._sigterm)
+        return own.standing
 
     def _own_keeper(self) -> Keeper:
-        if self._keeper is None or self._pid != os.getpid():
-            self._pid = os.getpid()
-            access = Access(self._wanted, connect=self._connect)
-            self._keeper = Keeper(access, reacquire=self._reacquire, changed=self._changed, granted=self._granted)
-        return self._keeper
+        # Without a lock, which a fork or a signal could find held: of several threads one makes it.
+        own = self._keepers.get(os.getpid())
+        return self._keepers.setdefault(os.getpid(), self._new_keeper()) if own is None else own
+
+    def _new_keeper(self) -> Keeper:
+        access = Access(self._wanted, connect=self._connect)
+        return Keeper(access, reacquire=self._reacquire, changed=self._changed, granted=self._granted)
 
     def _connect(self) -> Service:
         return Service(self._wanted.url, self._credentials, keys=self._keys, transport=self._transport)
@@ -177,17 +183,20 @@ class _Seat:
                 message = "Waiting for a seat was cancelled."
                 raise WaitCancelled(message) from None
             raise
+        else:
+            if self.state in AT_WORK:  # once more: another thread, which got none, may just have had it forgotten
+                exits.watch(self, self._begin_release, sigterm=self._sigterm)
         finally:
             self._acquiring.discard(acquiring)
 
     def _begin_heartbeat(self) -> "Future[None] | None":
         self._standing()  # in a forked child this begins to keep the seat here
-        keeper = self._keeper
+        keeper = self._keepers.get(os.getpid())
         return None if keeper is None else engine().run(keeper.heartbeat())
 
     def _begin_release(self, *, within_seconds: float = exits.EXIT_WITHIN_SECONDS) -> "Future[None] | None":
-        keeper, engine_ = self._keeper, running_engine()
-        if keeper is None or engine_ is None or self._pid != os.getpid():
+        keeper, engine_ = self._keepers.get(os.getpid()), running_engine()
+        if keeper is None or engine_ is None:
             return None
         return engine_.run(keeper.release(within_seconds=within_seconds))
 
