@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
+from filelock import FileLock
 
 import seatlease
 from seatlease.lease import AT_WORK
+from seatlease.sharing import seat_name
 from seatlease.testing import FakeService
 
 THREADS, ROUNDS, ROUND_SECONDS = 4, 12, 0.3
@@ -110,3 +113,22 @@ def test_threads_that_acquire_a_new_seat_at_once_ask_for_it_once() -> None:
         seat.close()
 
         assert service.requests == [("acquire", 201), ("release", 204)]
+
+
+def test_who_is_cancelled_while_joining_those_who_share_a_seat_is_not_counted_among_them(state_folder: Path) -> None:
+    service = FakeService(seats=1)
+    seat = service.seat()
+    name = seat_name(url=service.url, license_key=service.license_key, hardware_id="device-1", user="user-1")
+    (state_folder / name).mkdir(parents=True)
+    with ThreadPoolExecutor(1) as elsewhere:
+        with FileLock(state_folder / name / "gate"):
+            acquiring = elsewhere.submit(seat.acquire)
+            time.sleep(0.3)  # it waits for the gate
+            seat.cancel()
+        with pytest.raises(seatlease.WaitCancelled):
+            acquiring.result()
+
+    assert list(state_folder.rglob("*.lock")) == []
+    with service.seat():
+        assert service.in_use == 1
+    assert service.in_use == 0

@@ -98,7 +98,10 @@ class Access:
             return
         wanted, user = self._wanted, await self._service().user()
         name = seat_name(url=wanted.url, license_key=wanted.license_key, hardware_id=wanted.hardware_id, user=user)
-        sharing = Sharing(name)
+        # A share that nobody knows of would make everybody else believe not to be the last.
+        await _to_its_end(self._join_as(Sharing(name)))
+
+    async def _join_as(self, sharing: Sharing) -> None:
         await asyncio.get_running_loop().run_in_executor(None, sharing.join)
         self._sharing = sharing
 
