@@ -23,13 +23,20 @@ from infra.proof.occupancy import Occupancy
 from infra.proof.tenure import ALWAYS, Tenure
 from infra.proof.violation import Kind, Violation
 
+_Key = tuple[str, str, datetime]
+"""A session, its license, and the beginning of the tenure."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Life:
-    """A tenure, and until when it was certainly live."""
+    """A tenure, and until when it was certainly live; ``ALWAYS`` where that is not known."""
 
     tenure: Tenure
     until: datetime
+
+    @property
+    def key(self) -> _Key:
+        return self.tenure.session_id, self.tenure.license_id, self.tenure.started_at
 
     def is_certainly_live(self, at: datetime) -> bool:
         return self.tenure.opens_at <= at < self.until
@@ -43,12 +50,12 @@ def violations(history: History, tenures: Sequence[Tenure], leases: Sequence[Lea
     hands = Hands(history.edits)
     if not hands.known or hands.changed_any:
         return
-    lives = [_Life(tenure=tenure, until=until) for tenure, until in _granted_until(tenures, leases)]
+    lives = list(_lives(tenures, leases))
     at_most = Occupancy((each.license_id, each.opens_from, each.live_until) for each in tenures)
     at_least = Occupancy((each.tenure.license_id, each.tenure.opens_at, each.until) for each in lives)
-    of_user: dict[str, list[_Life]] = defaultdict(list)
+    of_user: dict[str, dict[_Key, _Life]] = defaultdict(dict)
     for each in lives:
-        of_user[each.tenure.user_id].append(each)
+        of_user[each.tenure.user_id][each.key] = each
     for request in history.requests or ():
         if request.operation is not Operation.USAGE or request.status != OK:
             continue
@@ -62,13 +69,12 @@ def violations(history: History, tenures: Sequence[Tenure], leases: Sequence[Lea
             yield Violation(kind=Kind.USAGE_MISTOLD, organization_id=history.organization_id, at=at, message=message)
 
 
-def _granted_until(tenures: Sequence[Tenure], leases: Sequence[Lease]) -> Iterator[tuple[Tenure, datetime]]:
-    """Until when each tenure was certainly live; ``ALWAYS`` where that is not known."""
+def _lives(tenures: Sequence[Tenure], leases: Sequence[Lease]) -> Iterator[_Life]:
     granted = {(lease.session_id, lease.at): lease.expires_at for lease in leases if lease.is_grant}
     for tenure in tenures:
         until = granted.get((tenure.session_id, tenure.started_at), ALWAYS)
         is_known = bool(tenure.starts) and all(start.committed_at is not None for start in tenure.starts)
-        yield tenure, min(tenure.closes_from, until) if is_known else ALWAYS
+        yield _Life(tenure=tenure, until=min(tenure.closes_from, until) if is_known else ALWAYS)
 
 
 def _totals(body: Mapping[str, Any], at: datetime, at_least: Occupancy, at_most: Occupancy) -> Iterator[str]:
@@ -79,7 +85,7 @@ def _totals(body: Mapping[str, Any], at: datetime, at_least: Occupancy, at_most:
             yield f"{in_use} seats of {license_id or 'all licenses'} were told; {least} to {most} were in use"
 
 
-def _sessions(request: Acknowledged, at: datetime, own: Sequence[_Life]) -> Iterator[str]:
+def _sessions(request: Acknowledged, at: datetime, own: Mapping[_Key, _Life]) -> Iterator[str]:
     """Find what the caller was shown and did not hold, and what the caller held and was not shown."""
     shown = {
         (view["session_id"], license_["license_id"], datetime.fromisoformat(view["started_at"]))
@@ -87,11 +93,10 @@ def _sessions(request: Acknowledged, at: datetime, own: Sequence[_Life]) -> Iter
         for view in license_["sessions"]
         if view["user_id"] == request.user_id
     }
-    held = {(each.tenure.session_id, each.tenure.license_id, each.tenure.started_at): each for each in own}
     for key in shown:
-        if key not in held or not held[key].may_be_live(at):
+        if key not in own or not own[key].may_be_live(at):
             yield f"{request.user_id} was shown {key[0]}, which was not in use"
     if request.body["next_page_token"] is None:
-        for key in held.keys() - shown:
-            if held[key].is_certainly_live(at):
+        for key in own.keys() - shown:
+            if own[key].is_certainly_live(at):
                 yield f"{request.user_id} was not shown {key[0]}, which was in use"

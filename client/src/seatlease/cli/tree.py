@@ -30,11 +30,11 @@ class Tree:
         self._look()
         self._send(psutil.Process.terminate)
         give_up_at = elapsed() + within.total_seconds()
-        while runs := self._runs():
+        while self._runs():
             if elapsed() >= give_up_at:
-                break
+                return False
             threading.Event().wait(_LOOK_AGAIN_SECONDS)
-        return not runs
+        return True
 
     def kill(self) -> None:
         """Kill all of it, also what it started meanwhile."""
