@@ -177,8 +177,7 @@ def test_a_program_stopped_for_longer_than_its_lease_asks_again_when_it_goes_on(
     host = start().holds()
 
     host.signal(signal.SIGSTOP)
-    time.sleep(3.5)
-    assert house.in_use == 0
+    wait_until(lambda: house.in_use == 0)
     host.signal(signal.SIGCONT)
 
     host.said(state="lost")
@@ -193,7 +192,7 @@ def test_a_stopped_program_whose_seat_was_taken_meanwhile_learns_that_it_is_lost
     host = start().holds()
 
     host.signal(signal.SIGSTOP)
-    time.sleep(3.5)
+    wait_until(lambda: house.in_use == 0)  # its last heartbeat may have been under way
     house.tenant.license().update({"lease_seconds": 60})
     with house.seat("m1"):
         host.signal(signal.SIGCONT)
