@@ -1,5 +1,6 @@
 """``seatlease run``: the program's start, its end, and its signals. Real processes on the real stack."""
 
+import ctypes
 import os
 import signal
 import stat
@@ -64,6 +65,19 @@ def test_a_signal_reaches_the_program_and_its_end_gives_the_seat_back(
     assert house.in_use == 1
 
     process.send_signal(number)
+
+    assert end(process)[:2] == (5, "heard\n")
+    assert house.in_use == 0
+
+
+def test_a_signal_that_another_thread_of_the_wrapper_takes_reaches_the_program_too(
+    house: RealHouse, run_program: StartScript
+) -> None:
+    process = run_program("trap 'echo heard; exit 5' TERM; echo runs; while :; do sleep 0.05; done")
+    threads = {int(entry.name) for entry in Path(f"/proc/{process.pid}/task").iterdir()} - {process.pid}
+
+    # It interrupts nothing in the main thread, as one does not that comes just before the main thread begins to wait.
+    assert ctypes.CDLL(None).tgkill(process.pid, min(threads), signal.SIGTERM) == 0
 
     assert end(process)[:2] == (5, "heard\n")
     assert house.in_use == 0

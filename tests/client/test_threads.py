@@ -1,4 +1,4 @@
-"""Whatever several threads do with one seat at the same time: closed, it holds nothing, and asks for nothing."""
+"""Whatever threads or tasks do with one seat at the same time: closed, it holds nothing, and asks for nothing."""
 
 import asyncio
 import random
@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from inspect import isawaitable
 from pathlib import Path
 
 import httpx
@@ -45,18 +47,22 @@ class SlowTransport(httpx.AsyncBaseTransport):
         return response
 
 
-def _work(
-    seat: seatlease.Seat, service: FakeService, *, dice: random.Random, until: float, faults: list[BaseException]
-) -> None:
-    does: list[Callable[[], object]] = [
+def _deeds(seat: seatlease.Seat | seatlease.AsyncSeat, service: FakeService) -> list[Callable[[], object]]:
+    return [
         *[seat.acquire, lambda: seat.acquire(wait=timedelta(seconds=5))] * 2,
         *[seat.heartbeat, seat.close] * 2,
         *[seat.cancel, seat.check],
         *[service.revoke, service.release_all, service.occupy, service.vacate],
     ]
+
+
+def _work(
+    seat: seatlease.Seat, service: FakeService, *, dice: random.Random, until: float, faults: list[BaseException]
+) -> None:
+    deeds = _deeds(seat, service)
     while time.monotonic() < until:
         try:
-            dice.choice(does)()
+            dice.choice(deeds)()
         except seatlease.SeatleaseError:
             pass  # every kind of it may be an answer here
         except BaseException as fault:  # noqa: BLE001 it ends the thread, and fails the test below
@@ -90,11 +96,49 @@ def test_after_whatever_several_threads_did_with_it_a_closed_seat_holds_nothing(
     service.vacate()
     seat.close()
 
+    _holds_nothing_and_asks_for_nothing(seat, service)
+    assert faults == []
+    assert [record.message for record in caplog.records if "fault" in record.message] == []
+
+
+def _holds_nothing_and_asks_for_nothing(seat: seatlease.Seat | seatlease.AsyncSeat, service: FakeService) -> None:
     asked = len(service.requests)
     assert (service.in_use, seat.state in AT_WORK) == (0, False), service.requests
     time.sleep(4 * ANSWERS_WITHIN_SECONDS)
     assert (service.in_use, service.requests[asked:]) == (0, [])
-    assert faults == []
+
+
+async def _work_in_task(seat: seatlease.AsyncSeat, service: FakeService, *, dice: random.Random, until: float) -> None:
+    deeds = _deeds(seat, service)
+    while time.monotonic() < until:
+        with suppress(seatlease.SeatleaseError, TimeoutError):  # as above, and the end of its patience
+            async with asyncio.timeout(dice.choice([ANSWERS_WITHIN_SECONDS / 2, 2 * ANSWERS_WITHIN_SECONDS, None])):
+                deed = dice.choice(deeds)()
+                if isawaitable(deed):
+                    await deed
+        await asyncio.sleep(dice.uniform(0, ANSWERS_WITHIN_SECONDS))
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+async def test_after_whatever_several_tasks_did_with_it_a_closed_seat_holds_nothing(
+    number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = FakeService(seats=1, lease=timedelta(seconds=3))
+    seat = service.async_seat(transport=SlowTransport(service.transport))
+    until = time.monotonic() + ROUND_SECONDS
+    async with asyncio.TaskGroup() as tasks:
+        working = [
+            tasks.create_task(_work_in_task(seat, service, dice=random.Random(f"{number}-{each}"), until=until))  # noqa: S311 as above
+            for each in range(THREADS)
+        ]
+        await asyncio.sleep(ROUND_SECONDS)
+        while not all(task.done() for task in working):  # one of them may just have begun to wait for a seat
+            await seat.close()
+    service.vacate()
+    await seat.close()
+
+    # Without awaiting anything: what the engine still did would be seen.
+    _holds_nothing_and_asks_for_nothing(seat, service)
     assert [record.message for record in caplog.records if "fault" in record.message] == []
 
 

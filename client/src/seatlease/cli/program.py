@@ -1,8 +1,12 @@
-"""The program that is run with a seat: where it is, and its start."""
+"""The program that is run with a seat: where it is, its start and its end."""
 
+import contextlib
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 
 import typer
@@ -38,3 +42,28 @@ def start(path: str, words: Sequence[str], *, environment: Mapping[str, str]) ->
     except OSError as error:
         say(f"{words[0]}: cannot be run: {error.strerror}")
         raise typer.Exit(exit_status.CANNOT_RUN) from None
+
+
+def wait(program: "subprocess.Popen[bytes]") -> int:
+    """Wait for its end, in the main thread, and handle each signal that comes meanwhile.
+
+    ``Popen.wait`` does so only for what interrupts it: not for a signal that came just before, or that another thread
+    took. Python's wake-up descriptor tells of every signal.
+    """
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        writing.settimeout(0)
+        before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        waiting = threading.Thread(target=_tell_of_its_end, args=(program, writing), name="seatlease-end", daemon=True)
+        waiting.start()
+        while program.poll() is None:
+            reading.recv(1024)
+        signal.set_wakeup_fd(before)
+        waiting.join()
+    return program.returncode
+
+
+def _tell_of_its_end(program: "subprocess.Popen[bytes]", telling: socket.socket) -> None:
+    program.wait()
+    with contextlib.suppress(BlockingIOError):  # there is much to read already
+        telling.send(b"\0")

@@ -80,5 +80,5 @@ def _run(path: str, words: list[str], *, seat: Seat, signals: Signals, watch: Wa
     running = program.start(path, words, environment=for_program(lease.session_id))
     signals.pass_on_to(running)
     watch.begin(seat, running)
-    status = exit_status.of_program(running.wait())
+    status = exit_status.of_program(program.wait(running))
     return exit_status.SEAT_LOST if watch.has_ended_it() else status
