@@ -70,6 +70,9 @@ locals {
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)
     SEATLEASE_KEEP_AUDIT_EVENTS_DAYS = tostring(var.keep_audit_events_days)
     SEATLEASE_LOG_LEVEL              = var.log_level
+    # The platform would set it to true, and functions-framework would then replace the logs' handler, and with it their
+    # severities, by its own. The functions say the same at their start.
+    LOG_EXECUTION_ID = "false"
   }
 
   # Shown by keys; and what signs refuses to start with a key that is not shown.

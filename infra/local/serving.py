@@ -9,6 +9,10 @@ from infra.signing_keys import new_key, private_text, public_text
 from infra.stage import ROOT, stage
 
 # Verifying needs no emulator to run: its address alone makes firebase-admin accept unsigned tokens.
+AS_THE_PLATFORM = {"LOG_EXECUTION_ID": "true", "CLOUD_RUN_TIMEOUT_SECONDS": "20"}
+"""What the platform sets for each function, and functions-framework changes its server by. Source: its ``aio`` and its
+``_http/gunicorn.py``; the timeout is that of ``infra/functions.tf``."""
+
 UNSIGNED_TOKENS_ARE_FINE = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}
 
 
@@ -24,7 +28,9 @@ def start_function(
     # The console script and not ``python -m``: that puts the current folder on the path, and the platform does not.
     script = Path(sys.executable).parent / "functions-framework"
     command = [str(script), "--target", name, "--host", "127.0.0.1", "--port", str(port)]
-    return Process.start(name, command, port=port, log_folder=work / "logs", cwd=staged, environment=environment)
+    return Process.start(
+        name, command, port=port, log_folder=work / "logs", cwd=staged, environment={**AS_THE_PLATFORM, **environment}
+    )
 
 
 def function_environment(

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from shared.edge.answers import error_answer
 from shared.edge.catalogue import ApiError, Code
+from shared.edge.framework import keep_our_logs_and_our_worker
 from shared.edge.garbage import calm_the_collector
 from shared.edge.logs import RequestContext, configure_logging, current_request
 from shared.edge.settings import settings
@@ -36,6 +37,7 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
 
     The settings are read here, at import: an instance that may not serve does not start.
     """
+    keep_our_logs_and_our_worker()
     configure_logging(settings().log_level)
     calm_the_collector()
 

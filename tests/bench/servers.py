@@ -22,6 +22,8 @@ FUNCTIONS = ("acquire", "heartbeat", "release")
 EXPIRE, EMPTY = "expire_sessions", "empty"
 
 _HERE = Path(__file__).parent
+_DEFAULT_SERVER = {"LOG_EXECUTION_ID": "false", "CLOUD_RUN_TIMEOUT_SECONDS": "0"}
+"""An older version, which is compared with, does not see to that itself."""
 _ROOMY = (
     "-XX:-UseSerialGC",
     "-XX:TieredStopAtLevel=4",
@@ -118,7 +120,10 @@ def running_servers(*names: str, ours: int = 1, others_from: Path = ROOT) -> Ite
         running = {"firestore": start_firestore(port=free_port(), log_folder=work / "logs", java=_ROOMY)}
         servers = Servers(running=running, work=work)
         cleanup.callback(servers.stop_firestore)
-        environment = function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=NOBODY)
+        environment = {
+            **function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=NOBODY),
+            **_DEFAULT_SERVER,
+        }
         running["firestore"].wait_until_ready()
         wanted = Counter(names)
         served: list[Process] = []

@@ -67,9 +67,10 @@ def test_a_function_starts_with_the_settings_that_it_is_given(
 def test_a_function_is_given_only_settings_that_there_are(plan: Plan, name: str) -> None:
     given = plan.of_kind(FUNCTION)[name]["service_config"][0]["environment_variables"]
 
-    known = {f"SEATLEASE_{field.upper()}" for field in Settings.model_fields} | {"GOOGLE_CLOUD_PROJECT"}
+    ours = {f"SEATLEASE_{field.upper()}" for field in Settings.model_fields}
 
-    assert set(given) <= known
+    assert set(given) <= {*ours, "GOOGLE_CLOUD_PROJECT", "LOG_EXECUTION_ID"}
+    assert given["LOG_EXECUTION_ID"] == "false"
 
 
 @each_environment
