@@ -41,10 +41,12 @@ class License:
     def grace_ends_at(self, lease_expires_at: datetime) -> datetime:
         """Until when a program may work on that got this lease and cannot reach the service.
 
-        A permission for the program and nothing else: its seat is free when the lease ends.
+        A permission for the program and nothing else: its seat is free when the lease ends. It ends with the contract,
+        for what was signed cannot be taken back.
         """
         # Of a lease that somebody wrote, to the end of all times at most.
-        return lease_expires_at + min(self.grace_for, _END_OF_TIME - lease_expires_at)
+        last = _END_OF_TIME if self.expires_at is None else max(self.expires_at, lease_expires_at)
+        return lease_expires_at + min(self.grace_for, last - lease_expires_at)
 
     def is_expired(self, *, now: datetime) -> bool:
         """Whether the contract has ended: at the very instant of ``expires_at`` it has."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-_GRANTS = "grants"
+_COUNTED, _GRANTS = "counted", "grants"
 
 
 def seal_weight(counted: str) -> int:
@@ -31,10 +31,11 @@ class SeatUse:
     def seal(self) -> int:
         """A weighted sum over the counters, kept beside them.
 
-        It is linear, so blind additions keep it up; an edit by hand of one counter, which does not know the weights,
-        breaks it, and the counters are then taken from the sessions again.
+        Blind additions keep it up, for they add the weight of what they add; an edit by hand of one counter, which does
+        not know the weights, breaks it, and the counters are then taken from the sessions again. Even of no seats it is
+        not 0: counters that were deleted and have been added to since were never counted, and show it.
         """
-        return seal_of(self.by_license, grants=self.grants)
+        return seal_weight(_COUNTED) + seal_of(self.by_license, grants=self.grants)
 
     def of(self, license_id: str) -> int:
         """Seats in use of one license."""
@@ -49,7 +50,7 @@ class SeatUse:
 
 
 def seal_of(by_license: Mapping[str, int], *, grants: int) -> int:
-    """Weigh counters, or changes of counters: the seal of a sum is the sum of the seals."""
-    # A license's id is told from the word by the slash, which no document id can hold.
+    """Weigh changes of counters: by so much they change the seal."""
+    # A license's id is told from the words by the slash, which no document id can hold.
     seats = sum(seal_weight(f"licenses/{license_id}") * held for license_id, held in by_license.items())
     return seats + seal_weight(_GRANTS) * grants

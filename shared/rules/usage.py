@@ -28,6 +28,7 @@ class Sight(StrEnum):
 class Happened:
     """What the activity needs of one audit event. ``attempts`` only a denial has."""
 
+    at: datetime
     type: AuditType
     license_id: str
     user_id: str
@@ -84,11 +85,13 @@ def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> t
 
 
 def activity(license_id: str, events: Sequence[Happened], *, open_now: int) -> Activity:
-    """Sum up what happened to a license. ``events`` are newest first; ``open_now`` counts its sessions not ended.
+    """Sum up what happened to a license. ``open_now`` counts its sessions not ended.
 
-    The peak is found by going back from now: before a seat was taken one less was in use, before an end one more.
+    The peak is found by going back from now: before a seat was taken one less was in use, before an end one more. Of
+    one commit, whose events have the same time, the ends come first.
     """
     own = [event for event in events if event.license_id == license_id]
+    own.sort(key=lambda event: (event.at, event.type is AuditType.ACQUIRED), reverse=True)
     in_use = peak = open_now
     for event in own:
         if event.type is AuditType.ACQUIRED:

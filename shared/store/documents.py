@@ -154,5 +154,9 @@ def happened_from(document: Document) -> Happened | None:
     if isinstance(parsed, Unusable):
         return None
     return Happened(
-        type=parsed.type, license_id=parsed.license_id, user_id=parsed.user_id, attempts=parsed.details.attempts
+        at=parsed.at,
+        type=parsed.type,
+        license_id=parsed.license_id,
+        user_id=parsed.user_id,
+        attempts=parsed.details.attempts,
     )

@@ -149,6 +149,7 @@ class _MaybeAttempts(Form):
 class HappenedDocument(Form):
     """What the activity of a license is made from, of ``organizations/{org_id}/audit_events/{event_id}``."""
 
+    at: AwareDatetime
     type: Annotated[AuditType, Field(strict=False)]
     license_id: str
     user_id: str

@@ -123,7 +123,9 @@ class Heartbeats:
                 self._license_of[holder] = session.license_id
         licenses = {license_id: snapshot.documents[paths.license(license_id)] for license_id in known}
         if missing := needed - known:
-            more = await self._firestore.read([paths.license(license_id) for license_id in missing], at=snapshot.at)
+            more = await self._firestore.read(
+                [paths.license(license_id) for license_id in missing], at=snapshot.at, only_fields=NEEDED_FIELDS
+            )
             licenses |= {license_id: more.documents[paths.license(license_id)] for license_id in missing}
         return snapshot, sessions, licenses
 

@@ -168,7 +168,7 @@ def events_since(since: datetime, *, license_id: str | None, limit: int) -> Quer
         order_by="at",
         last_first=True,
         limit=limit,
-        only_fields=("type", "license_id", "user_id", "details.attempts"),
+        only_fields=("at", "type", "license_id", "user_id", "details.attempts"),
     )
 
 

@@ -49,9 +49,10 @@ class Removals:
         tenure = tenure_without_end(told, held_since=held_since)
         if tenure is None:
             return
+        # The counters first: who loses to somebody's acquire here is called again, and has not told of it yet.
+        await repair_counters(self._firestore, paths, self._policy.retention)
         event = removed(tenure, now=snapshot.at.now)
         await self._firestore.commit([audit_event_write(event, paths, self._policy.retention)])
-        await repair_counters(self._firestore, paths, self._policy.retention)
 
 
 def _told(event: Document) -> Told | None:

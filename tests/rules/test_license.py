@@ -68,6 +68,14 @@ def test_without_a_grace_it_ends_with_the_lease() -> None:
     assert a_license(grace_for=timedelta(0)).grace_ends_at(NOW) == NOW
 
 
+def test_a_grace_ends_with_the_contract_but_not_before_the_lease() -> None:
+    license_ = replace(a_license(grace_for=timedelta(days=30)), expires_at=NOW + timedelta(days=1))
+
+    assert license_.grace_ends_at(NOW) == NOW + timedelta(days=1)
+    assert license_.grace_ends_at(NOW + timedelta(days=1)) == NOW + timedelta(days=1)
+    assert license_.grace_ends_at(NOW + timedelta(days=2)) == NOW + timedelta(days=2)
+
+
 def test_a_grace_ends_with_all_times_at_the_latest() -> None:
     last = datetime.max.replace(tzinfo=UTC)
 

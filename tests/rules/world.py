@@ -27,7 +27,7 @@ class World:
     now: datetime = NOW
     sessions: dict[str, Session] = field(default_factory=dict)
     use: SeatUse = field(default_factory=SeatUse)
-    seal: int = 0
+    seal: int = field(default_factory=lambda: SeatUse().seal)
     events: list[AuditEvent] = field(default_factory=list)
 
     def open_seats(self) -> Counter[str]:

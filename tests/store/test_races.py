@@ -104,6 +104,30 @@ async def test_counters_reset_by_hand_in_the_middle_of_a_race_let_no_second_gran
     assert tenant.counters()["total"] == len(tenant.open_sessions()) == 2
 
 
+@pytest.mark.parametrize("purged", [False, True], ids=["the trail is there", "the trail is purged"])
+async def test_counters_deleted_by_hand_and_then_added_to_are_not_believed(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy, *, purged: bool
+) -> None:
+    tenant = Tenant.create(console, seats=2)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    halt = Halting(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+    tenant.seats.delete()
+    halt.let_go.set()
+    assert isinstance((await late).outcome, Granted)
+    assert tenant.counters()["total"] == 1, "what was not there was added to"
+    if purged:  # then no event stands in the way of a grant that has the number of an earlier one
+        for event in tenant.organization.collection("audit_events").stream():
+            event.reference.delete()
+
+    third = await fast.acquire(tenant.organization_id, _asking(tenant, "m2"))
+
+    assert isinstance(third.outcome, SeatLimitReached)
+    assert tenant.counters()["total"] == len(tenant.open_sessions()) == 2
+
+
 def _loses_the_first_answer(store: WatchedFirestore) -> None:
     written = store.commit
     lost = iter([True])

@@ -444,6 +444,24 @@ async def test_a_deleted_session_was_revoked_and_the_counters_follow(
     assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (1, {LICENSE_ID: 1})
 
 
+async def test_after_a_deleted_session_the_counters_follow_also_where_somebody_acquires_meanwhile(
+    reviews: Reviews, store: WatchedFirestore, another_store: WatchedFirestore, policy: Policy, tenant: Tenant
+) -> None:
+    session_id = await acquire(store, policy, tenant)
+    tenant.session(session_id).delete()
+    halt = Halting(store)
+    reviewing = asyncio.create_task(reviews.review(tenant.session(session_id).path))
+    await halt.reached.wait()
+    await acquire(another_store, policy, tenant, "m1")
+    halt.let_go.set()
+
+    await reviewing
+
+    assert "conflict" in halt.outcomes
+    assert len(tenant.events("session.revoked")) == 1
+    assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (1, {LICENSE_ID: 1})
+
+
 async def test_a_deleted_session_is_told_once_however_often_it_is_noticed(
     store: WatchedFirestore, another_store: WatchedFirestore, policy: Policy, tenant: Tenant
 ) -> None:
