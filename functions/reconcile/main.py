@@ -11,5 +11,8 @@ from shared.edge.reconcile_report import answer_reconcile
 @http_function("POST")
 async def reconcile(_: Request) -> Response:
     """Look at every organization. Who may call is the platform's to decide: nothing in the request matters."""
-    relayed = await relays().relay_left_behind()
-    return answer_reconcile(relayed, await reconciliations().reconcile())
+    try:
+        relayed = await relays().relay_left_behind()
+    finally:  # seats are put right also where the events could not be published
+        reconciled = await reconciliations().reconcile()
+    return answer_reconcile(relayed, reconciled)

@@ -80,7 +80,8 @@ def is_ended_by_hand(session: Session) -> bool:
 def revoked_by_hand(session: Session, *, now: datetime) -> Session:
     """Give an end by hand its reason: whoever may edit the document is an admin.
 
-    Its seat has been free since somebody wrote that end, so one that lies in the future is one now.
+    Its seat has been free since somebody wrote that end, which cannot have been before its last heartbeat, nor to come:
+    whatever time they wrote, it was between the two.
     """
-    ended_at = None if session.ended_at is None else min(session.ended_at, now)
+    ended_at = None if session.ended_at is None else min(max(session.ended_at, session.last_heartbeat_at), now)
     return replace(session, ended_at=ended_at, end_reason=EndReason.REVOKED_BY_ADMIN)

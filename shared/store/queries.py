@@ -16,8 +16,8 @@ _Operator = query_types.StructuredQuery.FieldFilter.Operator
 _Direction = query_types.StructuredQuery.Direction
 _AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
 
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-"""Every time is later: a field that is later than this holds a time."""
+_FIRST = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+"""Firestore has no earlier time: a field that is later than this holds one."""
 
 Comparison = Literal["==", "!=", "<=", ">"]
 _OPERATORS = {
@@ -193,7 +193,7 @@ def ended_by_hand(*, limit: int) -> Query:
     return Query(
         collection="sessions",
         everywhere=True,
-        where=(("end_reason", "==", None), ("ended_at", ">", _EPOCH)),
+        where=(("end_reason", "==", None), ("ended_at", ">", _FIRST)),
         order_by="ended_at",
         limit=limit,
     )

@@ -97,7 +97,8 @@ class Reconciliations:
             return
         patient = patiently(within=self._policy.answer_within)
         with run.apart(paths):
-            run.reported += await patient(self._report_ends_once)(paths, [document.path for document in found])
+            reported = await patient(self._report_ends_once)(paths, [document.path for document in found])
+            run.reported += reported
 
     async def _report_ends_once(self, paths: OrganizationPaths, session_paths: Sequence[str]) -> int:
         snapshot = await self._firestore.read(session_paths)
@@ -128,7 +129,8 @@ class Reconciliations:
         patient = patiently(within=self._policy.answer_within)
         with run.apart(paths):
             if sessions:
-                run.ended[organization_id] += await patient(self._rights.end_where_gone)(paths, sessions)
+                ended = await patient(self._rights.end_where_gone)(paths, sessions)
+                run.ended[organization_id] += ended
             if organization_id not in run.counted:
                 run.counted.add(organization_id)
                 if await patient(repair_counters)(self._firestore, paths, self._policy.retention):

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from google.api_core.exceptions import RetryError
 
@@ -22,8 +23,8 @@ from shared.store.audit_message import FINAL, AuditMessage, DeniedEvent, message
 from shared.store.errors import Conflict, MessageRejected, TopicUnavailable
 from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.paths import OrganizationPaths
-from shared.store.run import Run
-from shared.store.tenants import by_organization
+from shared.store.run import MAX_ORGANIZATIONS, Run
+from shared.store.tenants import by_organization, each_organization
 from shared.store.topic import Topic
 from shared.store.walk import walk
 from shared.store.writes import Update
@@ -49,6 +50,14 @@ class RelayReport:
     organizations_failed: int
     is_complete: bool
     is_topic_available: bool
+
+
+class _RelayRun(Run):
+    def __init__(self, within: timedelta, *, start: datetime) -> None:
+        super().__init__(within)
+        self.start = start
+        self.published = 0
+        self.is_topic_available = True
 
 
 class Relays:
@@ -93,33 +102,42 @@ class Relays:
         Raises:
             StoreUnavailable: Firestore did not answer. What was published until then is published.
         """
-        run = Run(self._run_within)
         start = (await read_patiently(self._firestore.now)).now
-        before = start - LEFT_BEHIND_AFTER
-        published, is_topic_available = 0, True
-        try:
-            async for page in walk(self._firestore, queries.unpublished_events(before=before, limit=PAGE)):
-                for paths, events in by_organization(page, collection="audit_events").items():
-                    if run.may_begin():
-                        with run.apart(paths, passing=TopicUnavailable):
-                            published += await self._publish(events, now=start)
-                if not run.is_complete:
-                    break
-        except TopicUnavailable:
-            logger.exception("the topic does not answer: the next run goes on")
-            is_topic_available = False
-        left = await self._firestore.count(
-            EVERYWHERE, queries.unpublished_events(before=before), at=await self._firestore.now()
-        )
+        run = _RelayRun(self._run_within, start=start)
+        unpublished = partial(queries.unpublished_events, before=start - LEFT_BEHIND_AFTER)
+        async for page in walk(self._firestore, unpublished(limit=PAGE)):
+            await each_organization(
+                by_organization(page, collection="audit_events"),
+                lambda paths, events: self._publish_left_behind(paths, events, run),
+                at_once=MAX_ORGANIZATIONS,
+            )
+            if not run.is_complete:
+                break
+        at = await read_patiently(self._firestore.now)
         report = RelayReport(
-            events_published=published,
-            events_left=left,
+            events_published=run.published,
+            events_left=await read_patiently(partial(self._firestore.count, EVERYWHERE, unpublished(), at=at)),
             organizations_failed=len(run.failed),
-            is_complete=is_topic_available and run.is_complete,
-            is_topic_available=is_topic_available,
+            is_complete=run.is_complete,
+            is_topic_available=run.is_topic_available,
         )
         logger.info("events that were left behind were published", extra=asdict(report))
         return report
+
+    async def _publish_left_behind(
+        self, paths: OrganizationPaths, events: Sequence[Document], run: "_RelayRun"
+    ) -> None:
+        if not run.may_begin():
+            return
+        with run.apart(paths):
+            try:
+                published = await self._publish(events, now=run.start)
+            except TopicUnavailable:
+                # It is everybody's, so nothing more is begun.
+                logger.exception("the topic does not answer: the next run goes on")
+                run.is_topic_available = run.is_complete = False
+            else:
+                run.published += published
 
     async def _publish(self, events: Sequence[Document], *, now: datetime) -> int:
         """Publish those events of one organization that were not, and stamp them. Says how many it published."""

@@ -35,15 +35,10 @@ class Run:
         return self.is_complete
 
     @contextmanager
-    def apart(self, paths: OrganizationPaths, *, passing: type[Exception] | tuple[()] = ()) -> Iterator[None]:
-        """Note and log what goes wrong in one organization: whatever its documents provoke, others must not feel it.
-
-        What is ``passing`` concerns all of them, and is raised.
-        """
+    def apart(self, paths: OrganizationPaths) -> Iterator[None]:
+        """Note and log what goes wrong in one organization: whatever its documents provoke, others must not feel it."""
         try:
             yield
-        except passing:
-            raise
         except Exception:
             self.failed.add(paths.organization_id)
             logger.exception("the run goes on without it", extra={"organization_id": paths.organization_id})

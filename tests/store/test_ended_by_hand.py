@@ -89,6 +89,35 @@ async def test_an_end_in_the_future_is_one_now(
     assert all(event["at"] < datetime.now(UTC) for event in tenant.events())
 
 
+@pytest.mark.parametrize(
+    "day", [datetime(1, 1, 2, tzinfo=UTC), datetime(1960, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)]
+)
+async def test_an_end_before_its_last_heartbeat_was_at_that(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, day: datetime
+) -> None:
+    tenant = Tenant.create(console)
+    session_id = await held(store, policy, tenant)
+    beat_at = tenant.session(session_id).get().get("last_heartbeat_at")
+    tenant.session(session_id).update({"ended_at": day})
+
+    told = await reconcile(store, policy)
+
+    assert told == (1, 1)
+    (event,) = tenant.events("session.revoked")
+    assert event["at"] == beat_at
+    assert event["purge_at"] == beat_at + policy.retention.audit_events_for
+    assert tenant.session(session_id).get().get("purge_at") == beat_at + policy.retention.sessions_for
+
+
+async def test_the_ends_of_several_organizations_are_all_counted(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    for tenant in [Tenant.create(console) for _ in range(3)]:
+        end_by_hand(tenant, await held(store, policy, tenant))
+
+    assert await reconcile(store, policy) == (3, 3)
+
+
 async def test_an_end_at_the_end_of_all_times_is_answered_as_any_other(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:

@@ -499,6 +499,24 @@ async def test_every_organization_gets_its_own_events_published(
     assert all(len({keys[event_id] for event_id in asked}) == 1 for asked in topic.asked)
 
 
+async def test_a_store_that_does_not_count_at_once_what_is_left_is_asked_again(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail.grants(LEFT_BEHIND)
+    counted, away = store.count, iter([True])
+
+    async def count(*wanted: Any, **at: Any) -> int:  # noqa: ANN401 passed on as they are
+        if next(away, False):
+            message = "away for a moment"
+            raise StoreUnavailable(message)
+        number: int = await counted(*wanted, **at)
+        return number
+
+    monkeypatch.setattr(store, "count", count)
+
+    assert await relays(store, topic, policy).relay_left_behind() == report(published=1)
+
+
 async def test_events_that_cannot_be_read_are_passed_over_and_counted_as_left(
     store: WatchedFirestore,
     topic: WatchedTopic,
@@ -549,8 +567,13 @@ async def test_of_events_that_pubsub_refuses_the_others_are_published_and_stampe
 
 
 async def test_while_the_topic_does_not_answer_nothing_is_stamped_and_the_run_says_so(
-    store: WatchedFirestore, silent_topic: WatchedTopic, policy: Policy, console: firestore.Client
+    store: WatchedFirestore,
+    silent_topic: WatchedTopic,
+    policy: Policy,
+    console: firestore.Client,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("shared.store.relay.MAX_ORGANIZATIONS", 1)
     trails = [Trail(console=console, policy=policy) for _ in range(3)]
     events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
 
@@ -563,9 +586,15 @@ async def test_while_the_topic_does_not_answer_nothing_is_stamped_and_the_run_sa
 
 
 async def test_a_topic_that_is_not_there_concerns_every_event_and_the_run_says_so(
-    store: WatchedFirestore, pubsub_host: str, policy: Policy, console: firestore.Client, project: str
+    store: WatchedFirestore,
+    pubsub_host: str,
+    policy: Policy,
+    console: firestore.Client,
+    project: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Somebody deleted it, or has not made it yet: no organization's fault, and mended by somebody.
+    monkeypatch.setattr("shared.store.relay.MAX_ORGANIZATIONS", 1)
     trails = [Trail(console=console, policy=policy) for _ in range(2)]
     events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
     missing = WatchedTopic(
