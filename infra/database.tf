@@ -1,9 +1,5 @@
 locals {
   database_location = coalesce(var.database_location, var.region)
-
-  # Eventarc has no multi-regions and hears of those databases in one region of each.
-  # Source: Firestore's page on Eventarc, "Eventarc and Firestore locations".
-  trigger_location = lookup({ eur3 = "europe-west4", nam5 = "us-central1" }, local.database_location, local.database_location)
 }
 
 resource "google_firestore_database" "seats" {

@@ -151,6 +151,14 @@ resource "google_cloudfunctions2_function" "function" {
     google_project_iam_member.build,
     google_artifact_registry_repository_iam_member.build,
     google_secret_manager_secret_iam_member.signer,
+
+    # A new version asks with the queries of its own as soon as it serves: an index that is still being built is an error.
+    google_firestore_index.composite,
+    google_firestore_field.override,
+    # And it has the rights it needs.
+    google_project_iam_member.database,
+    google_project_iam_member.auth_admin,
+    google_pubsub_topic_iam_member.publisher,
   ]
 }
 
@@ -160,8 +168,11 @@ resource "google_cloudfunctions2_function" "function" {
 resource "google_eventarc_trigger" "document" {
   for_each = local.of_documents
 
-  name            = "seatlease-${replace(each.key, "_", "-")}"
-  location        = local.trigger_location
+  name = "seatlease-${replace(each.key, "_", "-")}"
+  # Where the database is, also where that is a multi-region: Eventarc looks for the database there, and refuses any other
+  # ("Database '(default)' does not exist in region 'us-central1'. Did you mean region 'nam5'?"). Firestore's page names
+  # a region for each multi-region instead; who followed it got that answer (reported of terraform-provider-google).
+  location        = local.database_location
   service_account = local.events_email
 
   # The only form in which Firestore's events come.
@@ -181,6 +192,11 @@ resource "google_eventarc_trigger" "document" {
     attribute = "document"
     value     = each.value.document
     operator  = "match-path-pattern"
+  }
+
+  lifecycle {
+    # A database that was made anew is another one under the same name, and its triggers have to be made anew with it.
+    replace_triggered_by = [google_firestore_database.seats.uid]
   }
 
   destination {

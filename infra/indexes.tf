@@ -46,6 +46,10 @@ resource "google_firestore_index" "composite" {
       order      = fields.value.order
     }
   }
+
+  lifecycle {
+    replace_triggered_by = [google_firestore_database.seats.uid]
+  }
 }
 
 resource "google_firestore_field" "override" {
@@ -68,5 +72,9 @@ resource "google_firestore_field" "override" {
   dynamic "ttl_config" {
     for_each = each.value.ttl ? [true] : []
     content {}
+  }
+
+  lifecycle {
+    replace_triggered_by = [google_firestore_database.seats.uid]
   }
 }

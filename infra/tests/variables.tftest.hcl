@@ -47,8 +47,8 @@ run "a_database_of_its_own_in_a_multi_region" {
   }
 
   assert {
-    condition     = alltrue([for trigger in google_eventarc_trigger.document : trigger.location == "europe-west4"])
-    error_message = "Eventarc hears of a multi-region in one of its regions."
+    condition     = alltrue([for trigger in google_eventarc_trigger.document : trigger.location == "eur3"])
+    error_message = "Eventarc looks for the database where the trigger is."
   }
 
   assert {

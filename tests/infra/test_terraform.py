@@ -259,12 +259,12 @@ def test_the_schema_at_hand_is_of_the_resources_in_use_and_of_a_version_that_is_
     schema = ProviderSchema.load()
 
     assert (set(schema.resources), set(schema.data_sources)) == used_resources()
-    assert schema.version.startswith("8.")
-    assert '">= 7.0, < 9.0"' in (CONFIGURATION / "versions.tf").read_text()
+    assert schema.version.startswith("8.7.")
+    assert '"~> 8.7.0"' in (CONFIGURATION / "versions.tf").read_text()
 
 
-def before_the_apis(terraform: Terraform, folder: Path) -> set[str]:
-    """The resources that do not wait, by way of others or not, until the APIs of the project are switched on."""
+def waits_for(terraform: Terraform, folder: Path) -> dict[str, set[str]]:
+    """Which resources each one waits for, by way of others or not."""
     # Drawing the graph wants the backend, which is not to be reached here.
     versions = folder / "versions.tf"
     versions.write_text(versions.read_text().replace('backend "gcs" {}', ""))
@@ -273,12 +273,32 @@ def before_the_apis(terraform: Terraform, folder: Path) -> set[str]:
     for resource, other in re.findall(r'"(\w+\.\w+)" -> "(\w+\.\w+)"', drawn):
         ahead.setdefault(resource, set()).add(other)
 
-    def waits(resource: str) -> bool:
-        return resource == "google_project_service.api" or any(map(waits, ahead.get(resource, ())))
+    def before(resource: str) -> set[str]:
+        return ahead.get(resource, set()).union(*map(before, ahead.get(resource, ())))
 
     resources = set(re.findall(r'"(google_\w+\.\w+)"', drawn))
     assert len(resources) > 30
-    return {resource for resource in resources if not waits(resource)}
+    return {resource: before(resource) for resource in resources}
+
+
+def before_the_apis(terraform: Terraform, folder: Path) -> set[str]:
+    """The resources that do not wait until the APIs of the project are switched on."""
+    apis = "google_project_service.api"
+    return {each for each, before in waits_for(terraform, folder).items() if apis not in before} - {apis}
+
+
+def test_a_new_version_of_a_function_waits_for_its_indexes_and_its_rights(
+    terraform: Terraform, configured: Path, tmp_path: Path
+) -> None:
+    before = waits_for(terraform, copy_of(configured, tmp_path))
+
+    assert before["google_cloudfunctions2_function.function"] >= {
+        "google_firestore_index.composite",
+        "google_firestore_field.override",
+        "google_project_iam_member.database",
+        "google_project_iam_member.auth_admin",
+        "google_pubsub_topic_iam_member.publisher",
+    }
 
 
 def test_every_resource_waits_for_the_apis_of_an_empty_project(
