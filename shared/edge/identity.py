@@ -22,6 +22,10 @@ MAX_REMEMBERED = 10_000
 KEYS_WITHIN_SECONDS = 4
 """Google's keys are fetched at the first token and when they rotate; a request waits this long for them at most."""
 
+CLOCKS_DIFFER_BY_SECONDS = 10
+"""A program that starts shows a token made milliseconds ago, in whole seconds, by a clock that may be ahead of ours: it
+is no token from the future. When a token ends, ``Tokens.verify`` looks at itself, and gives no such time."""
+
 _MAX_TOKEN_LENGTH = 8_192
 _END_OF_TIMES = 253_402_300_800
 """The year 10,000, in seconds."""
@@ -92,7 +96,7 @@ class Tokens:
 
     def _check(self, token: str) -> _Verified:
         try:
-            claims = auth.verify_id_token(token, app=self._app)
+            claims = auth.verify_id_token(token, app=self._app, clock_skew_seconds=CLOCKS_DIFFER_BY_SECONDS)
         except auth.ExpiredIdTokenError:
             raise _expired() from None
         except auth.CertificateFetchError as error:

@@ -417,6 +417,8 @@ def test_a_lease_that_other_keys_signed_is_no_seat(house: House) -> None:
     with pytest.raises(seatlease.LeaseNotProven):
         house.seat(keys=impostors).acquire()
 
+    assert house.in_use == 0  # what nobody can use is given back
+
 
 def test_characters_that_cannot_be_sent_are_refused(house: House) -> None:
     with pytest.raises(seatlease.RequestRefused):

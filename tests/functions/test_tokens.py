@@ -104,6 +104,7 @@ def _in_an_hour(hours: int = 1) -> int:
 
 BAD_TOKENS: list[tuple[str, str, Callable[[Issuing], str]]] = [
     ("expired", "TOKEN_EXPIRED", lambda by: by.token(iat=_in_an_hour(-2), exp=_in_an_hour(-1))),
+    ("just expired", "TOKEN_EXPIRED", lambda by: by.token(iat=_in_an_hour(-1), exp=int(time.time()) - 2)),
     ("of another project", "TOKEN_INVALID", lambda by: by.key.token(project="another-project", org_id="o")),
     ("for another audience", "TOKEN_INVALID", lambda by: by.token(aud="another-project")),
     ("forged", "TOKEN_INVALID", lambda by: replace(by, key=FOREIGN_KEY).token()),
@@ -151,6 +152,16 @@ async def test_a_token_that_is_not_good_is_401(
 
     assert [(answer.status_code, code_of(answer)) for answer in answers] == [(401, code)] * 2
     assert tenant.sessions() == []
+
+
+async def test_a_token_made_by_a_clock_that_is_a_little_ahead_is_good(
+    http: httpx.AsyncClient, verifying: Verifying, tenant: Tenant, project: str
+) -> None:
+    token = verifying.key.token(project=project, org_id=tenant.organization_id, iat=int(time.time()) + 5)
+
+    response = await _acquire(http, verifying, tenant, token)
+
+    assert response.status_code == 201
 
 
 async def test_a_token_without_an_organization_is_403(

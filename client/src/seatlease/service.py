@@ -1,5 +1,6 @@
 """Service: the requests, each with an ID token and a deadline of its own."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
@@ -12,7 +13,7 @@ import jwt
 from seatlease.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
 from seatlease.clock import elapsed
 from seatlease.credentials import Credentials
-from seatlease.errors import LeaseNotProven, RequestRefused, ServiceUnreachable
+from seatlease.errors import LeaseNotProven, RequestRefused, SeatleaseError, ServiceUnreachable
 from seatlease.lease import Lease
 from seatlease.lease_token import Keys, verify
 from seatlease.version import __version__
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 REQUEST_WITHIN_SECONDS = 10.0
 """The service answers within 8 s or says that it cannot; the rest is the way there and back."""
 
+_GRANTED = 201
 _EXPIRED = frozenset({"TOKEN_EXPIRED", "TOKEN_INVALID"})
 _MAX_ANSWER_BYTES = 1_000_000
 
@@ -61,7 +63,13 @@ class Service:
         asked_at = elapsed()
         response = await self._post("acquire", {"license_key": license_key, "hardware_id": hardware_id})
         lease = lease_of(response, asked_at=asked_at)
-        self._prove(lease, hardware_id=hardware_id)
+        try:
+            self._prove(lease, hardware_id=hardware_id)
+        except LeaseNotProven:
+            if response.status_code == _GRANTED:  # for this request, so nobody else uses it
+                with contextlib.suppress(SeatleaseError):
+                    await self.release(lease.session_id, within_seconds=REQUEST_WITHIN_SECONDS)
+            raise
         return lease
 
     async def heartbeat(self, lease: Lease, *, hardware_id: str) -> Lease:
