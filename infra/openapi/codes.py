@@ -62,7 +62,7 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.LICENSE_EXPIRED: Meaning(when="the license has expired", then=_STOP),
     Code.LICENSE_MISCONFIGURED: Meaning(
         when="a document has fields that cannot be used: an admin has to mend them",
-        then=_STOP,
+        then="Acquiring: stop, and show the message. Holding a seat: go on, and try again until its grace ends.",
         details=MisconfiguredDetails(document="license", fields=["max_concurrent_seats"]),
     ),
     Code.LICENSE_NOT_FOUND: Meaning(when="the organization has no such license", then=_STOP),

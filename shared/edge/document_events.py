@@ -49,7 +49,7 @@ def _text(header: object) -> str | None:
     """Read an attribute that came as a header.
 
     Firestore sends ids that are not ASCII as bare UTF-8 bytes, and servers read headers as Latin-1.
-    Source: firebase-functions-python #220.
+    Source: an issue of firebase-functions-python, where such an id came out garbled.
     """
     if not isinstance(header, str):
         return None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 import seatlease
@@ -70,6 +71,22 @@ def test_within_its_grace_a_seat_that_lapsed_is_degraded_and_not_lost(build_real
         told.wait_for(State.ACTIVE, times=2)
 
         assert told.states == [State.ACTIVE, State.DEGRADED, State.LOST, State.ACTIVE]
+
+
+def test_a_seat_that_an_owner_releases_is_revoked(build_real: BuildHouse) -> None:
+    house = build_real(seats=1)
+    with house.seat() as seat:
+        assert seat.lease is not None
+        owner = unsigned_token(project=house.project, organization_id=house.tenant.organization_id, user_id="olivia")
+        released = httpx.post(
+            f"{house.proxy.url}/v1/release",
+            json={"session_id": seat.lease.session_id},
+            headers={"Authorization": f"Bearer {owner}"},
+        )
+        assert released.status_code == 204
+
+        assert seat.heartbeat() is State.REVOKED
+        assert house.in_use == 0  # and it is not asked for again
 
 
 def test_a_token_that_expires_while_the_seat_is_held_is_refreshed_without_a_missed_heartbeat(house: RealHouse) -> None:

@@ -38,9 +38,10 @@ def texts(path: Path) -> Iterator[str]:
 def test_what_is_deployed_reads_its_environment_in_one_file() -> None:
     files = project_files("functions", "shared")
 
-    readers = [str(path) for path in files if names_the_environment(path)]
+    named_in = [str(path) for path in files if names_the_environment(path)]
 
-    assert readers == ["shared/edge/settings.py"]
+    # The first says what functions-framework is to read, and reads nothing itself.
+    assert named_in == ["shared/edge/framework.py", "shared/edge/settings.py"]
 
 
 def test_document_paths_are_built_in_one_file() -> None:

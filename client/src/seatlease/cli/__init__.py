@@ -13,6 +13,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:
             raise
-        sys.stderr.write('seatlease: the command line needs some more libraries: pip install "seatlease[cli]"\n')
+        sys.stderr.write(
+            "seatlease: the command line needs some more libraries: install it with its extra, seatlease[cli]\n"
+        )
         sys.exit(_EXIT_USAGE)
     app(prog_name="seatlease")

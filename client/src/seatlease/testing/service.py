@@ -65,7 +65,7 @@ class FakeService:
         self._ledger.end_all("revoked_by_admin")
 
     def release_all(self) -> None:
-        """Give every seat back, as an owner may do for anybody."""
+        """Give every seat back, as another program of the same user and device can."""
         self._ledger.end_all("released")
 
     def advance(self, by: timedelta) -> None:
