@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ from tests.support.waiting import wait_until
 @pytest.fixture
 def house(build_real: BuildHouse) -> RealHouse:
     return build_real(seats=1)
+
+
+@pytest.fixture(autouse=True)
+def _hanging_up_is_heard() -> Iterator[None]:
+    """Have programs hear SIGHUP also where the tests run under ``nohup``, whose ignoring they would inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137)])
