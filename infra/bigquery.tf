@@ -38,6 +38,9 @@ resource "google_bigquery_table" "messages" {
   time_partitioning {
     type  = "DAY"
     field = "publish_time"
+
+    # They name people. Null keeps them for ever.
+    expiration_ms = var.keep_audit_table_days == null ? null : var.keep_audit_table_days * 24 * 60 * 60 * 1000
   }
 }
 

@@ -15,8 +15,10 @@ locals {
     }
   ]...)
 
-  # SEATLEASE_RUN_WITHIN_SECONDS: a scheduled function begins nothing new after this time.
-  run_within_seconds = 45
+  # SEATLEASE_RUN_WITHIN_SECONDS: a scheduled function begins nothing new after this time. What expire_sessions leaves, the
+  # next run finds first. reconcile walks over everything that is open, from the front each time, so it has what there is
+  # of its quarter of an hour: half for what was left behind of the trail, half for seats.
+  run_within_seconds = { expire_sessions = 45, reconcile = 600 }
 
   sizes = {
     # A client waits for its answer 8 s at most (SEATLEASE_ANSWER_WITHIN_SECONDS); the platform's limit is only there for
@@ -40,8 +42,8 @@ locals {
 
     # One run at a time, which looks at all organizations; the scheduler does not start a second one either. What was
     # begun before the time was up is finished, which takes one request's time and a cold start at most: 30 s more.
-    expire_sessions = { concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds + 30, minimum = 0, maximum = 1 }
-    reconcile       = { concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds + 30, minimum = 0, maximum = 1 }
+    expire_sessions = { concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.expire_sessions + 30, minimum = 0, maximum = 1 }
+    reconcile       = { concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.reconcile + 30, minimum = 0, maximum = 1 }
 
     # Events of a commit of 200 seats come at once, and each waits for Pub/Sub and Firestore most of its time. Eventarc
     # delivers through Pub/Sub, which waits 10 s for an answer unless told otherwise; the functions answer in 8.
@@ -66,7 +68,6 @@ locals {
     # distrust them; nothing is decided by them. That it is exactly one more through Hosting has not been tried.
     SEATLEASE_TRUSTED_PROXY_HOPS     = tostring(var.trusted_proxy_hops)
     SEATLEASE_AUDIT_TOPIC            = google_pubsub_topic.audit.name
-    SEATLEASE_RUN_WITHIN_SECONDS     = tostring(local.run_within_seconds)
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)
     SEATLEASE_KEEP_AUDIT_EVENTS_DAYS = tostring(var.keep_audit_events_days)
     SEATLEASE_LOG_LEVEL              = var.log_level
@@ -121,7 +122,11 @@ resource "google_cloudfunctions2_function" "function" {
     # Cloud Scheduler and Eventarc of this project count as internal.
     ingress_settings               = contains(local.for_clients, each.key) ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
     all_traffic_on_latest_revision = true
-    environment_variables          = contains(local.know_keys, each.key) ? merge(local.settings, local.public_keys) : local.settings
+    environment_variables = merge(
+      local.settings,
+      contains(local.know_keys, each.key) ? local.public_keys : {},
+      contains(keys(local.run_within_seconds), each.key) ? { SEATLEASE_RUN_WITHIN_SECONDS = tostring(local.run_within_seconds[each.key]) } : {},
+    )
 
     # Read when an instance starts. Of a version, and not of the latest one: with it an instance that starts by itself
     # would sign with a key that keys does not show yet.

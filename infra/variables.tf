@@ -87,6 +87,12 @@ variable "audit_in_bigquery" {
   default     = false
 }
 
+variable "keep_audit_table_days" {
+  description = "How long BigQuery keeps an audit event, which names people. For ever if null."
+  type        = number
+  default     = 400
+}
+
 variable "alert_emails" {
   description = "Who is told when an alert opens. Nobody, if empty: the alerts then show in the console only."
   type        = set(string)

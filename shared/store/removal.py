@@ -1,6 +1,7 @@
 """Removal in the store: a session document that somebody deleted. What is known of it, the audit trail knows."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from shared.rules.audit import ENDS, AuditType, Tenure, removed
@@ -8,6 +9,7 @@ from shared.rules.refusal import Unusable
 from shared.rules.removal import Told, tenure_without_end
 from shared.rules.session import Session
 from shared.store import queries
+from shared.store.attempts import in_time
 from shared.store.documents import session_from
 from shared.store.encoding import audit_event_write
 from shared.store.firestore import Document, Firestore
@@ -49,10 +51,12 @@ class Removals:
         tenure = tenure_without_end(told, held_since=held_since)
         if tenure is None:
             return
-        # The counters first: who loses to somebody's acquire here is called again, and has not told of it yet.
-        await repair_counters(self._firestore, paths, self._policy.retention)
         event = removed(tenure, now=snapshot.at.now)
         await self._firestore.commit([audit_event_write(event, paths, self._policy.retention)])
+        # Again and again by itself: whoever is called again has told of it already, and has nothing to do.
+        repair = partial(repair_counters, self._firestore, paths, self._policy.retention)
+        message = "the counters could not be repaired in time; the next run of reconcile does it"
+        await in_time(repair, within=self._policy.answer_within, otherwise=message)
 
 
 def _told(event: Document) -> Told | None:

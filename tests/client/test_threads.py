@@ -103,9 +103,51 @@ def test_after_whatever_several_threads_did_with_it_a_closed_seat_holds_nothing(
 
 def _holds_nothing_and_asks_for_nothing(seat: seatlease.Seat | seatlease.AsyncSeat, service: FakeService) -> None:
     asked = len(service.requests)
-    assert (service.in_use, seat.state in AT_WORK) == (0, False), service.requests
+    assert (service.in_use, seat.state in AT_WORK) == (0, False), str(service.requests)  # a list would be cut short
     time.sleep(4 * ANSWERS_WITHIN_SECONDS)
     assert (service.in_use, service.requests[asked:]) == (0, [])
+
+
+class GatedTransport(httpx.AsyncBaseTransport):
+    """Keeps requests for a seat on their way while it is closed."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+        self.closed, self.reached = threading.Event(), threading.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        while self.closed.is_set() and request.url.path.endswith("acquire"):
+            self.reached.set()
+            await asyncio.sleep(0.005)
+        return await self._transport.handle_async_request(request)
+
+
+def test_a_heartbeat_that_comes_while_an_acquire_stops_the_others_asks_for_nothing() -> None:
+    service = FakeService(seats=1)
+    gate = GatedTransport(service.transport)
+    seat = service.seat(transport=gate)
+    with ThreadPoolExecutor(3) as threads:
+        seat.acquire()
+        service.release_all()
+        gate.closed.set()
+        regaining = threads.submit(seat.heartbeat)
+        assert gate.reached.wait(10)
+
+        acquiring = threads.submit(seat.acquire)
+        time.sleep(0.3)  # it waits for the other one to give back what it may be granted
+        beating = threads.submit(seat.heartbeat)
+        time.sleep(0.3)
+        gate.closed.clear()
+
+        for each in (regaining, acquiring, beating):
+            each.result(10)
+    assert service.requests == [
+        *[("acquire", 201), ("heartbeat", 410)],
+        *[("acquire", 201), ("release", 204)],  # the one that was stopped
+        ("acquire", 201),
+    ]
+    seat.close()
+    assert service.in_use == 0
 
 
 async def _work_in_task(seat: seatlease.AsyncSeat, service: FakeService, *, dice: random.Random, until: float) -> None:

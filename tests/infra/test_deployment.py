@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
@@ -259,6 +260,7 @@ def test_the_table_has_a_column_for_each_field_and_for_what_pubsub_adds(plan: Pl
     assert names == ["subscription_name", "message_id", "publish_time", "attributes", *fields]
     assert len(set(names)) == len(names)
     assert table["time_partitioning"][0]["field"] in names
+    assert table["time_partitioning"][0]["expiration_ms"] == timedelta(days=400) // timedelta(milliseconds=1)
 
 
 @each_environment

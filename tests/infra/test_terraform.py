@@ -89,7 +89,10 @@ SLIPS = {
         file="topic.tf", written="[var.region]", instead="[var.regions]", told="Reference to undeclared input variable"
     ),
     "a local value that is not there": Slip(
-        file="functions.tf", written="local.run_within_seconds + 30", instead="local.run_within + 30", told="undeclared"
+        file="functions.tf",
+        written="local.run_within_seconds.reconcile + 30",
+        instead="local.run_within.reconcile + 30",
+        told="undeclared",
     ),
     "a resource that nobody provides": Slip(
         file="secrets.tf",

@@ -76,8 +76,9 @@ class Keeper:
             async with self._one_changes:
                 if self.standing.state(at=elapsed()) in AT_WORK:
                     return
-                await _stop(self._keeping, *self._beating.values())
+                # Before the heartbeats under way are stopped: one that comes meanwhile finds nothing to keep or regain.
                 self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
+                await _stop(self._keeping, *self._beating.values())
                 try:
                     lease = await self._ask_until(give_up_at, is_patient=wait is not None, waiting=waiting)
                 except BaseException:
