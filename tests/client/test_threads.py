@@ -20,6 +20,7 @@ import seatlease
 from seatlease.lease import AT_WORK
 from seatlease.sharing import seat_name
 from seatlease.testing import FakeService
+from tests.support.waiting import wait_until
 
 THREADS, ROUNDS, ROUND_SECONDS = 4, 12, 0.3
 ANSWERS_WITHIN_SECONDS = 0.03
@@ -148,6 +149,44 @@ def test_a_heartbeat_that_comes_while_an_acquire_stops_the_others_asks_for_nothi
     ]
     seat.close()
     assert service.in_use == 0
+
+
+async def test_who_is_cancelled_before_hearing_of_the_grant_holds_nothing() -> None:
+    service = FakeService(seats=1)
+    seat = service.async_seat()
+    acquiring = asyncio.create_task(seat.acquire())
+    await asyncio.sleep(0)
+    _wait_without_this_loop(lambda: service.in_use == 1)
+    acquiring.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await acquiring
+
+    assert (service.in_use, seat.state in AT_WORK) == (0, False)
+
+
+async def test_who_is_cancelled_before_hearing_of_the_grant_leaves_it_to_who_has_it_too() -> None:
+    service = FakeService(seats=1)
+    seat = service.async_seat()
+    acquiring = asyncio.create_task(seat.acquire())
+    await asyncio.sleep(0)
+    _wait_without_this_loop(lambda: seat.state in AT_WORK)
+    acquiring.cancel()
+    other = asyncio.create_task(seat.acquire())
+
+    with pytest.raises(asyncio.CancelledError):
+        await acquiring
+    await other
+
+    assert (service.in_use, seat.state) == (1, seatlease.State.ACTIVE)
+    await seat.close()
+    assert service.in_use == 0
+
+
+def _wait_without_this_loop(condition: Callable[[], bool]) -> None:
+    """Wait so that the caller's loop hears of nothing meanwhile."""
+    wait_until(condition)
+    time.sleep(0.1)
 
 
 async def _work_in_task(seat: seatlease.AsyncSeat, service: FakeService, *, dice: random.Random, until: float) -> None:

@@ -59,6 +59,7 @@ class Keeper:
         self._one_changes = asyncio.Lock()
         self._one_beats = asyncio.Lock()
         self._is_regaining = False
+        self._taken_by: object = None
         self._acquiring: dict[object, _Task] = {}
         self._beating: dict[object, _Task] = {}
         self._keeping: _Task | None = None
@@ -75,6 +76,7 @@ class Keeper:
         with _noted_in(self._acquiring, call):
             async with self._one_changes:
                 if self.standing.state(at=elapsed()) in AT_WORK:
+                    self.rely_on_it()
                     return
                 # Before the heartbeats under way are stopped: one that comes meanwhile finds nothing to keep or regain.
                 self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
@@ -85,12 +87,22 @@ class Keeper:
                     await self._access.leave(None, within_seconds=1)
                     raise
                 self._hold(lease)
+                self._taken_by = call
                 self._keeping = asyncio.create_task(self._keep())
 
-    async def has_acquired(self, call: object) -> None:
-        """Wait until this call of ``acquire`` is over, with what it was granted given back if it was cancelled."""
+    def rely_on_it(self) -> None:
+        """Note that somebody else than who took the seat has it too. From any thread."""
+        self._taken_by = None
+
+    async def give_up(self, call: object, *, within_seconds: float) -> None:
+        """End what is left of a cancelled call of ``acquire``, with what it was granted given back.
+
+        It may have been granted before the cancelling came, and then nobody knows of it, unless others rely on it.
+        """
         if (acquiring := self._acquiring.get(call)) is not None:
             await asyncio.wait([acquiring])
+        if self._taken_by is call and not self._acquiring:
+            await self.release(within_seconds=within_seconds)
 
     async def resume(self, lease: Lease) -> None:
         """Go on with a lease that this process has from its parent."""

@@ -142,6 +142,13 @@ class _Seat:
             exits.watch(self, self._begin_release, sigterm=self._sigterm)
         return own.standing
 
+    def _is_held(self) -> bool:
+        """Whether there is a seat already, which its taker does not give up alone then."""
+        if self.state not in AT_WORK:
+            return False
+        self._own_keeper().rely_on_it()
+        return True
+
     def _own_keeper(self) -> Keeper:
         # Without a lock, which a fork or a signal could find held: of several threads one makes it.
         own = self._keepers.get(os.getpid())
@@ -167,7 +174,7 @@ class _Seat:
 
         def stop() -> "Future[None]":
             acquiring.cancel()
-            return engine().run(keeper.has_acquired(call))
+            return engine().run(keeper.give_up(call, within_seconds=exits.EXIT_WITHIN_SECONDS))
 
         self._acquiring.add(acquiring)
         if self._cancels != before:  # just now, by a thread that could not know of it yet
@@ -229,7 +236,7 @@ class Seat(_Seat):
         Raises:
             SeatleaseError: there is none; see the tree in ``seatlease.errors``. Nothing goes on in the background.
         """
-        if self.state in AT_WORK:
+        if self._is_held():
             return
         with self._acquire_while(wait) as (acquiring, stop):
             try:
@@ -283,7 +290,7 @@ class AsyncSeat(_Seat):
         Raises:
             SeatleaseError: there is none; see the tree in ``seatlease.errors``. Nothing goes on in the background.
         """
-        if self.state in AT_WORK:
+        if self._is_held():
             return
         self._loop = asyncio.get_running_loop()
         with self._acquire_while(wait) as (acquiring, stop):
