@@ -1,6 +1,7 @@
 """Settings: read from the environment once, together, and checked against each other before anything is served."""
 
 import os
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
@@ -13,6 +14,9 @@ from shared.store.forms import MAX_GRACE_SECONDS
 PLATFORM_GRACE_SECONDS = 10
 """The platform kills an instance this long after SIGTERM. Source: Cloud Run's container runtime contract."""
 
+
+PURGED_WITHIN_DAYS = 7
+"""Firestore's TTL policies delete within a day, typically, and in no order. Source: its page on TTL policies."""
 
 _TOPIC_ID = r"^[A-Za-z][A-Za-z0-9._~%+-]{2,254}$"
 """Source: Pub/Sub's guidelines to name a topic."""
@@ -58,41 +62,50 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _no_contradictions(self) -> Self:
-        problems = []
+        if problems := [*self._about_where_it_runs(), *self._about_times()]:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _about_where_it_runs(self) -> Iterator[str]:
         if self.environment is Environment.PRODUCTION and (emulators := _emulators()):
-            problems.append(f"{emulators} set with SEATLEASE_ENVIRONMENT=production; remove one or the other")
+            yield f"{emulators} set with SEATLEASE_ENVIRONMENT=production; remove one or the other"
         if self.environment is Environment.TEST and self.platform_service:
-            problems.append("SEATLEASE_ENVIRONMENT=test on the platform (K_SERVICE is set); use another environment")
+            yield "SEATLEASE_ENVIRONMENT=test on the platform (K_SERVICE is set); use another environment"
         if self.environment is Environment.TEST and not self.firestore_emulator_host:
-            problems.append("SEATLEASE_ENVIRONMENT=test needs FIRESTORE_EMULATOR_HOST: tests touch no real database")
+            yield "SEATLEASE_ENVIRONMENT=test needs FIRESTORE_EMULATOR_HOST: tests touch no real database"
         if self.firestore_emulator_host and not self.pubsub_emulator_host:
-            problems.append(
+            yield (
                 "FIRESTORE_EMULATOR_HOST is set and PUBSUB_EMULATOR_HOST is not: "
                 "an emulator's events would go to the real topic"
             )
         if self.pubsub_emulator_host and not self.firestore_emulator_host:
-            problems.append(
+            yield (
                 "PUBSUB_EMULATOR_HOST is set and FIRESTORE_EMULATOR_HOST is not: "
                 "real events would be stamped as published and be lost"
             )
         if self.auth_emulator_host and not self.firestore_emulator_host:
-            problems.append(
+            yield (
                 "FIREBASE_AUTH_EMULATOR_HOST is set and FIRESTORE_EMULATOR_HOST is not: "
                 "anybody's unsigned tokens would open real documents"
             )
+
+    def _about_times(self) -> Iterator[str]:
         if self.store_timeout_seconds >= self.answer_within_seconds:
-            problems.append(
+            yield (
                 f"SEATLEASE_STORE_TIMEOUT_SECONDS ({self.store_timeout_seconds}) must be less than "
                 f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or nothing could be tried again"
             )
         if self.publish_timeout_seconds is not None and self.publish_timeout_seconds >= self.answer_within_seconds:
-            problems.append(
+            yield (
                 f"SEATLEASE_PUBLISH_TIMEOUT_SECONDS ({self.publish_timeout_seconds}) must be less than "
                 f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or no event could be stamped"
             )
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+        if self.keep_audit_events_days < self.keep_sessions_days + PURGED_WITHIN_DAYS:
+            yield (
+                f"SEATLEASE_KEEP_AUDIT_EVENTS_DAYS ({self.keep_audit_events_days}) must be {PURGED_WITHIN_DAYS} more "
+                f"than SEATLEASE_KEEP_SESSIONS_DAYS ({self.keep_sessions_days}) at least: a session whose end was "
+                "purged before it would be told of as deleted by hand"
+            )
 
     @property
     def default_lease_for(self) -> timedelta:

@@ -70,7 +70,7 @@ async def test_how_long_they_are_kept_is_a_setting(
     http: httpx.AsyncClient, start_server: StartFunction, console: firestore.Client, project: str
 ) -> None:
     tenant = Tenant.create(console, seats=1)
-    kept = {"SEATLEASE_KEEP_SESSIONS_DAYS": "2", "SEATLEASE_KEEP_AUDIT_EVENTS_DAYS": "5"}
+    kept = {"SEATLEASE_KEEP_SESSIONS_DAYS": "2", "SEATLEASE_KEEP_AUDIT_EVENTS_DAYS": "9"}
     process = start_server("acquire", **kept)
     process.wait_until_ready()
     clients = Clients(http=http, urls={"acquire": process.url}, project=project)
@@ -84,7 +84,7 @@ async def test_how_long_they_are_kept_is_a_setting(
     assert session["purge_at"] == session["ended_at"] + timedelta(days=2)
     events = tenant.events()
     assert {event["type"] for event in events} == {"session.acquired", "session.denied", "session.expired"}
-    assert all(event["purge_at"] == event["at"] + timedelta(days=5) for event in events)
+    assert all(event["purge_at"] == event["at"] + timedelta(days=9) for event in events)
     process.stop()
 
 

@@ -168,6 +168,21 @@ def test_a_topic_that_may_take_as_long_as_the_answer_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("sessions", "events", "is_taken"), [("30", "37", True), ("30", "36", False), ("400", "400", False)]
+)
+def test_events_are_kept_longer_than_sessions(
+    monkeypatch: pytest.MonkeyPatch, *, sessions: str, events: str, is_taken: bool
+) -> None:
+    days = {"SEATLEASE_KEEP_SESSIONS_DAYS": sessions, "SEATLEASE_KEEP_AUDIT_EVENTS_DAYS": events}
+
+    if is_taken:
+        assert read(monkeypatch, **days).keep_audit_events_days == int(events)
+    else:
+        told = refusal(monkeypatch, **days)
+        assert f"SEATLEASE_KEEP_AUDIT_EVENTS_DAYS ({events}) must be 7 more" in told
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("SEATLEASE_AUDIT_TOPIC", "a topic"),
