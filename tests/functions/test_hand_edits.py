@@ -125,6 +125,20 @@ async def test_a_license_that_cannot_be_used_is_named_and_grants_nothing(
     assert tenant.sessions() == []
 
 
+async def test_a_mistake_that_heartbeats_do_not_look_at_is_none_to_them_also_when_they_see_the_license_first(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console)
+    client = clients.of(tenant)
+    session_id = await client.acquired()
+    tenant.license().update({"name": 5})
+
+    # The first one asks which license it is, the second one knows.
+    codes = [(await client.heartbeat(session_id)).status_code for _ in range(2)]
+
+    assert codes == [200, 200]
+
+
 async def test_a_license_without_a_key_is_not_found(clients: Clients, console: firestore.Client) -> None:
     tenant = Tenant.create(console)
     tenant.license().update({"license_key": firestore.DELETE_FIELD})
