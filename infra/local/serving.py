@@ -8,11 +8,11 @@ from infra.local.processes import Process, free_port
 from infra.signing_keys import new_key, private_text, public_text
 from infra.stage import ROOT, stage
 
-# Verifying needs no emulator to run: its address alone makes firebase-admin accept unsigned tokens.
 AS_THE_PLATFORM = {"LOG_EXECUTION_ID": "true", "CLOUD_RUN_TIMEOUT_SECONDS": "20"}
 """What the platform sets for each function, and functions-framework changes its server by. Source: its ``aio`` and its
 ``_http/gunicorn.py``; the timeout is that of ``infra/functions.tf``."""
 
+# Verifying needs no emulator to run: its address alone makes firebase-admin accept unsigned tokens.
 UNSIGNED_TOKENS_ARE_FINE = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}
 
 

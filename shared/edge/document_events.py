@@ -11,10 +11,8 @@ from functools import wraps
 import functions_framework.aio
 from cloudevents.http import CloudEvent
 
-from shared.edge.framework import keep_our_logs_and_our_worker
-from shared.edge.garbage import calm_the_collector
-from shared.edge.logs import RequestContext, configure_logging, current_request
-from shared.edge.settings import settings
+from shared.edge.instance import prepare_instance
+from shared.edge.logs import RequestContext, current_request
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +25,7 @@ def document_function(handler: Handler) -> functions_framework.aio.CloudEventFun
     Whatever it raises makes the framework answer 500, and then the platform delivers the event again. An event without
     a document is logged and done with: it would have none the next time either.
     """
-    keep_our_logs_and_our_worker()
-    configure_logging(settings().log_level)
-    calm_the_collector()
+    prepare_instance()
 
     @functions_framework.aio.cloud_event
     @wraps(handler)

@@ -14,9 +14,8 @@ from starlette.responses import Response
 
 from shared.edge.answers import error_answer
 from shared.edge.catalogue import ApiError, Code
-from shared.edge.framework import keep_our_logs_and_our_worker
-from shared.edge.garbage import calm_the_collector
-from shared.edge.logs import RequestContext, configure_logging, current_request
+from shared.edge.instance import prepare_instance
+from shared.edge.logs import RequestContext, current_request
 from shared.edge.settings import settings
 from shared.store.errors import Contended, StoreUnavailable
 
@@ -37,9 +36,7 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
 
     The settings are read here, at import: an instance that may not serve does not start.
     """
-    keep_our_logs_and_our_worker()
-    configure_logging(settings().log_level)
-    calm_the_collector()
+    prepare_instance()
 
     def decorate(handler: Handler) -> functions_framework.aio.HTTPFunction:
         @functions_framework.aio.http

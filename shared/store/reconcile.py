@@ -5,7 +5,7 @@ that seats are in use, so it sees each organization that only believes to.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -21,9 +21,8 @@ from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.repair import repair_counters
 from shared.store.rights import Rights
-from shared.store.run import MAX_ORGANIZATIONS, Run
-from shared.store.tenants import by_organization, each_organization
-from shared.store.walk import walk
+from shared.store.run import Run
+from shared.store.walk import work_through
 from shared.store.writes import Write
 
 logger = logging.getLogger(__name__)
@@ -72,23 +71,21 @@ class Reconciliations:
         run = _ReconcileRun(self._run_within)
         start = await read_patiently(self._firestore.now)
         # First, because the counters never knew of these ends: they are compared below.
-        async for sessions in walk(self._firestore, queries.ended_by_hand(limit=PAGE)):
-            await each_organization(
-                by_organization(sessions, collection="sessions"),
-                lambda paths, found: self._report_ends(paths, found, run),
-                at_once=MAX_ORGANIZATIONS,
-            )
-            if not run.is_complete:
-                break
-        async for sessions in walk(self._firestore, queries.open_everywhere(limit=PAGE)):
-            await self._review_each(by_organization(sessions, collection="sessions"), run)
-            if not run.is_complete:
-                break
-        async for counters in walk(self._firestore, queries.counters_in_use(limit=PAGE)):
-            organizations = by_organization(counters, collection="usage")
-            await self._review_each(dict.fromkeys(organizations, ()), run)
-            if not run.is_complete:
-                break
+        await work_through(
+            self._firestore,
+            queries.ended_by_hand(limit=PAGE),
+            lambda paths, found: self._report_ends(paths, found, run),
+            run=run,
+        )
+        await work_through(
+            self._firestore,
+            queries.open_everywhere(limit=PAGE),
+            lambda paths, sessions: self._review(paths, sessions, run),
+            run=run,
+        )
+        await work_through(
+            self._firestore, queries.counters_in_use(limit=PAGE), lambda paths, _: self._review(paths, (), run), run=run
+        )
         return self._report(run, now=start.now)
 
     async def _report_ends(self, paths: OrganizationPaths, found: Sequence[Document], run: _ReconcileRun) -> None:
@@ -116,11 +113,6 @@ class Reconciliations:
         writes += [audit_event_write(event, paths, retention) for event in untold]
         await self._firestore.commit(writes)
         return len(untold)
-
-    async def _review_each(self, sessions: Mapping[OrganizationPaths, Sequence[Document]], run: _ReconcileRun) -> None:
-        await each_organization(
-            sessions, lambda paths, found: self._review(paths, found, run), at_once=MAX_ORGANIZATIONS
-        )
 
     async def _review(self, paths: OrganizationPaths, sessions: Sequence[Document], run: _ReconcileRun) -> None:
         if not run.may_begin():

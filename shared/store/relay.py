@@ -23,10 +23,9 @@ from shared.store.audit_message import FINAL, AuditMessage, DeniedEvent, message
 from shared.store.errors import Conflict, MessageRejected, TopicUnavailable
 from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.paths import OrganizationPaths
-from shared.store.run import MAX_ORGANIZATIONS, Run
-from shared.store.tenants import by_organization, each_organization
+from shared.store.run import Run
 from shared.store.topic import Topic
-from shared.store.walk import walk
+from shared.store.walk import work_through
 from shared.store.writes import Update
 
 logger = logging.getLogger(__name__)
@@ -105,14 +104,12 @@ class Relays:
         start = (await read_patiently(self._firestore.now)).now
         run = _RelayRun(self._run_within, start=start)
         unpublished = partial(queries.unpublished_events, before=start - LEFT_BEHIND_AFTER)
-        async for page in walk(self._firestore, unpublished(limit=PAGE)):
-            await each_organization(
-                by_organization(page, collection="audit_events"),
-                lambda paths, events: self._publish_left_behind(paths, events, run),
-                at_once=MAX_ORGANIZATIONS,
-            )
-            if not run.is_complete:
-                break
+        await work_through(
+            self._firestore,
+            unpublished(limit=PAGE),
+            lambda paths, events: self._publish_left_behind(paths, events, run),
+            run=run,
+        )
         at = await read_patiently(self._firestore.now)
         report = RelayReport(
             events_published=run.published,
@@ -124,9 +121,7 @@ class Relays:
         logger.info("events that were left behind were published", extra=asdict(report))
         return report
 
-    async def _publish_left_behind(
-        self, paths: OrganizationPaths, events: Sequence[Document], run: "_RelayRun"
-    ) -> None:
+    async def _publish_left_behind(self, paths: OrganizationPaths, events: Sequence[Document], run: _RelayRun) -> None:
         if not run.may_begin():
             return
         with run.apart(paths):

@@ -1,12 +1,15 @@
 """Walking over more documents than one answer should hold, page by page."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from shared.store.attempts import read_patiently
 from shared.store.firestore import EVERYWHERE, Document, Firestore
+from shared.store.paths import OrganizationPaths
 from shared.store.queries import Cursor, Query
+from shared.store.run import MAX_ORGANIZATIONS, Run
+from shared.store.tenants import by_organization, each_organization
 from shared.store.values import is_opaque
 
 
@@ -34,3 +37,21 @@ async def walk(firestore: Firestore, query: Query) -> AsyncIterator[list[Documen
         page = await read_patiently(partial(firestore.select, EVERYWHERE, following))
         yield page
         following = next_page(following, page)
+
+
+async def work_through(
+    firestore: Firestore,
+    query: Query,
+    work: Callable[[OrganizationPaths, Sequence[Document]], Awaitable[None]],
+    *,
+    run: Run,
+) -> None:
+    """Do the work for every organization with what a page has of it, page by page, until the run's time is up.
+
+    Raises:
+        StoreUnavailable: no answer.
+    """
+    async for page in walk(firestore, query):
+        await each_organization(by_organization(page, collection=query.collection), work, at_once=MAX_ORGANIZATIONS)
+        if not run.is_complete:
+            break
