@@ -53,10 +53,10 @@ demo: $(READY) ## Play the story of three seats and five people
 	@$(BIN)/python -m infra.local demo
 
 bench: $(READY) ## Measure throughput, latency and cold starts, in a quarter of an hour
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.programs.bench
 
 bench-quick: $(READY) ## Glance at throughput and latency, in less than a minute
-	@$(BIN)/python -m tests.bench --quick
+	@$(BIN)/python -m tests.programs.bench --quick
 
 # --universal: for every platform and Python from 3.11 on. What is in a lock already stays; without the files all is looked up anew.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
@@ -71,16 +71,16 @@ audit: $(READY) ## Look for known vulnerabilities in everything that is locked; 
 	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements-dev.lock
 
 fuzz: $(READY) $(AUTH) ## Send whatever comes to mind to every function: make fuzz SEED=... MINUTES=60
-	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES))
+	@$(BIN)/python -m tests.programs.fuzz $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES))
 
 proof: $(READY) ## Break everything for ten minutes and judge what came of it; SEED=... does it again
-	@$(BIN)/python -m tests.proof $(if $(SEED),--seed=$(SEED)) $(PROOF)
+	@$(BIN)/python -m tests.programs.faults $(if $(SEED),--seed=$(SEED)) $(PROOF)
 
 proof-short: $(READY) ## The same in about a minute
-	@$(BIN)/python -m tests.proof --short $(if $(SEED),--seed=$(SEED)) $(PROOF)
+	@$(BIN)/python -m tests.programs.faults --short $(if $(SEED),--seed=$(SEED)) $(PROOF)
 
 soak: $(READY) ## Half an hour at half of what the servers can do: nothing may grow; MINUTES=...
-	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes=$(MINUTES))
+	@$(BIN)/python -m tests.programs.soak $(if $(MINUTES),--minutes=$(MINUTES))
 
 doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)

@@ -16,7 +16,7 @@ from infra.local.emulators import reset_firestore, start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
 from infra.stage import function_names
-from tests.bench.cpu import cores
+from tests.programs.bench.cpu import cores
 from tests.support.confidential import leaks_below
 from tests.support.length import LONG
 from tests.support.people import AUTH_PROJECT

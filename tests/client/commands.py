@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.client.backends import RealHouse
 from tests.client.hosts import CLIENT
-from tests.client.houses import RealHouse
 
 _SETTINGS = ("SEATLEASE_", "FIREBASE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _TAKE_THE_TERMINAL = """

@@ -15,8 +15,8 @@ from infra.local.processes import Process, stop_together
 from infra.local.serving import function_environment, start_function
 from infra.triggers import OnRequest, triggers
 from seatlease.testing import FakeService
+from tests.client.backends import FakeHouse, House, RealHouse
 from tests.client.commands import end, environment_of, start, stop
-from tests.client.houses import FakeHouse, House, RealHouse
 from tests.functions.conftest import gateway_to
 from tests.support.people import AUTH_PROJECT
 from tests.support.tcp_proxy import TcpProxy

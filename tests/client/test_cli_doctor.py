@@ -8,9 +8,9 @@ import pytest
 
 from infra.local.tokens import unsigned_token
 from tests.client.answering import Answer, answering, told
+from tests.client.backends import RealHouse
 from tests.client.commands import environment_of, run
 from tests.client.conftest import BuildHouse
-from tests.client.houses import RealHouse
 
 
 @pytest.fixture

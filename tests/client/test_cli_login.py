@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from firebase_admin import auth
 
+from tests.client.backends import RealHouse
 from tests.client.commands import Terminal, bare_environment, command, run
 from tests.client.conftest import BuildHouse
-from tests.client.houses import RealHouse
 from tests.support.people import People, people_of
 
 _PASSWORD = "correct horse battery staple"

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
+from tests.client.backends import RealHouse
 from tests.client.commands import Terminal, command, end, environment_of, start
 from tests.client.conftest import BuildHouse, StartScript
-from tests.client.houses import RealHouse
 
 _LEASE_SECONDS = 3
 """So that heartbeats and tries are a second apart."""

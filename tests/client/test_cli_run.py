@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.backends import RealHouse
 from tests.client.commands import command, end, environment_of, run, start
 from tests.client.conftest import BuildHouse, StartScript
 from tests.client.hosts import CLIENT
-from tests.client.houses import RealHouse
 from tests.support.waiting import wait_until
 
 

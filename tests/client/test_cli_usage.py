@@ -9,9 +9,9 @@ import pytest
 
 from seatlease.credentials import IdToken
 from seatlease.service import Service
+from tests.client.backends import RealHouse
 from tests.client.commands import Terminal, command, environment_of, run
 from tests.client.conftest import BuildHouse
-from tests.client.houses import RealHouse
 
 _A_PAGE = 100
 """Sessions on a page of the service's, unless it is asked for another number."""

@@ -14,9 +14,9 @@ from infra.local.tokens import unsigned_token
 from seatlease import State
 from seatlease import service as service_module
 from seatlease.clock import elapsed
+from tests.client.backends import RealHouse
 from tests.client.conftest import BuildHouse
-from tests.client.houses import RealHouse
-from tests.client.told import Told
+from tests.client.recorded import Told
 from tests.support.waiting import wait_until
 
 

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.client.backends import RealHouse
 from tests.client.conftest import BuildHouse
 from tests.client.hosts import Host
-from tests.client.houses import RealHouse
 from tests.support.waiting import wait_until
 
 StartHost = Callable[..., Host]

@@ -13,9 +13,9 @@ import pytest
 import seatlease
 from seatlease import State
 from seatlease.testing import FakeService
+from tests.client.backends import House
 from tests.client.conftest import BuildHouse
-from tests.client.houses import House
-from tests.client.told import Told
+from tests.client.recorded import Told
 from tests.support.waiting import wait_until
 
 

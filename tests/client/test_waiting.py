@@ -9,8 +9,8 @@ from datetime import timedelta
 import httpx
 
 import seatlease
+from tests.client.backends import RealHouse
 from tests.client.conftest import BuildHouse
-from tests.client.houses import RealHouse
 
 PEOPLE, SEATS, LEASE_SECONDS = 100, 5, 3
 

@@ -17,9 +17,9 @@ from shared.rules.seat_use import SeatUse
 from shared.rules.session import session_id_of
 from shared.store.paths import OrganizationPaths
 from tests.functions.conftest import StartServers
+from tests.support.admin import KNOWN, NEARLY_RIGHT, ONE_OF_EACH, Edit
 from tests.support.client import Clients, answered, assert_error, code_of
 from tests.support.doors import are_open, cap_of_license, cap_of_organization
-from tests.support.hand import KNOWN, NEARLY_RIGHT, ONE_OF_EACH, Edit
 from tests.support.tenant import LICENSE_ID, Tenant
 
 ORGANIZATION: Mapping[str, Any] = {"name": "Org", "max_concurrent_seats": None}

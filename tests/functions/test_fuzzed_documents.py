@@ -33,10 +33,10 @@ from shared.store.firestore import Firestore
 from shared.store.paths import OrganizationPaths, can_be_document_id
 from shared.store.policy import Policy
 from tests.functions.conftest import StartServers
+from tests.support.admin import Edit, edits
 from tests.support.client import assert_error, code_of
 from tests.support.cloud_event import CloudEvent
 from tests.support.doors import are_open, cap_of_license, cap_of_organization
-from tests.support.hand import Edit, edits
 from tests.support.tenant import LICENSE_ID, Snapshot, Tenant
 
 SERVED = ("acquire", "heartbeat", "release", "usage", "expire_sessions", "reconcile", "review_admin_edit")

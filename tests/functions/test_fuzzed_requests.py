@@ -27,13 +27,13 @@ from infra.openapi.operations import OPERATIONS
 from infra.triggers import OnDocument, OnSchedule, triggers
 from shared.edge.catalogue import Code
 from shared.rules.session import session_id_of
-from tests.bench.proc import is_there, resident_bytes
 from tests.functions.conftest import StartFunction
+from tests.programs.bench.proc import is_there, resident_bytes
+from tests.support.admin import TIMES, Edit, edits
 from tests.support.cloud_event import CloudEvent
 from tests.support.fuzz_events import Posted, binary, paths, structured
 from tests.support.fuzz_requests import Knowing, requests
 from tests.support.google_keys import SigningKey, publishing
-from tests.support.hand import TIMES, Edit, edits
 from tests.support.raw import Answer, answers
 from tests.support.tenant import LICENSE_ID, Tenant
 

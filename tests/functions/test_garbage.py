@@ -11,7 +11,7 @@ from tests.support.client import Client, Clients
 from tests.support.tenant import Tenant
 from tests.support.waiting import wait_until
 
-WITNESS = Path(__file__).with_name("witness")
+WITNESS = Path(__file__).with_name("server_hooks")
 
 TIMES = 50
 PROCESSES = 2

@@ -1,5 +1,0 @@
-"""The benchmark: what the functions can do on this machine, beside an empty function and beside locks.
-
-``python -m tests.bench --help``. Its figures depend on the machine and on what else runs there, so what it judges are
-ratios, each taken between two measurements of the same round.
-"""

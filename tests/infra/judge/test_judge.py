@@ -1,0 +1,175 @@
+"""The judge accepts what really happened, and rejects it with each fault that can be sown into it."""
+
+import asyncio
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from infra.local.seed import firestore_client
+from infra.proof import caps_in_force
+from infra.proof.history import Event, History, Operation
+from infra.proof.judge import judge
+from infra.proof.saving import from_json, to_json
+from infra.proof.violation import Kind
+from shared.rules.audit import AuditType
+from tests.infra.judge.mutations import committed, starts
+from tests.infra.judge.seeded import SEEDED
+from tests.infra.judge.true_history import true_history
+from tests.support.tenant import LICENSE_ID
+
+
+@pytest.fixture(scope="module")
+def history(firestore_host: str) -> History:
+    project = f"test-{uuid4().hex[:12]}"
+    with closing(firestore_client(project=project, firestore_host=firestore_host)) as console:
+        return asyncio.run(true_history(console, project=project, firestore_host=firestore_host))
+
+
+def test_what_really_happened_is_accepted(history: History) -> None:
+    types = {event.type for event in history.events}
+
+    assert types >= {AuditType.ACQUIRED, AuditType.DENIED, AuditType.EXPIRED, AuditType.USAGE_REPAIRED}
+    assert judge(history) == []
+
+
+@pytest.mark.parametrize("kind", SEEDED, ids=lambda kind: kind.name)
+def test_a_sown_fault_is_rejected_as_what_it_is(kind: Kind, history: History) -> None:
+    found = judge(SEEDED[kind](history))
+
+    assert {violation.kind for violation in found} == {kind}
+    assert all(violation.is_certain for violation in found)
+
+
+@pytest.mark.parametrize(
+    ("license_change", "session_change"),
+    [
+        ({"in_use": 0}, {}),
+        ({"in_use": 3}, {}),
+        ({"sessions": []}, {}),
+        ({}, {"session_id": "nobody-has-it"}),
+        ({}, {"started_at": "2026-01-01T00:00:00.000000Z"}),
+    ],
+    ids=["a seat less", "a seat more", "the own one is missing", "another session", "another tenure"],
+)
+def test_whatever_usage_tells_differently_is_seen(
+    license_change: dict[str, object], session_change: dict[str, object], history: History
+) -> None:
+    requests = list(history.requests or ())
+    number = next(n for n, each in enumerate(requests) if each.operation is Operation.USAGE and each.user_id == "m2")
+    told = requests[number].body
+    first, *others = told["licenses"]
+    sessions = [{**first["sessions"][0], **session_change}]
+    changed = {**first, "sessions": sessions, **license_change}
+    requests[number] = replace(requests[number], body={**told, "licenses": [changed, *others]})
+
+    found = judge(replace(history, requests=tuple(requests)))
+
+    assert {violation.kind for violation in found} == {Kind.USAGE_MISTOLD}
+
+
+def test_every_kind_has_a_fault_that_shows_it() -> None:
+    assert set(SEEDED) == set(Kind)
+
+
+def test_what_nobody_noted_accuses_nobody(history: History) -> None:
+    trail_and_documents = replace(history, edits=None, requests=None, messages=None, is_settled=False)
+
+    assert judge(trail_and_documents) == []
+    assert judge(replace(trail_and_documents, present=None)) == []
+
+
+def test_a_trail_that_begins_in_the_middle_accuses_nobody(history: History) -> None:
+    for event in history.events:
+        begins_at = event.at
+        later = tuple(each for each in history.events if each.at > begins_at)
+        part = replace(history, events=later, begins_at=begins_at, requests=None)
+
+        assert judge(part) == []
+        assert judge(replace(part, edits=None)) == []
+
+
+def test_times_of_commits_that_were_lost_accuse_nobody(history: History) -> None:
+    events = tuple(replace(event, committed_at=None) for event in history.events)
+
+    assert judge(replace(history, events=events)) == []
+
+
+def test_a_decision_under_way_may_complete_under_the_former_cap(history: History) -> None:
+    # The edit falls between the read of the decision and its commit; the next decision is another's.
+    grant = starts(history, "m0")[-1]
+    meanwhile = grant.at + (committed(grant) - grant.at) / 2
+    seeded = SEEDED[Kind.CAP_NOT_IN_FORCE](history)
+    edits = tuple(
+        replace(edit, at=meanwhile) if edit.fields == {"max_concurrent_seats": 4} else edit
+        for edit in seeded.edits or ()
+    )
+
+    assert judge(replace(seeded, edits=edits)) == []
+
+
+@pytest.mark.parametrize(("told", "accused"), [("2", [False]), ("7", [])])
+def test_the_trail_alone_accuses_of_an_old_cap_and_of_none_that_it_may_not_have_told(
+    told: str, accused: list[bool], history: History
+) -> None:
+    # The cap of two was replaced by four before the last grants of this license, says the trail; or one of seven was.
+    def edit(at: datetime, before: str, after: str) -> Event:
+        changes = [{"field": "max_concurrent_seats", "before": before, "after": after}]
+        return Event(
+            event_id=after,
+            type=AuditType.LICENSE_EDITED,
+            at=at,
+            committed_at=at,
+            actor="console",
+            license_id=LICENSE_ID,
+            details={"edit": "changed", "changes": changes},
+        )
+
+    first, last = starts(history, "m0")[0], starts(history, "m0")[-1]
+    later = replace(history.present, licenses=()) if history.present else None
+    edits = edit(first.at - timedelta(hours=1), "1", told), edit(last.at - timedelta(microseconds=1), told, "4")
+    events = (last, *edits)
+    found = caps_in_force.violations(replace(history, events=events, edits=None, present=later))
+
+    assert [violation.is_certain for violation in found] == accused
+
+
+def test_a_document_that_was_not_written_since_tells_the_cap_for_certain(history: History) -> None:
+    assert history.present is not None
+    licenses = tuple(
+        replace(each, fields={**each.fields, "max_concurrent_seats": 4}) for each in history.present.licenses
+    )
+    doctored = replace(history, edits=None, present=replace(history.present, licenses=licenses))
+
+    found = judge(doctored)
+
+    assert {violation.kind for violation in found} == {Kind.CAP_NOT_IN_FORCE}
+    assert all(violation.is_certain for violation in found)
+
+
+def test_a_decision_under_way_while_a_cap_is_edited_of_which_nobody_has_told_yet_accuses_nobody(
+    history: History,
+) -> None:
+    grant = starts(history, "m0")[-1]
+    assert history.present is not None
+    meanwhile = grant.at + (committed(grant) - grant.at) / 2
+    licenses = tuple(
+        replace(each, fields={**each.fields, "max_concurrent_seats": 4}, updated_at=meanwhile)
+        for each in history.present.licenses
+        if each.document_id == LICENSE_ID
+    )
+    edited = replace(
+        history,
+        edits=None,
+        requests=None,
+        events=tuple(event for event in history.events if event.license_id in {LICENSE_ID, None}),
+        present=replace(history.present, licenses=licenses),
+    )
+
+    assert [each for each in caps_in_force.violations(edited) if grant in each.events] == []
+
+
+def test_a_history_is_judged_alike_after_it_was_saved(history: History) -> None:
+    assert from_json(to_json(history)) == history

@@ -1,0 +1,55 @@
+"""What a run found: ratios within each round, how long things took, and whether that is what is asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from tests.programs.bench.expiry import LAPSED_SESSIONS, run_limit_seconds
+from tests.programs.bench.finding import Finding
+from tests.programs.bench.measurement import Measurement, Work
+from tests.programs.bench.parts import Part
+from tests.programs.bench.process_findings import findings_of_processes
+from tests.programs.bench.request_findings import findings_of_requests
+from tests.programs.bench.results import Results
+from tests.programs.bench.start_findings import findings_of_start
+
+
+def findings(results: Results) -> list[Finding]:
+    """Compare what was measured; what the plan should have measured and did not is missed.
+
+    A quick run is judged by its errors only, and by who got no answer: its figures are those of a second.
+    """
+    found = list(_figures(results))
+    if results.plan.is_quick:
+        found = [replace(each, is_judged=False) for each in found]
+    return [*found, *_failures(results.measurements)]
+
+
+def _figures(results: Results) -> Iterator[Finding]:
+    plan, measurements = results.plan, results.measurements
+    if Part.START in plan.parts:
+        yield from findings_of_start(results.starts, results.memory)
+    if Part.REQUESTS in plan.parts:
+        yield from findings_of_requests(measurements, plan)
+    if Part.PROCESSES in plan.parts:
+        yield from findings_of_processes(measurements, plan)
+    if Part.EXPIRE in plan.parts:
+        yield _run_of_expire(measurements)
+
+
+def _run_of_expire(measurements: Sequence[Measurement]) -> Finding:
+    return Finding(
+        name=f"seconds of one run of expire, {LAPSED_SESSIONS:,} lapsed sessions",
+        # A run that fails may do so quickly; that is not the figure.
+        values=tuple(each.seconds for each in measurements if each.work is Work.EXPIRE and not each.errors),
+        below=run_limit_seconds(),
+    )
+
+
+def _failures(measurements: Sequence[Measurement]) -> Iterator[Finding]:
+    of_product = [each for each in measurements if each.work is not Work.LOCKING]
+    counts = {
+        "errors, without those of locking": sum(each.error_count for each in of_product),
+        "clients cut off, without those of locking": sum(each.unfinished for each in of_product),
+    }
+    for name, count in counts.items():
+        yield Finding(name=name, values=(float(count),), below=1)

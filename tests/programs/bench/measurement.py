@@ -1,0 +1,85 @@
+"""One measurement: what was asked, by how many clients, and what came of it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.programs.bench.load import Load
+
+
+class Work(StrEnum):
+    """What is measured."""
+
+    EMPTY = "empty function"
+    CYCLES = "acquire + release"
+    REFUSALS = "refusal"
+    HEARTBEATS = "heartbeat"
+    LOCKING = "locking acquire + release"
+    SPREAD_CYCLES = "acquire + release, spread"
+    SPREAD_HEARTBEATS = "heartbeat, spread"
+    EXPIRE = "expire, sessions of one call"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """What came of one load in one round.
+
+    ``processes`` is how many of each function the clients were spread over. ``cpu`` holds shares of the whole machine,
+    0 to 1, by program, its processes together. ``beside`` is, of the empty function, what was
+    measured next, to be compared with it. ``written`` is the share of the answered heartbeats
+    that extended their lease, and ``lease_seconds`` the lease that they extended.
+    """
+
+    work: Work
+    clients: int
+    round: int
+    seconds: float
+    completed: int
+    unfinished: int
+    errors: Mapping[str, int]
+    p50_seconds: float | None
+    p95_seconds: float | None
+    p99_seconds: float | None
+    cpu: Mapping[str, float]
+    processes: int = 1
+    beside: Work | None = None
+    written: float | None = None
+    lease_seconds: int | None = None
+
+    @property
+    def per_second(self) -> float:
+        """Completed requests, cycles, or sessions ended, per second."""
+        return self.completed / self.seconds
+
+    @property
+    def error_count(self) -> int:
+        """How often an answer was not the expected one."""
+        return sum(self.errors.values())
+
+
+def measured(
+    work: Work, load: Load, *, clients: int, round_: int, processes: int = 1, beside: Work | None = None
+) -> Measurement:
+    """Sum up a load."""
+    durations = sorted(load.durations_seconds)
+    return Measurement(
+        work=work,
+        clients=clients,
+        round=round_,
+        seconds=load.seconds,
+        completed=load.completed,
+        unfinished=load.unfinished,
+        errors=dict(load.errors),
+        p50_seconds=_percentile(durations, 50),
+        p95_seconds=_percentile(durations, 95),
+        p99_seconds=_percentile(durations, 99),
+        cpu=load.cpu,
+        processes=processes,
+        beside=beside,
+    )
+
+
+def _percentile(ascending: Sequence[float], percent: int) -> float | None:
+    """The nearest-rank percentile, or ``None`` of nothing."""
+    return ascending[math.ceil(len(ascending) * percent / 100) - 1] if ascending else None

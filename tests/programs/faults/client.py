@@ -1,0 +1,124 @@
+"""What a client does: work as it should, and everything that clients do wrong."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from tests.programs.faults.asking import Asking, Reply
+from tests.programs.faults.plan import PlannedLicense
+
+_MOST_TRIES = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Client:
+    """A client until ``until``, by the monotonic clock. What it sends late runs in ``background``."""
+
+    asking: Asking
+    licenses: Sequence[PlannedLicense]
+    until: float
+    background: asyncio.TaskGroup
+
+    async def work(self) -> None:
+        """Take seats, keep them, and leave them in one way or another."""
+        while self._goes_on:
+            license_ = self.asking.chance.choice(self.licenses)
+            got = await self._acquire(license_)
+            if got.is_success:
+                session_id = str(got.body["session_id"])
+                if await self._keep(session_id, license_):
+                    await self._leave(session_id, license_)
+            await self._look()
+            await self._pause(0.05, 0.3)
+
+    async def _look(self) -> None:
+        """Now and then look who holds seats."""
+        if self.asking.chance.random() < 0.2:
+            await self.asking.usage()
+
+    @property
+    def _goes_on(self) -> bool:
+        return time.monotonic() < self.until
+
+    async def _acquire(self, license_: PlannedLicense) -> Reply:
+        match self.asking.chance.randrange(10):
+            case 0:  # the same request to several processes at once
+                many = await asyncio.gather(
+                    *(self.asking.acquire(license_.license_id) for _ in range(self.asking.chance.randint(2, 3)))
+                )
+                return next((each for each in many if each.is_success), many[0])
+            case 1:  # crash while asking, come back and ask again
+                await self._crash(lambda: self.asking.acquire(license_.license_id))
+            case 2:  # somewhere on the way a copy is delayed, and arrives when all is over
+                self._later(lambda: self.asking.acquire(license_.license_id))
+        return await self._insist(lambda: self.asking.acquire(license_.license_id))
+
+    async def _keep(self, session_id: str, license_: PlannedLicense) -> bool:
+        """Send heartbeats, and say whether it still has the seat as far as it knows."""
+        lease = license_.lease_seconds
+        for _ in range(self.asking.chance.randrange(5)):
+            if not self._goes_on:
+                return True
+            if self.asking.chance.random() < 0.08:
+                await self._pause(lease * 1.0, lease * 1.3)  # asleep for too long, or just so
+            else:
+                await self._pause(0.1, lease * 0.6)
+            await self._look()
+            beat = await self._insist(lambda: self.asking.heartbeat(session_id))
+            if not beat.is_success:
+                return beat.is_worth_repeating
+        return True
+
+    async def _leave(self, session_id: str, license_: PlannedLicense) -> None:
+        async def release() -> Reply:
+            return await self.asking.release(session_id)
+
+        match self.asking.chance.randrange(8):
+            case 0:  # gone without a word
+                pass
+            case 1:  # twice, one after the other
+                await release()
+                await release()
+            case 2:  # twice at once
+                await asyncio.gather(release(), release())
+            case 3:  # a heartbeat is overtaken by the release
+                self._later(lambda: self.asking.heartbeat(session_id))
+                await self._insist(release)
+            case 4:  # everything at once
+                acquire = self.asking.acquire(license_.license_id)
+                await asyncio.gather(acquire, self.asking.heartbeat(session_id), release())
+            case 5:  # crash while giving back
+                await self._crash(release)
+            case 6:  # the release is overtaken by what comes next
+                self._later(release)
+            case _:
+                await self._insist(release)
+
+    async def _insist(self, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+        reply = await ask()
+        for _ in range(_MOST_TRIES):
+            if not reply.is_worth_repeating:
+                break
+            await self._pause(0.05, 0.6)
+            reply = await ask()
+        return reply
+
+    async def _crash(self, ask: Callable[[], Awaitable[Reply]]) -> None:
+        try:
+            async with asyncio.timeout(self.asking.chance.uniform(0, 0.06)):
+                await ask()
+        except TimeoutError:
+            pass  # it is gone before the answer
+
+    def _later(self, ask: Callable[[], Awaitable[Reply]]) -> None:
+        seconds = self.asking.chance.uniform(0.2, 4)
+
+        async def late() -> None:
+            await asyncio.sleep(seconds)
+            await ask()
+
+        self.background.create_task(late())
+
+    async def _pause(self, least: float, most: float) -> None:
+        await asyncio.sleep(self.asking.chance.uniform(least, most))

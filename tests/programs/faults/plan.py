@@ -1,0 +1,144 @@
+"""What a seed decides, all of it before anything runs: who there is, and when what breaks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from tests.programs.faults.faults import Fault
+from tests.programs.faults.schedule import timetable
+
+SERVED = ("acquire", "heartbeat", "release", "usage", "expire_sessions", "reconcile")
+"""Functions that have several processes."""
+
+EVENT_FUNCTIONS = ("relay_audit", "review_admin_edit")
+"""Functions that document events call; each has one process."""
+
+SHORTEST_LEASE_SECONDS = 3
+"""No license may have a shorter one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scale:
+    """How much there is of everything; ``seconds`` is how long clients and faults go on.
+
+    ``calm`` lengthens the time between faults: a store that is hardly ever there commits little that could be judged.
+    """
+
+    seconds: float
+    organizations: int
+    clients: int
+    processes: int
+    calm: float
+
+
+SHORT = Scale(seconds=36, organizations=4, clients=48, processes=2, calm=1)
+LONG = Scale(seconds=560, organizations=10, clients=80, processes=3, calm=2.5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedLicense:
+    """A license: its seats, and how long one is held without a heartbeat."""
+
+    license_id: str
+    seats: int
+    lease_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedOrganization:
+    """An organization. Nobody edits the caps of a steady one."""
+
+    organization_id: str
+    seats: int | None
+    is_steady: bool
+    licenses: tuple[PlannedLicense, ...]
+    user_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedClient:
+    """A user on a device; ``number`` is what its own chance begins with. Some users have several devices."""
+
+    number: int
+    organization_id: str
+    user_id: str
+    hardware_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A run."""
+
+    seed: str
+    scale: Scale
+    organizations: tuple[PlannedOrganization, ...]
+    clients: tuple[PlannedClient, ...]
+    faults: tuple[Fault, ...]
+    instances: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """The plan for people."""
+        for organization in self.organizations:
+            caps = ", ".join(
+                f"{each.license_id}: {each.seats} seats, lease {each.lease_seconds} s" for each in organization.licenses
+            )
+            steady = "steady" if organization.is_steady else "edited"
+            yield f"{organization.organization_id} ({steady}): {organization.seats} seats altogether; {caps}"
+        yield f"{len(self.clients)} clients"
+        for fault in self.faults:
+            yield f"{fault.at:7.2f} s  {fault.kind:32} {fault.target} {fault.amount or ''} for {fault.lasts:.2f} s"
+
+
+def make_plan(seed: str, scale: Scale) -> Plan:
+    """Decide everything from the seed."""
+    chance = Random(seed)  # noqa: S311 chance, no secret
+    organizations = tuple(_organization(number, chance) for number in range(scale.organizations))
+    clients = tuple(_client(number, organizations, chance) for number in range(scale.clients))
+    served = [f"{name}-{number}" for name in SERVED for number in range(1, scale.processes + 1)]
+    instances = (*served, *(f"{name}-1" for name in EVENT_FUNCTIONS))
+    faults = timetable(
+        chance,
+        seconds=scale.seconds,
+        calm=scale.calm,
+        instances=instances,
+        clocks=[each for each in instances if not each.endswith("-1")],
+        edited=[each.organization_id for each in organizations if not each.is_steady],
+        all_organizations=[each.organization_id for each in organizations],
+    )
+    return Plan(
+        seed=seed,
+        scale=scale,
+        organizations=organizations,
+        clients=clients,
+        faults=faults,
+        instances=instances,
+    )
+
+
+def _organization(number: int, chance: Random) -> PlannedOrganization:
+    licenses = tuple(
+        PlannedLicense(
+            license_id=f"license-{each}",
+            seats=chance.randint(1, 4),
+            lease_seconds=chance.randint(SHORTEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS + 3),
+        )
+        for each in range(1, chance.randint(2, 3) + 1)
+    )
+    together = sum(license_.seats for license_ in licenses)
+    return PlannedOrganization(
+        organization_id=f"org-{number}",
+        seats=chance.choice([None, None, max(1, together - 1), max(1, together // 2)]),
+        is_steady=number % 2 == 0,
+        licenses=licenses,
+        user_ids=tuple(f"m{each}" for each in range(6)),
+    )
+
+
+def _client(number: int, organizations: tuple[PlannedOrganization, ...], chance: Random) -> PlannedClient:
+    organization = organizations[number % len(organizations)]
+    return PlannedClient(
+        number=number,
+        organization_id=organization.organization_id,
+        user_id=chance.choice(organization.user_ids),
+        hardware_id=f"device-{number}",
+    )

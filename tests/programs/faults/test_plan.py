@@ -1,0 +1,39 @@
+"""The plan: a seed says everything before anything runs."""
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from tests.programs.faults.faults import OF_THE_STORE, Kind
+from tests.programs.faults.plan import LONG, SHORT, Scale, make_plan
+
+
+def test_the_same_seed_makes_the_same_plan_and_another_seed_another() -> None:
+    assert make_plan("7", SHORT) == make_plan("7", SHORT)
+    assert make_plan("7", SHORT).faults != make_plan("8", SHORT).faults
+
+
+@pytest.mark.parametrize("scale", [SHORT, LONG])
+@pytest.mark.parametrize("seed", [str(number) for number in range(20)])
+def test_every_kind_of_fault_is_in_every_plan(scale: Scale, seed: str) -> None:
+    assert {fault.kind for fault in make_plan(seed, scale).faults} == set(Kind)
+
+
+def test_faults_of_the_store_come_one_after_the_other() -> None:
+    faults = [fault for fault in make_plan("7", LONG).faults if fault.kind in OF_THE_STORE]
+
+    assert all(before.at + before.lasts < after.at for before, after in pairwise(faults))
+
+
+def test_nobody_edits_the_caps_of_a_steady_organization() -> None:
+    plan = make_plan("7", LONG)
+    steady = {each.organization_id for each in plan.organizations if each.is_steady}
+
+    edited = Counter(
+        fault.target for fault in plan.faults if fault.kind in (Kind.ORGANIZATION_CAP_EDITED, Kind.LICENSE_CAP_EDITED)
+    )
+
+    assert steady
+    assert edited
+    assert not steady & set(edited)

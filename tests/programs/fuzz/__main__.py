@@ -1,0 +1,45 @@
+"""``python -m tests.programs.fuzz``: half of the time random bytes for the functions, then documents edited in every way.
+
+The first half is one run with the same servers, so that memory which is kept shows. Documents are edited in rounds,
+each with a seed of its own.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from infra.stage import ROOT
+
+REQUESTS, DOCUMENTS = "tests/functions/test_fuzzed_requests.py", "tests/functions/test_fuzzed_documents.py"
+
+
+def fuzz(
+    *,
+    minutes: Annotated[float, typer.Option(min=1, help="How long.")] = 60,
+    seed: Annotated[int | None, typer.Option(min=0, help="What to send; a new one when left out.")] = None,
+) -> None:
+    """Send whatever Hypothesis can think of to every function, and say how to send it again."""
+    number = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 no secret
+    ends = time.monotonic() + minutes * 60
+    typer.echo(f"again: make fuzz SEED={number} MINUTES={minutes:g}")
+    ran = [_run(REQUESTS, seed=number, more={"FUZZ_SEED": str(number), "FUZZ_SECONDS": str(minutes * 30)})]
+    while time.monotonic() < ends:
+        ran.append(_run(DOCUMENTS, seed=number + len(ran)))
+    if any(ran):
+        typer.echo(f"failed: make fuzz SEED={number} MINUTES={minutes:g}")
+        raise typer.Exit(1)
+
+
+def _run(file: str, *, seed: int, more: Mapping[str, str] | None = None) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "--timeout=0", f"--hypothesis-seed={seed}", file]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **(more or {})}, check=False).returncode
+
+
+if __name__ == "__main__":
+    typer.run(fuzz)

@@ -1,0 +1,80 @@
+"""The load: each client takes a seat, sends a heartbeat and gives the seat back, at a pace or as fast as it can."""
+
+import asyncio
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.programs.bench.http import Connections, Endpoint, UnexpectedAnswer, connections
+from tests.programs.bench.servers import Servers
+from tests.programs.bench.tenants import Device, body_of_session
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Stretch:
+    """What came of one stretch of it."""
+
+    seconds: float
+    durations_seconds: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def per_second(self) -> float:
+        """Rounds of three requests."""
+        return len(self.durations_seconds) / self.seconds
+
+    def quantile(self, percent: int) -> float:
+        """How long a round took, in seconds."""
+        return statistics.quantiles(self.durations_seconds, n=100)[percent - 1]
+
+
+async def put_load(servers: Servers, devices: Sequence[Device], *, seconds: float, pace: float | None) -> Stretch:
+    """Let each device work for so long: ``pace`` rounds a second all together, or as fast as it gets answers.
+
+    At a pace a round counts from when it should have begun, so a server that stands still is not spared.
+    """
+    stretch = Stretch(seconds=seconds)
+    endpoints = [
+        Endpoint(name, servers.url(name), frozenset(expected))
+        for name, expected in (("acquire", {201}), ("heartbeat", {200}), ("release", {204}))
+    ]
+    every = None if pace is None else len(devices) / pace
+    async with connections() as http:
+        begins = time.perf_counter()
+        await asyncio.gather(
+            *(
+                _work(
+                    http, endpoints, device, stretch, begins=begins + number / len(devices) * (every or 0), every=every
+                )
+                for number, device in enumerate(devices)
+            )
+        )
+    return stretch
+
+
+async def _work(
+    http: Connections,
+    endpoints: Sequence[Endpoint],
+    device: Device,
+    stretch: Stretch,
+    *,
+    begins: float,
+    every: float | None,
+) -> None:
+    acquire, heartbeat, release = endpoints
+    ends = begins + stretch.seconds
+    due = begins
+    while due < ends:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        try:
+            body = body_of_session(json.loads(await acquire.post(http, device.acquire, device.headers))["session_id"])
+            await heartbeat.post(http, body, device.headers)
+            await release.post(http, body, device.headers)
+        except (UnexpectedAnswer, OSError) as error:
+            stretch.errors[str(error) or type(error).__name__] += 1
+        else:
+            stretch.durations_seconds.append(time.perf_counter() - due)
+        due = time.perf_counter() if every is None else due + every
