@@ -86,7 +86,7 @@ doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
 
 judge: $(READY) ## Judge whether the promises were kept: make judge PROJECT=... ORGANIZATION=... (JUDGE=--help for more)
-	@$(BIN)/python -m infra.proof $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)
+	@$(BIN)/python -m infra.judge $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)
 
 stage: ## Stage every function below build/, as it is deployed
 	@$(PYTHON) -m infra.stage

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from infra.proof.history import Event, History, Stored
+from infra.judge.history import Event, History, Stored
 from shared.rules.audit import ENDS, AuditType
 from shared.rules.seat_use import SeatUse
 from shared.store.paths import OrganizationPaths

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from infra.proof.history import Acknowledged, Operation
+from infra.judge.history import Acknowledged, Operation
 from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import Device, Granted
 from shared.rules.denial import CapReached

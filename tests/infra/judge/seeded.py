@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from infra.proof.history import History
-from infra.proof.violation import Kind
+from infra.judge.history import History
+from infra.judge.violation import Kind
 from tests.infra.judge import seeded_answers, seeded_trail
 
 SEEDED: dict[Kind, Callable[[History], History]] = {

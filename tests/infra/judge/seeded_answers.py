@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from infra.proof.history import History, Message, Operation
+from infra.judge.history import History, Message, Operation
 from tests.infra.judge.mutations import TICK, committed, ends, starts
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from infra.proof.history import AdminEdit, History, Stored
+from infra.judge.history import AdminEdit, History, Stored
 from shared.rules.audit import AuditType, grant_name
 from shared.rules.digest import digest
 from tests.infra.judge.mutations import (

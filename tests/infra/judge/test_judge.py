@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
+from infra.judge import caps_in_force
+from infra.judge.history import Event, History, Operation
+from infra.judge.judge import judge
+from infra.judge.saving import from_json, to_json
+from infra.judge.violation import Kind
 from infra.local.seed import firestore_client
-from infra.proof import caps_in_force
-from infra.proof.history import Event, History, Operation
-from infra.proof.judge import judge
-from infra.proof.saving import from_json, to_json
-from infra.proof.violation import Kind
 from shared.rules.audit import AuditType
 from tests.infra.judge.mutations import committed, starts
 from tests.infra.judge.seeded import SEEDED

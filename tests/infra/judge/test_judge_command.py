@@ -11,9 +11,9 @@ import pytest
 from google.cloud import firestore
 from typer.testing import CliRunner, Result
 
+from infra.judge.cli import app
+from infra.judge.violation import Kind
 from infra.local.processes import free_port
-from infra.proof.cli import app
-from infra.proof.violation import Kind
 from shared.store.firestore import Firestore
 from tests.infra.judge.recorded_clients import SECOND, Telling
 from tests.support.tenant import Tenant

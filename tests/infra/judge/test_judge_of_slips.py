@@ -13,10 +13,10 @@ from google.cloud import firestore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from infra.judge.history import History
+from infra.judge.reading import read_history
+from infra.judge.report import as_json, judged
 from infra.local.seed import firestore_client
-from infra.proof.history import History
-from infra.proof.reading import read_history
-from infra.proof.report import as_json, judged
 from shared.store.firestore import Firestore
 from tests.infra.judge.true_history import true_history
 from tests.support.admin import Edit, edits

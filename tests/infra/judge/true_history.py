@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from google.cloud import firestore
 
-from infra.proof.history import AdminEdit, History, Message
-from infra.proof.reading import read_history
+from infra.judge.history import AdminEdit, History, Message
+from infra.judge.reading import read_history
 from shared.rules.refusal import Unusable
 from shared.store.audit_message import message_from
 from shared.store.firestore import Firestore

@@ -9,7 +9,7 @@ from typing import Any
 from google.api_core.exceptions import FailedPrecondition, NotFound
 from google.cloud import firestore
 
-from infra.proof.history import AdminEdit
+from infra.judge.history import AdminEdit
 from tests.programs.faults.asking import license_key
 from tests.programs.faults.faults import Fault, Kind
 from tests.programs.faults.instants import instant

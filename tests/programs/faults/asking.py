@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from infra.proof.history import Acknowledged, Operation
+from infra.judge.history import Acknowledged, Operation
 from tests.programs.faults.notes import Answer, Notes
 from tests.programs.faults.plan import PlannedClient
 from tests.programs.faults.servers import Servers

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from infra.proof.history import Acknowledged, AdminEdit, Event, History
-from infra.proof.saving import to_json
-from infra.proof.tenure import moment
-from infra.proof.violation import Violation
+from infra.judge.history import Acknowledged, AdminEdit, Event, History
+from infra.judge.saving import to_json
+from infra.judge.tenure import moment
+from infra.judge.violation import Violation
 
 
 def keep(histories: Sequence[History], folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from infra.proof.history import Acknowledged, AdminEdit
+from infra.judge.history import Acknowledged, AdminEdit
 from tests.programs.faults.faults import Kind
 
 

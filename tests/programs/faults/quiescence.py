@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from infra.proof.history import Event, History
-from infra.proof.tenure import started_at_of
+from infra.judge.history import Event, History
+from infra.judge.tenure import started_at_of
 from shared.rules.audit import ENDS, AuditType
 from shared.store.audit_message import FINAL
 

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from google.cloud import firestore
 
+from infra.judge.history import History, Message
+from infra.judge.reading import read_history
 from infra.local.audit_topic import Subscription
-from infra.proof.history import History, Message
-from infra.proof.reading import read_history
 from shared.store.firestore import Firestore
 from tests.programs.faults.notes import Notes
 from tests.programs.faults.plan import Plan

@@ -5,10 +5,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from infra.proof.history import AdminEdit, Event, History
-from infra.proof.judge import judge
-from infra.proof.tenure import started_at_of
-from infra.proof.violation import Violation
+from infra.judge.history import AdminEdit, Event, History
+from infra.judge.judge import judge
+from infra.judge.tenure import started_at_of
+from infra.judge.violation import Violation
 
 _Part = TypeVar("_Part")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.proof.violation import Kind
+from infra.judge.violation import Kind
 from shared.rules.audit import AuditType
 from tests.programs.faults.broken_copy import doctored
 from tests.programs.faults.failing import lines

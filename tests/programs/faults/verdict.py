@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from infra.proof.history import History, Operation
-from infra.proof.judge import judge
-from infra.proof.violation import Violation
+from infra.judge.history import History, Operation
+from infra.judge.judge import judge
+from infra.judge.violation import Violation
 from shared.rules.audit import ENDS, AuditType
 from tests.programs.faults.quiescence import left_behind
 from tests.programs.faults.run import Outcome

@@ -1,4 +1,4 @@
-"""``python -m tests.programs.fuzz``: half of the time random bytes for the functions, then documents edited in every way.
+"""``python -m tests.programs.fuzz``: half of the time random bytes, then documents edited in every way.
 
 The first half is one run with the same servers, so that memory which is kept shows. Documents are edited in rounds,
 each with a seed of its own.

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from infra.proof.acknowledging import GONE, NOT_FOUND, Lease
-from infra.proof.history import Event, History, Operation
-from infra.proof.tenure import Tenure
-from infra.proof.violation import Kind, Violation
+from infra.judge.acknowledged_leases import GONE, NOT_FOUND, Lease
+from infra.judge.history import Event, History, Operation
+from infra.judge.tenure import Tenure
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from infra.proof.history import Event
+from infra.judge.history import Event
 
 
 class Kind(StrEnum):

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from infra.proof.history import Acknowledged, History, Operation
-from infra.proof.tenure import Tenure
+from infra.judge.history import Acknowledged, History, Operation
+from infra.judge.tenure import Tenure
 
 OK, CREATED, NO_CONTENT = 200, 201, 204
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410

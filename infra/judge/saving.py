@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from infra.proof.history import History, Stored
+from infra.judge.history import History, Stored
 
 _HISTORY = TypeAdapter(History)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

@@ -7,11 +7,11 @@ next run of ``reconcile``.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from infra.proof.hands import Hands
-from infra.proof.history import History, Present, Stored
-from infra.proof.soundness import only
-from infra.proof.tenure import NEVER, Tenure, is_open
-from infra.proof.violation import Kind, Violation
+from infra.judge.admin_edits import Hands
+from infra.judge.history import History, Present, Stored
+from infra.judge.soundness import only
+from infra.judge.tenure import NEVER, Tenure, is_open
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.rules.seat_use import SeatUse
 from shared.store.evidence import counted_under

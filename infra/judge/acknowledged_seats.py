@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from infra.proof.acknowledging import GONE, Lease
-from infra.proof.history import History, Operation
-from infra.proof.violation import Kind, Violation
+from infra.judge.acknowledged_leases import GONE, Lease
+from infra.judge.history import History, Operation
+from infra.judge.violation import Kind, Violation
 
 
 def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:

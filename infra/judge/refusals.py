@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from infra.proof.cap import max_of
-from infra.proof.hands import Hands
-from infra.proof.history import Event, History, Operation
-from infra.proof.occupancy import Occupancy
-from infra.proof.tenure import Tenure
-from infra.proof.violation import Kind, Violation
+from infra.judge.admin_edits import Hands
+from infra.judge.cap import max_of
+from infra.judge.history import Event, History, Operation
+from infra.judge.occupancy import Occupancy
+from infra.judge.tenure import Tenure
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.rules.denial import Limit
 

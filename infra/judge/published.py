@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from infra.proof.events import published_form
-from infra.proof.history import Event, History
-from infra.proof.violation import Kind, Violation
+from infra.judge.events import published_form
+from infra.judge.history import Event, History
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.store.audit_message import FINAL
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from infra.proof.history import Event, History
-from infra.proof.tenure import ALWAYS, NEVER
-from infra.proof.violation import Kind, Violation
+from infra.judge.history import Event, History
+from infra.judge.tenure import ALWAYS, NEVER
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.store.forms import LicenseDocument, OrganizationDocument
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from infra.proof.history import AdminEdit
+from infra.judge.history import AdminEdit
 
 
 class Hands:

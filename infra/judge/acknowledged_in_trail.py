@@ -4,10 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from infra.proof.acknowledging import CONFLICT, NO_CONTENT, Lease
-from infra.proof.history import Acknowledged, History, Operation
-from infra.proof.tenure import NEVER
-from infra.proof.violation import Kind, Violation
+from infra.judge.acknowledged_leases import CONFLICT, NO_CONTENT, Lease
+from infra.judge.history import Acknowledged, History, Operation
+from infra.judge.tenure import NEVER
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 
 

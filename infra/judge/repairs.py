@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from infra.proof.hands import Hands
-from infra.proof.history import Event, History
-from infra.proof.occupancy import Occupancy
-from infra.proof.tenure import ALWAYS, Tenure, moment
-from infra.proof.violation import Kind, Violation
+from infra.judge.admin_edits import Hands
+from infra.judge.history import Event, History
+from infra.judge.occupancy import Occupancy
+from infra.judge.tenure import ALWAYS, Tenure, moment
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 
 

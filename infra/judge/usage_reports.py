@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from infra.proof.acknowledging import OK, Lease
-from infra.proof.hands import Hands
-from infra.proof.history import Acknowledged, History, Operation
-from infra.proof.occupancy import Occupancy
-from infra.proof.tenure import ALWAYS, Tenure
-from infra.proof.violation import Kind, Violation
+from infra.judge.acknowledged_leases import OK, Lease
+from infra.judge.admin_edits import Hands
+from infra.judge.history import Acknowledged, History, Operation
+from infra.judge.occupancy import Occupancy
+from infra.judge.tenure import ALWAYS, Tenure
+from infra.judge.violation import Kind, Violation
 
 _Key = tuple[str, str, datetime]
 """A session, its license, and the beginning of the tenure."""

@@ -1,4 +1,4 @@
-"""The judge's command line: ``python -m infra.proof --help``.
+"""The judge's command line: ``python -m infra.judge --help``.
 
 Exit status: 0 when every promise was kept, 1 when one was not, 2 when nobody could look.
 """
@@ -16,10 +16,10 @@ from google.auth.exceptions import GoogleAuthError
 from rich.console import Console
 
 from infra.doctor.options import ProjectOption
-from infra.proof.extent import documents_to_read, organizations_of
-from infra.proof.history import History
-from infra.proof.reading import read_history
-from infra.proof.report import as_json, judged, tell
+from infra.judge.extent import documents_to_read, organizations_of
+from infra.judge.history import History
+from infra.judge.reading import read_history
+from infra.judge.report import as_json, judged, tell
 from shared.store.errors import StoreUnavailable
 from shared.store.firestore import Firestore
 from shared.store.paths import can_be_document_id
@@ -40,7 +40,7 @@ class Wanted:
 
 
 @app.command()
-def proof(
+def judge_organizations(
     organization: Annotated[list[str] | None, typer.Argument(help="The organizations' ids.")] = None,
     *,
     project: ProjectOption,

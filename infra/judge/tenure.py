@@ -9,7 +9,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from infra.proof.history import Event, Stored
+from infra.judge.history import Event, Stored
 from shared.rules.audit import ENDS, AuditType
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)

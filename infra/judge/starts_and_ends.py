@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from infra.proof.history import Event, History
-from infra.proof.tenure import NEVER, Tenure, moment
-from infra.proof.violation import Kind, Violation
+from infra.judge.history import Event, History
+from infra.judge.tenure import NEVER, Tenure, moment
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import CONSOLE, SYSTEM, AuditType
 from shared.rules.session import EndReason
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from infra.proof.hands import Hands
-from infra.proof.history import Event, History, Stored
-from infra.proof.soundness import only
-from infra.proof.tenure import ALWAYS, NEVER, Tenure, is_open, moment, started_at_of
+from infra.judge.admin_edits import Hands
+from infra.judge.history import Event, History, Stored
+from infra.judge.soundness import only
+from infra.judge.tenure import ALWAYS, NEVER, Tenure, is_open, moment, started_at_of
 from shared.rules.audit import CONSOLE, ENDS, AuditType
 from shared.rules.denial import SETTLES_FOR
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from infra.proof.history import Event, History, Present, Stored
-from infra.proof.soundness import only, sound_details
-from infra.proof.tenure import ALWAYS
+from infra.judge.history import Event, History, Present, Stored
+from infra.judge.soundness import only, sound_details
+from infra.judge.tenure import ALWAYS
 from shared.store.firestore import Document, Firestore, Instant
 from shared.store.paths import OrganizationPaths
 from shared.store.queries import Cursor, Query

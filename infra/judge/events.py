@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from infra.proof.history import Event, History
-from infra.proof.tenure import started_at_of
-from infra.proof.violation import Kind, Violation
+from infra.judge.history import Event, History
+from infra.judge.tenure import started_at_of
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import CONSOLE, ENDS, AuditType, grant_name
 from shared.rules.denial import denial_name
 from shared.rules.digest import digest

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from infra.proof import (
-    acknowledged,
+from infra.judge import (
+    acknowledged_in_trail,
+    acknowledged_seats,
     cap,
     caps_in_force,
     documents,
@@ -13,14 +14,13 @@ from infra.proof import (
     published,
     refusals,
     repairs,
-    seats_acknowledged,
     starts_and_ends,
-    usage_told,
+    usage_reports,
 )
-from infra.proof.acknowledging import leases_of
-from infra.proof.history import History
-from infra.proof.tenures import tenures_of
-from infra.proof.violation import Violation
+from infra.judge.acknowledged_leases import leases_of
+from infra.judge.history import History
+from infra.judge.reconstruction import tenures_of
+from infra.judge.violation import Violation
 
 
 def whole_part(history: History) -> History:
@@ -45,9 +45,9 @@ def judge(history: History) -> list[Violation]:
         *documents.violations(history, tenures),
         *repairs.violations(history, tenures),
         *refusals.violations(history, tenures),
-        *acknowledged.violations(history, told),
+        *acknowledged_in_trail.violations(history, told),
         *leases.violations(history, told),
-        *seats_acknowledged.violations(history, told),
-        *usage_told.violations(history, tenures, told),
+        *acknowledged_seats.violations(history, told),
+        *usage_reports.violations(history, tenures, told),
         *published.violations(history),
     ]

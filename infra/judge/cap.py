@@ -7,10 +7,10 @@ exceeded by who was there before, so it is looked at where somebody new came.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from infra.proof.history import Event, History
-from infra.proof.occupancy import Occupancy
-from infra.proof.tenure import Tenure, moment
-from infra.proof.violation import Kind, Violation
+from infra.judge.history import Event, History
+from infra.judge.occupancy import Occupancy
+from infra.judge.tenure import Tenure, moment
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 
 

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infra.proof.history import History
-from infra.proof.judge import judge, whole_part
-from infra.proof.reading import documents_read
-from infra.proof.tenure import is_open
-from infra.proof.tenures import tenures_of
-from infra.proof.violation import Violation
+from infra.judge.history import History
+from infra.judge.judge import judge, whole_part
+from infra.judge.reading import documents_read
+from infra.judge.reconstruction import tenures_of
+from infra.judge.tenure import is_open
+from infra.judge.violation import Violation
 from shared.rules.audit import AuditType
 
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from infra.proof.history import Event, History
-from infra.proof.violation import Kind, Violation
+from infra.judge.history import Event, History
+from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 
 
