@@ -85,7 +85,7 @@ def _tell(keys: Sequence[PrivateKey]) -> None:
         _refuse("a terminal would show and remember the private keys: pipe them on, as infra/docs/deploy.md says")
     sys.stdout.write(private_text(keys) + "\n")
     told.print(f"signs: {keys[0].kid}; also accepted: {', '.join(key.kid for key in keys[1:]) or 'none'}")
-    told.print("into infra/environments/ENVIRONMENT.tfvars, with the new secret version's number:")
+    told.print("into infra/terraform/environments/ENVIRONMENT.tfvars, with the new secret version's number:")
     told.print(f"public_keys = {public_text(keys)}")
 
 

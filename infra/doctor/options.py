@@ -10,7 +10,7 @@ REGION = "europe-west1"
 
 
 class Environment(StrEnum):
-    """The files in ``infra/environments``."""
+    """The files in ``infra/terraform/environments``."""
 
     DEVELOPMENT = "development"
     STAGING = "staging"
@@ -21,7 +21,7 @@ ProjectOption = Annotated[str, typer.Option(help="The Google Cloud project.", en
 RegionOption = Annotated[
     str, typer.Option(help="Where the functions and the scheduler are.", envvar="SEATLEASE_REGION")
 ]
-EnvironmentOption = Annotated[Environment, typer.Option(help="Which of infra/environments was deployed.")]
+EnvironmentOption = Annotated[Environment, typer.Option(help="Which of infra/terraform/environments was deployed.")]
 UrlOption = Annotated[
     str | None,
     typer.Option(help="One address for all functions, or one with {function} in it; the platform's when left out."),

@@ -54,14 +54,14 @@ class Project:
         Raises:
             FileNotFoundError: there is no such environment.
         """
-        variables = (ROOT / f"infra/environments/{self.environment}.tfvars").read_text()
+        variables = (ROOT / f"infra/terraform/environments/{self.environment}.tfvars").read_text()
         return re.search(r"^audit_in_bigquery *= *true$", variables, re.MULTILINE) is not None
 
     @property
     def apply(self) -> str:
         """The command that deploys what is in the files."""
         return (
-            f"terraform -chdir=infra apply -var-file=environments/{self.environment}.tfvars "
+            f"terraform -chdir=infra/terraform apply -var-file=environments/{self.environment}.tfvars "
             f"-var=project_id={self.project} -var=region={self.region}"
         )
 

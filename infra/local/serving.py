@@ -10,7 +10,7 @@ from infra.stage import ROOT, stage
 
 AS_THE_PLATFORM = {"LOG_EXECUTION_ID": "true", "CLOUD_RUN_TIMEOUT_SECONDS": "20"}
 """What the platform sets for each function, and functions-framework changes its server by. Source: its ``aio`` and its
-``_http/gunicorn.py``; the timeout is that of ``infra/functions.tf``."""
+``_http/gunicorn.py``; the timeout is that of ``infra/terraform/functions.tf``."""
 
 # Verifying needs no emulator to run: its address alone makes firebase-admin accept unsigned tokens.
 UNSIGNED_TOKENS_ARE_FINE = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}

@@ -153,7 +153,7 @@ async def test_so_it_is_in_the_usage_report(counted: Counted, tenant: Tenant, fo
 async def test_a_usage_report_asks_for_nothing_that_a_right_to_read_does_not_cover(
     counted: Counted, tenant: Tenant, user_id: str
 ) -> None:
-    # infra/access.tf gives usage no right to write.
+    # infra/terraform/access.tf gives usage no right to write.
     for page_size in (1, 100):
         await counted.clients.of(tenant, hardware_id=f"device-{page_size}").acquired()
         counted.wire.forget()

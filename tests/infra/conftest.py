@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from google.cloud import firestore
 
-from infra.offline.schema import ProviderSchema
-from infra.offline.terraform import Terraform, copy_configuration, find_terraform, offline
+from infra.terraform.offline.schema import ProviderSchema
+from infra.terraform.offline.terraform import Terraform, copy_configuration, find_terraform, offline
 from tests.infra.planned import ENVIRONMENTS, Plan, run_tests
 from tests.infra.served import Served, told_to_serve
 from tests.support.tenant import Tenant

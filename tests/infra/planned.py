@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from infra.offline.terraform import Terraform
 from infra.stage import MANIFEST
+from infra.terraform.offline.terraform import Terraform
 
 ENVIRONMENTS = ("development", "staging", "production")
 
@@ -69,8 +69,9 @@ class Judged:
 def copy_of(configured: Path, into: Path) -> Path:
     """Copy the configuration once more, to change it. Of what was staged only the names matter."""
     (into / "build").mkdir(parents=True)
-    shutil.copy(configured.parent / "build" / MANIFEST, into / "build")
-    return Path(shutil.copytree(configured, into / "infra"))
+    shutil.copy(configured.parents[1] / "build" / MANIFEST, into / "build")
+    shutil.copytree(configured.parent, into / "infra")
+    return into / "infra" / configured.name
 
 
 def run_tests(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.offline.terraform import Terraform
 from infra.stage import function_names
+from infra.terraform.offline.terraform import Terraform
 from infra.triggers import OnRequest, triggers
 from tests.infra.planned import Plan, Resource, copy_of, run_tests
 

@@ -256,7 +256,7 @@ def workspace(tmp_path: Path) -> Path:
         program.write_text('#!/bin/sh\necho "$(basename "$0") $*"\nexit "$(cat "$0.$1" 2>/dev/null || echo 0)"\n')
         program.chmod(0o755)
     (tmp_path / "build").mkdir()
-    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra/terraform").mkdir(parents=True)
     (tmp_path / "build/manifest.json").write_text('{"acquire": "acquire-0123.zip"}\n')
     return tmp_path
 

@@ -109,8 +109,8 @@ def test_the_scheduled_runs_are_those_of_the_functions() -> None:
 
 
 def test_the_instances_are_as_big_and_as_many_as_terraform_makes_them() -> None:
-    functions = (ROOT / "infra/functions.tf").read_text()
-    production = (ROOT / "infra/environments/production.tfvars").read_text()
+    functions = (ROOT / "infra/terraform/functions.tf").read_text()
+    production = (ROOT / "infra/terraform/environments/production.tfvars").read_text()
 
     sizes = re.findall(r"^    (\w+) +=.* memory = \"(\w+)\".* minimum = ([\w.]+)", functions, re.MULTILINE)
 

@@ -10,7 +10,7 @@ from infra.stage import ROOT
 
 PAGE = ROOT / "infra/docs/deploy.md"
 PAGES = sorted((ROOT / "infra/docs").glob("*.md"))
-ALERTS_FILE = (ROOT / "infra/alerts.tf").read_text()
+ALERTS_FILE = (ROOT / "infra/terraform/alerts.tf").read_text()
 
 
 def alerts() -> list[str]:

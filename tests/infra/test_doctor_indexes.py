@@ -13,7 +13,7 @@ from tests.infra.recorded_indexes import DEFINITION, TTLS, Deployed, as_deployed
 
 WHERE = "--database='(default)' --project=demo-seatlease"
 APPLY = (
-    "terraform -chdir=infra apply -var-file=environments/production.tfvars "
+    "terraform -chdir=infra/terraform apply -var-file=environments/production.tfvars "
     "-var=project_id=demo-seatlease -var=region=us-central1"
 )
 

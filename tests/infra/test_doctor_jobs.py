@@ -16,7 +16,7 @@ JOBS = "GET /v1/projects/demo-seatlease/locations/us-central1/jobs"
 NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
 WHERE = "--location=us-central1 --project=demo-seatlease"
 APPLY = (
-    "terraform -chdir=infra apply -var-file=environments/production.tfvars "
+    "terraform -chdir=infra/terraform apply -var-file=environments/production.tfvars "
     "-var=project_id=demo-seatlease -var=region=us-central1"
 )
 

@@ -1,4 +1,4 @@
-"""The doctor and the build look for what Terraform makes: its names are read from ``infra/*.tf``."""
+"""The doctor and the build look for what Terraform makes: its names are read from ``infra/terraform/*.tf``."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from infra.stage import ROOT
 from infra.triggers import deployed_name, triggers
 from tests.infra.recorded_api import recorded
 
-TERRAFORM = "\n".join(path.read_text() for path in sorted((ROOT / "infra").glob("*.tf")))
+TERRAFORM = "\n".join(path.read_text() for path in sorted((ROOT / "infra/terraform").glob("*.tf")))
 BUILD = YAML(typ="safe").load((ROOT / "cloudbuild.yaml").read_text())
 
 
@@ -76,7 +76,7 @@ def test_every_environment_says_whether_its_trail_goes_to_bigquery(environment: 
 
 
 def test_an_environment_is_a_file_of_variables() -> None:
-    files = {path.stem for path in (ROOT / "infra/environments").glob("*.tfvars")}
+    files = {path.stem for path in (ROOT / "infra/terraform/environments").glob("*.tfvars")}
 
     assert files == {environment.value for environment in Environment}
     assert BUILD["substitutions"]["_ENVIRONMENT"] in files

@@ -14,7 +14,7 @@ RELEASE = "GET /v1/projects/demo-seatlease/releases/cloud.firestore"
 RULESET = f"GET /v1/{recorded('release')['rulesetName']}"
 RULES = (ROOT / "infra/firestore.rules").read_text()
 APPLY = (
-    "terraform -chdir=infra apply -var-file=environments/production.tfvars "
+    "terraform -chdir=infra/terraform apply -var-file=environments/production.tfvars "
     "-var=project_id=demo-seatlease -var=region=us-central1"
 )
 

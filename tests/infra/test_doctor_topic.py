@@ -23,7 +23,7 @@ from tests.infra.recorded_topic import HAND_BACK, PULL, SCHEMA, SUBSCRIPTION, TO
 
 def apply(project: str) -> str:
     return (
-        "terraform -chdir=infra apply -var-file=environments/production.tfvars "
+        "terraform -chdir=infra/terraform apply -var-file=environments/production.tfvars "
         f"-var=project_id={project} -var=region=us-central1"
     )
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.offline.__main__ import main
-from infra.offline.archive import ArchiveError, read_archive
-from infra.offline.provider import wrong_values
-from infra.offline.schema import SCHEMA, Attribute, Block, NestedBlock, Nesting, ProviderSchema
-from infra.offline.terraform import Terraform, used_resources
+from infra.terraform.offline.__main__ import main
+from infra.terraform.offline.archive import ArchiveError, read_archive
+from infra.terraform.offline.provider import wrong_values
+from infra.terraform.offline.schema import SCHEMA, Attribute, Block, NestedBlock, Nesting, ProviderSchema
+from infra.terraform.offline.terraform import Terraform, used_resources
 
 PROVIDER = """
 class GoogleProvider extends cdktn.TerraformProvider {
@@ -290,7 +290,7 @@ def test_a_command_that_is_not_understood_is_answered_with_those_that_are(
     status = main(arguments)
 
     assert status == 2
-    assert "python -m infra.offline terraform validate" in capsys.readouterr().err
+    assert "python -m infra.terraform.offline terraform validate" in capsys.readouterr().err
 
 
 def test_terraform_is_run_from_the_command_line(terraform: Terraform, capfd: pytest.CaptureFixture[str]) -> None:

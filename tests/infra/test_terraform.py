@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.offline.schema import ProviderSchema
-from infra.offline.terraform import CONFIGURATION, Terraform, used_resources
+from infra.stage import ROOT
+from infra.terraform.offline.schema import ProviderSchema
+from infra.terraform.offline.terraform import CONFIGURATION, Terraform, used_resources
 from tests.infra.planned import ENVIRONMENTS, Plan, copy_of, run_tests
 
 
@@ -358,6 +359,6 @@ def test_names_are_short_enough_and_of_the_letters_that_are_allowed(plan: Plan) 
 
 def test_terraform_keeps_nothing_in_the_repository() -> None:
     listed = ["git", "ls-files", "-co", "--exclude-standard", "infra"]
-    files = subprocess.run(listed, cwd=CONFIGURATION.parent, check=True, capture_output=True, text=True).stdout
+    files = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
     assert not re.search(r"\.terraform|tfstate", files)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.offline.schema import Attribute, Block, NestedBlock, Nesting, ProviderSchema, Type
+from infra.terraform.offline.schema import Attribute, Block, NestedBlock, Nesting, ProviderSchema, Type
 
 _CLASS = re.compile(r"^class (\w+) extends cdktn\.(\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _PROPERTY = re.compile(

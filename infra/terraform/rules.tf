@@ -5,7 +5,7 @@ resource "google_firebaserules_ruleset" "firestore" {
   source {
     files {
       name    = "firestore.rules"
-      content = file("${path.module}/firestore.rules")
+      content = file("${path.module}/../firestore.rules")
     }
   }
 

@@ -5,7 +5,7 @@
 # Google Cloud yet. Each number below says what it follows from, so that it can be set again when it is measured there.
 
 locals {
-  triggers = jsondecode(file("${path.module}/functions.json"))
+  triggers = jsondecode(file("${path.module}/../functions.json"))
 
   for_clients = toset([for name, called in local.triggers : name if called.trigger == "request"])
   scheduled   = { for name, called in local.triggers : name => called.schedule if called.trigger == "schedule" }

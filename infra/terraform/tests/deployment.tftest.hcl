@@ -2,7 +2,7 @@
 # staged (make stage), in this folder:
 #   terraform test -var-file=environments/production.tfvars
 # and without the real provider, from the project's:
-#   python -m infra.offline terraform test -var-file=environments/production.tfvars
+#   python -m infra.terraform.offline terraform test -var-file=environments/production.tfvars
 # tests/infra/test_terraform.py and its neighbours do that, and look at the whole plan besides.
 
 mock_provider "google" {
@@ -28,7 +28,7 @@ run "deployment" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_cloudfunctions2_function.function)) == toset(keys(jsondecode(file("./functions.json"))))
+    condition     = toset(keys(google_cloudfunctions2_function.function)) == toset(keys(jsondecode(file("../functions.json"))))
     error_message = "Every function of functions.json is deployed, and no other."
   }
 
@@ -64,7 +64,7 @@ run "deployment" {
   }
 
   assert {
-    condition     = alltrue([for name, job in google_cloud_scheduler_job.run : job.schedule == jsondecode(file("./functions.json"))[name].schedule])
+    condition     = alltrue([for name, job in google_cloud_scheduler_job.run : job.schedule == jsondecode(file("../functions.json"))[name].schedule])
     error_message = "A function is called when functions.json says."
   }
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from infra.stage import ROOT
 
-SCHEMA = ROOT / "infra/offline/google-schema.json"
+SCHEMA = ROOT / "infra/terraform/offline/google-schema.json"
 
 Type = str | tuple[Literal["list", "set", "map"], str]
 """A type in Terraform's own JSON form: ``"string"``, or ``["map", "string"]``."""

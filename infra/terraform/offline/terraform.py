@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.offline.provider import served
-from infra.offline.schema import ProviderSchema
 from infra.stage import ROOT, stage_all
+from infra.terraform.offline.provider import served
+from infra.terraform.offline.schema import ProviderSchema
 
-CONFIGURATION = ROOT / "infra"
+CONFIGURATION = ROOT / "infra/terraform"
 """Where the .tf files are."""
 
 _ADDRESS = "hashicorp/google"
@@ -70,9 +70,8 @@ def copy_configuration(into: Path) -> Path:
     Beside it everything is staged, as terraform expects it.
     """
     stage_all(into / "build")
-    return Path(
-        shutil.copytree(CONFIGURATION, into / "infra", ignore=lambda _, names: set(filter(_is_not_read, names)))
-    )
+    shutil.copytree(ROOT / "infra", into / "infra", ignore=lambda _, names: set(filter(_is_not_read, names)))
+    return into / CONFIGURATION.relative_to(ROOT)
 
 
 def used_resources(folder: Path = CONFIGURATION) -> tuple[set[str], set[str]]:
@@ -82,4 +81,4 @@ def used_resources(folder: Path = CONFIGURATION) -> tuple[set[str], set[str]]:
 
 
 def _is_not_read(name: str) -> bool:
-    return name not in {"environments", "tests"} and not name.endswith(_READ)
+    return name not in {"terraform", "environments", "tests", "contracts"} and not name.endswith(_READ)

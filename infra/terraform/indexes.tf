@@ -14,7 +14,7 @@
 # The collections lie below their organizations, so these are limits of one organization, but for the indexes over all.
 
 locals {
-  index_definitions = jsondecode(file("${path.module}/firestore.indexes.json"))
+  index_definitions = jsondecode(file("${path.module}/../firestore.indexes.json"))
 
   composite_indexes = {
     for index in local.index_definitions.indexes :

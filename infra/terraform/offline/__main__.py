@@ -1,18 +1,19 @@
 """Terraform without its provider.
 
-``python -m infra.offline terraform validate`` (or ``test`` ...) runs terraform in a copy of ``infra/``, with the schema
-in ``google-schema.json`` in place of the provider. ``python -m infra.offline extract WHEEL`` makes that file anew, for
-the resources that the .tf files use, from the package that
-``pip download --no-deps cdktn-provider-google==21.1.0`` brings.
+``python -m infra.terraform.offline terraform validate`` (or ``test`` ...) runs terraform in a copy of ``infra/``, with
+the schema in ``google-schema.json`` in place of the provider.
+
+``python -m infra.terraform.offline extract WHEEL`` makes that file anew, for the resources that the .tf files use, from
+the package that ``pip download --no-deps cdktn-provider-google==21.1.0`` brings.
 """
 
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.offline.archive import read_archive
-from infra.offline.schema import SCHEMA, ProviderSchema
-from infra.offline.terraform import copy_configuration, find_terraform, offline, used_resources
+from infra.terraform.offline.archive import read_archive
+from infra.terraform.offline.schema import SCHEMA, ProviderSchema
+from infra.terraform.offline.terraform import copy_configuration, find_terraform, offline, used_resources
 
 
 def main(arguments: list[str]) -> int:

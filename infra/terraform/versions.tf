@@ -3,7 +3,7 @@ terraform {
   required_version = ">= 1.9"
 
   required_providers {
-    # What is known of it offline is the schema of 8.7 (infra/offline/google-schema.json), so no other is let in: a build
+    # What is known of it offline is the schema of 8.7 (infra/terraform/offline/google-schema.json), so no other is let in: a build
     # takes the newest that fits, with the rights to change everything.
     google = {
       source  = "hashicorp/google"

@@ -10,7 +10,7 @@ locals {
 resource "google_pubsub_schema" "audit" {
   name       = "seatlease-audit-event"
   type       = "PROTOCOL_BUFFER"
-  definition = file("${path.module}/audit-event.proto")
+  definition = file("${path.module}/../audit-event.proto")
 
   depends_on = [google_project_service.api]
 }

@@ -1,7 +1,7 @@
 # What `python -m infra.stage` staged, on its way to becoming functions.
 
 locals {
-  build_folder = coalesce(var.build_folder, "${path.module}/../build")
+  build_folder = coalesce(var.build_folder, "${path.module}/../../build")
 
   # Which archive is which function's. An archive's name carries a hash of what is in it: a function that did not change
   # keeps its name, and with it its revision.

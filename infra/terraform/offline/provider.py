@@ -15,10 +15,10 @@ from typing import Any
 import grpc
 import msgpack
 
-from infra.offline.schema import Attribute, Block, NestedBlock, ProviderSchema
+from infra.terraform.offline.schema import Attribute, Block, NestedBlock, ProviderSchema
 
 # Compiled here and now: the messages of a dozen lines need no generated code in the repository.
-_wire: Any = grpc.protos("infra/offline/tfplugin6.proto")
+_wire: Any = grpc.protos("infra/terraform/offline/tfplugin6.proto")
 
 _UNKNOWN = object()
 """A value that is known only when something has been made."""

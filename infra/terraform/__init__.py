@@ -1,0 +1,1 @@
+"""What is deployed, in Terraform, and how it is checked without a cloud."""
