@@ -89,7 +89,7 @@ judge: $(READY) ## Judge whether the promises were kept: make judge PROJECT=... 
 	@$(BIN)/python -m infra.judge $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)
 
 stage: ## Stage every function below build/, as it is deployed
-	@$(PYTHON) -m infra.stage
+	@$(PYTHON) -m infra.build.stage
 
 clean: ## Remove what make made
 	rm -rf .venv .firebase .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -11,11 +11,11 @@ import pytest
 from google.cloud import firestore
 from hypothesis import settings
 
+from infra.build.stage import function_names
 from infra.local.auth import firebase_program, start_auth
 from infra.local.emulators import reset_firestore, start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
-from infra.stage import function_names
 from tests.programs.bench.cpu import cores
 from tests.support.confidential import leaks_below
 from tests.support.length import LONG

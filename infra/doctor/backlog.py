@@ -13,10 +13,10 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from infra.build.triggers import OnSchedule, deployed_name, triggers
 from infra.doctor.finding import Area, Finding
 from infra.doctor.jobs import interval_of
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
-from infra.triggers import OnSchedule, deployed_name, triggers
 from shared.rules.audit import AuditType
 from shared.store import queries
 from shared.store.firestore import EVERYWHERE, Document, Firestore

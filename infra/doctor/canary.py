@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import httpx
 
+from infra.build.triggers import OnRequest, deployed_name, triggers
 from infra.doctor.finding import Area, Finding
 from infra.doctor.lease import not_verified
-from infra.triggers import OnRequest, deployed_name, triggers
 
 ANSWER_WITHIN_SECONDS = 30
 """A function answers within 10 s, and may have to be started first."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from google.cloud.firestore_admin_v1 import Field, FirestoreAdminClient, Index
 
+from infra.build.stage import ROOT
 from infra.doctor.finding import Area, Finding
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
-from infra.stage import ROOT
 
 _DEFINITION = ROOT / "infra/firestore.indexes.json"
 _OVERRIDDEN = "indexConfig.usesAncestorConfig:false"

@@ -9,9 +9,9 @@ from apscheduler.triggers.cron import CronTrigger
 from google.cloud.scheduler_v1 import CloudSchedulerClient, Job
 from google.rpc import code_pb2
 
+from infra.build.triggers import OnSchedule, deployed_name, triggers
 from infra.doctor.finding import Area, Finding
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
-from infra.triggers import OnSchedule, deployed_name, triggers
 
 _UTC_NAMES = {"UTC", "Etc/UTC"}
 

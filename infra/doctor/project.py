@@ -10,7 +10,7 @@ from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 ANSWER_WITHIN_SECONDS = 20
 

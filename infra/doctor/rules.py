@@ -7,9 +7,9 @@ from typing import Any
 from google.api_core.exceptions import from_http_response
 from google.auth.transport.requests import AuthorizedSession
 
+from infra.build.stage import ROOT
 from infra.doctor.finding import Area, Finding
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
-from infra.stage import ROOT
 
 _RULES = ROOT / "infra/firestore.rules"
 

@@ -19,9 +19,9 @@ from google.pubsub_v1 import (
 )
 from requests import ReadTimeout
 
+from infra.build.stage import ROOT
 from infra.doctor.finding import Area, Finding
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
-from infra.stage import ROOT
 
 AT_MOST_RECEIVED = 100
 
@@ -85,9 +85,9 @@ def _schema(area: Area, project: Project, settings: Any) -> Finding:  # noqa: AN
         return area.wrong("schema", f"{name} is for {Encoding(settings.encoding).name}", mend=project.apply)
     # The schema's latest revision; Pub/Sub takes what any revision allows that the topic names.
     schema = project.client(SchemaServiceClient, "pubsub").get_schema(name=settings.schema, **_CALL)
-    if schema.definition.strip() != (ROOT / "infra/audit-event.proto").read_text().strip():
-        return area.wrong("schema", f"{name} is not what infra/audit-event.proto says", mend=project.apply)
-    return area.ok("schema", f"{name} is infra/audit-event.proto")
+    if schema.definition.strip() != (ROOT / "infra/contracts/audit-event.proto").read_text().strip():
+        return area.wrong("schema", f"{name} is not what infra/contracts/audit-event.proto says", mend=project.apply)
+    return area.ok("schema", f"{name} is infra/contracts/audit-event.proto")
 
 
 def _look_at_subscription(area: Area, project: Project) -> Iterator[Finding]:

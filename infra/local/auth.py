@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
+from infra.build.stage import ROOT
 from infra.local.loopback import NO_TLS
 from infra.local.processes import Process, StartError, free_port
-from infra.stage import ROOT
 
 FIREBASE_TOOLS = "firebase-tools@15.34.2"
 FOLDER = ROOT / ".firebase"

@@ -14,6 +14,7 @@ from uuid import uuid4
 import typer
 from rich.console import Console
 
+from infra.build.triggers import OnSchedule, triggers
 from infra.local.audit_topic import subscribed
 from infra.local.auth import PASSWORD, NoNpmError, firebase_program, install, sign_up
 from infra.local.demo import play
@@ -24,7 +25,6 @@ from infra.local.scheduler import call_now
 from infra.local.seed import firestore_client, seed_organization
 from infra.local.stack import PROJECT, STATE_FOLDER, Emulators, NoStackError, Stack, published_stack, running_stack
 from infra.local.tokens import unsigned_token
-from infra.triggers import OnSchedule, triggers
 from shared.store.forms import MAX_GRACE_SECONDS
 
 app = typer.Typer(help="Run Seatlease on this machine, on Google's emulators.", no_args_is_help=True)

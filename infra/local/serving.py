@@ -4,9 +4,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra.build.signing_keys import new_key, private_text, public_text
+from infra.build.stage import ROOT, stage
 from infra.local.processes import Process, free_port
-from infra.signing_keys import new_key, private_text, public_text
-from infra.stage import ROOT, stage
 
 AS_THE_PLATFORM = {"LOG_EXECUTION_ID": "true", "CLOUD_RUN_TIMEOUT_SECONDS": "20"}
 """What the platform sets for each function, and functions-framework changes its server by. Source: its ``aio`` and its

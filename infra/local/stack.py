@@ -11,13 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from infra.build.stage import ROOT, function_names
+from infra.build.triggers import OnRequest, triggers
 from infra.local.audit_topic import create_topic, subscribed
 from infra.local.auth import start_auth
 from infra.local.emulators import register_triggers, start_firestore, start_pubsub
 from infra.local.processes import Process, free_port, require_free, stop_together
 from infra.local.serving import function_environment, start_function
-from infra.stage import ROOT, function_names
-from infra.triggers import OnRequest, triggers
 
 PROJECT = "demo-seatlease"
 """Firebase's tools take a project whose name begins with ``demo-`` for one that exists nowhere."""

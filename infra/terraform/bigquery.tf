@@ -31,8 +31,8 @@ resource "google_bigquery_table" "messages" {
   description         = "One row for each message. The same event may be in several: ask the view events."
   deletion_protection = var.is_protected
 
-  # Generated from audit-event.proto by `python -m infra.audit_table`, and so always of the topic's form.
-  schema = jsonencode(concat(local.metadata_columns, jsondecode(file("${path.module}/../audit-event.bigquery.json"))))
+  # Generated from audit-event.proto by `python -m infra.contracts.audit_table`, and so always of the topic's form.
+  schema = jsonencode(concat(local.metadata_columns, jsondecode(file("${path.module}/../contracts/audit-event.bigquery.json"))))
 
   # Questions are about days, and are billed by the days that they read.
   time_partitioning {

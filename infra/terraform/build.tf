@@ -1,4 +1,4 @@
-# What `python -m infra.stage` staged, on its way to becoming functions.
+# What `python -m infra.build.stage` staged, on its way to becoming functions.
 
 locals {
   build_folder = coalesce(var.build_folder, "${path.module}/../../build")

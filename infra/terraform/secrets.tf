@@ -2,7 +2,7 @@
 # else is done as the function's own account, and tokens are verified with Google's public keys.
 #
 # Terraform makes the entry and never sees what is in it: its state is read by more people than may know a key. The
-# versions come from `python -m infra.signing_keys` (docs/deploy.md, "The signing keys"); the first has to be there
+# versions come from `python -m infra.build.signing_keys` (docs/deploy.md, "The signing keys"); the first has to be there
 # before acquire and heartbeat are deployed. Who may read it stands in access.tf.
 
 resource "google_secret_manager_secret" "signing_keys" {

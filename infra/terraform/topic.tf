@@ -6,11 +6,11 @@ locals {
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
 
-# Generated from the models by `python -m infra.audit_schema`. Pub/Sub refuses to publish what does not fit.
+# Generated from the models by `python -m infra.contracts.audit_schema`. Pub/Sub refuses to publish what does not fit.
 resource "google_pubsub_schema" "audit" {
   name       = "seatlease-audit-event"
   type       = "PROTOCOL_BUFFER"
-  definition = file("${path.module}/../audit-event.proto")
+  definition = file("${path.module}/../contracts/audit-event.proto")
 
   depends_on = [google_project_service.api]
 }

@@ -106,7 +106,7 @@ variable "denials_an_hour" {
 }
 
 variable "public_keys" {
-  description = "The keys that leases are verified with, as keys shows them. `python -m infra.signing_keys` prints the line for the environment's variable file: infra/docs/deploy.md#the-signing-keys."
+  description = "The keys that leases are verified with, as keys shows them. `python -m infra.build.signing_keys` prints the line for the environment's variable file: infra/docs/deploy.md#the-signing-keys."
   type = object({
     keys = list(object({ kty = string, crv = string, x = string, kid = string, use = string, alg = string }))
   })
@@ -120,7 +120,7 @@ variable "signing_keys_version" {
 }
 
 variable "build_folder" {
-  description = "Where `python -m infra.stage` wrote the archives and their manifest. build/ beside this folder if null."
+  description = "Where `python -m infra.build.stage` wrote the archives and their manifest. build/ beside this folder if null."
   type        = string
   default     = null
 }

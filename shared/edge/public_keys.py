@@ -19,7 +19,7 @@ MAX_KEYS = 4
 CACHED = {"Cache-Control": "public, max-age=3600"}
 """A new key is shown this long before it signs: whoever asked before knows it then (infra/docs/deploy.md)."""
 
-MAKE_THEM = "python -m infra.signing_keys new makes them (the deploy page, The signing keys)"
+MAKE_THEM = "python -m infra.build.signing_keys new makes them (the deploy page, The signing keys)"
 
 
 class _Form(BaseModel):

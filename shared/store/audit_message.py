@@ -1,7 +1,7 @@
 """The published form of an audit event: what subscribers of the topic receive, as JSON.
 
-The JSON schema in ``infra/audit-event.schema.json`` and the topic's own in ``infra/audit-event.proto`` are generated
-from these models. Fields are only ever added, at the end; anything else is a new ``schema_version``.
+The JSON schema ``infra/contracts/audit-event.schema.json`` and the topic's ``infra/contracts/audit-event.proto`` are
+generated from these models. Fields are only ever added, at the end. Any other change is a new ``schema_version``.
 """
 
 from datetime import datetime

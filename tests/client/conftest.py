@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from infra.build.triggers import OnRequest, triggers
 from infra.local.audit_topic import create_topic
 from infra.local.processes import Process, stop_together
 from infra.local.serving import function_environment, start_function
-from infra.triggers import OnRequest, triggers
 from seatlease.testing import FakeService
 from tests.client.backends import FakeHouse, House, RealHouse
 from tests.client.commands import end, environment_of, start, stop

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import seatlease
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 from seatlease.testing import FakeService
 from tests.client.conftest import BuildHouse
 from tests.infra.clean_environment import run

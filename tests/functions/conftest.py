@@ -9,11 +9,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from infra.build.stage import ROOT, function_names
 from infra.local.audit_topic import create_topic, subscribed
 from infra.local.loopback import NO_TLS
 from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
-from infra.stage import ROOT, function_names
 from tests.support.client import Clients
 from tests.support.subscriber import Subscriber
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from google.cloud import firestore
 
+from infra.contracts.openapi.operations import OPERATIONS
 from infra.local.processes import Process
-from infra.openapi.operations import OPERATIONS
 from tests.support.client import Clients
 from tests.support.contract import Document, broken_by, problems, the_contract, told_everything
 from tests.support.tenant import Tenant

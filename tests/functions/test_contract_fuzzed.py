@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from infra.contracts.openapi.operations import OPERATIONS
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
-from infra.openapi.operations import OPERATIONS
 from shared.edge.requests import MAX_BODY_BYTES
 from shared.rules.session import session_id_of
 from tests.functions.conftest import gateway_to

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
+from infra.build.triggers import OnDocument, OnSchedule, triggers
+from infra.contracts.openapi.operations import OPERATIONS
 from infra.local.audit_topic import create_topic
 from infra.local.loopback import NO_TLS
 from infra.local.processes import Process
 from infra.local.seed import firestore_client
 from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
 from infra.local.tokens import unsigned_token
-from infra.openapi.operations import OPERATIONS
-from infra.triggers import OnDocument, OnSchedule, triggers
 from shared.edge.catalogue import Code
 from shared.rules.session import session_id_of
 from tests.functions.conftest import StartFunction

@@ -11,8 +11,8 @@ import jwt
 import pytest
 from google.cloud import firestore
 
+from infra.build.signing_keys import new_key, private_text, public_text
 from infra.local.processes import Process
-from infra.signing_keys import new_key, private_text, public_text
 from tests.functions.conftest import StartServers
 from tests.support.client import Clients, assert_error
 from tests.support.lease import shown_keys, verified

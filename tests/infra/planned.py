@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from infra.stage import MANIFEST
+from infra.build.stage import MANIFEST
 from infra.terraform.offline.terraform import Terraform
 
 ENVIRONMENTS = ("development", "staging", "production")

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+from infra.build.stage import ROOT
 from infra.doctor.finding import Finding
 from infra.doctor.indexes import check_indexes
 from infra.doctor.project import Project
-from infra.stage import ROOT
 from tests.infra.recorded_api import RecordedApi, recorded
 
 DATABASE = "projects/demo-seatlease/databases/(default)"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 from tests.infra.recorded_api import RecordedApi, recorded
 
 PROJECT = "/v1/projects/demo-seatlease"
@@ -22,7 +22,7 @@ def say_topic(api: RecordedApi) -> None:
     """Answer as Pub/Sub does about that topic."""
     api.say(TOPIC, recorded("topic"))
     api.say(f"{TOPIC}/subscriptions", recorded("topic_subscriptions"))
-    api.say(SCHEMA, schema((ROOT / "infra/audit-event.proto").read_text()))
+    api.say(SCHEMA, schema((ROOT / "infra/contracts/audit-event.proto").read_text()))
     api.say(SUBSCRIPTION, recorded("subscription"))
     api.say(DEAD_LETTERS, {"name": "projects/demo-seatlease/topics/seatlease-audit-dead-letters"})
     dead = "projects/demo-seatlease/subscriptions/seatlease-audit-dead-letters"

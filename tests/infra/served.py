@@ -17,9 +17,9 @@ from uuid import uuid4
 
 from google.cloud import firestore
 
+from infra.build.stage import ROOT
 from infra.local.processes import START_WITHIN_SECONDS, free_port
 from infra.local.seed import firestore_client
-from infra.stage import ROOT
 
 _MARK = "SEATLEASE_TEST_MARK"
 _SECONDS = START_WITHIN_SECONDS + 30

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.stage import function_names
+from infra.build.stage import function_names
+from infra.build.triggers import OnRequest, triggers
 from infra.terraform.offline.terraform import Terraform
-from infra.triggers import OnRequest, triggers
 from tests.infra.planned import Plan, Resource, copy_of, run_tests
 
 PROJECT = "demo-seatlease"

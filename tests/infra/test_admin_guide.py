@@ -16,9 +16,9 @@ import jwt
 import pytest
 from google.cloud import firestore
 
-from infra.admin_guide import FORMS, PAGE, Example, examples, page
+from infra.build.stage import ROOT
 from infra.local.tokens import unsigned_token
-from infra.stage import ROOT
+from infra.pages.admin_guide import FORMS, PAGE, Example, examples, page
 from shared.rules.review import Problem
 from shared.store.review_record import PROBLEMS
 from tests.infra.served import Served, until

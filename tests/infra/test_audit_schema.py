@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from google.protobuf.message import Message
 from jsonschema import Draft202012Validator
 
-from infra.audit_schema import JSON_SCHEMA, PAGE, PROTO_SCHEMA, examples, json_schema, page, proto_schema
+from infra.contracts.audit_schema import JSON_SCHEMA, PAGE, PROTO_SCHEMA, examples, json_schema, page, proto_schema
 from shared.rules.audit import AuditType
 from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage
 
@@ -105,7 +105,7 @@ def test_a_new_field_is_not_written_without_a_number_of_its_own(monkeypatch: pyt
         "LicenseSeats": ("in_use",),
         "Change": ("field",),
     }
-    monkeypatch.setattr("infra.audit_schema._NUMBERS", numbers)
+    monkeypatch.setattr("infra.contracts.audit_schema._NUMBERS", numbers)
 
     with pytest.raises(ValueError, match=r"AuditEvent has fields without a number: append \['actor'"):
         proto_schema()

@@ -18,7 +18,7 @@ from google.cloud.devtools import cloudbuild_v1
 from google.protobuf import json_format
 from ruamel.yaml import YAML
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 FILE = ROOT / "cloudbuild.yaml"
 
@@ -352,7 +352,7 @@ def test_a_smoke_test_takes_a_seat_unless_the_build_says_that_it_cannot_yet(work
     usual, first = run("smoke", workspace), run("smoke", workspace, _CANARY="not-yet")
 
     assert (usual.returncode, first.returncode) == (0, 0)
-    assert "python -m infra.smoke --project=demo-seatlease --region=europe-west1 --url=" in usual.stdout
+    assert "python -m infra.doctor.smoke --project=demo-seatlease --region=europe-west1 --url=" in usual.stdout
     assert "--url=https://europe-west1-demo-seatlease.cloudfunctions.net/{function}\n" in usual.stdout
     assert "NO SEAT IS TAKEN" in first.stdout
     assert "--without-canary" in first.stdout

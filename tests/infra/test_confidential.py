@@ -9,9 +9,9 @@ from pathlib import Path
 import jwt
 import pytest
 
+from infra.build.stage import ROOT
 from infra.local.serving import function_environment
 from infra.local.tokens import unsigned_token
-from infra.stage import ROOT
 from shared.store.license_keys import new_license_key
 from tests.support.confidential import leaks_in
 

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from infra import costs
-from infra.billed import GROUP_SIZES, OPERATIONS, reconcile_reads
-from infra.costs import PAGE, SCENARIOS, Usage, items, page, saved_by_sharing, tables, usd_of_a_seats_month
-from infra.stage import ROOT, function_names
-from infra.triggers import OnSchedule, triggers
+from infra.build.stage import ROOT, function_names
+from infra.build.triggers import OnSchedule, triggers
+from infra.pages import costs
+from infra.pages.billed_operations import GROUP_SIZES, OPERATIONS, reconcile_reads
+from infra.pages.costs import PAGE, SCENARIOS, Usage, items, page, saved_by_sharing, tables, usd_of_a_seats_month
 
 
 def test_the_tables_in_the_docs_are_what_the_script_makes() -> None:
@@ -22,7 +22,9 @@ def test_the_tables_in_the_docs_are_what_the_script_makes() -> None:
 
 
 def test_the_script_prints_the_tables() -> None:
-    ran = subprocess.run([sys.executable, "-m", "infra.costs"], cwd=ROOT, capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "infra.pages.costs"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
 
     assert ran.stdout == tables()
 

@@ -15,12 +15,12 @@ from google.cloud import firestore
 from rich.console import Console
 from typer.testing import CliRunner
 
+from infra.build.stage import ROOT
 from infra.local import demo
 from infra.local.audit_topic import Received, Subscription
 from infra.local.cli import app
 from infra.local.demo import Person, Story, client, play
 from infra.local.stack import Stack
-from infra.stage import ROOT
 from tests.infra.little_server import little_server
 from tests.infra.served import Served
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 PAGE = ROOT / "infra/docs/deploy.md"
 PAGES = sorted((ROOT / "infra/docs").glob("*.md"))

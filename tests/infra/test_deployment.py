@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from infra.audit_table import COLUMNS, columns
-from infra.stage import ROOT, function_names
-from infra.triggers import OnDocument, OnRequest, OnSchedule, triggers
+from infra.build.stage import ROOT, function_names
+from infra.build.triggers import OnDocument, OnRequest, OnSchedule, triggers
+from infra.contracts.audit_table import COLUMNS, columns
 from shared.edge.public_keys import PublicKeySet
 from shared.edge.settings import Environment, Settings, settings
 from shared.store.groups import MAX_GROUP
@@ -240,7 +240,7 @@ def test_the_topic_takes_what_the_schema_says(plan: Plan) -> None:
 
     assert (schema["type"], schema["definition"]) == (
         "PROTOCOL_BUFFER",
-        (ROOT / "infra/audit-event.proto").read_text(),
+        (ROOT / "infra/contracts/audit-event.proto").read_text(),
     )
     assert topic["schema_settings"][0]["encoding"] == "JSON"
     assert topic["message_retention_duration"] == "604800s"

@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from infra.build.stage import ROOT
 from infra.doctor.cli import app as doctor_app
 from infra.doctor.finding import Area, Finding, Mark
 from infra.doctor.report import as_json, is_healthy, tell
+from infra.doctor.smoke import app as smoke_app
 from infra.local.stack import PROJECT
 from infra.local.tokens import unsigned_token
-from infra.smoke import app as smoke_app
-from infra.stage import ROOT
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
 from tests.infra.recorded_indexes import Deployed
 from tests.infra.recorded_topic import say_topic

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
+from infra.build.signing_keys import new_key, private_text, public_text
+from infra.build.triggers import OnRequest, triggers
 from infra.doctor.canary import Canary, Functions, check_answering, check_canary
 from infra.doctor.finding import Finding, Mark
 from infra.local.stack import PROJECT
 from infra.local.tokens import unsigned_token
-from infra.signing_keys import new_key, private_text, public_text
-from infra.triggers import OnRequest, triggers
 from shared.edge.lease_tokens import LeaseTokens, PrivateKey
 from tests.infra.little_server import little_server
 from tests.infra.recorded_api import RecordedApi, recorded_api

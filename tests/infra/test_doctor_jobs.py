@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from infra.build.triggers import OnSchedule, deployed_name, triggers
 from infra.doctor.finding import Finding, Mark
 from infra.doctor.jobs import check_jobs, interval_of
 from infra.doctor.project import Project
-from infra.triggers import OnSchedule, deployed_name, triggers
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
 
 JOBS = "GET /v1/projects/demo-seatlease/locations/us-central1/jobs"

@@ -6,10 +6,10 @@ import re
 import pytest
 from ruamel.yaml import YAML
 
+from infra.build.stage import ROOT
+from infra.build.triggers import deployed_name, triggers
 from infra.doctor.options import REGION, Environment
 from infra.doctor.project import Project
-from infra.stage import ROOT
-from infra.triggers import deployed_name, triggers
 from tests.infra.recorded_api import recorded
 
 TERRAFORM = "\n".join(path.read_text() for path in sorted((ROOT / "infra/terraform").glob("*.tf")))

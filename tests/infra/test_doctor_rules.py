@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.build.stage import ROOT
 from infra.doctor.finding import Finding, Mark
 from infra.doctor.project import Project
 from infra.doctor.rules import check_rules
-from infra.stage import ROOT
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
 
 RELEASE = "GET /v1/projects/demo-seatlease/releases/cloud.firestore"

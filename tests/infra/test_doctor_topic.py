@@ -57,7 +57,7 @@ def test_a_topic_that_delivers_is_found_healthy(api: RecordedApi) -> None:
     assert not_ok(findings) == []
     assert {finding.subject: finding.found for finding in findings} == {
         "topic seatlease-audit": "is there",
-        "schema": "seatlease-audit-event is infra/audit-event.proto",
+        "schema": "seatlease-audit-event is infra/contracts/audit-event.proto",
         "subscriptions": "delivers to seatlease-audit-bigquery",
         "subscription seatlease-audit-bigquery": "delivers to demo-seatlease.seatlease_audit.messages",
         "dead-letter policy": "after 5 attempts set aside",
@@ -98,7 +98,7 @@ def test_a_schema_that_is_not_the_files_is_wrong(api: RecordedApi) -> None:
 
     findings = look(api)
 
-    found = "seatlease-audit-event is not what infra/audit-event.proto says"
+    found = "seatlease-audit-event is not what infra/contracts/audit-event.proto says"
     assert not_ok(findings) == [("schema", found, apply("demo-seatlease"))]
 
 

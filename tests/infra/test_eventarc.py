@@ -10,10 +10,10 @@ import httpx
 import pytest
 from google.events.cloud.firestore_v1 import DocumentEventData
 
+from infra.build.triggers import OnDocument, triggers
 from infra.local.emulators import trigger_id
 from infra.local.eventarc import MAX_DELIVERIES, Event, Eventarc, MalformedEventError, as_cloud_event
 from infra.local.gateway import EVENTS_PATH, gateway
-from infra.triggers import OnDocument, triggers
 from tests.infra.little_server import little_server, soon
 
 EMULATED = {

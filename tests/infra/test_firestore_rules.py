@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from infra.build.stage import ROOT
 from infra.local.seed import firestore_client
 from infra.local.tokens import unsigned_token
-from infra.stage import ROOT
 
 RULES = (ROOT / "infra/firestore.rules").read_text()
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 from shared.rules.audit import acquired
 from shared.rules.seat_use import SeatUse
 from shared.store.encoding import Retention, audit_event_fields, lease_write, seat_use_fields, session_fields

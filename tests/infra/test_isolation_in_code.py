@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from infra.stage import ROOT, function_names
+from infra.build.stage import ROOT, function_names
 from tests.support.code_graph import Code, Place
 
 CLIENT_FUNCTIONS = ("acquire", "heartbeat", "release", "usage")

@@ -18,13 +18,13 @@ import pytest
 from google.cloud import firestore
 from typer.testing import CliRunner, Result
 
+from infra.build.stage import ROOT, function_names
+from infra.build.triggers import OnRequest, OnSchedule, triggers
 from infra.local.audit_topic import Received, subscribed
 from infra.local.cli import app
 from infra.local.processes import free_port
 from infra.local.stack import PROJECT, Stack
 from infra.local.tokens import unsigned_token
-from infra.stage import ROOT, function_names
-from infra.triggers import OnRequest, OnSchedule, triggers
 from tests.infra.little_server import little_server
 from tests.infra.served import Served, infra_local, is_open, told_to_serve, until
 from tests.support.tenant import Tenant

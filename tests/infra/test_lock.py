@@ -8,8 +8,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from infra.lock import Locked, LockError, locked, pin_of, read_lock
-from infra.stage import ROOT, function_names, stage
+from infra.build.lock import Locked, LockError, locked, pin_of, read_lock
+from infra.build.stage import ROOT, function_names, stage
 from tests.infra.clean_environment import run
 
 LOCKS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requirements-dev.lock"}

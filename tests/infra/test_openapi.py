@@ -12,13 +12,13 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
-from infra.openapi.codes import MEANINGS, details_model
-from infra.openapi.document import OPENAPI, as_text, document
-from infra.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
-from infra.openapi.schemas import code_schema_name
-from infra.openapi.words import AT, WORDS
-from infra.stage import ROOT
-from infra.triggers import OnRequest, triggers
+from infra.build.stage import ROOT
+from infra.build.triggers import OnRequest, triggers
+from infra.contracts.openapi.codes import MEANINGS, details_model
+from infra.contracts.openapi.document import OPENAPI, as_text, document
+from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
+from infra.contracts.openapi.schemas import code_schema_name
+from infra.contracts.openapi.words import AT, WORDS
 from shared.edge.acquire_answer import answer_acquire
 from shared.edge.catalogue import Code
 from shared.edge.heartbeat_answer import answer_heartbeat
@@ -52,7 +52,7 @@ def test_the_document_is_what_the_models_say() -> None:
 
     generated = as_text(document())
 
-    assert written == generated, "python -m infra.openapi writes it anew"
+    assert written == generated, "python -m infra.contracts.openapi writes it anew"
 
 
 def test_the_document_is_valid_openapi() -> None:

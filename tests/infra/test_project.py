@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 
 def project_files(*folders: str) -> list[Path]:

@@ -9,10 +9,10 @@ import pytest
 import tzlocal
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from infra.build.triggers import OnSchedule, triggers
 from infra.local.gateway import gateway
 from infra.local.processes import StartError
 from infra.local.scheduler import call_now, scheduler
-from infra.triggers import OnSchedule, triggers
 from tests.infra.little_server import LittleServer, little_server, soon
 
 NEVER = "0 0 29 2 *"

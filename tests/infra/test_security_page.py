@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 PAGE = (ROOT / "SECURITY.md").read_text()
 HEADER = "| who | may try | what stops it | shown by |"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.stage import stage
+from infra.build.stage import stage
 from shared.edge.settings import Environment, Settings, SettingsError, settings
 from tests.infra.bare_server import SETTINGS, bare_server
 

@@ -11,8 +11,8 @@ from typing import Any
 import jwt
 import pytest
 
-from infra.signing_keys import new_key, private_text, public_text
-from infra.stage import ROOT, stage
+from infra.build.signing_keys import new_key, private_text, public_text
+from infra.build.stage import ROOT, stage
 from shared.edge.lease_tokens import PrivateKey, lease_tokens
 from shared.edge.public_keys import MAX_KEYS, public_keys
 from shared.edge.settings import SettingsError, settings
@@ -67,7 +67,7 @@ def test_without_a_key_nothing_that_gives_leases_starts(monkeypatch: pytest.Monk
     told = refused(lease_tokens)
 
     assert told.startswith("refusing to start: SEATLEASE_SIGNING_KEYS is missing")
-    assert "python -m infra.signing_keys new" in told
+    assert "python -m infra.build.signing_keys new" in told
 
 
 def changed(**members: Any) -> str:  # noqa: ANN401 a slip is of any type
@@ -172,7 +172,7 @@ def test_an_instance_in_production_without_its_keys_ends_and_says_why(tmp_path: 
 def command(*arguments: str, stdin: str = "") -> tuple[int, list[str], str]:
     """Run it: its exit status, the private keys' names, and what it tells beside them."""
     ran = subprocess.run(
-        [sys.executable, "-m", "infra.signing_keys", *arguments],
+        [sys.executable, "-m", "infra.build.signing_keys", *arguments],
         cwd=ROOT,
         input=stdin,
         capture_output=True,
@@ -192,7 +192,7 @@ def shown(told: str) -> list[str]:
 
 def test_a_new_set_has_one_key_that_the_service_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "infra.signing_keys", "new"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "infra.build.signing_keys", "new"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     monkeypatch.setenv(PRIVATE, ran.stdout)
 
@@ -235,7 +235,7 @@ def test_a_key_is_never_shown_on_a_terminal() -> None:
     reader, terminal = os.openpty()
     with open(reader, "rb", buffering=0) as shown_there, open(terminal, "wb", buffering=0) as output:  # noqa: PTH123 no paths
         ran = subprocess.run(
-            [sys.executable, "-m", "infra.signing_keys", "new"],
+            [sys.executable, "-m", "infra.build.signing_keys", "new"],
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.PIPE,

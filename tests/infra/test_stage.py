@@ -15,10 +15,10 @@ import httpx
 import pytest
 from google.cloud import firestore
 
+from infra.build.stage import MANIFEST, ROOT, archive, function_names, stage, stage_all
+from infra.build.triggers import triggers
 from infra.local.serving import function_environment
 from infra.local.tokens import unsigned_token
-from infra.stage import MANIFEST, ROOT, archive, function_names, stage, stage_all
-from infra.triggers import triggers
 from tests.infra.bare_server import bare_server
 from tests.infra.clean_environment import CleanEnvironments, run
 from tests.support.cloud_event import CloudEvent
@@ -246,7 +246,7 @@ def test_the_manifest_names_the_archive_of_every_function_and_no_others_are_left
 
 def test_staging_needs_nothing_but_python_itself(tmp_path: Path) -> None:
     # The step of a deployment that stages has nothing installed.
-    code = "import sys; from pathlib import Path; from infra.stage import stage_all; stage_all(Path(sys.argv[1]))"
+    code = "import sys; from pathlib import Path; from infra.build.stage import stage_all; stage_all(Path(sys.argv[1]))"
 
     subprocess.run([sys.executable, "-S", "-c", code, str(tmp_path)], cwd=ROOT, check=True)
 

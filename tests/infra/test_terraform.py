@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 from infra.terraform.offline.schema import ProviderSchema
 from infra.terraform.offline.terraform import CONFIGURATION, Terraform, used_resources
 from tests.infra.planned import ENVIRONMENTS, Plan, copy_of, run_tests

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 
+from infra.build.triggers import DocumentEvent, OnDocument, OnRequest, OnSchedule, triggers
 from infra.local.emulators import register_triggers, triggered_by
 from infra.local.gateway import gateway
 from infra.local.processes import StartError
-from infra.triggers import DocumentEvent, OnDocument, OnRequest, OnSchedule, triggers
 from tests.infra.little_server import LittleServer, little_server
 
 CLIENT_FUNCTIONS = ["acquire", "heartbeat", "keys", "release", "usage"]
@@ -32,7 +32,7 @@ _SOME_DAY = datetime(2026, 11, 24, tzinfo=UTC)
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Another project's folder, whose list is read."""
-    monkeypatch.setattr("infra.triggers.ROOT", tmp_path)
+    monkeypatch.setattr("infra.build.triggers.ROOT", tmp_path)
     (tmp_path / "infra").mkdir()
     return tmp_path
 

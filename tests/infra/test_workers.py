@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 from tests.workers import MOST, workers_for
 
 FILE = str(ROOT / "tests/infra/test_workers.py")

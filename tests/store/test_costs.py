@@ -1,4 +1,4 @@
-"""The calls, reads and writes that ``infra/costs.py`` reckons with are those on the wire. Counted, not timed."""
+"""The calls, reads and writes that ``infra/pages/costs.py`` reckons with are those on the wire. Counted, not timed."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.cloud import firestore
 
-from infra.billed import OPERATIONS, Billed, reconcile_reads
 from infra.local.audit_topic import TOPIC, create_topic
+from infra.pages.billed_operations import OPERATIONS, Billed, reconcile_reads
 from shared.rules.acquire import Device, Granted, Renewed
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.expire import Expiries

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
-from infra.billed import GROUP_SIZES, IN_GROUPS, Billed
+from infra.pages.billed_operations import GROUP_SIZES, IN_GROUPS, Billed
 from shared.rules.acquire import AcquireOutcome, Device, Granted, Renewed, SeatLimitReached
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh
 from shared.rules.release import Released, ReleaseOutcome

@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from infra.openapi.document import OPENAPI
+from infra.contracts.openapi.document import OPENAPI
 
 Document = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Answers: what the service said, as a lease or as the error that the caller acts on. Pure.
 
-Source: the service's contract in OpenAPI, ``infra/openapi.json``.
+Source: the service's contract in OpenAPI, ``infra/contracts/openapi.json``.
 """
 
 from collections.abc import Mapping

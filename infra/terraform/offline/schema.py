@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 SCHEMA = ROOT / "infra/terraform/offline/google-schema.json"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.stage import ROOT, stage_all
+from infra.build.stage import ROOT, stage_all
 from infra.terraform.offline.provider import served
 from infra.terraform.offline.schema import ProviderSchema
 

@@ -21,8 +21,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from infra.build.stage import ROOT
 from infra.local.processes import StartError
-from infra.stage import ROOT
 from tests.programs.bench.bench import Bench
 from tests.programs.bench.cli import console, explained_ends
 from tests.programs.bench.cpu import cores

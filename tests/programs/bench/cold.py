@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.build.lock import locked
+from infra.build.stage import ROOT, function_names, stage
 from infra.local.processes import StartError
 from infra.local.serving import function_environment
-from infra.lock import locked
-from infra.stage import ROOT, function_names, stage
 from tests.infra.clean_environment import CleanEnvironments
 from tests.programs.bench.plan import Plan
 from tests.programs.bench.servers import EMPTY, NOBODY, PROJECT

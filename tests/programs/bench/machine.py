@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 from tests.programs.bench.cpu import cores
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from infra.build.stage import stage
 from infra.local.seed import firestore_client
-from infra.stage import stage
 from tests.infra.bare_server import bare_server
 from tests.infra.clean_environment import CleanEnvironments
 from tests.programs.bench import proc

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+from infra.build.stage import ROOT
 from infra.local.emulators import start_firestore
 from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
-from infra.stage import ROOT
 from tests.programs.bench.default_server import require_default_servers
 
 PROJECT = "demo-seatlease-bench"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from infra.stage import function_names
+from infra.build.stage import function_names
 from tests.programs.bench.cold import LIBRARIES, ColdStart
 from tests.programs.bench.finding import Finding
 from tests.programs.bench.memory import FEW_REQUESTS, MANY_REQUESTS, Memory

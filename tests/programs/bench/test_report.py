@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 from tests.programs.bench.examples import measurement, results
 from tests.programs.bench.findings import findings
 from tests.programs.bench.measurement import Work

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from infra.build.stage import ROOT
 from infra.local.stack import STATE_FOLDER
-from infra.stage import ROOT
 from tests.programs.faults.broken_copy import MISTAKES, doctored
 from tests.programs.faults.failing import keep, lines
 from tests.programs.faults.plan import LONG, SHORT, make_plan

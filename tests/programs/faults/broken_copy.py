@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

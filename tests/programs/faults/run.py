@@ -11,11 +11,11 @@ from random import Random
 
 import aiohttp
 
+from infra.build.stage import ROOT
 from infra.judge.history import History
 from infra.local.audit_topic import subscribed
 from infra.local.seed import firestore_client
 from infra.local.tokens import unsigned_token
-from infra.stage import ROOT
 from tests.programs.faults.admin_edits import Hands
 from tests.programs.faults.asking import Asking
 from tests.programs.faults.client import Client

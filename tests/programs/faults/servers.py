@@ -11,11 +11,11 @@ from pathlib import Path
 
 import libfaketime
 
+from infra.build.stage import ROOT, stage
 from infra.local.audit_topic import create_topic
 from infra.local.emulators import register_triggers, start_firestore, start_pubsub
 from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment
-from infra.stage import ROOT, stage
 from tests.programs.faults.plan import EVENT_FUNCTIONS, SERVED, Scale
 from tests.support.tcp_proxy import TcpProxy
 

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 REQUESTS, DOCUMENTS = "tests/functions/test_fuzzed_requests.py", "tests/functions/test_fuzzed_documents.py"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.openapi.words import WORDS
+from infra.contracts.openapi.words import WORDS
 from shared.edge.catalogue import Code
 from shared.edge.http import REQUEST_ID
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.generated import MarksMissingError, replaced
+from infra.pages.marked_sections import MarksMissingError, replaced
 
 PAGE = "Words.\n<!-- seats: generated -->\nstale\n<!-- end of seats -->\nMore words.\n"
 

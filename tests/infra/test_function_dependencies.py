@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.needs import FOR_THE_SERVER, PROVIDED_BY, Needs, NeedsError, needs_of
-from infra.stage import ROOT, function_names
+from infra.build.function_dependencies import FOR_THE_SERVER, PROVIDED_BY, Needs, NeedsError, needs_of
+from infra.build.stage import ROOT, function_names
 
 
 @pytest.fixture
@@ -81,7 +81,9 @@ def test_what_a_module_of_ours_imports_is_a_requirement_too(root: Path) -> None:
     [
         pytest.param("import shared.edge.gone\n", "no such module", id="a module that is not there"),
         pytest.param("from shared.edge import gone\n", "no such module", id="a name that is no module"),
-        pytest.param("import numpy\n", "imports numpy: say in infra/needs.py", id="what nobody brings"),
+        pytest.param(
+            "import numpy\n", "imports numpy: say in infra/build/function_dependencies.py", id="what nobody brings"
+        ),
         pytest.param("import google.cloud.scheduler_v1\n", "scheduler_v1: say in", id="another of Google's"),
         pytest.param("import cachetools\n", "requirements.txt pins no cachetools", id="what is not pinned"),
         pytest.param("from . import talk\n", "line 1: import by the full name", id="relatively"),

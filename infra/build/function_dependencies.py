@@ -129,7 +129,7 @@ def _distribution(name: str, file: Path) -> str:
     for length in range(len(parts), 0, -1):
         if (found := PROVIDED_BY.get(".".join(parts[:length]))) is not None:
             return found
-    message = f"{file} imports {name}: say in infra/needs.py which distribution brings it"
+    message = f"{file} imports {name}: say in infra/build/function_dependencies.py which distribution brings it"
     raise NeedsError(message)
 
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from infra.openapi.codes import MEANINGS
-from infra.openapi.headers import REQUEST_HEADERS, allow, always, challenge, retry_after
-from infra.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
-from infra.openapi.schemas import (
+from infra.build.stage import ROOT
+from infra.contracts.openapi.codes import MEANINGS
+from infra.contracts.openapi.headers import REQUEST_HEADERS, allow, always, challenge, retry_after
+from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
+from infra.contracts.openapi.schemas import (
     Schema,
     code_schema,
     code_schema_name,
@@ -18,11 +19,10 @@ from infra.openapi.schemas import (
     model_schemas,
     reference,
 )
-from infra.openapi.words import word
-from infra.stage import ROOT
+from infra.contracts.openapi.words import word
 from shared.edge.catalogue import Code
 
-OPENAPI = ROOT / "infra/openapi.json"
+OPENAPI = ROOT / "infra/contracts/openapi.json"
 SECURITY_SCHEME = "firebase"
 
 _INFO = {

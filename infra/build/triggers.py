@@ -6,7 +6,7 @@ One list, ``functions.json``, for the local stack and for what deploys.
 import json
 from dataclasses import dataclass
 
-from infra.stage import ROOT
+from infra.build.stage import ROOT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
 """The columns of the audit trail in BigQuery, generated from the schema of the topic: every message then fits its row.
 
-``python -m infra.audit_table`` writes them; a test compares.
+``python -m infra.contracts.audit_table`` writes them; a test compares.
 """
 
 import json
@@ -14,10 +14,10 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from infra.audit_schema import PROTO_SCHEMA
-from infra.stage import ROOT
+from infra.build.stage import ROOT
+from infra.contracts.audit_schema import PROTO_SCHEMA
 
-COLUMNS = ROOT / "infra/audit-event.bigquery.json"
+COLUMNS = ROOT / "infra/contracts/audit-event.bigquery.json"
 
 _TYPES = {
     FieldDescriptor.TYPE_STRING: "STRING",

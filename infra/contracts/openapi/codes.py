@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from infra.openapi.words import AT
+from infra.contracts.openapi.words import AT
 from shared.edge.catalogue import Code
 from shared.edge.details import (
     BodyTooLargeDetails,

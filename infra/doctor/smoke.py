@@ -1,4 +1,4 @@
-"""The smoke test of what was just deployed, the doctor's part that takes seconds: ``python -m infra.smoke --help``.
+"""The smoke test of a new deployment, the doctor's part that takes seconds: ``python -m infra.doctor.smoke --help``.
 
 It calls the functions as clients do, and nothing else: each answers, and the canary takes a seat and gives it back.
 Exit status: 0 when all of it works, 1 when something does not or could not be checked, 2 for usage.

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from infra.openapi.codes import MEANINGS, details_model
-from infra.openapi.operations import OPERATIONS
-from infra.openapi.words import AT, word
+from infra.contracts.openapi.codes import MEANINGS, details_model
+from infra.contracts.openapi.operations import OPERATIONS
+from infra.contracts.openapi.words import AT, word
 from shared.edge.answers import ErrorAnswer
 from shared.edge.catalogue import Code
 from shared.store.rfc3339 import rfc3339
@@ -127,7 +127,7 @@ def _plain_example(field: str, schema: Schema) -> object:
         case {"type": "boolean"}:
             return False
         case _:
-            message = f"{field} needs an example: give it a word in infra/openapi/words.py"
+            message = f"{field} needs an example: give it a word in infra/contracts/openapi/words.py"
             raise ValueError(message)
 
 

@@ -1,4 +1,4 @@
-"""The keys that leases are signed with: ``python -m infra.signing_keys --help``.
+"""The keys that leases are signed with: ``python -m infra.build.signing_keys --help``.
 
 Every command writes the private set to standard output, to be piped into Secret Manager, and what belongs into the
 environment's variable file to standard error. Nothing is kept here.

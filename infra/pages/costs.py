@@ -1,7 +1,7 @@
-"""What it costs a month: list prices times what the operations read and write. ``python -m infra.costs`` prints it.
+"""What a month costs: list prices times what the operations read and write. ``python -m infra.pages.costs`` prints it.
 
-``python -m infra.costs --write`` puts the tables into ``infra/docs/costs.md``; a test compares them with what it would
-write, and another one counts what the operations really read and write.
+``python -m infra.pages.costs --write`` puts the tables into ``infra/docs/costs.md``. A test compares them with what it
+would write. Another test counts what the operations really read and write.
 """
 
 import sys
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp
 
-from infra.billed import (
+from infra.build.stage import ROOT
+from infra.pages.billed_operations import (
     GROUP_SIZES,
     IN_GROUPS,
     OPERATIONS,
@@ -17,8 +18,7 @@ from infra.billed import (
     RECONCILE_READS_OF_AN_ORGANIZATION,
     reconcile_reads,
 )
-from infra.generated import replaced
-from infra.stage import ROOT
+from infra.pages.marked_sections import replaced
 
 PAGE = ROOT / "infra/docs/costs.md"
 

@@ -13,10 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
-from infra.lock import locked
-from infra.needs import needs_of
+from infra.build.function_dependencies import needs_of
+from infra.build.lock import locked
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 MANIFEST = "manifest.json"
 """Which archive belongs to which function: ``{"acquire": "acquire-<hash>.zip", ...}``."""

@@ -1,6 +1,6 @@
 """The tables of the admin's guide, generated from the forms of documents and from the code that finds problems in them.
 
-``python -m infra.admin_guide`` writes them. A test compares the page with what it would write.
+``python -m infra.pages.admin_guide`` writes them. A test compares the page with what it would write.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from infra.generated import replaced
-from infra.stage import ROOT
+from infra.build.stage import ROOT
+from infra.pages.marked_sections import replaced
 from shared.rules.claims import Listing, user_problems
 from shared.rules.license import License
 from shared.rules.organization import Organization

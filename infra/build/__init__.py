@@ -1,0 +1,1 @@
+"""What leads from the code to what is deployed: staging, triggers, signing keys."""
