@@ -5,7 +5,7 @@ from datetime import datetime
 from shared.store import queries
 from shared.store.firestore import Firestore
 from shared.store.paths import OrganizationPaths
-from shared.store.queries import Query
+from shared.store.query import Query
 from shared.store.walk import walk
 
 PAGE = 500

@@ -10,7 +10,7 @@ from infra.judge.soundness import only, sound_details
 from infra.judge.tenure import ALWAYS
 from shared.store.firestore import Document, Firestore, Instant
 from shared.store.paths import OrganizationPaths
-from shared.store.queries import Cursor, Query
+from shared.store.query import Cursor, Query
 from shared.store.values import decode_time
 
 PAGE = 1_000

@@ -15,8 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from shared.store.errors import StoreUnavailable, committing, reading
-from shared.store.paths import NOWHERE
-from shared.store.queries import Query
+from shared.store.query import Query
 from shared.store.rpc import (
     BatchGetDocumentsRequest,
     CommitRequest,
@@ -29,6 +28,9 @@ from shared.store.writes import Write
 
 MAX_CALLS = 64
 """Calls under way at a time in one instance; a group of one organization has one, or three while it checks refusals."""
+
+CLOCK_DOCUMENT = "organizations/-"
+"""A document that is read only to learn the time. Whether it exists does not matter."""
 
 EVERYWHERE = ""
 """The parent of queries over all organizations. Only scheduled functions ask them; no caller's request does."""
@@ -117,7 +119,7 @@ class Firestore:
         Raises:
             StoreUnavailable: no answer.
         """
-        return (await self.read([NOWHERE])).at
+        return (await self.read([CLOCK_DOCUMENT])).at
 
     async def select(self, parent: str, query: Query, *, at: Instant | None = None) -> list[Document]:
         """Run a query over one collection below ``parent``, at an instant or now. One round trip.

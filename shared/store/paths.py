@@ -6,9 +6,6 @@ from functools import lru_cache
 
 from shared.rules.digest import digest
 
-NOWHERE = "organizations/-"
-"""A document that is asked for only to learn the time; whether it exists does not matter."""
-
 _LONGEST_REMEMBERED = 128
 """Longer texts are looked at each time: clients may send any, and 20,000 long ones would fill an instance's memory."""
 

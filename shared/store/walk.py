@@ -7,7 +7,7 @@ from functools import partial
 from shared.store.attempts import read_patiently
 from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.paths import OrganizationPaths
-from shared.store.queries import Cursor, Query
+from shared.store.query import Cursor, Query
 from shared.store.run import MAX_ORGANIZATIONS, Run
 from shared.store.tenants import by_organization, each_organization
 from shared.store.values import is_opaque

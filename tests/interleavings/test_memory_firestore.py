@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.store.errors import Conflict
 from shared.store.firestore import Firestore
-from shared.store.queries import Query
+from shared.store.query import Query
 from shared.store.writes import Add, Create, Delete, Update, Write
 from tests.interleavings.exploring import Replayed
 from tests.interleavings.scheduler import DirectedFirestore, Director

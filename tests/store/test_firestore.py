@@ -11,7 +11,7 @@ from google.cloud import firestore
 
 from shared.store.errors import Conflict, StoreUnavailable
 from shared.store.firestore import Firestore
-from shared.store.queries import Query
+from shared.store.query import Query
 from shared.store.values import Plain
 from shared.store.writes import Add, Create, Update, Write
 from tests.store.conftest import WatchedFirestore

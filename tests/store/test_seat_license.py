@@ -29,7 +29,7 @@ from shared.store.groups import Answered
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
-from shared.store.queries import Query
+from shared.store.query import Query
 from shared.store.reconcile import Reconciliations
 from shared.store.release import ReleaseRequest, Releases
 from shared.store.removal import Removals

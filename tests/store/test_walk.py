@@ -8,15 +8,8 @@ from google.cloud import firestore
 
 from shared.store.firestore import EVERYWHERE, Document
 from shared.store.paths import Located, OrganizationPaths
-from shared.store.queries import (
-    Cursor,
-    Query,
-    all_licenses,
-    counters_in_use,
-    open_everywhere,
-    open_sessions,
-    unpublished_events,
-)
+from shared.store.queries import all_licenses, counters_in_use, open_everywhere, open_sessions, unpublished_events
+from shared.store.query import Cursor, Query
 from shared.store.tenants import by_organization
 from shared.store.values import Opaque
 from shared.store.walk import next_page, walk

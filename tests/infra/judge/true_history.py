@@ -12,7 +12,7 @@ from shared.rules.refusal import Unusable
 from shared.store.audit_message import message_from
 from shared.store.firestore import Firestore
 from shared.store.paths import OrganizationPaths
-from shared.store.queries import Query
+from shared.store.query import Query
 from shared.store.removal import Removals
 from tests.infra.judge.recorded_clients import SECOND, Telling, policy
 from tests.programs.faults.instants import instant

@@ -1,0 +1,90 @@
+"""A query over one collection, and the page of its answer that is wanted."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from google.cloud.firestore_v1.types import query as query_types
+
+from shared.store.values import Plain, encode_into
+
+WireQuery = query_types.StructuredQuery.pb()
+_Operator = query_types.StructuredQuery.FieldFilter.Operator
+_Direction = query_types.StructuredQuery.Direction
+_AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
+
+Comparison = Literal["==", "!=", "<=", ">"]
+_OPERATORS = {
+    "==": _Operator.EQUAL,
+    "!=": _Operator.NOT_EQUAL,
+    "<=": _Operator.LESS_THAN_OR_EQUAL,
+    ">": _Operator.GREATER_THAN,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cursor:
+    """Where the next page begins: after the document at ``path``, whose value of the field ordered by is ``value``."""
+
+    path: str
+    value: Plain = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """A query over one collection of one organization, or with ``everywhere`` of all organizations.
+
+    Pages are in the order of ``order_by`` and then of the documents' paths.
+    """
+
+    collection: str
+    where: tuple[tuple[str, Comparison, Plain], ...] = ()
+    order_by: str | None = None
+    last_first: bool = False
+    limit: int | None = None
+    only_fields: tuple[str, ...] = ()
+    everywhere: bool = False
+    after: Cursor | None = None
+
+    @property
+    def index_fields(self) -> tuple[str, ...]:
+        """The fields of the composite index that answers it: equalities first, then the range or order."""
+        equal = [name for name, comparison, _ in self.where if comparison == "=="]
+        ranged = [name for name, comparison, _ in self.where if comparison != "=="]
+        ordered = [] if self.order_by is None else [self.order_by]
+        return tuple(dict.fromkeys([*equal, *ranged, *ordered]))
+
+    def to_wire(self, root: str) -> Any:  # noqa: ANN401 protobuf's generated messages have no static type
+        """Build the protobuf ``StructuredQuery``; ``root`` is the prefix that makes a path a full document name."""
+        wire = WireQuery()
+        wire.from_.add(collection_id=self.collection, all_descendants=self.everywhere)
+        if self.where:
+            wire.where.composite_filter.op = _AND
+        for name, comparison, value in self.where:
+            condition = wire.where.composite_filter.filters.add()
+            if value is None:
+                condition.unary_filter.op = query_types.StructuredQuery.UnaryFilter.Operator.IS_NULL
+                condition.unary_filter.field.field_path = name
+            else:
+                condition.field_filter.op = _OPERATORS[comparison]
+                condition.field_filter.field.field_path = name
+                encode_into(condition.field_filter.value, value)
+        if self.order_by is not None:
+            order = wire.order_by.add()
+            order.field.field_path = self.order_by
+            order.direction = _Direction.DESCENDING if self.last_first else _Direction.ASCENDING
+        if self.after is not None:
+            self._continue_after(self.after, wire, root)
+        if self.limit is not None:
+            wire.limit.value = self.limit
+        for name in self.only_fields:
+            wire.select.fields.add().field_path = name
+        return wire
+
+    def _continue_after(self, cursor: Cursor, wire: Any, root: str) -> None:  # noqa: ANN401 as above
+        by_path = wire.order_by.add()
+        by_path.field.field_path = "__name__"
+        by_path.direction = _Direction.DESCENDING if self.last_first else _Direction.ASCENDING
+        if self.order_by is not None:
+            encode_into(wire.start_at.values.add(), cursor.value)
+        wire.start_at.values.add().reference_value = root + cursor.path
+        wire.start_at.before = False
