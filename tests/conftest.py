@@ -25,6 +25,8 @@ from tests.workers import workers_for
 # For whoever wants to look longer: pytest --hypothesis-profile=long --timeout=0, of some files.
 settings.register_profile(LONG, max_examples=2_000, deadline=None, print_blob=True)
 
+pytest_plugins = ["tests.support.connections"]
+
 _LOGS = pytest.StashKey[Path]()
 
 

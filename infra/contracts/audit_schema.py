@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
+from shared.firestore.client import Document
 from shared.rules.acquire import Device
 from shared.rules.audit import (
     SYSTEM,
@@ -32,7 +33,6 @@ from shared.rules.session import ended as end
 from shared.rules.user import Role, User
 from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, RevokedEvent, message_from
 from shared.store.encoding import Retention, audit_event_fields
-from shared.store.firestore import Document
 from shared.store.paths import OrganizationPaths
 
 JSON_SCHEMA = ROOT / "infra/contracts/audit-event.schema.json"

@@ -12,7 +12,7 @@ from google.api_core.exceptions import Forbidden, GoogleAPICallError, RetryError
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
 from requests import RequestException
 
-from shared.store.errors import StoreError
+from shared.firestore.errors import StoreError
 
 _LOG_IN = "gcloud auth application-default login"
 

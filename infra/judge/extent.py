@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
+from shared.firestore.client import Firestore
+from shared.firestore.query import Query
 from shared.store import queries
-from shared.store.firestore import Firestore
 from shared.store.paths import OrganizationPaths
-from shared.store.query import Query
 from shared.store.walk import walk
 
 PAGE = 500

@@ -8,10 +8,10 @@ from typing import Any
 from infra.judge.history import Event, History, Present, Stored
 from infra.judge.soundness import only, sound_details
 from infra.judge.tenure import ALWAYS
-from shared.store.firestore import Document, Firestore, Instant
+from shared.firestore.client import Document, Firestore, Instant
+from shared.firestore.query import Cursor, Query
+from shared.firestore.values import decode_time
 from shared.store.paths import OrganizationPaths
-from shared.store.query import Cursor, Query
-from shared.store.values import decode_time
 
 PAGE = 1_000
 

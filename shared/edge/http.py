@@ -17,7 +17,7 @@ from shared.edge.catalogue import ApiError, Code
 from shared.edge.instance import prepare_instance
 from shared.edge.logs import RequestContext, current_request
 from shared.edge.settings import settings
-from shared.store.errors import Contended, StoreUnavailable
+from shared.firestore.errors import Contended, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 

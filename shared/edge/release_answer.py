@@ -4,8 +4,8 @@ from starlette.responses import Response
 
 from shared.edge.answers import nothing
 from shared.edge.refusals import refused
+from shared.firestore.group_commit import Answered
 from shared.rules.release import AlreadyEnded, Released, ReleaseOutcome
-from shared.store.groups import Answered
 
 
 def answer_release(answered: Answered[ReleaseOutcome]) -> Response:

@@ -4,9 +4,9 @@ from starlette.responses import Response
 
 from shared.edge.answers import Answer, answer
 from shared.edge.refusals import refused
+from shared.firestore.group_commit import Answered
 from shared.rules.license import License
 from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
-from shared.store.groups import Answered
 from shared.store.rfc3339 import Time
 
 

@@ -6,8 +6,8 @@ The parts themselves stand in a module for each operation, so that no function i
 from functools import cache
 
 from shared.edge.settings import settings
+from shared.firestore.client import Firestore
 from shared.store.encoding import Retention
-from shared.store.firestore import Firestore
 from shared.store.policy import Policy
 
 

@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.firestore.client import EVERYWHERE, Document, Firestore
+from shared.firestore.errors import Conflict
 from shared.rules.claims import Claims, Listing, claims_for
 from shared.rules.refusal import Unusable
 from shared.rules.user import User
 from shared.store import queries
 from shared.store.accounts import Account, Accounts
 from shared.store.documents import user_from
-from shared.store.errors import Conflict
-from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.paths import OrganizationPaths, can_be_document_id
 
 MAX_CLAIMS_LENGTH = 1000

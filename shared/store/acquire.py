@@ -8,6 +8,8 @@ from functools import partial
 
 from cachetools import LRUCache
 
+from shared.firestore.client import Document, Firestore, Instant, Snapshot
+from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups, Undecided
 from shared.rules.acquire import (
     AcquireOutcome,
     Device,
@@ -22,8 +24,6 @@ from shared.store.attempt_reads import AttemptReads
 from shared.store.attempted import Attempted
 from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
 from shared.store.evidence import Evidence, Scope, agrees, examine, recount, told_of
-from shared.store.firestore import Document, Firestore, Instant, Snapshot
-from shared.store.groups import Answered, Decision, GroupCommit, Groups, Undecided
 from shared.store.license_keys import Found, LicenseKeys
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from shared.store.firestore import Document, Firestore, Snapshot
+from shared.firestore.client import Document, Firestore, Snapshot
 
 KEPT_SECONDS = 0.2
 """How old the documents of a failed attempt may be. Whoever was deactivated so long ago may still be given a seat."""

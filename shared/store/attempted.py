@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.store.firestore import Document
+from shared.firestore.client import Document
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

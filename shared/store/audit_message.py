@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from shared.firestore.client import Document
 from shared.rules.audit import EditKind
 from shared.rules.denial import Limit, is_final
 from shared.rules.refusal import Unusable
 from shared.rules.session import EndReason
-from shared.store.firestore import Document
 from shared.store.paths import OrganizationPaths
 from shared.store.rfc3339 import Time
 

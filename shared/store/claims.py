@@ -9,6 +9,9 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
+from shared.firestore.client import Document, Firestore
+from shared.firestore.retry import in_time
+from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
 from shared.rules.claims import user_problems
 from shared.rules.refusal import Unusable
@@ -17,10 +20,8 @@ from shared.rules.user import Role
 from shared.store import queries
 from shared.store.account_claims import AccountClaims, Settled
 from shared.store.accounts import Accounts
-from shared.store.attempts import in_time
 from shared.store.documents import user_from
 from shared.store.encoding import document_write
-from shared.store.firestore import Document, Firestore
 from shared.store.forms import UserDocument
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
@@ -36,7 +37,6 @@ from shared.store.review_record import (
     settling_writes,
 )
 from shared.store.rights import Rights
-from shared.store.values import Plain
 from shared.store.walk import next_page
 from shared.store.wording import misfits
 

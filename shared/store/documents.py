@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from shared.firestore.client import Document
 from shared.rules.denial import Attempts, is_same_minute
 from shared.rules.license import License
 from shared.rules.organization import Organization
@@ -17,7 +18,6 @@ from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 from shared.rules.usage import Happened
 from shared.rules.user import User
-from shared.store.firestore import Document
 from shared.store.forms import (
     DenialDocument,
     Form,

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from shared.firestore.client import Document, Firestore, Instant
 from shared.rules.audit import AuditEvent, grant_name
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 from shared.store import queries
 from shared.store.documents import session_from
-from shared.store.firestore import Document, Firestore, Instant
 from shared.store.paths import OrganizationPaths, can_be_document_id
 
 Scope = str | None

@@ -13,16 +13,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 
+from shared.firestore.client import EVERYWHERE, Document, Firestore
+from shared.firestore.errors import StoreError
+from shared.firestore.retry import patiently, read_patiently
 from shared.rules.audit import SYSTEM
 from shared.rules.expire import expire
 from shared.rules.session import Session
 from shared.store import queries
-from shared.store.attempts import patiently, read_patiently
 from shared.store.documents import session_from
 from shared.store.encoding import EXPIRY_SHARDS
 from shared.store.endings import Ending, ending_writes
-from shared.store.errors import StoreError
-from shared.store.firestore import EVERYWHERE, Document, Firestore
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.run import MAX_ORGANIZATIONS, Run

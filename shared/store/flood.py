@@ -11,10 +11,10 @@ this minute are added up and written a second later (``infra/decisions/0013-a-fl
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from shared.firestore.client import Document
 from shared.rules.session import Session
 from shared.store.documents import session_from
 from shared.store.evidence import Evidence, Scope
-from shared.store.firestore import Document
 
 CROWD = 8
 """So many refusals in one group are counted. A client that is alone, however fast, costs the store its own requests."""

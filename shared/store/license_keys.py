@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from cachetools import LRUCache
 
+from shared.firestore.client import Document, Firestore
 from shared.rules.refusal import Unusable
 from shared.store import queries
-from shared.store.firestore import Document, Firestore
 from shared.store.paths import OrganizationPaths
 
 MAX_REMEMBERED = 10_000

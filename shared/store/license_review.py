@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from shared.firestore.client import Document, Firestore, Instant, Snapshot
+from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
 from shared.rules.license import License
 from shared.rules.organization import Organization
@@ -11,7 +13,6 @@ from shared.rules.seat_use import SeatUse
 from shared.store import queries
 from shared.store.documents import license_from, organization_from, seat_use_from
 from shared.store.encoding import document_write
-from shared.store.firestore import Document, Firestore, Instant, Snapshot
 from shared.store.forms import MAX_KEY_LENGTH, LicenseDocument
 from shared.store.paths import OrganizationPaths, can_be_document_id
 from shared.store.policy import Policy
@@ -27,7 +28,6 @@ from shared.store.review_record import (
     seen,
     settling_writes,
 )
-from shared.store.values import Plain
 from shared.store.wording import misfits
 
 MAX_SHARING = 20

@@ -5,8 +5,8 @@ single-field indexes needs a composite index in ``infra/firestore.indexes.json``
 from collections.abc import Iterator
 from datetime import datetime
 
-from shared.store.query import Comparison, Cursor, Query
-from shared.store.values import Plain
+from shared.firestore.query import Comparison, Cursor, Query
+from shared.firestore.values import Plain
 
 _FIRST = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 """Firestore has no earlier time: a field that is later than this holds one."""

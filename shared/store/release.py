@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from shared.firestore.client import Firestore, Instant
+from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups
 from shared.rules.audit import SYSTEM
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
@@ -13,8 +15,6 @@ from shared.rules.user import User
 from shared.store.documents import FIELDS_OF_A_TENURE, organization_from, session_from, user_from
 from shared.store.encoding import Retention
 from shared.store.endings import Ending, ending_writes
-from shared.store.firestore import Firestore, Instant
-from shared.store.groups import Answered, Decision, GroupCommit, Groups
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 

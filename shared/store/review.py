@@ -8,12 +8,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from shared.firestore.client import Firestore
+from shared.firestore.retry import in_time
+from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, organization_problems
-from shared.store.attempts import in_time
 from shared.store.documents import organization_from
-from shared.store.firestore import Firestore
 from shared.store.forms import OrganizationDocument
 from shared.store.license_keys import new_license_key
 from shared.store.license_review import LicenseReviews, counted
@@ -31,7 +32,6 @@ from shared.store.review_record import (
     seen,
     settling_writes,
 )
-from shared.store.values import Plain
 from shared.store.wording import misfits
 
 logger = logging.getLogger(__name__)

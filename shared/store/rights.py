@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Sequence
 
+from shared.firestore.client import Document, Firestore
 from shared.rules.audit import SYSTEM
 from shared.rules.reconcile import reconcile
 from shared.rules.session import Session
 from shared.store.documents import license_from, organization_from, session_from, user_from
 from shared.store.endings import Ending, ending_writes
-from shared.store.firestore import Document, Firestore
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 

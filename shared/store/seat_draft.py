@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.firestore.client import Document
+from shared.firestore.writes import Write
 from shared.rules.acquire import (
     AcquireOutcome,
     Device,
@@ -35,11 +37,9 @@ from shared.store.encoding import (
     seat_use_fields,
     session_fields,
 )
-from shared.store.firestore import Document
 from shared.store.license_keys import Found
 from shared.store.paths import OrganizationPaths
 from shared.store.repair import repair_event
-from shared.store.writes import Write
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from shared.store.firestore import Document
+from shared.firestore.client import Document
 from shared.store.paths import OrganizationPaths
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from google.api_core.exceptions import RetryError
 from google.api_core.retry_async import AsyncRetry, if_exception_type
 
+from shared.firestore.client import Document, Firestore, Instant
+from shared.firestore.errors import StoreUnavailable
+from shared.firestore.group_commit import Answered
 from shared.rules.acquire import earliest_expiry
 from shared.rules.organization import Organization
 from shared.rules.refusal import LicenseNotFound
@@ -24,9 +27,6 @@ from shared.rules.usage import (
 )
 from shared.store import queries
 from shared.store.documents import happened_from, license_from, organization_from, session_from, user_from
-from shared.store.errors import StoreUnavailable
-from shared.store.firestore import Document, Firestore, Instant
-from shared.store.groups import Answered
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 

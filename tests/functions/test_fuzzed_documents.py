@@ -25,11 +25,11 @@ from infra.local.loopback import NO_TLS
 from infra.local.seed import firestore_client
 from infra.local.tokens import unsigned_token
 from shared.edge.catalogue import Code
+from shared.firestore.client import Firestore
 from shared.store.accounts import Account
 from shared.store.claims import UserClaims
 from shared.store.encoding import Retention
 from shared.store.evidence import NO_LICENSE
-from shared.store.firestore import Firestore
 from shared.store.paths import OrganizationPaths, can_be_document_id
 from shared.store.policy import Policy
 from tests.functions.conftest import StartServers

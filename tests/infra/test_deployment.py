@@ -12,7 +12,7 @@ from infra.build.triggers import OnDocument, OnRequest, OnSchedule, triggers
 from infra.contracts.audit_table import COLUMNS, columns
 from shared.edge.public_keys import PublicKeySet
 from shared.edge.settings import Environment, Settings, settings
-from shared.store.groups import MAX_GROUP
+from shared.firestore.group_commit import MAX_GROUP
 from tests.infra.planned import ENVIRONMENTS, Plan
 
 CALLED_BY = triggers()

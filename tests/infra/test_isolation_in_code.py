@@ -14,7 +14,7 @@ from tests.support.code_graph import Code, Place
 
 CLIENT_FUNCTIONS = ("acquire", "heartbeat", "release", "usage")
 """Those that act for a caller. ``keys`` acts for nobody: import-linter keeps every document out of its reach."""
-PATHS, FIRESTORE = "shared/store/paths.py", "shared.store.firestore"
+PATHS, FIRESTORE = "shared/store/paths.py", "shared.firestore.client"
 
 SLASHES: Mapping[str, list[str]] = {
     "shared/edge/answers.py": ["application/json"],
@@ -24,10 +24,10 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/requests.py": ["application/json", "send JSON: Content-Type: application/json"],
     "shared/rules/seat_use.py": ["licenses/"],  # what a seal weighs
     "shared/store/evidence.py": ["/"],  # the license that no document can be
-    "shared/store/firestore.py": ["/", "/", "/databases/", "/documents/", "projects/"],  # before every path
+    "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "projects/"],  # before every path
     "shared/store/relay.py": ["Pub/Sub refuses an audit event"],
     "shared/store/review_record.py": ["/"],  # taken from a path, for people to read
-    "shared/store/rpc.py": ["/google.firestore.v1.Firestore/", "https://www.googleapis.com/auth/datastore"],
+    "shared/firestore/rpc.py": ["/google.firestore.v1.Firestore/", "https://www.googleapis.com/auth/datastore"],
     "shared/store/topic.py": ["/topics/", "Pub/Sub did not confirm: ", "projects/"],
     "shared/store/wording.py": ["/"],  # of a JSON schema
 }
@@ -242,7 +242,7 @@ DEADLY = [
     (composed, USAGE, "select(paths.organization, query, at=at)", 'select("", query, at=at)'),
     (asking_everywhere, USAGE, "queries.all_licenses()", "queries.open_everywhere(limit=5)"),
     (asking_everywhere, USAGE, "select(paths.organization", "select(EVERYWHERE"),
-    (asking_everywhere, HEARTBEAT, "known = {", "import shared.store.firestore as db; db.EVERYWHERE; known = {"),
+    (asking_everywhere, HEARTBEAT, "known = {", "import shared.firestore.client as db; db.EVERYWHERE; known = {"),
     (asking_everywhere, HEARTBEAT, "known = {", "from shared.store.walk import walk; walk; known = {"),
     (asking_everywhere, HEARTBEAT, "known = {", "import shared.store.walk; shared.store.walk.walk; known = {"),
     (asking_everywhere, HEARTBEAT, "known = {", "from shared.store import walk; some = walk; known = {"),

@@ -21,10 +21,10 @@ from shared.edge.catalogue import ApiError, Code
 from shared.edge.http import http_function
 from shared.edge.logs import configure_logging
 from shared.edge.settings import settings
+from shared.firestore.client import Firestore
+from shared.firestore.errors import Contended, StoreUnavailable
 from shared.rules.audit import Detail, acquired
 from shared.store.encoding import Retention, audit_event_fields
-from shared.store.errors import Contended, StoreUnavailable
-from shared.store.firestore import Firestore
 from shared.store.paths import OrganizationPaths
 from shared.store.relay import Relays
 from shared.store.topic import Topic

@@ -1,4 +1,4 @@
-"""A database in memory, behind the four calls of ``shared.store.rpc``: what Firestore does with the seat protocol's
+"""A database in memory, behind the four calls of ``shared.firestore.rpc``: what Firestore does with the seat protocol's
 requests, and nothing that the protocol does not use.
 
 Every version of every document is kept, so a read may be of an earlier instant. ``test_little_store.py`` holds it to
@@ -16,7 +16,7 @@ from google.cloud.firestore_v1.field_path import FieldPath
 from google.cloud.firestore_v1.types import firestore as api
 from google.cloud.firestore_v1.types import query as query_types
 
-from shared.store.values import Plain, WireDocument, decode, decode_fields, encode_fields, encode_into
+from shared.firestore.values import Plain, WireDocument, decode, decode_fields, encode_fields, encode_into
 
 DATABASE = "projects/paper/databases/(default)"
 ROOT = f"{DATABASE}/documents/"

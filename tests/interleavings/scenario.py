@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from shared.firestore.errors import Contended, StoreUnavailable
+from shared.firestore.group_commit import Answered
 from shared.rules.acquire import Device, Granted, OrganizationSeatLimitReached, Renewed, SeatLimitReached
 from shared.rules.heartbeat import Extended, SessionOver, StillFresh, Stopped
 from shared.rules.release import AlreadyEnded, Released
 from shared.rules.session import session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.errors import Contended, StoreUnavailable
-from shared.store.groups import Answered
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases

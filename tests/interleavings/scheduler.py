@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from shared.store.firestore import Firestore
+from shared.firestore.client import Firestore
 from tests.interleavings.memory_firestore import BEGINNING, DATABASE, ROOT, LittleStore
 
 CALL_WITHIN = 5.0

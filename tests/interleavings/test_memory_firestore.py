@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from shared.store.errors import Conflict
-from shared.store.firestore import Firestore
-from shared.store.query import Query
-from shared.store.writes import Add, Create, Delete, Update, Write
+from shared.firestore.client import Firestore
+from shared.firestore.errors import Conflict
+from shared.firestore.query import Query
+from shared.firestore.writes import Add, Create, Delete, Update, Write
 from tests.interleavings.exploring import Replayed
 from tests.interleavings.scheduler import DirectedFirestore, Director
 

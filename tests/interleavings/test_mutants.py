@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from shared.firestore import client as firestore
+from shared.firestore import errors
+from shared.firestore.group_commit import GroupCommit
+from shared.firestore.writes import Create, Update
 from shared.rules.heartbeat import heartbeat as decide_heartbeat
-from shared.store import acquire, errors, firestore
+from shared.store import acquire
 from shared.store import heartbeat as heartbeats
 from shared.store.attempted import Attempted
-from shared.store.groups import GroupCommit
-from shared.store.writes import Create, Update
 from tests.interleavings.exploring import explore
 from tests.interleavings.scenarios import SCENES
 

@@ -12,6 +12,8 @@ import pytest
 from google.cloud import firestore
 
 from infra.pages.billed_operations import GROUP_SIZES, IN_GROUPS, Billed
+from shared.firestore.client import Firestore
+from shared.firestore.group_commit import Answered
 from shared.rules.acquire import AcquireOutcome, Device, Granted, Renewed, SeatLimitReached
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh
 from shared.rules.release import Released, ReleaseOutcome
@@ -19,8 +21,6 @@ from shared.rules.session import session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.encoding import expiry_shard
 from shared.store.expire import Expiries
-from shared.store.firestore import Firestore
-from shared.store.groups import Answered
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases

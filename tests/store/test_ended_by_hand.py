@@ -12,7 +12,7 @@ from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
 from shared.store.reconcile import Reconciliations
 from shared.store.release import ReleaseRequest, Releases
-from tests.store.conftest import WatchedFirestore
+from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 
 

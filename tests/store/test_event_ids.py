@@ -9,7 +9,7 @@ from shared.rules.digest import BASE32, DIGEST_LENGTH
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
-from tests.store.conftest import WatchedFirestore
+from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 
 

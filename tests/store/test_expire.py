@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.firestore.client import Firestore
+from shared.firestore.errors import Conflict, StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.rules.heartbeat import Extended
 from shared.rules.session import session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.errors import Conflict, StoreUnavailable
 from shared.store.expire import Expiries, ExpiryReport
-from shared.store.firestore import Firestore
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
-from tests.store.conftest import Halting, WatchedFirestore
+from tests.support.connections import Halting, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
 A_MINUTE = timedelta(minutes=1)
@@ -313,7 +313,7 @@ async def test_one_answer_that_does_not_come_ends_no_run(
 async def test_a_store_that_does_not_answer_ends_the_run_and_says_so(
     store: WatchedFirestore, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.store.attempts.READ_WITHIN", timedelta(milliseconds=200))
+    monkeypatch.setattr("shared.firestore.retry.READ_WITHIN", timedelta(milliseconds=200))
 
     async def away(_parent: str, _query: Any, **_at: Any) -> Any:  # noqa: ANN401 as above
         message = "no answer"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.firestore import Firestore
 from shared.store.policy import Policy
 from shared.store.reconcile import Reconciliations
 from shared.store.release import ReleaseRequest, Releases
-from tests.store.conftest import WatchedFirestore
+from tests.support.connections import WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
 

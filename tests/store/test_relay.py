@@ -13,19 +13,19 @@ from google.cloud import firestore
 
 from infra.local.audit_topic import TOPIC, create_topic, subscribed
 from infra.local.processes import free_port
+from shared.firestore.errors import MessageRejected, StoreUnavailable, TopicUnavailable
 from shared.rules.audit import AuditEvent, Detail, acquired
 from shared.rules.denial import Attempts, Denied, Limit, denied
 from shared.rules.session import session_id_of
 from shared.store.audit_message import AuditMessage
 from shared.store.encoding import audit_event_fields
-from shared.store.errors import MessageRejected, StoreUnavailable, TopicUnavailable
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.relay import RelayReport, Relays
 from shared.store.rfc3339 import rfc3339
 from shared.store.topic import Topic
 from tests.rules.make import a_device, a_session, a_user
-from tests.store.conftest import Halting, WatchedFirestore
+from tests.support.connections import Halting, WatchedFirestore
 from tests.support.subscriber import Subscriber
 
 USE: dict[str, Detail] = {"seats": {"in_use": 3, "max": 3}, "organization_seats": {"in_use": 3, "max": None}}

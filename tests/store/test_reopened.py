@@ -11,7 +11,7 @@ from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.expire import Expiries
 from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
-from tests.store.conftest import WatchedFirestore
+from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.firestore.errors import StoreUnavailable
+from shared.firestore.writes import Update, Write
 from shared.rules.acquire import Device, Granted
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.errors import StoreUnavailable
 from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from shared.store.review import Reviews
-from shared.store.writes import Update, Write
-from tests.store.conftest import Halting, WatchedFirestore
+from tests.support.connections import Halting, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
 READABLE_KEY = r"[0-9A-HJKMNP-TV-Z]{5}(-[0-9A-HJKMNP-TV-Z]{5}){4}"

@@ -8,7 +8,7 @@ from google.cloud import firestore
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
 from shared.store.review import Reviews
-from tests.store.conftest import WatchedFirestore
+from tests.support.connections import WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
 

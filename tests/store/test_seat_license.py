@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from infra.local.seed import firestore_client
+from shared.firestore.client import Firestore
+from shared.firestore.group_commit import Answered
+from shared.firestore.query import Query
 from shared.rules.acquire import Device, Granted, Renewed
 from shared.rules.audit import ENDS
 from shared.rules.heartbeat import Extended, StillFresh
 from shared.rules.session import session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.expire import Expiries
-from shared.store.firestore import Firestore
-from shared.store.groups import Answered
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.paths import OrganizationPaths
 from shared.store.policy import Policy
-from shared.store.query import Query
 from shared.store.reconcile import Reconciliations
 from shared.store.release import ReleaseRequest, Releases
 from shared.store.removal import Removals

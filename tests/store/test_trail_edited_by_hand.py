@@ -9,7 +9,7 @@ from google.cloud import firestore
 from shared.rules.acquire import AcquireOutcome, Device, Granted, SeatLimitReached
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.policy import Policy
-from tests.store.conftest import WatchedFirestore
+from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 
 YEAR_9999 = datetime.max.replace(tzinfo=UTC)

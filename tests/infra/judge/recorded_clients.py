@@ -8,13 +8,13 @@ from typing import Any
 
 from infra.judge.history import Acknowledged, Operation
 from shared.edge.usage_answer import answer_usage
+from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted
 from shared.rules.denial import CapReached
 from shared.rules.heartbeat import Extended, StillFresh
 from shared.rules.session import Session, session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.encoding import Retention
-from shared.store.firestore import Firestore
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
 from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases

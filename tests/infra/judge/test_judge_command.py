@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from infra.judge.cli import app
 from infra.judge.violation import Kind
 from infra.local.processes import free_port
-from shared.store.firestore import Firestore
+from shared.firestore.client import Firestore
 from tests.infra.judge.recorded_clients import SECOND, Telling
 from tests.support.tenant import Tenant
 

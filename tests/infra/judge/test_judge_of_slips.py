@@ -17,7 +17,7 @@ from infra.judge.history import History
 from infra.judge.reading import read_history
 from infra.judge.report import as_json, judged
 from infra.local.seed import firestore_client
-from shared.store.firestore import Firestore
+from shared.firestore.client import Firestore
 from tests.infra.judge.true_history import true_history
 from tests.support.admin import Edit, edits
 

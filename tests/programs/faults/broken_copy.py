@@ -23,7 +23,7 @@ MISTAKES = {
         wrong="if in_license > license_.max_concurrent_seats:",
     ),
     "no precondition": Mistake(
-        module="shared/store/writes.py",
+        module="shared/firestore/writes.py",
         right="wire.current_document.exists = False",
         wrong="pass",
     ),

@@ -14,7 +14,7 @@ from google.cloud import firestore
 from infra.judge.history import History, Message
 from infra.judge.reading import read_history
 from infra.local.audit_topic import Subscription
-from shared.store.firestore import Firestore
+from shared.firestore.client import Firestore
 from tests.programs.faults.notes import Notes
 from tests.programs.faults.plan import Plan
 from tests.programs.faults.quiescence import message_ids

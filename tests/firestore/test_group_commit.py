@@ -10,10 +10,18 @@ from functools import partial
 
 import pytest
 
-from shared.store.errors import Conflict, Contended, StoreUnavailable
-from shared.store.groups import ANSWERED_TOGETHER, MAX_GROUP, Answered, Decision, GroupCommit, Groups, Undecided
-from shared.store.pace import Pace
-from shared.store.writes import Create, Write
+from shared.firestore.errors import Conflict, Contended, StoreUnavailable
+from shared.firestore.group_commit import (
+    ANSWERED_TOGETHER,
+    MAX_GROUP,
+    Answered,
+    Decision,
+    GroupCommit,
+    Groups,
+    Undecided,
+)
+from shared.firestore.pacing import Pace
+from shared.firestore.writes import Create, Write
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -283,7 +291,7 @@ async def test_while_a_commit_has_no_answer_who_waits_for_it_or_behind_it_is_tol
 async def test_who_waits_behind_others_while_the_store_answers_is_told_that_they_were_in_the_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.store.groups.MAX_GROUP", 1)
+    monkeypatch.setattr("shared.firestore.group_commit.MAX_GROUP", 1)
     book = Book()
 
     async def commit(_: Sequence[Write]) -> None:

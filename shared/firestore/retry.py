@@ -7,7 +7,7 @@ from typing import TypeVar
 from google.api_core.exceptions import RetryError
 from google.api_core.retry_async import AsyncRetry, if_exception_type
 
-from shared.store.errors import StoreError, StoreUnavailable
+from shared.firestore.errors import StoreError, StoreUnavailable
 
 READ_WITHIN = timedelta(seconds=12)
 """How long a run goes on asking for what it has to read: one slow answer must not end a run that may take a minute."""

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from shared.store.errors import StoreUnavailable, committing, reading
-from shared.store.query import Query
-from shared.store.rpc import (
+from shared.firestore.errors import StoreUnavailable, committing, reading
+from shared.firestore.query import Query
+from shared.firestore.rpc import (
     BatchGetDocumentsRequest,
     CommitRequest,
     FirestoreApi,
     RunAggregationQueryRequest,
     RunQueryRequest,
 )
-from shared.store.values import Fields, decode, decode_fields, decode_time
-from shared.store.writes import Write
+from shared.firestore.values import Fields, decode, decode_fields, decode_time
+from shared.firestore.writes import Write
 
 MAX_CALLS = 64
 """Calls under way at a time in one instance; a group of one organization has one, or three while it checks refusals."""

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from google.cloud.firestore_v1.types import query as query_types
 
-from shared.store.values import Plain, encode_into
+from shared.firestore.values import Plain, encode_into
 
 WireQuery = query_types.StructuredQuery.pb()
 _Operator = query_types.StructuredQuery.FieldFilter.Operator

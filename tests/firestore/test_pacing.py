@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.store.pace import CROWD_SECONDS, MAX_APART_SECONDS, Pace
+from shared.firestore.pacing import CROWD_SECONDS, MAX_APART_SECONDS, Pace
 
 
 @pytest.fixture(autouse=True)

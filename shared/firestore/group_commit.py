@@ -1,7 +1,7 @@
 """Group commit: the requests of an organization that wait while a commit is under way are decided together in the next.
 
 One read, one fold of the pure rule over the requests, one commit, one answer each. Nothing waits when idle: the first
-request goes at once, unless what happened a moment ago says that a short wait pays (``shared/store/pace.py``).
+request goes at once, unless what happened a moment ago says that a short wait pays (``shared/firestore/pacing.py``).
 
 ::
 
@@ -26,10 +26,10 @@ from typing import Generic, TypeVar
 from cachetools import LRUCache
 from google.api_core.exceptions import RetryError
 
-from shared.store.attempts import patiently
-from shared.store.errors import Conflict, Contended, StoreError, StoreUnavailable
-from shared.store.pace import Pace
-from shared.store.writes import Write
+from shared.firestore.errors import Conflict, Contended, StoreError, StoreUnavailable
+from shared.firestore.pacing import Pace
+from shared.firestore.retry import patiently
+from shared.firestore.writes import Write
 
 logger = logging.getLogger(__name__)
 

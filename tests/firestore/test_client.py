@@ -9,12 +9,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.cloud import firestore
 
-from shared.store.errors import Conflict, StoreUnavailable
-from shared.store.firestore import Firestore
-from shared.store.query import Query
-from shared.store.values import Plain
-from shared.store.writes import Add, Create, Update, Write
-from tests.store.conftest import WatchedFirestore
+from shared.firestore.client import Firestore
+from shared.firestore.errors import Conflict, StoreUnavailable
+from shared.firestore.query import Query
+from shared.firestore.values import Plain
+from shared.firestore.writes import Add, Create, Update, Write
+from tests.support.connections import WatchedFirestore
 
 AT = datetime(2026, 1, 1, 12, 30, 0, 123456, tzinfo=UTC)
 PATH = "organizations/o/usage/seats"

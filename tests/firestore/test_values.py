@@ -7,8 +7,8 @@ from google.cloud import firestore
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.store.values import Opaque, Plain, WireValue, decode, encode_into, is_opaque
-from tests.store.conftest import WatchedFirestore
+from shared.firestore.values import Opaque, Plain, WireValue, decode, encode_into, is_opaque
+from tests.support.connections import WatchedFirestore
 
 scalars = (
     st.none()

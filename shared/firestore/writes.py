@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from google.cloud.firestore_v1.field_path import FieldPath
 from google.cloud.firestore_v1.types import write as write_types
 
-from shared.store.values import Plain, encode_fields, encode_into
+from shared.firestore.values import Plain, encode_fields, encode_into
 
 _REQUEST_TIME = write_types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 

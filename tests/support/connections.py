@@ -1,4 +1,4 @@
-"""The store on the Firestore emulator, inside the test's own process."""
+"""Connections of a test to its own project on the Firestore emulator, in the process of the test. For all rooms."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from shared.firestore.client import Firestore
+from shared.firestore.errors import Conflict
 from shared.store.encoding import Retention
-from shared.store.errors import Conflict
-from shared.store.firestore import Firestore
 from shared.store.policy import Policy
 from tests.support.wire import Wire, counting
 
