@@ -13,6 +13,8 @@ from typing import Any, get_args
 
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
+from shared.documents.paths import OrganizationPaths
+from shared.documents.writing import Retention, audit_event_fields
 from shared.firestore.client import Document
 from shared.rules.acquire import Device
 from shared.rules.audit import (
@@ -32,8 +34,6 @@ from shared.rules.session import EndReason, Session, session_id_of
 from shared.rules.session import ended as end
 from shared.rules.user import Role, User
 from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, RevokedEvent, message_from
-from shared.store.encoding import Retention, audit_event_fields
-from shared.store.paths import OrganizationPaths
 
 JSON_SCHEMA = ROOT / "infra/contracts/audit-event.schema.json"
 PROTO_SCHEMA = ROOT / "infra/contracts/audit-event.proto"

@@ -19,8 +19,8 @@ from typing import Any
 from infra.judge.history import Event, History
 from infra.judge.tenure import ALWAYS, NEVER
 from infra.judge.violation import Kind, Violation
+from shared.documents.forms import LicenseDocument, OrganizationDocument
 from shared.rules.audit import AuditType
-from shared.store.forms import LicenseDocument, OrganizationDocument
 
 FIELD = "max_concurrent_seats"
 

@@ -20,9 +20,9 @@ from infra.judge.extent import documents_to_read, organizations_of
 from infra.judge.history import History
 from infra.judge.reading import read_history
 from infra.judge.report import as_json, judged, tell
+from shared.documents.paths import can_be_document_id
 from shared.firestore.client import Firestore
 from shared.firestore.errors import StoreUnavailable
-from shared.store.paths import can_be_document_id
 
 _PAGE_WITHIN = timedelta(seconds=60)
 

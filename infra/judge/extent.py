@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths
+from shared.documents.walk import walk
 from shared.firestore.client import Firestore
 from shared.firestore.query import Query
-from shared.store import queries
-from shared.store.paths import OrganizationPaths
-from shared.store.walk import walk
 
 PAGE = 500
 

@@ -8,10 +8,10 @@ from typing import Any
 from infra.judge.history import Event, History, Present, Stored
 from infra.judge.soundness import only, sound_details
 from infra.judge.tenure import ALWAYS
+from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document, Firestore, Instant
 from shared.firestore.query import Cursor, Query
 from shared.firestore.values import decode_time
-from shared.store.paths import OrganizationPaths
 
 PAGE = 1_000
 

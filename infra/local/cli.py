@@ -25,7 +25,7 @@ from infra.local.scheduler import call_now
 from infra.local.seed import firestore_client, seed_organization
 from infra.local.stack import PROJECT, STATE_FOLDER, Emulators, NoStackError, Stack, published_stack, running_stack
 from infra.local.tokens import unsigned_token
-from shared.store.forms import MAX_GRACE_SECONDS
+from shared.documents.forms import MAX_GRACE_SECONDS
 
 app = typer.Typer(help="Run Seatlease on this machine, on Google's emulators.", no_args_is_help=True)
 console = Console()

@@ -10,13 +10,13 @@ from typing import Any
 
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
+from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.rules.claims import Listing, user_problems
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, license_problems, organization_problems
 from shared.rules.seat_use import SeatUse
 from shared.rules.user import Role, User
-from shared.store.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.store.review_record import BOOKKEEPING, CREATED_AT, PROBLEMS, UPDATED_AT
 from shared.store.wording import expectations, misfits
 

@@ -1,5 +1,5 @@
 # The one list of indexes is firestore.indexes.json, in the form that Firebase's own tools read. A test holds it and the
-# queries in shared/store/queries.py together; here it is made.
+# queries in shared/documents/queries.py together; here it is made.
 #
 # A field in "fieldOverrides" has exactly the single-field indexes that stand there, and with "ttl" Firestore deletes
 # documents some time after what the field says.

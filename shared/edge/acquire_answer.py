@@ -2,13 +2,13 @@
 
 from starlette.responses import Response
 
+from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer
 from shared.edge.heartbeat_interval import heartbeat_interval_seconds
 from shared.edge.lease_tokens import LeaseTokens
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.acquire import AcquireOutcome, Granted, Renewed
-from shared.store.rfc3339 import Time
 
 
 class Seats(Answer):

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from shared.documents.rfc3339 import Time
 from shared.edge.catalogue import ApiError
-from shared.store.rfc3339 import Time
 
 
 class Answer(BaseModel):

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.documents.rfc3339 import Time
 from shared.rules.session import EndReason
-from shared.store.rfc3339 import Time
 
 
 class _Details(BaseModel):

@@ -2,9 +2,9 @@
 
 from starlette.responses import Response
 
+from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer
 from shared.store.expire import ExpiryReport
-from shared.store.rfc3339 import Time
 
 
 class ExpiryAnswer(Answer):

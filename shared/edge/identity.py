@@ -12,9 +12,9 @@ from firebase_admin import auth, credentials
 from google.auth.credentials import AnonymousCredentials
 from starlette.requests import Request
 
+from shared.documents.paths import can_be_document_id
 from shared.edge.catalogue import ApiError, Code
 from shared.edge.settings import settings
-from shared.store.paths import can_be_document_id
 
 MAX_REMEMBERED = 10_000
 """Verified tokens that one instance remembers; a forgotten one costs one verification, some milliseconds."""

@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.config import JsonDict
 from starlette.requests import Request
 
+from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
+from shared.documents.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
 from shared.edge.catalogue import ApiError, Code
 from shared.edge.details import BodyTooLargeDetails, FieldProblem, InvalidRequestDetails
 from shared.edge.settings import settings
 from shared.rules.digest import BASE32, DIGEST_LENGTH
-from shared.store.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
-from shared.store.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
 
 MAX_BODY_BYTES = 16 * 1024
 """A longer body is refused before it is read to its end."""

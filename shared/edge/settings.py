@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from shared.store.forms import MAX_GRACE_SECONDS
+from shared.documents.forms import MAX_GRACE_SECONDS
 
 PLATFORM_GRACE_SECONDS = 10
 """The platform kills an instance this long after SIGTERM. Source: Cloud Run's container runtime contract."""

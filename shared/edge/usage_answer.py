@@ -2,12 +2,12 @@
 
 from starlette.responses import Response
 
+from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.license import License
 from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
-from shared.store.rfc3339 import Time
 
 
 class SessionView(Answer):

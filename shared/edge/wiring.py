@@ -5,10 +5,10 @@ The parts themselves stand in a module for each operation, so that no function i
 
 from functools import cache
 
+from shared.documents.policy import Policy
+from shared.documents.writing import Retention
 from shared.edge.settings import settings
 from shared.firestore.client import Firestore
-from shared.store.encoding import Retention
-from shared.store.policy import Policy
 
 
 @cache

@@ -4,15 +4,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths, can_be_document_id
+from shared.documents.reading import user_from
 from shared.firestore.client import EVERYWHERE, Document, Firestore
 from shared.firestore.errors import Conflict
 from shared.rules.claims import Claims, Listing, claims_for
 from shared.rules.refusal import Unusable
 from shared.rules.user import User
-from shared.store import queries
 from shared.store.accounts import Account, Accounts
-from shared.store.documents import user_from
-from shared.store.paths import OrganizationPaths, can_be_document_id
 
 MAX_CLAIMS_LENGTH = 1000
 """Characters that an account's custom claims may have in JSON. Source: Firebase's page on custom claims."""

@@ -8,6 +8,9 @@ from functools import partial
 
 from cachetools import LRUCache
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import license_from, organization_from, seat_use_from, session_from, user_from
 from shared.firestore.client import Document, Firestore, Instant, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups, Undecided
 from shared.rules.acquire import (
@@ -22,11 +25,8 @@ from shared.rules.denial import CapReached, denial_name
 from shared.rules.session import Session, is_ended_by_hand, session_id_of
 from shared.store.attempt_reads import AttemptReads
 from shared.store.attempted import Attempted
-from shared.store.documents import license_from, organization_from, seat_use_from, session_from, user_from
 from shared.store.evidence import Evidence, Scope, agrees, examine, recount, told_of
 from shared.store.license_keys import Found, LicenseKeys
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 from shared.store.seat_draft import SeatDraft, Tenant
 from shared.store.tallies import TallyKeeper
 

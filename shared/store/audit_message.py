@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.rfc3339 import Time
 from shared.firestore.client import Document
 from shared.rules.audit import EditKind
 from shared.rules.denial import Limit, is_final
 from shared.rules.refusal import Unusable
 from shared.rules.session import EndReason
-from shared.store.paths import OrganizationPaths
-from shared.store.rfc3339 import Time
 
 SCHEMA_VERSION: Literal[1] = 1
 

@@ -9,6 +9,13 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
+from shared.documents import queries
+from shared.documents.forms import UserDocument
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import user_from
+from shared.documents.walk import next_page
+from shared.documents.writing import document_write
 from shared.firestore.client import Document, Firestore
 from shared.firestore.retry import in_time
 from shared.firestore.values import Plain
@@ -17,14 +24,8 @@ from shared.rules.claims import user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Problem
 from shared.rules.user import Role
-from shared.store import queries
 from shared.store.account_claims import AccountClaims, Settled
 from shared.store.accounts import Accounts
-from shared.store.documents import user_from
-from shared.store.encoding import document_write
-from shared.store.forms import UserDocument
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 from shared.store.review_record import (
     BOOKKEEPING,
     CREATED_AT,
@@ -37,7 +38,6 @@ from shared.store.review_record import (
     settling_writes,
 )
 from shared.store.rights import Rights
-from shared.store.walk import next_page
 from shared.store.wording import misfits
 
 logger = logging.getLogger(__name__)

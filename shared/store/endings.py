@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.writing import Retention, audit_event_write, end_write, seat_use_change
 from shared.firestore.client import Document
 from shared.firestore.writes import Write
 from shared.rules.audit import ended as audit_ended
 from shared.rules.session import Session
-from shared.store.encoding import Retention, audit_event_write, end_write, seat_use_change
-from shared.store.paths import OrganizationPaths
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths, can_be_document_id
+from shared.documents.reading import session_from
 from shared.firestore.client import Document, Firestore, Instant
 from shared.rules.audit import AuditEvent, grant_name
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
-from shared.store import queries
-from shared.store.documents import session_from
-from shared.store.paths import OrganizationPaths, can_be_document_id
 
 Scope = str | None
 """Whose seats: a license's (its id), or the whole organization's (``None``)."""

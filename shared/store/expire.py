@@ -13,21 +13,21 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import session_from
+from shared.documents.run import MAX_ORGANIZATIONS, Run
+from shared.documents.tenants import by_organization, each_organization
+from shared.documents.walk import next_page
+from shared.documents.writing import EXPIRY_SHARDS
 from shared.firestore.client import EVERYWHERE, Document, Firestore
 from shared.firestore.errors import StoreError
 from shared.firestore.retry import patiently, read_patiently
 from shared.rules.audit import SYSTEM
 from shared.rules.expire import expire
 from shared.rules.session import Session
-from shared.store import queries
-from shared.store.documents import session_from
-from shared.store.encoding import EXPIRY_SHARDS
 from shared.store.endings import Ending, ending_writes
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
-from shared.store.run import MAX_ORGANIZATIONS, Run
-from shared.store.tenants import by_organization, each_organization
-from shared.store.walk import next_page
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ this minute are added up and written a second later (``infra/decisions/0013-a-fl
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from shared.documents.reading import session_from
 from shared.firestore.client import Document
 from shared.rules.session import Session
-from shared.store.documents import session_from
 from shared.store.evidence import Evidence, Scope
 
 CROWD = 8

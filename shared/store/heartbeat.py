@@ -6,6 +6,10 @@ from functools import partial
 
 from cachetools import LRUCache
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import FIELDS_OF_A_TENURE, license_from, organization_from, session_from, user_from
+from shared.documents.writing import lease_write
 from shared.firestore.client import Document, Firestore, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups
 from shared.firestore.writes import Write
@@ -13,11 +17,7 @@ from shared.rules.audit import SYSTEM
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session
-from shared.store.documents import FIELDS_OF_A_TENURE, license_from, organization_from, session_from, user_from
-from shared.store.encoding import lease_write
 from shared.store.endings import Ending, ending_writes
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 
 MAX_REMEMBERED = 100_000
 """Sessions whose license one instance remembers; a forgotten one costs one more round trip."""

@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from cachetools import LRUCache
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document, Firestore
 from shared.rules.refusal import Unusable
-from shared.store import queries
-from shared.store.paths import OrganizationPaths
 
 MAX_REMEMBERED = 10_000
 """Keys remembered by one instance; a forgotten one costs one query."""

@@ -3,6 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from shared.documents import queries
+from shared.documents.forms import MAX_KEY_LENGTH, LicenseDocument
+from shared.documents.paths import OrganizationPaths, can_be_document_id
+from shared.documents.policy import Policy
+from shared.documents.reading import license_from, organization_from, seat_use_from
+from shared.documents.writing import document_write
 from shared.firestore.client import Document, Firestore, Instant, Snapshot
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
@@ -10,12 +16,6 @@ from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, license_problems
 from shared.rules.seat_use import SeatUse
-from shared.store import queries
-from shared.store.documents import license_from, organization_from, seat_use_from
-from shared.store.encoding import document_write
-from shared.store.forms import MAX_KEY_LENGTH, LicenseDocument
-from shared.store.paths import OrganizationPaths, can_be_document_id
-from shared.store.policy import Policy
 from shared.store.review_record import (
     BOOKKEEPING,
     CREATED_AT,

@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import session_from
+from shared.documents.run import Run
+from shared.documents.walk import work_through
+from shared.documents.writing import audit_event_write, end_write
 from shared.firestore.client import Document, Firestore
 from shared.firestore.retry import patiently, read_patiently
 from shared.firestore.writes import Write
 from shared.rules.audit import ended_by_hand
 from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
-from shared.store import queries
-from shared.store.documents import session_from
-from shared.store.encoding import audit_event_write, end_write
 from shared.store.evidence import told_of
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 from shared.store.repair import repair_counters
 from shared.store.rights import Rights
-from shared.store.run import Run
-from shared.store.walk import work_through
 
 logger = logging.getLogger(__name__)
 

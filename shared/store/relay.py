@@ -16,17 +16,17 @@ from functools import partial
 
 from google.api_core.exceptions import RetryError
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths
+from shared.documents.run import Run
+from shared.documents.walk import work_through
 from shared.firestore.client import EVERYWHERE, Document, Firestore
 from shared.firestore.errors import Conflict, MessageRejected, TopicUnavailable
 from shared.firestore.retry import patiently, read_patiently
 from shared.firestore.writes import Update
 from shared.rules.refusal import Unusable
-from shared.store import queries
 from shared.store.audit_message import FINAL, AuditMessage, DeniedEvent, message_from
-from shared.store.paths import OrganizationPaths
-from shared.store.run import Run
 from shared.store.topic import Topic
-from shared.store.walk import work_through
 
 logger = logging.getLogger(__name__)
 

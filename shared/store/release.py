@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import FIELDS_OF_A_TENURE, organization_from, session_from, user_from
+from shared.documents.writing import Retention
 from shared.firestore.client import Firestore, Instant
 from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups
 from shared.rules.audit import SYSTEM
@@ -12,11 +16,7 @@ from shared.rules.refusal import Unusable
 from shared.rules.release import Released, ReleaseOutcome, Standing, release
 from shared.rules.session import EndReason, Session
 from shared.rules.user import User
-from shared.store.documents import FIELDS_OF_A_TENURE, organization_from, session_from, user_from
-from shared.store.encoding import Retention
 from shared.store.endings import Ending, ending_writes
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,17 +4,17 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import session_from
+from shared.documents.writing import audit_event_write
 from shared.firestore.client import Document, Firestore
 from shared.firestore.retry import in_time
 from shared.rules.audit import ENDS, AuditType, Tenure, removed
 from shared.rules.refusal import Unusable
 from shared.rules.removal import Told, tenure_without_end
 from shared.rules.session import Session
-from shared.store import queries
-from shared.store.documents import session_from
-from shared.store.encoding import audit_event_write
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 from shared.store.repair import repair_counters
 
 MAX_EVENTS = 200

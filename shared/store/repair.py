@@ -3,15 +3,15 @@
 import asyncio
 from datetime import datetime
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths
+from shared.documents.reading import seat_use_from
+from shared.documents.writing import Retention, audit_event_write, document_write, seat_use_fields
 from shared.firestore.client import Document, Firestore, Instant
 from shared.firestore.writes import Write
 from shared.rules.audit import AuditEvent, usage_repaired
 from shared.rules.seat_use import SeatUse
-from shared.store import queries
-from shared.store.documents import seat_use_from
-from shared.store.encoding import Retention, audit_event_write, document_write, seat_use_fields
 from shared.store.evidence import NO_LICENSE, latest_grant, recount
-from shared.store.paths import OrganizationPaths
 
 
 def repair_event(

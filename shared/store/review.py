@@ -8,18 +8,18 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from shared.documents.forms import OrganizationDocument
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import organization_from
 from shared.firestore.client import Firestore
 from shared.firestore.retry import in_time
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, organization_problems
-from shared.store.documents import organization_from
-from shared.store.forms import OrganizationDocument
 from shared.store.license_keys import new_license_key
 from shared.store.license_review import LicenseReviews, counted
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 from shared.store.removal import Removals
 from shared.store.review_record import (
     BOOKKEEPING,

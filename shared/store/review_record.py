@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, cast
 
+from shared.documents.forms import Form
+from shared.documents.paths import OrganizationPaths
+from shared.documents.writing import Retention, audit_event_write, document_write
 from shared.firestore.client import Document
 from shared.firestore.values import Opaque, Plain, decode_time
 from shared.firestore.writes import Delete, Write
 from shared.rules.audit import AuditType, edited
 from shared.rules.review import Level, Problem
-from shared.store.encoding import Retention, audit_event_write, document_write
-from shared.store.forms import Form
-from shared.store.paths import OrganizationPaths
 
 PROBLEMS, CREATED_AT, UPDATED_AT = "problems", "created_at", "updated_at"
 BOOKKEEPING = (CREATED_AT, UPDATED_AT, PROBLEMS)

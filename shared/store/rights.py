@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Sequence
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import license_from, organization_from, session_from, user_from
 from shared.firestore.client import Document, Firestore
 from shared.rules.audit import SYSTEM
 from shared.rules.reconcile import reconcile
 from shared.rules.session import Session
-from shared.store.documents import license_from, organization_from, session_from, user_from
 from shared.store.endings import Ending, ending_writes
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 
 logger = logging.getLogger(__name__)
 

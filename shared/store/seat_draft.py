@@ -8,6 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.reading import attempts_from, session_from
+from shared.documents.writing import (
+    Retention,
+    audit_event_fields,
+    audit_event_write,
+    document_write,
+    seat_use_change,
+    seat_use_fields,
+    session_fields,
+)
 from shared.firestore.client import Document
 from shared.firestore.writes import Write
 from shared.rules.acquire import (
@@ -27,18 +38,7 @@ from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Session, ended, session_id_of
 from shared.rules.user import User
-from shared.store.documents import attempts_from, session_from
-from shared.store.encoding import (
-    Retention,
-    audit_event_fields,
-    audit_event_write,
-    document_write,
-    seat_use_change,
-    seat_use_fields,
-    session_fields,
-)
 from shared.store.license_keys import Found
-from shared.store.paths import OrganizationPaths
 from shared.store.repair import repair_event
 
 

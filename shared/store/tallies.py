@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.reading import attempts_from
 from shared.firestore.client import Document, Firestore
 from shared.firestore.errors import StoreError
 from shared.firestore.retry import in_time
 from shared.firestore.writes import Update
-from shared.store.documents import attempts_from
 from shared.store.flood import Flood
-from shared.store.paths import OrganizationPaths
 
 logger = logging.getLogger(__name__)
 

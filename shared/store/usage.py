@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from google.api_core.exceptions import RetryError
 from google.api_core.retry_async import AsyncRetry, if_exception_type
 
+from shared.documents import queries
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.reading import happened_from, license_from, organization_from, session_from, user_from
 from shared.firestore.client import Document, Firestore, Instant
 from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
@@ -25,10 +29,6 @@ from shared.rules.usage import (
     on_page,
     sight_of,
 )
-from shared.store import queries
-from shared.store.documents import happened_from, license_from, organization_from, session_from, user_from
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 
 MAX_EVENTS = 5_000
 """Events of the last 24 hours that are summed up at most: of a busier organization the latest so many."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from shared.documents.forms import Form
 from shared.firestore.values import Opaque
 from shared.rules.review import Level, Problem
-from shared.store.forms import Form
 
 _LONGEST_QUOTE = 60
 _ALIKE = 0.8

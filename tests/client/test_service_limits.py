@@ -5,7 +5,7 @@ import re
 import pytest
 
 from seatlease import device
-from shared.store.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
+from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 
 
 @pytest.mark.parametrize("text", ["", "x", "x" * MAX_KEY_LENGTH, "x" * (MAX_KEY_LENGTH + 1), *map(chr, range(300))])

@@ -2,10 +2,10 @@
 
 import pytest
 
+from shared.documents import queries
 from shared.firestore.client import Firestore
 from shared.firestore.errors import Conflict
 from shared.firestore.writes import Create
-from shared.store import queries
 from tests.support.wire import Wire
 
 BOOK = Create(path="organizations/o/licenses/l", fields={"license_key": "KEY"})

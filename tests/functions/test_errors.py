@@ -12,9 +12,9 @@ from google.cloud import firestore
 
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
+from shared.documents.paths import OrganizationPaths
 from shared.edge.catalogue import Code
 from shared.rules.digest import digest
-from shared.store.paths import OrganizationPaths
 from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, assert_error
 from tests.support.tenant import Tenant

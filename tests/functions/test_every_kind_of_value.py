@@ -11,11 +11,11 @@ import httpx
 import pytest
 from google.cloud import firestore
 
+from shared.documents.paths import OrganizationPaths
 from shared.edge.catalogue import Code
 from shared.rules.audit import grant_name
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import session_id_of
-from shared.store.paths import OrganizationPaths
 from tests.functions.conftest import StartServers
 from tests.support.admin import KNOWN, NEARLY_RIGHT, ONE_OF_EACH, Edit
 from tests.support.client import Clients, answered, assert_error, code_of

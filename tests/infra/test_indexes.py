@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from infra.build.stage import ROOT
+from shared.documents.paths import OrganizationPaths
+from shared.documents.queries import all_licenses, every_query, last_grant, open_sessions
+from shared.documents.writing import Retention, audit_event_fields, lease_write, seat_use_fields, session_fields
 from shared.firestore.client import Document
 from shared.firestore.query import Query
 from shared.rules.audit import acquired
 from shared.rules.seat_use import SeatUse
-from shared.store.encoding import Retention, audit_event_fields, lease_write, seat_use_fields, session_fields
-from shared.store.paths import OrganizationPaths
-from shared.store.queries import all_licenses, every_query, last_grant, open_sessions
 from tests.rules.make import NOW, a_session
 
 PATHS = OrganizationPaths("acme")

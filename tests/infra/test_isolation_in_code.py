@@ -14,7 +14,7 @@ from tests.support.code_graph import Code, Place
 
 CLIENT_FUNCTIONS = ("acquire", "heartbeat", "release", "usage")
 """Those that act for a caller. ``keys`` acts for nobody: import-linter keeps every document out of its reach."""
-PATHS, FIRESTORE = "shared/store/paths.py", "shared.firestore.client"
+PATHS, FIRESTORE = "shared/documents/paths.py", "shared.firestore.client"
 
 SLASHES: Mapping[str, list[str]] = {
     "shared/edge/answers.py": ["application/json"],
@@ -238,13 +238,18 @@ DEADLY = [
     (other_clients, USAGE, "paths.organization", 'client.collection("organizations")'),
     (composed, RELEASE, "[paths.organization, *map", "[paths.organization + requests[0].session_id, *map"),
     (composed, USAGE, "[paths.organization,", '[f"{paths.organization}{request.after}",'),
-    (composed, "shared/store/encoding.py", "Update(path=document.path", "Update(path=document.path + session.user_id"),
+    (
+        composed,
+        "shared/documents/writing.py",
+        "Update(path=document.path",
+        "Update(path=document.path + session.user_id",
+    ),
     (composed, USAGE, "select(paths.organization, query, at=at)", 'select("", query, at=at)'),
     (asking_everywhere, USAGE, "queries.all_licenses()", "queries.open_everywhere(limit=5)"),
     (asking_everywhere, USAGE, "select(paths.organization", "select(EVERYWHERE"),
     (asking_everywhere, HEARTBEAT, "known = {", "import shared.firestore.client as db; db.EVERYWHERE; known = {"),
-    (asking_everywhere, HEARTBEAT, "known = {", "from shared.store.walk import walk; walk; known = {"),
-    (asking_everywhere, HEARTBEAT, "known = {", "import shared.store.walk; shared.store.walk.walk; known = {"),
+    (asking_everywhere, HEARTBEAT, "known = {", "from shared.documents.walk import walk; walk; known = {"),
+    (asking_everywhere, HEARTBEAT, "known = {", "import shared.documents.walk; shared.documents.walk.walk; known = {"),
     (asking_everywhere, HEARTBEAT, "known = {", "from shared.store import walk; some = walk; known = {"),
     (
         asking_everywhere,
@@ -254,14 +259,14 @@ DEADLY = [
     ),
     (
         asking_everywhere,
-        "shared/store/queries.py",
+        "shared/documents/queries.py",
         'Query(collection="licenses")',
         'Query(collection="x", everywhere=True)',
     ),
-    (asking_everywhere, "shared/store/documents.py", "if document is None:", 'if {"everywhere": True}:'),
+    (asking_everywhere, "shared/documents/reading.py", "if document is None:", 'if {"everywhere": True}:'),
     (looked_up_by_name, USAGE, "import asyncio", "import importlib; importlib.import_module"),
     (looked_up_by_name, USAGE, "paths.organization", 'globals()["EVERYWHERE"]'),
-    (looked_up_by_name, USAGE, "import asyncio", "from shared.store.walk import *"),
+    (looked_up_by_name, USAGE, "import asyncio", "from shared.documents.walk import *"),
     (looked_up_by_name, USAGE, "import asyncio", "from . import walk"),
     (organizations_not_of_the_caller, "functions/release/main.py", "caller.organization_id", "asked.session_id"),
     (organizations_not_of_the_caller, "functions/usage/main.py", "caller.organization_id", "caller.user_id"),

@@ -19,6 +19,8 @@ from infra.contracts.openapi.document import OPENAPI, as_text, document
 from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
 from infra.contracts.openapi.schemas import code_schema_name
 from infra.contracts.openapi.words import AT, WORDS
+from shared.documents.paths import can_be_document_id
+from shared.documents.rfc3339 import Time
 from shared.edge.acquire_answer import answer_acquire
 from shared.edge.catalogue import Code
 from shared.edge.heartbeat_answer import answer_heartbeat
@@ -29,8 +31,6 @@ from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.rules.refusal import Misconfigured, Unusable
 from shared.rules.session import EndReason
-from shared.store.paths import can_be_document_id
-from shared.store.rfc3339 import Time
 from tests.support.code_graph import Code as SourceCode
 from tests.support.contract import problems, the_contract, told_everything
 

@@ -49,4 +49,4 @@ def test_document_paths_are_built_in_one_file() -> None:
 
     builders = [str(path) for path in files if any("organizations/" in text for text in texts(path))]
 
-    assert builders == ["shared/store/paths.py"]
+    assert builders == ["shared/documents/paths.py"]

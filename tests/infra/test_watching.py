@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.local.audit_topic import create_topic
+from shared.documents.paths import OrganizationPaths
+from shared.documents.writing import Retention, audit_event_fields
 from shared.edge.catalogue import ApiError, Code
 from shared.edge.http import http_function
 from shared.edge.logs import configure_logging
@@ -24,8 +26,6 @@ from shared.edge.settings import settings
 from shared.firestore.client import Firestore
 from shared.firestore.errors import Contended, StoreUnavailable
 from shared.rules.audit import Detail, acquired
-from shared.store.encoding import Retention, audit_event_fields
-from shared.store.paths import OrganizationPaths
 from shared.store.relay import Relays
 from shared.store.topic import Topic
 from tests.infra.bare_server import SETTINGS

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.writing import Retention, audit_event_fields, seat_use_fields, session_fields
 from shared.rules.audit import ENDS, acquired
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, session_id_of
-from shared.store.encoding import Retention, audit_event_fields, seat_use_fields, session_fields
-from shared.store.paths import OrganizationPaths
 from tests.interleavings.memory_firestore import BEGINNING, LittleStore
 
 LEASE = timedelta(minutes=6)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from shared.documents.policy import Policy
 from shared.firestore.errors import Contended, StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.rules.acquire import Device, Granted, OrganizationSeatLimitReached, Renewed, SeatLimitReached
@@ -14,7 +15,6 @@ from shared.rules.release import AlreadyEnded, Released
 from shared.rules.session import session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from tests.interleavings.invariants import LEASE, RETENTION, Books
 from tests.interleavings.memory_firestore import LittleStore

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.writing import Retention, audit_event_fields
 from shared.firestore.client import Document
 from shared.firestore.values import Opaque
 from shared.rules.audit import SYSTEM, AuditEvent, AuditType, Detail, acquired, ended, usage_repaired
@@ -18,8 +20,6 @@ from shared.rules.refusal import Unusable
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
 from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, message_from
-from shared.store.encoding import Retention, audit_event_fields
-from shared.store.paths import OrganizationPaths
 from tests.rules.make import INSTANT, NOW, a_device, a_session, a_user
 
 ACME = OrganizationPaths("acme")

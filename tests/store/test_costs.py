@@ -8,12 +8,12 @@ from google.cloud import firestore
 
 from infra.local.audit_topic import TOPIC, create_topic
 from infra.pages.billed_operations import OPERATIONS, Billed, reconcile_reads
+from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted, Renewed
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.expire import Expiries
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.policy import Policy
 from shared.store.reconcile import Reconciliations
 from shared.store.relay import Relays
 from shared.store.release import ReleaseRequest, Releases

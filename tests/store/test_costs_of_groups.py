@@ -12,6 +12,8 @@ import pytest
 from google.cloud import firestore
 
 from infra.pages.billed_operations import GROUP_SIZES, IN_GROUPS, Billed
+from shared.documents.policy import Policy
+from shared.documents.writing import expiry_shard
 from shared.firestore.client import Firestore
 from shared.firestore.group_commit import Answered
 from shared.rules.acquire import AcquireOutcome, Device, Granted, Renewed, SeatLimitReached
@@ -19,10 +21,8 @@ from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh
 from shared.rules.release import Released, ReleaseOutcome
 from shared.rules.session import session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.encoding import expiry_shard
 from shared.store.expire import Expiries
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from tests.support.tenant import LICENSE_ID, Tenant
 from tests.support.wire import Wire

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.cloud import firestore
 
+from shared.documents.policy import Policy
 from shared.rules.acquire import AcquireOutcome, Device, Granted, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.policy import Policy
 from shared.store.reconcile import Reconciliations
 from shared.store.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.firestore.errors import Conflict, StoreUnavailable
 from shared.rules.acquire import Device, Granted
@@ -16,7 +17,6 @@ from shared.rules.session import session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.expire import Expiries, ExpiryReport
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.policy import Policy
 from tests.support.connections import Halting, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted, Renewed, SeatLimitReached
 from shared.rules.heartbeat import SessionOver, Stopped
@@ -16,7 +17,6 @@ from shared.rules.session import EndReason
 from shared.store import attempt_reads
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from tests.support.connections import Halting, WatchedFirestore
 from tests.support.tenant import Tenant

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.policy import Policy
 from shared.store.reconcile import Reconciliations
 from shared.store.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore

@@ -13,16 +13,16 @@ from google.cloud import firestore
 
 from infra.local.audit_topic import TOPIC, create_topic, subscribed
 from infra.local.processes import free_port
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.rfc3339 import rfc3339
+from shared.documents.writing import audit_event_fields
 from shared.firestore.errors import MessageRejected, StoreUnavailable, TopicUnavailable
 from shared.rules.audit import AuditEvent, Detail, acquired
 from shared.rules.denial import Attempts, Denied, Limit, denied
 from shared.rules.session import session_id_of
 from shared.store.audit_message import AuditMessage
-from shared.store.encoding import audit_event_fields
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 from shared.store.relay import RelayReport, Relays
-from shared.store.rfc3339 import rfc3339
 from shared.store.topic import Topic
 from tests.rules.make import a_device, a_session, a_user
 from tests.support.connections import Halting, WatchedFirestore
@@ -573,7 +573,7 @@ async def test_while_the_topic_does_not_answer_nothing_is_stamped_and_the_run_sa
     console: firestore.Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.store.walk.MAX_ORGANIZATIONS", 1)
+    monkeypatch.setattr("shared.documents.walk.MAX_ORGANIZATIONS", 1)
     trails = [Trail(console=console, policy=policy) for _ in range(3)]
     events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
 
@@ -594,7 +594,7 @@ async def test_a_topic_that_is_not_there_concerns_every_event_and_the_run_says_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Somebody deleted it, or has not made it yet: no organization's fault, and mended by somebody.
-    monkeypatch.setattr("shared.store.walk.MAX_ORGANIZATIONS", 1)
+    monkeypatch.setattr("shared.documents.walk.MAX_ORGANIZATIONS", 1)
     trails = [Trail(console=console, policy=policy) for _ in range(2)]
     events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
     missing = WatchedTopic(

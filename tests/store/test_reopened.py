@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from google.cloud import firestore
 
+from shared.documents.policy import Policy
 from shared.rules.acquire import Device, Granted
 from shared.rules.release import Released
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.expire import Expiries
-from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
 from shared.firestore.writes import Update, Write
 from shared.rules.acquire import Device, Granted
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from shared.store.review import Reviews
 from tests.support.connections import Halting, WatchedFirestore

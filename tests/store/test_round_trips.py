@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.cloud import firestore
 
+from shared.documents.policy import Policy
 from shared.rules.acquire import Device, Granted, SeatLimitReached
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant

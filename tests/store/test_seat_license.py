@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from infra.local.seed import firestore_client
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.firestore.group_commit import Answered
 from shared.firestore.query import Query
@@ -28,8 +30,6 @@ from shared.rules.session import session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
 from shared.store.expire import Expiries
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 from shared.store.reconcile import Reconciliations
 from shared.store.release import ReleaseRequest, Releases
 from shared.store.removal import Removals

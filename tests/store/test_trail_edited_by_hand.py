@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.documents.policy import Policy
 from shared.rules.acquire import AcquireOutcome, Device, Granted, SeatLimitReached
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.policy import Policy
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.firestore.values import Opaque
 from shared.rules.review import Level
-from shared.store.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.store.wording import expectations, found, misfits
 
 OURS = ("created_at", "updated_at", "problems")

@@ -14,15 +14,15 @@ from google.cloud import firestore
 from google.cloud.firestore_v1.vector import Vector
 from hypothesis import strategies as st
 
-from shared.rules.session import EndReason
-from shared.rules.user import Role
-from shared.store.forms import (
+from shared.documents.forms import (
     LicenseDocument,
     OrganizationDocument,
     SeatUseDocument,
     SessionDocument,
     UserDocument,
 )
+from shared.rules.session import EndReason
+from shared.rules.user import Role
 
 
 class Slip(Enum):

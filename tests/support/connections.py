@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from shared.documents.policy import Policy
+from shared.documents.writing import Retention
 from shared.firestore.client import Firestore
 from shared.firestore.errors import Conflict
-from shared.store.encoding import Retention
-from shared.store.policy import Policy
 from tests.support.wire import Wire, counting
 
 

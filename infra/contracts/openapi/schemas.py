@@ -10,9 +10,9 @@ from pydantic.json_schema import models_json_schema
 from infra.contracts.openapi.codes import MEANINGS, details_model
 from infra.contracts.openapi.operations import OPERATIONS
 from infra.contracts.openapi.words import AT, word
+from shared.documents.rfc3339 import rfc3339
 from shared.edge.answers import ErrorAnswer
 from shared.edge.catalogue import Code
-from shared.store.rfc3339 import rfc3339
 
 Schema = dict[str, Any]
 Mode = Literal["validation", "serialization"]

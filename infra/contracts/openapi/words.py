@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.documents.rfc3339 import rfc3339
 from shared.edge.public_keys import thumbprint
 from shared.rules.session import EndReason, session_id_of
-from shared.store.rfc3339 import rfc3339
 
 AT = datetime(2026, 3, 2, 9, 14, 7, 250_000, tzinfo=UTC)
 """The time of all examples."""

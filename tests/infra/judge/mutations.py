@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from infra.judge.history import Event, History, Stored
+from shared.documents.paths import OrganizationPaths
 from shared.rules.audit import ENDS, AuditType
 from shared.rules.seat_use import SeatUse
-from shared.store.paths import OrganizationPaths
 from tests.support.tenant import LICENSE_ID
 
 TICK = timedelta(microseconds=1)

@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.judge.history import Acknowledged, Operation
+from shared.documents.policy import Policy
+from shared.documents.rfc3339 import rfc3339
+from shared.documents.writing import Retention
 from shared.edge.usage_answer import answer_usage
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted
@@ -14,11 +17,8 @@ from shared.rules.denial import CapReached
 from shared.rules.heartbeat import Extended, StillFresh
 from shared.rules.session import Session, session_id_of
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.encoding import Retention
 from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.policy import Policy
 from shared.store.release import ReleaseRequest, Releases
-from shared.store.rfc3339 import rfc3339
 from shared.store.usage import UsageRequest, Usages
 from tests.support.tenant import LICENSE_ID, Tenant
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from google.cloud import firestore
 
+from shared.documents.writing import Retention, seat_use_fields, session_fields
 from shared.rules.audit import AuditType
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Session, session_id_of
-from shared.store.encoding import Retention, seat_use_fields, session_fields
 from tests.programs.bench.tenants import LICENSE_ID, Device, make_tenant
 
 _DEVICES_EACH = 10

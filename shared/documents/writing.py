@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document
 from shared.firestore.values import Plain
 from shared.firestore.writes import Add, Create, Update
@@ -11,7 +12,6 @@ from shared.rules.audit import AuditEvent
 from shared.rules.digest import BASE32
 from shared.rules.seat_use import SeatUse, seal_of
 from shared.rules.session import Session
-from shared.store.paths import OrganizationPaths
 
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 

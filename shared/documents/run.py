@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from shared.store.paths import OrganizationPaths
+from shared.documents.paths import OrganizationPaths
 
 logger = logging.getLogger(__name__)
 

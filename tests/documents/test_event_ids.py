@@ -4,11 +4,11 @@ import asyncio
 
 from google.cloud import firestore
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
 from shared.rules.acquire import Device
 from shared.rules.digest import BASE32, DIGEST_LENGTH
 from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.paths import OrganizationPaths
-from shared.store.policy import Policy
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from shared.documents.paths import OrganizationPaths
+from shared.documents.run import MAX_ORGANIZATIONS, Run
+from shared.documents.tenants import by_organization, each_organization
 from shared.firestore.client import EVERYWHERE, Document, Firestore
 from shared.firestore.query import Cursor, Query
 from shared.firestore.retry import read_patiently
 from shared.firestore.values import is_opaque
-from shared.store.paths import OrganizationPaths
-from shared.store.run import MAX_ORGANIZATIONS, Run
-from shared.store.tenants import by_organization, each_organization
 
 
 def next_page(query: Query, page: Sequence[Document]) -> Query | None:

@@ -9,16 +9,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from shared.firestore.client import Document
-from shared.rules.denial import Attempts, is_same_minute
-from shared.rules.license import License
-from shared.rules.organization import Organization
-from shared.rules.refusal import Unusable
-from shared.rules.seat_use import SeatUse
-from shared.rules.session import Session
-from shared.rules.usage import Happened
-from shared.rules.user import User
-from shared.store.forms import (
+from shared.documents.forms import (
     DenialDocument,
     Form,
     HappenedDocument,
@@ -28,7 +19,16 @@ from shared.store.forms import (
     SessionDocument,
     UserDocument,
 )
-from shared.store.policy import Policy
+from shared.documents.policy import Policy
+from shared.firestore.client import Document
+from shared.rules.denial import Attempts, is_same_minute
+from shared.rules.license import License
+from shared.rules.organization import Organization
+from shared.rules.refusal import Unusable
+from shared.rules.seat_use import SeatUse
+from shared.rules.session import Session
+from shared.rules.usage import Happened
+from shared.rules.user import User
 
 FIELDS_OF_A_TENURE = (
     "license_id",

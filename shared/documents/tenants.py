@@ -4,8 +4,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document
-from shared.store.paths import OrganizationPaths
 
 
 def by_organization(documents: Iterable[Document], *, collection: str) -> dict[OrganizationPaths, list[Document]]:

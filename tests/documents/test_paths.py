@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from shared.store.paths import can_be_document_id
+from shared.documents.paths import can_be_document_id
 
 
 @pytest.mark.parametrize("text", ["a", "x" * 1_500, "é" * 750, "é" * 64, "a b", "...", "__x", "x\n"])

@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from shared.documents.paths import can_be_document_id
 from shared.rules.audit import AuditType
 from shared.rules.session import EndReason
 from shared.rules.user import Role
-from shared.store.paths import can_be_document_id
 
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
 """Texts that programs send, and that an admin compares with what programs send."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.store.encoding import Retention
+from shared.documents.writing import Retention
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
