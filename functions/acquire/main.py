@@ -10,7 +10,7 @@ from shared.edge.http import http_function
 from shared.edge.identity import identify
 from shared.edge.lease_tokens import lease_tokens
 from shared.edge.requests import AcquireBody, parse
-from shared.store.acquire import AcquireRequest
+from shared.seats.acquire import AcquireRequest
 
 tokens = lease_tokens()  # at import: an instance that cannot sign does not start
 

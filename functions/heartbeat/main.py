@@ -9,7 +9,7 @@ from shared.edge.http import http_function
 from shared.edge.identity import identify
 from shared.edge.lease_tokens import lease_tokens
 from shared.edge.requests import HeartbeatBody, parse
-from shared.store.heartbeat import HeartbeatRequest
+from shared.seats.heartbeat import HeartbeatRequest
 
 tokens = lease_tokens()  # at import: an instance that cannot sign does not start
 

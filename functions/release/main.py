@@ -8,7 +8,7 @@ from shared.edge.identity import identify
 from shared.edge.release_answer import answer_release
 from shared.edge.release_wiring import releases
 from shared.edge.requests import ReleaseBody, parse
-from shared.store.release import ReleaseRequest
+from shared.seats.release import ReleaseRequest
 
 
 @http_function("POST")

@@ -8,7 +8,7 @@ from shared.edge.identity import identify
 from shared.edge.requests import UsageQuery, parse_query
 from shared.edge.usage_answer import answer_usage
 from shared.edge.usage_wiring import usages
-from shared.store.usage import UsageRequest
+from shared.seats.usage import UsageRequest
 
 
 @http_function("GET")

@@ -3,7 +3,7 @@
 from functools import cache
 
 from shared.edge.wiring import firestore, policy
-from shared.store.acquire import Acquires
+from shared.seats.acquire import Acquires
 
 
 @cache

@@ -4,7 +4,7 @@ from functools import cache
 
 from shared.edge.settings import settings
 from shared.edge.wiring import firestore, policy
-from shared.store.reconcile import Reconciliations
+from shared.seats.reconcile import Reconciliations
 from shared.store.relay import Relays
 from shared.store.topic import Topic
 

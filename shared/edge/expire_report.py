@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer
-from shared.store.expire import ExpiryReport
+from shared.seats.expire import ExpiryReport
 
 
 class ExpiryAnswer(Answer):

@@ -4,7 +4,7 @@ from functools import cache
 
 from shared.edge.settings import settings
 from shared.edge.wiring import firestore, policy
-from shared.store.expire import Expiries
+from shared.seats.expire import Expiries
 
 
 @cache

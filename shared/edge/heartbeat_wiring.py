@@ -3,7 +3,7 @@
 from functools import cache
 
 from shared.edge.wiring import firestore, policy
-from shared.store.heartbeat import Heartbeats
+from shared.seats.heartbeat import Heartbeats
 
 
 @cache

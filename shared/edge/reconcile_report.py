@@ -5,7 +5,7 @@ from starlette.responses import Response
 from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer
 from shared.edge.catalogue import ApiError, Code
-from shared.store.reconcile import ReconcileReport
+from shared.seats.reconcile import ReconcileReport
 from shared.store.relay import RelayReport
 
 

@@ -3,7 +3,7 @@
 from functools import cache
 
 from shared.edge.wiring import firestore, policy
-from shared.store.release import Releases
+from shared.seats.release import Releases
 
 
 @cache

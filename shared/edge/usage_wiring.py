@@ -3,7 +3,7 @@
 from functools import cache
 
 from shared.edge.wiring import firestore, policy
-from shared.store.usage import Usages
+from shared.seats.usage import Usages
 
 
 @cache

@@ -24,6 +24,7 @@ from shared.rules.claims import user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Problem
 from shared.rules.user import Role
+from shared.seats.rights import Rights
 from shared.store.account_claims import AccountClaims, Settled
 from shared.store.accounts import Accounts
 from shared.store.review_record import (
@@ -37,7 +38,6 @@ from shared.store.review_record import (
     seen,
     settling_writes,
 )
-from shared.store.rights import Rights
 from shared.store.wording import misfits
 
 logger = logging.getLogger(__name__)

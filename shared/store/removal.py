@@ -15,7 +15,7 @@ from shared.rules.audit import ENDS, AuditType, Tenure, removed
 from shared.rules.refusal import Unusable
 from shared.rules.removal import Told, tenure_without_end
 from shared.rules.session import Session
-from shared.store.repair import repair_counters
+from shared.seats.repair import repair_counters
 
 MAX_EVENTS = 200
 """Events of a session looked at: while a seat is held none is added, and after its loss a denial a minute at most."""

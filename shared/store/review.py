@@ -18,7 +18,7 @@ from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, organization_problems
-from shared.store.license_keys import new_license_key
+from shared.seats.license_keys import new_license_key
 from shared.store.license_review import LicenseReviews, counted
 from shared.store.removal import Removals
 from shared.store.review_record import (

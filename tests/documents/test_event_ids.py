@@ -8,7 +8,7 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device
 from shared.rules.digest import BASE32, DIGEST_LENGTH
-from shared.store.acquire import AcquireRequest, Acquires
+from shared.seats.acquire import AcquireRequest, Acquires
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 

@@ -29,9 +29,9 @@ from shared.documents.policy import Policy
 from shared.documents.writing import Retention
 from shared.edge.catalogue import Code
 from shared.firestore.client import Firestore
+from shared.seats.evidence import NO_LICENSE
 from shared.store.accounts import Account
 from shared.store.claims import UserClaims
-from shared.store.evidence import NO_LICENSE
 from tests.functions.conftest import StartServers
 from tests.support.admin import Edit, edits
 from tests.support.client import assert_error, code_of

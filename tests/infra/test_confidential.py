@@ -12,7 +12,7 @@ import pytest
 from infra.build.stage import ROOT
 from infra.local.serving import function_environment
 from infra.local.tokens import unsigned_token
-from shared.store.license_keys import new_license_key
+from shared.seats.license_keys import new_license_key
 from tests.support.confidential import leaks_in
 
 SIGNING_KEYS = function_environment(project="p", firestore="f", pubsub="p")["SEATLEASE_SIGNING_KEYS"]

@@ -23,7 +23,7 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/logs.py": ["logging.googleapis.com/spanId", "logging.googleapis.com/trace"],
     "shared/edge/requests.py": ["application/json", "send JSON: Content-Type: application/json"],
     "shared/rules/seat_use.py": ["licenses/"],  # what a seal weighs
-    "shared/store/evidence.py": ["/"],  # the license that no document can be
+    "shared/seats/evidence.py": ["/"],  # the license that no document can be
     "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "projects/"],  # before every path
     "shared/store/relay.py": ["Pub/Sub refuses an audit event"],
     "shared/store/review_record.py": ["/"],  # taken from a path, for people to read
@@ -223,7 +223,7 @@ DEADLY = [
     (slashes, RELEASE, "paths.session(request.session_id)", 'f"organizations/x/sessions/{request.session_id}"'),
     (slashes, RELEASE, "paths.session(request.session_id)", '"/".join([paths.organization, request.session_id])'),
     (slashes, RELEASE, "paths.session(request.session_id)", 'bytes.decode(b"organizations/x")'),
-    (slashes, "shared/store/evidence.py", "paths.organization", 'paths.organization + "/" + scope'),
+    (slashes, "shared/seats/evidence.py", "paths.organization", 'paths.organization + "/" + scope'),
     (slashes, "functions/usage/main.py", "caller.user_id", 'f"../{caller.user_id}"'),
     (other_clients, USAGE, "import asyncio", "from google.cloud import firestore"),
     (other_clients, USAGE, "import asyncio", "from google.cloud.firestore_v1 import AsyncClient"),

@@ -13,9 +13,9 @@ from shared.rules.acquire import Device, Granted, OrganizationSeatLimitReached, 
 from shared.rules.heartbeat import Extended, SessionOver, StillFresh, Stopped
 from shared.rules.release import AlreadyEnded, Released
 from shared.rules.session import session_id_of
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.release import ReleaseRequest, Releases
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.release import ReleaseRequest, Releases
 from tests.interleavings.invariants import LEASE, RETENTION, Books
 from tests.interleavings.memory_firestore import LittleStore
 from tests.interleavings.scheduler import Choices, Director

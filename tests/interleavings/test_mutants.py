@@ -15,9 +15,9 @@ from shared.firestore import errors
 from shared.firestore.group_commit import GroupCommit
 from shared.firestore.writes import Create, Update
 from shared.rules.heartbeat import heartbeat as decide_heartbeat
-from shared.store import acquire
-from shared.store import heartbeat as heartbeats
-from shared.store.attempted import Attempted
+from shared.seats import acquire
+from shared.seats import heartbeat as heartbeats
+from shared.seats.attempted import Attempted
 from tests.interleavings.exploring import explore
 from tests.interleavings.scenarios import SCENES
 

@@ -12,7 +12,7 @@ from shared.documents.policy import Policy
 from shared.edge.accounts import FirebaseAccounts
 from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted
-from shared.store.acquire import AcquireRequest, Acquires
+from shared.seats.acquire import AcquireRequest, Acquires
 from shared.store.claims import UserClaims
 from tests.support.connections import WatchedFirestore
 from tests.support.people import People, people_of

@@ -16,10 +16,10 @@ from shared.rules.acquire import Device, Granted
 from shared.rules.denial import CapReached
 from shared.rules.heartbeat import Extended, StillFresh
 from shared.rules.session import Session, session_id_of
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.release import ReleaseRequest, Releases
-from shared.store.usage import UsageRequest, Usages
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.release import ReleaseRequest, Releases
+from shared.seats.usage import UsageRequest, Usages
 from tests.support.tenant import LICENSE_ID, Tenant
 
 SECOND = "license-2"

@@ -28,12 +28,12 @@ MISTAKES = {
         wrong="pass",
     ),
     "end not told": Mistake(
-        module="shared/store/endings.py",
+        module="shared/seats/endings.py",
         right="writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))",
         wrong="pass",
     ),
     "lapsed seats told": Mistake(
-        module="shared/store/usage.py",
+        module="shared/seats/usage.py",
         right="queries.live_sessions(license_id, now=at.now), at=at)",
         wrong="queries.open_sessions(license_id), at=at)",
     ),

@@ -11,12 +11,12 @@ from infra.pages.billed_operations import OPERATIONS, Billed, reconcile_reads
 from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted, Renewed
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.expire import Expiries
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.reconcile import Reconciliations
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.expire import Expiries
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.reconcile import Reconciliations
+from shared.seats.release import ReleaseRequest, Releases
 from shared.store.relay import Relays
-from shared.store.release import ReleaseRequest, Releases
 from shared.store.topic import Topic
 from tests.support.tenant import Tenant
 from tests.support.wire import Wire

@@ -21,9 +21,9 @@ from shared.firestore.retry import patiently, read_patiently
 from shared.firestore.writes import Write
 from shared.rules.audit import ended_by_hand
 from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
-from shared.store.evidence import told_of
-from shared.store.repair import repair_counters
-from shared.store.rights import Rights
+from shared.seats.evidence import told_of
+from shared.seats.repair import repair_counters
+from shared.seats.rights import Rights
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from shared.rules.refusal import Unusable
 from shared.rules.release import Released, ReleaseOutcome, Standing, release
 from shared.rules.session import EndReason, Session
 from shared.rules.user import User
-from shared.store.endings import Ending, ending_writes
+from shared.seats.endings import Ending, ending_writes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,9 +11,9 @@ from google.cloud import firestore
 from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.reconcile import Reconciliations
-from shared.store.release import ReleaseRequest, Releases
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.reconcile import Reconciliations
+from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
@@ -379,7 +379,7 @@ async def test_a_session_that_cannot_be_read_counts_on_and_stops_nobody(
 async def test_pages_are_walked_to_their_end(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.store.reconcile.PAGE", 2)
+    monkeypatch.setattr("shared.seats.reconcile.PAGE", 2)
     tenants = [Tenant.create(console, seats=9) for _ in range(3)]
     for tenant in tenants:
         await held(store, policy, tenant, "m0", "m1", "m2")

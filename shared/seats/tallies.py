@@ -13,7 +13,7 @@ from shared.firestore.client import Document, Firestore
 from shared.firestore.errors import StoreError
 from shared.firestore.retry import in_time
 from shared.firestore.writes import Update
-from shared.store.flood import Flood
+from shared.seats.flood import Flood
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from shared.firestore.client import Document, Firestore, Instant
 from shared.firestore.writes import Write
 from shared.rules.audit import AuditEvent, usage_repaired
 from shared.rules.seat_use import SeatUse
-from shared.store.evidence import NO_LICENSE, latest_grant, recount
+from shared.seats.evidence import NO_LICENSE, latest_grant, recount
 
 
 def repair_event(

@@ -14,10 +14,10 @@ from shared.rules.heartbeat import SessionOver, Stopped
 from shared.rules.refusal import UserInactive
 from shared.rules.release import Released
 from shared.rules.session import EndReason
-from shared.store import attempt_reads
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.release import ReleaseRequest, Releases
+from shared.seats import attempt_reads
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import Halting, WatchedFirestore
 from tests.support.tenant import Tenant
 

@@ -27,11 +27,11 @@ from shared.rules.acquire import Device, Granted, Renewed
 from shared.rules.audit import ENDS
 from shared.rules.heartbeat import Extended, StillFresh
 from shared.rules.session import session_id_of
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.expire import Expiries
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.reconcile import Reconciliations
-from shared.store.release import ReleaseRequest, Releases
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.expire import Expiries
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.reconcile import Reconciliations
+from shared.seats.release import ReleaseRequest, Releases
 from shared.store.removal import Removals
 from tests.support.length import is_long
 from tests.support.seat_license import Holder, Lease

@@ -8,9 +8,9 @@ from google.cloud import firestore
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device, Granted
 from shared.rules.release import Released
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.expire import Expiries
-from shared.store.release import ReleaseRequest, Releases
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.expire import Expiries
+from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 

@@ -9,9 +9,9 @@ from google.cloud import firestore
 
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device, Granted, SeatLimitReached
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.release import ReleaseRequest, Releases
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 

@@ -8,7 +8,7 @@ from google.cloud import firestore
 
 from shared.documents.policy import Policy
 from shared.rules.acquire import AcquireOutcome, Device, Granted, SeatLimitReached
-from shared.store.acquire import AcquireRequest, Acquires
+from shared.seats.acquire import AcquireRequest, Acquires
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 

@@ -17,7 +17,7 @@ from shared.rules.audit import SYSTEM
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session
-from shared.store.endings import Ending, ending_writes
+from shared.seats.endings import Ending, ending_writes
 
 MAX_REMEMBERED = 100_000
 """Sessions whose license one instance remembers; a forgotten one costs one more round trip."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from shared.documents.reading import session_from
 from shared.firestore.client import Document
 from shared.rules.session import Session
-from shared.store.evidence import Evidence, Scope
+from shared.seats.evidence import Evidence, Scope
 
 CROWD = 8
 """So many refusals in one group are counted. A client that is alone, however fast, costs the store its own requests."""

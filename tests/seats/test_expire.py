@@ -14,9 +14,9 @@ from shared.firestore.errors import Conflict, StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.rules.heartbeat import Extended
 from shared.rules.session import session_id_of
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.expire import Expiries, ExpiryReport
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.expire import Expiries, ExpiryReport
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from tests.support.connections import Halting, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
@@ -174,7 +174,7 @@ async def test_a_run_killed_in_the_middle_is_taken_up_by_the_next(
     policy: Policy,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.store.expire.MAX_ENDINGS", 5)
+    monkeypatch.setattr("shared.seats.expire.MAX_ENDINGS", 5)
     tenant = Tenant.create(console, seats=40)
     sessions = await lapsed(another_store, policy, tenant, "m0", "m1", devices=10)
     committed = asyncio.Event()
@@ -251,7 +251,7 @@ async def test_a_session_that_cannot_be_read_is_passed_over_and_counted_as_left(
 async def test_more_broken_sessions_than_a_page_holds_do_not_stand_in_front_of_the_others(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.store.expire.PAGE", 3)
+    monkeypatch.setattr("shared.seats.expire.PAGE", 3)
     tenant = Tenant.create(console, seats=20)
     for number in range(40):
         unreadable(tenant, number)
@@ -365,7 +365,7 @@ async def test_when_the_time_is_up_the_run_says_what_is_left_and_the_next_one_en
 async def test_more_sessions_than_one_commit_holds_end_in_several(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.store.expire.MAX_ENDINGS", 3)
+    monkeypatch.setattr("shared.seats.expire.MAX_ENDINGS", 3)
     tenant = Tenant.create(console, seats=9)
     sessions = await lapsed(store, policy, tenant, "m0", devices=7)
     store.forget()
@@ -381,7 +381,7 @@ async def test_more_sessions_than_one_commit_holds_end_in_several(
 async def test_pages_are_walked_to_their_end(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.store.expire.PAGE", 2)
+    monkeypatch.setattr("shared.seats.expire.PAGE", 2)
     tenants = [Tenant.create(console, seats=30) for _ in range(2)]
     for tenant in tenants:
         await lapsed(store, policy, tenant, "m0", devices=25)
@@ -402,7 +402,7 @@ async def test_sessions_that_lapsed_at_the_same_instant_are_all_found(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Pages are cut in the middle of an instant: the path tells the next one where to go on.
-    monkeypatch.setattr("shared.store.expire.PAGE", 2)
+    monkeypatch.setattr("shared.seats.expire.PAGE", 2)
     tenant = Tenant.create(console, seats=30)
     instant = datetime.now(UTC) - A_MINUTE
     for session_id in await held(store, policy, tenant, "m0", devices=24):

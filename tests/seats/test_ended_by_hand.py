@@ -8,10 +8,10 @@ from google.cloud import firestore
 from shared.documents.policy import Policy
 from shared.rules.acquire import AcquireOutcome, Device, Granted, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.reconcile import Reconciliations
-from shared.store.release import ReleaseRequest, Releases
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.reconcile import Reconciliations
+from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
 

@@ -27,7 +27,7 @@ from shared.firestore.retry import patiently, read_patiently
 from shared.rules.audit import SYSTEM
 from shared.rules.expire import expire
 from shared.rules.session import Session
-from shared.store.endings import Ending, ending_writes
+from shared.seats.endings import Ending, ending_writes
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from shared.rules.acquire import AcquireOutcome, Device, Granted, Renewed, SeatL
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh
 from shared.rules.release import Released, ReleaseOutcome
 from shared.rules.session import session_id_of
-from shared.store.acquire import AcquireRequest, Acquires
-from shared.store.expire import Expiries
-from shared.store.heartbeat import HeartbeatRequest, Heartbeats
-from shared.store.release import ReleaseRequest, Releases
+from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.expire import Expiries
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.release import ReleaseRequest, Releases
 from tests.support.tenant import LICENSE_ID, Tenant
 from tests.support.wire import Wire
 

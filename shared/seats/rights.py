@@ -10,7 +10,7 @@ from shared.firestore.client import Document, Firestore
 from shared.rules.audit import SYSTEM
 from shared.rules.reconcile import reconcile
 from shared.rules.session import Session
-from shared.store.endings import Ending, ending_writes
+from shared.seats.endings import Ending, ending_writes
 
 logger = logging.getLogger(__name__)
 
