@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from shared.store.review_record import is_json
+from shared.admin.review_record import is_json
 
 _T = TypeVar("_T")
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
+from shared.admin.form_problems import expectations, misfits
+from shared.admin.review_record import BOOKKEEPING, CREATED_AT, PROBLEMS, UPDATED_AT
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.rules.claims import Listing, user_problems
 from shared.rules.license import License
@@ -17,8 +19,6 @@ from shared.rules.organization import Organization
 from shared.rules.review import Problem, license_problems, organization_problems
 from shared.rules.seat_use import SeatUse
 from shared.rules.user import Role, User
-from shared.store.review_record import BOOKKEEPING, CREATED_AT, PROBLEMS, UPDATED_AT
-from shared.store.wording import expectations, misfits
 
 PAGE = ROOT / "infra/docs/admin-guide.md"
 

@@ -7,7 +7,7 @@ from typing import Any
 import firebase_admin
 from firebase_admin import auth
 
-from shared.store.accounts import Account
+from shared.admin.accounts import Account
 
 ANSWER_WITHIN_SECONDS = 5
 """How long one request may take."""

@@ -2,10 +2,10 @@
 
 from functools import cache
 
+from shared.admin.user_claims import UserClaims
 from shared.edge.accounts import FirebaseAccounts
 from shared.edge.settings import SettingsError, settings
 from shared.edge.wiring import firestore, policy
-from shared.store.claims import UserClaims
 
 
 @cache

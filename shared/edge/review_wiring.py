@@ -2,8 +2,8 @@
 
 from functools import cache
 
+from shared.admin.review import Reviews
 from shared.edge.wiring import firestore, policy
-from shared.store.review import Reviews
 
 
 @cache

@@ -19,8 +19,8 @@ from google.cloud import firestore
 from infra.build.stage import ROOT
 from infra.local.tokens import unsigned_token
 from infra.pages.admin_guide import FORMS, PAGE, Example, examples, page
+from shared.admin.review_record import PROBLEMS
 from shared.rules.review import Problem
-from shared.store.review_record import PROBLEMS
 from tests.infra.served import Served, until
 
 EXAMPLES = list(examples())

@@ -26,10 +26,10 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/seats/evidence.py": ["/"],  # the license that no document can be
     "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "projects/"],  # before every path
     "shared/store/relay.py": ["Pub/Sub refuses an audit event"],
-    "shared/store/review_record.py": ["/"],  # taken from a path, for people to read
+    "shared/admin/review_record.py": ["/"],  # taken from a path, for people to read
     "shared/firestore/rpc.py": ["/google.firestore.v1.Firestore/", "https://www.googleapis.com/auth/datastore"],
     "shared/store/topic.py": ["/topics/", "Pub/Sub did not confirm: ", "projects/"],
-    "shared/store/wording.py": ["/"],  # of a JSON schema
+    "shared/admin/form_problems.py": ["/"],  # of a JSON schema
 }
 """Every text with a slash that is no document's path, each as often as it occurs: without a slash there is no path."""
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from infra.local.seed import firestore_client
+from shared.admin.deleted_sessions import Removals
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
@@ -32,7 +33,6 @@ from shared.seats.expire import Expiries
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.reconcile import Reconciliations
 from shared.seats.release import ReleaseRequest, Releases
-from shared.store.removal import Removals
 from tests.support.length import is_long
 from tests.support.seat_license import Holder, Lease
 from tests.support.seat_machine import LICENSES, USERS, SeatMachine, Seen, Told

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.admin.accounts import Account, Accounts
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.reading import user_from
@@ -12,7 +13,6 @@ from shared.firestore.errors import Conflict
 from shared.rules.claims import Claims, Listing, claims_for
 from shared.rules.refusal import Unusable
 from shared.rules.user import User
-from shared.store.accounts import Account, Accounts
 
 MAX_CLAIMS_LENGTH = 1000
 """Characters that an account's custom claims may have in JSON. Source: Firebase's page on custom claims."""

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from google.cloud import firestore
 
+from shared.admin.review import Reviews
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
-from shared.store.review import Reviews
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 

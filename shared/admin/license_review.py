@@ -3,6 +3,19 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from shared.admin.form_problems import misfits
+from shared.admin.review_record import (
+    BOOKKEEPING,
+    CREATED_AT,
+    UPDATED_AT,
+    Seen,
+    Subject,
+    Verdict,
+    defaults,
+    problem_writes,
+    seen,
+    settling_writes,
+)
 from shared.documents import queries
 from shared.documents.forms import MAX_KEY_LENGTH, LicenseDocument
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -16,19 +29,6 @@ from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, license_problems
 from shared.rules.seat_use import SeatUse
-from shared.store.review_record import (
-    BOOKKEEPING,
-    CREATED_AT,
-    UPDATED_AT,
-    Seen,
-    Subject,
-    Verdict,
-    defaults,
-    problem_writes,
-    seen,
-    settling_writes,
-)
-from shared.store.wording import misfits
 
 MAX_SHARING = 20
 """Licenses with one key that are told of each other at most."""

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from shared.admin.form_problems import expectations, found, misfits
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.firestore.values import Opaque
 from shared.rules.review import Level
-from shared.store.wording import expectations, found, misfits
 
 OURS = ("created_at", "updated_at", "problems")
 KEY = {"license_key": "K"}

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.admin.review import Reviews
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
 from shared.firestore.writes import Update, Write
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.release import ReleaseRequest, Releases
-from shared.store.review import Reviews
 from tests.support.connections import Halting, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 

@@ -9,6 +9,20 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
+from shared.admin.account_claims import AccountClaims, Settled
+from shared.admin.accounts import Accounts
+from shared.admin.form_problems import misfits
+from shared.admin.review_record import (
+    BOOKKEEPING,
+    CREATED_AT,
+    Seen,
+    Subject,
+    Verdict,
+    defaults,
+    problem_writes,
+    seen,
+    settling_writes,
+)
 from shared.documents import queries
 from shared.documents.forms import UserDocument
 from shared.documents.paths import OrganizationPaths
@@ -25,20 +39,6 @@ from shared.rules.refusal import Unusable
 from shared.rules.review import Problem
 from shared.rules.user import Role
 from shared.seats.rights import Rights
-from shared.store.account_claims import AccountClaims, Settled
-from shared.store.accounts import Accounts
-from shared.store.review_record import (
-    BOOKKEEPING,
-    CREATED_AT,
-    Seen,
-    Subject,
-    Verdict,
-    defaults,
-    problem_writes,
-    seen,
-    settling_writes,
-)
-from shared.store.wording import misfits
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,20 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from shared.admin.deleted_sessions import Removals
+from shared.admin.form_problems import misfits
+from shared.admin.license_review import LicenseReviews, counted
+from shared.admin.review_record import (
+    BOOKKEEPING,
+    CREATED_AT,
+    UPDATED_AT,
+    Seen,
+    Subject,
+    Verdict,
+    defaults,
+    seen,
+    settling_writes,
+)
 from shared.documents.forms import OrganizationDocument
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
@@ -19,20 +33,6 @@ from shared.rules.audit import AuditType
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, organization_problems
 from shared.seats.license_keys import new_license_key
-from shared.store.license_review import LicenseReviews, counted
-from shared.store.removal import Removals
-from shared.store.review_record import (
-    BOOKKEEPING,
-    CREATED_AT,
-    UPDATED_AT,
-    Seen,
-    Subject,
-    Verdict,
-    defaults,
-    seen,
-    settling_writes,
-)
-from shared.store.wording import misfits
 
 logger = logging.getLogger(__name__)
 

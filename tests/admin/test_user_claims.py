@@ -8,12 +8,12 @@ import jwt
 import pytest
 from google.cloud import firestore
 
+from shared.admin.user_claims import UserClaims
 from shared.documents.policy import Policy
 from shared.edge.accounts import FirebaseAccounts
 from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
-from shared.store.claims import UserClaims
 from tests.support.connections import WatchedFirestore
 from tests.support.people import People, people_of
 from tests.support.tenant import Tenant
