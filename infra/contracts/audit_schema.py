@@ -1,4 +1,4 @@
-"""What subscribers may rely on, generated from the models in ``shared/store/audit_message.py``.
+"""What subscribers may rely on, generated from the models in ``shared/audit/message.py``.
 
 ``python -m infra.contracts.audit_schema`` writes the JSON schema, the schema of the Pub/Sub topic, and the examples in
 the docs. A test compares them with what it would write.
@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
+from shared.audit.message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, RevokedEvent, message_from
 from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields
 from shared.firestore.client import Document
@@ -33,7 +34,6 @@ from shared.rules.denial import Attempts, Denied, Limit, denied
 from shared.rules.session import EndReason, Session, session_id_of
 from shared.rules.session import ended as end
 from shared.rules.user import Role, User
-from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, RevokedEvent, message_from
 
 JSON_SCHEMA = ROOT / "infra/contracts/audit-event.schema.json"
 PROTO_SCHEMA = ROOT / "infra/contracts/audit-event.proto"

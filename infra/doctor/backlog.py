@@ -17,10 +17,10 @@ from infra.build.triggers import OnSchedule, deployed_name, triggers
 from infra.doctor.finding import Area, Finding
 from infra.doctor.jobs import interval_of
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
+from shared.audit.relay import LEFT_BEHIND_AFTER
 from shared.documents import queries
 from shared.firestore.client import EVERYWHERE, Document, Firestore
 from shared.rules.audit import AuditType
-from shared.store.relay import LEFT_BEHIND_AFTER
 
 AT_MOST_READ = 500
 

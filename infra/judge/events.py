@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from infra.judge.history import Event, History
 from infra.judge.tenure import started_at_of
 from infra.judge.violation import Kind, Violation
+from shared.audit.message import AUDIT_MESSAGE, SCHEMA_VERSION
 from shared.documents.paths import OrganizationPaths
 from shared.rules.audit import CONSOLE, ENDS, AuditType, grant_name
 from shared.rules.denial import denial_name
 from shared.rules.digest import digest
-from shared.store.audit_message import AUDIT_MESSAGE, SCHEMA_VERSION
 
 _FIELDS = tuple(field.name for field in fields_of(Event))
 

@@ -7,8 +7,8 @@ from typing import Any
 from infra.judge.events import published_form
 from infra.judge.history import Event, History
 from infra.judge.violation import Kind, Violation
+from shared.audit.message import FINAL
 from shared.rules.audit import AuditType
-from shared.store.audit_message import FINAL
 
 
 def violations(history: History) -> Iterator[Violation]:

@@ -5,7 +5,7 @@
 locals {
   our_lines = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=~\"^seatlease-\""
   answers   = "${local.our_lines} AND jsonPayload.message=\"answered\""
-  relays    = "${local.our_lines} AND jsonPayload.logger=\"shared.store.relay\""
+  relays    = "${local.our_lines} AND jsonPayload.logger=\"shared.audit.relay\""
 
   counted_lines = {
     denials = {

@@ -2,11 +2,11 @@
 
 from functools import cache
 
+from shared.audit.relay import Relays
+from shared.audit.topic import Topic
 from shared.edge.settings import settings
 from shared.edge.wiring import firestore, policy
 from shared.seats.reconcile import Reconciliations
-from shared.store.relay import Relays
-from shared.store.topic import Topic
 
 
 @cache

@@ -2,11 +2,11 @@
 
 from starlette.responses import Response
 
+from shared.audit.relay import RelayReport
 from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer
 from shared.edge.catalogue import ApiError, Code
 from shared.seats.reconcile import ReconcileReport
-from shared.store.relay import RelayReport
 
 
 class ReconcileAnswer(Answer):

@@ -14,8 +14,8 @@ from google.protobuf.message import Message
 from jsonschema import Draft202012Validator
 
 from infra.contracts.audit_schema import JSON_SCHEMA, PAGE, PROTO_SCHEMA, examples, json_schema, page, proto_schema
+from shared.audit.message import AUDIT_MESSAGE, AuditMessage
 from shared.rules.audit import AuditType
-from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage
 
 EXAMPLES = list(examples())
 BY_TYPE: dict[str, dict[str, Any]] = {message.type: message.model_dump(mode="json") for message in EXAMPLES}

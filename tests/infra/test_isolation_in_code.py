@@ -25,10 +25,10 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/rules/seat_use.py": ["licenses/"],  # what a seal weighs
     "shared/seats/evidence.py": ["/"],  # the license that no document can be
     "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "projects/"],  # before every path
-    "shared/store/relay.py": ["Pub/Sub refuses an audit event"],
+    "shared/audit/relay.py": ["Pub/Sub refuses an audit event"],
     "shared/admin/review_record.py": ["/"],  # taken from a path, for people to read
     "shared/firestore/rpc.py": ["/google.firestore.v1.Firestore/", "https://www.googleapis.com/auth/datastore"],
-    "shared/store/topic.py": ["/topics/", "Pub/Sub did not confirm: ", "projects/"],
+    "shared/audit/topic.py": ["/topics/", "Pub/Sub did not confirm: ", "projects/"],
     "shared/admin/form_problems.py": ["/"],  # of a JSON schema
 }
 """Every text with a slash that is no document's path, each as often as it occurs: without a slash there is no path."""
@@ -218,7 +218,7 @@ def test_the_organization_of_a_request_is_the_callers() -> None:
 # Each rule finds what it is there for
 
 
-HEARTBEAT, USAGE, RELEASE = (f"shared/store/{name}.py" for name in ("heartbeat", "usage", "release"))
+HEARTBEAT, USAGE, RELEASE = (f"shared/seats/{name}.py" for name in ("heartbeat", "usage", "release"))
 DEADLY = [
     (slashes, RELEASE, "paths.session(request.session_id)", 'f"organizations/x/sessions/{request.session_id}"'),
     (slashes, RELEASE, "paths.session(request.session_id)", '"/".join([paths.organization, request.session_id])'),
@@ -250,7 +250,7 @@ DEADLY = [
     (asking_everywhere, HEARTBEAT, "known = {", "import shared.firestore.client as db; db.EVERYWHERE; known = {"),
     (asking_everywhere, HEARTBEAT, "known = {", "from shared.documents.walk import walk; walk; known = {"),
     (asking_everywhere, HEARTBEAT, "known = {", "import shared.documents.walk; shared.documents.walk.walk; known = {"),
-    (asking_everywhere, HEARTBEAT, "known = {", "from shared.store import walk; some = walk; known = {"),
+    (asking_everywhere, HEARTBEAT, "known = {", "from shared.documents import walk; some = walk; known = {"),
     (
         asking_everywhere,
         "shared/edge/release_wiring.py",

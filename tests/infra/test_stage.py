@@ -196,7 +196,7 @@ def test_an_archive_holds_what_was_staged_with_main_and_requirements_at_its_root
     [
         pytest.param("functions/usage/main.py", '"""', '"""More: ', {"usage"}, id="an entry point"),
         pytest.param(
-            "shared/store/topic.py", '"""', '"""More: ', {"reconcile", "relay_audit"}, id="a module that some need"
+            "shared/audit/topic.py", '"""', '"""More: ', {"reconcile", "relay_audit"}, id="a module that some need"
         ),
         pytest.param("shared/edge/settings.py", '"""', '"""More: ', set(function_names()), id="a module that all need"),
         pytest.param(

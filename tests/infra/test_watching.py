@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.local.audit_topic import create_topic
+from shared.audit.relay import Relays
+from shared.audit.topic import Topic
 from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields
 from shared.edge.catalogue import ApiError, Code
@@ -26,8 +28,6 @@ from shared.edge.settings import settings
 from shared.firestore.client import Firestore
 from shared.firestore.errors import Contended, StoreUnavailable
 from shared.rules.audit import Detail, acquired
-from shared.store.relay import Relays
-from shared.store.topic import Topic
 from tests.infra.bare_server import SETTINGS
 from tests.infra.log_filter import entry_of, field_of, matches, parsed
 from tests.infra.planned import Plan

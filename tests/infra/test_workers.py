@@ -8,7 +8,7 @@ from infra.build.stage import ROOT
 from tests.workers import MOST, workers_for
 
 FILE = str(ROOT / "tests/infra/test_workers.py")
-RULES, STORE = str(ROOT / "tests/rules"), str(ROOT / "tests/store")
+RULES, SEATS = str(ROOT / "tests/rules"), str(ROOT / "tests/seats")
 
 
 @pytest.mark.parametrize("asked", [[f"{FILE}::test_one"], [FILE], [FILE, f"{FILE}::test_one[a/b]"]])
@@ -20,8 +20,8 @@ def test_what_is_asked_by_file_or_test_needs_no_worker(asked: Sequence[str]) -> 
 def test_folders_get_a_worker_for_each_processor_but_two_at_least_and_not_too_many(
     processors: int, workers: int
 ) -> None:
-    assert workers_for([RULES, STORE], processors=processors) == workers
+    assert workers_for([RULES, SEATS], processors=processors) == workers
 
 
 def test_a_folder_beside_a_file_is_a_folder() -> None:
-    assert workers_for([FILE, STORE], processors=2) == 2
+    assert workers_for([FILE, SEATS], processors=2) == 2

@@ -8,6 +8,8 @@ from google.cloud import firestore
 
 from infra.local.audit_topic import TOPIC, create_topic
 from infra.pages.billed_operations import OPERATIONS, Billed, reconcile_reads
+from shared.audit.relay import Relays
+from shared.audit.topic import Topic
 from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted, Renewed
@@ -16,8 +18,6 @@ from shared.seats.expire import Expiries
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.reconcile import Reconciliations
 from shared.seats.release import ReleaseRequest, Releases
-from shared.store.relay import Relays
-from shared.store.topic import Topic
 from tests.support.tenant import Tenant
 from tests.support.wire import Wire
 

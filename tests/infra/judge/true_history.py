@@ -9,11 +9,11 @@ from google.cloud import firestore
 from infra.judge.history import AdminEdit, History, Message
 from infra.judge.reading import read_history
 from shared.admin.deleted_sessions import Removals
+from shared.audit.message import message_from
 from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Firestore
 from shared.firestore.query import Query
 from shared.rules.refusal import Unusable
-from shared.store.audit_message import message_from
 from tests.infra.judge.recorded_clients import SECOND, Telling, policy
 from tests.programs.faults.instants import instant
 from tests.support.tenant import Tenant

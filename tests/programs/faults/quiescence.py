@@ -6,8 +6,8 @@ from datetime import datetime
 
 from infra.judge.history import Event, History
 from infra.judge.tenure import started_at_of
+from shared.audit.message import FINAL
 from shared.rules.audit import ENDS, AuditType
-from shared.store.audit_message import FINAL
 
 
 def left_behind(history: History) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.audit.message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, message_from
 from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields
 from shared.firestore.client import Document
@@ -19,7 +20,6 @@ from shared.rules.denial import Denied, Limit, denied
 from shared.rules.refusal import Unusable
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
-from shared.store.audit_message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, message_from
 from tests.rules.make import INSTANT, NOW, a_device, a_session, a_user
 
 ACME = OrganizationPaths("acme")

@@ -12,8 +12,8 @@ from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOT
 from google.pubsub_v1.types import PublishRequest, PubsubMessage
 from pydantic_core import to_json
 
+from shared.audit.message import AuditMessage
 from shared.firestore.errors import MessageRejected, TopicUnavailable
-from shared.store.audit_message import AuditMessage
 
 _PASSING = (
     exceptions.Aborted,

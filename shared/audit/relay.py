@@ -16,6 +16,8 @@ from functools import partial
 
 from google.api_core.exceptions import RetryError
 
+from shared.audit.message import FINAL, AuditMessage, DeniedEvent, message_from
+from shared.audit.topic import Topic
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths
 from shared.documents.run import Run
@@ -25,8 +27,6 @@ from shared.firestore.errors import Conflict, MessageRejected, TopicUnavailable
 from shared.firestore.retry import patiently, read_patiently
 from shared.firestore.writes import Update
 from shared.rules.refusal import Unusable
-from shared.store.audit_message import FINAL, AuditMessage, DeniedEvent, message_from
-from shared.store.topic import Topic
 
 logger = logging.getLogger(__name__)
 

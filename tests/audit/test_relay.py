@@ -13,6 +13,9 @@ from google.cloud import firestore
 
 from infra.local.audit_topic import TOPIC, create_topic, subscribed
 from infra.local.processes import free_port
+from shared.audit.message import AuditMessage
+from shared.audit.relay import RelayReport, Relays
+from shared.audit.topic import Topic
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.rfc3339 import rfc3339
@@ -21,9 +24,6 @@ from shared.firestore.errors import MessageRejected, StoreUnavailable, TopicUnav
 from shared.rules.audit import AuditEvent, Detail, acquired
 from shared.rules.denial import Attempts, Denied, Limit, denied
 from shared.rules.session import session_id_of
-from shared.store.audit_message import AuditMessage
-from shared.store.relay import RelayReport, Relays
-from shared.store.topic import Topic
 from tests.rules.make import a_device, a_session, a_user
 from tests.support.connections import Halting, WatchedFirestore
 from tests.support.subscriber import Subscriber
@@ -248,7 +248,7 @@ async def test_an_event_that_is_gone_is_done_with(
     trail: Trail,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, logger="shared.store.relay")
+    caplog.set_level(logging.INFO, logger="shared.audit.relay")
     (event,) = trail.grants(timedelta(0))
     event.delete()
 
@@ -450,7 +450,7 @@ async def test_what_was_left_behind_is_published_oldest_first_over_several_pages
     subscriber: Subscriber,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.store.relay.PAGE", 2)
+    monkeypatch.setattr("shared.audit.relay.PAGE", 2)
     hours = [3, 1, 5, 2, 4]
     events = trail.grants(*(timedelta(hours=each) for each in hours))
 
@@ -467,7 +467,7 @@ async def test_what_was_left_behind_is_published_oldest_first_over_several_pages
 async def test_events_of_one_commit_are_each_published_once_although_a_page_ends_between_them(
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.store.relay.PAGE", 2)
+    monkeypatch.setattr("shared.audit.relay.PAGE", 2)
     at = datetime.now(UTC) - LEFT_BEHIND
     events = [trail.grant(number, at) for number in range(1, 6)]
 
@@ -485,7 +485,7 @@ async def test_every_organization_gets_its_own_events_published(
     subscriber: Subscriber,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.store.relay.PAGE", 4)
+    monkeypatch.setattr("shared.audit.relay.PAGE", 4)
     trails = [Trail(console=console, policy=policy) for _ in range(3)]
     written = {trail.paths.organization_id: ids(trail.grants(LEFT_BEHIND, LEFT_BEHIND)) for trail in trails}
 
@@ -525,7 +525,7 @@ async def test_events_that_cannot_be_read_are_passed_over_and_counted_as_left(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.store.relay.PAGE", 1)
+    monkeypatch.setattr("shared.audit.relay.PAGE", 1)
     oldest, middle, youngest = trail.grants(3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
     oldest.update({"actor": 5})
 

@@ -1,0 +1,1 @@
+"""The audit trail on its way out: the published form, the relay, the topic."""
