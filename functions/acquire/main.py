@@ -1,18 +1,25 @@
 """``POST /v1/acquire``: take a seat."""
 
+from functools import cache
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.edge.acquire_answer import answer_acquire
-from shared.edge.acquire_wiring import acquires
 from shared.edge.devices import device_of
 from shared.edge.http import http_function
 from shared.edge.identity import identify
+from shared.edge.lease_answers import answer_acquire
 from shared.edge.lease_tokens import lease_tokens
 from shared.edge.requests import AcquireBody, parse
-from shared.seats.acquire import AcquireRequest
+from shared.edge.wiring import firestore, policy
+from shared.seats.acquire import AcquireRequest, Acquires
 
 tokens = lease_tokens()  # at import: an instance that cannot sign does not start
+
+
+@cache
+def acquires() -> Acquires:
+    return Acquires(firestore(), policy())
 
 
 @http_function("POST")

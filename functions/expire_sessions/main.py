@@ -1,11 +1,20 @@
 """Called by Cloud Scheduler every minute: end the sessions whose lease has run out, in every organization."""
 
+from functools import cache
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.edge.expire_report import answer_expire
-from shared.edge.expire_wiring import expiries
+from shared.edge.expire_answer import answer_expire
 from shared.edge.http import http_function
+from shared.edge.settings import settings
+from shared.edge.wiring import firestore, policy
+from shared.seats.expire import Expiries
+
+
+@cache
+def expiries() -> Expiries:
+    return Expiries(firestore(), policy(), run_within=settings().run_within)
 
 
 @http_function("POST")

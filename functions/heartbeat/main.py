@@ -1,17 +1,24 @@
 """``POST /v1/heartbeat``: keep a seat."""
 
+from functools import cache
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.edge.heartbeat_answer import answer_heartbeat
-from shared.edge.heartbeat_wiring import heartbeats
 from shared.edge.http import http_function
 from shared.edge.identity import identify
+from shared.edge.lease_answers import answer_heartbeat
 from shared.edge.lease_tokens import lease_tokens
 from shared.edge.requests import HeartbeatBody, parse
-from shared.seats.heartbeat import HeartbeatRequest
+from shared.edge.wiring import firestore, policy
+from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 
 tokens = lease_tokens()  # at import: an instance that cannot sign does not start
+
+
+@cache
+def heartbeats() -> Heartbeats:
+    return Heartbeats(firestore(), policy())
 
 
 @http_function("POST")

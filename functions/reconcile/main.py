@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.edge.audit_wiring import reconciliations, relays
 from shared.edge.http import http_function
-from shared.edge.reconcile_report import answer_reconcile
+from shared.edge.pubsub_wiring import reconciliations, relays
+from shared.edge.reconcile_answer import answer_reconcile
 
 
 @http_function("POST")

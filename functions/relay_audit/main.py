@@ -1,7 +1,7 @@
 """Called when an audit event is created: publish it to the topic."""
 
-from shared.edge.audit_wiring import relays
 from shared.edge.document_events import document_function
+from shared.edge.pubsub_wiring import relays
 
 
 @document_function

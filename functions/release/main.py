@@ -1,14 +1,21 @@
 """``POST /v1/release``: give a seat back."""
 
+from functools import cache
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.edge.http import http_function
 from shared.edge.identity import identify
 from shared.edge.release_answer import answer_release
-from shared.edge.release_wiring import releases
 from shared.edge.requests import ReleaseBody, parse
-from shared.seats.release import ReleaseRequest
+from shared.edge.wiring import firestore, policy
+from shared.seats.release import ReleaseRequest, Releases
+
+
+@cache
+def releases() -> Releases:
+    return Releases(firestore(), policy())
 
 
 @http_function("POST")

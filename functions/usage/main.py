@@ -1,5 +1,7 @@
 """``GET /v1/usage``: who holds which seat, and whether there were enough."""
 
+from functools import cache
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -7,8 +9,13 @@ from shared.edge.http import http_function
 from shared.edge.identity import identify
 from shared.edge.requests import UsageQuery, parse_query
 from shared.edge.usage_answer import answer_usage
-from shared.edge.usage_wiring import usages
-from shared.seats.usage import UsageRequest
+from shared.edge.wiring import firestore, policy
+from shared.seats.usage import UsageRequest, Usages
+
+
+@cache
+def usages() -> Usages:
+    return Usages(firestore(), policy())
 
 
 @http_function("GET")

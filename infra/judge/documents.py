@@ -14,7 +14,7 @@ from infra.judge.tenure import NEVER, Tenure, is_open
 from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.rules.seat_use import SeatUse
-from shared.seats.evidence import counted_under
+from shared.seats.counters import counted_under
 
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:

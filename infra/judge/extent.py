@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from shared.documents import queries
+from shared.documents.organizations import walk
 from shared.documents.paths import OrganizationPaths
-from shared.documents.walk import walk
 from shared.firestore.client import Firestore
 from shared.firestore.query import Query
 

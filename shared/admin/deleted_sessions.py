@@ -11,11 +11,10 @@ from shared.documents.reading import session_from
 from shared.documents.writing import audit_event_write
 from shared.firestore.client import Document, Firestore
 from shared.firestore.retry import in_time
-from shared.rules.audit import ENDS, AuditType, Tenure, removed
+from shared.rules.audit import ENDS, AuditType, Tenure, Told, removed, tenure_without_end
 from shared.rules.refusal import Unusable
-from shared.rules.removal import Told, tenure_without_end
 from shared.rules.session import Session
-from shared.seats.repair import repair_counters
+from shared.seats.counters import repair_counters
 
 MAX_EVENTS = 200
 """Events of a session looked at: while a seat is held none is added, and after its loss a denial a minute at most."""

@@ -25,12 +25,13 @@ from shared.admin.review_record import (
 )
 from shared.documents import queries
 from shared.documents.forms import UserDocument
+from shared.documents.organizations import next_page
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import user_from
-from shared.documents.walk import next_page
 from shared.documents.writing import document_write
 from shared.firestore.client import Document, Firestore
+from shared.firestore.query import Query
 from shared.firestore.retry import in_time
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
@@ -38,7 +39,7 @@ from shared.rules.claims import user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Problem
 from shared.rules.user import Role
-from shared.seats.rights import Rights
+from shared.seats.endings import Rights
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class UserClaims:
         user = user_from(document)
         if isinstance(user, Unusable) or (user is not None and user.is_active and user.may_hold_seats):
             return
-        following: queries.Query | None = queries.page_of_sessions(None, user_id=user_id, limit=MAX_SESSIONS)
+        following: Query | None = queries.page_of_sessions(None, user_id=user_id, limit=MAX_SESSIONS)
         while following is not None:
             page = await self._firestore.select(paths.organization, following)
             if page:

@@ -19,9 +19,8 @@ from google.api_core.exceptions import RetryError
 from shared.audit.message import FINAL, AuditMessage, DeniedEvent, message_from
 from shared.audit.topic import Topic
 from shared.documents import queries
+from shared.documents.organizations import Run, work_through
 from shared.documents.paths import OrganizationPaths
-from shared.documents.run import Run
-from shared.documents.walk import work_through
 from shared.firestore.client import EVERYWHERE, Document, Firestore
 from shared.firestore.errors import Conflict, MessageRejected, TopicUnavailable
 from shared.firestore.retry import patiently, read_patiently

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
-from shared.edge.catalogue import ApiError
+from shared.edge.errors import ApiError
 
 
 class Answer(BaseModel):

@@ -11,8 +11,8 @@ from functools import wraps
 import functions_framework.aio
 from cloudevents.http import CloudEvent
 
-from shared.edge.instance import prepare_instance
 from shared.edge.logs import RequestContext, current_request
+from shared.edge.platform import prepare_instance
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shared.edge.answers import error_answer
-from shared.edge.catalogue import ApiError, Code
-from shared.edge.instance import prepare_instance
+from shared.edge.errors import ApiError, Code
 from shared.edge.logs import RequestContext, current_request
+from shared.edge.platform import prepare_instance
 from shared.edge.settings import settings
 from shared.firestore.errors import Contended, StoreUnavailable
 

@@ -13,7 +13,7 @@ from google.auth.credentials import AnonymousCredentials
 from starlette.requests import Request
 
 from shared.documents.paths import can_be_document_id
-from shared.edge.catalogue import ApiError, Code
+from shared.edge.errors import ApiError, Code
 from shared.edge.settings import settings
 
 MAX_REMEMBERED = 10_000

@@ -5,8 +5,7 @@ import math
 from datetime import datetime
 from typing import assert_never
 
-from shared.edge.catalogue import ApiError, Code
-from shared.edge.details import MisconfiguredDetails, RevokedDetails, SeatLimitDetails
+from shared.edge.errors import ApiError, Code, MisconfiguredDetails, RevokedDetails, SeatLimitDetails
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.rules.refusal import (

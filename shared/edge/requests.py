@@ -10,8 +10,7 @@ from starlette.requests import Request
 
 from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 from shared.documents.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
-from shared.edge.catalogue import ApiError, Code
-from shared.edge.details import BodyTooLargeDetails, FieldProblem, InvalidRequestDetails
+from shared.edge.errors import ApiError, BodyTooLargeDetails, Code, FieldProblem, InvalidRequestDetails
 from shared.edge.settings import settings
 from shared.rules.digest import BASE32, DIGEST_LENGTH
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.rules.expire import revoked
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import (
@@ -14,7 +15,6 @@ from shared.rules.refusal import (
     refuse_caller,
     refuse_license,
 )
-from shared.rules.revocation import revoked
 from shared.rules.session import EndReason, Session, ended, is_live, is_open
 from shared.rules.user import User
 

@@ -24,11 +24,10 @@ from shared.rules.audit import AuditEvent, ended_by_hand
 from shared.rules.denial import CapReached, denial_name
 from shared.rules.session import Session, is_ended_by_hand, session_id_of
 from shared.seats.attempt_reads import AttemptReads
-from shared.seats.attempted import Attempted
-from shared.seats.evidence import Evidence, Scope, agrees, examine, recount, told_of
+from shared.seats.counters import Evidence, Scope, agrees, examine, recount, told_of
+from shared.seats.denials import Attempted, TallyKeeper
 from shared.seats.license_keys import Found, LicenseKeys
 from shared.seats.seat_draft import SeatDraft, Tenant
-from shared.seats.tallies import TallyKeeper
 
 Decide = Callable[[Sequence["AcquireRequest"]], Awaitable[Decision[AcquireOutcome]]]
 

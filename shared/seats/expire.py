@@ -14,12 +14,10 @@ from functools import partial
 from itertools import chain
 
 from shared.documents import queries
+from shared.documents.organizations import MAX_ORGANIZATIONS, Run, by_organization, each_organization, next_page
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import session_from
-from shared.documents.run import MAX_ORGANIZATIONS, Run
-from shared.documents.tenants import by_organization, each_organization
-from shared.documents.walk import next_page
 from shared.documents.writing import EXPIRY_SHARDS
 from shared.firestore.client import EVERYWHERE, Document, Firestore
 from shared.firestore.errors import StoreError

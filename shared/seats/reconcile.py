@@ -10,20 +10,18 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from shared.documents import queries
+from shared.documents.organizations import Run, work_through
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import session_from
-from shared.documents.run import Run
-from shared.documents.walk import work_through
 from shared.documents.writing import audit_event_write, end_write
 from shared.firestore.client import Document, Firestore
 from shared.firestore.retry import patiently, read_patiently
 from shared.firestore.writes import Write
 from shared.rules.audit import ended_by_hand
 from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
-from shared.seats.evidence import told_of
-from shared.seats.repair import repair_counters
-from shared.seats.rights import Rights
+from shared.seats.counters import repair_counters, told_of
+from shared.seats.endings import Rights
 
 logger = logging.getLogger(__name__)
 

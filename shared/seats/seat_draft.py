@@ -38,8 +38,8 @@ from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Session, ended, session_id_of
 from shared.rules.user import User
+from shared.seats.counters import repair_event
 from shared.seats.license_keys import Found
-from shared.seats.repair import repair_event
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

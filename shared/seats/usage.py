@@ -14,6 +14,7 @@ from shared.documents.reading import happened_from, license_from, organization_f
 from shared.firestore.client import Document, Firestore, Instant
 from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
+from shared.firestore.query import Cursor
 from shared.rules.acquire import earliest_expiry
 from shared.rules.organization import Organization
 from shared.rules.refusal import LicenseNotFound
@@ -112,7 +113,7 @@ class Usages:
             only,
             user_id=request.user_id if sight is Sight.OWN_SESSIONS else None,
             limit=request.page_size,
-            after=None if request.after is None else queries.Cursor(path=paths.session(request.after)),
+            after=None if request.after is None else Cursor(path=paths.session(request.after)),
         )
         return await self._firestore.select(paths.organization, query, at=at)
 

@@ -8,9 +8,9 @@ import jwt
 import pytest
 from google.cloud import firestore
 
+from shared.admin.accounts import Accounts
 from shared.admin.user_claims import UserClaims
 from shared.documents.policy import Policy
-from shared.edge.accounts import FirebaseAccounts
 from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
@@ -19,7 +19,7 @@ from tests.support.people import People, people_of
 from tests.support.tenant import Tenant
 
 
-class WatchedAccounts(FirebaseAccounts):
+class WatchedAccounts(Accounts):
     """The accounts themselves, with a note of every change."""
 
     def __init__(self, *, project: str) -> None:

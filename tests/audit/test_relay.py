@@ -573,7 +573,7 @@ async def test_while_the_topic_does_not_answer_nothing_is_stamped_and_the_run_sa
     console: firestore.Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.documents.walk.MAX_ORGANIZATIONS", 1)
+    monkeypatch.setattr("shared.documents.organizations.MAX_ORGANIZATIONS", 1)
     trails = [Trail(console=console, policy=policy) for _ in range(3)]
     events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
 
@@ -594,7 +594,7 @@ async def test_a_topic_that_is_not_there_concerns_every_event_and_the_run_says_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Somebody deleted it, or has not made it yet: no organization's fault, and mended by somebody.
-    monkeypatch.setattr("shared.documents.walk.MAX_ORGANIZATIONS", 1)
+    monkeypatch.setattr("shared.documents.organizations.MAX_ORGANIZATIONS", 1)
     trails = [Trail(console=console, policy=policy) for _ in range(2)]
     events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
     missing = WatchedTopic(

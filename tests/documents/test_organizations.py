@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.cloud import firestore
 
+from shared.documents.organizations import by_organization, next_page, walk
 from shared.documents.paths import Located, OrganizationPaths
 from shared.documents.queries import all_licenses, counters_in_use, open_everywhere, open_sessions, unpublished_events
-from shared.documents.tenants import by_organization
-from shared.documents.walk import next_page, walk
 from shared.firestore.client import EVERYWHERE, Document
 from shared.firestore.query import Cursor, Query
 from shared.firestore.values import Opaque

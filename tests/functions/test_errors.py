@@ -13,7 +13,7 @@ from google.cloud import firestore
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
 from shared.documents.paths import OrganizationPaths
-from shared.edge.catalogue import Code
+from shared.edge.errors import Code
 from shared.rules.digest import digest
 from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, assert_error

@@ -12,7 +12,7 @@ import pytest
 from google.cloud import firestore
 
 from shared.documents.paths import OrganizationPaths
-from shared.edge.catalogue import Code
+from shared.edge.errors import Code
 from shared.rules.audit import grant_name
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import session_id_of

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from google.cloud import firestore
 
-from shared.seats.flood import CAREFUL_A_SECOND
+from shared.seats.denials import CAREFUL_A_SECOND
 from tests.support.client import Client, Clients, code_of
 from tests.support.tenant import Tenant
 from tests.support.waiting import until

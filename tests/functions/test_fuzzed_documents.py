@@ -24,14 +24,14 @@ from infra.local.audit_topic import create_topic
 from infra.local.loopback import NO_TLS
 from infra.local.seed import firestore_client
 from infra.local.tokens import unsigned_token
-from shared.admin.accounts import Account
+from shared.admin.accounts import Account, Accounts
 from shared.admin.user_claims import UserClaims
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.policy import Policy
 from shared.documents.writing import Retention
-from shared.edge.catalogue import Code
+from shared.edge.errors import Code
 from shared.firestore.client import Firestore
-from shared.seats.evidence import NO_LICENSE
+from shared.seats.counters import NO_LICENSE
 from tests.functions.conftest import StartServers
 from tests.support.admin import Edit, edits
 from tests.support.client import assert_error, code_of
@@ -427,7 +427,7 @@ def test_a_deletion_of_whatever_was_edited_is_told_once(origin: World, slips: Se
 
 
 @dataclass(kw_only=True)
-class AccountsInMemory:
+class AccountsInMemory(Accounts):
     """Accounts that everybody has; Firebase Authentication has no say in what is tried here."""
 
     claims: dict[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -25,7 +25,7 @@ from infra.local.processes import Process
 from infra.local.seed import firestore_client
 from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
 from infra.local.tokens import unsigned_token
-from shared.edge.catalogue import Code
+from shared.edge.errors import Code
 from shared.rules.session import session_id_of
 from tests.functions.conftest import StartFunction
 from tests.programs.bench.proc import is_there, resident_bytes
@@ -44,7 +44,7 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "12"))
 ANSWER_WITHIN, NEVER_LONGER_THAN = 4, 15
 MAY_KEEP = 64 * 1024 * 1024
 """What a server may hold more at the end than when it had answered its first hundred requests. It is a tolerance
-for what is remembered (10,000 tokens, 20,000 ids) and for garbage that is collected seldom (shared/edge/garbage.py).
+for what is remembered (10,000 tokens, 20,000 ids) and for garbage that is collected seldom (shared/edge/platform.py).
 """
 
 EXAMPLES = 60

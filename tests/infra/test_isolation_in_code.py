@@ -23,7 +23,7 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/logs.py": ["logging.googleapis.com/spanId", "logging.googleapis.com/trace"],
     "shared/edge/requests.py": ["application/json", "send JSON: Content-Type: application/json"],
     "shared/rules/seat_use.py": ["licenses/"],  # what a seal weighs
-    "shared/seats/evidence.py": ["/"],  # the license that no document can be
+    "shared/seats/counters.py": ["/"],  # the license that no document can be
     "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "projects/"],  # before every path
     "shared/audit/relay.py": ["Pub/Sub refuses an audit event"],
     "shared/admin/review_record.py": ["/"],  # taken from a path, for people to read
@@ -223,7 +223,7 @@ DEADLY = [
     (slashes, RELEASE, "paths.session(request.session_id)", 'f"organizations/x/sessions/{request.session_id}"'),
     (slashes, RELEASE, "paths.session(request.session_id)", '"/".join([paths.organization, request.session_id])'),
     (slashes, RELEASE, "paths.session(request.session_id)", 'bytes.decode(b"organizations/x")'),
-    (slashes, "shared/seats/evidence.py", "paths.organization", 'paths.organization + "/" + scope'),
+    (slashes, "shared/seats/counters.py", "paths.organization", 'paths.organization + "/" + scope'),
     (slashes, "functions/usage/main.py", "caller.user_id", 'f"../{caller.user_id}"'),
     (other_clients, USAGE, "import asyncio", "from google.cloud import firestore"),
     (other_clients, USAGE, "import asyncio", "from google.cloud.firestore_v1 import AsyncClient"),
@@ -248,14 +248,19 @@ DEADLY = [
     (asking_everywhere, USAGE, "queries.all_licenses()", "queries.open_everywhere(limit=5)"),
     (asking_everywhere, USAGE, "select(paths.organization", "select(EVERYWHERE"),
     (asking_everywhere, HEARTBEAT, "known = {", "import shared.firestore.client as db; db.EVERYWHERE; known = {"),
-    (asking_everywhere, HEARTBEAT, "known = {", "from shared.documents.walk import walk; walk; known = {"),
-    (asking_everywhere, HEARTBEAT, "known = {", "import shared.documents.walk; shared.documents.walk.walk; known = {"),
+    (asking_everywhere, HEARTBEAT, "known = {", "from shared.documents.organizations import walk; walk; known = {"),
+    (
+        asking_everywhere,
+        HEARTBEAT,
+        "known = {",
+        "import shared.documents.organizations; shared.documents.organizations.walk; known = {",
+    ),
     (asking_everywhere, HEARTBEAT, "known = {", "from shared.documents import walk; some = walk; known = {"),
     (
         asking_everywhere,
-        "shared/edge/release_wiring.py",
+        "functions/release/main.py",
         "return Releases(firestore(), policy())",
-        "from shared.edge.expire_wiring import expiries; return expiries()",
+        "from shared.seats.expire import Expiries; return Expiries(firestore(), policy(), run_within=1)",
     ),
     (
         asking_everywhere,
@@ -266,7 +271,7 @@ DEADLY = [
     (asking_everywhere, "shared/documents/reading.py", "if document is None:", 'if {"everywhere": True}:'),
     (looked_up_by_name, USAGE, "import asyncio", "import importlib; importlib.import_module"),
     (looked_up_by_name, USAGE, "paths.organization", 'globals()["EVERYWHERE"]'),
-    (looked_up_by_name, USAGE, "import asyncio", "from shared.documents.walk import *"),
+    (looked_up_by_name, USAGE, "import asyncio", "from shared.documents.organizations import *"),
     (looked_up_by_name, USAGE, "import asyncio", "from . import walk"),
     (organizations_not_of_the_caller, "functions/release/main.py", "caller.organization_id", "asked.session_id"),
     (organizations_not_of_the_caller, "functions/usage/main.py", "caller.organization_id", "caller.user_id"),

@@ -21,9 +21,8 @@ from infra.contracts.openapi.schemas import code_schema_name
 from infra.contracts.openapi.words import AT, WORDS
 from shared.documents.paths import can_be_document_id
 from shared.documents.rfc3339 import Time
-from shared.edge.acquire_answer import answer_acquire
-from shared.edge.catalogue import Code
-from shared.edge.heartbeat_answer import answer_heartbeat
+from shared.edge.errors import Code
+from shared.edge.lease_answers import answer_acquire, answer_heartbeat
 from shared.edge.refusals import Refusal, refused
 from shared.edge.release_answer import answer_release
 from shared.edge.usage_answer import answer_usage

@@ -41,7 +41,7 @@ def test_what_is_deployed_reads_its_environment_in_one_file() -> None:
     named_in = [str(path) for path in files if names_the_environment(path)]
 
     # The first says what functions-framework is to read, and reads nothing itself.
-    assert named_in == ["shared/edge/framework.py", "shared/edge/settings.py"]
+    assert named_in == ["shared/edge/platform.py", "shared/edge/settings.py"]
 
 
 def test_document_paths_are_built_in_one_file() -> None:

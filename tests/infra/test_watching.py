@@ -21,7 +21,7 @@ from shared.audit.relay import Relays
 from shared.audit.topic import Topic
 from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields
-from shared.edge.catalogue import ApiError, Code
+from shared.edge.errors import ApiError, Code
 from shared.edge.http import http_function
 from shared.edge.logs import configure_logging
 from shared.edge.settings import settings

@@ -17,7 +17,7 @@ from shared.firestore.writes import Create, Update
 from shared.rules.heartbeat import heartbeat as decide_heartbeat
 from shared.seats import acquire
 from shared.seats import heartbeat as heartbeats
-from shared.seats.attempted import Attempted
+from shared.seats.denials import Attempted
 from tests.interleavings.exploring import explore
 from tests.interleavings.scenarios import SCENES
 

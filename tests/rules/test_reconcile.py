@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.rules.expire import reconcile, revoked
 from shared.rules.heartbeat import Standing, Stopped, heartbeat
 from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.reconcile import reconcile
 from shared.rules.refusal import Misconfigured, Unusable
-from shared.rules.revocation import revoked
 from shared.rules.session import EndReason, Session, ended
 from shared.rules.user import Role, User
 from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_license, a_session, a_user, an_organization

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.rules.audit import ENDS, AuditType, Tenure, removed
-from shared.rules.removal import Told, tenure_without_end
+from shared.rules.audit import ENDS, AuditType, Tenure, Told, removed, tenure_without_end
 from shared.rules.session import session_id_of
 from tests.rules.make import NOW
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from shared.firestore.client import Document
-from shared.seats.evidence import Evidence, Scope
-from shared.seats.flood import CAREFUL_A_SECOND, CROWD, Flood
+from shared.seats.counters import Evidence, Scope
+from shared.seats.denials import CAREFUL_A_SECOND, CROWD, Flood
 
 NOW = datetime(2026, 3, 2, 9, 30, 15, 250_000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from infra.contracts.openapi.words import AT
-from shared.edge.catalogue import Code
-from shared.edge.details import (
+from shared.edge.errors import (
     BodyTooLargeDetails,
+    Code,
     FieldProblem,
     InvalidRequestDetails,
     MisconfiguredDetails,

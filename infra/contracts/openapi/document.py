@@ -20,7 +20,7 @@ from infra.contracts.openapi.schemas import (
     reference,
 )
 from infra.contracts.openapi.words import word
-from shared.edge.catalogue import Code
+from shared.edge.errors import Code
 
 OPENAPI = ROOT / "infra/contracts/openapi.json"
 SECURITY_SCHEME = "firebase"

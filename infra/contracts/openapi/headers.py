@@ -3,7 +3,7 @@
 from typing import Any
 
 from infra.contracts.openapi.words import WORDS
-from shared.edge.catalogue import Code
+from shared.edge.errors import Code
 from shared.edge.http import REQUEST_ID
 
 _REQUEST_ID = f"^{REQUEST_ID.pattern}$"

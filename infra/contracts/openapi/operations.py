@@ -6,9 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.edge.acquire_answer import AcquireAnswer
-from shared.edge.catalogue import Code
-from shared.edge.heartbeat_answer import HeartbeatAnswer
+from shared.edge.errors import Code
+from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
 from shared.edge.usage_answer import UsageAnswer

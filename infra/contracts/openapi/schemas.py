@@ -12,7 +12,7 @@ from infra.contracts.openapi.operations import OPERATIONS
 from infra.contracts.openapi.words import AT, word
 from shared.documents.rfc3339 import rfc3339
 from shared.edge.answers import ErrorAnswer
-from shared.edge.catalogue import Code
+from shared.edge.errors import Code
 
 Schema = dict[str, Any]
 Mode = Literal["validation", "serialization"]

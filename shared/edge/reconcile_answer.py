@@ -5,7 +5,7 @@ from starlette.responses import Response
 from shared.audit.relay import RelayReport
 from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer
-from shared.edge.catalogue import ApiError, Code
+from shared.edge.errors import ApiError, Code
 from shared.seats.reconcile import ReconcileReport
 
 

@@ -1,0 +1,103 @@
+"""Outcomes of acquire and heartbeat, to answers with a signed lease; the type checker proves that each has one."""
+
+import random
+from datetime import datetime
+
+from starlette.responses import Response
+
+from shared.documents.rfc3339 import Time
+from shared.edge.answers import Answer, answer
+from shared.edge.lease_tokens import LeaseTokens
+from shared.edge.refusals import refused
+from shared.firestore.group_commit import Answered
+from shared.rules.acquire import AcquireOutcome, Granted, Renewed
+from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh, Stopped
+from shared.rules.license import HEARTBEATS_PER_LEASE
+
+
+class Seats(Answer):
+    """Seats of one license: in use, and the cap."""
+
+    in_use: int
+    max: int
+
+
+class AcquireAnswer(Answer):
+    """The caller holds a seat until ``lease_expires_at``.
+
+    A program that cannot reach the service may work on until ``grace_ends_at``, and ``lease_token`` proves it.
+    """
+
+    session_id: str
+    license_id: str
+    lease_expires_at: Time
+    grace_ends_at: Time
+    lease_token: str
+    heartbeat_interval_seconds: int
+    seats: Seats
+    renewed: bool
+    server_time: Time
+
+
+def answer_acquire(answered: Answered[AcquireOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
+    """201 for a new seat, 200 for the one held already, else the refusal."""
+    outcome, now = answered.outcome, answered.now
+    match outcome:
+        case Granted(session=session, license=license_, in_use=in_use):
+            renewed = False
+        case Renewed(session=session, license=license_, in_use=in_use):
+            renewed = True
+        case _:
+            raise refused(outcome, now=now)
+    body = AcquireAnswer(
+        session_id=session.session_id,
+        license_id=license_.license_id,
+        lease_expires_at=session.lease_expires_at,
+        grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
+        lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now),
+        heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
+        seats=Seats(in_use=in_use, max=license_.max_concurrent_seats),
+        renewed=renewed,
+        server_time=now,
+    )
+    return answer(body, status=200 if renewed else 201)
+
+
+class HeartbeatAnswer(Answer):
+    """The seat is kept until ``lease_expires_at``; the rest as in the answer of acquire."""
+
+    session_id: str
+    lease_expires_at: Time
+    grace_ends_at: Time
+    lease_token: str
+    heartbeat_interval_seconds: int
+    server_time: Time
+
+
+def answer_heartbeat(answered: Answered[HeartbeatOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
+    """200 with the lease's end, else the refusal."""
+    outcome, now = answered.outcome, answered.now
+    match outcome:
+        case Extended(session=session, license=license_) | StillFresh(session=session, license=license_):
+            body = HeartbeatAnswer(
+                session_id=session.session_id,
+                lease_expires_at=session.lease_expires_at,
+                grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
+                lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now),
+                heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
+                server_time=now,
+            )
+            return answer(body)
+        case Stopped(because=because):
+            raise refused(because, now=now)
+        case _:
+            raise refused(outcome, now=now)
+
+
+def heartbeat_interval_seconds(lease_expires_at: datetime, *, now: datetime) -> int:
+    """Tell a client when to come back: after a third of its lease or up to a tenth sooner, so that clients spread out.
+
+    Never later: when two heartbeats in a row are lost, the third still falls within the lease.
+    """
+    longest = (lease_expires_at - now).total_seconds() / HEARTBEATS_PER_LEASE
+    return max(1, int(longest * random.uniform(0.9, 1.0)))  # noqa: S311 spreading load, no secret
