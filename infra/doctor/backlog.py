@@ -19,7 +19,7 @@ from infra.doctor.jobs import interval_of
 from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
 from shared.audit.relay import LEFT_BEHIND_AFTER
 from shared.documents import queries
-from shared.firestore.client import EVERYWHERE, Document, Firestore
+from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.rules.audit import AuditType
 
 AT_MOST_READ = 500
@@ -74,8 +74,8 @@ async def _left_behind(project: Project) -> tuple[list[Document], int, datetime]
         at = await firestore.now()
         before = at.now - LEFT_BEHIND_AFTER
         oldest = queries.unpublished_events(before=before, limit=AT_MOST_READ)
-        events = await firestore.select(EVERYWHERE, oldest, at=at)
-        number = await firestore.count(EVERYWHERE, queries.unpublished_events(before=before), at=at)
+        events = await firestore.select(ALL_ORGANIZATIONS, oldest, at=at)
+        number = await firestore.count(ALL_ORGANIZATIONS, queries.unpublished_events(before=before), at=at)
         return events, number, at.now
     finally:
         firestore.close()

@@ -7,7 +7,7 @@ from datetime import datetime
 from infra.judge.history import AdminEdit
 
 
-class Hands:
+class AdminEdits:
     """The noted edits of sessions. ``known`` of ``False``: nobody noted them."""
 
     def __init__(self, edits: Iterable[AdminEdit] | None) -> None:

@@ -7,7 +7,7 @@ next run of ``reconcile``.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from infra.judge.admin_edits import Hands
+from infra.judge.admin_edits import AdminEdits
 from infra.judge.history import History, Present, Stored
 from infra.judge.soundness import only
 from infra.judge.tenure import NEVER, Tenure, is_open
@@ -21,7 +21,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
     """Compare."""
     if history.present is None:
         return
-    hands = Hands(history.edits)
+    admin_edits = AdminEdits(history.edits)
     latest = {tenure.session_id: tenure for tenure in tenures}  # they are in the order of time
     for tenure in tenures:
         found = None if tenure.is_changed else _of(tenure, history, is_latest=latest[tenure.session_id] is tenure)
@@ -33,7 +33,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
                 at=tenure.started_at,
                 message=f"the tenure of {tenure.session_id} since {tenure.started_at.isoformat()}: {message}",
                 events=tenure.events,
-                is_certain=hands.known,
+                is_certain=admin_edits.known,
             )
     if problem := _disagreement(history.present, history):
         yield Violation(
@@ -41,7 +41,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
             organization_id=history.organization_id,
             at=history.present.read_at,
             message=problem,
-            is_certain=history.is_settled or not hands.touched_any,
+            is_certain=history.is_settled or not admin_edits.touched_any,
         )
 
 

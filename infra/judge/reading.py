@@ -9,7 +9,7 @@ from infra.judge.history import Event, History, Present, Stored
 from infra.judge.soundness import only, sound_details
 from infra.judge.tenure import ALWAYS
 from shared.documents.paths import OrganizationPaths
-from shared.firestore.client import Document, Firestore, Instant
+from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.query import Cursor, Query
 from shared.firestore.values import decode_time
 
@@ -96,7 +96,7 @@ def _purged_until(events: Sequence[Event], *, created_at: datetime, read_at: dat
 
 
 async def _all(
-    firestore: Firestore, paths: OrganizationPaths, collection: str, at: Instant, *, since: datetime | None = None
+    firestore: Firestore, paths: OrganizationPaths, collection: str, at: ReadTime, *, since: datetime | None = None
 ) -> Sequence[Document]:
     """Read a collection page by page."""
     found: list[Document] = []

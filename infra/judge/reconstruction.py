@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from infra.judge.admin_edits import Hands
+from infra.judge.admin_edits import AdminEdits
 from infra.judge.history import Event, History, Stored
 from infra.judge.soundness import only
 from infra.judge.tenure import ALWAYS, NEVER, Tenure, is_open, moment, started_at_of
@@ -27,16 +27,22 @@ def tenures_of(history: History) -> tuple[Tenure, ...]:
     for session in history.present.sessions if history.present else ():
         if isinstance(started_at := session.fields.get("started_at"), datetime):
             sessions[session.document_id, started_at] = session
-    hands = Hands(history.edits)
-    found = [_told(key, events, sessions.get(key), hands, history) for key, events in told.items()]
+    admin_edits = AdminEdits(history.edits)
+    found = [_told(key, events, sessions.get(key), admin_edits, history) for key, events in told.items()]
     found += [
-        _untold(key, stored, hands, history) for key, stored in sessions.items() if key not in told and is_open(stored)
+        _untold(key, stored, admin_edits, history)
+        for key, stored in sessions.items()
+        if key not in told and is_open(stored)
     ]
     return tuple(sorted(found, key=lambda tenure: (tenure.opens_at, tenure.started_at, tenure.session_id)))
 
 
 def _told(
-    key: tuple[str, datetime], events: Sequence[Event], session: Stored | None, hands: Hands, history: History
+    key: tuple[str, datetime],
+    events: Sequence[Event],
+    session: Stored | None,
+    admin_edits: AdminEdits,
+    history: History,
 ) -> Tenure:
     session_id, started_at = key
     starts = tuple(event for event in events if event.type == AuditType.ACQUIRED)
@@ -60,22 +66,22 @@ def _told(
         closes_by=min((event.committed_at or _later(event.at) for event in ends), default=NEVER),
         began_before=began_before,
     )
-    return _as_noted(tenure, hands) if hands.known else _as_nobody_noted(tenure, history)
+    return _as_noted(tenure, admin_edits) if admin_edits.known else _as_nobody_noted(tenure, history)
 
 
 def _later(at: datetime) -> datetime:
     return at + min(SETTLES_FOR, NEVER - at)
 
 
-def _as_noted(tenure: Tenure, hands: Hands) -> Tenure:
+def _as_noted(tenure: Tenure, admin_edits: AdminEdits) -> Tenure:
     """Take the noted edits into account."""
-    changed_at = hands.changed_since(tenure.session_id)
+    changed_at = admin_edits.changed_since(tenure.session_id)
     if changed_at is not None and changed_at < tenure.closes_by:
         certain_until = max(tenure.opens_at, min(tenure.closes_from, changed_at))
         return replace(tenure, closes_from=certain_until, closes_by=NEVER, is_changed=True)
     if changed_at is not None:  # it may have been opened again
         return replace(tenure, closes_by=NEVER, is_changed=True)
-    hand = hands.end(tenure.session_id, since=max(tenure.opens_at, tenure.started_at), before=tenure.closes_by)
+    hand = admin_edits.end(tenure.session_id, since=max(tenure.opens_at, tenure.started_at), before=tenure.closes_by)
     if hand is not None and hand.not_after is None:
         return replace(tenure, closes_from=hand.at, closes_by=hand.at)
     if hand is not None:
@@ -97,7 +103,7 @@ def _as_nobody_noted(tenure: Tenure, history: History) -> Tenure:
     return replace(tenure, closes_from=tenure.opens_at) if doubtful else tenure
 
 
-def _untold(key: tuple[str, datetime], session: Stored, hands: Hands, history: History) -> Tenure:
+def _untold(key: tuple[str, datetime], session: Stored, admin_edits: AdminEdits, history: History) -> Tenure:
     """A session of whose start the trail knows nothing: from before it, or made by hand."""
     session_id, started_at = key
     began_before = _began_before(started_at, history)
@@ -113,7 +119,7 @@ def _untold(key: tuple[str, datetime], session: Stored, hands: Hands, history: H
         opens_at=started_at,
         closes_from=NEVER if began_before else started_at,
         closes_by=NEVER,
-        is_changed=hands.changed_since(session_id) is not None,
+        is_changed=admin_edits.changed_since(session_id) is not None,
         began_before=began_before,
     )
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from infra.judge.admin_edits import Hands
+from infra.judge.admin_edits import AdminEdits
 from infra.judge.cap import max_of
 from infra.judge.history import Event, History, Operation
 from infra.judge.occupancy import Occupancy
@@ -27,8 +27,10 @@ from shared.rules.denial import Limit
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
     """Look at each denial, and at what refused clients were told."""
-    hands = Hands(history.edits)
-    if not hands.changed_any:  # sessions that hands opened again or made up hold seats of which the trail knows nothing
+    admin_edits = AdminEdits(history.edits)
+    if (
+        not admin_edits.changed_any
+    ):  # sessions that hands opened again or made up hold seats of which the trail knows nothing
         live = Occupancy((tenure.license_id, tenure.opens_from, tenure.live_until) for tenure in tenures)
         granted = Counter(
             (scope, start.at)
@@ -46,7 +48,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
                     at=at,
                     message=message,
                     events=(event,),
-                    is_certain=hands.known,
+                    is_certain=admin_edits.known,
                 )
     for request in history.requests or ():
         if request.operation is Operation.ACQUIRE and request.status == 409:  # noqa: PLR2004 the status of a full license

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from infra.judge.admin_edits import Hands
+from infra.judge.admin_edits import AdminEdits
 from infra.judge.history import Event, History
 from infra.judge.occupancy import Occupancy
 from infra.judge.tenure import ALWAYS, Tenure, moment
@@ -13,17 +13,17 @@ from shared.rules.audit import AuditType
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
     """Look at each repair."""
-    hands = Hands(history.edits)
+    admin_edits = AdminEdits(history.edits)
     at_least = Occupancy((tenure.license_id, tenure.opens_at, tenure.closes_from) for tenure in tenures)
     at_most = Occupancy((tenure.license_id, tenure.opens_from, tenure.closes_by) for tenure in tenures)
     repairs = sorted((event for event in history.events if event.type == AuditType.USAGE_REPAIRED), key=moment)
     looked_at = ALWAYS
     for repair in repairs:
         # The repair before this one has seen every edit until it read.
-        if hands.known and not any(looked_at <= at <= moment(repair) for at in hands.touched_counters):
+        if admin_edits.known and not any(looked_at <= at <= moment(repair) for at in admin_edits.touched_counters):
             yield _violation(Kind.COUNTERS_DRIFTED, repair, history, "no hand had touched a session or a counter")
         looked_at = repair.at
-        if hands.changed_any:
+        if admin_edits.changed_any:
             continue  # moved, reopened and made-up sessions are counted, and the trail does not know where
         told = _by_license(repair.details.get("after"))
         for license_id in sorted({*told, *(tenure.license_id for tenure in tenures)}):

@@ -40,7 +40,7 @@ class Tenure:
     began_before: bool = False
 
     def is_certainly_open(self, at: datetime) -> bool:
-        """Whether it held a seat after everything that was committed until ``at``, whatever hands did."""
+        """Whether it held a seat after everything that was committed until ``at``, whatever admin_edits did."""
         return self.opens_at <= at < self.closes_from
 
     def is_perhaps_open(self, at: datetime) -> bool:

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from infra.judge.acknowledged_leases import OK, Lease
-from infra.judge.admin_edits import Hands
+from infra.judge.admin_edits import AdminEdits
 from infra.judge.history import Acknowledged, History, Operation
 from infra.judge.occupancy import Occupancy
 from infra.judge.tenure import ALWAYS, Tenure
@@ -50,8 +50,8 @@ class _Life:
 
 def violations(history: History, tenures: Sequence[Tenure], leases: Sequence[Lease]) -> Iterator[Violation]:
     """Look at each report. Of sessions that hands opened again or made up the trail knows nothing."""
-    hands = Hands(history.edits)
-    if not hands.known or hands.changed_any:
+    admin_edits = AdminEdits(history.edits)
+    if not admin_edits.known or admin_edits.changed_any:
         return
     lives = list(_lives(tenures, leases))
     at_most = Occupancy((each.license_id, each.opens_from, each.live_until) for each in tenures)

@@ -123,11 +123,11 @@ class Eventarc:
         task.add_done_callback(self._deliveries.discard)
 
     async def _deliver(self, event: Event, url: str) -> None:
-        patiently = AsyncRetry(
+        retrying = AsyncRetry(
             predicate=if_exception_type(_NotTakenError), initial=0.2, maximum=5, timeout=KEEP_TRYING_SECONDS
         )
         try:
-            await patiently(self._try)(event, url)
+            await retrying(self._try)(event, url)
         except RetryError:
             logger.exception("given up: nobody took the event of %s", event.headers[b"ce-document"].decode())
 

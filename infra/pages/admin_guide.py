@@ -10,10 +10,10 @@ from typing import Any
 
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
-from shared.admin.form_problems import expectations, misfits
+from shared.admin.form_problems import expectations, form_problems
 from shared.admin.review_record import BOOKKEEPING, CREATED_AT, PROBLEMS, UPDATED_AT
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
-from shared.rules.claims import Listing, user_problems
+from shared.rules.claims import Membership, user_problems
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, license_problems, organization_problems
@@ -79,27 +79,27 @@ def examples() -> Iterator[Example]:
     key = {"license_key": "7K3QF-9XW2M-QZP4T-H0RGA-5VNBE"}
     yield _example(
         "license",
-        misfits(LicenseDocument, {**key, "max_concurrent_seats": "20"}, written_by_us=BOOKKEEPING),
+        form_problems(LicenseDocument, {**key, "max_concurrent_seats": "20"}, written_by_us=BOOKKEEPING),
         "Edit the field: choose the type that is expected, and put the value in again.",
     )
     yield _example(
         "license",
-        misfits(LicenseDocument, {**key, "expires_at": "31 January 2027"}, written_by_us=BOOKKEEPING),
+        form_problems(LicenseDocument, {**key, "expires_at": "31 January 2027"}, written_by_us=BOOKKEEPING),
         "As above: type timestamp, and pick day and time.",
     )
     yield _example(
         "organization",
-        misfits(OrganizationDocument, {"is_active": "yes"}, written_by_us=BOOKKEEPING),
+        form_problems(OrganizationDocument, {"is_active": "yes"}, written_by_us=BOOKKEEPING),
         "As above: type boolean.",
     )
     yield _example(
         "user",
-        misfits(UserDocument, {"role": "Manager"}, written_by_us=BOOKKEEPING),
+        form_problems(UserDocument, {"role": "Manager"}, written_by_us=BOOKKEEPING),
         "Write one of the words that are expected, in small letters.",
     )
     yield _example(
         "any",
-        misfits(LicenseDocument, {**key, "seats": 20}, written_by_us=BOOKKEEPING),
+        form_problems(LicenseDocument, {**key, "seats": 20}, written_by_us=BOOKKEEPING),
         "If you meant the field that is expected, add that one with this value, and delete this one. If it is a note "
         "of yours, leave it.",
     )
@@ -128,7 +128,7 @@ def examples() -> Iterator[Example]:
         ),
         "Edit the key: no blank before it and none behind.",
     )
-    listed = [Listing(organization_id="harbor-studio", user=_user())]
+    listed = [Membership(organization_id="harbor-studio", user=_user())]
     yield _example(
         "user",
         user_problems("harbor-studio", listed, has_account=False),
@@ -140,7 +140,7 @@ def examples() -> Iterator[Example]:
         user_problems("harbor-studio", listed, has_account=False, other_id="Zt4vPq0mXeWc1d2R8sYbKJh7uLf3"),
         "The same. Make sure first that the account with this address is this person's.",
     )
-    elsewhere = Listing(organization_id="elsewhere", user=_user())
+    elsewhere = Membership(organization_id="elsewhere", user=_user())
     yield _example(
         "user",
         user_problems("harbor-studio", [elsewhere, *listed], has_account=True),

@@ -8,9 +8,9 @@ from shared.admin.accounts import Account, Accounts
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.reading import user_from
-from shared.firestore.client import EVERYWHERE, Document, Firestore
+from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.errors import Conflict
-from shared.rules.claims import Claims, Listing, claims_for
+from shared.rules.claims import Claims, Membership, claims_for
 from shared.rules.refusal import Unusable
 from shared.rules.user import User
 
@@ -30,13 +30,13 @@ class Listed:
     user: User | Unusable
 
     @property
-    def listing(self) -> Listing:
+    def listing(self) -> Membership:
         """What the rules know of it."""
-        return Listing(organization_id=self.paths.organization_id, user=self.user)
+        return Membership(organization_id=self.paths.organization_id, user=self.user)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
+class SyncedClaims:
     """The documents of the user, longest listed first, and the account whose claims say what they say."""
 
     listed: Sequence[Listed]
@@ -44,7 +44,7 @@ class Settled:
     has_room: bool = True
 
     @property
-    def listings(self) -> list[Listing]:
+    def listings(self) -> list[Membership]:
         """The same documents, as the rules know them."""
         return [each.listing for each in self.listed]
 
@@ -57,7 +57,7 @@ class AccountClaims:
         self._firestore = firestore
         self._accounts = accounts
 
-    async def settle(self, user_id: str) -> Settled:
+    async def settle(self, user_id: str) -> SyncedClaims:
         """Set the claims, and look again until they are what they should be: others may have been setting them, too.
 
         Raises:
@@ -70,7 +70,7 @@ class AccountClaims:
             present = Claims() if account is None else _present(account)
             listed = await self._listed(user_id, present)
             if account is None:
-                return Settled(listed=listed, account=None)
+                return SyncedClaims(listed=listed, account=None)
             wanted = claims_for([each.listing for each in listed], present=present)
             merged = _merged(account, wanted)
             has_room = len(json.dumps(merged)) <= MAX_CLAIMS_LENGTH
@@ -78,7 +78,7 @@ class AccountClaims:
                 wanted = Claims()
                 merged = _merged(account, wanted)
             if wanted == present:
-                return Settled(listed=listed, account=account, has_room=has_room)
+                return SyncedClaims(listed=listed, account=account, has_room=has_room)
             if present.organization_id is not None and present.organization_id != wanted.organization_id:
                 await self._accounts.end_sign_ins(user_id)
             await self._accounts.set_claims(user_id, merged)
@@ -90,7 +90,7 @@ class AccountClaims:
 
         Where the claims are, it looks in any case: a record may have been deleted.
         """
-        records = await self._firestore.select(EVERYWHERE, queries.reviews_of_user(user_id))
+        records = await self._firestore.select(ALL_ORGANIZATIONS, queries.reviews_of_user(user_id))
         places = {located.paths for each in records if (located := OrganizationPaths.of(each.path)) is not None}
         if present.organization_id is not None and can_be_document_id(present.organization_id):
             places.add(OrganizationPaths(present.organization_id))

@@ -10,8 +10,8 @@ from shared.documents.policy import Policy
 from shared.documents.reading import session_from
 from shared.documents.writing import audit_event_write
 from shared.firestore.client import Document, Firestore
-from shared.firestore.retry import in_time
-from shared.rules.audit import ENDS, AuditType, Tenure, Told, removed, tenure_without_end
+from shared.firestore.retry import retry_until
+from shared.rules.audit import ENDS, AuditType, Tenure, TrailEntry, removed, tenure_without_end
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session
 from shared.seats.counters import repair_counters
@@ -55,10 +55,10 @@ class Removals:
         # Again and again by itself: whoever is called again has told of it already, and has nothing to do.
         repair = partial(repair_counters, self._firestore, paths, self._policy.retention)
         message = "the counters could not be repaired in time; the next run of reconcile does it"
-        await in_time(repair, within=self._policy.answer_within, otherwise=message)
+        await retry_until(repair, within=self._policy.answer_within, otherwise=message)
 
 
-def _told(event: Document) -> Told | None:
+def _told(event: Document) -> TrailEntry | None:
     """Read an event of a session's life; what cannot be read tells nothing."""
     fields = event.fields
     kind, details = fields.get("type"), fields.get("details")
@@ -75,4 +75,4 @@ def _told(event: Document) -> Told | None:
     tenure = Tenure(
         session_id=session_id, license_id=license_id, user_id=user_id, hardware_id=hardware_id, started_at=began
     )
-    return Told(type=AuditType(kind), tenure=tenure)
+    return TrailEntry(type=AuditType(kind), tenure=tenure)

@@ -33,7 +33,7 @@ def expectations(form: type[Form]) -> Mapping[str, str]:
     return {name: _expected(field, definitions) for name, field in schema["properties"].items()}
 
 
-def misfits(form: type[Form], fields: Mapping[str, Any], *, written_by_us: Collection[str]) -> list[Problem]:
+def form_problems(form: type[Form], fields: Mapping[str, Any], *, written_by_us: Collection[str]) -> list[Problem]:
     """List the fields that do not have the form, and those that are none of it but look as if they should be.
 
     Fields that are missing are not among them.

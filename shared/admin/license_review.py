@@ -3,18 +3,18 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from shared.admin.form_problems import misfits
+from shared.admin.form_problems import form_problems
 from shared.admin.review_record import (
     BOOKKEEPING,
     CREATED_AT,
     UPDATED_AT,
-    Seen,
-    Subject,
-    Verdict,
+    ReviewResult,
+    ReviewState,
+    ReviewTarget,
     defaults,
     problem_writes,
+    review_writes,
     seen,
-    settling_writes,
 )
 from shared.documents import queries
 from shared.documents.forms import MAX_KEY_LENGTH, LicenseDocument
@@ -22,7 +22,7 @@ from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.policy import Policy
 from shared.documents.reading import license_from, organization_from, seat_use_from
 from shared.documents.writing import document_write
-from shared.firestore.client import Document, Firestore, Instant, Snapshot
+from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
 from shared.rules.license import License
@@ -79,8 +79,8 @@ class LicenseReviews:
         if document is not None and _key_is_left_out(document):
             fills = {"license_key": new_key, **fills}
         problems = [] if document is None else self._problems(document, snapshot.documents, paths, sharing, fills)
-        verdict = Verdict(fills=fills, problems=problems)
-        writes = settling_writes(
+        verdict = ReviewResult(fills=fills, problems=problems)
+        writes = review_writes(
             looked_at, verdict, retention=self._policy.retention, now=snapshot.at.now, sharing=sharing
         )
         await self._firestore.commit(writes)
@@ -108,14 +108,14 @@ class LicenseReviews:
         if writes:
             await self._firestore.commit(writes)
 
-    async def _look(self, paths: OrganizationPaths, license_id: str) -> tuple[Seen, Snapshot]:
+    async def _look(self, paths: OrganizationPaths, license_id: str) -> tuple[ReviewState, Snapshot]:
         """Read a license with its record, and what it is looked at beside."""
         subject = _license(paths, license_id)
         snapshot = await self._firestore.read([subject.path, subject.record_path, paths.organization, paths.seats])
         return seen(subject, snapshot.documents), snapshot
 
     async def _sharing(
-        self, paths: OrganizationPaths, license_id: str, document: Document | None, *, at: Instant
+        self, paths: OrganizationPaths, license_id: str, document: Document | None, *, at: ReadTime
     ) -> list[str]:
         """Find the other licenses with the key of this one: their ids."""
         key = None if document is None else document.fields.get("license_key")
@@ -134,7 +134,7 @@ class LicenseReviews:
         fills: Mapping[str, Plain],
     ) -> list[Problem]:
         filled = Document(path=document.path, fields={**document.fields, **fills}, update_time=document.update_time)
-        problems = misfits(LicenseDocument, filled.fields, written_by_us=_WRITTEN_BY_US)
+        problems = form_problems(LicenseDocument, filled.fields, written_by_us=_WRITTEN_BY_US)
         license_ = license_from(filled, self._policy)
         if isinstance(license_, License):
             organization = organization_from(stored[paths.organization])
@@ -152,8 +152,8 @@ def counted(document: Document | None) -> SeatUse:
     return seat_use_from(document) or SeatUse()
 
 
-def _license(paths: OrganizationPaths, license_id: str) -> Subject:
-    return Subject(
+def _license(paths: OrganizationPaths, license_id: str) -> ReviewTarget:
+    return ReviewTarget(
         paths=paths,
         collection="licenses",
         document_id=license_id,
@@ -163,7 +163,7 @@ def _license(paths: OrganizationPaths, license_id: str) -> Subject:
     )
 
 
-def _told_of(looked_at: Seen) -> set[str]:
+def _told_of(looked_at: ReviewState) -> set[str]:
     """The licenses that this one was told of as having its key, and that were told of it."""
     noted = None if looked_at.record is None else looked_at.record.fields.get(_SHARING)
     ids = noted if isinstance(noted, list) else []

@@ -9,25 +9,25 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from shared.admin.deleted_sessions import Removals
-from shared.admin.form_problems import misfits
+from shared.admin.form_problems import form_problems
 from shared.admin.license_review import LicenseReviews, counted
 from shared.admin.review_record import (
     BOOKKEEPING,
     CREATED_AT,
     UPDATED_AT,
-    Seen,
-    Subject,
-    Verdict,
+    ReviewResult,
+    ReviewState,
+    ReviewTarget,
     defaults,
+    review_writes,
     seen,
-    settling_writes,
 )
 from shared.documents.forms import OrganizationDocument
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import organization_from
 from shared.firestore.client import Firestore
-from shared.firestore.retry import in_time
+from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
 from shared.rules.organization import Organization
@@ -74,7 +74,7 @@ class Reviews:
 
     async def _patiently(self, attempt: Callable[[], Awaitable[None]]) -> None:
         message = "a document could not be reviewed in time; asking again is safe"
-        await in_time(attempt, within=self._policy.answer_within, otherwise=message)
+        await retry_until(attempt, within=self._policy.answer_within, otherwise=message)
 
     async def _review_organization(self, paths: OrganizationPaths) -> None:
         subject = _organization(paths)
@@ -89,17 +89,17 @@ class Reviews:
         problems: list[Problem] = []
         fills = defaults(_ORGANIZATION_DEFAULTS, looked_at, dated=(CREATED_AT, UPDATED_AT))
         if document is not None:
-            problems += misfits(OrganizationDocument, document.fields, written_by_us=BOOKKEEPING)
+            problems += form_problems(OrganizationDocument, document.fields, written_by_us=BOOKKEEPING)
             organization = organization_from(document)
             if isinstance(organization, Organization):
                 problems += organization_problems(organization, use=counted(snapshot.documents[paths.seats]))
-        verdict = Verdict(fills=fills, problems=problems)
-        writes = settling_writes(looked_at, verdict, retention=self._policy.retention, now=snapshot.at.now)
+        verdict = ReviewResult(fills=fills, problems=problems)
+        writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=snapshot.at.now)
         await self._firestore.commit(writes)
 
 
-def _organization(paths: OrganizationPaths) -> Subject:
-    return Subject(
+def _organization(paths: OrganizationPaths) -> ReviewTarget:
+    return ReviewTarget(
         paths=paths,
         collection="organizations",
         document_id=paths.organization_id,
@@ -109,6 +109,6 @@ def _organization(paths: OrganizationPaths) -> Subject:
     )
 
 
-def _is_changed(looked_at: Seen, name: str) -> bool:
+def _is_changed(looked_at: ReviewState, name: str) -> bool:
     after = {} if looked_at.document is None else looked_at.told(looked_at.document.fields)
     return (looked_at.before or {}).get(name) != after.get(name)

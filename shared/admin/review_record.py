@@ -36,7 +36,7 @@ _TIME = "timestamp"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
+class ReviewTarget:
     """A document under review: where it is, and what an edit of it is called in the audit trail."""
 
     paths: OrganizationPaths
@@ -53,10 +53,10 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
+class ReviewState:
     """The document as it is, and its record: what was last seen of it, field by field in JSON, or ``None``."""
 
-    subject: Subject
+    subject: ReviewTarget
     document: Document | None
     record: Document | None
     before: Mapping[str, str] | None
@@ -87,25 +87,25 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class ReviewResult:
     """What a review comes to: what it puts where nothing was, and the problems of the document as it is then."""
 
     fills: Mapping[str, Plain] = field(default_factory=dict)
     problems: Sequence[Problem] = ()
 
 
-def seen(subject: Subject, stored: Mapping[str, Document | None]) -> Seen:
+def seen(subject: ReviewTarget, stored: Mapping[str, Document | None]) -> ReviewState:
     """Take the document and its record from what was read."""
     record = stored[subject.record_path]
     fields = None if record is None else record.fields.get("fields")
     # A record that somebody edited says nothing: the document counts as new.
     readable = isinstance(fields, Mapping) and all(is_json(value) for value in fields.values())
     before = cast("Mapping[str, str]", fields) if readable else None
-    return Seen(subject=subject, document=stored[subject.path], record=record, before=before)
+    return ReviewState(subject=subject, document=stored[subject.path], record=record, before=before)
 
 
-def settling_writes(
-    looked_at: Seen, verdict: Verdict, *, retention: Retention, now: datetime, **more: Plain
+def review_writes(
+    looked_at: ReviewState, verdict: ReviewResult, *, retention: Retention, now: datetime, **more: Plain
 ) -> list[Write]:
     """Write the verdict into the document, tell of the edit if there was one, and remember what is there then.
 
@@ -141,7 +141,7 @@ def settling_writes(
     return writes
 
 
-def problem_writes(looked_at: Seen, problems: Sequence[Problem], **more: Plain) -> list[Write]:
+def problem_writes(looked_at: ReviewState, problems: Sequence[Problem], **more: Plain) -> list[Write]:
     """Write the problems of a document alone: something beside it changed. An edit of it is still to be looked at.
 
     ``more`` is kept in the record as well.
@@ -155,7 +155,7 @@ def problem_writes(looked_at: Seen, problems: Sequence[Problem], **more: Plain) 
     return [write for write in (in_document, in_record) if write is not None]
 
 
-def defaults(form_defaults: Mapping[str, Plain], looked_at: Seen, *, dated: Collection[str]) -> dict[str, Plain]:
+def defaults(form_defaults: Mapping[str, Plain], looked_at: ReviewState, *, dated: Collection[str]) -> dict[str, Plain]:
     """Give the fields that are missing their defaults, and ``dated`` ones the time of the edit.
 
     A time of creation that was seen before and then removed comes back.

@@ -9,19 +9,19 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
-from shared.admin.account_claims import AccountClaims, Settled
+from shared.admin.account_claims import AccountClaims, SyncedClaims
 from shared.admin.accounts import Accounts
-from shared.admin.form_problems import misfits
+from shared.admin.form_problems import form_problems
 from shared.admin.review_record import (
     BOOKKEEPING,
     CREATED_AT,
-    Seen,
-    Subject,
-    Verdict,
+    ReviewResult,
+    ReviewState,
+    ReviewTarget,
     defaults,
     problem_writes,
+    review_writes,
     seen,
-    settling_writes,
 )
 from shared.documents import queries
 from shared.documents.forms import UserDocument
@@ -32,7 +32,7 @@ from shared.documents.reading import user_from
 from shared.documents.writing import document_write
 from shared.firestore.client import Document, Firestore
 from shared.firestore.query import Query
-from shared.firestore.retry import in_time
+from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
 from shared.rules.claims import user_problems
@@ -75,7 +75,7 @@ class UserClaims:
             return
         attempt = partial(self._sync, located.paths, located.document_id)
         message = "a user's claims could not be settled in time; asking again is safe"
-        await in_time(attempt, within=self._policy.answer_within, otherwise=message)
+        await retry_until(attempt, within=self._policy.answer_within, otherwise=message)
 
     async def _sync(self, paths: OrganizationPaths, user_id: str) -> None:
         looked_at = await self._look(paths, user_id)
@@ -101,12 +101,12 @@ class UserClaims:
                 fills["email"] = settled.account.email
             problems = await self._problems(paths, looked_at.document, settled)
         now = (await self._firestore.now()).now
-        verdict = Verdict(fills=fills, problems=problems)
-        writes = settling_writes(looked_at, verdict, retention=self._policy.retention, now=now, user_id=user_id)
+        verdict = ReviewResult(fills=fills, problems=problems)
+        writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=now, user_id=user_id)
         await self._firestore.commit(writes)
 
-    async def _look(self, paths: OrganizationPaths, user_id: str) -> Seen:
-        subject = Subject(
+    async def _look(self, paths: OrganizationPaths, user_id: str) -> ReviewState:
+        subject = ReviewTarget(
             paths=paths,
             collection="users",
             document_id=user_id,
@@ -117,7 +117,7 @@ class UserClaims:
         snapshot = await self._firestore.read([subject.path, subject.record_path])
         return seen(subject, snapshot.documents)
 
-    async def _make_findable(self, looked_at: Seen) -> bool:
+    async def _make_findable(self, looked_at: ReviewState) -> bool:
         """See to it that whoever looks for the documents of this user finds this one, before claims are decided on."""
         subject = looked_at.subject
         named = document_write(subject.record_path, looked_at.record, {"user_id": subject.document_id})
@@ -134,10 +134,10 @@ class UserClaims:
         while following is not None:
             page = await self._firestore.select(paths.organization, following)
             if page:
-                await self._rights.end_where_gone(paths, page)
+                await self._rights.end_revoked(paths, page)
             following = next_page(following, page)
 
-    async def _refresh(self, paths: OrganizationPaths, user_id: str, settled: Settled) -> None:
+    async def _refresh(self, paths: OrganizationPaths, user_id: str, settled: SyncedClaims) -> None:
         """Say anew what is wrong with the document of another organization."""
         looked_at = await self._look(paths, user_id)
         if looked_at.document is None:
@@ -146,8 +146,8 @@ class UserClaims:
         if writes:
             await self._firestore.commit(writes)
 
-    async def _problems(self, paths: OrganizationPaths, document: Document, settled: Settled) -> list[Problem]:
-        problems = misfits(UserDocument, document.fields, written_by_us=BOOKKEEPING)
+    async def _problems(self, paths: OrganizationPaths, document: Document, settled: SyncedClaims) -> list[Problem]:
+        problems = form_problems(UserDocument, document.fields, written_by_us=BOOKKEEPING)
         other_id = None
         email = document.fields.get("email")
         if settled.account is None and isinstance(email, str):

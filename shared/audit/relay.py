@@ -21,9 +21,9 @@ from shared.audit.topic import Topic
 from shared.documents import queries
 from shared.documents.organizations import Run, work_through
 from shared.documents.paths import OrganizationPaths
-from shared.firestore.client import EVERYWHERE, Document, Firestore
+from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.errors import Conflict, MessageRejected, TopicUnavailable
-from shared.firestore.retry import patiently, read_patiently
+from shared.firestore.retry import read_with_retry, retrying
 from shared.firestore.writes import Update
 from shared.rules.refusal import Unusable
 
@@ -100,7 +100,7 @@ class Relays:
         Raises:
             StoreUnavailable: Firestore did not answer. What was published until then is published.
         """
-        start = (await read_patiently(self._firestore.now)).now
+        start = (await read_with_retry(self._firestore.now)).now
         run = _RelayRun(self._run_within, start=start)
         unpublished = partial(queries.unpublished_events, before=start - LEFT_BEHIND_AFTER)
         await work_through(
@@ -109,10 +109,10 @@ class Relays:
             lambda paths, events: self._publish_left_behind(paths, events, run),
             run=run,
         )
-        at = await read_patiently(self._firestore.now)
+        at = await read_with_retry(self._firestore.now)
         report = RelayReport(
             events_published=run.published,
-            events_left=await read_patiently(partial(self._firestore.count, EVERYWHERE, unpublished(), at=at)),
+            events_left=await read_with_retry(partial(self._firestore.count, ALL_ORGANIZATIONS, unpublished(), at=at)),
             organizations_failed=len(run.failed),
             is_complete=run.is_complete,
             is_topic_available=run.is_topic_available,
@@ -123,7 +123,7 @@ class Relays:
     async def _publish_left_behind(self, paths: OrganizationPaths, events: Sequence[Document], run: _RelayRun) -> None:
         if not run.may_begin():
             return
-        with run.apart(paths):
+        with run.isolated(paths):
             try:
                 published = await self._publish(events, now=run.start)
             except TopicUnavailable:
@@ -172,7 +172,7 @@ class Relays:
             await self._commit_stamps(events, now)
         except Conflict:
             # Another instance stamped one of them, or it was deleted: the rest still want theirs.
-            again = patiently(Conflict, within=self._answer_within)(self._read_and_stamp)
+            again = retrying(Conflict, within=self._answer_within)(self._read_and_stamp)
             await again([event.path for event in events], now)
 
     async def _read_and_stamp(self, paths: Sequence[str], now: datetime) -> None:

@@ -63,12 +63,12 @@ class Topic:
             MessageRejected: Pub/Sub refuses at least one of them as it is; none was published.
         """
         request = PublishRequest(topic=self._topic, messages=[_wire(message) for message in messages])
-        patiently = AsyncRetry(
+        retrying = AsyncRetry(
             predicate=if_exception_type(*_PASSING), initial=0.1, maximum=1, multiplier=2, timeout=self._seconds
         )
         try:
             async with asyncio.timeout(self._seconds):
-                await self._client.publish(request, retry=patiently, timeout=self._seconds)
+                await self._client.publish(request, retry=retrying, timeout=self._seconds)
         except exceptions.InvalidArgument as error:
             raise MessageRejected(str(error)) from error
         except (exceptions.GoogleAPIError, TimeoutError) as error:

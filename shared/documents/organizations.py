@@ -11,9 +11,9 @@ from datetime import timedelta
 from functools import partial
 
 from shared.documents.paths import OrganizationPaths
-from shared.firestore.client import EVERYWHERE, Document, Firestore
+from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.query import Cursor, Query
-from shared.firestore.retry import read_patiently
+from shared.firestore.retry import read_with_retry
 from shared.firestore.values import is_opaque
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Run:
         return self.is_complete
 
     @contextmanager
-    def apart(self, paths: OrganizationPaths) -> Iterator[None]:
+    def isolated(self, paths: OrganizationPaths) -> Iterator[None]:
         """Note and log what goes wrong in one organization: whatever its documents provoke, others must not feel it."""
         try:
             yield
@@ -102,7 +102,7 @@ async def walk(firestore: Firestore, query: Query) -> AsyncIterator[list[Documen
     """
     following: Query | None = query
     while following is not None:
-        page = await read_patiently(partial(firestore.select, EVERYWHERE, following))
+        page = await read_with_retry(partial(firestore.select, ALL_ORGANIZATIONS, following))
         yield page
         following = next_page(following, page)
 

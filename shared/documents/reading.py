@@ -27,7 +27,7 @@ from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
-from shared.rules.usage import Happened
+from shared.rules.usage import SeatEvent
 from shared.rules.user import User
 
 FIELDS_OF_A_TENURE = (
@@ -148,12 +148,12 @@ def attempts_from(document: Document | None, *, now: datetime) -> Attempts | Non
     return Attempts(first_at=parsed.at, number=parsed.details.attempts)
 
 
-def happened_from(document: Document) -> Happened | None:
+def happened_from(document: Document) -> SeatEvent | None:
     """Read what happened to a seat, or ``None`` for an event about something else."""
     parsed = _parse(HappenedDocument, document, called="audit event")
     if isinstance(parsed, Unusable):
         return None
-    return Happened(
+    return SeatEvent(
         at=parsed.at,
         type=parsed.type,
         license_id=parsed.license_id,

@@ -9,12 +9,12 @@ from shared.edge.settings import settings
 
 def prepare_instance() -> None:
     """Read the settings, so that who may not serve does not start; see to the logs, the worker and the collector."""
-    keep_our_logs_and_our_worker()
+    override_framework_environment()
     configure_logging(settings().log_level)
-    calm_the_collector()
+    tune_gc()
 
 
-def keep_our_logs_and_our_worker() -> None:
+def override_framework_environment() -> None:
     """Undo two of the platform's variables while the framework loads the function, before it reads them.
 
     ``LOG_EXECUTION_ID``: the platform sets it to true. The framework then configures the logging once more, after the
@@ -34,7 +34,7 @@ def keep_our_logs_and_our_worker() -> None:
 _YOUNG_OBJECTS = 50_000
 
 
-def calm_the_collector() -> None:
+def tune_gc() -> None:
     """Leave what the imports made out of every later collection, and collect the rest seldom. Safe to call again.
 
     Almost nothing on the way of a request makes cycles, so reference counts free it at once. With Python's own

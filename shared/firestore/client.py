@@ -32,7 +32,7 @@ MAX_CALLS = 64
 CLOCK_DOCUMENT = "organizations/-"
 """A document that is read only to learn the time. Whether it exists does not matter."""
 
-EVERYWHERE = ""
+ALL_ORGANIZATIONS = ""
 """The parent of queries over all organizations. Only scheduled functions ask them; no caller's request does."""
 
 _Result = TypeVar("_Result")
@@ -57,7 +57,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Instant:
+class ReadTime:
     """A moment of the database's own clock, at which further reads can be made."""
 
     now: datetime
@@ -68,7 +68,7 @@ class Instant:
 class Snapshot:
     """Documents as they were at one instant. A document that does not exist is ``None``."""
 
-    at: Instant
+    at: ReadTime
     documents: Mapping[str, Document | None]
 
 
@@ -98,7 +98,7 @@ class Firestore:
         self._threads.shutdown(wait=False)
 
     async def read(
-        self, paths: Collection[str], *, at: Instant | None = None, only_fields: Sequence[str] = ()
+        self, paths: Collection[str], *, at: ReadTime | None = None, only_fields: Sequence[str] = ()
     ) -> Snapshot:
         """Read the documents, all of one instant: ``at``, or now; whole, or some fields of each. One round trip.
 
@@ -113,7 +113,7 @@ class Firestore:
             request.read_time.CopyFrom(at.read_time)
         return await self._call(lambda: self._read(request))
 
-    async def now(self) -> Instant:
+    async def now(self) -> ReadTime:
         """Ask the database for the time, by the cheapest read there is. One round trip.
 
         Raises:
@@ -121,10 +121,10 @@ class Firestore:
         """
         return (await self.read([CLOCK_DOCUMENT])).at
 
-    async def select(self, parent: str, query: Query, *, at: Instant | None = None) -> list[Document]:
+    async def select(self, parent: str, query: Query, *, at: ReadTime | None = None) -> list[Document]:
         """Run a query over one collection below ``parent``, at an instant or now. One round trip.
 
-        A query over the collections of all organizations has the parent ``EVERYWHERE``.
+        A query over the collections of all organizations has the parent ``ALL_ORGANIZATIONS``.
 
         Raises:
             StoreUnavailable: no answer.
@@ -134,7 +134,7 @@ class Firestore:
             request.read_time.CopyFrom(at.read_time)
         return await self._call(lambda: self._select(request))
 
-    async def count(self, parent: str, query: Query, *, at: Instant) -> int:
+    async def count(self, parent: str, query: Query, *, at: ReadTime) -> int:
         """Count the documents that a query finds, without reading them. One round trip.
 
         Raises:
@@ -160,7 +160,7 @@ class Firestore:
         await self._call(lambda: self._commit(request))
 
     def _parent(self, parent: str, query: Query) -> str:
-        if query.everywhere != (parent == EVERYWHERE):
+        if query.everywhere != (parent == ALL_ORGANIZATIONS):
             message = f"a query over {'all organizations' if query.everywhere else 'one organization'} below {parent!r}"
             raise ValueError(message)
         return self._root.removesuffix("/") if query.everywhere else self._root + parent
@@ -184,7 +184,7 @@ class Firestore:
         if newest is None:
             message = "an empty answer to a read"
             raise StoreUnavailable(message)
-        return Snapshot(at=Instant(now=decode_time(newest), read_time=newest), documents=documents)
+        return Snapshot(at=ReadTime(now=decode_time(newest), read_time=newest), documents=documents)
 
     def _select(self, request: Any) -> list[Document]:  # noqa: ANN401 as above
         with reading():

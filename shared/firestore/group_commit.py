@@ -28,7 +28,7 @@ from google.api_core.exceptions import RetryError
 
 from shared.firestore.errors import Conflict, Contended, StoreError, StoreUnavailable
 from shared.firestore.pacing import Pace
-from shared.firestore.retry import patiently
+from shared.firestore.retry import retrying
 from shared.firestore.writes import Write
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class GroupCommit(Generic[Request, Outcome]):
             self._all_here.set()
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
-            self._runner.add_done_callback(self._see_off)
+            self._runner.add_done_callback(self._runner_done)
         deadline = loop.call_later(self._answer_within.total_seconds(), self._give_up, waiter)
         try:
             return await waiter.answer
@@ -132,7 +132,7 @@ class GroupCommit(Generic[Request, Outcome]):
             deadline.cancel()
 
     async def _run(self) -> None:
-        again = patiently(within=self._answer_within)
+        again = retrying(within=self._answer_within)
         try:
             while self._gather():
                 await self._let_others_come()
@@ -163,7 +163,7 @@ class GroupCommit(Generic[Request, Outcome]):
             if not waiter.answer.done():
                 waiter.answer.set_exception(StoreUnavailable("the instance is shutting down; asking again is safe"))
 
-    def _see_off(self, runner: asyncio.Task[None]) -> None:
+    def _runner_done(self, runner: asyncio.Task[None]) -> None:
         if runner is self._runner:  # cancelled before it had begun
             self._stop()
 
@@ -200,7 +200,7 @@ class GroupCommit(Generic[Request, Outcome]):
             raise
         except Exception as error:  # noqa: BLE001 whatever one request provokes, its neighbours must not feel it
             self._heard_at = loop.time()
-            self._set_apart(group, error)
+            self._isolate_failure(group, error)
             return
         self._trouble, self._heard_at = None, loop.time()
         self._pace.done(len(group), began=began, now=self._heard_at, has_written=bool(decision.writes))
@@ -211,7 +211,7 @@ class GroupCommit(Generic[Request, Outcome]):
             if not isinstance(outcome, Undecided) and not waiter.answer.done():
                 waiter.answer.set_result(Answered(outcome=outcome, now=decision.now))
 
-    def _set_apart(self, group: list[_Waiter[Request, Outcome]], error: Exception) -> None:
+    def _isolate_failure(self, group: list[_Waiter[Request, Outcome]], error: Exception) -> None:
         """Find the request at fault by deciding each of the group alone; alone, the fault is its own."""
         if len(group) > 1:
             logger.warning("a group of %d failed together; each is now decided alone", len(group), exc_info=error)

@@ -15,7 +15,7 @@ READ_WITHIN = timedelta(seconds=12)
 _Result = TypeVar("_Result")
 
 
-def patiently(*kinds: type[Exception], within: timedelta) -> AsyncRetry:
+def retrying(*kinds: type[Exception], within: timedelta) -> AsyncRetry:
     """Repeat an attempt that fails with one of these, until it took ``within`` altogether.
 
     Pauses have full jitter, so that instances which collided once do not collide again in step.
@@ -24,26 +24,26 @@ def patiently(*kinds: type[Exception], within: timedelta) -> AsyncRetry:
     return AsyncRetry(predicate=predicate, initial=0.02, maximum=0.5, multiplier=2, timeout=within.total_seconds())
 
 
-async def read_patiently(read: Callable[[], Awaitable[_Result]]) -> _Result:
+async def read_with_retry(read: Callable[[], Awaitable[_Result]]) -> _Result:
     """Read for a run that nobody waits for.
 
     Raises:
         StoreUnavailable: no answer, however often it was asked.
     """
     message = "Firestore did not answer, however often it was asked; what was done until then is done"
-    return await in_time(read, StoreUnavailable, within=READ_WITHIN, otherwise=message)
+    return await retry_until(read, StoreUnavailable, within=READ_WITHIN, otherwise=message)
 
 
-async def in_time(
+async def retry_until(
     attempt: Callable[[], Awaitable[_Result]], *kinds: type[Exception], within: timedelta, otherwise: str
 ) -> _Result:
-    """Repeat an attempt as ``patiently`` does, and say ``otherwise`` when it did not succeed in time.
+    """Repeat an attempt as ``retrying`` does, and say ``otherwise`` when it did not succeed in time.
 
     Raises:
         StoreUnavailable: the time is up.
     """
     try:
-        result: _Result = await patiently(*kinds, within=within)(attempt)()
+        result: _Result = await retrying(*kinds, within=within)(attempt)()
     except RetryError as error:
         raise StoreUnavailable(otherwise) from error
     return result

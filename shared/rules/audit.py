@@ -218,14 +218,14 @@ def _by_license(in_use: Mapping[str, int]) -> list[Mapping[str, Detail]]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class TrailEntry:
     """What the audit trail says of a tenure: that it began, or that it ended."""
 
     type: AuditType
     tenure: Tenure
 
 
-def tenure_without_end(told: Sequence[Told], *, held_since: datetime | None) -> Tenure | None:
+def tenure_without_end(told: Sequence[TrailEntry], *, held_since: datetime | None) -> Tenure | None:
     """Find the latest tenure of a session of whose end nothing is told, or ``None``. ``told`` is latest first.
 
     ``held_since`` is the beginning of the tenure that is under way, if the device has taken a seat again.

@@ -19,7 +19,7 @@ ORGANIZATION_ID = "(document id of the organization)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
+class Membership:
     """An organization that has a document of the user."""
 
     organization_id: str
@@ -34,7 +34,7 @@ class Claims:
     role: Role | str | None = None
 
 
-def holder(listings: Sequence[Listing]) -> Listing | None:
+def active_membership(listings: Sequence[Membership]) -> Membership | None:
     """Find the organization that a user belongs to, of those that list the user, longest first.
 
     A document that cannot be used keeps its place: a slip must not hand a user over to another organization.
@@ -42,9 +42,9 @@ def holder(listings: Sequence[Listing]) -> Listing | None:
     return next((each for each in listings if isinstance(each.user, Unusable) or each.user.is_active), None)
 
 
-def claims_for(listings: Sequence[Listing], *, present: Claims) -> Claims:
+def claims_for(listings: Sequence[Membership], *, present: Claims) -> Claims:
     """Say what a user's claims should be. While the document cannot be used, they stay what they are, or are none."""
-    held_by = holder(listings)
+    held_by = active_membership(listings)
     if held_by is None:
         return Claims()
     if isinstance(held_by.user, Unusable):
@@ -54,7 +54,7 @@ def claims_for(listings: Sequence[Listing], *, present: Claims) -> Claims:
 
 def user_problems(
     organization_id: str,
-    listings: Sequence[Listing],
+    listings: Sequence[Membership],
     *,
     has_account: bool,
     has_room: bool = True,
@@ -76,7 +76,7 @@ def user_problems(
         expected = f"{wanted}: make a document with that id, and delete this one"
         found = "no user of Firebase Authentication has this UID, so nobody can sign in as this user"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
-    if own is not holder(listings):
+    if own is not active_membership(listings):
         # Not which one: what other organizations there are is nobody's business here.
         found = "this user belongs to another organization, which listed them first"
         expected = "a user of one organization only: deactivate or delete the user there, or take another account"

@@ -16,7 +16,7 @@ ACTIVITY_FOR = timedelta(hours=24)
 """How far back the peak and the denials go."""
 
 
-class Sight(StrEnum):
+class Visibility(StrEnum):
     """What a caller sees besides the totals."""
 
     ALL = "all"
@@ -25,7 +25,7 @@ class Sight(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Happened:
+class SeatEvent:
     """What the activity needs of one audit event. ``attempts`` only a denial has."""
 
     at: datetime
@@ -69,13 +69,15 @@ class Usage:
 UsageOutcome = Usage | MemberRefusal | LicenseNotFound
 
 
-def sight_of(*, organization: Organization | Unusable | None, user: User | Unusable | None) -> Sight | MemberRefusal:
+def visibility_of(
+    *, organization: Organization | Unusable | None, user: User | Unusable | None
+) -> Visibility | MemberRefusal:
     """Say what this user sees: owners and admins everything, members their own, guests the totals."""
     if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal
     if not isinstance(user, User) or user.role is Role.GUEST:
-        return Sight.NOTHING
-    return Sight.ALL if user.may_manage_seats else Sight.OWN_SESSIONS
+        return Visibility.NOTHING
+    return Visibility.ALL if user.may_manage_seats else Visibility.OWN_SESSIONS
 
 
 def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> tuple[Session, ...]:
@@ -84,7 +86,7 @@ def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> t
     return tuple(sorted(live, key=lambda held: held.started_at))
 
 
-def activity(license_id: str, events: Sequence[Happened], *, open_now: int) -> Activity:
+def activity(license_id: str, events: Sequence[SeatEvent], *, open_now: int) -> Activity:
     """Sum up what happened to a license. ``open_now`` counts its sessions not ended.
 
     The peak is found by going back from now: before a seat was taken one less was in use, before an end one more. Of

@@ -11,7 +11,7 @@ from cachetools import LRUCache
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import license_from, organization_from, seat_use_from, session_from, user_from
-from shared.firestore.client import Document, Firestore, Instant, Snapshot
+from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups, Undecided
 from shared.rules.acquire import (
     AcquireOutcome,
@@ -25,7 +25,7 @@ from shared.rules.denial import CapReached, denial_name
 from shared.rules.session import Session, is_ended_by_hand, session_id_of
 from shared.seats.attempt_reads import AttemptReads
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount, told_of
-from shared.seats.denials import Attempted, TallyKeeper
+from shared.seats.denials import Attempted, DeferredDenials
 from shared.seats.license_keys import Found, LicenseKeys
 from shared.seats.seat_draft import SeatDraft, Tenant
 
@@ -56,7 +56,7 @@ class Acquires:
         self._firestore = firestore
         self._policy = policy
         self._keys = LicenseKeys(firestore)
-        self._tallies: LRUCache[str, TallyKeeper] = LRUCache(MAX_FLOODS)
+        self._tallies: LRUCache[str, DeferredDenials] = LRUCache(MAX_FLOODS)
         self._groups = Groups[AcquireRequest, AcquireOutcome](
             lambda organization_id, pace: GroupCommit(
                 decide=self._for_a_group(OrganizationPaths(organization_id)),
@@ -91,9 +91,9 @@ class Acquires:
         use = tenant.use or await recount(self._firestore, paths, at=snapshot.at)
 
         tallies = self._tallies_of(paths)
-        tallies.flood.go_to(snapshot.at.now)
-        has_risen = tallies.flood.has_risen
-        evidence = tallies.flood.evidence(tenant.seats, now=snapshot.at.now) if has_risen else {}
+        tallies.refusal_cache.go_to(snapshot.at.now)
+        has_risen = tallies.refusal_cache.has_risen
+        evidence = tallies.refusal_cache.evidence(tenant.seats, now=snapshot.at.now) if has_risen else {}
         added: set[str] = set()
         denials: dict[str, Document | None] = {}
         while True:
@@ -119,7 +119,7 @@ class Acquires:
                 return await self._decide(paths, attempted, reads, requests)
             unexamined = {scope: wanted for scope, wanted in _seats_wanted(outcomes).items() if scope not in evidence}
             names = _denial_names(requests, outcomes, found, snapshot.at)
-            added = tallies.flood.on_record(names) if has_risen else set()
+            added = tallies.refusal_cache.on_record(names) if has_risen else set()
             unread = names - added - denials.keys()
             if not unexamined and not unread:
                 break
@@ -145,9 +145,9 @@ class Acquires:
 
         def when_done() -> None:
             reads.forget()
-            tallies.flood.remember(evidence, seats=tenant.seats)
-            tallies.flood.refused(recorded=recorded, tallied=tallied, now=snapshot.at.now)
-            tallies.see_to_it()
+            tallies.refusal_cache.remember(evidence, seats=tenant.seats)
+            tallies.refusal_cache.refused(recorded=recorded, tallied=tallied, now=snapshot.at.now)
+            tallies.write_later()
 
         return Decision(
             outcomes=final,
@@ -156,15 +156,15 @@ class Acquires:
             when_done=when_done,
         )
 
-    def _tallies_of(self, paths: OrganizationPaths) -> TallyKeeper:
+    def _tallies_of(self, paths: OrganizationPaths) -> DeferredDenials:
         tallies = self._tallies.get(paths.organization)
         if tallies is None:
-            tallies = TallyKeeper(self._firestore, paths, within=self._policy.answer_within)
+            tallies = DeferredDenials(self._firestore, paths, within=self._policy.answer_within)
             self._tallies[paths.organization] = tallies
         return tallies
 
     async def _examine(
-        self, paths: OrganizationPaths, wanted: Mapping[Scope, int], at: Instant
+        self, paths: OrganizationPaths, wanted: Mapping[Scope, int], at: ReadTime
     ) -> dict[Scope, Evidence]:
         proofs = await asyncio.gather(
             *(examine(self._firestore, paths, scope, wanted=number, at=at) for scope, number in wanted.items())
@@ -172,7 +172,7 @@ class Acquires:
         return dict(zip(wanted, proofs, strict=True))
 
     async def _read_denials(
-        self, paths: OrganizationPaths, names: Collection[str], at: Instant
+        self, paths: OrganizationPaths, names: Collection[str], at: ReadTime
     ) -> dict[str, Document | None]:
         if not names:
             return {}
@@ -237,7 +237,7 @@ def _own_sessions(
     return {session_id: snapshot.documents[paths.session(session_id)] for session_id in ids}
 
 
-def _ends_by_hand(own: Iterable[Document | None], at: Instant) -> list[AuditEvent]:
+def _ends_by_hand(own: Iterable[Document | None], at: ReadTime) -> list[AuditEvent]:
     """What is to be told of sessions that somebody ended in the console."""
     # Parsed again only where there may be such an end: this is on the way of every acquire.
     sessions = (
@@ -268,7 +268,7 @@ def _denial_names(
     requests: Sequence[AcquireRequest],
     outcomes: Sequence[AcquireOutcome | Undecided],
     found: Mapping[str, Found],
-    at: Instant,
+    at: ReadTime,
 ) -> set[str]:
     return {
         denial_name(session_id=request.session_id(license_id), now=at.now)

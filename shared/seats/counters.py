@@ -10,7 +10,7 @@ from shared.documents import queries
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.reading import seat_use_from, session_from
 from shared.documents.writing import Retention, audit_event_write, document_write, seat_use_fields
-from shared.firestore.client import Document, Firestore, Instant
+from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.writes import Write
 from shared.rules.audit import AuditEvent, grant_name, usage_repaired
 from shared.rules.seat_use import SeatUse
@@ -48,7 +48,7 @@ class Evidence:
 
 
 async def examine(
-    firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, wanted: int, at: Instant
+    firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, wanted: int, at: ReadTime
 ) -> Evidence:
     """Look at the sessions of a scope as they were at ``at``. ``wanted`` is how many seats would have to be free.
 
@@ -71,7 +71,7 @@ async def examine(
     )
 
 
-async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: Instant) -> SeatUse:
+async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: ReadTime) -> SeatUse:
     """Take the counters from the sessions and the audit trail.
 
     Costs one read per open session; only for counters that are missing or wrong.
@@ -84,7 +84,7 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: Instant
     return SeatUse(by_license=held, grants=await _beyond(firestore, paths, latest_grant(last), at=at))
 
 
-async def _beyond(firestore: Firestore, paths: OrganizationPaths, grants: int, *, at: Instant) -> int:
+async def _beyond(firestore: Firestore, paths: OrganizationPaths, grants: int, *, at: ReadTime) -> int:
     """Find the latest grant although somebody edited the numbers of the latest ones: their names still tell."""
     while True:
         following = {paths.audit_event(grant_name(grants + ahead)): grants + ahead for ahead in range(1, _AHEAD + 1)}
@@ -102,7 +102,7 @@ def latest_grant(events: Iterable[Document]) -> int:
 
 
 async def told_of(
-    firestore: Firestore, paths: OrganizationPaths, events: Collection[AuditEvent], *, at: Instant
+    firestore: Firestore, paths: OrganizationPaths, events: Collection[AuditEvent], *, at: ReadTime
 ) -> frozenset[str]:
     """Which of these events the trail has already, by their names."""
     if not events:
@@ -160,7 +160,7 @@ async def repair_counters(firestore: Firestore, paths: OrganizationPaths, retent
     return True
 
 
-async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, *, at: Instant) -> bool:
+async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, *, at: ReadTime) -> bool:
     """Whether the counters say what the sessions say, of every license, and know of the latest grant."""
     if use.of(NO_LICENSE):
         return False  # those sessions no query finds: they have to be counted one by one

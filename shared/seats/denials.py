@@ -12,7 +12,7 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.reading import attempts_from, session_from
 from shared.firestore.client import Document, Firestore
 from shared.firestore.errors import StoreError
-from shared.firestore.retry import in_time
+from shared.firestore.retry import retry_until
 from shared.firestore.writes import Update
 from shared.rules.session import Session
 from shared.seats.counters import Evidence, Scope
@@ -70,7 +70,7 @@ the flood: refusals with care would take all its time, and not come to the numbe
 """
 
 
-class Flood:
+class RefusalCache:
     """The refusals of one organization in this second, as one instance sees them."""
 
     def __init__(self) -> None:
@@ -153,7 +153,7 @@ MAX_WRITTEN = 200
 Tallies = Mapping[str, tuple[int, datetime]]
 
 
-class TallyKeeper:
+class DeferredDenials:
     """Writes the attempts of one organization's flood, a second after the first of them, for as long as there are any.
 
     An instance that is stopped within that second takes them with it; the device's first attempt is on record.
@@ -161,23 +161,25 @@ class TallyKeeper:
 
     def __init__(self, firestore: Firestore, paths: OrganizationPaths, *, within: timedelta) -> None:
         """Write for one organization; what cannot be written ``within`` this time is given up, and logged."""
-        self.flood = Flood()
+        self.refusal_cache = RefusalCache()
         self._firestore = firestore
         self._paths = paths
         self._within = within
         self._writing: asyncio.Task[None] | None = None
 
-    def see_to_it(self) -> None:
+    def write_later(self) -> None:
         """Have the tallies written, if there are any."""
-        if self.flood.has_tallies and (self._writing is None or self._writing.done()):
+        if self.refusal_cache.has_tallies and (self._writing is None or self._writing.done()):
             self._writing = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
-        while self.flood.has_tallies:
+        while self.refusal_cache.has_tallies:
             await asyncio.sleep(WRITTEN_AFTER_SECONDS)
-            tallies = self.flood.take_tallies(MAX_WRITTEN)
+            tallies = self.refusal_cache.take_tallies(MAX_WRITTEN)
             try:
-                await in_time(partial(self._add, tallies), within=self._within, otherwise="the store was away too long")
+                await retry_until(
+                    partial(self._add, tallies), within=self._within, otherwise="the store was away too long"
+                )
             except StoreError as error:
                 number = sum(number for number, _ in tallies.values())
                 logger.warning("%d attempts of %d denials were not counted", number, len(tallies), exc_info=error)

@@ -51,7 +51,7 @@ class Rights:
         self._firestore = firestore
         self._policy = policy
 
-    async def end_where_gone(self, paths: OrganizationPaths, found: Sequence[Document]) -> int:
+    async def end_revoked(self, paths: OrganizationPaths, found: Sequence[Document]) -> int:
         """End those of these sessions whose right is gone, as all of it is stored now, and say how many it ended.
 
         Raises:

@@ -19,9 +19,9 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import session_from
 from shared.documents.writing import EXPIRY_SHARDS
-from shared.firestore.client import EVERYWHERE, Document, Firestore
+from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.errors import StoreError
-from shared.firestore.retry import patiently, read_patiently
+from shared.firestore.retry import read_with_retry, retrying
 from shared.rules.audit import SYSTEM
 from shared.rules.expire import expire
 from shared.rules.session import Session
@@ -71,11 +71,11 @@ class Expiries:
         Raises:
             StoreUnavailable: Firestore did not answer. What was ended until then is ended, each session whole.
         """
-        run = _ExpiryRun(self._run_within, start=(await read_patiently(self._firestore.now)).now)
+        run = _ExpiryRun(self._run_within, start=(await read_with_retry(self._firestore.now)).now)
         shards = [queries.lapsed_everywhere(shard, now=run.start, limit=PAGE) for shard in range(EXPIRY_SHARDS)]
         while shards and run.may_begin():
             pages = await asyncio.gather(
-                *(read_patiently(partial(self._firestore.select, EVERYWHERE, shard)) for shard in shards)
+                *(read_with_retry(partial(self._firestore.select, ALL_ORGANIZATIONS, shard)) for shard in shards)
             )
             await each_organization(
                 by_organization(chain.from_iterable(pages), collection="sessions"),
@@ -85,11 +85,11 @@ class Expiries:
             shards = list(filter(None, map(next_page, shards, pages)))
             if shards:
                 # Asked again for every page, so that the time of an end is near that of its commit.
-                run.now = (await read_patiently(self._firestore.now)).now
+                run.now = (await read_with_retry(self._firestore.now)).now
         return await self._report(run)
 
     async def _expire_in(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _ExpiryRun) -> None:
-        with run.apart(paths):
+        with run.isolated(paths):
             for begin in range(0, len(lapsed), MAX_ENDINGS):
                 if not run.may_begin():
                     return
@@ -101,7 +101,7 @@ class Expiries:
             return await self._end(paths, lapsed, run, now=run.now)
         except StoreError:
             # Somebody was faster with one of them, or nobody knows: what is stored by now decides.
-            again = patiently(within=self._policy.answer_within)(self._read_and_end)
+            again = retrying(within=self._policy.answer_within)(self._read_and_end)
             ended: int = await again(paths, [document.path for document in lapsed], run)
             return ended
 
@@ -143,7 +143,7 @@ class Expiries:
     async def _count_left(self, run: _ExpiryRun) -> int:
         if run.is_complete and not run.failed and not run.has_unreadable:
             return 0
-        at = await read_patiently(self._firestore.now)
+        at = await read_with_retry(self._firestore.now)
         lapsed = (queries.lapsed_everywhere(shard, now=run.start) for shard in range(EXPIRY_SHARDS))
-        counts = (read_patiently(partial(self._firestore.count, EVERYWHERE, each, at=at)) for each in lapsed)
+        counts = (read_with_retry(partial(self._firestore.count, ALL_ORGANIZATIONS, each, at=at)) for each in lapsed)
         return sum(await asyncio.gather(*counts))

@@ -16,7 +16,7 @@ from shared.documents.policy import Policy
 from shared.documents.reading import session_from
 from shared.documents.writing import audit_event_write, end_write
 from shared.firestore.client import Document, Firestore
-from shared.firestore.retry import patiently, read_patiently
+from shared.firestore.retry import read_with_retry, retrying
 from shared.firestore.writes import Write
 from shared.rules.audit import ended_by_hand
 from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
@@ -67,7 +67,7 @@ class Reconciliations:
             StoreUnavailable: Firestore did not answer. What was done until then is done, each organization's whole.
         """
         run = _ReconcileRun(self._run_within)
-        start = await read_patiently(self._firestore.now)
+        start = await read_with_retry(self._firestore.now)
         # First, because the counters never knew of these ends: they are compared below.
         await work_through(
             self._firestore,
@@ -90,8 +90,8 @@ class Reconciliations:
         """Give ends by hand their reason, and report them."""
         if not run.may_begin():
             return
-        patient = patiently(within=self._policy.answer_within)
-        with run.apart(paths):
+        patient = retrying(within=self._policy.answer_within)
+        with run.isolated(paths):
             reported = await patient(self._report_ends_once)(paths, [document.path for document in found])
             run.reported += reported
 
@@ -116,10 +116,10 @@ class Reconciliations:
         if not run.may_begin():
             return
         organization_id = paths.organization_id
-        patient = patiently(within=self._policy.answer_within)
-        with run.apart(paths):
+        patient = retrying(within=self._policy.answer_within)
+        with run.isolated(paths):
             if sessions:
-                ended = await patient(self._rights.end_where_gone)(paths, sessions)
+                ended = await patient(self._rights.end_revoked)(paths, sessions)
                 run.ended[organization_id] += ended
             if organization_id not in run.counted:
                 run.counted.add(organization_id)

@@ -8,7 +8,7 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import FIELDS_OF_A_TENURE, organization_from, session_from, user_from
 from shared.documents.writing import Retention
-from shared.firestore.client import Firestore, Instant
+from shared.firestore.client import Firestore, ReadTime
 from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups
 from shared.rules.audit import SYSTEM
 from shared.rules.organization import Organization
@@ -83,7 +83,7 @@ class Releases:
         requests: Sequence[ReleaseRequest],
         sessions: Mapping[str, Session | Unusable | None],
         *,
-        at: Instant,
+        at: ReadTime,
     ) -> tuple[Organization | Unusable | None, Mapping[str, User | Unusable | None]]:
         """Read the organization and those who ask for a seat that is not theirs. To give back one's own takes no right.
 

@@ -11,7 +11,7 @@ from shared.documents import queries
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import happened_from, license_from, organization_from, session_from, user_from
-from shared.firestore.client import Document, Firestore, Instant
+from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.firestore.query import Cursor
@@ -21,14 +21,14 @@ from shared.rules.refusal import LicenseNotFound
 from shared.rules.session import Session
 from shared.rules.usage import (
     ACTIVITY_FOR,
-    Happened,
     LicenseUsage,
-    Sight,
+    SeatEvent,
     Usage,
     UsageOutcome,
+    Visibility,
     activity,
     on_page,
-    sight_of,
+    visibility_of,
 )
 
 MAX_EVENTS = 5_000
@@ -61,7 +61,7 @@ class Usages:
         Raises:
             StoreUnavailable: Firestore did not answer until the deadline.
         """
-        patiently = AsyncRetry(
+        retrying = AsyncRetry(
             predicate=if_exception_type(StoreUnavailable),
             initial=0.05,
             maximum=1,
@@ -69,7 +69,7 @@ class Usages:
         )
         try:
             async with asyncio.timeout(self._policy.answer_within.total_seconds()):
-                return await patiently(self._report)(OrganizationPaths(organization_id), request)
+                return await retrying(self._report)(OrganizationPaths(organization_id), request)
         except (RetryError, TimeoutError) as error:
             message = "Firestore did not answer before the deadline; asking again is safe"
             raise StoreUnavailable(message) from error
@@ -79,9 +79,9 @@ class Usages:
         at = snapshot.at
         organization = organization_from(snapshot.documents[paths.organization])
         user = user_from(snapshot.documents[paths.user(request.user_id)])
-        sight = sight_of(organization=organization, user=user)
-        if not isinstance(sight, Sight):
-            return Answered(outcome=sight, now=at.now)
+        visibility = visibility_of(organization=organization, user=user)
+        if not isinstance(visibility, Visibility):
+            return Answered(outcome=visibility, now=at.now)
         assert isinstance(organization, Organization)  # noqa: S101 the refusal leaves nothing else; for the type checker
         key = request.license_key
         wanted = queries.all_licenses() if key is None else queries.licenses_with_key(key)
@@ -91,8 +91,8 @@ class Usages:
         only = licenses[0].document_id if key is not None and len(licenses) == 1 else None
         in_use, page, events = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(None, now=at.now), at=at),
-            self._page(paths, request, sight, only, at),
-            self._events(paths, request, sight, only, at),
+            self._page(paths, request, visibility, only, at),
+            self._events(paths, request, visibility, only, at),
         )
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
         used = await asyncio.gather(*(self._license(paths, each, sessions, events, at) for each in licenses))
@@ -105,23 +105,23 @@ class Usages:
         return Answered(outcome=report, now=at.now)
 
     async def _page(
-        self, paths: OrganizationPaths, request: UsageRequest, sight: Sight, only: str | None, at: Instant
+        self, paths: OrganizationPaths, request: UsageRequest, visibility: Visibility, only: str | None, at: ReadTime
     ) -> list[Document]:
-        if sight is Sight.NOTHING:
+        if visibility is Visibility.NOTHING:
             return []
         query = queries.page_of_sessions(
             only,
-            user_id=request.user_id if sight is Sight.OWN_SESSIONS else None,
+            user_id=request.user_id if visibility is Visibility.OWN_SESSIONS else None,
             limit=request.page_size,
             after=None if request.after is None else Cursor(path=paths.session(request.after)),
         )
         return await self._firestore.select(paths.organization, query, at=at)
 
     async def _events(
-        self, paths: OrganizationPaths, request: UsageRequest, sight: Sight, only: str | None, at: Instant
-    ) -> list[Happened] | None:
+        self, paths: OrganizationPaths, request: UsageRequest, visibility: Visibility, only: str | None, at: ReadTime
+    ) -> list[SeatEvent] | None:
         """What happened lately: for those who decide about seats, and once, not for every page."""
-        if sight is not Sight.ALL or request.after is not None:
+        if visibility is not Visibility.ALL or request.after is not None:
             return None
         query = queries.events_since(at.now - ACTIVITY_FOR, license_id=only, limit=MAX_EVENTS)
         documents = await self._firestore.select(paths.organization, query, at=at)
@@ -132,8 +132,8 @@ class Usages:
         paths: OrganizationPaths,
         document: Document,
         sessions: Sequence[Session],
-        events: Sequence[Happened] | None,
-        at: Instant,
+        events: Sequence[SeatEvent] | None,
+        at: ReadTime,
     ) -> LicenseUsage:
         license_id = document.document_id
         license_ = license_from(document, self._policy)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.admin.form_problems import expectations, found, misfits
+from shared.admin.form_problems import expectations, form_problems, found
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.firestore.values import Opaque
 from shared.rules.review import Level
@@ -42,14 +42,14 @@ def test_every_field_of_a_form_has_its_words(form: type[Form]) -> None:
 def test_a_field_of_the_wrong_form_is_an_error(
     form: type[Form], fields: Mapping[str, Any], field: str, there: str, should_be: str
 ) -> None:
-    (problem,) = misfits(form, {**(KEY if form is LicenseDocument else {}), **fields}, written_by_us=OURS)
+    (problem,) = form_problems(form, {**(KEY if form is LicenseDocument else {}), **fields}, written_by_us=OURS)
 
     assert (problem.field, problem.level, problem.found) == (field, Level.ERROR, there)
     assert should_be in problem.expected
 
 
 def test_what_is_missing_is_no_misfit() -> None:
-    assert misfits(LicenseDocument, {}, written_by_us=OURS) == []
+    assert form_problems(LicenseDocument, {}, written_by_us=OURS) == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_missing_is_no_misfit() -> None:
     ],
 )
 def test_a_name_that_looks_like_a_slip_is_a_notice_that_says_what_was_meant(name: str, meant: str) -> None:
-    (problem,) = misfits(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS)
+    (problem,) = form_problems(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS)
 
     assert (problem.field, problem.level) == (name, Level.NOTICE)
     assert problem.expected.startswith(f"{meant},")
@@ -77,7 +77,7 @@ def test_a_name_that_looks_like_a_slip_is_a_notice_that_says_what_was_meant(name
 
 @pytest.mark.parametrize("name", ["crm_number", "contact", "comment", "x", "價格", "", "_", "12", *OURS])
 def test_a_field_of_the_admins_own_is_left_alone(name: str) -> None:
-    assert misfits(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS) == []
+    assert form_problems(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS) == []
 
 
 @pytest.mark.parametrize(

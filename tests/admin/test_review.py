@@ -17,7 +17,7 @@ from shared.firestore.writes import Update, Write
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.release import ReleaseRequest, Releases
-from tests.support.connections import Halting, WatchedFirestore
+from tests.support.connections import HeldCommit, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
 READABLE_KEY = r"[0-9A-HJKMNP-TV-Z]{5}(-[0-9A-HJKMNP-TV-Z]{5}){4}"
@@ -358,7 +358,7 @@ async def test_an_edit_that_comes_while_another_is_looked_at_is_not_lost(
     store: WatchedFirestore, policy: Policy, tenant: Tenant
 ) -> None:
     reviews = Reviews(store, policy)
-    halting = Halting(store)
+    halting = HeldCommit(store)
     first = asyncio.create_task(reviews.review(tenant.license().path))
     await halting.reached.wait()
     tenant.license().update({"max_concurrent_seats": 20})

@@ -25,7 +25,7 @@ from shared.rules.audit import AuditEvent, Detail, acquired
 from shared.rules.denial import Attempts, Denied, Limit, denied
 from shared.rules.session import session_id_of
 from tests.rules.make import a_device, a_session, a_user
-from tests.support.connections import Halting, WatchedFirestore
+from tests.support.connections import HeldCommit, WatchedFirestore
 from tests.support.subscriber import Subscriber
 
 USE: dict[str, Detail] = {"seats": {"in_use": 3, "max": 3}, "organization_seats": {"in_use": 3, "max": None}}
@@ -665,7 +665,7 @@ async def test_an_event_that_is_deleted_before_its_stamp_leaves_the_others_their
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
     first, deleted, last = trail.grants(3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
-    halt = Halting(store)
+    halt = HeldCommit(store)
     running = asyncio.create_task(relays(store, topic, policy).relay_left_behind())
     await halt.reached.wait()
 
@@ -684,7 +684,7 @@ async def test_an_event_that_another_instance_stamped_first_keeps_that_stamp_and
 ) -> None:
     first, taken, last = trail.grants(3 * LEFT_BEHIND, 2 * LEFT_BEHIND, LEFT_BEHIND)
     before = datetime.now(UTC) - RECENT
-    halt = Halting(store)
+    halt = HeldCommit(store)
     running = asyncio.create_task(relays(store, topic, policy).relay_left_behind())
     await halt.reached.wait()
 
@@ -701,7 +701,7 @@ async def test_an_event_that_is_edited_before_its_stamp_keeps_the_edit_and_gets_
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
     (event,) = trail.grants(timedelta(0))
-    halt = Halting(store)
+    halt = HeldCommit(store)
     running = asyncio.create_task(relays(store, topic, policy).relay(path_of(event)))
     await halt.reached.wait()
 
@@ -718,7 +718,7 @@ async def test_a_lone_event_that_is_deleted_before_its_stamp_is_done_with(
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
     (event,) = trail.grants(timedelta(0))
-    halt = Halting(store)
+    halt = HeldCommit(store)
     running = asyncio.create_task(relays(store, topic, policy).relay(path_of(event)))
     await halt.reached.wait()
 

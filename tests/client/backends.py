@@ -1,4 +1,4 @@
-"""The house that a seat is in: the real stack, or the fake that programs test with. What is true in one is in both."""
+"""What answers a client: the real stack, or the fake that programs test with. What is true in one is in both."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from tests.support.tcp_proxy import TcpProxy
 from tests.support.tenant import Tenant
 
 
-class House(Protocol):
+class Backend(Protocol):
     """What a test arranges."""
 
     @property
@@ -43,7 +43,7 @@ class House(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RealHouse:
+class RealBackend:
     """An organization of the test's own on the running functions, behind a way that can be cut."""
 
     tenant: Tenant
@@ -106,7 +106,7 @@ class RealHouse:
 
 
 @dataclass(kw_only=True)
-class FakeHouse:
+class FakeBackend:
     """The fake."""
 
     service: FakeService

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.hosts import CLIENT
 
 _SETTINGS = ("SEATLEASE_", "FIREBASE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -23,9 +23,9 @@ os.execv(sys.argv[1], sys.argv[1:])
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def environment_of(house: RealHouse, user: str = "m0", **more: str) -> dict[str, str]:
+def environment_of(backend: RealBackend, user: str = "m0", **more: str) -> dict[str, str]:
     """What a shell would have set for this user; nothing of the person's own who runs the tests."""
-    described = house.described(user)
+    described = backend.described(user)
     return {
         **bare_environment(),
         "SEATLEASE_URL": described["url"],

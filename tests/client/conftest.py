@@ -15,14 +15,14 @@ from infra.local.audit_topic import create_topic
 from infra.local.processes import Process, stop_together
 from infra.local.serving import function_environment, start_function
 from seatlease.testing import FakeService
-from tests.client.backends import FakeHouse, House, RealHouse
+from tests.client.backends import Backend, FakeBackend, RealBackend
 from tests.client.commands import end, environment_of, start, stop
 from tests.functions.conftest import gateway_to
 from tests.support.people import AUTH_PROJECT
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.tenant import Tenant
 
-BuildHouse = Callable[..., RealHouse]
+BuildBackend = Callable[..., RealBackend]
 StartScript = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -81,32 +81,32 @@ def proxy(client_gateway: Process) -> Iterator[TcpProxy]:
 
 
 @pytest.fixture
-def build_real(console: firestore.Client, project: str, proxy: TcpProxy) -> BuildHouse:
+def build_real(console: firestore.Client, project: str, proxy: TcpProxy) -> BuildBackend:
     """Make an organization of the test's own, with one license."""
 
-    def build(**organization: Any) -> RealHouse:  # noqa: ANN401 the documents' own
+    def build(**organization: Any) -> RealBackend:  # noqa: ANN401 the documents' own
         tenant = Tenant.create(console, **organization)
-        return RealHouse(tenant=tenant, project=project, proxy=proxy)
+        return RealBackend(tenant=tenant, project=project, proxy=proxy)
 
     return build
 
 
 @pytest.fixture(params=["real", "fake"])
-def house(request: pytest.FixtureRequest) -> House:
-    """Two seats, in either house."""
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Two seats, of either backend."""
     if request.param == "real":
-        build: BuildHouse = request.getfixturevalue("build_real")
+        build: BuildBackend = request.getfixturevalue("build_real")
         return build(seats=2)
-    return FakeHouse(service=FakeService(seats=2), lease=timedelta(minutes=6))
+    return FakeBackend(service=FakeService(seats=2), lease=timedelta(minutes=6))
 
 
 @pytest.fixture
-def run_program(house: RealHouse) -> Iterator[StartScript]:
-    """Start a shell script with a seat of the test's house, and wait until it says that it runs."""
+def run_program(backend: RealBackend) -> Iterator[StartScript]:
+    """Start a shell script with a seat of the backend of the test, and wait until it says that it runs."""
     with ExitStack() as cleanup:
 
         def run_program(script: str, *options: str) -> "subprocess.Popen[str]":
-            process = start("run", *options, "--", "sh", "-c", script, environment=environment_of(house))
+            process = start("run", *options, "--", "sh", "-c", script, environment=environment_of(backend))
             cleanup.callback(stop, process)
             assert process.stdout is not None
             assert process.stdout.readline() == "runs\n", end(process)

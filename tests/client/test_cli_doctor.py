@@ -8,13 +8,13 @@ import pytest
 
 from infra.local.tokens import unsigned_token
 from tests.client.answering import Answer, answering, told
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.commands import environment_of, run
 from tests.client.conftest import BuildHouse
 
 
 @pytest.fixture
-def house(build_real: BuildHouse) -> RealHouse:
+def backend(build_real: BuildHouse) -> RealBackend:
     return build_real(seats=1)
 
 
@@ -26,8 +26,8 @@ def _findings(environment: dict[str, str], *, well: bool) -> dict[str, dict[str,
     return {finding["name"]: finding for finding in told["findings"]}
 
 
-def test_where_all_is_well_each_thing_is_named(house: RealHouse) -> None:
-    environment = environment_of(house)
+def test_where_all_is_well_each_thing_is_named(backend: RealBackend) -> None:
+    environment = environment_of(backend)
 
     findings = _findings(environment, well=True)
     shown = run("doctor", environment=environment)
@@ -37,12 +37,12 @@ def test_where_all_is_well_each_thing_is_named(house: RealHouse) -> None:
     }  # fmt: skip
     assert findings["license"]["says"] == "L: 0 of 1 seats are in use"
     assert "uid m0" in findings["sign-in"]["says"]
-    assert house.tenant.organization_id in findings["sign-in"]["says"]
+    assert backend.tenant.organization_id in findings["sign-in"]["says"]
     assert findings["device"]["says"] == "hardware id laptop: named by SEATLEASE_HARDWARE_ID"
     assert "shows 1" in findings["keys"]["says"]
     assert len(shown.stdout.splitlines()) == len(findings)
     assert environment["SEATLEASE_ID_TOKEN"] not in shown.stdout + json.dumps(findings)
-    assert house.tenant.sessions() == []
+    assert backend.tenant.sessions() == []
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,22 @@ def test_where_all_is_well_each_thing_is_named(house: RealHouse) -> None:
         ({"SEATLEASE_HARDWARE_ID": "x" * 300}, "device", "at most 256 characters"),
     ],
 )
-def test_a_problem_is_named_with_what_to_do(house: RealHouse, changed: dict[str, str], name: str, says: str) -> None:
-    findings = _findings(environment_of(house, **changed), well=False)
+def test_a_problem_is_named_with_what_to_do(
+    backend: RealBackend, changed: dict[str, str], name: str, says: str
+) -> None:
+    findings = _findings(environment_of(backend, **changed), well=False)
 
     assert findings[name]["status"] == "problem"
     assert says in findings[name]["says"]
     assert "t-secret" not in json.dumps(findings)
 
 
-def test_tokens_of_nobodys_organization_and_of_yesterday_are_told_apart(house: RealHouse, project: str) -> None:
+def test_tokens_of_nobodys_organization_and_of_yesterday_are_told_apart(backend: RealBackend, project: str) -> None:
     lonely = unsigned_token(project=project, organization_id=None, user_id="m0")
     old = unsigned_token(project=project, organization_id="o", user_id="m0", lifetime_seconds=-60)
 
     says = [
-        _findings(environment_of(house, SEATLEASE_ID_TOKEN=token), well=False)["sign-in"]["says"]
+        _findings(environment_of(backend, SEATLEASE_ID_TOKEN=token), well=False)["sign-in"]["says"]
         for token in (lonely, old)
     ]
 
@@ -76,31 +78,31 @@ def test_tokens_of_nobodys_organization_and_of_yesterday_are_told_apart(house: R
     assert "has expired" in says[1]
 
 
-def test_whatever_else_answers_is_not_the_service(house: RealHouse) -> None:
+def test_whatever_else_answers_is_not_the_service(backend: RealBackend) -> None:
     with answering(Answer(content=b"<html>Please sign in to the network", content_type="text/html")) as portal:
-        findings = _findings(environment_of(house, SEATLEASE_URL=f"http://{portal.host}"), well=False)
+        findings = _findings(environment_of(backend, SEATLEASE_URL=f"http://{portal.host}"), well=False)
 
     assert "something else answers" in findings["address"]["says"]
     assert "sign-in" not in findings  # no token is sent there
     assert portal.heard == [("/v1/usage", "")]
 
 
-def test_a_clock_that_is_off_is_noticed(house: RealHouse) -> None:
+def test_a_clock_that_is_off_is_noticed(backend: RealBackend) -> None:
     error = {"code": "TOKEN_MISSING", "message": "m", "retryable": False, "request_id": "r", "details": {}}
     with answering(told({"error": error, "server_time": "2020-01-01T00:00:00Z"}, status=401)) as server:
-        findings = _findings(environment_of(house, SEATLEASE_URL=f"http://{server.host}"), well=False)
+        findings = _findings(environment_of(backend, SEATLEASE_URL=f"http://{server.host}"), well=False)
 
     assert findings["clock"]["status"] == "problem"
     assert "ahead of the service's" in findings["clock"]["says"]
 
 
-def test_a_state_folder_that_cannot_be_written_and_a_proxy_are_told(house: RealHouse, tmp_path: Path) -> None:
+def test_a_state_folder_that_cannot_be_written_and_a_proxy_are_told(backend: RealBackend, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     proxies = {"HTTP_PROXY": "http://me:pass-secret@proxy.example:3128", "NO_PROXY": "elsewhere"}
-    environment = environment_of(house, XDG_STATE_HOME=str(tmp_path / "file"), **proxies)
+    environment = environment_of(backend, XDG_STATE_HOME=str(tmp_path / "file"), **proxies)
 
     findings = _findings(environment, well=False)
-    bypassed = _findings(environment_of(house, **{**proxies, "NO_PROXY": "127.0.0.1"}), well=True)
+    bypassed = _findings(environment_of(backend, **{**proxies, "NO_PROXY": "127.0.0.1"}), well=True)
 
     assert findings["sharing"]["status"] == "problem"
     assert findings["proxies"]["says"] == "requests go through http://proxy.example:3128"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from firebase_admin import auth
 
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, bare_environment, command, run
 from tests.client.conftest import BuildHouse
 from tests.support.people import People, people_of
@@ -15,7 +15,7 @@ _PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
-def house(build_real: BuildHouse) -> RealHouse:
+def backend(build_real: BuildHouse) -> RealBackend:
     return build_real(seats=1)
 
 
@@ -26,27 +26,27 @@ def people(client_project: str, auth_host: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def member(house: RealHouse, people: People) -> str:
+def member(backend: RealBackend, people: People) -> str:
     """A new account, a member of the organization."""
     uid = people.sign_up()
-    auth.set_custom_user_claims(uid, {"org_id": house.tenant.organization_id}, app=people.app)
-    house.tenant.user(uid).set({"email": f"{uid}@example.com", "role": "member"})
+    auth.set_custom_user_claims(uid, {"org_id": backend.tenant.organization_id}, app=people.app)
+    backend.tenant.user(uid).set({"email": f"{uid}@example.com", "role": "member"})
     return uid
 
 
 @pytest.fixture
-def environment(house: RealHouse, auth_host: str) -> dict[str, str]:
+def environment(backend: RealBackend, auth_host: str) -> dict[str, str]:
     return {
         **bare_environment(),
         "FIREBASE_AUTH_EMULATOR_HOST": auth_host,
-        "SEATLEASE_URL": house.proxy.url,
-        "SEATLEASE_LICENSE_KEY": house.tenant.license_key,
+        "SEATLEASE_URL": backend.proxy.url,
+        "SEATLEASE_LICENSE_KEY": backend.tenant.license_key,
         "SEATLEASE_API_KEY": "any-key",
     }
 
 
 def test_who_signed_in_runs_programs_until_signing_out(
-    house: RealHouse, member: str, environment: dict[str, str], tmp_path: Path
+    backend: RealBackend, member: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
     before = run("run", "true", environment=environment)
     signed_in = run("login", environment=environment, told=f"{member}@example.com\n{_PASSWORD}\n")
@@ -57,11 +57,11 @@ def test_who_signed_in_runs_programs_until_signing_out(
 
     assert (before.returncode, "seatlease login" in before.stderr) == (77, True)
     assert (signed_in.returncode, signed_in.stdout) == (0, "")
-    assert signed_in.stderr == f"seatlease: signed in as {member}@example.com at {house.proxy.url}\n"
+    assert signed_in.stderr == f"seatlease: signed in as {member}@example.com at {backend.proxy.url}\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "runs\n", "")
-    assert [session["user_id"] for session in house.tenant.sessions()] == [member]
+    assert [session["user_id"] for session in backend.tenant.sessions()] == [member]
     assert (healthy.returncode, f"{member}@example.com, uid {member}" in healthy.stdout) == (0, True), healthy.stdout
-    assert signed_out.stderr == f"seatlease: signed out of {house.proxy.url}\n"
+    assert signed_out.stderr == f"seatlease: signed out of {backend.proxy.url}\n"
     assert after.returncode == 77
     assert not list((tmp_path / "config").rglob("*.json"))
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, end, environment_of, start
 from tests.client.conftest import BuildHouse, StartScript
 
@@ -18,16 +18,16 @@ _LEASE_SECONDS = 3
 
 
 @pytest.fixture
-def house(build_real: BuildHouse) -> RealHouse:
+def backend(build_real: BuildHouse) -> RealBackend:
     return build_real(seats=1, lease_seconds=_LEASE_SECONDS)
 
 
 @pytest.fixture
-def on_terminal(house: RealHouse) -> Iterator[Callable[..., Terminal]]:
+def on_terminal(backend: RealBackend) -> Iterator[Callable[..., Terminal]]:
     with ExitStack() as cleanup:
 
         def on_terminal(*words: str) -> Terminal:
-            terminal = Terminal.running(command(*words), environment=environment_of(house))
+            terminal = Terminal.running(command(*words), environment=environment_of(backend))
             cleanup.callback(terminal.stop)
             return terminal
 
@@ -48,10 +48,10 @@ def _said(process: "subprocess.Popen[str]", text: str) -> str:
     return heard
 
 
-def test_a_revocation_tells_the_program_to_end(house: RealHouse, run_program: StartScript) -> None:
+def test_a_revocation_tells_the_program_to_end(backend: RealBackend, run_program: StartScript) -> None:
     process = run_program("trap 'echo saved; exit 0' TERM; echo runs; while :; do sleep 0.05; done")
 
-    house.revoke()
+    backend.revoke()
 
     status, out, err = end(process)
     assert (status, out) == (79, "saved\n")
@@ -59,19 +59,19 @@ def test_a_revocation_tells_the_program_to_end(house: RealHouse, run_program: St
     assert "the program is told to end; after 10s it is killed" in err
 
 
-def test_a_program_that_does_not_end_is_killed(house: RealHouse, run_program: StartScript) -> None:
+def test_a_program_that_does_not_end_is_killed(backend: RealBackend, run_program: StartScript) -> None:
     process = run_program("trap '' TERM; echo runs; while :; do sleep 0.05; done", "--kill-after", "0.5s")
 
-    house.revoke()
+    backend.revoke()
 
     status, _, err = end(process)
     assert (status, "the program did not end, and is killed" in err) == (79, True)
 
 
-def test_who_wants_it_has_the_program_killed_at_once(house: RealHouse, run_program: StartScript) -> None:
+def test_who_wants_it_has_the_program_killed_at_once(backend: RealBackend, run_program: StartScript) -> None:
     process = run_program("trap 'echo saved' TERM; echo runs; while :; do sleep 0.05; done", "--on-loss=kill")
 
-    house.revoke()
+    backend.revoke()
 
     assert end(process)[:2] == (79, "")
 
@@ -89,33 +89,35 @@ _A_SCRIPT_THAT_STARTS_IT = "({}) & echo runs; echo $!; wait"
     ids=["told to end", "killed when it does not end", "killed"],
 )
 def test_what_the_program_has_started_ends_with_it(
-    house: RealHouse, run_program: StartScript, program: str, options: list[str]
+    backend: RealBackend, run_program: StartScript, program: str, options: list[str]
 ) -> None:
     process = run_program(_A_SCRIPT_THAT_STARTS_IT.format(program), *options)
     assert process.stdout is not None
     started = psutil.Process(int(process.stdout.readline()))
 
-    house.revoke()
+    backend.revoke()
 
     assert end(process)[0] == 79
     # Whoever inherits it may not have noticed its end.
     assert not started.is_running() or started.status() == psutil.STATUS_ZOMBIE
 
 
-def test_who_wants_only_a_warning_gets_one(house: RealHouse, run_program: StartScript) -> None:
+def test_who_wants_only_a_warning_gets_one(backend: RealBackend, run_program: StartScript) -> None:
     process = run_program(_ENDS_WHEN_TOLD, "--on-loss=warn")
 
-    house.revoke()
+    backend.revoke()
 
     _said(process, "the program goes on without a seat")
     process.send_signal(signal.SIGUSR1)
     assert end(process)[0] == 4
 
 
-def test_a_lost_seat_is_regained_and_the_program_does_not_notice(house: RealHouse, run_program: StartScript) -> None:
+def test_a_lost_seat_is_regained_and_the_program_does_not_notice(
+    backend: RealBackend, run_program: StartScript
+) -> None:
     process = run_program(_ENDS_WHEN_TOLD)
 
-    house.release_all()
+    backend.release_all()
 
     told = _said(process, "seatlease: the seat is held again")
     assert "the seat was lost: Your seat was given back." in told
@@ -123,11 +125,13 @@ def test_a_lost_seat_is_regained_and_the_program_does_not_notice(house: RealHous
     assert end(process) == (4, "", "")
 
 
-def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(house: RealHouse, run_program: StartScript) -> None:
+def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(
+    backend: RealBackend, run_program: StartScript
+) -> None:
     process = run_program("echo runs; exec sleep 60")
-    house.tenant.license().update({"max_concurrent_seats": 0})
+    backend.tenant.license().update({"max_concurrent_seats": 0})
 
-    house.release_all()
+    backend.release_all()
 
     status, _, err = end(process)
     assert status == 79
@@ -135,11 +139,11 @@ def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(house: RealHous
 
 
 def test_without_an_answer_a_lost_seat_is_waited_for_as_long_as_was_said(
-    house: RealHouse, run_program: StartScript
+    backend: RealBackend, run_program: StartScript
 ) -> None:
     process = run_program("echo runs; exec sleep 60", "--regain-within", "1s")
 
-    with house.offline():
+    with backend.offline():
         status, _, err = end(process)
 
     assert status == 79
@@ -147,9 +151,9 @@ def test_without_an_answer_a_lost_seat_is_waited_for_as_long_as_was_said(
     assert "the seat was lost" in err
 
 
-def test_whoever_waits_gets_the_seat_that_falls_free(house: RealHouse) -> None:
-    with house.seat("m1", hardware_id="other"):
-        process = start("run", "--wait", "30s", "--", "echo", "runs", environment=environment_of(house))
+def test_whoever_waits_gets_the_seat_that_falls_free(backend: RealBackend) -> None:
+    with backend.seat("m1", hardware_id="other"):
+        process = start("run", "--wait", "30s", "--", "echo", "runs", environment=environment_of(backend))
         assert process.stderr is not None
         told = process.stderr.readline()
 
@@ -160,22 +164,22 @@ def test_whoever_waits_gets_the_seat_that_falls_free(house: RealHouse) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_waiting(house: RealHouse, number: signal.Signals) -> None:
-    with house.seat("m1", hardware_id="other"):
-        process = start("run", "--wait", "10m", "--", "echo", "runs", environment=environment_of(house))
+def test_a_signal_ends_the_waiting(backend: RealBackend, number: signal.Signals) -> None:
+    with backend.seat("m1", hardware_id="other"):
+        process = start("run", "--wait", "10m", "--", "echo", "runs", environment=environment_of(backend))
         assert process.stderr is not None
         process.stderr.readline()
 
         process.send_signal(number)
 
         assert end(process)[:2] == (128 + number, "")
-        assert house.in_use == 1
+        assert backend.in_use == 1
 
 
 def test_on_a_terminal_a_line_counts_down_and_gives_way_to_the_program(
-    house: RealHouse, on_terminal: Callable[..., Terminal]
+    backend: RealBackend, on_terminal: Callable[..., Terminal]
 ) -> None:
-    with house.seat("m1", hardware_id="other"):
+    with backend.seat("m1", hardware_id="other"):
         terminal = on_terminal("run", "--wait", "30s", "--", "sh", "-c", "tty; echo runs")
         terminal.shows("waiting for a seat, 1 of 1 are in use; next try in")
         terminal.shows("giving up in 28s")
@@ -185,7 +189,9 @@ def test_on_a_terminal_a_line_counts_down_and_gives_way_to_the_program(
     assert "runs" in terminal.seen
 
 
-def test_ctrl_c_on_a_terminal_reaches_the_program_once(house: RealHouse, on_terminal: Callable[..., Terminal]) -> None:
+def test_ctrl_c_on_a_terminal_reaches_the_program_once(
+    backend: RealBackend, on_terminal: Callable[..., Terminal]
+) -> None:
     script = "trap 'echo heard' INT; echo runs; n=0; while [ $n -lt 30 ]; do sleep 0.05; n=$((n+1)); done; exit 6"
     terminal = on_terminal("run", "--", "sh", "-c", script)
     terminal.shows("runs")
@@ -194,13 +200,13 @@ def test_ctrl_c_on_a_terminal_reaches_the_program_once(house: RealHouse, on_term
 
     assert terminal.ends() == 6
     assert terminal.seen.count("heard") == 1
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
 def test_ctrl_c_while_waiting_on_a_terminal_leaves_at_once(
-    house: RealHouse, on_terminal: Callable[..., Terminal]
+    backend: RealBackend, on_terminal: Callable[..., Terminal]
 ) -> None:
-    with house.seat("m1", hardware_id="other"):
+    with backend.seat("m1", hardware_id="other"):
         terminal = on_terminal("run", "--wait", "10m", "--", "echo", "runs")
         terminal.shows("waiting for a seat")
         began = time.monotonic()
@@ -209,4 +215,4 @@ def test_ctrl_c_while_waiting_on_a_terminal_leaves_at_once(
 
         assert terminal.ends() == 130
         assert time.monotonic() - began < 5
-        assert house.in_use == 1
+        assert backend.in_use == 1

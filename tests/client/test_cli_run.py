@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.commands import command, end, environment_of, run, start
 from tests.client.conftest import BuildHouse, StartScript
 from tests.client.hosts import CLIENT
@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def house(build_real: BuildHouse) -> RealHouse:
+def backend(build_real: BuildHouse) -> RealBackend:
     return build_real(seats=1)
 
 
@@ -33,33 +33,33 @@ def _hanging_up_is_heard() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137)])
-def test_the_programs_status_is_ours(house: RealHouse, script: str, status: int) -> None:
-    ended = run("run", "--", "sh", "-c", script, environment=environment_of(house))
+def test_the_programs_status_is_ours(backend: RealBackend, script: str, status: int) -> None:
+    ended = run("run", "--", "sh", "-c", script, environment=environment_of(backend))
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (status, "", "")
-    assert [session["end_reason"] for session in house.tenant.sessions()] == ["released"]
+    assert [session["end_reason"] for session in backend.tenant.sessions()] == ["released"]
 
 
-def test_the_standard_streams_are_the_programs(house: RealHouse) -> None:
-    ended = run("run", "sh", "-c", "cat; echo oops >&2", environment=environment_of(house), told="from the caller")
+def test_the_standard_streams_are_the_programs(backend: RealBackend) -> None:
+    ended = run("run", "sh", "-c", "cat; echo oops >&2", environment=environment_of(backend), told="from the caller")
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "from the caller", "oops\n")
 
 
-def test_the_program_knows_its_session_and_no_secret(house: RealHouse) -> None:
-    ended = run("run", "env", environment=environment_of(house, SEATLEASE_REFRESH_TOKEN="r-secret"))
+def test_the_program_knows_its_session_and_no_secret(backend: RealBackend) -> None:
+    ended = run("run", "env", environment=environment_of(backend, SEATLEASE_REFRESH_TOKEN="r-secret"))
 
     shown = dict(line.split("=", 1) for line in ended.stdout.splitlines() if line.startswith("SEATLEASE_"))
-    assert shown["SEATLEASE_SESSION_ID"] == house.tenant.organization.collection("sessions").get()[0].id
-    assert shown["SEATLEASE_LICENSE_KEY"] == house.tenant.license_key
+    assert shown["SEATLEASE_SESSION_ID"] == backend.tenant.organization.collection("sessions").get()[0].id
+    assert shown["SEATLEASE_LICENSE_KEY"] == backend.tenant.license_key
     assert not {"SEATLEASE_ID_TOKEN", "SEATLEASE_REFRESH_TOKEN"} & set(shown)
 
 
-def test_files_that_were_opened_for_the_program_reach_it(house: RealHouse) -> None:
+def test_files_that_were_opened_for_the_program_reach_it(backend: RealBackend) -> None:
     reading, writing = os.pipe()
     words = command("run", "--", sys.executable, "-c", f"import os; os.write({writing}, b'through')")
 
-    subprocess.run(words, env=environment_of(house), pass_fds=[writing], check=True, timeout=30)
+    subprocess.run(words, env=environment_of(backend), pass_fds=[writing], check=True, timeout=30)
 
     os.close(writing)
     with os.fdopen(reading) as came:
@@ -68,19 +68,19 @@ def test_files_that_were_opened_for_the_program_reach_it(house: RealHouse) -> No
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_reaches_the_program_and_its_end_gives_the_seat_back(
-    house: RealHouse, run_program: StartScript, number: signal.Signals
+    backend: RealBackend, run_program: StartScript, number: signal.Signals
 ) -> None:
     process = run_program(f"trap 'echo heard; exit 5' {number.name[3:]}; echo runs; while :; do sleep 0.05; done")
-    assert house.in_use == 1
+    assert backend.in_use == 1
 
     process.send_signal(number)
 
     assert end(process)[:2] == (5, "heard\n")
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
 def test_a_signal_that_another_thread_of_the_wrapper_takes_reaches_the_program_too(
-    house: RealHouse, run_program: StartScript
+    backend: RealBackend, run_program: StartScript
 ) -> None:
     process = run_program("trap 'echo heard; exit 5' TERM; echo runs; while :; do sleep 0.05; done")
     threads = {int(entry.name) for entry in Path(f"/proc/{process.pid}/task").iterdir()} - {process.pid}
@@ -89,10 +89,10 @@ def test_a_signal_that_another_thread_of_the_wrapper_takes_reaches_the_program_t
     assert ctypes.CDLL(None).tgkill(process.pid, min(threads), signal.SIGTERM) == 0
 
     assert end(process)[:2] == (5, "heard\n")
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
-def test_signals_for_the_programs_own_use_reach_it(house: RealHouse, run_program: StartScript) -> None:
+def test_signals_for_the_programs_own_use_reach_it(backend: RealBackend, run_program: StartScript) -> None:
     process = run_program("trap 'echo one' USR1; trap 'echo two; exit 0' USR2; echo runs; while :; do sleep 0.05; done")
     assert process.stdout is not None
 
@@ -101,29 +101,31 @@ def test_signals_for_the_programs_own_use_reach_it(house: RealHouse, run_program
     process.send_signal(signal.SIGUSR2)
 
     assert end(process)[:2] == (0, "two\n")
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
-def test_a_program_that_a_signal_ends_gives_the_status_of_shells(house: RealHouse, run_program: StartScript) -> None:
+def test_a_program_that_a_signal_ends_gives_the_status_of_shells(
+    backend: RealBackend, run_program: StartScript
+) -> None:
     process = run_program("echo runs; exec sleep 60")
 
     process.send_signal(signal.SIGTERM)
 
     assert end(process) == (128 + signal.SIGTERM, "", "")
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
-def test_what_the_caller_ignores_stays_ignored(house: RealHouse) -> None:
+def test_what_the_caller_ignores_stays_ignored(backend: RealBackend) -> None:
     script = f"trap '' HUP; exec {' '.join(command('run', '--', 'sh', '-c'))} 'kill -HUP $$; echo goes on'"
 
     ended = subprocess.run(
-        ["/bin/sh", "-c", script], env=environment_of(house), capture_output=True, text=True, timeout=30, check=False
+        ["/bin/sh", "-c", script], env=environment_of(backend), capture_output=True, text=True, timeout=30, check=False
     )
 
     assert (ended.returncode, ended.stdout) == (0, "goes on\n")
 
 
-def test_a_program_that_is_not_there_takes_no_seat(house: RealHouse, tmp_path: Path) -> None:
+def test_a_program_that_is_not_there_takes_no_seat(backend: RealBackend, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("no program")
     odd = tmp_path / "odd"
@@ -131,20 +133,20 @@ def test_a_program_that_is_not_there_takes_no_seat(house: RealHouse, tmp_path: P
     odd.chmod(odd.stat().st_mode | stat.S_IXUSR)
 
     missing, forbidden, broken = (
-        run("run", name, environment=environment_of(house)) for name in ("no-such-program", str(plain), str(odd))
+        run("run", name, environment=environment_of(backend)) for name in ("no-such-program", str(plain), str(odd))
     )
 
     assert (missing.returncode, missing.stderr) == (127, "seatlease: no-such-program: not found\n")
     assert (forbidden.returncode, forbidden.stderr) == (126, f"seatlease: {plain}: may not be executed\n")
     assert (broken.returncode, "cannot be run" in broken.stderr) == (126, True)
-    assert house.in_use == 0
-    assert len(house.tenant.sessions()) == 1  # of the last one: only the operating system could tell
+    assert backend.in_use == 0
+    assert len(backend.tenant.sessions()) == 1  # of the last one: only the operating system could tell
 
 
-def test_without_a_seat_the_program_is_not_started(house: RealHouse, tmp_path: Path) -> None:
+def test_without_a_seat_the_program_is_not_started(backend: RealBackend, tmp_path: Path) -> None:
     mark = tmp_path / "started"
-    with house.seat("m1", hardware_id="other"):
-        ended = run("run", "--", "touch", str(mark), environment=environment_of(house))
+    with backend.seat("m1", hardware_id="other"):
+        ended = run("run", "--", "touch", str(mark), environment=environment_of(backend))
 
     assert (ended.returncode, mark.exists()) == (75, False)
     assert ended.stderr.startswith("seatlease: Every seat is in use (1 of 1).")
@@ -165,16 +167,16 @@ def test_without_a_seat_the_program_is_not_started(house: RealHouse, tmp_path: P
     ],
 )
 def test_each_reason_for_no_seat_has_its_status(
-    house: RealHouse, changed: dict[str, str], status: int, says: str
+    backend: RealBackend, changed: dict[str, str], status: int, says: str
 ) -> None:
-    ended = run("run", "true", environment=environment_of(house, **changed))
+    ended = run("run", "true", environment=environment_of(backend, **changed))
 
     assert (ended.returncode, says in ended.stderr) == (status, True), ended.stderr
     assert (ended.stdout, "Traceback" in ended.stderr) == ("", False)
 
 
 def test_a_killed_wrapper_leaves_the_program_and_its_seat_until_the_lease_ends(
-    house: RealHouse, run_program: StartScript
+    backend: RealBackend, run_program: StartScript
 ) -> None:
     process = run_program("echo runs; echo $$; exec sleep 60")
     assert process.stdout is not None
@@ -184,21 +186,21 @@ def test_a_killed_wrapper_leaves_the_program_and_its_seat_until_the_lease_ends(
     process.wait()
 
     os.kill(program, 0)  # it is there
-    assert house.in_use == 1
-    again = run("run", "true", environment=environment_of(house))  # the same device has its seat at once
-    assert (again.returncode, house.in_use) == (0, 0)
+    assert backend.in_use == 1
+    again = run("run", "true", environment=environment_of(backend))  # the same device has its seat at once
+    assert (again.returncode, backend.in_use) == (0, 0)
     os.kill(program, signal.SIGKILL)
 
 
-def test_heartbeats_keep_the_seat_while_the_program_runs(house: RealHouse, run_program: StartScript) -> None:
-    house.tenant.license().update({"lease_seconds": 3})
+def test_heartbeats_keep_the_seat_while_the_program_runs(backend: RealBackend, run_program: StartScript) -> None:
+    backend.tenant.license().update({"lease_seconds": 3})
     process = run_program("echo runs; exec sleep 60")
     time.sleep(3.3)
 
-    assert house.in_use == 1
+    assert backend.in_use == 1
     process.send_signal(signal.SIGTERM)
     assert end(process)[0] == 128 + signal.SIGTERM
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
 def test_without_its_libraries_the_command_line_says_what_to_install(tmp_path: Path) -> None:
@@ -213,22 +215,22 @@ def test_without_its_libraries_the_command_line_says_what_to_install(tmp_path: P
     )
 
 
-def test_a_wrapper_told_to_end_while_its_seat_is_being_granted_gives_it_back(house: RealHouse) -> None:
-    house.proxy.slow_down(0.4)
-    process = start("run", "--", "sleep", "60", environment=environment_of(house))
-    wait_until(lambda: house.in_use == 1)  # its answer is on the way
+def test_a_wrapper_told_to_end_while_its_seat_is_being_granted_gives_it_back(backend: RealBackend) -> None:
+    backend.proxy.slow_down(0.4)
+    process = start("run", "--", "sleep", "60", environment=environment_of(backend))
+    wait_until(lambda: backend.in_use == 1)  # its answer is on the way
 
     process.send_signal(signal.SIGTERM)
 
     assert end(process) == (128 + signal.SIGTERM, "", "")
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
-def test_a_wrapper_told_to_end_while_it_starts_the_program_tells_the_program(house: RealHouse) -> None:
-    process = start("run", "--", "sleep", "60", environment=environment_of(house))
-    wait_until(lambda: house.in_use == 1)
+def test_a_wrapper_told_to_end_while_it_starts_the_program_tells_the_program(backend: RealBackend) -> None:
+    process = start("run", "--", "sleep", "60", environment=environment_of(backend))
+    wait_until(lambda: backend.in_use == 1)
 
     process.send_signal(signal.SIGTERM)
 
     assert end(process)[0] == 128 + signal.SIGTERM
-    assert house.in_use == 0
+    assert backend.in_use == 0

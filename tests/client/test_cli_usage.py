@@ -9,7 +9,7 @@ import pytest
 
 from seatlease.credentials import IdToken
 from seatlease.service import Service
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, environment_of, run
 from tests.client.conftest import BuildHouse
 
@@ -18,7 +18,7 @@ _A_PAGE = 100
 
 
 @pytest.fixture
-def house(build_real: BuildHouse) -> RealHouse:
+def backend(build_real: BuildHouse) -> RealBackend:
     return build_real(seats=2 * _A_PAGE)
 
 
@@ -34,21 +34,21 @@ def on_terminal() -> Iterator[Callable[..., Terminal]]:
         yield on_terminal
 
 
-def _take_seats(house: RealHouse, number: int) -> None:
-    described = house.described("m1")
+def _take_seats(backend: RealBackend, number: int) -> None:
+    described = backend.described("m1")
 
     async def take() -> None:
         async with Service(described["url"], IdToken(described["credentials"])) as service:
             await asyncio.gather(
-                *(service.acquire(house.tenant.license_key, hardware_id=f"device-{n}") for n in range(number))
+                *(service.acquire(backend.tenant.license_key, hardware_id=f"device-{n}") for n in range(number))
             )
 
     asyncio.run(take())
 
 
-def test_a_table_shows_the_seats_and_who_holds_them(house: RealHouse) -> None:
-    with house.seat("m0", hardware_id="0123456789abcdef"):
-        shown = run("usage", environment=environment_of(house, "olivia"))
+def test_a_table_shows_the_seats_and_who_holds_them(backend: RealBackend) -> None:
+    with backend.seat("m0", hardware_id="0123456789abcdef"):
+        shown = run("usage", environment=environment_of(backend, "olivia"))
 
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "Org: 1 of any number seats in use" in shown.stdout
@@ -60,19 +60,19 @@ def test_a_table_shows_the_seats_and_who_holds_them(house: RealHouse) -> None:
     assert "in 5m" in license_row[4] or "in 6m" in license_row[4]
 
 
-def test_members_see_their_own_seats_and_guests_the_totals(house: RealHouse) -> None:
-    with house.seat("m0"), house.seat("m1"):
-        mine, guests = (run("usage", environment=environment_of(house, user)) for user in ("m0", "gus"))
+def test_members_see_their_own_seats_and_guests_the_totals(backend: RealBackend) -> None:
+    with backend.seat("m0"), backend.seat("m1"):
+        mine, guests = (run("usage", environment=environment_of(backend, user)) for user in ("m0", "gus"))
 
     assert ("m0@example.com" in mine.stdout, "m1@example.com" in mine.stdout) == (True, False)
     assert "@" not in guests.stdout
     assert "Org: 2 of any number seats in use" in guests.stdout
 
 
-def test_json_is_one_answer_of_all_pages(house: RealHouse) -> None:
-    _take_seats(house, _A_PAGE + 5)
+def test_json_is_one_answer_of_all_pages(backend: RealBackend) -> None:
+    _take_seats(backend, _A_PAGE + 5)
 
-    shown = run("usage", "--json", environment=environment_of(house, "olivia"))
+    shown = run("usage", "--json", environment=environment_of(backend, "olivia"))
 
     answer = json.loads(shown.stdout)
     (license_,) = answer["licenses"]
@@ -82,35 +82,35 @@ def test_json_is_one_answer_of_all_pages(house: RealHouse) -> None:
     assert license_["last_24_hours"]["peak_in_use"] == _A_PAGE + 5
 
 
-def test_an_unknown_license_is_told_with_its_status(house: RealHouse) -> None:
-    shown = run("usage", "--license-key", "ANOTHER", environment=environment_of(house, "olivia"))
+def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> None:
+    shown = run("usage", "--license-key", "ANOTHER", environment=environment_of(backend, "olivia"))
 
     assert (shown.returncode, shown.stdout) == (77, "")
     assert "no license with this key" in shown.stderr
 
 
-def test_what_people_wrote_is_shown_as_text(house: RealHouse) -> None:
-    house.tenant.license().update({"name": "[red]Studio[/red] [link=x]"})
+def test_what_people_wrote_is_shown_as_text(backend: RealBackend) -> None:
+    backend.tenant.license().update({"name": "[red]Studio[/red] [link=x]"})
 
-    shown = run("usage", environment=environment_of(house, "olivia"))
+    shown = run("usage", environment=environment_of(backend, "olivia"))
 
     assert "[red]Studio[/red] [link=x]" in shown.stdout
 
 
 @pytest.mark.parametrize("words", [("--watch", "--json"), ("--watch", "--interval", "1s"), ("--interval", "soon")])
-def test_options_that_make_no_sense_are_refused(house: RealHouse, words: tuple[str, ...]) -> None:
-    assert run("usage", *words, environment=environment_of(house)).returncode == 2
+def test_options_that_make_no_sense_are_refused(backend: RealBackend, words: tuple[str, ...]) -> None:
+    assert run("usage", *words, environment=environment_of(backend)).returncode == 2
 
 
 def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
-    house: RealHouse, on_terminal: Callable[..., Terminal]
+    backend: RealBackend, on_terminal: Callable[..., Terminal]
 ) -> None:
-    terminal = on_terminal("usage", "--watch", "--interval", "2s", environment=environment_of(house, "olivia"))
+    terminal = on_terminal("usage", "--watch", "--interval", "2s", environment=environment_of(backend, "olivia"))
     terminal.shows("Org: 0 of any number seats in use")
-    with house.seat("m0"):
+    with backend.seat("m0"):
         terminal.shows("Org: 1 of any number seats in use")
         terminal.shows("m0@example.com")
-        with house.offline():
+        with backend.offline():
             shown = terminal.shows("not refreshed: The license service cannot be reached")
         assert shown.rindex("m0@example.com") > shown.index("Org: 1 of")
         terminal.seen = ""

@@ -14,11 +14,11 @@ LIBRARY = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketim
 
 @pytest.mark.parametrize("moved", ["-3h", "+3h"])
 def test_a_clock_moved_by_hours_changes_nothing(build_real: BuildHouse, tmp_path: Path, moved: str) -> None:
-    house = build_real(seats=1, lease_seconds=3)
+    backend = build_real(seats=1, lease_seconds=3)
     clock = tmp_path / "clock"
     clock.write_text("+0")
     host = Host(
-        house.described("m0"),
+        backend.described("m0"),
         LD_PRELOAD=str(LIBRARY),
         FAKETIME_TIMESTAMP_FILE=str(clock),
         FAKETIME_NO_CACHE="1",
@@ -33,8 +33,8 @@ def test_a_clock_moved_by_hours_changes_nothing(build_real: BuildHouse, tmp_path
         time.sleep(3.5)
 
         assert host.obeys("heartbeat")["state"] == "active"
-        assert [event["type"] for event in house.tenant.events()] == ["session.acquired"]
+        assert [event["type"] for event in backend.tenant.events()] == ["session.acquired"]
         host.tell("exit")
-        assert (host.ends(), house.in_use) == (0, 0)
+        assert (host.ends(), backend.in_use) == (0, 0)
     finally:
         host.stop()

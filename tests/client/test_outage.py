@@ -14,35 +14,37 @@ from infra.local.tokens import unsigned_token
 from seatlease import State
 from seatlease import service as service_module
 from seatlease.clock import elapsed
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.conftest import BuildHouse
 from tests.client.recorded import Told
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def house(build_real: BuildHouse) -> RealHouse:
+def backend(build_real: BuildHouse) -> RealBackend:
     return build_real(seats=1, lease_seconds=3)
 
 
-def test_an_outage_shorter_than_the_lease_costs_nothing(house: RealHouse) -> None:
+def test_an_outage_shorter_than_the_lease_costs_nothing(backend: RealBackend) -> None:
     told = Told()
-    with house.seat(on_change=told) as seat:
-        with house.offline():
+    with backend.seat(on_change=told) as seat:
+        with backend.offline():
             told.wait_for(State.DEGRADED)
             seat.check()
         told.wait_for(State.ACTIVE, times=2)
 
         assert told.states == [State.ACTIVE, State.DEGRADED, State.ACTIVE]
-        assert len(house.tenant.events("session.acquired")) == 1
+        assert len(backend.tenant.events("session.acquired")) == 1
 
 
-def test_in_an_outage_longer_than_the_lease_the_seat_is_lost_on_time_and_regained_after_it(house: RealHouse) -> None:
+def test_in_an_outage_longer_than_the_lease_the_seat_is_lost_on_time_and_regained_after_it(
+    backend: RealBackend,
+) -> None:
     told = Told()
-    with house.seat(on_change=told) as seat:
+    with backend.seat(on_change=told) as seat:
         lease = seat.lease
         assert lease is not None
-        with house.offline():
+        with backend.offline():
             told.wait_for(State.LOST)
             lost_after = elapsed() - lease.asked_at
             with pytest.raises(seatlease.SessionLost):
@@ -51,20 +53,20 @@ def test_in_an_outage_longer_than_the_lease_the_seat_is_lost_on_time_and_regaine
 
         assert told.states == [State.ACTIVE, State.DEGRADED, State.LOST, State.ACTIVE]
         assert lost_after >= 3  # not before its end, though the network was gone
-        assert len(house.tenant.events("session.acquired")) == 2
-        assert len(house.tenant.events("session.expired")) == 1
+        assert len(backend.tenant.events("session.acquired")) == 2
+        assert len(backend.tenant.events("session.expired")) == 1
 
 
 def test_within_its_grace_a_seat_that_lapsed_is_degraded_and_not_lost(build_real: BuildHouse) -> None:
-    house = build_real(seats=1, lease_seconds=3, grace_seconds=60)
+    backend = build_real(seats=1, lease_seconds=3, grace_seconds=60)
     told = Told()
-    with house.seat(on_change=told) as seat:
+    with backend.seat(on_change=told) as seat:
         lease = seat.lease
         assert lease is not None
         assert (lease.grace_ends_at - lease.lease_expires_at).total_seconds() == 60
-        with house.offline():
+        with backend.offline():
             told.wait_for(State.DEGRADED)
-            wait_until(lambda: house.in_use == 0)
+            wait_until(lambda: backend.in_use == 0)
             assert seat.state is State.DEGRADED
             seat.check()
         # The service knows no grace: the seat was free, and is asked for again.
@@ -74,29 +76,33 @@ def test_within_its_grace_a_seat_that_lapsed_is_degraded_and_not_lost(build_real
 
 
 def test_a_seat_that_an_owner_releases_is_revoked(build_real: BuildHouse) -> None:
-    house = build_real(seats=1)
-    with house.seat() as seat:
+    backend = build_real(seats=1)
+    with backend.seat() as seat:
         assert seat.lease is not None
-        owner = unsigned_token(project=house.project, organization_id=house.tenant.organization_id, user_id="olivia")
+        owner = unsigned_token(
+            project=backend.project, organization_id=backend.tenant.organization_id, user_id="olivia"
+        )
         released = httpx.post(
-            f"{house.proxy.url}/v1/release",
+            f"{backend.proxy.url}/v1/release",
             json={"session_id": seat.lease.session_id},
             headers={"Authorization": f"Bearer {owner}"},
         )
         assert released.status_code == 204
 
         assert seat.heartbeat() is State.REVOKED
-        assert house.in_use == 0  # and it is not asked for again
+        assert backend.in_use == 0  # and it is not asked for again
 
 
-def test_a_token_that_expires_while_the_seat_is_held_is_refreshed_without_a_missed_heartbeat(house: RealHouse) -> None:
+def test_a_token_that_expires_while_the_seat_is_held_is_refreshed_without_a_missed_heartbeat(
+    backend: RealBackend,
+) -> None:
     given: list[str] = []
 
     def id_token() -> str:
         given.append(
             unsigned_token(
-                project=house.project,
-                organization_id=house.tenant.organization_id,
+                project=backend.project,
+                organization_id=backend.tenant.organization_id,
                 user_id="m0",
                 lifetime_seconds=3 if len(given) < 3 else 3600,
             )
@@ -105,7 +111,7 @@ def test_a_token_that_expires_while_the_seat_is_held_is_refreshed_without_a_miss
 
     told = Told()
     cached = CachedUntilRefused(id_token)
-    with house.seat(on_change=told, credentials=cached) as seat:
+    with backend.seat(on_change=told, credentials=cached) as seat:
         first = len(given)
         wait_until(lambda: len(given) > first, within=20)
         assert seat.heartbeat() is State.ACTIVE
@@ -126,9 +132,9 @@ class CachedUntilRefused:
         return self._token
 
 
-def test_when_nobody_can_sign_in_any_more_the_seat_degrades_and_is_lost(house: RealHouse) -> None:
+def test_when_nobody_can_sign_in_any_more_the_seat_degrades_and_is_lost(backend: RealBackend) -> None:
     told = Told()
-    valid = house.described("m0")["credentials"]
+    valid = backend.described("m0")["credentials"]
     is_signed_in = threading.Event()
     is_signed_in.set()
 
@@ -138,7 +144,7 @@ def test_when_nobody_can_sign_in_any_more_the_seat_degrades_and_is_lost(house: R
         message = "the user is gone"
         raise RuntimeError(message)
 
-    with house.seat(on_change=told, credentials=id_token) as seat:
+    with backend.seat(on_change=told, credentials=id_token) as seat:
         is_signed_in.clear()
 
         told.wait_for(State.LOST)
@@ -218,12 +224,12 @@ def test_what_is_not_the_services_answer_is_no_seat_and_no_crash(
 
 
 def test_a_proxys_page_instead_of_a_heartbeats_answer_is_a_missed_heartbeat(
-    house: RealHouse, impostor: type[Impostor]
+    backend: RealBackend, impostor: type[Impostor]
 ) -> None:
-    house.tenant.license().update({"lease_seconds": 60})
-    with house.seat() as seat:
-        with house.offline():
-            house.proxy.lead_to(int(impostor.url.rpartition(":")[2]))
+    backend.tenant.license().update({"lease_seconds": 60})
+    with backend.seat() as seat:
+        with backend.offline():
+            backend.proxy.lead_to(int(impostor.url.rpartition(":")[2]))
 
         assert seat.heartbeat() is State.DEGRADED
         seat.check()

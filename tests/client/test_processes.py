@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.conftest import BuildHouse
 from tests.client.hosts import Host
 from tests.support.waiting import wait_until
@@ -17,120 +17,124 @@ StartHost = Callable[..., Host]
 
 
 @pytest.fixture
-def house(build_real: BuildHouse) -> RealHouse:
+def backend(build_real: BuildHouse) -> RealBackend:
     return build_real(seats=1)
 
 
 @pytest.fixture
-def start(house: RealHouse) -> Iterator[StartHost]:
+def start(backend: RealBackend) -> Iterator[StartHost]:
     """Start one more program of the same user on the same device."""
     with ExitStack() as cleanup:
 
         def start(*, user: str = "m0", environment: dict[str, str] | None = None, **options: object) -> Host:
-            host = Host({**house.described(user), **options}, **(environment or {}))
+            host = Host({**backend.described(user), **options}, **(environment or {}))
             cleanup.callback(host.stop)
             return host
 
         yield start
 
 
-def test_a_normal_exit_gives_the_seat_back_also_without_a_block(house: RealHouse, start: StartHost) -> None:
+def test_a_normal_exit_gives_the_seat_back_also_without_a_block(backend: RealBackend, start: StartHost) -> None:
     host = start(how="acquire").holds()
 
     host.tell("exit")
 
-    assert (host.ends(), house.in_use, host.errors) == (0, 0, [])
+    assert (host.ends(), backend.in_use, host.errors) == (0, 0, [])
 
 
 def test_a_name_can_be_looked_up_at_exit_when_no_thread_can_be_started_any_more(
-    house: RealHouse, start: StartHost
+    backend: RealBackend, start: StartHost
 ) -> None:
-    host = start(how="acquire", url=house.proxy.url.replace("127.0.0.1", "localhost")).holds()
+    host = start(how="acquire", url=backend.proxy.url.replace("127.0.0.1", "localhost")).holds()
     time.sleep(1.5)  # the connection is closed by then: the way to the service has to be found again
 
     host.tell("exit")
 
-    assert (host.ends(), house.in_use, host.errors) == (0, 0, [])
+    assert (host.ends(), backend.in_use, host.errors) == (0, 0, [])
 
 
-def test_an_uncaught_exception_gives_the_seat_back(house: RealHouse, start: StartHost) -> None:
+def test_an_uncaught_exception_gives_the_seat_back(backend: RealBackend, start: StartHost) -> None:
     host = start(how="acquire").holds()
 
     host.tell("raise")
 
-    assert (host.ends(), house.in_use) == (1, 0)
+    assert (host.ends(), backend.in_use) == (1, 0)
     assert host.errors[-1] == "RuntimeError: the program's own fault\n"
 
 
-def test_sigterm_gives_the_seat_back_and_ends_the_program_as_it_would_have(house: RealHouse, start: StartHost) -> None:
+def test_sigterm_gives_the_seat_back_and_ends_the_program_as_it_would_have(
+    backend: RealBackend, start: StartHost
+) -> None:
     host = start(how="acquire").holds()
 
     host.signal(signal.SIGTERM)
 
-    assert (host.ends(), house.in_use, host.errors) == (-signal.SIGTERM, 0, [])
+    assert (host.ends(), backend.in_use, host.errors) == (-signal.SIGTERM, 0, [])
 
 
-def test_a_signal_may_come_while_an_engine_is_being_started(house: RealHouse, start: StartHost) -> None:
+def test_a_signal_may_come_while_an_engine_is_being_started(backend: RealBackend, start: StartHost) -> None:
     host = start(how="acquire").holds()
     host.obeys("start an engine, and never come to an end")
 
     host.signal(signal.SIGTERM)
 
-    assert (host.ends(), house.in_use, host.errors) == (-signal.SIGTERM, 0, [])
+    assert (host.ends(), backend.in_use, host.errors) == (-signal.SIGTERM, 0, [])
 
 
-def test_sigint_gives_the_seat_back(house: RealHouse, start: StartHost) -> None:
+def test_sigint_gives_the_seat_back(backend: RealBackend, start: StartHost) -> None:
     host = start(how="acquire").holds()
 
     host.signal(signal.SIGINT)
 
-    assert (host.ends(), house.in_use) == (-signal.SIGINT, 0)
+    assert (host.ends(), backend.in_use) == (-signal.SIGINT, 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("how", ["with", "acquire", "async"])
 def test_a_program_that_ends_while_its_seat_is_being_granted_gives_it_back(
-    house: RealHouse, start: StartHost, how: str, number: signal.Signals
+    backend: RealBackend, start: StartHost, how: str, number: signal.Signals
 ) -> None:
-    house.proxy.slow_down(0.2)
+    backend.proxy.slow_down(0.2)
     host = start(how=how)
-    wait_until(lambda: house.in_use == 1)  # and the answer is on its way
+    wait_until(lambda: backend.in_use == 1)  # and the answer is on its way
 
     host.signal(number)
 
-    assert (host.ends(), house.in_use) == (-number, 0)
+    assert (host.ends(), backend.in_use) == (-number, 0)
 
 
-def test_a_handler_of_the_programs_own_is_left_in_place(house: RealHouse, start: StartHost) -> None:
+def test_a_handler_of_the_programs_own_is_left_in_place(backend: RealBackend, start: StartHost) -> None:
     host = start(how="acquire", own_handler=True).holds()
 
     host.signal(signal.SIGTERM)
 
     host.said(did="own_handler")
-    assert (host.ends(), house.in_use) == (7, 0)
+    assert (host.ends(), backend.in_use) == (7, 0)
 
 
-def test_who_wants_no_handler_gets_none(house: RealHouse, start: StartHost) -> None:
+def test_who_wants_no_handler_gets_none(backend: RealBackend, start: StartHost) -> None:
     host = start(how="acquire", sigterm=False).holds()
 
     host.signal(signal.SIGTERM)
 
-    assert (host.ends(), house.in_use) == (-signal.SIGTERM, 1)
+    assert (host.ends(), backend.in_use) == (-signal.SIGTERM, 1)
 
 
-def test_a_killed_programs_seat_falls_free_when_its_lease_runs_out(house: RealHouse, start: StartHost) -> None:
+def test_a_killed_programs_seat_falls_free_when_its_lease_runs_out(backend: RealBackend, start: StartHost) -> None:
     host = start().holds()
 
     host.signal(signal.SIGKILL)
 
     host.ends()
-    assert house.in_use == 1
-    house.lapse()
-    with house.seat("m1"):
-        assert house.in_use == 1
+    assert backend.in_use == 1
+    backend.lapse()
+    with backend.seat("m1"):
+        assert backend.in_use == 1
 
 
-def test_a_program_that_is_started_again_after_a_crash_has_its_seat_at_once(house: RealHouse, start: StartHost) -> None:
+def test_a_program_that_is_started_again_after_a_crash_has_its_seat_at_once(
+    backend: RealBackend, start: StartHost
+) -> None:
     crashed = start().holds()
     crashed.signal(signal.SIGKILL)
     crashed.ends()
@@ -138,72 +142,72 @@ def test_a_program_that_is_started_again_after_a_crash_has_its_seat_at_once(hous
     again = start().holds()
 
     again.tell("exit")
-    assert (again.ends(), house.in_use) == (0, 0)  # who crashed does not count: the last one out was the last
+    assert (again.ends(), backend.in_use) == (0, 0)  # who crashed does not count: the last one out was the last
 
 
 def test_programs_of_one_user_on_one_device_share_a_seat_and_the_last_one_out_gives_it_back(
-    house: RealHouse, start: StartHost
+    backend: RealBackend, start: StartHost
 ) -> None:
     first, second, third = (start().holds() for _ in range(3))
-    assert house.in_use == 1
+    assert backend.in_use == 1
 
     first.tell("exit")
-    assert (first.ends(), house.in_use) == (0, 1)
+    assert (first.ends(), backend.in_use) == (0, 1)
     second.signal(signal.SIGKILL)
     second.ends()
-    assert house.in_use == 1
+    assert backend.in_use == 1
     assert third.obeys("heartbeat")["state"] == "active"
     third.signal(signal.SIGTERM)
 
-    assert (third.ends(), house.in_use) == (-signal.SIGTERM, 0)
+    assert (third.ends(), backend.in_use) == (-signal.SIGTERM, 0)
 
 
 def test_another_user_on_the_same_device_shares_nothing(build_real: BuildHouse) -> None:
-    house = build_real(seats=2)
-    mine = house.seat("m0")
-    with house.seat("m1"):
+    backend = build_real(seats=2)
+    mine = backend.seat("m0")
+    with backend.seat("m1"):
         mine.acquire()
-        assert house.in_use == 2
+        assert backend.in_use == 2
 
         mine.close()
 
-        assert house.in_use == 1
+        assert backend.in_use == 1
 
 
 def test_a_program_stopped_for_longer_than_its_lease_asks_again_when_it_goes_on(
-    house: RealHouse, start: StartHost
+    backend: RealBackend, start: StartHost
 ) -> None:
-    house.tenant.license().update({"lease_seconds": 3})
+    backend.tenant.license().update({"lease_seconds": 3})
     host = start().holds()
 
     host.signal(signal.SIGSTOP)
-    wait_until(lambda: house.in_use == 0)
+    wait_until(lambda: backend.in_use == 0)
     host.signal(signal.SIGCONT)
 
     host.said(state="lost")
     host.said(state="active")
-    assert house.in_use == 1
+    assert backend.in_use == 1
 
 
 def test_a_stopped_program_whose_seat_was_taken_meanwhile_learns_that_it_is_lost(
-    house: RealHouse, start: StartHost
+    backend: RealBackend, start: StartHost
 ) -> None:
-    house.tenant.license().update({"lease_seconds": 3})
+    backend.tenant.license().update({"lease_seconds": 3})
     host = start().holds()
 
     host.signal(signal.SIGSTOP)
-    wait_until(lambda: house.in_use == 0)  # its last heartbeat may have been under way
-    house.tenant.license().update({"lease_seconds": 60})
-    with house.seat("m1"):
+    wait_until(lambda: backend.in_use == 0)  # its last heartbeat may have been under way
+    backend.tenant.license().update({"lease_seconds": 60})
+    with backend.seat("m1"):
         host.signal(signal.SIGCONT)
 
         host.said(state="lost")
         assert host.obeys("heartbeat")["state"] == "lost"
-        assert house.in_use == 1
+        assert backend.in_use == 1
 
 
-def test_a_forked_child_that_uses_the_seat_keeps_it_for_itself_too(house: RealHouse, start: StartHost) -> None:
-    house.tenant.license().update({"lease_seconds": 3})
+def test_a_forked_child_that_uses_the_seat_keeps_it_for_itself_too(backend: RealBackend, start: StartHost) -> None:
+    backend.tenant.license().update({"lease_seconds": 3})
     host = start(how="acquire", environment={"CHILD_SECONDS": "5"}).holds()
     child = host.obeys("fork and use it")
     assert (child["state"], child["pid"] != host.popen.pid) == ("active", True)
@@ -213,32 +217,34 @@ def test_a_forked_child_that_uses_the_seat_keeps_it_for_itself_too(house: RealHo
     # It outlives its parent, and the lease: only its own heartbeats can have kept it.
     ended = host.said(did="child ends")
     assert (ended["pid"], ended["state"]) == (child["pid"], "active")
-    wait_until(lambda: house.in_use == 0)  # and it was the last one out
+    wait_until(lambda: backend.in_use == 0)  # and it was the last one out
 
 
 def test_a_forked_child_that_leaves_the_seat_alone_takes_nothing_from_its_parent(
-    house: RealHouse, start: StartHost
+    backend: RealBackend, start: StartHost
 ) -> None:
     host = start(how="acquire").holds()
 
     host.obeys("fork and leave it alone")
 
-    assert (host.obeys("heartbeat")["state"], house.in_use) == ("active", 1)
+    assert (host.obeys("heartbeat")["state"], backend.in_use) == ("active", 1)
 
 
-def test_worker_processes_may_check_their_parents_seat(house: RealHouse, start: StartHost) -> None:
+def test_worker_processes_may_check_their_parents_seat(backend: RealBackend, start: StartHost) -> None:
     host = start(how="acquire").holds()
 
     assert host.obeys("work in processes")["states"] == ["active"] * 4
 
-    assert (host.obeys("heartbeat")["state"], house.in_use) == ("active", 1)
+    assert (host.obeys("heartbeat")["state"], backend.in_use) == ("active", 1)
     host.tell("exit")
-    assert (host.ends(), house.in_use, host.errors) == (0, 0, [])
+    assert (host.ends(), backend.in_use, host.errors) == (0, 0, [])
 
 
-def test_an_exit_during_a_heartbeat_that_nobody_answers_is_hardly_delayed(house: RealHouse, start: StartHost) -> None:
+def test_an_exit_during_a_heartbeat_that_nobody_answers_is_hardly_delayed(
+    backend: RealBackend, start: StartHost
+) -> None:
     host = start(how="acquire").holds()
-    with _nobody_answers(house) as silent:
+    with _nobody_answers(backend) as silent:
         host.tell("begin heartbeat")
         connection, _ = silent.accept()  # the request is under way
         started = time.monotonic()
@@ -251,12 +257,12 @@ def test_an_exit_during_a_heartbeat_that_nobody_answers_is_hardly_delayed(house:
     assert time.monotonic() - started < 4
 
 
-def _nobody_answers(house: RealHouse) -> socket.socket:
+def _nobody_answers(backend: RealBackend) -> socket.socket:
     """Put a server that takes connections and says nothing where the service was."""
-    house.proxy.cut()
+    backend.proxy.cut()
     silent = socket.socket()
     silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    silent.bind(("127.0.0.1", house.proxy.port))
+    silent.bind(("127.0.0.1", backend.proxy.port))
     silent.listen()
     silent.settimeout(10)
     return silent

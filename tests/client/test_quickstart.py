@@ -26,8 +26,8 @@ FIVE_LINES, *REST = blocks(CLIENT / "README.md")
 
 
 def test_the_quickstart_works_in_a_new_environment(build_real: BuildHouse, tmp_path: Path) -> None:
-    house = build_real(seats=3)
-    described = house.described("m0")
+    backend = build_real(seats=3)
+    described = backend.described("m0")
     program = tmp_path / "five_lines.py"
     program.write_text(FIVE_LINES.replace("ACME-DESIGN-STUDIO", described["license_key"]))
     made = tmp_path / "environment"
@@ -45,7 +45,7 @@ def test_the_quickstart_works_in_a_new_environment(build_real: BuildHouse, tmp_p
 
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"active until 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+00:00\n", done.stdout)
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
 def test_the_readme_of_the_project_shows_the_same_five_lines() -> None:
@@ -67,20 +67,20 @@ def test_what_the_readme_shows_runs(block: str) -> None:
 def test_the_page_about_being_offline_runs(
     build_real: BuildHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = build_real(seats=1)
+    backend = build_real(seats=1)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEATLEASE_HARDWARE_ID", house.hardware_id)
+    monkeypatch.setenv("SEATLEASE_HARDWARE_ID", backend.hardware_id)
     guarded, kept = blocks(CLIENT / "docs/offline.md")
     shown: dict[str, Any] = {}
-    exec(kept.replace("http://127.0.0.1:8080", house.proxy.url), shown)  # noqa: S102 our own page
-    assert not shown["may_start_offline"](house.tenant.license_key)
+    exec(kept.replace("http://127.0.0.1:8080", backend.proxy.url), shown)  # noqa: S102 our own page
+    assert not shown["may_start_offline"](backend.tenant.license_key)
 
-    with house.seat() as seat:
+    with backend.seat() as seat:
         shown["keep"](seat.lease)
 
-    assert shown["may_start_offline"](house.tenant.license_key)
+    assert shown["may_start_offline"](backend.tenant.license_key)
     exec(guarded, shown)  # noqa: S102 our own page
-    described = house.described("m0")
+    described = backend.described("m0")
     pinned = str(shown["KEYS"].jwks).replace("'", '"')
     with shown["guarded_seat"](described["url"], described["license_key"], described["credentials"], pinned) as seat:
         assert seat.state is seatlease.State.ACTIVE

@@ -13,26 +13,26 @@ import pytest
 import seatlease
 from seatlease import State
 from seatlease.testing import FakeService
-from tests.client.backends import House
+from tests.client.backends import Backend
 from tests.client.conftest import BuildHouse
 from tests.client.recorded import Told
 from tests.support.waiting import wait_until
 
 
-def test_a_seat_is_held_within_its_block_and_given_back_after_it(house: House) -> None:
+def test_a_seat_is_held_within_its_block_and_given_back_after_it(backend: Backend) -> None:
     told = Told()
 
-    with house.seat(on_change=told) as seat:
-        assert (seat.state, house.in_use) == (State.ACTIVE, 1)
+    with backend.seat(on_change=told) as seat:
+        assert (seat.state, backend.in_use) == (State.ACTIVE, 1)
         seat.check()
 
-    assert (seat.state, house.in_use) == (State.RELEASED, 0)
+    assert (seat.state, backend.in_use) == (State.RELEASED, 0)
     told.wait_for(State.RELEASED)
     assert told.states == [State.ACTIVE, State.RELEASED]
 
 
-def test_the_lease_says_what_was_granted(house: House) -> None:
-    with house.seat() as seat:
+def test_the_lease_says_what_was_granted(backend: Backend) -> None:
+    with backend.seat() as seat:
         lease = seat.lease
 
     assert lease is not None
@@ -43,27 +43,27 @@ def test_the_lease_says_what_was_granted(house: House) -> None:
     assert len(lease.session_id) == 26
 
 
-def test_a_full_license_is_told_with_when_to_come_back(house: House) -> None:
-    with house.seat("m0"), house.seat("m1"):
+def test_a_full_license_is_told_with_when_to_come_back(backend: Backend) -> None:
+    with backend.seat("m0"), backend.seat("m1"):
         with pytest.raises(seatlease.NoSeatFree) as refused:
-            house.seat("m2").acquire()
+            backend.seat("m2").acquire()
 
         assert (refused.value.in_use, refused.value.max_seats, refused.value.code) == (2, 2, "SEAT_LIMIT_REACHED")
         assert refused.value.retry_after == timedelta(seconds=60)
         assert refused.value.earliest_expiry_at is not None
-        assert house.in_use == 2
+        assert backend.in_use == 2
 
 
-def test_who_acquires_again_on_the_same_device_takes_no_second_seat(house: House) -> None:
-    with house.seat() as seat, house.seat() as same:
-        assert (seat.lease, house.in_use) != (None, 0)
+def test_who_acquires_again_on_the_same_device_takes_no_second_seat(backend: Backend) -> None:
+    with backend.seat() as seat, backend.seat() as same:
+        assert (seat.lease, backend.in_use) != (None, 0)
         assert seat.lease is not None
         assert same.lease is not None
-        assert (same.lease.session_id, house.in_use) == (seat.lease.session_id, 1)
+        assert (same.lease.session_id, backend.in_use) == (seat.lease.session_id, 1)
 
 
-def test_acquiring_twice_is_acquiring_once(house: House) -> None:
-    with house.seat() as seat:
+def test_acquiring_twice_is_acquiring_once(backend: Backend) -> None:
+    with backend.seat() as seat:
         before = seat.lease
 
         seat.acquire()
@@ -71,8 +71,8 @@ def test_acquiring_twice_is_acquiring_once(house: House) -> None:
         assert seat.lease is before
 
 
-def test_a_heartbeat_keeps_the_seat(house: House) -> None:
-    with house.seat() as seat:
+def test_a_heartbeat_keeps_the_seat(backend: Backend) -> None:
+    with backend.seat() as seat:
         before = seat.lease
         assert before is not None
 
@@ -83,10 +83,10 @@ def test_a_heartbeat_keeps_the_seat(house: House) -> None:
         assert seat.lease.server_time > before.server_time
 
 
-def test_a_missed_heartbeat_degrades_and_the_next_one_mends_it(house: House) -> None:
+def test_a_missed_heartbeat_degrades_and_the_next_one_mends_it(backend: Backend) -> None:
     told = Told()
-    with house.seat(on_change=told) as seat:
-        with house.offline():
+    with backend.seat(on_change=told) as seat:
+        with backend.offline():
             assert seat.heartbeat() is State.DEGRADED
             seat.check()  # work goes on
             assert isinstance(seat.error, seatlease.ServiceUnreachable)
@@ -98,34 +98,34 @@ def test_a_missed_heartbeat_degrades_and_the_next_one_mends_it(house: House) -> 
     assert told.states == [State.ACTIVE, State.DEGRADED, State.ACTIVE, State.RELEASED]
 
 
-def test_a_lost_seat_is_asked_for_again_by_itself(house: House) -> None:
+def test_a_lost_seat_is_asked_for_again_by_itself(backend: Backend) -> None:
     told = Told()
-    with house.seat(on_change=told) as seat:
+    with backend.seat(on_change=told) as seat:
         before = seat.lease
-        house.lapse()
+        backend.lapse()
 
         seat.heartbeat()
 
         told.wait_for(State.LOST)
         assert told.states[:2] == [State.ACTIVE, State.LOST]
         seat.heartbeat()
-        assert (seat.state, house.in_use) == (State.ACTIVE, 1)
+        assert (seat.state, backend.in_use) == (State.ACTIVE, 1)
         assert seat.lease is not before
 
 
-def test_a_seat_that_somebody_gave_back_is_asked_for_again_too(house: House) -> None:
-    with house.seat() as seat:
-        house.release_all()
+def test_a_seat_that_somebody_gave_back_is_asked_for_again_too(backend: Backend) -> None:
+    with backend.seat() as seat:
+        backend.release_all()
 
         seat.heartbeat()
         seat.heartbeat()
 
-        assert (seat.state, house.in_use) == (State.ACTIVE, 1)
+        assert (seat.state, backend.in_use) == (State.ACTIVE, 1)
 
 
-def test_where_it_is_not_wanted_a_lost_seat_stays_lost(house: House) -> None:
-    with house.seat(reacquire=False) as seat:
-        house.lapse()
+def test_where_it_is_not_wanted_a_lost_seat_stays_lost(backend: Backend) -> None:
+    with backend.seat(reacquire=False) as seat:
+        backend.lapse()
 
         assert seat.heartbeat() is State.LOST
         assert seat.heartbeat() is State.LOST
@@ -133,30 +133,30 @@ def test_where_it_is_not_wanted_a_lost_seat_stays_lost(house: House) -> None:
             seat.check()
 
         assert lost.value.code == "SESSION_EXPIRED"
-        assert house.in_use == 0
+        assert backend.in_use == 0
 
 
-def test_a_lost_seat_that_others_took_meanwhile_stays_lost_and_says_why(house: House) -> None:
+def test_a_lost_seat_that_others_took_meanwhile_stays_lost_and_says_why(backend: Backend) -> None:
     told = Told()
-    with house.seat("m0", on_change=told) as seat:
-        house.lapse()
-        with house.seat("m1"), house.seat("m2"):
+    with backend.seat("m0", on_change=told) as seat:
+        backend.lapse()
+        with backend.seat("m1"), backend.seat("m2"):
             assert seat.heartbeat() is State.LOST
             told.wait_for(State.LOST, times=2)
             assert told.states == [State.ACTIVE, State.LOST, State.LOST]  # lost, and then refused
             assert isinstance(told.changes[-1].error, seatlease.NoSeatFree)
             assert isinstance(seat.error, seatlease.NoSeatFree)
-        assert house.in_use == 0
+        assert backend.in_use == 0
 
         seat.acquire()  # the program may try again, when it likes
 
         assert seat.heartbeat() is State.ACTIVE
 
 
-def test_a_revoked_session_stops_and_is_not_asked_for_again(house: House) -> None:
+def test_a_revoked_session_stops_and_is_not_asked_for_again(backend: Backend) -> None:
     told = Told()
-    with house.seat(on_change=told) as seat:
-        house.revoke()
+    with backend.seat(on_change=told) as seat:
+        backend.revoke()
 
         assert seat.heartbeat() is State.REVOKED
         with pytest.raises(seatlease.SessionRevoked):
@@ -164,13 +164,13 @@ def test_a_revoked_session_stops_and_is_not_asked_for_again(house: House) -> Non
 
     told.wait_for(State.REVOKED)
     assert told.states == [State.ACTIVE, State.REVOKED]
-    assert (seat.state, house.in_use) == (State.REVOKED, 0)
+    assert (seat.state, backend.in_use) == (State.REVOKED, 0)
 
 
 @pytest.mark.parametrize("code", ["LICENSE_EXPIRED", "LICENSE_INACTIVE", "USER_INACTIVE"])
-def test_a_right_taken_away_revokes_and_says_so_in_words_for_the_user(house: House, code: str) -> None:
-    with house.seat() as seat:
-        house.refuse(code)
+def test_a_right_taken_away_revokes_and_says_so_in_words_for_the_user(backend: Backend, code: str) -> None:
+    with backend.seat() as seat:
+        backend.refuse(code)
 
         assert seat.heartbeat() is State.REVOKED
         with pytest.raises(seatlease.SessionRevoked) as revoked:
@@ -180,45 +180,45 @@ def test_a_right_taken_away_revokes_and_says_so_in_words_for_the_user(house: Hou
     assert "administrator" in revoked.value.message
 
 
-def test_an_admins_slip_degrades_only(house: House) -> None:
-    with house.seat() as seat:
-        house.refuse("LICENSE_MISCONFIGURED")
+def test_an_admins_slip_degrades_only(backend: Backend) -> None:
+    with backend.seat() as seat:
+        backend.refuse("LICENSE_MISCONFIGURED")
 
         assert seat.heartbeat() is State.DEGRADED
 
 
-def test_who_may_not_is_told_at_once(house: House) -> None:
-    house.refuse("LICENSE_EXPIRED")
+def test_who_may_not_is_told_at_once(backend: Backend) -> None:
+    backend.refuse("LICENSE_EXPIRED")
 
     with pytest.raises(seatlease.NotEntitled) as refused:
-        house.seat(wait=timedelta(hours=1)).acquire()
+        backend.seat(wait=timedelta(hours=1)).acquire()
 
-    assert (refused.value.code, house.in_use) == ("LICENSE_EXPIRED", 0)
+    assert (refused.value.code, backend.in_use) == ("LICENSE_EXPIRED", 0)
 
 
-def test_an_unknown_key_is_told_at_once(house: House) -> None:
+def test_an_unknown_key_is_told_at_once(backend: Backend) -> None:
     with pytest.raises(seatlease.NotEntitled) as refused:
-        house.seat(license_key="ANOTHER").acquire()
+        backend.seat(license_key="ANOTHER").acquire()
 
     assert refused.value.code == "LICENSE_NOT_FOUND"
 
 
-def test_without_the_service_there_is_no_seat(house: House) -> None:
-    with house.offline(), pytest.raises(seatlease.ServiceUnreachable):
-        house.seat().acquire()
+def test_without_the_service_there_is_no_seat(backend: Backend) -> None:
+    with backend.offline(), pytest.raises(seatlease.ServiceUnreachable):
+        backend.seat().acquire()
 
-    assert house.in_use == 0
+    assert backend.in_use == 0
 
 
-def test_whoever_waits_is_told_how_long_and_can_be_cancelled(house: House) -> None:
+def test_whoever_waits_is_told_how_long_and_can_be_cancelled(backend: Backend) -> None:
     waited: list[seatlease.Waiting] = []
-    with house.seat("m0"), house.seat("m1"):
+    with backend.seat("m0"), backend.seat("m1"):
 
         def note(waiting: seatlease.Waiting) -> None:
             waited.append(waiting)
             seat.cancel()
 
-        seat = house.seat("m2", wait=timedelta(minutes=5), on_wait=note)
+        seat = backend.seat("m2", wait=timedelta(minutes=5), on_wait=note)
 
         with pytest.raises(seatlease.WaitCancelled):
             seat.acquire()
@@ -226,20 +226,20 @@ def test_whoever_waits_is_told_how_long_and_can_be_cancelled(house: House) -> No
         assert [waiting.attempt for waiting in waited] == [1]
         assert timedelta(seconds=60) <= waited[0].next_try_in <= timedelta(seconds=75)
         assert waited[0].earliest_expiry_at is not None
-        assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 2)
+        assert (seat.state, backend.in_use) == (State.NOT_ACQUIRED, 2)
 
 
-def test_who_cannot_wait_so_long_is_refused_at_once(house: House) -> None:
-    with house.seat("m0"), house.seat("m1"):
+def test_who_cannot_wait_so_long_is_refused_at_once(backend: Backend) -> None:
+    with backend.seat("m0"), backend.seat("m1"):
         started = time.monotonic()
 
         with pytest.raises(seatlease.NoSeatFree):
-            house.seat("m2", wait=timedelta(seconds=30)).acquire()
+            backend.seat("m2", wait=timedelta(seconds=30)).acquire()
 
         assert time.monotonic() - started < 10
 
 
-async def test_a_program_with_a_loop_holds_a_seat_likewise(house: House) -> None:
+async def test_a_program_with_a_loop_holds_a_seat_likewise(backend: Backend) -> None:
     changes: list[State] = []
     threads: set[int] = set()
 
@@ -247,9 +247,9 @@ async def test_a_program_with_a_loop_holds_a_seat_likewise(house: House) -> None
         changes.append(change.state)
         threads.add(threading.get_ident())
 
-    async with house.async_seat(on_change=note) as seat:
+    async with backend.async_seat(on_change=note) as seat:
         assert await seat.heartbeat() is State.ACTIVE
-        house.revoke()
+        backend.revoke()
         assert await seat.heartbeat() is State.REVOKED
     await asyncio.sleep(0)
 
@@ -257,10 +257,10 @@ async def test_a_program_with_a_loop_holds_a_seat_likewise(house: House) -> None
     assert threads == {threading.get_ident()}
 
 
-async def test_a_task_that_is_cancelled_stops_waiting_and_holds_nothing(house: House) -> None:
-    async with house.async_seat("m0"), house.async_seat("m1"):
+async def test_a_task_that_is_cancelled_stops_waiting_and_holds_nothing(backend: Backend) -> None:
+    async with backend.async_seat("m0"), backend.async_seat("m1"):
         waiting = asyncio.Event()
-        seat = house.async_seat("m2", wait=timedelta(minutes=5), on_wait=lambda _: waiting.set())
+        seat = backend.async_seat("m2", wait=timedelta(minutes=5), on_wait=lambda _: waiting.set())
         task = asyncio.create_task(seat.acquire())
         await asyncio.wait_for(waiting.wait(), 10)
 
@@ -268,81 +268,81 @@ async def test_a_task_that_is_cancelled_stops_waiting_and_holds_nothing(house: H
 
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert house.in_use == 2
+        assert backend.in_use == 2
 
 
 def test_who_closes_a_seat_while_its_grant_is_under_way_holds_nothing(build_real: BuildHouse) -> None:
-    house = build_real(seats=1)
-    house.proxy.slow_down(0.4)
-    seat = house.seat()
+    backend = build_real(seats=1)
+    backend.proxy.slow_down(0.4)
+    seat = backend.seat()
     with ThreadPoolExecutor(1) as elsewhere:
         acquiring = elsewhere.submit(seat.acquire)
-        wait_until(lambda: house.in_use == 1)  # so it was granted, and its answer is on the way
+        wait_until(lambda: backend.in_use == 1)  # so it was granted, and its answer is on the way
 
         seat.close()
 
         with pytest.raises(seatlease.WaitCancelled):
             acquiring.result()
-    assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 0)
+    assert (seat.state, backend.in_use) == (State.NOT_ACQUIRED, 0)
 
 
 async def test_a_task_that_is_cancelled_again_and_again_while_its_grant_is_under_way_holds_nothing(
     build_real: BuildHouse,
 ) -> None:
-    house = build_real(seats=1)
-    house.proxy.slow_down(0.4)
-    seat = house.async_seat()
+    backend = build_real(seats=1)
+    backend.proxy.slow_down(0.4)
+    seat = backend.async_seat()
     task = asyncio.create_task(seat.acquire())
-    await asyncio.to_thread(wait_until, lambda: house.in_use == 1)
+    await asyncio.to_thread(wait_until, lambda: backend.in_use == 1)
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.gather(seat.close(), seat.close())
 
-    assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 0)
+    assert (seat.state, backend.in_use) == (State.NOT_ACQUIRED, 0)
 
 
 def test_threads_that_acquire_the_same_seat_at_once_hold_it_together(build_real: BuildHouse) -> None:
-    house = build_real(seats=1)
+    backend = build_real(seats=1)
     told = Told()
-    seat = house.seat(on_change=told)
+    seat = backend.seat(on_change=told)
 
     with ThreadPoolExecutor(4) as threads:
         for acquiring in [threads.submit(seat.acquire) for _ in range(4)]:
             acquiring.result()
 
-    assert (seat.state, house.in_use) == (State.ACTIVE, 1)
+    assert (seat.state, backend.in_use) == (State.ACTIVE, 1)
     seat.close()
-    assert (seat.state, house.in_use) == (State.RELEASED, 0)
+    assert (seat.state, backend.in_use) == (State.RELEASED, 0)
     told.wait_for(State.RELEASED)
     assert told.states == [State.ACTIVE, State.RELEASED]
 
 
 def test_who_closes_a_seat_that_several_threads_are_acquiring_stops_them_all(build_real: BuildHouse) -> None:
-    house = build_real(seats=1)
-    house.proxy.slow_down(0.4)
-    seat = house.seat()
+    backend = build_real(seats=1)
+    backend.proxy.slow_down(0.4)
+    seat = backend.seat()
     with ThreadPoolExecutor(3) as threads:
         acquiring = [threads.submit(seat.acquire) for _ in range(3)]
-        wait_until(lambda: house.in_use == 1)
+        wait_until(lambda: backend.in_use == 1)
 
         seat.close()
 
         assert [type(each.exception()) for each in acquiring] == [seatlease.WaitCancelled] * 3
-    assert (seat.state, house.in_use) == (State.NOT_ACQUIRED, 0)
+    assert (seat.state, backend.in_use) == (State.NOT_ACQUIRED, 0)
 
 
 @pytest.mark.parametrize("is_held", [True, False], ids=["held", "lost meanwhile"])
 def test_who_closes_a_seat_while_a_heartbeat_is_under_way_holds_nothing(
     build_real: BuildHouse, *, is_held: bool
 ) -> None:
-    house = build_real(seats=1)
-    seat = house.seat()
+    backend = build_real(seats=1)
+    seat = backend.seat()
     seat.acquire()
     if not is_held:
-        house.release_all()
-    house.proxy.slow_down(0.3)
+        backend.release_all()
+    backend.proxy.slow_down(0.3)
     with ThreadPoolExecutor(1) as elsewhere:
         beating = elsewhere.submit(seat.heartbeat)
         time.sleep(0.45)  # it is on its way back
@@ -351,27 +351,27 @@ def test_who_closes_a_seat_while_a_heartbeat_is_under_way_holds_nothing(
 
         assert beating.result() is State.RELEASED
     time.sleep(1)  # a request that was sent nevertheless has had its answer
-    assert (seat.state, house.in_use) == (State.RELEASED, 0)
+    assert (seat.state, backend.in_use) == (State.RELEASED, 0)
 
 
-async def test_a_waiting_seat_can_be_cancelled_from_elsewhere(house: House) -> None:
-    async with house.async_seat("m0"), house.async_seat("m1"):
+async def test_a_waiting_seat_can_be_cancelled_from_elsewhere(backend: Backend) -> None:
+    async with backend.async_seat("m0"), backend.async_seat("m1"):
 
         def stop(_: seatlease.Waiting) -> None:
             seat.cancel()
 
-        seat = house.async_seat("m2", wait=timedelta(minutes=5), on_wait=stop)
+        seat = backend.async_seat("m2", wait=timedelta(minutes=5), on_wait=stop)
 
         with pytest.raises(seatlease.WaitCancelled):
             await seat.acquire()
 
 
-def test_a_failing_callback_harms_nothing(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_callback_harms_nothing(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: seatlease.Change) -> None:
         message = "the program's own fault"
         raise RuntimeError(message)
 
-    with house.seat(on_change=fail) as seat:
+    with backend.seat(on_change=fail) as seat:
         assert seat.heartbeat() is State.ACTIVE
     for _ in range(100):
         if "a callback of the program failed" in caplog.text:
@@ -380,8 +380,8 @@ def test_a_failing_callback_harms_nothing(house: House, caplog: pytest.LogCaptur
     pytest.fail("nothing was logged")
 
 
-def test_nothing_secret_is_in_a_seats_repr(house: House) -> None:
-    with house.seat() as seat:
+def test_nothing_secret_is_in_a_seats_repr(backend: Backend) -> None:
+    with backend.seat() as seat:
         shown = repr(seat) + repr(seat.error)
 
     assert "token" not in shown
@@ -389,7 +389,7 @@ def test_nothing_secret_is_in_a_seats_repr(house: House) -> None:
     assert "FAKE-LICENSE" not in shown
 
 
-def test_every_lease_is_told_so_that_it_can_be_kept_and_proven_offline(house: House, tmp_path: Path) -> None:
+def test_every_lease_is_told_so_that_it_can_be_kept_and_proven_offline(backend: Backend, tmp_path: Path) -> None:
     kept = seatlease.LeaseFile(tmp_path / "lease.json")
     told: queue.Queue[seatlease.Lease] = queue.Queue()
 
@@ -398,31 +398,31 @@ def test_every_lease_is_told_so_that_it_can_be_kept_and_proven_offline(house: Ho
         kept.save(lease.lease_token)
         told.put(lease)
 
-    pinned = house.keys
-    with house.seat(on_lease=keep, keys=pinned) as seat:
+    pinned = backend.keys
+    with backend.seat(on_lease=keep, keys=pinned) as seat:
         first = told.get(timeout=10)
         seat.heartbeat()
         second = told.get(timeout=10)
 
     assert (first.session_id, first.server_time < second.server_time) == (second.session_id, True)
-    with house.offline():
-        proven = kept.load(pinned, hardware_id=house.hardware_id, license_id=second.license_id)
+    with backend.offline():
+        proven = kept.load(pinned, hardware_id=backend.hardware_id, license_id=second.license_id)
     assert proven.session_id == second.session_id
     assert proven.lease_expires_at == second.lease_expires_at.replace(microsecond=0)
 
 
-def test_a_lease_that_other_keys_signed_is_no_seat(house: House) -> None:
+def test_a_lease_that_other_keys_signed_is_no_seat(backend: Backend) -> None:
     impostors = FakeService().keys
 
     with pytest.raises(seatlease.LeaseNotProven):
-        house.seat(keys=impostors).acquire()
+        backend.seat(keys=impostors).acquire()
 
-    assert house.in_use == 0  # what nobody can use is given back
+    assert backend.in_use == 0  # what nobody can use is given back
 
 
-def test_characters_that_cannot_be_sent_are_refused(house: House) -> None:
+def test_characters_that_cannot_be_sent_are_refused(backend: Backend) -> None:
     with pytest.raises(seatlease.RequestRefused):
-        house.seat(license_key="half a character: \udce4").acquire()
+        backend.seat(license_key="half a character: \udce4").acquire()
 
 
 def test_a_key_with_line_breaks_is_refused_by_the_service(build_real: BuildHouse) -> None:
@@ -432,15 +432,15 @@ def test_a_key_with_line_breaks_is_refused_by_the_service(build_real: BuildHouse
     assert refused.value.code == "INVALID_REQUEST"
 
 
-def test_a_wait_of_a_minute_is_a_wait(house: House) -> None:
+def test_a_wait_of_a_minute_is_a_wait(backend: Backend) -> None:
     waited: list[seatlease.Waiting] = []
 
     def note(waiting: seatlease.Waiting) -> None:
         waited.append(waiting)
         seat.cancel()
 
-    with house.seat("m0"), house.seat("m1"):
-        seat = house.seat("m2", wait=timedelta(minutes=1), on_wait=note)
+    with backend.seat("m0"), backend.seat("m1"):
+        seat = backend.seat("m2", wait=timedelta(minutes=1), on_wait=note)
         with pytest.raises(seatlease.WaitCancelled):
             seat.acquire()
 

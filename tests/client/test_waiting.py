@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 
 import seatlease
-from tests.client.backends import RealHouse
+from tests.client.backends import RealBackend
 from tests.client.conftest import BuildHouse
 
 PEOPLE, SEATS, LEASE_SECONDS = 100, 5, 3
@@ -33,7 +33,7 @@ class Noted(httpx.AsyncHTTPTransport):
 
 
 async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real: BuildHouse) -> None:
-    house: RealHouse = build_real(seats=SEATS, members=PEOPLE, lease_seconds=LEASE_SECONDS)
+    backend: RealBackend = build_real(seats=SEATS, members=PEOPLE, lease_seconds=LEASE_SECONDS)
     most_at_once, at_work = 0, 0
     turns: dict[str, int] = defaultdict(int)
     loop, everybody_has_asked = asyncio.get_running_loop(), asyncio.Event()
@@ -46,7 +46,7 @@ async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real
 
     async def work(user: str) -> None:
         nonlocal most_at_once, at_work
-        seat = house.async_seat(user, wait=timedelta(minutes=2), transport=notes[user])
+        seat = backend.async_seat(user, wait=timedelta(minutes=2), transport=notes[user])
         async with seat:
             at_work += 1
             most_at_once = max(most_at_once, at_work)
@@ -59,7 +59,7 @@ async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real
 
     assert dict(turns) == dict.fromkeys(notes, 1)
     assert most_at_once <= SEATS
-    assert house.in_use == 0
+    assert backend.in_use == 0
     refused = 0
     for noted in notes.values():
         for (asked_at, response), (asked_again_at, _) in zip(noted.acquires, noted.acquires[1:], strict=False):
@@ -70,19 +70,19 @@ async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real
 
 
 async def test_a_waiting_seat_outlasts_an_outage(build_real: BuildHouse) -> None:
-    house = build_real(seats=1)
+    backend = build_real(seats=1)
     unreachable = asyncio.Event()
 
     def note(waiting: seatlease.Waiting) -> None:
         if isinstance(waiting.error, seatlease.ServiceUnreachable):
             unreachable.set()
 
-    seat = house.async_seat(wait=timedelta(minutes=1), on_wait=note)
-    with house.offline():
+    seat = backend.async_seat(wait=timedelta(minutes=1), on_wait=note)
+    with backend.offline():
         acquiring = asyncio.create_task(seat.acquire())
         await asyncio.wait_for(unreachable.wait(), 10)
 
     await acquiring
 
-    assert house.in_use == 1
+    assert backend.in_use == 1
     await seat.close()

@@ -9,7 +9,7 @@ from google.cloud import firestore
 from shared.documents.organizations import by_organization, next_page, walk
 from shared.documents.paths import Located, OrganizationPaths
 from shared.documents.queries import all_licenses, counters_in_use, open_everywhere, open_sessions, unpublished_events
-from shared.firestore.client import EVERYWHERE, Document
+from shared.firestore.client import ALL_ORGANIZATIONS, Document
 from shared.firestore.query import Cursor, Query
 from shared.firestore.values import Opaque
 from tests.support.connections import WatchedFirestore
@@ -280,7 +280,7 @@ async def test_a_query_over_all_organizations_is_not_asked_below_one(store: Watc
 async def test_a_query_over_one_organization_is_not_asked_over_all_of_them(
     store: WatchedFirestore, query: Query
 ) -> None:
-    parent = EVERYWHERE
+    parent = ALL_ORGANIZATIONS
 
     with pytest.raises(ValueError, match="over one organization below ''"):
         await store.select(parent, query)
@@ -289,6 +289,6 @@ async def test_a_query_over_one_organization_is_not_asked_over_all_of_them(
 async def test_a_count_reaches_no_further_than_its_query_either(store: WatchedFirestore) -> None:
     now = await store.now()
 
-    for parent, query in (("organizations/acme", open_everywhere(limit=1)), (EVERYWHERE, open_sessions())):
+    for parent, query in (("organizations/acme", open_everywhere(limit=1)), (ALL_ORGANIZATIONS, open_sessions())):
         with pytest.raises(ValueError, match="a query over"):
             await store.count(parent, query, at=now)

@@ -132,8 +132,8 @@ def _asks_everywhere(code: Code, place: Place) -> bool:
     return any(
         (isinstance(node, ast.keyword) and node.arg == "everywhere")
         or (isinstance(node, ast.Constant) and node.value == "everywhere")
-        or (isinstance(node, ast.Name) and node.id == "EVERYWHERE" and isinstance(node.ctx, ast.Load))
-        or (isinstance(node, ast.Attribute) and node.attr == "EVERYWHERE")
+        or (isinstance(node, ast.Name) and node.id == "ALL_ORGANIZATIONS" and isinstance(node.ctx, ast.Load))
+        or (isinstance(node, ast.Attribute) and node.attr == "ALL_ORGANIZATIONS")
         for node in nodes
     )
 
@@ -246,8 +246,13 @@ DEADLY = [
     ),
     (composed, USAGE, "select(paths.organization, query, at=at)", 'select("", query, at=at)'),
     (asking_everywhere, USAGE, "queries.all_licenses()", "queries.open_everywhere(limit=5)"),
-    (asking_everywhere, USAGE, "select(paths.organization", "select(EVERYWHERE"),
-    (asking_everywhere, HEARTBEAT, "known = {", "import shared.firestore.client as db; db.EVERYWHERE; known = {"),
+    (asking_everywhere, USAGE, "select(paths.organization", "select(ALL_ORGANIZATIONS"),
+    (
+        asking_everywhere,
+        HEARTBEAT,
+        "known = {",
+        "import shared.firestore.client as db; db.ALL_ORGANIZATIONS; known = {",
+    ),
     (asking_everywhere, HEARTBEAT, "known = {", "from shared.documents.organizations import walk; walk; known = {"),
     (
         asking_everywhere,
@@ -270,7 +275,7 @@ DEADLY = [
     ),
     (asking_everywhere, "shared/documents/reading.py", "if document is None:", 'if {"everywhere": True}:'),
     (looked_up_by_name, USAGE, "import asyncio", "import importlib; importlib.import_module"),
-    (looked_up_by_name, USAGE, "paths.organization", 'globals()["EVERYWHERE"]'),
+    (looked_up_by_name, USAGE, "paths.organization", 'globals()["ALL_ORGANIZATIONS"]'),
     (looked_up_by_name, USAGE, "import asyncio", "from shared.documents.organizations import *"),
     (looked_up_by_name, USAGE, "import asyncio", "from . import walk"),
     (organizations_not_of_the_caller, "functions/release/main.py", "caller.organization_id", "asked.session_id"),

@@ -1,4 +1,4 @@
-"""An organization's documents in the little store: written as acquire leaves them, and audited at every commit."""
+"""An organization's documents in the memory database: written as acquire leaves them, and audited at every commit."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from shared.documents.writing import Retention, audit_event_fields, seat_use_fie
 from shared.rules.audit import ENDS, acquired
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, session_id_of
-from tests.interleavings.memory_firestore import BEGINNING, LittleStore
+from tests.interleavings.memory_firestore import BEGINNING, MemoryFirestore
 
 LEASE = timedelta(minutes=6)
 RETENTION = Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400))
@@ -33,10 +33,10 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Books:
+class Invariants:
     """One organization of the store."""
 
-    store: LittleStore
+    store: MemoryFirestore
     organization_id: str = "acme"
 
     @property

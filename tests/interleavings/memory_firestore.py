@@ -1,8 +1,8 @@
 """A database in memory, behind the four calls of ``shared.firestore.rpc``: what Firestore does with the seat protocol's
 requests, and nothing that the protocol does not use.
 
-Every version of every document is kept, so a read may be of an earlier instant. ``test_little_store.py`` holds it to
-Google's emulator.
+Every version of every document is kept, so a read may be of an earlier instant. ``test_memory_firestore.py`` holds it
+to Google's emulator.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,7 @@ class Refused(grpc.RpcError):
         return self._code
 
     def details(self) -> str:
-        return "said by the little store"
+        return "said by the memory database"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class Version:
         return None if self.document is None else decode_fields(self.document.fields)
 
 
-class LittleStore:
+class MemoryFirestore:
     """One database. ``clock`` tells the time; no two commits have the same, and none is older than a read."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -237,7 +237,7 @@ def _passes(document: Any, condition: Any) -> bool:  # noqa: ANN401 as above
         case _Operator.GREATER_THAN:
             return bool(_key(stored) > _key(wanted))
         case other:
-            message = f"the little store does not know {other}"
+            message = f"the memory database does not know {other}"
             raise AssertionError(message)
 
 

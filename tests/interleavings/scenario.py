@@ -1,4 +1,4 @@
-"""A scene: who asks for what in which order, of one or two instances, and what has to be true however it is played."""
+"""A scenario: who asks for what in which order, of one or two instances, and what must be true however it is played."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,9 +16,9 @@ from shared.rules.session import session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.release import ReleaseRequest, Releases
-from tests.interleavings.invariants import LEASE, RETENTION, Books
-from tests.interleavings.memory_firestore import LittleStore
-from tests.interleavings.scheduler import Choices, Director
+from tests.interleavings.invariants import LEASE, RETENTION, Invariants
+from tests.interleavings.memory_firestore import MemoryFirestore
+from tests.interleavings.scheduler import Choices, Scheduler
 
 ANSWER_WITHIN = 8.0
 """Seconds, as in the settings: longer than one call may take, and shorter than two."""
@@ -50,19 +50,19 @@ class Ask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hand:
+class AdminEdit:
     """An admin's edit, which goes through whole at some moment."""
 
     name: str
-    edit: Callable[[LittleStore], None]
+    edit: Callable[[MemoryFirestore], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class Scenario:
     """``opens`` writes the documents; ``asks`` come in this order. ``faults`` go wrong at most."""
 
-    opens: Callable[[LittleStore], None]
-    asks: Sequence[Ask | Hand]
+    opens: Callable[[MemoryFirestore], None]
+    asks: Sequence[Ask | AdminEdit]
     faults: int
     audited: Sequence[str] = ("acme",)
 
@@ -76,7 +76,7 @@ class Scene:
         try:
             run.play()
         except BaseException as error:
-            error.add_note("\n".join(run.director.journal))
+            error.add_note("\n".join(run.scheduler.journal))
             raise
 
 
@@ -117,21 +117,21 @@ class _Answer:
 class _Truth:
     """What an answer has to be true to: the documents now, and at the instant for which it was decided."""
 
-    books: Books
+    invariants: Invariants
     ask: Ask
     answered: Answered[Any]
 
     def check(self) -> None:
         session_id, now = self.ask.session_id, self.answered.now
-        then, stored = self.books.sessions(at=now).get(session_id), self.books.sessions().get(session_id)
+        then, stored = self.invariants.sessions(at=now).get(session_id), self.invariants.sessions().get(session_id)
         match self.answered.outcome:
             case Granted(session=session) | Renewed(session=session) | Extended(session=session):
-                assert (session.session_id, session.started_at) in self.books.begun(), "it was never written"
+                assert (session.session_id, session.started_at) in self.invariants.begun(), "it was never written"
                 assert stored is not None
                 if stored["started_at"] == session.started_at and stored["ended_at"] is None:
                     assert stored["lease_expires_at"] >= session.lease_expires_at
                 else:  # it has ended since, and the device may have taken a seat again
-                    assert (session.session_id, session.started_at) in self.books.ended()
+                    assert (session.session_id, session.started_at) in self.invariants.ended()
             case StillFresh(session=session):
                 assert then is not None
                 assert then["ended_at"] is None
@@ -140,7 +140,7 @@ class _Truth:
                 assert stored is not None
                 assert session.lease_expires_at in (then["lease_expires_at"], stored["lease_expires_at"])
             case Released(session=session) | Stopped(session=session):
-                assert (session.session_id, session.started_at) in self.books.ended(), "it was never written"
+                assert (session.session_id, session.started_at) in self.invariants.ended(), "it was never written"
             case AlreadyEnded() | SessionOver():
                 assert then is not None
                 self._is_over(then)
@@ -149,47 +149,47 @@ class _Truth:
             case OrganizationSeatLimitReached(max_seats=max_seats):
                 self._is_full(None, max_seats)
             case other:
-                message = f"the scene does not expect {other}"
+                message = f"the scenario does not expect {other}"
                 raise AssertionError(message)
 
     def _is_over(self, then: dict[str, Any]) -> None:
         """It had ended by then, or was ended for another request of the same group."""
-        assert then["ended_at"] is not None or (self.ask.session_id, then["started_at"]) in self.books.ended()
+        assert then["ended_at"] is not None or (self.ask.session_id, then["started_at"]) in self.invariants.ended()
 
     def _is_full(self, license_id: str | None, max_seats: int) -> None:
         at = self.answered.now
-        assert max_seats == self.books.cap(license_id, at=at)
-        own = self.books.sessions(at=at).get(self.ask.session_id)
+        assert max_seats == self.invariants.cap(license_id, at=at)
+        own = self.invariants.sessions(at=at).get(self.ask.session_id)
         holds_one = own is not None and own["ended_at"] is None and own["lease_expires_at"] > at
         assert not holds_one, "refused although it holds a seat itself"
         live = [
             each
-            for each in self.books.sessions(at=at).values()
+            for each in self.invariants.sessions(at=at).values()
             if each["ended_at"] is None and each["lease_expires_at"] > at and license_id in (None, each["license_id"])
         ]
-        granted = [each for each in self.books.sessions().values() if each["started_at"] == at]
+        granted = [each for each in self.invariants.sessions().values() if each["started_at"] == at]
         assert len(live) + len(granted) >= max_seats, "refused although a seat was free"
-        denials = [each for each in self.books.events() if each["type"] == "session.denied"]
+        denials = [each for each in self.invariants.events() if each["type"] == "session.denied"]
         assert self.ask.session_id in {each["session_id"] for each in denials}, "a denial that was not told of"
 
 
 @dataclass(kw_only=True, init=False)
 class _Run:
-    director: Director
+    scheduler: Scheduler
     answers: list[_Answer] = field(default_factory=list)
 
-    def __init__(self, scene: Scene, choices: Choices, *, faults: int) -> None:
-        self.scene = scene
+    def __init__(self, scenario: Scenario, choices: Choices, *, faults: int) -> None:
+        self.scenario = scenario
         self.answers = []
-        self.director = Director(choices, faults=faults)
-        self.store = self.director.store
-        scene.opens(self.store)
-        self.books = {name: Books(store=self.store, organization_id=name) for name in scene.audited}
-        instances = {each.instance for each in scene.asks if isinstance(each, Ask)}
+        self.scheduler = Scheduler(choices, faults=faults)
+        self.store = self.scheduler.store
+        scenario.opens(self.store)
+        self.invariants = {name: Invariants(store=self.store, organization_id=name) for name in scenario.audited}
+        instances = {each.instance for each in scenario.asks if isinstance(each, Ask)}
         self.instances = {number: self._instance() for number in sorted(instances)}
 
     def _instance(self) -> _Instance:
-        connection = self.director.connection()
+        connection = self.scheduler.connection()
         return _Instance(
             acquires=Acquires(connection, POLICY),
             heartbeats=Heartbeats(connection, POLICY),
@@ -197,42 +197,42 @@ class _Run:
         )
 
     def play(self) -> None:
-        director = self.director
-        for number, ask in enumerate(self.scene.asks, start=1):
-            if isinstance(ask, Hand):
-                director.to_come.append((ask.name, lambda hand=ask: hand.edit(self.store)))  # type: ignore[misc]  # a lambda's default is its value at that time
+        scheduler = self.scheduler
+        for number, ask in enumerate(self.scenario.asks, start=1):
+            if isinstance(ask, AdminEdit):
+                scheduler.to_come.append((ask.name, lambda hand=ask: hand.edit(self.store)))  # type: ignore[misc]  # a lambda's default is its value at that time
             else:
                 name = f"{number} ({ask.kind} of {ask.user_id}, instance {ask.instance})"
-                director.to_come.append((name, lambda asked=ask: self._begin(asked)))  # type: ignore[misc]  # as above
-        is_by_hand = any(isinstance(each, Hand) for each in self.scene.asks)
+                scheduler.to_come.append((name, lambda asked=ask: self._begin(asked)))  # type: ignore[misc]  # as above
+        is_by_hand = any(isinstance(each, AdminEdit) for each in self.scenario.asks)
         if not is_by_hand:
             self.store.after_commit = self._audit
-        director.afterwards += [self._nothing_is_left, self._all_still_works, self._nothing_is_left]
-        director.play()
+        scheduler.afterwards += [self._nothing_is_left, self._all_still_works, self._nothing_is_left]
+        scheduler.play()
         if not is_by_hand:
             self._audit()
         self._denials()
 
     def _audit(self) -> None:
-        for books in self.books.values():
-            books.audit()
+        for invariants in self.invariants.values():
+            invariants.audit()
 
     def _begin(self, ask: Ask) -> asyncio.Task[Any]:
-        return self.director.loop.create_task(self._ask(ask))
+        return self.scheduler.loop.create_task(self._ask(ask))
 
     async def _ask(self, ask: Ask) -> None:
-        came_at = self.director.time
+        came_at = self.scheduler.time
         answer: Any
         try:
             answer = await self.instances[ask.instance].ask(ask)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 it is the answer
             answer = error
-        got = _Answer(ask=ask, came_at=came_at, answered_at=self.director.time, answer=answer)
+        got = _Answer(ask=ask, came_at=came_at, answered_at=self.scheduler.time, answer=answer)
         self.answers.append(got)
         self._judge(got)
 
     def _judge(self, got: _Answer) -> None:
-        self.director.journal.append(
+        self.scheduler.journal.append(
             f"{got.answered_at:.3f}   {got.ask.kind} of {got.ask.user_id}: {got.answer!r:.160}"
         )
         waited = got.answered_at - got.came_at
@@ -240,9 +240,9 @@ class _Run:
         is_cancelled = any(what == "cancelled" for _, what in self._trouble_of(got))
         match got.answer:
             case Answered():
-                _Truth(books=self.books[got.ask.organization_id], ask=got.ask, answered=got.answer).check()
+                _Truth(invariants=self.invariants[got.ask.organization_id], ask=got.ask, answered=got.answer).check()
             case asyncio.CancelledError():
-                pass  # nobody but the director cancels
+                pass  # nobody but the scheduler cancels
             case StoreUnavailable() if is_cancelled:
                 pass  # nobody is left to decide it
             case StoreUnavailable() | Contended():
@@ -255,12 +255,12 @@ class _Run:
                 raise AssertionError(message) from other
 
     def _trouble_of(self, got: _Answer) -> list[tuple[float, str]]:
-        return [(at, what) for at, what in self.director.refusals if got.came_at <= at <= got.answered_at]
+        return [(at, what) for at, what in self.scheduler.refusals if got.came_at <= at <= got.answered_at]
 
     def _has_a_reason(self, got: _Answer) -> None:
         """Nobody hears that others were faster when nobody was, or that the store was away when it was not."""
         trouble = {what for _, what in self._trouble_of(got)}
-        was_slow = any(got.came_at <= at <= got.answered_at for at in self.director.slow)
+        was_slow = any(got.came_at <= at <= got.answered_at for at in self.scheduler.slow)
         if isinstance(got.answer, StoreUnavailable):
             assert was_slow or "StoreUnavailable" in trouble, "the store was there all the time"
         else:
@@ -272,38 +272,38 @@ class _Run:
             assert others or "Conflict" in trouble, "nobody else had anything to do with it"
 
     def _nothing_is_left(self) -> None:
-        director = self.director
-        waiting = [name for name, task in director.callers.items() if not task.done()]
+        scheduler = self.scheduler
+        waiting = [name for name, task in scheduler.callers.items() if not task.done()]
         assert not waiting, f"never answered: {waiting}"
-        assert not director.to_come
-        assert all(task.done() for task in director.tasks), "a task was left behind"
-        for task in director.callers.values():
+        assert not scheduler.to_come
+        assert all(task.done() for task in scheduler.tasks), "a task was left behind"
+        for task in scheduler.callers.values():
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
-        director.tasks.clear()
-        assert director.complaints == []
+        scheduler.tasks.clear()
+        assert scheduler.complaints == []
         assert [each.remembered() for each in self.instances.values()] == [[]] * len(self.instances), "a group is kept"
 
     def _all_still_works(self) -> None:
         """Whatever happened, who comes now is answered as if nothing had."""
-        for number, each in enumerate(filter(lambda ask: isinstance(ask, Ask), self.scene.asks)):
+        for number, each in enumerate(filter(lambda ask: isinstance(ask, Ask), self.scenario.asks)):
             assert isinstance(each, Ask)
             if each.user_id != POISON:
-                self.director.callers[f"afterwards {number}"] = self.director.loop.create_task(self._ask_again(each))
+                self.scheduler.callers[f"afterwards {number}"] = self.scheduler.loop.create_task(self._ask_again(each))
 
     async def _ask_again(self, ask: Ask) -> None:
-        came_at = self.director.time
+        came_at = self.scheduler.time
         answered = await self.instances[ask.instance].ask(ask)
-        self.director.journal.append(f"  afterwards {ask.kind} of {ask.user_id}: {answered.outcome!r:.160}")
-        got = _Answer(ask=ask, came_at=came_at, answered_at=self.director.time, answer=answered)
+        self.scheduler.journal.append(f"  afterwards {ask.kind} of {ask.user_id}: {answered.outcome!r:.160}")
+        got = _Answer(ask=ask, came_at=came_at, answered_at=self.scheduler.time, answer=answered)
         self.answers.append(got)
-        _Truth(books=self.books[ask.organization_id], ask=ask, answered=answered).check()
+        _Truth(invariants=self.invariants[ask.organization_id], ask=ask, answered=answered).check()
 
     def _denials(self) -> None:
         """No attempt is counted twice, and none that was answered is missing."""
         refused = (SeatLimitReached, OrganizationSeatLimitReached)
-        for name, books in self.books.items():
-            for denial in books.events():
+        for name, invariants in self.invariants.items():
+            for denial in invariants.events():
                 if denial["type"] != "session.denied":
                     continue
                 same = [

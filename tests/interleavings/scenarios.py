@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from tests.interleavings.invariants import PEOPLE, Books, Held
-from tests.interleavings.memory_firestore import LittleStore
-from tests.interleavings.scenario import POISON, Ask, Hand, Scene
+from tests.interleavings.invariants import PEOPLE, Held, Invariants
+from tests.interleavings.memory_firestore import MemoryFirestore
+from tests.interleavings.scenario import POISON, AdminEdit, Ask, Scenario
 
 _A_MINUTE = timedelta(minutes=1)
 _NEARLY_A_LEASE = timedelta(minutes=6) - timedelta(seconds=2)
@@ -16,16 +16,16 @@ _LAPSED = Held(user_id="cyd", heartbeat_ago=_A_LEASE_AND_MORE)
 _ABOUT_TO_LAPSE = Held(user_id="ann", heartbeat_ago=_NEARLY_A_LEASE)
 
 
-def _opened(*held: Held, seats: int, cap: int | None = None) -> Callable[[LittleStore], None]:
-    def opens(store: LittleStore) -> None:
-        Books(store=store).open(caps={"cad": seats, "render": seats}, cap=cap, held=held)
+def _opened(*held: Held, seats: int, cap: int | None = None) -> Callable[[MemoryFirestore], None]:
+    def opens(store: MemoryFirestore) -> None:
+        Invariants(store=store).open(caps={"cad": seats, "render": seats}, cap=cap, held=held)
 
     return opens
 
 
-def _two_organizations(store: LittleStore) -> None:
+def _two_organizations(store: MemoryFirestore) -> None:
     for organization_id in ("acme", "other"):
-        Books(store=store, organization_id=organization_id).open(caps={"cad": 1}, held=[_LAPSED])
+        Invariants(store=store, organization_id=organization_id).open(caps={"cad": 1}, held=[_LAPSED])
 
 
 def _acquire(user_id: str, *, instance: int = 0, license_id: str = "cad", organization_id: str = "acme") -> Ask:
@@ -42,73 +42,73 @@ def _release(user_id: str, *, instance: int = 0, of: str | None = None) -> Ask:
     return Ask(kind="release", user_id=user_id, instance=instance, of=of)
 
 
-def _deactivates_ben(store: LittleStore) -> None:
+def _deactivates_ben(store: MemoryFirestore) -> None:
     store.edit("organizations/acme/users/ben", is_active=False)
 
 
-SCENES: Mapping[str, Scene] = {
-    "one takes a seat": Scene(opens=_opened(Held(user_id="ben"), seats=2), asks=[_acquire("ann")], faults=2),
-    "one is denied": Scene(opens=_opened(Held(user_id="ben"), seats=1), asks=[_acquire("ann")], faults=1),
-    "one sends a heartbeat": Scene(opens=_opened(Held(user_id="ann"), seats=1), asks=[_heartbeat("ann")], faults=2),
-    "one gives back": Scene(opens=_opened(Held(user_id="ann"), seats=1), asks=[_release("ann")], faults=2),
-    "two want the last seat": Scene(
+SCENARIOS: Mapping[str, Scenario] = {
+    "one takes a seat": Scenario(opens=_opened(Held(user_id="ben"), seats=2), asks=[_acquire("ann")], faults=2),
+    "one is denied": Scenario(opens=_opened(Held(user_id="ben"), seats=1), asks=[_acquire("ann")], faults=1),
+    "one sends a heartbeat": Scenario(opens=_opened(Held(user_id="ann"), seats=1), asks=[_heartbeat("ann")], faults=2),
+    "one gives back": Scenario(opens=_opened(Held(user_id="ann"), seats=1), asks=[_release("ann")], faults=2),
+    "two want the last seat": Scenario(
         opens=_opened(Held(user_id="cyd"), seats=2), asks=[_acquire("ann"), _acquire("ben")], faults=1
     ),
-    "two want the last seat, of two instances": Scene(
+    "two want the last seat, of two instances": Scenario(
         opens=_opened(Held(user_id="cyd"), seats=2), asks=[_acquire("ann"), _acquire("ben", instance=1)], faults=0
     ),
-    "two want the organization's last seat": Scene(
+    "two want the organization's last seat": Scenario(
         opens=_opened(Held(user_id="cyd"), seats=2, cap=2),
         asks=[_acquire("ann"), _acquire("ben", license_id="render", instance=1)],
         faults=0,
     ),
-    "two want a lapsed seat, of two instances": Scene(
+    "two want a lapsed seat, of two instances": Scenario(
         opens=_opened(_LAPSED, seats=1), asks=[_acquire("ann"), _acquire("ben", instance=1)], faults=0
     ),
-    "three want two seats": Scene(
+    "three want two seats": Scenario(
         opens=_opened(_LAPSED, seats=3), asks=[_acquire("ann"), _acquire("ben"), _acquire("olivia")], faults=0
     ),
-    "one asks twice, of two instances": Scene(
+    "one asks twice, of two instances": Scenario(
         opens=_opened(Held(user_id="cyd"), seats=2), asks=[_acquire("ann"), _acquire("ann", instance=1)], faults=0
     ),
-    "a heartbeat against a release by an admin": Scene(
+    "a heartbeat against a release by an admin": Scenario(
         opens=_opened(Held(user_id="ann"), Held(user_id="ben"), seats=2),
         asks=[_heartbeat("ann"), _heartbeat("ben"), _release("olivia", instance=1, of="ann")],
         faults=0,
     ),
-    "a heartbeat at the end of its lease": Scene(
+    "a heartbeat at the end of its lease": Scenario(
         opens=_opened(_ABOUT_TO_LAPSE, seats=1), asks=[_heartbeat("ann"), _acquire("ben", instance=1)], faults=0
     ),
-    "one sends a heartbeat at the end of its lease": Scene(
+    "one sends a heartbeat at the end of its lease": Scenario(
         opens=_opened(_ABOUT_TO_LAPSE, seats=1), asks=[_heartbeat("ann")], faults=1
     ),
-    "a release that makes room": Scene(
+    "a release that makes room": Scenario(
         opens=_opened(Held(user_id="cyd"), seats=1), asks=[_release("cyd"), _acquire("ann", instance=1)], faults=0
     ),
-    "two give back the same seat": Scene(
+    "two give back the same seat": Scenario(
         opens=_opened(Held(user_id="ann"), seats=1),
         asks=[_release("ann"), _release("olivia", of="ann"), _release("ann", instance=1)],
         faults=0,
     ),
-    "a request that cannot be decided among others": Scene(
+    "a request that cannot be decided among others": Scenario(
         opens=_opened(Held(user_id="cyd"), seats=3), asks=[_acquire("ann"), _acquire(POISON), _acquire("ben")], faults=0
     ),
-    "two organizations": Scene(
+    "two organizations": Scenario(
         opens=_two_organizations,
         asks=[_acquire("ann"), _acquire("ann", organization_id="other")],
         faults=0,
         audited=["acme", "other"],
     ),
-    "a user is deactivated under the heartbeat": Scene(
+    "a user is deactivated under the heartbeat": Scenario(
         opens=_opened(Held(user_id="ben"), seats=1),
-        asks=[_heartbeat("ben"), Hand(name="deactivation", edit=_deactivates_ben), _heartbeat("ben", instance=1)],
+        asks=[_heartbeat("ben"), AdminEdit(name="deactivation", edit=_deactivates_ben), _heartbeat("ben", instance=1)],
         faults=0,
     ),
 }
 
 
 @st.composite
-def any_scene(draw: st.DrawFn) -> Scene:
+def any_scene(draw: st.DrawFn) -> Scenario:
     """Up to eight requests of all kinds, of one or two instances, and whatever seats are held when they come."""
     held = [
         Held(user_id=user_id, heartbeat_ago=draw(st.sampled_from([_A_MINUTE, _NEARLY_A_LEASE, _A_LEASE_AND_MORE])))
@@ -129,4 +129,4 @@ def any_scene(draw: st.DrawFn) -> Scene:
         else st.nothing(),
     )
     asks = draw(st.lists(requests, min_size=1, max_size=8))
-    return Scene(opens=_opened(*held, seats=seats, cap=cap), asks=asks, faults=draw(st.integers(0, 4)))
+    return Scenario(opens=_opened(*held, seats=seats, cap=cap), asks=asks, faults=draw(st.integers(0, 4)))

@@ -1,6 +1,6 @@
-"""A director: an event loop in which nothing happens unless the test says so; each answer of the store is a choice.
+"""A scheduler: an event loop in which nothing happens unless the test says so; each answer of the store is a choice.
 
-The loop asks its selector what has happened each time before it goes on. Here the selector asks the director, who
+The loop asks its selector what has happened each time before it goes on. Here the selector asks the scheduler, who
 chooses one thing: an answer, a failure, a caller who comes or leaves, time that passes. The choices are given from
 outside, so a run can be played again, and all of them can be played one after another.
 """
@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 import grpc
 
 from shared.firestore.client import Firestore
-from tests.interleavings.memory_firestore import BEGINNING, DATABASE, ROOT, LittleStore
+from tests.interleavings.memory_firestore import BEGINNING, DATABASE, ROOT, MemoryFirestore
 
 CALL_WITHIN = 5.0
 """Seconds after which a call counts as unavailable, as in the settings."""
@@ -60,12 +60,12 @@ class Call:
 
 
 class DirectedFirestore(Firestore):
-    """The store's connection as it is, on the little store; each call waits for the director."""
+    """The store's connection as it is, on the memory database; each call waits for the scheduler."""
 
-    def __init__(self, store: LittleStore, director: "Director") -> None:  # no channel: the parent's is not made
+    def __init__(self, store: MemoryFirestore, scheduler: "Scheduler") -> None:  # no channel: the parent's is not made
         self._database, self._root = DATABASE, ROOT
         self._api = store  # type: ignore[assignment]  # it answers the four calls that are made
-        self._director = director
+        self._director = scheduler
 
     async def _call(self, blocking: Callable[[], _Result]) -> _Result:
         # "Firestore.commit.<locals>.<lambda>": a closure is named after the method that made it.
@@ -73,9 +73,9 @@ class DirectedFirestore(Firestore):
 
 
 class _Selector(selectors.SelectSelector):
-    def __init__(self, director: "Director") -> None:
+    def __init__(self, scheduler: "Scheduler") -> None:
         super().__init__()
-        self._director = director
+        self._director = scheduler
 
     def select(self, timeout: float | None = None) -> list[Any]:
         self._director.turn(timeout)
@@ -83,9 +83,9 @@ class _Selector(selectors.SelectSelector):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    def __init__(self, director: "Director") -> None:
-        self._director = director
-        super().__init__(_Selector(director))
+    def __init__(self, scheduler: "Scheduler") -> None:
+        self._director = scheduler
+        super().__init__(_Selector(scheduler))
 
     def time(self) -> float:
         return self._director.time
@@ -100,14 +100,14 @@ class Option:
     is_fault: bool = False
 
 
-class Director:
+class Scheduler:
     """One run: the callers come in order, and ``choices`` says when, and what the store does. At most ``faults`` times
     something goes wrong.
     """
 
     def __init__(self, choices: Choices, *, faults: int) -> None:
         self.time = 0.0
-        self.store = LittleStore(lambda: BEGINNING + timedelta(seconds=self.time))
+        self.store = MemoryFirestore(lambda: BEGINNING + timedelta(seconds=self.time))
         self.loop = _Loop(self)
         self.complaints: list[str] = []
         self.loop.set_exception_handler(lambda _, context: self.complaints.append(repr(context)))
@@ -158,7 +158,7 @@ class Director:
         self.loop.close()
 
     async def carry(self, name: str, blocking: Callable[[], _Result]) -> _Result:
-        """Wait for the director to answer a call, for as long as a call may take."""
+        """Wait for the scheduler to answer a call, for as long as a call may take."""
         call = Call(name=name, blocking=blocking, answer=self.loop.create_future(), sent_at=self.time)
         self._calls.append(call)
         timer = self.loop.call_later(CALL_WITHIN, self._let_down, call)

@@ -1,9 +1,9 @@
-"""The group commit under the microscope: whatever the store answers, whoever leaves, and whenever.
+"""The group commit in every interleaving: whatever the store answers, whoever leaves, and whenever.
 
-Played are the deciding code, the groups and the store's connection as they are deployed; only the four calls of the API
-go to a database in memory, whose every answer is a choice. However a scene is played, each waiter is answered exactly
-once, by its deadline, and truly; nobody fails because of a neighbour; what was done and not answered is not done twice;
-nothing is left behind; and whoever comes afterwards is served.
+The deciding code, the groups and the connection run as they are deployed. Only the four calls of the API go to a
+database in memory, whose every answer is a choice. However a scenario is played, each waiter is answered exactly once,
+by its deadline, and truly. Nobody fails because of a neighbour. What was done and not answered is not done twice.
+Nothing is left behind, and every later request is served.
 """
 
 import random
@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.interleavings.exploring import explore
-from tests.interleavings.scenario import Scene
-from tests.interleavings.scenarios import SCENES, any_scene
+from tests.interleavings.scenario import Scenario
+from tests.interleavings.scenarios import SCENARIOS, any_scene
 from tests.support.length import is_long
 
 
@@ -24,11 +24,11 @@ def _same_pauses() -> None:
     random.seed(20_260_302)
 
 
-@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
-def test_a_scene_ends_well_in_every_way_it_can_be_played(scene: Scene) -> None:
-    faults = scene.faults + is_long()
+@pytest.mark.parametrize("scene", SCENARIOS.values(), ids=SCENARIOS)
+def test_a_scene_ends_well_in_every_way_it_can_be_played(scenario: Scenario) -> None:
+    faults = scenario.faults + is_long()
 
-    runs = explore(lambda choices: scene.play(choices, faults=faults))
+    runs = explore(lambda choices: scenario.play(choices, faults=faults))
 
     assert runs > 1
 
@@ -42,6 +42,6 @@ class _Drawn:
 
 
 @settings(deadline=None, max_examples=5 * settings().max_examples)
-@given(scene=any_scene(), data=st.data())
-def test_a_bigger_scene_ends_well_however_it_is_played(scene: Scene, data: st.DataObject) -> None:
-    scene.play(_Drawn(data))
+@given(scenario=any_scene(), data=st.data())
+def test_a_bigger_scene_ends_well_however_it_is_played(scenario: Scenario, data: st.DataObject) -> None:
+    scenario.play(_Drawn(data))

@@ -1,4 +1,4 @@
-"""The little store does with every request what Google's emulator does: only so the microscope shows anything."""
+"""The memory database does with every request what Google's emulator does: only so the interleavings show anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from shared.firestore.errors import Conflict
 from shared.firestore.query import Query
 from shared.firestore.writes import Add, Create, Delete, Update, Write
 from tests.interleavings.exploring import Replayed
-from tests.interleavings.scheduler import DirectedFirestore, Director
+from tests.interleavings.scheduler import DirectedFirestore, Scheduler
 
 NAMES = st.sampled_from(["a", "b", "c"])
 FIELDS = st.dictionaries(
@@ -41,12 +41,12 @@ QUERIES = [
 
 
 class _Both:
-    """The same requests to the emulator and to the little store."""
+    """The same requests to the emulator and to the memory database."""
 
     def __init__(self, real: Firestore, organization: str) -> None:
-        director = Director(Replayed(prefix=[]), faults=0)
-        director.loop.close()
-        self._paper = _AtOnce(director.store, director)
+        scheduler = Scheduler(Replayed(prefix=[]), faults=0)
+        scheduler.loop.close()
+        self._paper = _AtOnce(scheduler.store, scheduler)
         self._stores = [real, self._paper]
         self._organization = organization
 
@@ -124,7 +124,7 @@ def real(project: str, firestore_host: str) -> Iterator[Firestore]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=STEPS)
-async def test_the_little_store_writes_refuses_and_finds_what_the_emulator_does(real: Firestore, steps: Any) -> None:  # noqa: ANN401 hypothesis's
+async def test_the_memory_database_writes_refuses_and_finds_what_the_emulator_does(real: Firestore, steps: Any) -> None:  # noqa: ANN401 hypothesis's
     both = _Both(real, f"organizations/{uuid4().hex}")
 
     for writes in steps:

@@ -1,4 +1,4 @@
-"""The microscope sees: the code is broken on purpose, in one place at a time, and a scene that was fine fails."""
+"""The code is broken on purpose, in one place at a time, and each time a scenario fails that was fine."""
 
 import inspect
 import logging
@@ -19,7 +19,7 @@ from shared.seats import acquire
 from shared.seats import heartbeat as heartbeats
 from shared.seats.denials import Attempted
 from tests.interleavings.exploring import explore
-from tests.interleavings.scenarios import SCENES
+from tests.interleavings.scenarios import SCENARIOS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
     "one fault fails the neighbours": (
         "a request that cannot be decided among others",
         0,
-        [_in_group("_set_apart", "if len(group) > 1:", "if not group:")],
+        [_in_group("_isolate_failure", "if len(group) > 1:", "if not group:")],
     ),
     "nobody looks at the clock": (
         "one takes a seat",
@@ -176,8 +176,8 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
 
 
 @pytest.mark.parametrize(("scene", "faults", "slips"), MUTANTS.values(), ids=MUTANTS)
-def test_the_microscope_sees_when(
-    scene: str, faults: int, slips: list[Slip], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_the_interleavings_find_when(
+    scenario: str, faults: int, slips: list[Slip], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     random.seed(20_260_302)
@@ -185,4 +185,4 @@ def test_the_microscope_sees_when(
         slip.make(monkeypatch)
 
     with pytest.raises((AssertionError, ValueError)):
-        explore(lambda choices: SCENES[scene].play(choices, faults=faults))
+        explore(lambda choices: SCENARIOS[scenario].play(choices, faults=faults))

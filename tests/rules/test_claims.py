@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.rules.claims import Claims, Listing, claims_for, holder, user_problems
+from shared.rules.claims import Claims, Membership, active_membership, claims_for, user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Level
 from shared.rules.user import Role, User
@@ -13,11 +13,11 @@ from tests.rules.make import UNUSABLE, a_user
 NONE = Claims()
 
 
-def listing(organization_id: str, user: User | Unusable | None = None) -> Listing:
-    return Listing(organization_id=organization_id, user=user or a_user())
+def listing(organization_id: str, user: User | Unusable | None = None) -> Membership:
+    return Membership(organization_id=organization_id, user=user or a_user())
 
 
-def inactive(organization_id: str) -> Listing:
+def inactive(organization_id: str) -> Membership:
     return listing(organization_id, replace(a_user(), is_active=False))
 
 
@@ -83,7 +83,7 @@ def test_claims_of_an_organization_that_does_not_hold_the_user_do_not_outlive_a_
 
 
 def test_nobody_holds_a_user_who_is_deactivated_everywhere() -> None:
-    assert holder([inactive("acme"), inactive("globex")]) is None
+    assert active_membership([inactive("acme"), inactive("globex")]) is None
 
 
 # What is told

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.rules.audit import ENDS, AuditType, Tenure, Told, removed, tenure_without_end
+from shared.rules.audit import ENDS, AuditType, Tenure, TrailEntry, removed, tenure_without_end
 from shared.rules.session import session_id_of
 from tests.rules.make import NOW
 
@@ -21,12 +21,12 @@ def tenure(started_at: timedelta = timedelta()) -> Tenure:
     )
 
 
-def began(at: timedelta = timedelta()) -> Told:
-    return Told(type=AuditType.ACQUIRED, tenure=tenure(at))
+def began(at: timedelta = timedelta()) -> TrailEntry:
+    return TrailEntry(type=AuditType.ACQUIRED, tenure=tenure(at))
 
 
-def over(kind: AuditType, at: timedelta = timedelta()) -> Told:
-    return Told(type=kind, tenure=tenure(at))
+def over(kind: AuditType, at: timedelta = timedelta()) -> TrailEntry:
+    return TrailEntry(type=kind, tenure=tenure(at))
 
 
 HOUR = timedelta(hours=1)

@@ -16,7 +16,7 @@ from shared.rules.refusal import (
     UserMissing,
 )
 from shared.rules.session import EndReason, ended
-from shared.rules.usage import Activity, Happened, Sight, activity, on_page, sight_of
+from shared.rules.usage import Activity, SeatEvent, Visibility, activity, on_page, visibility_of
 from shared.rules.user import Role, User
 from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_session, a_user, an_organization
 
@@ -24,18 +24,18 @@ from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_session, a_user, a
 @pytest.mark.parametrize(
     ("role", "sight"),
     [
-        (Role.OWNER, Sight.ALL),
-        (Role.ADMIN, Sight.ALL),
-        (Role.MEMBER, Sight.OWN_SESSIONS),
-        (Role.GUEST, Sight.NOTHING),
+        (Role.OWNER, Visibility.ALL),
+        (Role.ADMIN, Visibility.ALL),
+        (Role.MEMBER, Visibility.OWN_SESSIONS),
+        (Role.GUEST, Visibility.NOTHING),
     ],
 )
-def test_a_role_decides_what_is_seen_besides_the_totals(role: Role, sight: Sight) -> None:
+def test_a_role_decides_what_is_seen_besides_the_totals(role: Role, visibility: Visibility) -> None:
     user = a_user(role=role)
 
-    seen = sight_of(organization=an_organization(), user=user)
+    seen = visibility_of(organization=an_organization(), user=user)
 
-    assert seen is sight
+    assert seen is visibility
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_who_is_no_active_member_of_an_active_organization_sees_nothing_at_all(
 ) -> None:
     viewer = user
 
-    refusal = sight_of(organization=organization, user=viewer)
+    refusal = visibility_of(organization=organization, user=viewer)
 
     assert refusal == refused
 
@@ -101,8 +101,8 @@ def test_an_ended_session_holds_no_seat() -> None:
 # Activity. Events come newest first: the lists below are read from the right.
 
 
-def happened(kind: AuditType, user_id: str = "ann", *, license_id: str = "cad", attempts: int = 1) -> Happened:
-    return Happened(at=NOW, type=kind, license_id=license_id, user_id=user_id, attempts=attempts)
+def happened(kind: AuditType, user_id: str = "ann", *, license_id: str = "cad", attempts: int = 1) -> SeatEvent:
+    return SeatEvent(at=NOW, type=kind, license_id=license_id, user_id=user_id, attempts=attempts)
 
 
 TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
@@ -125,7 +125,7 @@ TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
         ([DENIED, DENIED], 1, 1),
     ],
 )
-def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[Happened], open_now: int, peak: int) -> None:
+def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent], open_now: int, peak: int) -> None:
     one_after_another = [replace(event, at=NOW - age * INSTANT) for age, event in enumerate(events)]
 
     lately = activity("cad", one_after_another, open_now=open_now)
@@ -134,7 +134,7 @@ def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[Happened]
 
 
 @pytest.mark.parametrize("events", [[EXPIRED, TAKEN], [TAKEN, EXPIRED], [EXPIRED, EXPIRED, TAKEN, TAKEN]])
-def test_who_takes_a_seat_in_the_commit_that_ended_another_does_not_raise_the_peak(events: list[Happened]) -> None:
+def test_who_takes_a_seat_in_the_commit_that_ended_another_does_not_raise_the_peak(events: list[SeatEvent]) -> None:
     # A query gives what has one time in the order of names, which are hashes.
     assert activity("cad", events, open_now=10).peak_in_use == 10
 

@@ -17,7 +17,7 @@ from shared.rules.session import session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.expire import Expiries, ExpiryReport
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
-from tests.support.connections import Halting, WatchedFirestore
+from tests.support.connections import HeldCommit, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
 A_MINUTE = timedelta(minutes=1)
@@ -129,7 +129,7 @@ async def test_a_heartbeat_that_arrives_first_wins(
 ) -> None:
     tenant = Tenant.create(console)
     kept, gone = await lapsed(another_store, policy, tenant, "m0", "m1")
-    halt = Halting(store)
+    halt = HeldCommit(store)
     run = asyncio.create_task(expiries(store, policy).expire())
     await halt.reached.wait()
     # The clock stands still for the test: the lease runs again, as if the heartbeat had come in time.
@@ -152,7 +152,7 @@ async def test_an_acquire_that_gives_the_seat_away_first_ends_the_session_alone(
 ) -> None:
     tenant = Tenant.create(console, seats=1)
     (gone,) = await lapsed(another_store, policy, tenant, "m0")
-    halt = Halting(store)
+    halt = HeldCommit(store)
     run = asyncio.create_task(expiries(store, policy).expire())
     await halt.reached.wait()
 

@@ -18,7 +18,7 @@ from shared.seats import attempt_reads
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.release import ReleaseRequest, Releases
-from tests.support.connections import Halting, WatchedFirestore
+from tests.support.connections import HeldCommit, WatchedFirestore
 from tests.support.tenant import Tenant
 
 
@@ -33,7 +33,7 @@ async def test_of_two_instances_that_saw_the_same_last_seat_only_one_gives_it_aw
     tenant = Tenant.create(console, seats=2)
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
     await fast.acquire(tenant.organization_id, _asking(tenant, "m0"))
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -53,7 +53,7 @@ async def test_two_instances_that_open_an_organizations_books_at_once_do_it_once
 ) -> None:
     tenant = Tenant.create(console, seats=1)
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m0")))
     await halt.reached.wait()
 
@@ -71,7 +71,7 @@ async def test_a_release_does_not_make_an_acquire_start_over(
     acquires, releases = Acquires(store, policy), Releases(another_store, policy)
     held = await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
     assert isinstance(held.outcome, Granted)
-    halt = Halting(store)
+    halt = HeldCommit(store)
     acquiring = asyncio.create_task(acquires.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -91,7 +91,7 @@ async def test_counters_reset_by_hand_in_the_middle_of_a_race_let_no_second_gran
     tenant = Tenant.create(console, seats=2)
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
     await fast.acquire(tenant.organization_id, _asking(tenant, "m0"))
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -111,7 +111,7 @@ async def test_counters_deleted_by_hand_and_then_added_to_are_not_believed(
     tenant = Tenant.create(console, seats=2)
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
     await fast.acquire(tenant.organization_id, _asking(tenant, "m0"))
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
     tenant.seats.delete()
@@ -179,7 +179,7 @@ async def test_a_heartbeat_whose_commit_comes_after_the_end_was_told_does_not_br
     assert isinstance(granted, Granted)
     beat = HeartbeatRequest(user_id="m0", session_id=granted.session.session_id)
     await asyncio.sleep(0.5)  # so late that the lease is to be written
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(Heartbeats(store, policy).heartbeat(tenant.organization_id, beat))
     await halt.reached.wait()
     await asyncio.sleep(3)
@@ -203,7 +203,7 @@ async def test_who_lost_the_race_for_a_grant_reads_the_counters_and_what_came_me
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
     await slow.acquire(tenant.organization_id, _asking(tenant, "m0"))
     store.forget()
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -227,7 +227,7 @@ async def test_what_is_kept_of_a_failed_attempt_takes_no_seat_from_who_got_it_me
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
     await slow.acquire(tenant.organization_id, _asking(tenant, "m0"))
     store.forget()
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -247,7 +247,7 @@ async def test_nobody_is_refused_by_what_is_kept_of_a_failed_attempt(
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
     await slow.acquire(tenant.organization_id, _asking(tenant, "m0"))
     store.forget()
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -270,7 +270,7 @@ async def test_what_was_read_too_long_ago_is_read_again(
     monkeypatch.setattr(attempt_reads, "KEPT_SECONDS", 0.0)
     tenant = Tenant.create(console, seats=5)
     slow, fast = Acquires(store, policy), Acquires(another_store, policy)
-    halt = Halting(store)
+    halt = HeldCommit(store)
     late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
 
@@ -288,7 +288,7 @@ async def test_what_a_commit_was_decided_on_is_not_kept_for_the_next_one(
     tenant, acquires = Tenant.create(console, seats=5), Acquires(store, policy)
     await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
     store.forget()
-    halt = Halting(store)
+    halt = HeldCommit(store)
     first = asyncio.create_task(acquires.acquire(tenant.organization_id, _asking(tenant, "m1")))
     await halt.reached.wait()
     second = asyncio.create_task(acquires.acquire(tenant.organization_id, _asking(tenant, "m2")))

@@ -44,7 +44,7 @@ class WatchedFirestore(Firestore):
         self.calls.clear()
 
 
-class Halting:
+class HeldCommit:
     """Holds back the first commit of a connection until it is let go, and notes what became of each commit."""
 
     def __init__(self, store: WatchedFirestore) -> None:
