@@ -1,8 +1,9 @@
 # One function for each entry of functions.json, which the local stack reads too: what calls it stands there. How big it
 # is stands here.
 #
-# What was measured is in README.md ("Speed") and infra/decisions, on the emulator and two shared cores; nothing of it on
-# Google Cloud yet. Each number below says what it follows from, so that it can be set again when it is measured there.
+# What was measured is in infra/docs/benchmarks.md and infra/decisions, on the emulator and two shared cores; nothing of
+# it on Google Cloud yet. Each number below says what it follows from, so that it can be set again when it is measured
+# there.
 
 locals {
   triggers = jsondecode(file("${path.module}/../functions.json"))

@@ -98,7 +98,7 @@ def test_a_function_has_more_time_than_it_takes(plan: Plan, name: str) -> None:
     config = plan.of_kind(FUNCTION)[name]["service_config"][0]
     given = config["environment_variables"]
 
-    # Twelve seconds more than a run begins work in is what a run takes to end (README, "Settings").
+    # Twelve seconds more than a run begins work in is what a run takes to end (infra/docs/settings.md).
     takes = int(given["SEATLEASE_RUN_WITHIN_SECONDS"]) + 12 if name in SCHEDULED else 8
 
     assert config["timeout_seconds"] > takes
