@@ -1,7 +1,8 @@
-# Who may do what. tests/infra/test_access.py holds the same as a list of its own, and fails on any right beyond it.
+# Rights: which account may do what. tests/infra/test_access.py has its own list of all rights, and
+# fails when a right here is not in it.
 #
-# Every function runs as itself. Accounts are addressed by the ids given to them here, and not by what Google answers, so
-# that the rights can be read before anything exists.
+# Every function runs as an account of its own. The addresses of accounts are built from the ids
+# below, not read from Google's answers. So a plan shows all rights before anything exists.
 
 locals {
   account_emails  = { for name, account in google_service_account.function : name => "${account.account_id}@${var.project_id}.iam.gserviceaccount.com" }
@@ -9,15 +10,16 @@ locals {
   events_email    = "${google_service_account.events.account_id}@${var.project_id}.iam.gserviceaccount.com"
   build_email     = "${google_service_account.build.account_id}@${var.project_id}.iam.gserviceaccount.com"
 
-  # The two that publish audit events. Whatever handles seats never waits for Pub/Sub, and may not even reach it.
+  # The two that publish audit events. Functions that handle seats never wait for Pub/Sub, and have
+  # no right on it.
   publishers = toset(["reconcile", "relay_audit"])
-  # The one that changes accounts: it sets the claims of tokens.
+  # The only one that changes accounts: it sets the claims of tokens.
   auth_admins = toset(["sync_user_claims"])
-  # All but the one that shows what it was given at start.
+  # All but keys, which only shows the keys that it was given at start.
   store_users = setsubtract(keys(local.triggers), ["keys"])
-  # The one that only looks: whoever takes it over can change nothing.
+  # The only one that just reads. An attacker who takes it over can change nothing.
   readers = toset(["usage"])
-  # The two that give leases, and sign them.
+  # The two that grant leases and sign them.
   signers = toset(["acquire", "heartbeat"])
 }
 
@@ -32,21 +34,21 @@ resource "google_service_account" "function" {
 
 resource "google_service_account" "scheduler" {
   account_id   = "seatlease-scheduler"
-  display_name = "Seatlease: what Cloud Scheduler calls functions as"
+  display_name = "Seatlease: Cloud Scheduler calls functions as this account"
 
   depends_on = [google_project_service.api]
 }
 
 resource "google_service_account" "events" {
   account_id   = "seatlease-events"
-  display_name = "Seatlease: what Eventarc calls functions as"
+  display_name = "Seatlease: Eventarc calls functions as this account"
 
   depends_on = [google_project_service.api]
 }
 
 resource "google_service_account" "build" {
   account_id   = "seatlease-build"
-  display_name = "Seatlease: what Cloud Build builds functions as"
+  display_name = "Seatlease: Cloud Build builds functions as this account"
 
   depends_on = [google_project_service.api]
 }
@@ -60,13 +62,14 @@ resource "google_project_iam_member" "database" {
   role    = contains(local.readers, each.key) ? "roles/datastore.viewer" : "roles/datastore.user"
   member  = "serviceAccount:${local.account_emails[each.key]}"
 
-  # The role is a project's; this makes it one database's. Source: Firestore's page on managing databases.
+  # The role is for the whole project; this condition limits it to one database. Source: Firestore's
+  # page on managing databases.
   condition {
     title      = "seats-only"
     expression = "resource.name == \"projects/${var.project_id}/databases/${google_firestore_database.seats.name}\""
   }
 
-  # No function is without a right while another one takes its place.
+  # A changed right is granted before the old one goes, so no function is ever without it.
   lifecycle {
     create_before_destroy = true
   }
@@ -104,8 +107,9 @@ resource "google_cloud_run_v2_service_iam_member" "public" {
   location = var.region
   name     = google_cloudfunctions2_function.function[each.key].name
   role     = "roles/run.invoker"
-  # Anybody may ask; each of these verifies a user's token first, but for keys, which shows what is public. An organization whose policy allows no public services
-  # (iam.allowedPolicyMemberDomains) has to make an exception for this project.
+  # Everybody may call these. Each verifies a user's token first, except keys, which shows public
+  # keys. If an organization policy forbids public services (iam.allowedPolicyMemberDomains), this
+  # project needs an exception.
   member = "allUsers"
 }
 
@@ -138,8 +142,8 @@ resource "google_project_iam_member" "events" {
 resource "google_project_iam_member" "build" {
   for_each = {
     "roles/logging.logWriter" = null
-    # Cloud Functions copies an archive into a bucket of its own before it is built, one for each region. Neither the
-    # state of Terraform nor anything else in the project's other buckets is the builder's to read.
+    # Before a build, Cloud Functions copies the archive into its own bucket, one for each region.
+    # The builder may read these two buckets and no other, so it cannot read Terraform's state.
     "roles/storage.objectViewer" = join(" || ", [
       for bucket in ["gcf-v2-sources-${data.google_project.this.number}-${var.region}", google_storage_bucket.sources.name] :
       "resource.name == \"projects/_/buckets/${bucket}\" || resource.name.startsWith(\"projects/_/buckets/${bucket}/\")"

@@ -1,5 +1,6 @@
-# What somebody has to know, and where it says what to do: each alert has its own part of the runbook. An alert that
-# names a metric may be refused for some minutes after the metric was made: then apply again.
+# Alerts. Each has its own section in the runbook (infra/docs/deploy.md), which says what to do.
+#
+# Monitoring may refuse an alert for some minutes after its metric was created. Then apply again.
 
 locals {
   functions_by_name = { for name in keys(local.triggers) : name => "seatlease-${replace(name, "_", "-")}" }
@@ -8,16 +9,16 @@ locals {
 
   alerts = {
     denials = {
-      title     = "Many people are refused a seat"
-      meaning   = "Not a fault: some organization has fewer seats than it needs. Its audit events session.denied say which, and how many seats would have been enough."
+      title     = "Many acquires are denied"
+      meaning   = "More than ${var.denials_an_hour} acquires were denied within an hour, because no seat was free. Nothing is broken: an organization has fewer seats than it needs. Its audit events session.denied say which organization, and how many seats would have been enough."
       severity  = "WARNING"
       filter    = "metric.type=\"logging.googleapis.com/user/seatlease/denials\" AND resource.type=\"cloud_run_revision\""
       period    = "3600s"
       threshold = var.denials_an_hour
     }
     contention = {
-      title     = "Requests lose to others until their deadline"
-      meaning   = "Clients got 503 CONTENTION. One organization changes its seats from many instances at once, or somebody set its counters back."
+      title     = "Requests end in CONTENTION"
+      meaning   = "More than five requests in five minutes got 503 CONTENTION: other requests were faster until the deadline. Many instances change the seats of one organization at once, or its counters were set back by hand."
       severity  = "WARNING"
       filter    = "metric.type=\"logging.googleapis.com/user/seatlease/contention\" AND resource.type=\"cloud_run_revision\""
       period    = "300s"
@@ -25,16 +26,17 @@ locals {
     }
     server_errors = {
       title     = "Clients get server errors"
-      meaning   = "More than five answers of 500 or above in five minutes, contention aside. Seats that were granted stay granted until their lease ends."
+      meaning   = "More than five answers of 500 or above in five minutes, without CONTENTION. A granted seat stays granted until its lease ends."
       severity  = "ERROR"
       filter    = "metric.type=\"logging.googleapis.com/user/seatlease/server_errors\" AND resource.type=\"cloud_run_revision\" AND metric.labels.code!=\"CONTENTION\""
       period    = "300s"
       threshold = 5
     }
-    # Of functions that do not even start, or are called by nobody who would complain, only the platform knows.
+    # No client complains about these functions, and one that does not start logs no line of its
+    # own. So this alert counts what the platform counts.
     failing_functions = {
-      title     = "Functions that run by themselves fail"
-      meaning   = "The platform counts failures of functions that the scheduler or Firestore's events call. Events are delivered again for 24 hours."
+      title     = "Functions that no client calls fail"
+      meaning   = "More than ten answers of 500 or above in ten minutes, from functions that Cloud Scheduler or Firestore's events call. The platform counts them. Events are delivered again for 24 hours."
       severity  = "ERROR"
       filter    = "metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"5xx\" AND resource.type=\"cloud_run_revision\" AND resource.labels.service_name=monitoring.regex.full_match(\"${join("|", [for name, id in local.functions_by_name : id if !contains(local.for_clients, name)])}\")"
       period    = "600s"
@@ -42,28 +44,28 @@ locals {
     }
     relay_backlog = {
       title     = "Audit events are not published"
-      meaning   = "Two runs of reconcile left events unpublished. None is lost: they are documents, and are published when the cause is gone."
+      meaning   = "Two runs of reconcile within 40 minutes left events unpublished. No event is lost: each is a document, and is published once the cause is gone."
       severity  = "ERROR"
       filter    = "metric.type=\"logging.googleapis.com/user/seatlease/runs_with_events_left\" AND resource.type=\"cloud_run_revision\""
       period    = "2400s"
       threshold = 1
     }
     failed_calls = {
-      title     = "The scheduler's calls fail"
-      meaning   = "A scheduled function answered with an error, or not in time, more than three times in ten minutes. Seats fall free without it; the audit trail is late."
+      title     = "Calls of Cloud Scheduler fail"
+      meaning   = "More than three calls of a scheduled function failed, or got no answer in time, within ten minutes. Expired leases free their seats all the same, but audit events come late."
       severity  = "ERROR"
       filter    = "metric.type=\"logging.googleapis.com/user/seatlease/failed_calls\" AND resource.type=\"cloud_scheduler_job\""
       period    = "600s"
       threshold = 3
     }
     dead_letters = {
-      title     = "Audit events were given up"
-      meaning   = "A subscription put messages among the dead letters, where they are kept for 31 days."
+      title     = "Audit events could not be delivered"
+      meaning   = "A subscription gave up messages and moved them to the dead letters, where they are kept for 31 days."
       severity  = "ERROR"
       filter    = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.dead_letters.name}\""
       period    = "300s"
       threshold = 0
-      # A number of messages, and not a count of lines.
+      # The metric is a number of messages, not a count of log lines.
       aligner = "ALIGN_MAX"
     }
     slow_answers = {
@@ -132,7 +134,7 @@ resource "google_monitoring_alert_policy" "above" {
   ]
 }
 
-# Nobody complains about a function that is called no more.
+# A function that is no longer called logs nothing, so this alert opens when calls are absent.
 resource "google_monitoring_alert_policy" "silent_scheduler" {
   display_name = "Seatlease: expire_sessions is not called"
   combiner     = "OR"
@@ -160,7 +162,7 @@ resource "google_monitoring_alert_policy" "silent_scheduler" {
   documentation {
     subject   = "Seatlease: expire_sessions is not called"
     mime_type = "text/markdown"
-    content   = "The scheduler calls it every minute. Seats fall free without it, at the next acquire; the audit trail is late.\n\nWhat to do: ${local.runbook}#alert-silent-scheduler"
+    content   = "Cloud Scheduler calls it every minute, but no call came for ten minutes. Expired leases free their seats all the same, at the next acquire, but audit events come late.\n\nWhat to do: ${local.runbook}#alert-silent-scheduler"
   }
 
   notification_channels = [for channel in google_monitoring_notification_channel.email : channel.name]

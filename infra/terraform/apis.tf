@@ -1,5 +1,5 @@
-# What an empty project has to switch on. Everything else here waits for it. Right after it was switched on for the
-# first time an API may still refuse for a minute: then apply again.
+# The APIs that an empty project has to switch on. Everything else in these files waits for them. An
+# API may still refuse requests in its first minute. Then apply again.
 
 resource "google_project_service" "api" {
   for_each = toset([
@@ -25,6 +25,6 @@ resource "google_project_service" "api" {
   ])
 
   service = "${each.key}.googleapis.com"
-  # Somebody else in the project may use it.
+  # Something else in the project may use it too.
   disable_on_destroy = false
 }

@@ -1,9 +1,10 @@
-# The audit trail in SQL, if audit_in_bigquery says so. Pub/Sub writes each message into a row by itself, at least once.
+# The audit trail in BigQuery, if audit_in_bigquery is true. Pub/Sub itself writes each message into
+# a row, at least once.
 
 locals {
   bigquery = toset(var.audit_in_bigquery ? ["audit"] : [])
 
-  # What Pub/Sub adds to every row with write_metadata. Source: its page on BigQuery subscriptions.
+  # The columns that Pub/Sub adds with write_metadata. Source: its page on BigQuery subscriptions.
   metadata_columns = [
     { name = "subscription_name", type = "STRING", mode = "NULLABLE" },
     { name = "message_id", type = "STRING", mode = "NULLABLE" },
@@ -16,7 +17,7 @@ resource "google_bigquery_dataset" "audit" {
   for_each = local.bigquery
 
   dataset_id                 = "seatlease_audit"
-  description                = "The audit trail of Seatlease: who held a seat and who was refused one."
+  description                = "The audit trail of Seatlease: seats that users held, and acquires that were denied."
   location                   = var.region
   delete_contents_on_destroy = !var.is_protected
 
@@ -28,18 +29,18 @@ resource "google_bigquery_table" "messages" {
 
   dataset_id          = google_bigquery_dataset.audit[each.key].dataset_id
   table_id            = "messages"
-  description         = "One row for each message. The same event may be in several: ask the view events."
+  description         = "One row for each message. An event may be in several rows: query the view events."
   deletion_protection = var.is_protected
 
-  # Generated from audit-event.proto by `python -m infra.contracts.audit_table`, and so always of the topic's form.
-  schema = jsonencode(concat(local.metadata_columns, jsondecode(file("${path.module}/../contracts/audit-event.bigquery.json"))))
+  # `python -m infra.audit_table` writes the file from audit-event.proto, the topic's schema.
+  schema = jsonencode(concat(local.metadata_columns, jsondecode(file("${path.module}/audit-event.bigquery.json"))))
 
-  # Questions are about days, and are billed by the days that they read.
+  # Queries ask about days, and are billed by the days that they read.
   time_partitioning {
     type  = "DAY"
     field = "publish_time"
 
-    # They name people. Null keeps them for ever.
+    # The rows name people. Null keeps them for ever.
     expiration_ms = var.keep_audit_table_days == null ? null : var.keep_audit_table_days * 24 * 60 * 60 * 1000
   }
 }
@@ -49,7 +50,7 @@ resource "google_bigquery_table" "events" {
 
   dataset_id          = google_bigquery_dataset.audit[each.key].dataset_id
   table_id            = "events"
-  description         = "Each audit event once, whatever was delivered twice."
+  description         = "Each audit event once, even if it was delivered twice."
   deletion_protection = false
 
   view {
@@ -81,7 +82,8 @@ resource "google_pubsub_subscription" "bigquery" {
     table            = "${var.project_id}.${google_bigquery_dataset.audit[each.key].dataset_id}.${google_bigquery_table.messages[each.key].table_id}"
     use_topic_schema = true
     write_metadata   = true
-    # A field that a newer function sends before the table has its column is left out, and holds up nothing.
+    # A newer function may send a field before the table has its column. That field is left out, and
+    # the message is not held up.
     drop_unknown_fields = true
   }
 
@@ -95,7 +97,7 @@ resource "google_pubsub_subscription" "bigquery" {
     maximum_backoff = "600s"
   }
 
-  # It does not lapse because nothing was published for a month.
+  # The subscription never expires, even if nothing is published for a month.
   expiration_policy {
     ttl = ""
   }
@@ -106,7 +108,7 @@ resource "google_pubsub_subscription" "bigquery" {
 resource "google_pubsub_subscription_iam_member" "bigquery" {
   for_each = local.bigquery
 
-  # What goes to the dead letters is taken off the subscription.
+  # Pub/Sub takes a message off the subscription when it moves it to the dead letters.
   subscription = google_pubsub_subscription.bigquery[each.key].name
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent

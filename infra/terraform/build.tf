@@ -1,10 +1,10 @@
-# What `python -m infra.build.stage` staged, on its way to becoming functions.
+# From the archives that `python -m infra.stage` wrote to the functions' images.
 
 locals {
   build_folder = coalesce(var.build_folder, "${path.module}/../../build")
 
-  # Which archive is which function's. An archive's name carries a hash of what is in it: a function that did not change
-  # keeps its name, and with it its revision.
+  # The archive of each function. Its name has a hash of its content, so a function that did not
+  # change keeps its archive's name, and its revision.
   archives = jsondecode(file("${local.build_folder}/manifest.json"))
 }
 
@@ -27,7 +27,7 @@ resource "google_storage_bucket_object" "source" {
   name   = local.archives[each.key]
   source = "${local.build_folder}/${local.archives[each.key]}"
 
-  # The function moves to the new one before the old one goes.
+  # The function moves to the new archive before the old one goes.
   lifecycle {
     create_before_destroy = true
   }
@@ -35,11 +35,11 @@ resource "google_storage_bucket_object" "source" {
 
 resource "google_artifact_registry_repository" "images" {
   repository_id = "seatlease"
-  description   = "The functions' images, as Cloud Build makes them."
+  description   = "The functions' images, built by Cloud Build."
   location      = var.region
   format        = "DOCKER"
 
-  # Enough to go back some releases; each image of ten functions is a few hundred megabytes.
+  # Enough to go back some releases. Each of ten functions has an image of a few hundred megabytes.
   cleanup_policies {
     id     = "keep-recent"
     action = "KEEP"

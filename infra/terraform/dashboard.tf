@@ -1,24 +1,25 @@
-# One page: are people working, is somebody refused, is something wrong. Every chart is a row of: title, metric, how its
-# points are put together, what it is split by.
+# The dashboard: one page that shows whether users work, whether acquires are denied, and whether
+# something is wrong. Each chart has a title, a metric (filter), two functions that combine its
+# points (aligner, reducer), and the labels that it is split by.
 
 locals {
   charts = [
     {
-      title   = "Requests a second, by function"
+      title   = "Requests per second, by function"
       filter  = "metric.type=\"run.googleapis.com/request_count\" AND ${local.of_our_functions}"
       aligner = "ALIGN_RATE"
       reducer = "REDUCE_SUM"
       by      = ["resource.label.service_name"]
     },
     {
-      title   = "Slowest answer in a hundred, ms, by function"
+      title   = "Latency, 99th percentile in ms, by function"
       filter  = "metric.type=\"run.googleapis.com/request_latencies\" AND ${local.of_our_functions}"
       aligner = "ALIGN_PERCENTILE_99"
       reducer = "REDUCE_MAX"
       by      = ["resource.label.service_name"]
     },
     {
-      title   = "Refusals for want of a seat, by code"
+      title   = "Denied acquires, by code"
       filter  = "metric.type=\"logging.googleapis.com/user/seatlease/denials\" AND resource.type=\"cloud_run_revision\""
       aligner = "ALIGN_DELTA"
       reducer = "REDUCE_SUM"
@@ -60,28 +61,28 @@ locals {
       by      = ["resource.label.service_name"]
     },
     {
-      title   = "Documents read a second"
+      title   = "Documents read per second, by type"
       filter  = "metric.type=\"firestore.googleapis.com/document/read_ops_count\" AND resource.type=\"firestore.googleapis.com/Database\""
       aligner = "ALIGN_RATE"
       reducer = "REDUCE_SUM"
       by      = ["metric.label.type"]
     },
     {
-      title   = "Documents written a second"
+      title   = "Documents written per second, by operation"
       filter  = "metric.type=\"firestore.googleapis.com/document/write_ops_count\" AND resource.type=\"firestore.googleapis.com/Database\""
       aligner = "ALIGN_RATE"
       reducer = "REDUCE_SUM"
       by      = ["metric.label.op"]
     },
     {
-      title   = "Messages that subscribers have not taken"
+      title   = "Undelivered messages, by subscription"
       filter  = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=monitoring.regex.full_match(\"seatlease-.*\")"
       aligner = "ALIGN_MAX"
       reducer = "REDUCE_SUM"
       by      = ["resource.label.subscription_id"]
     },
     {
-      title   = "Calls of the scheduler that failed"
+      title   = "Failed calls of Cloud Scheduler, by job"
       filter  = "metric.type=\"logging.googleapis.com/user/seatlease/failed_calls\" AND resource.type=\"cloud_scheduler_job\""
       aligner = "ALIGN_DELTA"
       reducer = "REDUCE_SUM"

@@ -1,3 +1,5 @@
+# The Firestore database.
+
 locals {
   database_location = coalesce(var.database_location, var.region)
 }
@@ -7,14 +9,16 @@ resource "google_firestore_database" "seats" {
   location_id = local.database_location
   type        = "FIRESTORE_NATIVE"
 
-  # Standard is priced by the document. The other edition is priced by the size of what is read and by each index entry
-  # that is written, and an acquire writes small documents with many entries.
+  # The Standard edition is priced by the document. The other edition is priced by the size of what
+  # is read and by each index entry that is written. An acquire writes small documents with many
+  # entries.
   database_edition = "STANDARD"
 
-  # Seven days of versions, minute by minute: what brings back a tree of documents that somebody deleted in the console.
+  # Seven days of versions, one for each minute. They bring back what was deleted by hand.
   point_in_time_recovery_enablement = var.is_protected ? "POINT_IN_TIME_RECOVERY_ENABLED" : "POINT_IN_TIME_RECOVERY_DISABLED"
 
-  # Two locks: the first refuses whoever asks the API to delete it, the second has Terraform forget it instead.
+  # Two locks. With the first, the API refuses to delete the database. With the second, Terraform
+  # forgets the database instead of deleting it.
   delete_protection_state = var.is_protected ? "DELETE_PROTECTION_ENABLED" : "DELETE_PROTECTION_DISABLED"
   deletion_policy         = var.is_protected ? "ABANDON" : "DELETE"
 

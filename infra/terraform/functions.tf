@@ -1,9 +1,9 @@
-# One function for each entry of functions.json, which the local stack reads too: what calls it stands there. How big it
-# is stands here.
+# One function for each entry of functions.json. That file says what calls each function; the local
+# stack reads it too. This file says how big each function is.
 #
-# What was measured is in infra/docs/benchmarks.md and infra/decisions, on the emulator and two shared cores; nothing of
-# it on Google Cloud yet. Each number below says what it follows from, so that it can be set again when it is measured
-# there.
+# The sizes follow from measurements on the emulator and two shared cores: README.md ("Speed") and
+# infra/decisions. Nothing has been measured on Google Cloud yet. Each number below says what it
+# follows from, so that it can be set again after a measurement there.
 
 locals {
   triggers = jsondecode(file("${path.module}/../functions.json"))
@@ -16,68 +16,74 @@ locals {
     }
   ]...)
 
-  # SEATLEASE_RUN_WITHIN_SECONDS: a scheduled function begins nothing new after this time. What expire_sessions leaves, the
-  # next run finds first. reconcile walks over everything that is open, from the front each time, so it has what there is
-  # of its quarter of an hour: half for what was left behind of the trail, half for seats.
+  # SEATLEASE_RUN_WITHIN_SECONDS: a scheduled function starts no new work after this time. The next
+  # run of expire_sessions finds first what the last one left. reconcile walks over everything that
+  # is open, from the start each time, and runs every 15 minutes. So it gets most of that time: half
+  # for unpublished audit events, half for seats.
   run_within_seconds = { expire_sessions = 45, reconcile = 600 }
 
   sizes = {
-    # A client waits for its answer 8 s at most (SEATLEASE_ANSWER_WITHIN_SECONDS); the platform's limit is only there for
-    # an instance that hangs, and leaves room for a cold start.
+    # A client waits at most 8 s for its answer (SEATLEASE_ANSWER_WITHIN_SECONDS). The platform's
+    # limit (timeout) is only for an instance that hangs, and leaves room for a cold start.
     #
-    # concurrency   One process served about 1,000 heartbeats a second, and takes part in a group commit with whoever is
-    #               in the same instance: the more of an organization's requests meet in one instance, the fewer commits
-    #               and the fewer of them lost. If a request takes 80 ms, of which most is waiting for Firestore, 80
-    #               requests at a time are what one CPU can serve. Groups take up to 200, so they are no limit.
-    # maximum       Instances of one organization disturb each other (a lost attempt is read again), so few are better
-    #               than many. Ten serve some thousand acquires a second, far above what one hot organization can have.
-    #               They are also the bound on what a flood of requests can cost.
+    # concurrency   One process served about 1,000 heartbeats a second. Requests of one organization
+    #               that meet in one instance share a commit: the more of them, the fewer commits,
+    #               and the fewer lost commits. If a request takes 80 ms, mostly waiting for
+    #               Firestore, one CPU can serve 80 requests at a time. Groups take up to 200, so
+    #               they are no limit.
+    # maximum       Instances that decide for one organization disturb each other: after a lost
+    #               attempt an instance reads again. So few are better than many. Ten serve some
+    #               thousand acquires a second, far more than one busy organization can have. They
+    #               also bound what a flood of requests can cost.
     acquire   = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 10 }
     heartbeat = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 10 }
-    # A client that ends does not mind a cold start.
+    # A client that ends can wait for a cold start.
     release = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 10 }
-    # It shows a text that it was given at start, and caches answer for it most of the time.
+    # It shows a text that it was given at start, and caches answer most requests.
     keys = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
-    # A page of 500 sessions and the day's 5,000 latest events are held at a time: fewer at once.
+    # A request holds a page of 500 sessions and the day's latest 5,000 events: fewer at once.
     usage = { concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 5 }
 
-    # One run at a time, which looks at all organizations; the scheduler does not start a second one either. What was
-    # begun before the time was up is finished, which takes one request's time and a cold start at most: 30 s more.
+    # One run at a time looks at all organizations; the scheduler starts no second one either. A run
+    # finishes what it started in time: at most one request and a cold start, so 30 s more.
     expire_sessions = { concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.expire_sessions + 30, minimum = 0, maximum = 1 }
     reconcile       = { concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.reconcile + 30, minimum = 0, maximum = 1 }
 
-    # Events of a commit of 200 seats come at once, and each waits for Pub/Sub and Firestore most of its time. Eventarc
-    # delivers through Pub/Sub, which waits 10 s for an answer unless told otherwise; the functions answer in 8.
+    # A commit of 200 seats sends its events at once, and each waits for Pub/Sub and Firestore most
+    # of its time. Eventarc delivers through Pub/Sub, which waits 10 s by default. The functions
+    # answer in 8 s.
     relay_audit = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 10 }
-    # People edit these by hand. A bulk import is what the maximum is for: it must not use up what Firebase Auth allows
-    # a project, and events that are refused meanwhile are delivered again.
+    # Admins edit these documents by hand. The maximum is for a bulk import: it must not use up what
+    # Firebase Auth allows a project. Events that are refused meanwhile are delivered again.
     sync_user_claims  = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
     review_admin_edit = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
   }
 
   settings = {
-    # Staging is run as production is: an instance refuses what production refuses.
+    # Staging runs as production does: an instance refuses what production refuses.
     SEATLEASE_ENVIRONMENT = var.environment == "development" ? "development" : "production"
     # The platform does not set it for functions of the second generation.
     GOOGLE_CLOUD_PROJECT = var.project_id
     SEATLEASE_DATABASE   = google_firestore_database.seats.name
-    # A client that calls a function by its own address has one proxy before it, Google's front end, which appends the
-    # client's address. Through Firebase Hosting there is one more, and the last entry is then Hosting's address. Both
-    # ways are open, and a function cannot tell which one was taken. With 1 a session that came through Hosting shows an
-    # address of Hosting's, and nobody can have another one shown. With 2 it shows the client's, but whoever calls the
-    # function's own address can have any address shown. So it is 1 unless you want the addresses more than you
-    # distrust them; nothing is decided by them. That it is exactly one more through Hosting has not been tried.
+    # How many proxies stand before a function. A request to the function's own address passes one,
+    # Google's front end, which appends the client's address. Through Firebase Hosting there is one
+    # more, and the last entry is Hosting's address. (That it is exactly one more has not been
+    # tried.) Both ways are open, and a function cannot tell which one a request took.
+    #   1   a session through Hosting shows an address of Hosting, and no client can forge one
+    #   2   it shows the client's address, but a client that calls the function itself can forge any
+    # The default is 1. Set 2 if you want to see the addresses more than to trust them. No decision
+    # depends on them.
     SEATLEASE_TRUSTED_PROXY_HOPS     = tostring(var.trusted_proxy_hops)
     SEATLEASE_AUDIT_TOPIC            = google_pubsub_topic.audit.name
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)
     SEATLEASE_KEEP_AUDIT_EVENTS_DAYS = tostring(var.keep_audit_events_days)
     SEATLEASE_LOG_LEVEL              = var.log_level
-    # The platform would set it to true, and functions-framework would then replace the logs' handler, and with it their
-    # severities, by its own. The functions say the same at their start.
+    # The platform would set it to true. functions-framework would then replace the logs' handler,
+    # and the severities would be lost. The functions set it at their start too.
     LOG_EXECUTION_ID = "false"
   }
 
-  # Shown by keys; and what signs refuses to start with a key that is not shown.
+  # keys shows the public keys. A function that signs does not start with a key that is not shown.
   know_keys   = setunion(local.signers, ["keys"])
   public_keys = { SEATLEASE_PUBLIC_KEYS = jsonencode(var.public_keys) }
 }
@@ -85,7 +91,7 @@ locals {
 resource "google_cloudfunctions2_function" "function" {
   for_each = local.triggers
 
-  # The service below a function of the second generation has the function's name, and takes no underscores.
+  # The Cloud Run service of a function has the function's name, and allows no underscores.
   name        = "seatlease-${replace(each.key, "_", "-")}"
   location    = var.region
   description = "Seatlease: ${each.key}"
@@ -96,7 +102,7 @@ resource "google_cloudfunctions2_function" "function" {
     service_account   = google_service_account.build.name
     docker_repository = google_artifact_registry_repository.images.id
 
-    # Mended base images are put under the functions without a deployment.
+    # The platform puts updated base images under the functions, without a deployment.
     automatic_update_policy {}
 
     source {
@@ -110,10 +116,10 @@ resource "google_cloudfunctions2_function" "function" {
   service_config {
     service_account_email = local.account_emails[each.key]
 
-    # One event loop uses one CPU, and more than one request at a time needs a whole one.
+    # One event loop uses one CPU. More than one request at a time needs a whole CPU.
     available_cpu = "1"
-    # A function that was called once takes 72 to 74 MB (measured staged, on Linux); the rest is for what it reads. Of
-    # the price of an instance memory is a twentieth.
+    # A function that was called once takes 72 to 74 MB (measured staged, on Linux). The rest is for
+    # what it reads. Memory is a twentieth of an instance's price.
     available_memory                 = local.sizes[each.key].memory
     max_instance_request_concurrency = local.sizes[each.key].concurrency
     timeout_seconds                  = local.sizes[each.key].timeout
@@ -129,8 +135,8 @@ resource "google_cloudfunctions2_function" "function" {
       contains(keys(local.run_within_seconds), each.key) ? { SEATLEASE_RUN_WITHIN_SECONDS = tostring(local.run_within_seconds[each.key]) } : {},
     )
 
-    # Read when an instance starts. Of a version, and not of the latest one: with it an instance that starts by itself
-    # would sign with a key that keys does not show yet.
+    # Read when an instance starts. It names a version: with "latest", an instance that starts
+    # between two builds could sign with a key that keys does not show yet.
     dynamic "secret_environment_variables" {
       for_each = contains(local.signers, each.key) ? [var.signing_keys_version] : []
       content {
@@ -142,8 +148,9 @@ resource "google_cloudfunctions2_function" "function" {
     }
   }
 
-  # No event_trigger: a function has one at most, and review_admin_edit is called for three kinds of events. So all
-  # document events have the form below. The framework knows by its decorator that a function takes events.
+  # No event_trigger: a function can have only one, and review_admin_edit is called for three kinds
+  # of events. So all document events have triggers of their own, below. The decorator in the code
+  # tells the framework that a function takes events.
 
   lifecycle {
     precondition {
@@ -158,30 +165,31 @@ resource "google_cloudfunctions2_function" "function" {
     google_artifact_registry_repository_iam_member.build,
     google_secret_manager_secret_iam_member.signer,
 
-    # A new version asks with the queries of its own as soon as it serves: an index that is still being built is an error.
+    # A new version uses its own queries at once. A query whose index is not ready fails.
     google_firestore_index.composite,
     google_firestore_field.override,
-    # And it has the rights it needs.
+    # It also needs its rights.
     google_project_iam_member.database,
     google_project_iam_member.auth_admin,
     google_pubsub_topic_iam_member.publisher,
   ]
 }
 
-# Firestore's events. Trying again needs no switch: unless retry_policy says otherwise, Eventarc delivers an event until
-# the function answers with success, after pauses of 10 to 600 s, for 24 hours (source: Eventarc's page on retrying
-# events). Audit events that are still unpublished then are found by reconcile.
+# Firestore's events. Retries are on by default: without a retry_policy, Eventarc delivers an event
+# until the function answers with success, after pauses of 10 to 600 s, for 24 hours. Source:
+# Eventarc's page on retrying events. After that, reconcile finds unpublished audit events.
 resource "google_eventarc_trigger" "document" {
   for_each = local.of_documents
 
   name = "seatlease-${replace(each.key, "_", "-")}"
-  # Where the database is, also where that is a multi-region: Eventarc looks for the database there, and refuses any other
-  # ("Database '(default)' does not exist in region 'us-central1'. Did you mean region 'nam5'?"). Firestore's page names
-  # a region for each multi-region instead; who followed it got that answer (reported of terraform-provider-google).
+  # The database's location, even if that is a multi-region. Eventarc looks for the database there,
+  # and refuses any other place ("Database '(default)' does not exist in region 'us-central1'. Did
+  # you mean region 'nam5'?"). Firestore's page names a region for each multi-region instead. With
+  # that region, users of terraform-provider-google reported this error.
   location        = local.database_location
   service_account = local.events_email
 
-  # The only form in which Firestore's events come.
+  # Firestore's events come in this form only.
   event_data_content_type = "application/protobuf"
 
   matching_criteria {
@@ -201,7 +209,7 @@ resource "google_eventarc_trigger" "document" {
   }
 
   lifecycle {
-    # A database that was made anew is another one under the same name, and its triggers have to be made anew with it.
+    # A database that was created again is another one under the same name. It needs new triggers.
     replace_triggered_by = [google_firestore_database.seats.uid]
   }
 

@@ -1,17 +1,21 @@
-# The one list of indexes is firestore.indexes.json, in the form that Firebase's own tools read. A test holds it and the
-# queries in shared/documents/queries.py together; here it is made.
+# Firestore's indexes and TTL policies. firestore.indexes.json lists all of them, in the form that
+# Firebase's own tools read. A test compares the list with the queries in shared/store/queries.py.
 #
-# A field in "fieldOverrides" has exactly the single-field indexes that stand there, and with "ttl" Firestore deletes
-# documents some time after what the field says.
-#   with indexes       a query looks at this one field of all organizations
-#   without indexes    nothing looks for it alone, and an index would cost. Either its values only grow, so that every
-#                      write goes to the same end of the index, which Firestore serves 500 times a second
-#                      (lease_expires_at and last_heartbeat_at with every heartbeat, purge_at, published_at, updated_at);
-#                      or it is a map or a list, of which every entry would be indexed (details, by_license, and what
-#                      reviews remember); or a number that nobody looks for (grants, seal). Nobody can sort by these in
-#                      the console either.
-# audit_events.at and grant_number only grow as well, but a query needs each: up to 500 events a second and organization.
-# The collections lie below their organizations, so these are limits of one organization, but for the indexes over all.
+# A field in "fieldOverrides" has exactly the single-field indexes that are listed there. With
+# "ttl", Firestore deletes a document some time after the time in that field.
+#   with indexes       a query looks for this field alone, over all organizations
+#   without indexes    no query looks for this field alone, and an index would cost something:
+#                      - Values that only grow write to the same end of an index, which Firestore
+#                        serves 500 times a second: lease_expires_at and last_heartbeat_at (every
+#                        heartbeat), purge_at, published_at, updated_at.
+#                      - Every entry of a map or a list would be indexed: details, by_license, and
+#                        what reviews remember.
+#                      - No query looks for these numbers: grants, seal.
+#                      Without an index, the console cannot sort by a field.
+#
+# audit_events.at and grant_number only grow too, but queries need both. So an organization can have
+# up to 500 events a second. Collections lie below their organization, so these limits hold for each
+# organization. The indexes over all organizations are the exception.
 
 locals {
   index_definitions = jsondecode(file("${path.module}/../firestore.indexes.json"))

@@ -1,6 +1,7 @@
-# Metrics counted from the functions' own log lines (shared/edge/logs.py, shared/edge/http.py): JSON, in which "answered"
-# is the last line of a request, with its code and status. tests/infra/test_metrics.py writes real lines with that code
-# and holds them against these filters. What just works is not logged, so the lines cost little.
+# Metrics that count the functions' own log lines (shared/edge/logs.py, shared/edge/http.py). A line
+# is JSON. The last line of a request has the message "answered", with its code and status.
+# Successful requests are not logged, so the lines cost little. tests/infra/test_watching.py lets
+# the code write real lines, and checks that these filters count them.
 
 locals {
   our_lines = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=~\"^seatlease-\""
@@ -9,12 +10,12 @@ locals {
 
   counted_lines = {
     denials = {
-      title  = "Refusals for want of a seat"
+      title  = "Denied acquires"
       filter = "${local.answers} AND jsonPayload.code=(\"SEAT_LIMIT_REACHED\" OR \"ORGANIZATION_SEAT_LIMIT_REACHED\")"
       labels = ["code"]
     }
     contention = {
-      title  = "Requests that lost to others until their deadline"
+      title  = "Requests that ended in CONTENTION"
       filter = "${local.answers} AND jsonPayload.code=\"CONTENTION\""
       labels = ["function"]
     }
@@ -80,14 +81,14 @@ resource "google_logging_metric" "events_left" {
   depends_on = [google_project_service.api]
 }
 
-# Cloud Scheduler's own line about a call that failed.
+# This one counts Cloud Scheduler's own log lines about failed calls.
 resource "google_logging_metric" "failed_calls" {
   name        = "seatlease/failed_calls"
-  description = "Calls of the scheduler that failed"
+  description = "Failed calls of Cloud Scheduler"
   filter      = "resource.type=\"cloud_scheduler_job\" AND resource.labels.job_id=~\"^seatlease-\" AND severity>=ERROR"
 
   metric_descriptor {
-    display_name = "Calls of the scheduler that failed"
+    display_name = "Failed calls of Cloud Scheduler"
     metric_kind  = "DELTA"
     value_type   = "INT64"
     unit         = "1"

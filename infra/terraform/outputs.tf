@@ -1,15 +1,17 @@
+# What `terraform output` prints after an apply.
+
 output "urls" {
-  description = "Where clients call each function directly. Through Firebase Hosting all of them are under one domain: infra/firebase.json."
+  description = "The address at which clients call each function directly. Firebase Hosting puts all of them under one domain: infra/firebase.json."
   value       = { for name in local.for_clients : name => google_cloudfunctions2_function.function[name].service_config[0].uri }
 }
 
 output "functions" {
-  description = "What each function is called in the project."
+  description = "The name of each function in the project."
   value       = local.functions_by_name
 }
 
 output "archives" {
-  description = "What each function was deployed from; `make stage` of the same commit names the same."
+  description = "The archive that each function was deployed from. `make stage` of the same commit gives the same names."
   value       = local.archives
 }
 
@@ -19,17 +21,17 @@ output "database" {
 }
 
 output "topic" {
-  description = "The audit topic, for subscriptions of your own."
+  description = "The audit topic, for your own subscriptions."
   value       = google_pubsub_topic.audit.id
 }
 
 output "dead_letter_topic" {
-  description = "Where a subscription of your own may put what its subscriber refuses."
+  description = "The dead-letter topic, which your own subscriptions may use too."
   value       = google_pubsub_topic.dead_letters.id
 }
 
 output "audit_view" {
-  description = "The audit trail in BigQuery, each event once; null without audit_in_bigquery."
+  description = "The view of the audit trail in BigQuery, with each event once. Null without audit_in_bigquery."
   value       = var.audit_in_bigquery ? "${var.project_id}.${google_bigquery_dataset.audit["audit"].dataset_id}.${google_bigquery_table.events["audit"].table_id}" : null
 }
 

@@ -1,5 +1,5 @@
-# What programs with a user's token may read straight from Firestore. The file is compiled and tried out, rule by rule,
-# on the emulator by tests/infra/test_firestore_rules.py.
+# Firestore's security rules: what a program with a user's token may read straight from Firestore.
+# tests/infra/test_firestore_rules.py compiles the file on the emulator and tries every rule.
 
 resource "google_firebaserules_ruleset" "firestore" {
   source {
@@ -9,7 +9,7 @@ resource "google_firebaserules_ruleset" "firestore" {
     }
   }
 
-  # A ruleset cannot be changed; the release below moves to the new one before the old one goes.
+  # A ruleset cannot be changed. The release below moves to a new one before the old one goes.
   lifecycle {
     create_before_destroy = true
   }
@@ -17,7 +17,8 @@ resource "google_firebaserules_ruleset" "firestore" {
   depends_on = [google_project_service.api]
 }
 
-# Where Firebase has released rules of its own already, this one is refused as existing, and is taken over with
+# If Firebase has released rules of its own already, creating this one fails: it exists. To take it
+# over:
 #   terraform import google_firebaserules_release.firestore projects/PROJECT/releases/cloud.firestore
 resource "google_firebaserules_release" "firestore" {
   name         = var.database == "(default)" ? "cloud.firestore" : "cloud.firestore/${var.database}"

@@ -1,3 +1,5 @@
+# Cloud Scheduler's jobs: one for each function with a schedule in functions.json.
+
 resource "google_cloud_scheduler_job" "run" {
   for_each = local.scheduled
 
@@ -7,11 +9,12 @@ resource "google_cloud_scheduler_job" "run" {
   schedule    = each.value
   time_zone   = "Etc/UTC"
 
-  # As long as the function may take; no second run of a job begins before the first has ended or this time is up.
+  # As long as the function may take. A second run of a job starts only when the first has ended, or
+  # when this time is up.
   attempt_deadline = "${local.sizes[each.key].timeout}s"
 
-  # Nothing is kept between runs, so the next one is the second try: a minute later for expire_sessions, and for
-  # reconcile in 15 minutes, for which nobody waits.
+  # No retries: nothing is kept between runs, so the next run is the second try. It comes a minute
+  # later for expire_sessions, and 15 minutes later for reconcile, whose work is not urgent.
   retry_config {
     retry_count = 0
   }

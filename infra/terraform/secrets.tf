@@ -1,9 +1,11 @@
-# The one secret: the keys that leases are signed with, so that a program can check by itself that it may run. Everything
-# else is done as the function's own account, and tokens are verified with Google's public keys.
+# The one secret: the keys that sign leases, so that a program can check by itself that it may run.
+# The functions need no other secret. They run as their own accounts, and verify ID tokens with
+# Google's public keys.
 #
-# Terraform makes the entry and never sees what is in it: its state is read by more people than may know a key. The
-# versions come from `python -m infra.build.signing_keys` (docs/deploy.md, "The signing keys"); the first has to be there
-# before acquire and heartbeat are deployed. Who may read it stands in access.tf.
+# Terraform creates the secret and never sees its content, because more people may read Terraform's
+# state than may know a key. `python -m infra.signing_keys` makes the versions
+# (infra/docs/deploy.md, "The signing keys"). The first version must exist before acquire and
+# heartbeat are deployed. access.tf says which functions may read it.
 
 resource "google_secret_manager_secret" "signing_keys" {
   secret_id = "seatlease-signing-keys"

@@ -1,12 +1,13 @@
+# The audit topic with its schema, and the dead letters.
+
 locals {
-  # Pub/Sub's own account, which writes to BigQuery and to the dead letters. Google makes it some time after the API is
-  # switched on. Where it is missing still, the grants to it fail, and
+  # Pub/Sub's own account, which writes to BigQuery and to the dead letters. Google creates it some
+  # time after the API is switched on. While it is missing, the grants to it fail. To create it:
   #   gcloud beta services identity create --service=pubsub.googleapis.com
-  # makes it.
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
 
-# Generated from the models by `python -m infra.contracts.audit_schema`. Pub/Sub refuses to publish what does not fit.
+# `python -m infra.audit_schema` writes the file from the models. Pub/Sub refuses other messages.
 resource "google_pubsub_schema" "audit" {
   name       = "seatlease-audit-event"
   type       = "PROTOCOL_BUFFER"
@@ -18,11 +19,11 @@ resource "google_pubsub_schema" "audit" {
 resource "google_pubsub_topic" "audit" {
   name = "seatlease-audit"
 
-  # A subscription made later, or set back, gets what was published in the last week.
+  # A new subscription, or one that is set back, can get the messages of the last week.
   message_retention_duration = "604800s"
 
-  # The events name people: they are stored in this region only. Enforcing it in transit too would refuse subscribers
-  # that run elsewhere.
+  # The events name people, so they are stored in this region only. This is not enforced in transit:
+  # that would refuse subscribers in other regions.
   message_storage_policy {
     allowed_persistence_regions = [var.region]
   }
@@ -33,8 +34,8 @@ resource "google_pubsub_topic" "audit" {
   }
 }
 
-# Where a subscription puts what its subscriber refuses time and again, so that nothing is lost and nothing goes round.
-# Subscriptions of your own can name it too.
+# The dead letters: messages that a subscription could not deliver after several attempts. So no
+# message is lost, and none is retried without end. Your own subscriptions may use this topic too.
 resource "google_pubsub_topic" "dead_letters" {
   name = "seatlease-audit-dead-letters"
 
@@ -49,7 +50,7 @@ resource "google_pubsub_subscription" "dead_letters" {
   name  = "seatlease-audit-dead-letters"
   topic = google_pubsub_topic.dead_letters.name
 
-  # The longest there is: somebody has to look at them by hand.
+  # The longest time that Pub/Sub allows, because a person has to look at these messages.
   message_retention_duration = "2678400s"
 
   expiration_policy {

@@ -1,112 +1,113 @@
-# One environment is one project: Firebase's users, the default database and its rules are a project's, so two
-# environments in one project could not be kept apart. That is why no name below carries the environment's.
+# Each environment is a project of its own. Firebase's users, the default database and its rules
+# belong to a project, so two environments in one project could not be kept apart. That is why no
+# resource has the environment in its name.
 
 variable "project_id" {
-  description = "The Google Cloud project. In no variable file, because it is yours: TF_VAR_project_id."
+  description = "The Google Cloud project. No variable file sets it: give it with -var=project_id=... or TF_VAR_project_id."
   type        = string
 }
 
 variable "environment" {
-  description = "Which of the three it is."
+  description = "The environment: development, staging or production."
   type        = string
 
   validation {
     condition     = contains(["development", "staging", "production"], var.environment)
-    error_message = "The environment is development, staging or production."
+    error_message = "The environment must be development, staging or production."
   }
 }
 
 variable "region" {
-  description = "Where the functions, the topic and everything else run. Near the database: an acquire makes two round trips to it."
+  description = "The region of the functions, the topic and everything else. Keep it near the database: an acquire makes two round trips to it."
   type        = string
   default     = "europe-west1"
 }
 
 variable "database" {
-  description = "The Firestore database. The default one alone has a free quota."
+  description = "The Firestore database. Only the default one has a free quota."
   type        = string
   default     = "(default)"
 }
 
 variable "database_location" {
-  description = "Where the database is; it cannot be changed later. The region if null. A multi-region (eur3, nam5) costs twice as much a read and write, and survives the loss of a region, which the functions do not."
+  description = "The location of the database, which cannot be changed later. If null, the region. In a multi-region (eur3, nam5) reads and writes cost twice as much. It survives the loss of a region, but the functions do not."
   type        = string
   default     = null
 }
 
 variable "runtime" {
-  description = "The functions' Python. The tests run on 3.11 and later."
+  description = "The functions' Python version. The tests run on 3.11 and later."
   type        = string
   default     = "python313"
 }
 
 variable "is_protected" {
-  description = "Whether the database and the audit table refuse to be deleted, and the database keeps seven days of versions to go back to. Otherwise `terraform destroy` leaves nothing."
+  description = "If true, the database and the audit table refuse to be deleted, and the database keeps seven days of versions. If false, `terraform destroy` deletes everything."
   type        = bool
   default     = true
 }
 
 variable "warm_instances" {
-  description = "Instances of acquire and of heartbeat that wait for work. An instance takes most of a second to start; an idle one costs about 10 USD a month."
+  description = "How many instances of acquire always wait for work, and how many of heartbeat. An instance takes most of a second to start. An idle one costs about 10 USD a month."
   type        = number
   default     = 0
 }
 
 variable "trusted_proxy_hops" {
-  description = "SEATLEASE_TRUSTED_PROXY_HOPS: how many proxies append to X-Forwarded-For. See functions.tf before changing it."
+  description = "SEATLEASE_TRUSTED_PROXY_HOPS: how many proxies append to X-Forwarded-For. Read functions.tf before you change it."
   type        = number
   default     = 1
 }
 
 variable "keep_sessions_days" {
-  description = "SEATLEASE_KEEP_SESSIONS_DAYS: when an ended session may be deleted."
+  description = "SEATLEASE_KEEP_SESSIONS_DAYS: how many days after its end a session may be deleted."
   type        = number
   default     = 30
 }
 
 variable "keep_audit_events_days" {
-  description = "SEATLEASE_KEEP_AUDIT_EVENTS_DAYS: when an audit event may be deleted."
+  description = "SEATLEASE_KEEP_AUDIT_EVENTS_DAYS: after how many days an audit event may be deleted. At least a week more than keep_sessions_days."
   type        = number
   default     = 400
 }
 
 variable "log_level" {
-  description = "SEATLEASE_LOG_LEVEL. The metrics need INFO."
+  description = "SEATLEASE_LOG_LEVEL: DEBUG or INFO. The metrics need at least INFO."
   type        = string
   default     = "INFO"
 
   validation {
     condition     = contains(["DEBUG", "INFO"], var.log_level)
-    error_message = "The log level is DEBUG or INFO: with less the metrics see no denials."
+    error_message = "The log level must be DEBUG or INFO. With less, the metrics see no denials."
   }
 }
 
 variable "audit_in_bigquery" {
-  description = "Whether the audit trail is written to BigQuery too, to be asked in SQL."
+  description = "If true, the audit trail is written to BigQuery too, for queries in SQL."
   type        = bool
   default     = false
 }
 
 variable "keep_audit_table_days" {
-  description = "How long BigQuery keeps an audit event, which names people. For ever if null."
+  description = "How many days BigQuery keeps an audit event. Events name people. If null, it keeps them for ever."
   type        = number
   default     = 400
 }
 
 variable "alert_emails" {
-  description = "Who is told when an alert opens. Nobody, if empty: the alerts then show in the console only."
+  description = "The addresses that get an e-mail when an alert opens. If empty, alerts show in the console only."
   type        = set(string)
   default     = []
 }
 
 variable "denials_an_hour" {
-  description = "More refusals for want of a seat within an hour than this open an alert: somebody has too few seats."
+  description = "More denied acquires than this within an hour open an alert: an organization has too few seats."
   type        = number
   default     = 100
 }
 
 variable "public_keys" {
-  description = "The keys that leases are verified with, as keys shows them. `python -m infra.build.signing_keys` prints the line for the environment's variable file: infra/docs/deploy.md#the-signing-keys."
+  description = "The public keys that programs verify leases with. The function keys shows them. `python -m infra.signing_keys` prints this line for the environment's variable file: infra/docs/deploy.md#the-signing-keys."
   type = object({
     keys = list(object({ kty = string, crv = string, x = string, kid = string, use = string, alg = string }))
   })
@@ -114,13 +115,13 @@ variable "public_keys" {
 }
 
 variable "signing_keys_version" {
-  description = "The version of the secret seatlease-signing-keys that leases are signed with. It goes with public_keys."
+  description = "The version of the secret seatlease-signing-keys that signs leases. It must fit public_keys."
   type        = string
   default     = "1"
 }
 
 variable "build_folder" {
-  description = "Where `python -m infra.build.stage` wrote the archives and their manifest. build/ beside this folder if null."
+  description = "The folder with the archives and their manifest, from `python -m infra.stage`. If null, build/ beside this folder."
   type        = string
   default     = null
 }

@@ -1,10 +1,13 @@
+# The versions of Terraform and of the provider, the provider's settings, and where the state is.
+
 terraform {
-  # A variable's validation looks at another variable.
+  # Builds use the version in cloudbuild.yaml.
   required_version = ">= 1.9"
 
   required_providers {
-    # What is known of it offline is the schema of 8.7 (infra/terraform/offline/google-schema.json), so no other is let in: a build
-    # takes the newest that fits, with the rights to change everything.
+    # The offline checks know the schema of 8.7 only (infra/offline/google-schema.json). A build
+    # installs the newest version that fits, and runs with rights to change everything. So no other
+    # version is allowed.
     google = {
       source  = "hashicorp/google"
       version = "~> 8.7.0"
@@ -20,14 +23,15 @@ provider "google" {
   project = var.project_id
   region  = var.region
 
-  # What a bill can be split by.
+  # Labels to split a bill by.
   default_labels = {
     app         = "seatlease"
     environment = var.environment
   }
 }
 
-# Read while planning, so before anything is switched on: this needs the Resource Manager's API already.
+# Terraform reads this while it plans, before it switches on any API. So the Resource Manager's API
+# must be on already.
 data "google_project" "this" {
   project_id = var.project_id
 }

@@ -1,4 +1,4 @@
-# To try things and throw them away.
+# For trying things out: everything can be deleted.
 environment    = "development"
 is_protected   = false
 warm_instances = 0

@@ -1,3 +1,4 @@
+# For customers: protected, and with instances that wait for work.
 environment       = "production"
 is_protected      = true
 warm_instances    = 1

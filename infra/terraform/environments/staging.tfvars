@@ -1,4 +1,4 @@
-# As production, without what costs money while nobody uses it.
+# Like production, but without the instances that cost money while idle.
 environment       = "staging"
 is_protected      = true
 warm_instances    = 0

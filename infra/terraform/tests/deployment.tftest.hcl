@@ -1,9 +1,9 @@
-# What has to hold of every environment, checked by terraform itself against a mock of the provider. With everything
-# staged (make stage), in this folder:
+# What must hold in every environment. Terraform itself checks it, against a mock of the provider.
+# Stage the functions first (make stage). Then run, in the folder of the .tf files:
 #   terraform test -var-file=environments/production.tfvars
-# and without the real provider, from the project's:
-#   python -m infra.terraform.offline terraform test -var-file=environments/production.tfvars
-# tests/infra/test_terraform.py and its neighbours do that, and look at the whole plan besides.
+# or, without the real provider, in the root folder of the repository:
+#   python -m infra.offline terraform test -var-file=environments/production.tfvars
+# tests/infra/test_terraform.py and the tests beside it do the second, and check the whole plan too.
 
 mock_provider "google" {
   mock_data "google_project" {
@@ -15,7 +15,7 @@ mock_provider "google" {
 
 variables {
   project_id = "demo-seatlease"
-  # The key of RFC 8037's examples, whose secret everybody knows.
+  # The key of RFC 8037's examples. Its secret is published.
   public_keys = {
     keys = [{
       kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"

@@ -1,4 +1,4 @@
-# What the variables decide, and what they refuse.
+# What the variables change, and which values they refuse. deployment.tftest.hcl says how to run it.
 
 mock_provider "google" {
   mock_data "google_project" {
@@ -11,7 +11,7 @@ mock_provider "google" {
 variables {
   project_id  = "demo-seatlease"
   environment = "production"
-  # The key of RFC 8037's examples, whose secret everybody knows.
+  # The key of RFC 8037's examples. Its secret is published.
   public_keys = {
     keys = [{
       kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
