@@ -32,8 +32,8 @@ resource "google_bigquery_table" "messages" {
   description         = "One row for each message. An event may be in several rows: query the view events."
   deletion_protection = var.is_protected
 
-  # `python -m infra.audit_table` writes the file from audit-event.proto, the topic's schema.
-  schema = jsonencode(concat(local.metadata_columns, jsondecode(file("${path.module}/audit-event.bigquery.json"))))
+  # `python -m infra.contracts.audit_table` writes the file from audit-event.proto, the topic's schema.
+  schema = jsonencode(concat(local.metadata_columns, jsondecode(file("${path.module}/../contracts/audit-event.bigquery.json"))))
 
   # Queries ask about days, and are billed by the days that they read.
   time_partitioning {

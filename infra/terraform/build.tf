@@ -1,4 +1,4 @@
-# From the archives that `python -m infra.stage` wrote to the functions' images.
+# From the archives that `python -m infra.build.stage` wrote to the functions' images.
 
 locals {
   build_folder = coalesce(var.build_folder, "${path.module}/../../build")

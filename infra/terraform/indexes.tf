@@ -1,5 +1,5 @@
 # Firestore's indexes and TTL policies. firestore.indexes.json lists all of them, in the form that
-# Firebase's own tools read. A test compares the list with the queries in shared/store/queries.py.
+# Firebase's own tools read. A test compares the list with the queries in shared/documents/queries.py.
 #
 # A field in "fieldOverrides" has exactly the single-field indexes that are listed there. With
 # "ttl", Firestore deletes a document some time after the time in that field.

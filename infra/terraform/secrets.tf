@@ -3,7 +3,7 @@
 # Google's public keys.
 #
 # Terraform creates the secret and never sees its content, because more people may read Terraform's
-# state than may know a key. `python -m infra.signing_keys` makes the versions
+# state than may know a key. `python -m infra.build.signing_keys` makes the versions
 # (infra/docs/deploy.md, "The signing keys"). The first version must exist before acquire and
 # heartbeat are deployed. access.tf says which functions may read it.
 

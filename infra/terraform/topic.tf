@@ -7,7 +7,7 @@ locals {
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
 
-# `python -m infra.audit_schema` writes the file from the models. Pub/Sub refuses other messages.
+# `python -m infra.contracts.audit_schema` writes the file from the models. Pub/Sub refuses other messages.
 resource "google_pubsub_schema" "audit" {
   name       = "seatlease-audit-event"
   type       = "PROTOCOL_BUFFER"

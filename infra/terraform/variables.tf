@@ -107,7 +107,7 @@ variable "denials_an_hour" {
 }
 
 variable "public_keys" {
-  description = "The public keys that programs verify leases with. The function keys shows them. `python -m infra.signing_keys` prints this line for the environment's variable file: infra/docs/deploy.md#the-signing-keys."
+  description = "The public keys that programs verify leases with. The function keys shows them. `python -m infra.build.signing_keys` prints this line for the environment's variable file: infra/docs/deploy.md#the-signing-keys."
   type = object({
     keys = list(object({ kty = string, crv = string, x = string, kid = string, use = string, alg = string }))
   })
@@ -121,7 +121,7 @@ variable "signing_keys_version" {
 }
 
 variable "build_folder" {
-  description = "The folder with the archives and their manifest, from `python -m infra.stage`. If null, build/ beside this folder."
+  description = "The folder with the archives and their manifest, from `python -m infra.build.stage`. If null, build/ beside this folder."
   type        = string
   default     = null
 }

@@ -5,7 +5,7 @@ terraform {
   required_version = ">= 1.9"
 
   required_providers {
-    # The offline checks know the schema of 8.7 only (infra/offline/google-schema.json). A build
+    # The offline checks know the schema of 8.7 only (infra/terraform/offline/google-schema.json). A build
     # installs the newest version that fits, and runs with rights to change everything. So no other
     # version is allowed.
     google = {

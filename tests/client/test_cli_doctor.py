@@ -10,11 +10,11 @@ from infra.local.tokens import unsigned_token
 from tests.client.answering import Answer, answering, told
 from tests.client.backends import RealBackend
 from tests.client.commands import environment_of, run
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 
 
 @pytest.fixture
-def backend(build_real: BuildHouse) -> RealBackend:
+def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=1)
 
 

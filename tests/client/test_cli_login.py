@@ -8,14 +8,14 @@ from firebase_admin import auth
 
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, bare_environment, command, run
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 from tests.support.people import People, people_of
 
 _PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
-def backend(build_real: BuildHouse) -> RealBackend:
+def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=1)
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, end, environment_of, start
-from tests.client.conftest import BuildHouse, StartScript
+from tests.client.conftest import BuildBackend, StartScript
 
 _LEASE_SECONDS = 3
 """So that heartbeats and tries are a second apart."""
 
 
 @pytest.fixture
-def backend(build_real: BuildHouse) -> RealBackend:
+def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=1, lease_seconds=_LEASE_SECONDS)
 
 

@@ -14,13 +14,13 @@ import pytest
 
 from tests.client.backends import RealBackend
 from tests.client.commands import command, end, environment_of, run, start
-from tests.client.conftest import BuildHouse, StartScript
+from tests.client.conftest import BuildBackend, StartScript
 from tests.client.hosts import CLIENT
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def backend(build_real: BuildHouse) -> RealBackend:
+def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=1)
 
 

@@ -11,14 +11,14 @@ from seatlease.credentials import IdToken
 from seatlease.service import Service
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, environment_of, run
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 
 _A_PAGE = 100
 """Sessions on a page of the service's, unless it is asked for another number."""
 
 
 @pytest.fixture
-def backend(build_real: BuildHouse) -> RealBackend:
+def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=2 * _A_PAGE)
 
 

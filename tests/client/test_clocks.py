@@ -6,14 +6,14 @@ from pathlib import Path
 import libfaketime
 import pytest
 
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 from tests.client.hosts import Host
 
 LIBRARY = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
 
 
 @pytest.mark.parametrize("moved", ["-3h", "+3h"])
-def test_a_clock_moved_by_hours_changes_nothing(build_real: BuildHouse, tmp_path: Path, moved: str) -> None:
+def test_a_clock_moved_by_hours_changes_nothing(build_real: BuildBackend, tmp_path: Path, moved: str) -> None:
     backend = build_real(seats=1, lease_seconds=3)
     clock = tmp_path / "clock"
     clock.write_text("+0")

@@ -15,13 +15,13 @@ from seatlease import State
 from seatlease import service as service_module
 from seatlease.clock import elapsed
 from tests.client.backends import RealBackend
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 from tests.client.recorded import Told
 from tests.support.waiting import wait_until
 
 
 @pytest.fixture
-def backend(build_real: BuildHouse) -> RealBackend:
+def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=1, lease_seconds=3)
 
 
@@ -57,7 +57,7 @@ def test_in_an_outage_longer_than_the_lease_the_seat_is_lost_on_time_and_regaine
         assert len(backend.tenant.events("session.expired")) == 1
 
 
-def test_within_its_grace_a_seat_that_lapsed_is_degraded_and_not_lost(build_real: BuildHouse) -> None:
+def test_within_its_grace_a_seat_that_lapsed_is_degraded_and_not_lost(build_real: BuildBackend) -> None:
     backend = build_real(seats=1, lease_seconds=3, grace_seconds=60)
     told = Told()
     with backend.seat(on_change=told) as seat:
@@ -75,7 +75,7 @@ def test_within_its_grace_a_seat_that_lapsed_is_degraded_and_not_lost(build_real
         assert told.states == [State.ACTIVE, State.DEGRADED, State.LOST, State.ACTIVE]
 
 
-def test_a_seat_that_an_owner_releases_is_revoked(build_real: BuildHouse) -> None:
+def test_a_seat_that_an_owner_releases_is_revoked(build_real: BuildBackend) -> None:
     backend = build_real(seats=1)
     with backend.seat() as seat:
         assert seat.lease is not None

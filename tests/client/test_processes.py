@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.client.backends import RealBackend
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 from tests.client.hosts import Host
 from tests.support.waiting import wait_until
 
@@ -17,7 +17,7 @@ StartHost = Callable[..., Host]
 
 
 @pytest.fixture
-def backend(build_real: BuildHouse) -> RealBackend:
+def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=1)
 
 
@@ -162,7 +162,7 @@ def test_programs_of_one_user_on_one_device_share_a_seat_and_the_last_one_out_gi
     assert (third.ends(), backend.in_use) == (-signal.SIGTERM, 0)
 
 
-def test_another_user_on_the_same_device_shares_nothing(build_real: BuildHouse) -> None:
+def test_another_user_on_the_same_device_shares_nothing(build_real: BuildBackend) -> None:
     backend = build_real(seats=2)
     mine = backend.seat("m0")
     with backend.seat("m1"):

@@ -11,7 +11,7 @@ import pytest
 import seatlease
 from infra.build.stage import ROOT
 from seatlease.testing import FakeService
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 from tests.infra.clean_environment import run
 
 CLIENT = ROOT / "client"
@@ -25,7 +25,7 @@ def blocks(page: Path) -> list[str]:
 FIVE_LINES, *REST = blocks(CLIENT / "README.md")
 
 
-def test_the_quickstart_works_in_a_new_environment(build_real: BuildHouse, tmp_path: Path) -> None:
+def test_the_quickstart_works_in_a_new_environment(build_real: BuildBackend, tmp_path: Path) -> None:
     backend = build_real(seats=3)
     described = backend.described("m0")
     program = tmp_path / "five_lines.py"
@@ -65,7 +65,7 @@ def test_what_the_readme_shows_runs(block: str) -> None:
 
 
 def test_the_page_about_being_offline_runs(
-    build_real: BuildHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build_real: BuildBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = build_real(seats=1)
     monkeypatch.chdir(tmp_path)

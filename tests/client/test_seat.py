@@ -14,7 +14,7 @@ import seatlease
 from seatlease import State
 from seatlease.testing import FakeService
 from tests.client.backends import Backend
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 from tests.client.recorded import Told
 from tests.support.waiting import wait_until
 
@@ -271,7 +271,7 @@ async def test_a_task_that_is_cancelled_stops_waiting_and_holds_nothing(backend:
         assert backend.in_use == 2
 
 
-def test_who_closes_a_seat_while_its_grant_is_under_way_holds_nothing(build_real: BuildHouse) -> None:
+def test_who_closes_a_seat_while_its_grant_is_under_way_holds_nothing(build_real: BuildBackend) -> None:
     backend = build_real(seats=1)
     backend.proxy.slow_down(0.4)
     seat = backend.seat()
@@ -287,7 +287,7 @@ def test_who_closes_a_seat_while_its_grant_is_under_way_holds_nothing(build_real
 
 
 async def test_a_task_that_is_cancelled_again_and_again_while_its_grant_is_under_way_holds_nothing(
-    build_real: BuildHouse,
+    build_real: BuildBackend,
 ) -> None:
     backend = build_real(seats=1)
     backend.proxy.slow_down(0.4)
@@ -303,7 +303,7 @@ async def test_a_task_that_is_cancelled_again_and_again_while_its_grant_is_under
     assert (seat.state, backend.in_use) == (State.NOT_ACQUIRED, 0)
 
 
-def test_threads_that_acquire_the_same_seat_at_once_hold_it_together(build_real: BuildHouse) -> None:
+def test_threads_that_acquire_the_same_seat_at_once_hold_it_together(build_real: BuildBackend) -> None:
     backend = build_real(seats=1)
     told = Told()
     seat = backend.seat(on_change=told)
@@ -319,7 +319,7 @@ def test_threads_that_acquire_the_same_seat_at_once_hold_it_together(build_real:
     assert told.states == [State.ACTIVE, State.RELEASED]
 
 
-def test_who_closes_a_seat_that_several_threads_are_acquiring_stops_them_all(build_real: BuildHouse) -> None:
+def test_who_closes_a_seat_that_several_threads_are_acquiring_stops_them_all(build_real: BuildBackend) -> None:
     backend = build_real(seats=1)
     backend.proxy.slow_down(0.4)
     seat = backend.seat()
@@ -335,7 +335,7 @@ def test_who_closes_a_seat_that_several_threads_are_acquiring_stops_them_all(bui
 
 @pytest.mark.parametrize("is_held", [True, False], ids=["held", "lost meanwhile"])
 def test_who_closes_a_seat_while_a_heartbeat_is_under_way_holds_nothing(
-    build_real: BuildHouse, *, is_held: bool
+    build_real: BuildBackend, *, is_held: bool
 ) -> None:
     backend = build_real(seats=1)
     seat = backend.seat()
@@ -425,7 +425,7 @@ def test_characters_that_cannot_be_sent_are_refused(backend: Backend) -> None:
         backend.seat(license_key="half a character: \udce4").acquire()
 
 
-def test_a_key_with_line_breaks_is_refused_by_the_service(build_real: BuildHouse) -> None:
+def test_a_key_with_line_breaks_is_refused_by_the_service(build_real: BuildBackend) -> None:
     with pytest.raises(seatlease.RequestRefused) as refused:
         build_real(seats=1).seat(license_key="A\nB").acquire()
 

@@ -10,7 +10,7 @@ import httpx
 
 import seatlease
 from tests.client.backends import RealBackend
-from tests.client.conftest import BuildHouse
+from tests.client.conftest import BuildBackend
 
 PEOPLE, SEATS, LEASE_SECONDS = 100, 5, 3
 
@@ -32,7 +32,7 @@ class Noted(httpx.AsyncHTTPTransport):
         return response
 
 
-async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real: BuildHouse) -> None:
+async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real: BuildBackend) -> None:
     backend: RealBackend = build_real(seats=SEATS, members=PEOPLE, lease_seconds=LEASE_SECONDS)
     most_at_once, at_work = 0, 0
     turns: dict[str, int] = defaultdict(int)
@@ -69,7 +69,7 @@ async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real
     assert refused >= PEOPLE - SEATS
 
 
-async def test_a_waiting_seat_outlasts_an_outage(build_real: BuildHouse) -> None:
+async def test_a_waiting_seat_outlasts_an_outage(build_real: BuildBackend) -> None:
     backend = build_real(seats=1)
     unreachable = asyncio.Event()
 

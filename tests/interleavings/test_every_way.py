@@ -24,7 +24,7 @@ def _same_pauses() -> None:
     random.seed(20_260_302)
 
 
-@pytest.mark.parametrize("scene", SCENARIOS.values(), ids=SCENARIOS)
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_a_scene_ends_well_in_every_way_it_can_be_played(scenario: Scenario) -> None:
     faults = scenario.faults + is_long()
 

@@ -22,7 +22,7 @@ from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_session, a_user, a
 
 
 @pytest.mark.parametrize(
-    ("role", "sight"),
+    ("role", "visibility"),
     [
         (Role.OWNER, Visibility.ALL),
         (Role.ADMIN, Visibility.ALL),

@@ -2,7 +2,7 @@
 # Stage the functions first (make stage). Then run, in the folder of the .tf files:
 #   terraform test -var-file=environments/production.tfvars
 # or, without the real provider, in the root folder of the repository:
-#   python -m infra.offline terraform test -var-file=environments/production.tfvars
+#   python -m infra.terraform.offline terraform test -var-file=environments/production.tfvars
 # tests/infra/test_terraform.py and the tests beside it do the second, and check the whole plan too.
 
 mock_provider "google" {
