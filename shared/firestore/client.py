@@ -29,7 +29,7 @@ from shared.firestore.writes import Write
 MAX_CALLS = 64
 """Calls under way at a time in one instance; a group of one organization has one, or three while it checks refusals."""
 
-CLOCK_DOCUMENT = "organizations/-"
+CLOCK_DOCUMENT = "clock/-"
 """A document that is read only to learn the time. Whether it exists does not matter."""
 
 ALL_ORGANIZATIONS = ""
