@@ -27,7 +27,7 @@ from shared.seats.attempt_reads import AttemptReads
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount, told_of
 from shared.seats.denials import Attempted, DeferredDenials
 from shared.seats.license_keys import Found, LicenseKeys
-from shared.seats.seat_draft import SeatDraft, Tenant
+from shared.seats.seat_draft import SeatDraft, OrganizationState
 
 Decide = Callable[[Sequence["AcquireRequest"]], Awaitable[Decision[AcquireOutcome]]]
 
@@ -85,21 +85,21 @@ class Acquires:
         found = await self._keys.find(paths, [request.license_key for request in requests])
         snapshot, has_kept = await reads.read(_documents_needed(paths, requests, found))
         moved = self._forget_moved_keys(paths, found, snapshot)
-        tenant = self._tenant(paths, requests, found, snapshot)
+        state = self._state(paths, requests, found, snapshot)
         own = _own_sessions(paths, requests, found, snapshot)
         told = await told_of(self._firestore, paths, _ends_by_hand(own.values(), snapshot.at), at=snapshot.at)
-        use = tenant.use or await recount(self._firestore, paths, at=snapshot.at)
+        use = state.use or await recount(self._firestore, paths, at=snapshot.at)
 
         tallies = self._tallies_of(paths)
         tallies.refusal_cache.go_to(snapshot.at.now)
         has_risen = tallies.refusal_cache.has_risen
-        evidence = tallies.refusal_cache.evidence(tenant.seats, now=snapshot.at.now) if has_risen else {}
+        evidence = tallies.refusal_cache.evidence(state.seats, now=snapshot.at.now) if has_risen else {}
         added: set[str] = set()
         denials: dict[str, Document | None] = {}
         while True:
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
             draft = SeatDraft(
-                tenant=tenant,
+                state=state,
                 now=snapshot.at.now,
                 use=use,
                 stored_sessions={**seen, **own},
@@ -145,7 +145,7 @@ class Acquires:
 
         def when_done() -> None:
             reads.forget()
-            tallies.refusal_cache.remember(evidence, seats=tenant.seats)
+            tallies.refusal_cache.remember(evidence, seats=state.seats)
             tallies.refusal_cache.refused(recorded=recorded, tallied=tallied, now=snapshot.at.now)
             tallies.write_later()
 
@@ -192,16 +192,16 @@ class Acquires:
                     moved.add(key)
         return frozenset(moved)
 
-    def _tenant(
+    def _state(
         self,
         paths: OrganizationPaths,
         requests: Sequence[AcquireRequest],
         found: Mapping[str, Found],
         snapshot: Snapshot,
-    ) -> Tenant:
+    ) -> OrganizationState:
         documents = snapshot.documents
         license_ids = {license_id for license_id in found.values() if isinstance(license_id, str)}
-        return Tenant(
+        return OrganizationState(
             paths=paths,
             organization=organization_from(documents[paths.organization]),
             users={request.user_id: user_from(documents[paths.user(request.user_id)]) for request in requests},

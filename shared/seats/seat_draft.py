@@ -43,7 +43,7 @@ from shared.seats.license_keys import Found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tenant:
+class OrganizationState:
     """The documents that the acquires of a group share, parsed."""
 
     paths: OrganizationPaths
@@ -63,7 +63,7 @@ class SeatDraft:
     trail has already.
     """
 
-    tenant: Tenant
+    state: OrganizationState
     now: datetime
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
@@ -79,7 +79,7 @@ class SeatDraft:
     def __post_init__(self) -> None:
         """Parse the sessions and report counters that were wrong."""
         self._sessions = {key: session_from(document) for key, document in self.stored_sessions.items()}
-        repair = repair_event(self.tenant.seats, before=self.tenant.use, after=self.use, now=self.now)
+        repair = repair_event(self.state.seats, before=self.state.use, after=self.use, now=self.now)
         if repair is not None:
             self._events.append(repair)
 
@@ -104,14 +104,14 @@ class SeatDraft:
         license_: License | Unusable | None = None
         session: Session | Unusable | None = None
         if isinstance(found, str):
-            license_ = self.tenant.licenses[found]
+            license_ = self.state.licenses[found]
             session_id = session_id_of(license_id=found, user_id=user_id, hardware_id=device.hardware_id)
             session = self._sessions[session_id]
         else:
             license_ = found
         standing = Standing(
-            organization=self.tenant.organization,
-            user=self.tenant.users[user_id],
+            organization=self.state.organization,
+            user=self.state.users[user_id],
             license=license_,
             session=session,
             use=self.in_use,
@@ -137,7 +137,7 @@ class SeatDraft:
 
     def deny(self, *, user_id: str, license_id: str, device: Device, refusal: CapReached) -> None:
         """Report that a cap stood in the way of a request. Denials of one device in one minute add up."""
-        user, license_ = self.tenant.users[user_id], self.tenant.licenses[license_id]
+        user, license_ = self.state.users[user_id], self.state.licenses[license_id]
         assert isinstance(user, User)  # noqa: S101 a cap is asked only after everything else; for the type checker
         assert isinstance(license_, License)  # noqa: S101 as above
         session_id = session_id_of(license_id=license_id, user_id=user_id, hardware_id=device.hardware_id)
@@ -152,7 +152,7 @@ class SeatDraft:
 
     def writes(self, retention: Retention) -> list[Write]:
         """Everything that the decisions change, each under the condition that what they looked at still holds."""
-        paths = self.tenant.paths
+        paths = self.state.paths
         writes: list[Write] = []
         for session_id, session in self._sessions.items():
             if isinstance(session, Session):
@@ -177,11 +177,11 @@ class SeatDraft:
         Added to blindly, they make no release wait for an acquire and no acquire for a release. That no two instances
         give the same seat away is seen to by the number of the grant, which names its audit event.
         """
-        paths = self.tenant.paths
-        if self.tenant.use == self.use:
+        paths = self.state.paths
+        if self.state.use == self.use:
             return [seat_use_change(paths, self._changes, granted=self._granted)]
         fields = seat_use_fields(self.in_use, now=self.now)
-        repaired = document_write(paths.seats, self.tenant.seats, fields)
+        repaired = document_write(paths.seats, self.state.seats, fields)
         return [] if repaired is None else [repaired]
 
     def _end(self, session: Session) -> None:
@@ -190,7 +190,7 @@ class SeatDraft:
         self._events.append(audit_ended(session, actor=SYSTEM))
 
     def _told_of(self, in_use: SeatUse, license_: License) -> dict[str, Detail]:
-        organization = self.tenant.organization
+        organization = self.state.organization
         cap = organization.max_concurrent_seats if isinstance(organization, Organization) else None
         return {
             "seats": {"in_use": in_use.of(license_.license_id), "max": license_.max_concurrent_seats},
