@@ -27,7 +27,7 @@ from shared.seats.attempt_reads import AttemptReads
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount, told_of
 from shared.seats.denials import Attempted, DeferredDenials
 from shared.seats.license_keys import Found, LicenseKeys
-from shared.seats.seat_draft import SeatDraft, OrganizationState
+from shared.seats.seat_draft import OrganizationState, SeatDraft
 
 Decide = Callable[[Sequence["AcquireRequest"]], Awaitable[Decision[AcquireOutcome]]]
 
