@@ -37,9 +37,9 @@ def test_where_all_is_well_each_thing_is_named(backend: RealBackend) -> None:
     }  # fmt: skip
     assert findings["license"]["says"] == "L: 0 of 1 seats are in use"
     assert "uid m0" in findings["sign-in"]["says"]
-    assert backend.tenant.organization_id in findings["sign-in"]["says"]
-    assert findings["device"]["says"] == "hardware id laptop: named by SEATLEASE_HARDWARE_ID"
-    assert "shows 1" in findings["keys"]["says"]
+    assert house.tenant.organization_id in findings["sign-in"]["says"]
+    assert findings["device"]["says"] == "hardware id laptop: set by SEATLEASE_HARDWARE_ID"
+    assert "leases with: 1" in findings["keys"]["says"]
     assert len(shown.stdout.splitlines()) == len(findings)
     assert environment["SEATLEASE_ID_TOKEN"] not in shown.stdout + json.dumps(findings)
     assert backend.tenant.sessions() == []
@@ -50,7 +50,7 @@ def test_where_all_is_well_each_thing_is_named(backend: RealBackend) -> None:
     [
         ({"SEATLEASE_URL": "http://127.0.0.1:9"}, "address", "does not answer"),
         ({"SEATLEASE_ID_TOKEN": ""}, "sign-in", "Nobody is signed in"),
-        ({"SEATLEASE_ID_TOKEN": "t-secret"}, "sign-in", "no ID token"),
+        ({"SEATLEASE_ID_TOKEN": "t-secret"}, "sign-in", "not an ID token"),
         ({"SEATLEASE_LICENSE_KEY": "ANOTHER"}, "license", "no license with this key"),
         ({"SEATLEASE_HARDWARE_ID": "x" * 300}, "device", "at most 256 characters"),
     ],

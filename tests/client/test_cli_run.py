@@ -211,7 +211,7 @@ def test_without_its_libraries_the_command_line_says_what_to_install(tmp_path: P
 
     assert (ended.returncode, ended.stderr) == (
         2,
-        "seatlease: the command line needs some more libraries: install it with its extra, seatlease[cli]\n",
+        "seatlease: the command line needs more libraries: install the package as seatlease[cli]\n",
     )
 
 

@@ -49,7 +49,7 @@ def test_credentials_are_taken_as_they_are() -> None:
 
 @pytest.mark.parametrize("given", [None, 7, b"token", RefreshToken, {"id_token": "secret"}])
 def test_anything_else_is_a_fault_in_the_program_that_shows_no_value(given: Any) -> None:  # noqa: ANN401 as said
-    with pytest.raises(TypeError, match="credentials are") as raised:
+    with pytest.raises(TypeError, match="credentials must be") as raised:
         as_credentials(given)
 
     assert "secret" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Floating licenses: a seat while your program works, and not one too many.
+"""Floating licenses: a seat while your program works.
 
 ::
 

@@ -1,5 +1,3 @@
-"""``python -m seatlease``: the command line."""
-
 from seatlease.cli import main
 
 main()

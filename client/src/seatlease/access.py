@@ -1,4 +1,4 @@
-"""Access: the way to one seat, shared with the other processes of the same user on this device."""
+"""Access: the way to one seat. All processes of the same user on this device share it."""
 
 import asyncio
 import contextlib
@@ -17,25 +17,22 @@ logger = logging.getLogger("seatlease")
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is acquired: a seat of this license, on this device."""
-
     url: str
     license_key: str
     hardware_id: str
 
 
 class Access:
-    """Connects and joins when it is first needed; ``leave`` undoes both, and then it may begin again."""
+    """Connects and joins at the first need. ``leave`` undoes both, and it may begin again."""
 
     def __init__(self, wanted: Wanted, *, connect: Callable[[], Service]) -> None:
-        """Nothing is sent yet."""
         self._wanted = wanted
         self._connect = connect
         self._connected: Service | None = None
         self._sharing: Sharing | None = None
 
     async def acquire(self) -> Lease:
-        """Ask for a seat once. Whoever is cancelled in between, however often, gives back what was granted meanwhile.
+        """Ask for a seat once. A cancelled call gives back what was granted meanwhile, however often it is cancelled.
 
         Raises:
             SeatleaseError: as ``Service.acquire``.
@@ -52,7 +49,7 @@ class Access:
             raise
 
     async def heartbeat(self, lease: Lease) -> Lease:
-        """Keep the seat.
+        """Send one heartbeat.
 
         Raises:
             SeatleaseError: as ``Service.heartbeat``.
@@ -61,9 +58,9 @@ class Access:
         return await self._service().heartbeat(lease, hardware_id=self._wanted.hardware_id)
 
     async def leave(self, lease: Lease | None, *, within_seconds: float) -> None:
-        """Stop sharing the seat, give ``lease`` back if nobody else uses it, and hang up.
+        """Stop sharing the seat, give ``lease`` back if no other process uses it, and close the connections.
 
-        Never raises for want of an answer: what was not given back falls free when its lease runs out.
+        Never raises because an answer is missing: a seat not given back becomes free when its lease runs out.
         """
         await _to_its_end(self._leave(lease, within_seconds=within_seconds))
 
@@ -81,7 +78,7 @@ class Access:
             if lease is not None and service is not None and is_last:
                 await service.release(lease.session_id, within_seconds=within_seconds)
         except SeatleaseError as error:
-            logger.info("the seat was not given back; it falls free when its lease runs out: %s", error.message)
+            logger.info("the seat was not given back; it becomes free when its lease runs out: %s", error.message)
         finally:
             if leaving is not None:
                 await loop.run_in_executor(None, leaving.__exit__, None, None, None)
@@ -107,7 +104,7 @@ class Access:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do it to its end, also when whoever waits for it is cancelled, and cancelled again; that comes afterwards."""
+    """Run the work to its end, even if the waiting task is cancelled. The cancellation takes effect afterwards."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""Answers: what the service said, as a lease or as the error that the caller acts on. Pure.
+"""Answers: the service's answers as leases or as errors that the caller acts on. Pure.
 
 Source: the service's contract in OpenAPI, ``infra/contracts/openapi.json``.
 """
@@ -25,16 +25,16 @@ _SENTENCES = {
     "TOKEN_MISSING": "You are not signed in.",
     "TOKEN_INVALID": "Your sign-in is not valid for this service. Please sign in again.",
     "TOKEN_EXPIRED": "Your sign-in has expired. Please sign in again.",
-    "NO_ORGANIZATION": "You do not belong to an organization with licenses. Ask its administrator to add you.",
-    "ORGANIZATION_INACTIVE": "Your organization is deactivated. Please talk to its administrator.",
-    "USER_INACTIVE": "You are not an active member of the organization. Please talk to its administrator.",
-    "ROLE_NOT_ALLOWED": "Your role in the organization does not allow this. Please talk to its administrator.",
+    "NO_ORGANIZATION": "Your account belongs to no organization with licenses. Ask your administrator to add you.",
+    "ORGANIZATION_INACTIVE": "Your organization is deactivated. Please talk to your administrator.",
+    "USER_INACTIVE": "You are not an active member of the organization. Please talk to your administrator.",
+    "ROLE_NOT_ALLOWED": "Your role in the organization does not allow this. Please talk to your administrator.",
     "LICENSE_INACTIVE": "The license is deactivated. Please talk to your administrator.",
     "LICENSE_EXPIRED": "The license has expired. Please talk to your administrator.",
     "LICENSE_MISCONFIGURED": "The license is not set up properly. Please tell your administrator.",
     "LICENSE_NOT_FOUND": "Your organization has no license with this key.",
-    "SESSION_NOT_FOUND": "The session does not exist any more.",
-    "SESSION_EXPIRED": "Your lease ran out, and the seat was freed.",
+    "SESSION_NOT_FOUND": "Your session no longer exists.",
+    "SESSION_EXPIRED": "Your lease ran out, so your seat is free for other users.",
     "SESSION_RELEASED": "Your seat was given back.",
     "SESSION_REVOKED": "Your session was ended by an administrator.",
 }
@@ -43,14 +43,14 @@ _OVER = frozenset({"SESSION_EXPIRED", "SESSION_RELEASED", "SESSION_NOT_FOUND"})
 _SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED"})
 _SIGN_IN = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED"})
 
-NOT_THE_SERVICE = "The license service did not answer; something else did, such as a proxy or a sign-in page."
+NOT_THE_SERVICE = "Something else answered instead of the license service, such as a proxy or a sign-in page."
 
 
 def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None = None) -> Lease:
-    """Read a 200 or 201 of acquire, or with the lease ``before`` a 200 of heartbeat, which says less.
+    """Read a 200 or 201 of acquire. With the lease ``before``, read a 200 of heartbeat, which has fewer fields.
 
     Raises:
-        SeatleaseError: as the answer says; ``ServiceUnreachable`` when it is none of the service's.
+        SeatleaseError: as the answer says; ``ServiceUnreachable`` if the answer is not the service's.
     """
     if response.status_code not in {200, 201}:
         raise error_of(response)
@@ -78,10 +78,10 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
 
 
 def usage_of(response: httpx.Response) -> dict[str, Any]:
-    """Read a 200 of usage: its JSON as it came, for who shows it to a person. ``seatlease.usage`` reads what is in it.
+    """Read a 200 of usage: its JSON, unchanged.
 
     Raises:
-        SeatleaseError: as the answer says; ``ServiceUnreachable`` when it is none of the service's.
+        SeatleaseError: as the answer says; ``ServiceUnreachable`` if the answer is not the service's.
     """
     if response.status_code != 200:  # noqa: PLR2004 HTTP's number
         raise error_of(response)
@@ -93,7 +93,6 @@ def usage_of(response: httpx.Response) -> dict[str, Any]:
 
 
 def error_of(response: httpx.Response) -> SeatleaseError:
-    """Read any other answer as the error to act on."""
     try:
         body = _json(response)["error"]
         code, said = str(body["code"]), str(body["message"])
@@ -157,10 +156,10 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 
 
 def time_of(text: str) -> datetime:
-    """Read a time of the service.
+    """Read a time that the service wrote.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not such a time.
     """
     # Python 3.10 reads no "Z", and no fraction but of three or six digits.
     if not text.endswith("Z"):

@@ -1,7 +1,7 @@
-"""The clock that a lease is measured by: nobody can set it, and it goes on while the machine sleeps.
+"""The clock that measures leases: no user can set it, and it goes on while the machine sleeps.
 
-A laptop that is opened again after an hour must know that its lease ran out. ``time.monotonic()`` would not tell: on
-Linux and macOS it stands still during sleep.
+A laptop that is opened again after an hour must know that its lease ran out. ``time.monotonic()`` does not tell: on
+Linux and macOS it stops during sleep.
 
 =======  ======================  =============================================================================
 Linux    ``CLOCK_BOOTTIME``      clock_gettime(2): like CLOCK_MONOTONIC, and includes time of being suspended
@@ -9,9 +9,9 @@ macOS    ``CLOCK_MONOTONIC_RAW``  clock_gettime(3): goes on during sleep, unaffe
 Windows  ``GetTickCount64``      "Windows Time" in Microsoft's reference: includes sleep and hibernation
 =======  ======================  =============================================================================
 
-Of macOS's two that go on during sleep the raw one is taken: of ``CLOCK_MONOTONIC`` its manual does not say that setting
-the time leaves it alone. On Windows ``time.monotonic()`` is ``GetTickCount64`` only up to Python 3.12; later ones take
-the performance counter, of which Microsoft does not say what sleep does to it.
+macOS has two clocks that go on during sleep. Its manual does not say that setting the time leaves ``CLOCK_MONOTONIC``
+alone, so the raw one is used. On Windows ``time.monotonic()`` is ``GetTickCount64`` only up to Python 3.12. Later
+versions use the performance counter, and Microsoft does not say what sleep does to it.
 """
 
 import sys
@@ -24,7 +24,7 @@ if sys.platform == "win32":
     _ticks.restype = ctypes.c_uint64  # without it the result is cut to 32 bits, some 50 days
 
     def elapsed() -> float:
-        """Seconds since some instant in the past, sleep counted: only differences mean something."""
+        """Seconds since some instant in the past, sleep included. Only differences mean something."""
         return float(_ticks()) / 1000
 
 else:
@@ -37,5 +37,5 @@ else:
         _CLOCK = time.CLOCK_MONOTONIC
 
     def elapsed() -> float:
-        """Seconds since some instant in the past, sleep counted: only differences mean something."""
+        """Seconds since some instant in the past, sleep included. Only differences mean something."""
         return time.clock_gettime(_CLOCK)

@@ -12,16 +12,16 @@ __all__ = ["Credentials", "CredentialsLike", "FromCallable", "IdToken", "Refresh
 
 
 class Credentials(Protocol):
-    """Gives ID tokens. Called on the client's own background thread, for every request."""
+    """Gives ID tokens. The client calls it on its own background thread, for every request."""
 
     async def id_token(self, *, refresh: bool = False) -> str:
-        """Give an ID token that is valid for some minutes yet.
+        """Give an ID token that is valid for at least some more minutes.
 
-        ``refresh`` asks for another one than the last, which the service called expired or invalid.
+        ``refresh`` asks for a new one, because the service refused the last as expired or invalid.
 
         Raises:
-            SignInRequired: there is none to be had without the user.
-            ServiceUnreachable: it cannot be had at the moment.
+            SignInRequired: the user has to sign in again.
+            ServiceUnreachable: no token can be had at the moment.
         """
         ...
 
@@ -32,27 +32,26 @@ CredentialsLike: TypeAlias = Credentials | _GivesToken | str
 
 
 class FromCallable:
-    """Credentials from a function of the program's own, sync or async, that gives an ID token.
+    """Credentials from a function of the program, sync or async, that returns an ID token.
 
-    It is called for every request, and does its own caching. A sync one runs on a thread of its own, an async one on
-    the client's event loop, where it must not block. What it raises becomes ``SignInRequired``, except Seatlease's own
-    errors.
+    The client calls it for every request, so it should cache. A sync function runs on a thread of its own, an async one
+    on the client's event loop, where it must not block. What it raises becomes ``SignInRequired``, except Seatlease's
+    own errors.
     """
 
     def __init__(self, function: _GivesToken) -> None:
-        """Keep it. It is not called yet."""
         self._function = function
 
     def __repr__(self) -> str:
-        """Show none of it: a partial's or a bound method's own text may hold a token."""
+        """Show nothing: the text of a partial or a bound method may contain a token."""
         return "FromCallable(...)"
 
     async def id_token(self, *, refresh: bool = False) -> str:  # noqa: ARG002 each call asks anew anyway
-        """Call it.
+        """Call the function.
 
         Raises:
-            SignInRequired: it raised something, or gave something that is no token.
-            SeatleaseError: whatever of these it raised.
+            SignInRequired: it raised something else, or returned something that is not a token.
+            SeatleaseError: the function raised it.
         """
         given = await self._call()
         if isinstance(given, _Raised):
@@ -74,21 +73,19 @@ class FromCallable:
 
 
 class IdToken:
-    """Credentials from one ID token. It lasts an hour at most: for scripts, and for trying things out."""
+    """Credentials from one ID token, which lasts at most an hour: for scripts, and for trying things out."""
 
     def __init__(self, id_token: str) -> None:
-        """Keep it."""
         self._id_token = id_token
 
     def __repr__(self) -> str:
-        """Show none of it."""
         return "IdToken(...)"
 
     async def id_token(self, *, refresh: bool = False) -> str:
-        """Give it.
+        """Give the token.
 
         Raises:
-            SignInRequired: another one was asked for, since this one is over, or it was none.
+            SignInRequired: it has expired, or is not a token.
         """
         if refresh:
             message = "The ID token is not valid any more. Please sign in again."
@@ -97,7 +94,7 @@ class IdToken:
 
 
 def as_credentials(given: CredentialsLike) -> Credentials:
-    """Take what a program passes: credentials, a function that gives an ID token, or an ID token.
+    """Turn what a program passes into credentials: credentials, a function that returns an ID token, or an ID token.
 
     Raises:
         TypeError: it is none of these.
@@ -109,19 +106,21 @@ def as_credentials(given: CredentialsLike) -> Credentials:
             return given  # type: ignore[return-value] # asked just now; a Protocol cannot be asked with its arguments
         if callable(given):
             return FromCallable(given)
-    message = f"credentials are a RefreshToken, a function that gives an ID token, or an ID token; not {type(given)}"
+    message = (
+        f"credentials must be a RefreshToken, a function that returns an ID token, or an ID token; not {type(given)}"
+    )
     raise TypeError(message)
 
 
 class _Raised:
-    """What a function raised, by its name only."""
+    """The name of what a function raised, and nothing else of it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
 
 def _called(function: Callable[[], object]) -> object:
-    """Call it on its thread. Caught there: a future cannot carry StopIteration, and would never end."""
+    """Call it on its thread. Errors are caught there: a future cannot carry StopIteration and would never end."""
     try:
         return function()
     except SeatleaseError:
@@ -131,7 +130,7 @@ def _called(function: Callable[[], object]) -> object:
 
 
 def _checked(given: object) -> str:
-    """Refuse what would not make a header, before anything that shows it."""
+    """Refuse what cannot be sent in a header, before an error could show it."""
     token = given.strip() if isinstance(given, str) else ""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         message = "This program has no valid ID token. Please sign in again."

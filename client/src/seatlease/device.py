@@ -1,14 +1,14 @@
-"""Device: which one this is, told so that nobody learns which machine it is.
+"""Device: the id of this device. It does not reveal the machine.
 
-The id is the HMAC-SHA256 of the license key under the machine's own id, which is never sent: the ids of one machine for
-two licenses cannot be linked, and neither leads back to the machine.
+The id is the HMAC-SHA256 of the license key, keyed with the machine's own id, which is never sent. Two licenses on one
+machine have ids that cannot be linked, and neither leads back to the machine.
 
-A container takes its host name for the machine's id. The machine id in an image is the same in each container made from
-it, or missing, so all of them would be one device and hold one seat. By its host name (Docker's container id, the name
-of the pod) each is a device of its own. Where containers share a host name (``--network=host``), or a replaced one is
-to be the same device, ``SEATLEASE_HARDWARE_ID`` names the device.
+A container uses its host name instead of the machine's id. The machine id of an image is missing or the same in every
+container made from it, so all of them would be one device with one seat. With its host name (Docker's container id, the
+pod's name) each container is a device of its own. Set ``SEATLEASE_HARDWARE_ID`` where containers share a host name
+(``--network=host``), or where a replaced container is to be the same device.
 
-The operating system's user is no part of it: the service tells the users of a device apart by their accounts.
+The operating system's user is not part of the id: the service tells the users of a device apart by their accounts.
 """
 
 import hmac
@@ -25,26 +25,26 @@ from seatlease.errors import RequestRefused
 
 _VARIABLE = "SEATLEASE_HARDWARE_ID"
 _TAKEN_BY_THE_SERVICE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
-"""Half a character (a surrogate) comes of bytes in the environment that are no UTF-8, and cannot be sent at all."""
+"""A surrogate comes from bytes in the environment that are not UTF-8. It cannot be sent."""
 _MARKS_OF_CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
 _NOT_YET = "uninitialized"
-"""What systemd writes for the id in an image that is to get one at its first start. Source: machine-id(5)."""
+"""What systemd writes as the id into an image that gets its own at the first start. Source: machine-id(5)."""
 
 
 def hardware_id(license_key: str) -> str:
-    """Name this device for a license: the same each time, until the operating system is installed anew.
+    """Give this device's id for a license. It stays the same until the operating system is installed again.
 
-    ``SEATLEASE_HARDWARE_ID`` in the environment is taken as it is. The first call may run a program of the operating
-    system (macOS, some Windows), so it is not for an event loop.
+    ``SEATLEASE_HARDWARE_ID`` in the environment is used unchanged. The first call may run a program of the operating
+    system (macOS, some Windows), so do not call it on an event loop.
 
     Raises:
-        RequestRefused: the environment's id is not one that the service takes.
+        RequestRefused: the service would refuse the id in the environment.
     """
     given = os.environ.get(_VARIABLE)
     if given:
         if not _TAKEN_BY_THE_SERVICE.fullmatch(given):
-            message = f"{_VARIABLE} has to be at most 256 characters of UTF-8, and no control characters."
+            message = f"{_VARIABLE} must be at most 256 characters of UTF-8, without control characters."
             raise RequestRefused(message)
         return given
     named = f"seatlease/{license_key}"
@@ -54,11 +54,11 @@ def hardware_id(license_key: str) -> str:
 
 
 def origin() -> str:
-    """Say where the id comes from, for who looks for the reason of two devices that are one, or one that is two."""
+    """Say where the id comes from. It explains why two devices count as one, or one as two."""
     if os.environ.get(_VARIABLE):
-        return f"named by {_VARIABLE}"
+        return f"set by {_VARIABLE}"
     if _is_container():
-        return f"a container, known by its host name {socket.gethostname()}"
+        return f"a container, identified by its host name {socket.gethostname()}"
     return f"no machine id, so the host name {socket.gethostname()}" if _machine_id() is None else "the machine's id"
 
 

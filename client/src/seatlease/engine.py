@@ -1,7 +1,7 @@
-"""Engine: the one background thread of a process in which everything that waits for a network runs.
+"""Engine: the one background thread of a process, in which everything runs that waits for the network.
 
-It is a daemon thread with an event loop: it never delays the exit of its program, requests under way are cancelled at
-once, and a program that is busy, or blocks an event loop of its own, does not stop the heartbeats.
+It is a daemon thread with an event loop. It never delays the program's exit, and the exit cancels its requests at once.
+A program that is busy, or blocks its own event loop, does not stop the heartbeats.
 """
 
 import asyncio
@@ -19,14 +19,13 @@ _T = TypeVar("_T")
 
 
 class DaemonThreads(ThreadPoolExecutor):
-    """Runs blocking calls, such as the lookup of a name, on threads that never delay the exit of their program.
+    """Runs blocking calls, such as a name lookup, on threads that never delay the program's exit.
 
-    The standard library's executor joins its threads at exit, and a lookup can hang for half a minute. Two threads
-    stand ready from the start: once its exit has begun Python 3.12 starts none any more, and then a seat is given back.
+    The standard library's executor joins its threads at exit, and a lookup can hang for half a minute. Two threads are
+    ready from the start: Python 3.12 starts none after the exit has begun, and giving a seat back needs them then.
     """
 
     def __init__(self, *, ready: int = 2) -> None:
-        """Start the threads that stand ready."""
         super().__init__(max_workers=1)  # of the parent's own threads none is ever started
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
@@ -34,7 +33,7 @@ class DaemonThreads(ThreadPoolExecutor):
             self._start()
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> "Future[_T]":  # noqa: ANN401 the parent's signature
-        """Run it on an idle thread, or on one more."""
+        """Run it on an idle thread, or on a new one."""
         future: Future[_T] = Future()
 
         def job() -> None:
@@ -67,10 +66,9 @@ class DaemonThreads(ThreadPoolExecutor):
 
 
 class Engine:
-    """The thread, its loop, and one more thread for the program's own callbacks."""
+    """The thread, its loop, and one more thread for the program's callbacks."""
 
     def __init__(self) -> None:
-        """Start the threads; they live as long as the process."""
         self.pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(DaemonThreads())
@@ -83,7 +81,7 @@ class Engine:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def call_back(self, call: Callable[[], object]) -> None:
-        """Call the program back, in order, on a thread that may be blocked without harm to any seat."""
+        """Call the program back, in order, on a thread that may block without harm to a seat."""
         self._calls.put(call)
 
     def _call_back(self) -> None:
@@ -97,17 +95,17 @@ class Engine:
 
 _starting = threading.Lock()
 _engines: list[Engine] = []
-"""At most one. Those of a parent process stay referred to, untouched: to tidy them up would close its connections."""
+"""At most one of this process. Those of a parent stay, untouched: removing them would close its connections."""
 
 
 def running_engine() -> Engine | None:
-    """Give this process's engine, if it has one. It takes no lock, for a signal may come while one is held."""
+    """Give this process's engine, if it has one. It takes no lock, because a signal may come while one is held."""
     newest = _engines[-1] if _engines else None
     return newest if newest is not None and newest.pid == os.getpid() else None
 
 
 def engine() -> Engine:
-    """Give this process's engine. The first call starts it, also in a forked child, where no thread goes on."""
+    """Give this process's engine. The first call starts it, also in a forked child, which has no threads."""
     running = running_engine()
     if running is None:
         with _starting:

@@ -1,18 +1,18 @@
-"""Errors: one class for each thing that a program would do differently. Their messages are fit for an end user.
+"""Errors: one class for each thing that a program would do differently. Show their messages to the user.
 
 ::
 
     SeatleaseError
     ├── NoSeatFree           every seat is in use: wait, and ask again
-    ├── NotEntitled          the user, the license or the organization may not: stop, and show the message
+    ├── NotEntitled          the user, the license or the organization has no right to a seat: show the message
     ├── SessionLost          the seat was given back or its lease ran out: acquire again
-    ├── SessionRevoked       somebody ended the session, or the right to it: stop
-    ├── SignInRequired       nobody is signed in, or not validly: sign in again
-    ├── ServiceUnreachable   no answer, or not one of the service's: try later
-    ├── RequestRefused       the request was malformed: a fault in the program
-    ├── LeaseNotProven       a lease token that the service's keys do not prove
+    ├── SessionRevoked       an admin ended the session or the right to it: stop
+    ├── SignInRequired       the sign-in is missing or not valid: sign in again
+    ├── ServiceUnreachable   no answer, or not the service's: try later
+    ├── RequestRefused       the request was malformed: correct the program
+    ├── LeaseNotProven       the service's keys do not prove the lease token
     │   └── ClockSetBack     this machine's clock shows a time before the lease was granted
-    └── WaitCancelled        the program stopped waiting for a seat
+    └── WaitCancelled        the program cancelled the waiting for a seat
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ from typing import Any
 
 
 class SeatleaseError(Exception):
-    """Something that licensing has to tell. Catch it to catch all of them.
+    """The base of all errors of this package.
 
-    ``code`` is the service's own name for it (``None`` when it did not come from the service), ``request_id`` finds it
-    in the service's logs, ``details`` is what else the service said.
+    ``code`` is the service's code, or ``None`` if the error did not come from the service. ``request_id`` finds the
+    request in the service's logs. ``details`` is what else the service said.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class SeatleaseError(Exception):
         request_id: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell it in one sentence that an end user can be shown."""
+        """``message`` is one sentence for the user."""
         super().__init__(message)
         self.message = message
         self.code = code
@@ -43,10 +43,11 @@ class SeatleaseError(Exception):
         self.details: Mapping[str, Any] = details or {}
 
 
-class NoSeatFree(SeatleaseError):  # noqa: N818 what the caller meets is a full license, not an error of anybody's
-    """Every seat is in use, of the license or of the organization. Nothing was taken; asking again is safe.
+class NoSeatFree(SeatleaseError):  # noqa: N818 a full license is not a fault
+    """Every seat of the license or of the organization is in use. No seat was taken, and asking again is safe.
 
-    ``earliest_expiry_at`` is when the first of the leases runs out unless its user goes on working.
+    ``earliest_expiry_at`` is when the first lease runs out unless its user goes on working. ``retry_after`` is when to
+    ask again.
     """
 
     def __init__(  # noqa: PLR0913 each is named at the call
@@ -61,7 +62,6 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 what the caller meets is a full 
         request_id: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell how full it is and when to ask again."""
         super().__init__(message, code=code, request_id=request_id, details=details)
         self.in_use = in_use
         self.max_seats = max_seats
@@ -70,25 +70,26 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 what the caller meets is a full 
 
 
 class NotEntitled(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """The user, the license or the organization may not have a seat. Asking again does not help; an admin can."""
+    """The user, the license or the organization has no right to a seat. Only an admin can help."""
 
 
 class SessionLost(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """The session is over: its lease ran out, or its seat was given back. Acquire again."""
+    """The session has ended: its lease ran out, or its seat was given back. Acquire again."""
 
 
 class SessionRevoked(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """Somebody ended the session, or took away the right to it. Stop."""
+    """An admin ended the session, or the right to it is gone. Stop."""
 
 
 class SignInRequired(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """There are no valid credentials. Have the user sign in again."""
+    """There are no valid credentials. Let the user sign in again."""
 
 
 class ServiceUnreachable(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """No answer, or none that the service would give: no network, an outage, a proxy in between. Try later.
+    """No answer, or not the service's: no network, an outage, or a proxy in between. Try later.
 
-    Whether the request took effect is unknown; asking again is safe. ``retry_after`` is when the service wants it.
+    The request may have taken effect. Asking again is safe. ``retry_after`` is how long the service asks to wait, if it
+    says so.
     """
 
     def __init__(
@@ -100,22 +101,21 @@ class ServiceUnreachable(SeatleaseError):  # noqa: N818 as NoSeatFree
         request_id: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell why, and when to try again if the service said so."""
         super().__init__(message, code=code, request_id=request_id, details=details)
         self.retry_after = retry_after
 
 
 class RequestRefused(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """The service could not read the request, such as a license key with line breaks. The program is to be mended."""
+    """The service could not read the request, such as a license key with line breaks. Correct the program."""
 
 
 class LeaseNotProven(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """A lease token is not what the service's keys would have signed for this license, device and time."""
+    """The service's keys do not prove the lease token for this license, device and time."""
 
 
 class ClockSetBack(LeaseNotProven):
-    """The machine's clock shows a time before the lease was granted: it was set back."""
+    """The machine's clock was set back: it shows a time before the lease was granted, or before the last start."""
 
 
 class WaitCancelled(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """Waiting for a seat was cancelled. None was taken."""
+    """Waiting for a seat was cancelled. No seat was taken."""

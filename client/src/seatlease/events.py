@@ -1,4 +1,4 @@
-"""Events: what a program is told of its seat."""
+"""Events: what the client reports about a seat."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,9 +9,9 @@ from seatlease.lease import State
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The state changed. ``error`` is why, where something went wrong.
+    """The state changed. ``error`` is the reason, if something went wrong.
 
-    From ``LOST`` to ``LOST``: the seat was asked for again and refused, and is not asked for any more.
+    A change from ``LOST`` to ``LOST`` means: the client asked for the seat again, was refused, and stops asking.
     """
 
     previous: State
@@ -21,10 +21,10 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """There is no seat yet. ``attempt`` were made, and the next is due in ``next_try_in``.
+    """There is no seat yet. ``attempt`` attempts were made, and the next comes in ``next_try_in``.
 
-    ``error`` is a ``NoSeatFree``, or a ``ServiceUnreachable`` when it was not even possible to ask.
-    ``give_up_in`` is how much of the time is left.
+    ``error`` is ``NoSeatFree``, or ``ServiceUnreachable`` if the service did not answer. ``give_up_in`` is the time
+    left to wait.
     """
 
     attempt: int

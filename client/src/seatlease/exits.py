@@ -1,9 +1,9 @@
-"""Exits: seats are given back when a program ends, and its end is never delayed by more than a moment.
+"""Exits: seats are given back when a program ends, with little delay.
 
-At a normal exit and an uncaught exception (SIGINT is one) ``atexit`` does it. SIGTERM, which by default ends a process
-without a word, is heard where nobody else listens: only if its handler is the default one, only in the main thread, and
-only while a seat is held. After the seats are given back the signal does what it would have done. A handler that the
-program installs, before or after, is its own affair, and none of ours.
+``atexit`` does it at a normal exit and after an uncaught exception (SIGINT raises one). SIGTERM by default ends a
+process at once. We handle it only if its handler is the default one, only in the main thread, and only while a seat is
+held. After the seats are given back, the signal ends the program. A handler that the program installs, before or after,
+stays in place, and ours does nothing.
 """
 
 import atexit
@@ -19,17 +19,16 @@ from types import FrameType
 logger = logging.getLogger("seatlease")
 
 EXIT_WITHIN_SECONDS = 2.0
-"""Giving all seats back takes this long at most; what is not done then falls free when its lease runs out."""
+"""The longest time to give all seats back. A seat not given back by then becomes free when its lease runs out."""
 
 Release = Callable[[], "Future[None] | None"]
-"""Begins to give a seat back, without waiting, and in a signal handler too: so it takes no lock of ours."""
+"""Begins to give a seat back without waiting. It may run in a signal handler, so it takes no lock of ours."""
 
 _open: dict[int, Release] = {}
 _is_watching = False
 
 
 def watch(seat: object, release: Release, *, sigterm: bool) -> None:
-    """Have this seat given back when the program ends."""
     global _is_watching  # noqa: PLW0603 atexit knows no "only once"
     _open[id(seat)] = release
     if not _is_watching:
@@ -43,7 +42,7 @@ def watch(seat: object, release: Release, *, sigterm: bool) -> None:
 
 
 def forget(seat: object) -> None:
-    """Stop watching this seat; after the last one SIGTERM is what it was."""
+    """Stop watching this seat. After the last one, restore the handler of SIGTERM."""
     _open.pop(id(seat), None)
     if not _open and threading.current_thread() is threading.main_thread():
         with contextlib.suppress(ValueError):

@@ -1,7 +1,7 @@
-"""Firebase: asking its two endpoints for tokens, and what their refusals mean.
+"""Firebase: asks its two endpoints for tokens, and explains their refusals.
 
-Source: Firebase Auth REST API. With ``FIREBASE_AUTH_EMULATOR_HOST`` (``HOST:PORT``) set, the emulator is asked, as
-Firebase's own libraries do.
+Source: Firebase Auth REST API. If ``FIREBASE_AUTH_EMULATOR_HOST`` (``HOST:PORT``) is set, the emulator is asked, as by
+Firebase's own libraries.
 """
 
 import json
@@ -43,23 +43,23 @@ _SIGN_IN_AGAIN = {
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One of Firebase's endpoints: on the emulator the host is the first part of the path."""
+    """One of Firebase's endpoints. On the emulator, the host is the first part of the path."""
 
     host: str
     path: str
 
     @property
     def url(self) -> str:
-        """Where it is now.
+        """The address, of the emulator if the environment names one.
 
         Raises:
-            RequestRefused: the environment names an emulator in a way that is no ``HOST:PORT``.
+            RequestRefused: the environment names an emulator, but not as ``HOST:PORT``.
         """
         emulator = os.environ.get(_EMULATOR)
         if not emulator:
             return f"https://{self.host}{self.path}"
         if "/" in emulator or "@" in emulator:
-            message = f"{_EMULATOR} has to be HOST:PORT."
+            message = f"{_EMULATOR} must be HOST:PORT."
             raise RequestRefused(message)
         return f"http://{emulator}/{self.host}{self.path}"
 
@@ -71,12 +71,12 @@ SIGN_IN = Endpoint(host="identitytoolkit.googleapis.com", path="/v1/accounts:sig
 async def ask(
     endpoint: Endpoint, *, api_key: str, form: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Ask, with a form or a JSON body, and give what it answered. The secrets are in the body, never in the URL.
+    """Send a form or a JSON body and return the answer. The secrets are in the body, never in the URL.
 
     Raises:
-        SignInRequired: the user has to do something.
-        RequestRefused: the API key or the request is at fault.
-        ServiceUnreachable: no answer in time, or none of Firebase's.
+        SignInRequired: the user must do something.
+        RequestRefused: the API key or the request is wrong.
+        ServiceUnreachable: no answer in time, or not from Firebase.
     """
     url = endpoint.url
     try:
@@ -124,7 +124,7 @@ def _answer(status: int, content: bytes) -> dict[str, Any]:
 
 
 def _refusal(status: int, error: dict[str, Any]) -> SeatleaseError:
-    """Tell what a refusal means. Its own text is not passed on: some of Google's repeat what they were sent."""
+    """Explain a refusal. Its own text is not passed on, because some of Google's texts repeat the request."""
     told = str(error.get("message"))
     code = _code(told) or _code(str(error.get("status")))
     if code in _SIGN_IN_AGAIN:
@@ -139,6 +139,6 @@ def _refusal(status: int, error: dict[str, Any]) -> SeatleaseError:
 
 
 def _code(told: str) -> str | None:
-    """Find the code: the whole text, or what stands before a colon and an explanation."""
+    """Find the code: the whole text, or the part before a colon and an explanation."""
     found = re.match(r"([A-Z]+(?:_[A-Z]+)*)(?= *:|$)", told)
     return found[1] if found else None

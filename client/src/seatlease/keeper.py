@@ -1,4 +1,4 @@
-"""Keeper: takes one seat, keeps it by heartbeats, and gives it back. Everything here runs on the engine's loop."""
+"""Keeper: takes one seat, keeps it with heartbeats, and gives it back. Everything here runs on the engine's loop."""
 
 import asyncio
 import logging
@@ -27,18 +27,18 @@ logger = logging.getLogger("seatlease")
 _Task: TypeAlias = asyncio.Task[Any]
 
 LOOK_AGAIN_SECONDS = 15.0
-"""The longest single sleep: a loop's timers stand still while the machine sleeps, so it has to look at the clock."""
+"""The longest single sleep. A loop's timers stop while the machine sleeps, so it must look at the clock often."""
 
 LAST_TRY_SECONDS = 5.0
-"""A last try may come so much later than the time that a program has for waiting: else ``wait`` of a minute, which is
-when the service wants to be asked again, would be none at all."""
+"""The last try may come this much after the end of ``wait``. Otherwise a ``wait`` of a minute would not wait at all,
+because the service asks to be asked again after a minute."""
 
 MEND_WITHOUT_ENDING = "LICENSE_MISCONFIGURED"
-"""A slip of an admin's ends no session: the lease gives time to mend it."""
+"""An admin's mistake ends no session: the lease gives time to correct it."""
 
 
 class Keeper:
-    """One seat. ``standing`` may be read from any thread; everything else belongs to the engine's loop."""
+    """One seat. Any thread may read ``standing``. Everything else belongs to the engine's loop."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Keeper:
         changed: Callable[[Change], None],
         granted: Callable[[Lease], None],
     ) -> None:
-        """Nothing is sent yet. ``changed`` and ``granted`` are called on the loop and must not block."""
+        """``changed`` and ``granted`` are called on the loop and must not block."""
         self.standing = Standing()
         self._access = access
         self._reacquire = reacquire
@@ -65,9 +65,9 @@ class Keeper:
         self._keeping: _Task | None = None
 
     async def acquire(self, *, wait: timedelta | None, waiting: Callable[[Waiting], None], call: object) -> None:
-        """Take a seat, and keep it from now on. ``wait`` is how long to ask again while there is none.
+        """Take a seat and keep it from now on. ``wait`` is how long to go on asking.
 
-        Of several at once one asks, and the others have what it got. Cancelled when the seat is given back meanwhile.
+        Of several calls at once, one asks and all get its result. A release cancels them.
 
         Raises:
             SeatleaseError: there is no seat, and nothing goes on in the background.
@@ -91,13 +91,13 @@ class Keeper:
                 self._keeping = asyncio.create_task(self._keep())
 
     def rely_on_it(self) -> None:
-        """Note that somebody else than who took the seat has it too. From any thread."""
+        """Note that a second call relies on the seat, not only the one that took it. From any thread."""
         self._taken_by = None
 
     async def give_up(self, call: object, *, within_seconds: float) -> None:
-        """End what is left of a cancelled call of ``acquire``, with what it was granted given back.
+        """Finish a cancelled call of ``acquire``, and give back what it was granted.
 
-        It may have been granted before the cancelling came, and then nobody knows of it, unless others rely on it.
+        The grant may have come before the cancellation. It is given back unless another call relies on it.
         """
         if (acquiring := self._acquiring.get(call)) is not None:
             await asyncio.wait([acquiring])
@@ -105,16 +105,16 @@ class Keeper:
             await self.release(within_seconds=within_seconds)
 
     async def resume(self, lease: Lease) -> None:
-        """Go on with a lease that this process has from its parent."""
+        """Go on with a lease that this process has from its parent process."""
         self.standing = Standing(lease=lease)
         self._told = self.standing.state(at=elapsed())
         self._due = next_heartbeat_at(lease)
         self._keeping = asyncio.create_task(self._keep())
 
     async def heartbeat(self) -> None:
-        """Send a heartbeat now, or try now to regain a lost seat; ``standing`` says what came of it.
+        """Send a heartbeat now, or ask now for a lost seat. ``standing`` holds the result.
 
-        It is cancelled when the seat is given back meanwhile: what came of it later would be a seat that nobody keeps.
+        A release cancels it: otherwise it could take a seat that nothing keeps.
         """
         with _noted_in(self._beating, object()):
             async with self._one_beats:
@@ -124,9 +124,9 @@ class Keeper:
                     await self._beat()
 
     async def release(self, *, within_seconds: float) -> None:
-        """Stop keeping the seat and give it back, unless another process of this device goes on using it.
+        """Stop keeping the seat and give it back, unless another process of this device uses it.
 
-        Never raises for want of an answer: what was not given back falls free when its lease runs out.
+        Never raises because an answer is missing: a seat not given back becomes free when its lease runs out.
         """
         for acquiring in self._acquiring.values():
             acquiring.cancel()
@@ -158,7 +158,7 @@ class Keeper:
             await _sleep_until(elapsed() + pause)
 
     async def _keep(self) -> None:
-        """Send heartbeats until it is over. Nothing that goes wrong in here may end it, or reach the program."""
+        """Send heartbeats until the seat has ended. No error in here may end the loop or reach the program."""
         while self._goes_on():
             now = elapsed()
             self._tell()
@@ -174,11 +174,11 @@ class Keeper:
         return self._is_regaining or (self.standing.lease is not None and self.standing.over is None)
 
     async def _beat(self) -> None:
-        """Send one request, and decide what its answer means and when the next is due."""
+        """Send one request, and decide from its answer when the next is due."""
         try:
             await (self._regain() if self._is_regaining else self._heartbeat())
         except Exception:
-            logger.exception("a fault in seatlease; the seat is kept all the same")
+            logger.exception("a fault in seatlease itself; heartbeats go on")
             self._due = elapsed() + LOOK_AGAIN_SECONDS
 
     async def _heartbeat(self) -> None:
@@ -201,7 +201,7 @@ class Keeper:
             self._hold(kept)
 
     async def _regain(self) -> None:
-        """Ask for a seat after the service called this one lost. It is asked until it is answered, and once."""
+        """Ask for a seat after the service reported this one as lost: until there is one answer, of either kind."""
         try:
             lease = await self._access.acquire()
         except ServiceUnreachable as trouble:
@@ -240,7 +240,6 @@ class Keeper:
 
 @contextmanager
 def _noted_in(tasks: dict[object, _Task], call: object) -> Iterator[None]:
-    """Have this task among them while the block runs, under the name of its call."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 a coroutine runs in a task; for the type checker
     tasks[call] = task

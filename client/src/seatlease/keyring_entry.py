@@ -1,6 +1,6 @@
-"""Keyring entry: a secret in the operating system's keyring, where there is one that can be used.
+"""Keyring entry: a secret in the operating system's keyring, if there is a usable one.
 
-The library comes with the extra ``cli``. What its backends raise is of any kind, the ones of the libraries under them.
+The library comes with the extra ``cli``. Its backends may raise any error of the libraries below them.
 """
 
 import logging
@@ -14,20 +14,20 @@ _SERVICE = "seatlease"
 
 
 def put(name: str, secret: str) -> bool:
-    """Keep a secret under a name, and say whether a keyring took it."""
+    """Store a secret under a name, and say whether a keyring stored it."""
     backend = _usable()
     if backend is None:
         return False
     try:
         backend.set_password(_SERVICE, name, secret)
     except Exception as error:  # noqa: BLE001 see above; there is another place to keep it
-        _logger.warning("the keyring did not take the sign-in (%s)", type(error).__name__)
+        _logger.warning("the keyring did not store the sign-in (%s)", type(error).__name__)
         return False
     return True
 
 
 def get(name: str) -> str | None:
-    """Find the secret under a name. A keyring that cannot be read, as one that stays locked, has none."""
+    """Find the secret under a name. A keyring that cannot be read, such as a locked one, counts as empty."""
     backend = _usable()
     if backend is None:
         return None
@@ -42,7 +42,7 @@ def drop(name: str) -> None:
     """Remove the secret under a name, if there is one.
 
     Raises:
-        OSError: it is there still.
+        OSError: it was not removed.
     """
     backend = _usable()
     if backend is None or get(name) is None:

@@ -1,4 +1,4 @@
-"""Keys: the public ones that the service signs leases with, pinned in the program."""
+"""Keys: the service's public keys, pinned in the program."""
 
 import json
 from collections.abc import Mapping
@@ -14,17 +14,16 @@ _MAX_ANSWER_BYTES = 1_000_000
 
 
 class Keys:
-    """The service's public keys, by their names. Make it with ``pinned``; ``fetch`` gets them once, to pin them.
+    """The service's public keys, by their names. Make them with ``pinned``. ``fetch`` gets them once, to pin them.
 
-    A program that fetches them at each start trusts whoever answers: only pinned keys prove anything against somebody
-    who redirects its requests. The service shows a new key some time before it signs with it: pin what it shows then.
+    A program that fetches the keys at each start trusts any server that answers. Only pinned keys protect against
+    redirected requests. The service shows a new key some time before it signs with it: pin it then.
     """
 
     def __init__(self, jwks: Mapping[str, Any]) -> None:
-        """Take a set of keys, as ``pinned`` does."""
         members = jwks.get("keys")
         if not isinstance(members, list) or not members:
-            message = "a set of keys has a list of them in keys"
+            message = "a JWKS needs a list of keys named keys, with at least one key"
             raise ValueError(message)
         self._keys = dict(_usable(member) for member in members)
         if len(self._keys) != len(members):
@@ -34,23 +33,23 @@ class Keys:
 
     @classmethod
     def pinned(cls, jwks: Mapping[str, Any] | str) -> "Keys":
-        """Take what ``GET /v1/keys`` of the service answered: a JWKS, as JSON text or read already.
+        """Take the answer of the service's ``GET /v1/keys``: a JWKS, as JSON text or already parsed.
 
         Raises:
-            ValueError: it is no set of public Ed25519 keys, each with its kid.
+            ValueError: it is not a set of public Ed25519 keys, each with a kid.
         """
         read = json.loads(jwks) if isinstance(jwks, str) else jwks
         if not isinstance(read, Mapping):
-            message = "a set of keys is a JSON object"
+            message = "a JWKS is a JSON object"
             raise ValueError(message)  # noqa: TRY004 JSON that is no JWKS is a wrong value, whatever its type
         return cls(read)
 
     @classmethod
     def fetch(cls, url: str) -> "Keys":
-        """Get the keys of the service at this address, over the network: once, to pin its ``jwks``.
+        """Get the keys of the service at this address over the network. Do it once, and pin its ``jwks``.
 
         Raises:
-            ServiceUnreachable: it did not answer, or not with keys.
+            ServiceUnreachable: the service did not answer, or not with keys.
         """
         try:
             response = httpx.get(f"{url.rstrip('/')}/v1/keys", timeout=_FETCH_WITHIN_SECONDS, follow_redirects=False)
@@ -60,12 +59,11 @@ class Keys:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             failure = type(error).__name__
         except (ValueError, RecursionError):
-            failure = "it answered something else"
-        message = f"The license service's keys cannot be had ({failure})."
+            failure = "something else answered"
+        message = f"The license service's keys could not be fetched ({failure})."
         raise ServiceUnreachable(message)
 
     def named(self, kid: object) -> jwt.PyJWK | None:
-        """Find the key with this name."""
         return self._keys.get(kid) if isinstance(kid, str) else None
 
 
@@ -75,14 +73,14 @@ def _usable(member: object) -> tuple[str, jwt.PyJWK]:
         raise ValueError(message)  # noqa: TRY004 as above
     kid, crv, alg = (member.get(name) for name in ("kid", "crv", "alg"))
     if "d" in member:
-        message = f"a private key ({kid}) stands among the public ones: everybody could sign leases with it"
+        message = f"the JWKS contains a private key ({kid}): anyone who has it could sign leases"
         raise ValueError(message)
     # EdDSA is Ed448 too, and a key without its algorithm could be taken for one of another kind.
     if not isinstance(kid, str) or not kid or (member.get("kty"), crv, alg) != ("OKP", "Ed25519", "EdDSA"):
-        message = "a key of the service has a kid, the kty OKP, the crv Ed25519 and the alg EdDSA"
+        message = "each key needs a kid, the kty OKP, the crv Ed25519 and the alg EdDSA"
         raise ValueError(message)
     try:
         return kid, jwt.PyJWK(member)
     except jwt.PyJWTError:
-        message = f"the key {kid} is none"
+        message = f"the key {kid} is not valid"
     raise ValueError(message)

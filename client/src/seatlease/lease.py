@@ -1,4 +1,4 @@
-"""Lease: until when a session holds its seat, and what its program may make of that, by a clock that nobody can set."""
+"""Lease: until when a session holds its seat, by a clock that no user can set."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,32 +6,29 @@ from enum import Enum
 
 
 class State(str, Enum):
-    """How it stands with a seat.
-
-    Work goes on in ``ACTIVE`` and ``DEGRADED``, and in no other.
-    """
+    """The state of a seat. Work may go on in ``ACTIVE`` and ``DEGRADED`` only."""
 
     NOT_ACQUIRED = "not_acquired"
-    """There is no seat yet; perhaps the program is waiting for one."""
+    """There is no seat yet. The program may be waiting for one."""
     ACTIVE = "active"
     """The seat is held, and the last heartbeat was answered."""
     DEGRADED = "degraded"
-    """A heartbeat was missed, or the lease has run out and its grace has not: keep working, and keep trying."""
+    """A heartbeat was missed, or the lease has run out but its grace has not. Keep working."""
     LOST = "lost"
-    """The lease and its grace have run out, or the seat was given back: somebody else may have it."""
+    """The lease and its grace have run out, or the seat was given back. Another user may have it."""
     REVOKED = "revoked"
-    """Somebody ended the session or the right to it."""
+    """An admin ended the session, or the right to it is gone."""
     RELEASED = "released"
     """This program gave the seat back."""
 
 
 AT_WORK = frozenset({State.ACTIVE, State.DEGRADED})
-"""The states in which there is a seat, and work goes on."""
+"""The states in which work may go on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seats:
-    """Seats of the license when the seat was acquired: in use, and the cap."""
+    """The license when the seat was acquired: its seats in use, and its cap."""
 
     in_use: int
     max: int
@@ -42,8 +39,8 @@ class Lease:
     """What the service granted. Its times are by the service's clock.
 
     ``lease_token`` proves the grant offline (``seatlease.verify``). ``asked_at`` is the reading of
-    ``seatlease.clock.elapsed`` just before the request was sent: the service decided at or after that moment, so what
-    is reckoned from it ends never later than the true lease.
+    ``seatlease.clock.elapsed`` just before the request was sent. The service decided at or after that moment, so an end
+    computed from it is never later than the true end.
     """
 
     session_id: str
@@ -63,5 +60,5 @@ class Lease:
 
     @property
     def grace_ends_at_elapsed(self) -> float:
-        """When the grace after it runs out, likewise."""
+        """When the grace runs out, as a reading of ``seatlease.clock.elapsed``."""
         return self.asked_at + (self.grace_ends_at - self.server_time).total_seconds()

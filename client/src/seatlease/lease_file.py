@@ -1,4 +1,4 @@
-"""Lease file: the last lease token and the latest time seen, kept for a start without network."""
+"""Lease file: the last lease token and the latest time seen, saved for a start without network."""
 
 import json
 from datetime import datetime, timezone
@@ -16,23 +16,23 @@ _WAIT_SECONDS = 10.0
 class LeaseFile:
     """Keeps one license's lease for one user of the machine, so that a program can start offline.
 
-    It notes the latest time of the machine's clock at each start, so that a clock that was set back in between shows
-    (``ClockSetBack``). What it cannot prevent: that somebody edits the file, or puts back an older copy of it. They get
-    at most what the service has signed: this lease, on this device, until the grace ends by the machine's clock.
+    It notes the time of the machine's clock at each start, so it notices a clock that was set back since
+    (``ClockSetBack``). A user can still edit the file or restore an older copy. That gives at most what the service has
+    signed: this lease, on this device, until the grace ends by the machine's clock.
     """
 
     def __init__(self, path: Path | str) -> None:
-        """Keep it there. Nothing is read or written yet."""
+        """Nothing is read or written yet."""
         self._path = Path(path)
 
     def save(self, lease_token: str) -> None:
-        """Keep what the service has just answered. Call it after each answer: it takes a few milliseconds of disk.
+        """Save the token of the service's latest answer. Call it after each answer: it takes some milliseconds.
 
-        The latest time seen is forgotten: from now on the token's own time is the latest that is known for sure, and a
-        clock that was once far ahead is forgiven.
+        It forgets the latest time seen. From then on the token's own time counts, so a clock that was once far ahead
+        does no harm.
 
         Raises:
-            OSError: it cannot be written, or another process kept it for 10 s.
+            OSError: it cannot be written, or another process locked it for 10 s.
         """
         with self._alone():
             self._write(lease_token, latest_at=None)
@@ -47,11 +47,11 @@ class LeaseFile:
         issuer: str | None = None,
         now: datetime | None = None,
     ) -> ProvenLease:
-        """Prove the lease that was kept, and note that it is this late now.
+        """Prove the saved lease, and note the time.
 
         Raises:
-            LeaseNotProven: none was kept, or not one that proves anything now, or the time cannot be noted.
-            ClockSetBack: the machine's clock shows an earlier time than the last time, or than the lease's start.
+            LeaseNotProven: no lease is saved, or it proves nothing now, or the time cannot be noted.
+            ClockSetBack: the machine's clock shows a time before the last start, or before the lease was granted.
         """
         at = datetime.now(timezone.utc) if now is None else now
         try:
@@ -70,11 +70,11 @@ class LeaseFile:
                 self._write(lease_token, latest_at=at if latest_at is None else max(at, latest_at))
                 return lease
         except OSError as error:
-            message = f"The lease that was kept on this machine cannot be used ({type(error).__name__})."
+            message = f"The lease saved on this machine cannot be used ({type(error).__name__})."
             raise LeaseNotProven(message) from error
 
     def forget(self) -> None:
-        """Remove it, as after giving the seat back. No harm when there is none.
+        """Remove the file, for example after giving the seat back. It may be missing.
 
         Raises:
             OSError: it cannot be removed.
@@ -93,9 +93,9 @@ class LeaseFile:
             latest = kept["latest_at"]
             return str(kept["lease_token"]), None if latest is None else datetime.fromtimestamp(latest, timezone.utc)
         except FileNotFoundError:
-            message = "No lease was kept on this machine. Please connect to the network."
+            message = "No lease is saved on this machine. Please connect to the network."
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            message = "The lease that was kept on this machine cannot be read. Please connect to the network."
+            message = "The lease saved on this machine cannot be read. Please connect to the network."
         raise LeaseNotProven(message)
 
     def _write(self, lease_token: str, *, latest_at: datetime | None) -> None:

@@ -1,12 +1,11 @@
-"""Lease token: the service's signed word for a lease, proven without asking it.
+"""Lease token: the service's signed proof of a lease, verified offline.
 
-Every answer that grants a lease carries one: a JWT (RFC 7519) signed with Ed25519 (RFC 8037). With the service's
-public keys in the program, nobody but the service can grant a seat, and a program that starts offline can go on with
-the lease it had, until the grace after it ends.
+Every answer that grants a lease carries one: a JWT (RFC 7519) signed with Ed25519 (RFC 8037). With the service's public
+keys in the program, only the service can grant a seat. A program that starts offline can go on with the lease it had,
+until its grace ends.
 
-This is the one place where the machine's own clock counts, since offline there is no other. A clock that was set back
-is noticed where it shows (``ClockSetBack``); one that was set back by less than the time the program did not run is
-not.
+Only here the machine's own clock counts, because offline there is no other. A clock that was set back is noticed
+(``ClockSetBack``), unless it was set back by less than the time since the program's last start.
 """
 
 from collections.abc import Mapping
@@ -28,12 +27,12 @@ CLOCK_LEEWAY = timedelta(minutes=5)
 
 _TYPE = "seatlease-lease+jwt"
 _ISSUERS = "seatlease/"
-_NOT_OF_THE_SERVICE = "The lease is not one that the license service has signed."
+_NOT_OF_THE_SERVICE = "The lease was not signed by the license service."
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProvenLease:
-    """A lease that the service has granted, as of ``granted_at``. What became of it since, only the service knows.
+    """A lease as the service granted it at ``granted_at``. Only the service knows what happened to it since.
 
     Times are aware, in UTC, by the service's clock, in whole seconds.
 
@@ -54,11 +53,11 @@ class ProvenLease:
     grace_ends_at: datetime
 
     def is_live(self, now: datetime) -> bool:
-        """Whether the lease holds its seat at this time, unless it was ended before."""
+        """Whether the lease holds its seat at this time, if it was not ended early."""
         return now < self.lease_expires_at
 
     def in_grace(self, now: datetime) -> bool:
-        """Whether the lease has run out at this time, and a program that cannot reach the service may work on."""
+        """Whether the lease has run out at this time and its grace has not."""
         return self.lease_expires_at <= now < self.grace_ends_at
 
 
@@ -73,14 +72,14 @@ def verify(  # noqa: PLR0913 what a lease may have to be for, each by its name
     now: datetime | None = None,
     not_before: datetime | None = None,
 ) -> ProvenLease:
-    """Prove a lease: signed by the service, for these (``None``: for any), and its grace has not ended.
+    """Prove that the service signed the lease for these ids (``None``: any) and that its grace still runs.
 
-    Without ``hardware_id`` a token that was copied from another device is proven too. ``now`` is the machine's clock
-    unless given; ``not_before`` is the latest time that the program has seen on it, for a clock that was set back.
+    Without ``hardware_id``, a token copied from another device is proven too. By default, ``now`` is the machine's
+    clock. ``not_before`` is the latest time that the program has seen on that clock.
 
     Raises:
-        LeaseNotProven: the service has not signed it, or for something else, or it is over.
-        ClockSetBack: ``now`` is before the lease was granted, or before ``not_before``.
+        LeaseNotProven: the service did not sign it, it is for something else, or it is over.
+        ClockSetBack: ``now`` is more than ``CLOCK_LEEWAY`` before the lease was granted, or before ``not_before``.
     """
     lease = _read(_signed_claims(lease_token, keys))
     device = None if hardware_id is None else sha256(hardware_id.encode("utf-8", "surrogatepass")).hexdigest()

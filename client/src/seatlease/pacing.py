@@ -1,4 +1,4 @@
-"""Pacing: when the next request is due. Pure, but for the dice."""
+"""Pacing: when the next request is due. Pure, except for random numbers."""
 
 import math
 import random
@@ -7,26 +7,26 @@ from datetime import timedelta
 from seatlease.lease import Lease
 
 TRIES_PER_LEASE = 3
-"""Heartbeats are due often enough that so many of them fall within a lease, whatever interval the service names."""
+"""At least this many heartbeats fall within a lease, whatever interval the service names."""
 
 FIRST_PAUSE_SECONDS = 1.0
-"""The mean pause before the second try is half of this; it doubles with each try."""
+"""The mean pause before the second try is half of this. It doubles with each try."""
 
 LONGEST_WAIT_SECONDS = 60.0
-"""Who waits for a service that does not answer tries at least this often."""
+"""The longest pause while waiting for a service that does not answer."""
 
 _JITTER = 0.1
 _MOST_DOUBLINGS = 20
 
 
 def interval_seconds(lease: Lease) -> float:
-    """Say how far apart heartbeats are at most."""
+    """Give the longest time between two heartbeats."""
     lease_seconds = (lease.lease_expires_at - lease.server_time).total_seconds()
     return max(0.1, min(lease.heartbeat_interval.total_seconds(), lease_seconds / TRIES_PER_LEASE))
 
 
 def next_heartbeat_at(lease: Lease) -> float:
-    """Say when the next heartbeat is due after one that was answered: up to a tenth early, so that clients spread."""
+    """Say when the next heartbeat is due after an answer: up to a tenth early, so that clients spread out."""
     share = random.uniform(1 - _JITTER, 1)  # noqa: S311 spreading load, no secret
     return lease.asked_at + interval_seconds(lease) * share
 
@@ -34,8 +34,8 @@ def next_heartbeat_at(lease: Lease) -> float:
 def next_try_at(lease: Lease, *, missed: int, now: float, retry_after: timedelta | None) -> float:
     """Say when to try again after ``missed`` tries in a row: exponential backoff with full jitter.
 
-    ``retry_after``, which the service asked for, is honoured, but never beyond the interval: so that there are at least
-    three tries in each lease, an outage that announces itself as long included.
+    ``retry_after`` of the service is honoured, but never beyond the interval. So each lease has at least three tries,
+    also if the service asks for a longer pause.
     """
     longest = interval_seconds(lease)
     pause = random.uniform(0, min(longest, _backoff_seconds(missed)))  # noqa: S311 as above
@@ -45,16 +45,16 @@ def next_try_at(lease: Lease, *, missed: int, now: float, retry_after: timedelta
 
 
 def wait_seconds(retry_after: timedelta, *, left: float = math.inf) -> float:
-    """Say how long to wait for a seat before asking again: never sooner than asked to, and up to a quarter more.
+    """Say how long to wait before asking for a seat again: as long as the service asks, and up to a quarter more.
 
-    Where only so much time is ``left`` the last try comes at its end, if that is not too soon.
+    If less time is ``left``, the last try comes at its end, but never sooner than the service asks.
     """
     soonest = retry_after.total_seconds()
     return max(soonest, min(left, soonest * random.uniform(1, 1.25)))  # noqa: S311 as above
 
 
 def wait_unreachable_seconds(retry_after: timedelta | None, *, tries: int) -> float:
-    """Say how long to wait for a service that does not answer, after so many tries in vain."""
+    """Say how long to wait for a service that does not answer, after this many tries."""
     if retry_after is not None:
         return wait_seconds(retry_after)
     longest = min(LONGEST_WAIT_SECONDS, _backoff_seconds(tries))

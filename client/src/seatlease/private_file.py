@@ -1,4 +1,4 @@
-"""A file of the user's own: whole or not there, and for nobody else to read."""
+"""Private files: written whole or not at all, and readable by their user only."""
 
 import contextlib
 import os
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Put this text in the place of what is there. Who reads meanwhile reads the old or the new, never a part.
+    """Replace the file with this text. A reader sees the old or the new text, never a part.
 
-    Its mode is 0600, and a folder that is made for it has 0700. On Windows it has the rights of its folder, which in a
-    user's profile are the user's own.
+    Its mode is 0600, and a folder made for it has 0700. On Windows it has the rights of its folder, which in a user's
+    profile are the user's own.
 
     Raises:
-        OSError: it cannot be written. What was there is there still.
+        OSError: it cannot be written. The old file is unchanged.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # its mode is 0600

@@ -1,4 +1,4 @@
-"""A Firebase refresh token: what stays of a sign-in, exchanged for ID tokens that last an hour."""
+"""A Firebase refresh token: the result of a sign-in, exchanged for ID tokens that last an hour."""
 
 import asyncio
 import logging
@@ -12,26 +12,25 @@ from seatlease.firebase import SECURE_TOKEN, ask
 _logger = logging.getLogger("seatlease")
 _SPARE_SECONDS = 300.0
 _LONGEST_SECONDS = 3600.0
-"""No ID token of Firebase's lasts longer."""
+"""No ID token of Firebase lasts longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _IdToken:
     text: str = field(repr=False)
     use_until: float
-    """By the clock that counts sleep, which nobody sets."""
+    """A reading of ``seatlease.clock.elapsed``."""
 
 
 class RefreshToken:
-    """Credentials from a refresh token. One ID token is kept and used until some minutes before its expiry.
+    """Credentials from a refresh token. An ID token is used until some minutes before its expiry.
 
-    ``api_key`` is the Web API key of the Firebase project: it names the project and is no secret. Firebase may answer
-    with another refresh token; that one is used from then on, and ``on_rotated`` is told it, on another thread.
-    An ``on_rotated`` that fails is logged: the user is signed in all the same.
+    ``api_key`` is the Web API key of the Firebase project. It names the project and is no secret. If Firebase answers
+    with a new refresh token, that one is used from then on, and ``on_rotated`` is called with it on another thread.
+    An error of ``on_rotated`` is logged, and the user stays signed in.
     """
 
     def __init__(self, refresh_token: str, *, api_key: str, on_rotated: Callable[[str], object] | None = None) -> None:
-        """Keep it. Nothing is asked yet."""
         self._refresh_token = refresh_token
         self._api_key = api_key
         self._on_rotated = on_rotated
@@ -40,14 +39,13 @@ class RefreshToken:
         self._turn: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     def __repr__(self) -> str:
-        """Show none of it."""
         return "RefreshToken(...)"
 
     async def id_token(self, *, refresh: bool = False) -> str:
         """Give an ID token. Several callers at once share one exchange.
 
         Raises:
-            SignInRequired: the refresh token is not valid any more, or its account is disabled or gone.
+            SignInRequired: the refresh token is no longer valid, or its account is disabled or gone.
             RequestRefused: Firebase does not accept the API key.
             ServiceUnreachable: Firebase did not answer.
         """
@@ -89,11 +87,11 @@ class RefreshToken:
         try:
             await asyncio.get_running_loop().run_in_executor(None, self._on_rotated, rotated)
         except Exception as error:  # noqa: BLE001 it is the program's function; what it raised may hold the token
-            _logger.warning("on_rotated failed (%s): a new refresh token was not kept", type(error).__name__)
+            _logger.warning("on_rotated failed (%s): a new refresh token was not saved", type(error).__name__)
 
 
 def _seconds(told: object) -> float:
-    """Read how long an ID token lasts, which comes as a text. A text that says nothing is no reason not to use it."""
+    """Read how long an ID token lasts, from a text. An unreadable text means 0, and the token is used once."""
     try:
         return min(_LONGEST_SECONDS, max(0.0, float(str(told))))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Seat: what a program uses. ``Seat`` for ordinary programs, ``AsyncSeat`` for those with an asyncio loop."""
+"""Seat: the class that programs use. ``AsyncSeat`` is for programs with an asyncio loop."""
 
 import asyncio
 import contextlib
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in typing from Python 3.11 on
 
 CLOSE_WITHIN_SECONDS = 5.0
-"""Giving a seat back takes this long at most, and as long again while another process is just doing the same."""
+"""The longest time to give a seat back, and once more while another process gives back the same seat."""
 
 HEARTBEAT_WITHIN_SECONDS = REQUEST_WITHIN_SECONDS + 2
-"""Whoever asks for a heartbeat waits a little longer than the request itself may take."""
+"""A caller of ``heartbeat`` waits a little longer than the request may take."""
 
 _CANCELLED = (asyncio.CancelledError, futures.CancelledError)
 
 
 class _Seat:
-    """What both forms have in common: nothing of it waits."""
+    """What both classes have in common. Nothing of it waits."""
 
     def __init__(  # noqa: PLR0913 every one is named at the call, and all but three have defaults
         self,
@@ -57,20 +57,20 @@ class _Seat:
         sigterm: bool = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Describe the seat. Nothing is sent before it is acquired.
+        """Describe the seat. Nothing is sent before ``acquire``.
 
         Args:
-            url: of the service, without ``/v1``.
-            license_key: of the license that a seat is wanted of.
-            credentials: a ``RefreshToken``, a callable that gives an ID token, or an ID token, which lasts an hour.
-            wait: how long to wait for a seat when all are in use, or the service cannot be reached.
+            url: the address of the service, without ``/v1``.
+            license_key: the key of the license.
+            credentials: a ``RefreshToken``, a function that returns an ID token, or an ID token, which lasts an hour.
+            wait: how long to wait for a seat when all are in use, or when the service does not answer.
             on_change: called with each change of the state, in order.
             on_wait: called before each pause while waiting for a seat.
-            on_lease: called with each lease granted, also by a heartbeat, such as to keep it in a ``LeaseFile``.
-            reacquire: whether a lost seat is asked for again, once for each time it is lost.
-            hardware_id: of this device, for programs that know better (``seatlease.hardware_id``).
-            keys: those of the service; then an answer without a valid proof is none.
-            sigterm: whether SIGTERM gives the seat back, where nothing else listens to it.
+            on_lease: called with each lease granted, also by a heartbeat, for example to save it in a ``LeaseFile``.
+            reacquire: whether to ask again for a lost seat, once for each loss.
+            hardware_id: the id of this device, instead of ``seatlease.hardware_id``.
+            keys: the service's keys. With them, an answer without a valid proof counts as no answer.
+            sigterm: whether SIGTERM gives the seat back, if the program has no handler of its own.
             transport: what carries the requests, for tests and special networks.
         """
         self._wanted = Wanted(url=url, license_key=license_key, hardware_id=hardware_id or this_device(license_key))
@@ -88,35 +88,35 @@ class _Seat:
         self._cancels = 0
 
     def __repr__(self) -> str:
-        """Say which seat and how it stands; nothing secret."""
+        """Show the service and the state, and nothing secret."""
         return f"<{type(self).__name__} of {self._wanted.url}: {self.state.value}>"
 
     @property
     def state(self) -> State:
-        """How it stands, at this very moment. Costs nothing: no request, no waiting."""
+        """The state now. It costs nothing: no request, no waiting."""
         return self._standing().state(at=elapsed())
 
     @property
     def lease(self) -> Lease | None:
-        """What the service granted last; ``None`` before that."""
+        """The latest lease; ``None`` before the first."""
         return self._standing().lease
 
     @property
     def error(self) -> SeatleaseError | None:
-        """What went wrong last; ``None`` while heartbeats are answered."""
+        """The latest error; ``None`` while heartbeats are answered."""
         return self._standing().trouble
 
     def check(self) -> None:
-        """Return while work may go on (ACTIVE, DEGRADED). As cheap as ``state``: call it before each piece of work.
+        """Return while work may go on (ACTIVE, DEGRADED). It costs nothing: call it before each piece of work.
 
         Raises:
-            SessionLost: there is no seat, or none any more; acquire again.
-            SessionRevoked: somebody ended it; stop.
+            SessionLost: there is no seat, or no longer one. Acquire again.
+            SessionRevoked: an admin ended it, or the right to it is gone. Stop.
         """
         self._standing().check(at=elapsed())
 
     def cancel(self) -> None:
-        """Stop waiting for a seat, from any thread: whoever waits in ``acquire`` meets ``WaitCancelled``."""
+        """Stop waiting for a seat, from any thread. A waiting ``acquire`` raises ``WaitCancelled``."""
         self._cancels += 1
         for acquiring in list(self._acquiring):
             acquiring.cancel()
@@ -133,7 +133,7 @@ class _Seat:
         return self._resume_in_child(of_parent.lease)
 
     def _resume_in_child(self, lease: Lease) -> Standing:
-        """Keep the seat from this process too. A fork copies no thread, so nothing else here does."""
+        """Keep the seat from this process too: a fork copies no threads."""
         new = self._new_keeper()
         new.standing = Standing(lease=lease)
         own = self._keepers.setdefault(os.getpid(), new)
@@ -143,7 +143,7 @@ class _Seat:
         return own.standing
 
     def _is_held(self) -> bool:
-        """Whether there is a seat already, which its taker does not give up alone then."""
+        """Whether there is a seat already. If so, the call that took it no longer gives it up alone."""
         if self.state not in AT_WORK:
             return False
         self._own_keeper().rely_on_it()
@@ -163,9 +163,9 @@ class _Seat:
 
     @contextlib.contextmanager
     def _acquire_while(self, wait: timedelta | None) -> "Iterator[tuple[Future[None], Callable[[], Future[None]]]]":
-        """Acquire while the block waits for it, with how to stop: for Ctrl-C interrupts the waiting and not the rest.
+        """Acquire while the block waits, and give a way to stop: Ctrl-C interrupts only the waiting.
 
-        What is stopped has ended when that future has, with what was granted meanwhile given back.
+        When the future of ``stop`` is done, the acquire has ended and a seat granted meanwhile is given back.
         """
         before, call = self._cancels, object()
         keeper = self._own_keeper()
@@ -224,17 +224,17 @@ class _Seat:
 
 
 class Seat(_Seat):
-    """A seat, held from ``acquire`` to ``close``; as a context manager, within its block.
+    """A seat, held from ``acquire`` to ``close``, or within a ``with`` block.
 
-    Heartbeats go out on a background thread that never raises, never delays the program's exit, and is not stopped by
-    what the program does. Callbacks come on a thread of their own.
+    A background thread sends heartbeats. It raises nothing in the program and does not delay the program's exit.
+    Callbacks run on a thread of their own.
     """
 
     def acquire(self, *, wait: timedelta | None = None) -> None:
         """Take a seat, or wait for one, and keep it.
 
         Raises:
-            SeatleaseError: there is none; see the tree in ``seatlease.errors``. Nothing goes on in the background.
+            SeatleaseError: there is no seat (see ``seatlease.errors``). Nothing goes on in the background.
         """
         if self._is_held():
             return
@@ -246,10 +246,10 @@ class Seat(_Seat):
                 raise
 
     def heartbeat(self) -> State:
-        """Ask the service now, such as before a long piece of work; and a lost seat is tried to be regained now.
+        """Ask the service now, for example before a long piece of work. For a lost seat, ask for it again now.
 
         Returns:
-            The state after the answer, or after a dozen seconds without one. Raises nothing.
+            The state after the answer, or after 12 s without one. Raises nothing.
         """
         beating = self._begin_heartbeat()
         if beating is not None:
@@ -257,7 +257,7 @@ class Seat(_Seat):
         return self.state
 
     def close(self) -> None:
-        """Give the seat back. Takes some seconds at most, raises nothing, and may be called again."""
+        """Give the seat back. Takes at most 10 s, raises nothing, and may be called again."""
         self.cancel()
         exits.forget(self)
         released = self._begin_release(within_seconds=CLOSE_WITHIN_SECONDS)
@@ -265,21 +265,19 @@ class Seat(_Seat):
             futures.wait([released], timeout=2 * CLOSE_WITHIN_SECONDS)
 
     def __enter__(self) -> "Self":
-        """Take a seat."""
         self.acquire()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back."""
         self.close()
 
 
 class AsyncSeat(_Seat):
-    """As ``Seat``, for programs with an asyncio loop. A loop that is busy or blocked does not stop the heartbeats.
+    """As ``Seat``, for programs with an asyncio loop. A busy or blocked loop does not stop the heartbeats.
 
-    Callbacks come on the loop that acquired the seat.
+    Callbacks run on the loop that acquired the seat.
     """
 
     _loop: asyncio.AbstractEventLoop | None = None
@@ -288,7 +286,7 @@ class AsyncSeat(_Seat):
         """Take a seat, or wait for one, and keep it. Cancelling the task stops the waiting.
 
         Raises:
-            SeatleaseError: there is none; see the tree in ``seatlease.errors``. Nothing goes on in the background.
+            SeatleaseError: there is no seat (see ``seatlease.errors``). Nothing goes on in the background.
         """
         if self._is_held():
             return
@@ -301,10 +299,10 @@ class AsyncSeat(_Seat):
                 raise
 
     async def heartbeat(self) -> State:
-        """Ask the service now, such as before a long piece of work; and a lost seat is tried to be regained now.
+        """Ask the service now, for example before a long piece of work. For a lost seat, ask for it again now.
 
         Returns:
-            The state after the answer, or after a dozen seconds without one. Raises nothing.
+            The state after the answer, or after 12 s without one. Raises nothing.
         """
         beating = self._begin_heartbeat()
         if beating is not None:
@@ -312,7 +310,7 @@ class AsyncSeat(_Seat):
         return self.state
 
     async def close(self) -> None:
-        """Give the seat back. Takes some seconds at most, raises nothing, and may be called again."""
+        """Give the seat back. Takes at most 10 s, raises nothing, and may be called again."""
         self.cancel()
         exits.forget(self)
         released = self._begin_release(within_seconds=CLOSE_WITHIN_SECONDS)
@@ -326,12 +324,10 @@ class AsyncSeat(_Seat):
                 loop.call_soon_threadsafe(call)
 
     async def __aenter__(self) -> "Self":
-        """Take a seat."""
         await self.acquire()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back."""
         await self.close()

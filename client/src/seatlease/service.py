@@ -1,4 +1,4 @@
-"""Service: the requests, each with an ID token and a deadline of its own."""
+"""Service: the requests, each with an ID token and a deadline."""
 
 import contextlib
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in typing from Python 3.11 on
 
 REQUEST_WITHIN_SECONDS = 10.0
-"""The service answers within 8 s or says that it cannot; the rest is the way there and back."""
+"""The service answers within 8 s. The rest is for the way there and back."""
 
 _GRANTED = 201
 _EXPIRED = frozenset({"TOKEN_EXPIRED", "TOKEN_INVALID"})
@@ -32,7 +32,7 @@ _MAX_ANSWER_BYTES = 1_000_000
 class Service:
     """The license service at one address, for one user.
 
-    With ``keys`` an answer counts only if its lease token is proven by them: nobody else can grant a seat.
+    With ``keys``, an answer counts only if they prove its lease token. Then no other server can grant a seat.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Service:
         keys: Keys | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Talk to the service whose functions answer under ``url`` + ``/v1/``. Nothing is sent yet."""
+        """The functions answer under ``url`` + ``/v1/``. Nothing is sent yet."""
         self._url = url.rstrip("/") + "/v1"
         self._credentials = credentials
         self._keys = keys
@@ -55,10 +55,10 @@ class Service:
         )
 
     async def acquire(self, license_key: str, *, hardware_id: str) -> Lease:
-        """Take a seat, or learn that this user on this device has it. Asking again is safe.
+        """Take a seat, or renew the one that this user has on this device. Asking again is safe.
 
         Raises:
-            SeatleaseError: any of the tree but SessionLost, SessionRevoked and WaitCancelled.
+            SeatleaseError: any except SessionLost, SessionRevoked and WaitCancelled.
         """
         asked_at = elapsed()
         response = await self._post("acquire", {"license_key": license_key, "hardware_id": hardware_id})
@@ -73,10 +73,10 @@ class Service:
         return lease
 
     async def heartbeat(self, lease: Lease, *, hardware_id: str) -> Lease:
-        """Keep the seat.
+        """Send one heartbeat.
 
         Raises:
-            SeatleaseError: any of the tree but NoSeatFree and WaitCancelled.
+            SeatleaseError: any except NoSeatFree and WaitCancelled.
         """
         asked_at = elapsed()
         response = await self._post("heartbeat", {"session_id": lease.session_id})
@@ -90,24 +90,24 @@ class Service:
         """Give the seat back. Asking again is safe.
 
         Raises:
-            SeatleaseError: it may not have been given back; then it falls free when its lease runs out.
+            SeatleaseError: it may not have been given back. Then it becomes free when its lease runs out.
         """
         response = await self._post("release", {"session_id": session_id}, within_seconds=within_seconds)
         if response.status_code != 204:  # noqa: PLR2004 the contract's "done"
             raise error_of(response)
 
     async def usage(self, *, license_key: str | None = None, page_token: str | None = None) -> dict[str, Any]:
-        """Give one page of who holds which seat, as the service tells it to this user; of one license, or of all.
+        """Give one page of the usage that this user may see, of one license or of all.
 
         Raises:
-            SeatleaseError: any of the tree but NoSeatFree, SessionLost, SessionRevoked and WaitCancelled.
+            SeatleaseError: any except NoSeatFree, SessionLost, SessionRevoked and WaitCancelled.
         """
         asked = {"license_key": license_key, "page_token": page_token}
         given = {name: value for name, value in asked.items() if value is not None}
         return usage_of(await self._ask("GET", "usage", params=given))
 
     async def user(self) -> str:
-        """Give an ID token's user, unverified: to tell users of one device apart, and for nothing else."""
+        """Give the ID token's user, unverified. Use it only to tell the users of a device apart."""
         token = await self._credentials.id_token()
         try:
             claims = jwt.decode(token, options={"verify_signature": False})
@@ -116,17 +116,14 @@ class Service:
         return str(claims.get("sub", ""))
 
     async def aclose(self) -> None:
-        """Close the connections."""
         await self._http.aclose()
 
     async def __aenter__(self) -> "Self":
-        """Use it for a while."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the connections."""
         await self.aclose()
 
     async def _post(
@@ -158,7 +155,7 @@ class Service:
             message = "The license key or the hardware id has characters that cannot be sent."
             raise RequestRefused(message) from None
         except httpx.InvalidURL:
-            message = "The address of the license service is not a valid one."
+            message = "The address of the license service is not valid."
             raise ServiceUnreachable(message) from None
         except httpx.HTTPError as error:
             message = f"The license service cannot be reached ({type(error).__name__})."
@@ -183,7 +180,7 @@ class Service:
         if self._keys is None:
             return
         if lease.lease_token is None:
-            message = "The license service's answer carries no proof that it is the service's."
+            message = "The license service's answer has no lease token that proves it."
             raise LeaseNotProven(message)
         proven = verify(
             lease.lease_token,
@@ -200,7 +197,7 @@ class Service:
         )
         signed = (proven.session_id, proven.granted_at, proven.lease_expires_at, proven.grace_ends_at)
         if told != signed or not is_newer:
-            message = "The license service's answer is not the one that its proof is for."
+            message = "The license service's answer does not match its lease token."
             raise LeaseNotProven(message)
 
 

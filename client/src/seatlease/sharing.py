@@ -1,7 +1,7 @@
-"""Sharing: the processes of one user on one device that hold one seat together, and which of them is the last.
+"""Sharing: the processes of one user on one device hold one seat together. The last one gives it back.
 
-Each keeps a file of its own locked. The operating system lets go of the lock when the process ends, however it ends:
-who crashed does not count, and no process id that was given away again is mistaken for anybody.
+Each process locks a file of its own. The operating system frees the lock when the process ends, however it ends. So a
+crashed process does not count, and a reused process id is not mistaken for one.
 """
 
 import contextlib
@@ -18,33 +18,32 @@ from platformdirs import user_state_path
 logger = logging.getLogger("seatlease")
 
 GATE_WITHIN_SECONDS = 5.0
-"""Who joins or leaves waits this long for another who is just joining or leaving."""
+"""How long a process that joins or leaves waits for another that does the same."""
 
 
 def state_folder() -> Path:
-    """Say below which folder of this user's processes note what they share."""
+    """Give the folder of the lock files of this user's processes."""
     return user_state_path("seatlease", appauthor=False)
 
 
 def seat_name(*, url: str, license_key: str, hardware_id: str, user: str) -> str:
-    """Name what is shared: one name for all processes to which the service gives the same session; it tells nothing."""
+    """Name what is shared: one name for all processes with the same session. The name is a hash."""
     identity = "\0".join((url.rstrip("/"), license_key, hardware_id, user))
     return sha256(identity.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 class Sharing:
-    """One process's share in a seat. Its methods touch files: they block, briefly.
+    """One process's share in a seat. Its methods use files, so they block briefly.
 
-    Where the folder cannot be written there is no sharing, and everybody believes to be alone.
+    If the folder cannot be written, nothing is shared, and each process acts as the only one.
     """
 
     def __init__(self, name: str, *, folder: Path | None = None) -> None:
-        """Share the seat of this name; ``folder`` is where the files go."""
         self._folder = (folder or state_folder()) / name
         self._mine: FileLock | None = None
 
     def join(self) -> None:
-        """Count from now on, before the seat is acquired: whoever leaves meanwhile sees it, or has done so before."""
+        """Count from now on. Call it before acquiring, so that a process that leaves meanwhile sees this one."""
         if self._mine is not None:
             return
         try:
@@ -59,9 +58,9 @@ class Sharing:
 
     @contextlib.contextmanager
     def leaving(self, *, within_seconds: float = GATE_WITHIN_SECONDS) -> Iterator[bool]:
-        """Stop counting; whether anybody still counts is what it gives: ``True`` for the last one.
+        """Stop counting, and give ``True`` if no other process counts.
 
-        While the block runs nobody can join: what the last one gives back in it is not what a newcomer has acquired.
+        No process can join while the block runs. So the last one does not give back what a new one has acquired.
         """
         mine, self._mine = self._mine, None
         if mine is None:
@@ -74,7 +73,7 @@ class Sharing:
                 is_last = not self._others()
             except (OSError, Timeout) as error:
                 # Somebody may hold it. If nobody does, it falls free when the lease runs out.
-                logger.warning("the seat is not given back, because it may be shared: %s", error)
+                logger.warning("the seat is not given back, because another process may use it: %s", error)
                 is_last = False
                 _remove(mine)
             yield is_last
@@ -83,7 +82,7 @@ class Sharing:
         return FileLock(self._folder / "gate", timeout=within_seconds, thread_local=False)
 
     def _others(self) -> bool:
-        """Whether anybody else counts. Files of processes that ended without a word are tidied up."""
+        """Whether another process counts. It removes the files of processes that have ended."""
         for path in self._folder.glob("*.lock"):
             other = FileLock(path, thread_local=False)
             try:

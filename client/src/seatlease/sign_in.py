@@ -10,14 +10,13 @@ from seatlease.refresh_token import RefreshToken
 
 @dataclass(frozen=True, kw_only=True)
 class SignedIn:
-    """Who signed in, and what stays of it: the refresh token, which is as good as the password. Its repr hides it."""
+    """The signed-in user and the refresh token, which is as good as the password. The repr hides it."""
 
     user_id: str
     email: str
     refresh_token: str = field(repr=False)
 
     def credentials(self, *, api_key: str, on_rotated: Callable[[str], object] | None = None) -> RefreshToken:
-        """Make credentials of it."""
         return RefreshToken(self.refresh_token, api_key=api_key, on_rotated=on_rotated)
 
 
@@ -33,7 +32,7 @@ async def sign_in(email: str, password: str, *, api_key: str) -> SignedIn:
     asked = {"email": email.strip(), "password": password, "returnSecureToken": True}
     answer = await ask(SIGN_IN, api_key=api_key, body=asked)
     if "mfaPendingCredential" in answer:
-        message = "This account asks for a second factor, which this program cannot ask for."
+        message = "This account requires a second factor, which this program does not support."
         raise SignInRequired(message, code="SECOND_FACTOR")
     user_id, address, refresh_token = (answer.get(each) for each in ("localId", "email", "refreshToken"))
     if not (isinstance(user_id, str) and isinstance(address, str) and isinstance(refresh_token, str) and refresh_token):

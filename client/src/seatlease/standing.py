@@ -1,4 +1,4 @@
-"""Standing: all that a program knows of its seat, and the state that follows from it. Pure."""
+"""Standing: all that a program knows about its seat, and the state that follows. Pure."""
 
 import math
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ from seatlease.lease import AT_WORK, Lease, State
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Replaced whole, never changed, so that any thread may read it at any moment.
+    """Replaced as a whole, never changed, so any thread may read it at any time.
 
-    ``missed`` counts the heartbeats in a row that were not answered. ``over`` is how it ended, as the service or this
-    program said; an end that only the clock says is not in it, since an answer may still say otherwise.
-    ``trouble`` is the latest error that counts.
+    ``missed`` counts the heartbeats in a row that were not answered. ``over`` is the end that the service or this
+    program reported. An end by the clock alone is not in it, because an answer may still say otherwise. ``trouble`` is
+    the latest error that counts.
     """
 
     lease: Lease | None = None
@@ -23,7 +23,7 @@ class Standing:
     trouble: SeatleaseError | None = None
 
     def state(self, *, at: float) -> State:
-        """Say how it stands ``at`` a reading of ``seatlease.clock.elapsed``."""
+        """Give the state ``at`` a reading of ``seatlease.clock.elapsed``."""
         # At the exact instant of an end it has ended, as for the service.
         #
         #   |  ACTIVE; after a missed heartbeat DEGRADED  |    DEGRADED    |   LOST
@@ -39,26 +39,24 @@ class Standing:
         return State.ACTIVE
 
     def next_change_at(self, *, after: float) -> float:
-        """Say when the clock alone will change the state the next time; infinity if it will not."""
+        """Say when the clock alone will next change the state; infinity if never."""
         if self.over is not None or self.lease is None:
             return math.inf
         ends = (self.lease.expires_at_elapsed, self.lease.grace_ends_at_elapsed)
         return min((end for end in ends if end > after), default=math.inf)
 
     def missed_one(self, trouble: SeatleaseError) -> "Standing":
-        """Note a heartbeat that was not answered."""
         return replace(self, missed=self.missed + 1, trouble=trouble)
 
     def ended(self, over: State, trouble: SeatleaseError | None = None) -> "Standing":
-        """Note the end."""
         return replace(self, over=over, trouble=trouble)
 
     def check(self, *, at: float) -> None:
         """Return while work may go on.
 
         Raises:
-            SessionRevoked: somebody ended it.
-            SessionLost: there is no seat, or none any more.
+            SessionRevoked: an admin ended it.
+            SessionLost: there is no seat, or no longer one.
         """
         state = self.state(at=at)
         if state in AT_WORK:
@@ -72,8 +70,8 @@ class Standing:
 
 
 _LOST = {
-    State.NOT_ACQUIRED: "There is no seat: none was acquired yet.",
-    State.RELEASED: "There is no seat any more: it was given back.",
+    State.NOT_ACQUIRED: "No seat was acquired yet.",
+    State.RELEASED: "The seat was given back.",
     State.LOST: "Your seat was lost: the license service could not be reached in time, or the seat was given back.",
 }
 

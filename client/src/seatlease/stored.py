@@ -1,7 +1,7 @@
-"""Stored sign-ins: one for each service, in the operating system's keyring, or else in a file of the user's own.
+"""Stored sign-ins: one for each service, in the operating system's keyring or in a private file.
 
-A refresh token is as good as a password. The keyring is used where there is one (the extra ``cli`` brings the library);
-else a file of mode 0600 in the user's configuration folder keeps it as plain text, as ``gcloud`` and ``gh`` do.
+A refresh token is as good as a password. The keyring is used if there is one (the extra ``cli`` brings the library).
+Otherwise a file of mode 0600 in the user's configuration folder keeps it as plain text, as ``gcloud`` and ``gh`` do.
 """
 
 import json
@@ -22,7 +22,7 @@ _WAIT_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class StoredSignIn:
-    """Who is signed in at the service of this address. Its repr hides the refresh token."""
+    """The user who is signed in at the service of this address. The repr hides the refresh token."""
 
     url: str
     api_key: str
@@ -31,29 +31,29 @@ class StoredSignIn:
 
 
 def save(sign_in: StoredSignIn) -> None:
-    """Keep it, in the place of another one of the same service.
+    """Store it. It replaces another one of the same service.
 
     Raises:
-        OSError: it cannot be written, or another process kept the place for 10 s.
+        OSError: it cannot be written, or another process held the lock for 10 s.
     """
     with _alone(sign_in.url):
         _put(sign_in)
 
 
 def find(url: str) -> StoredSignIn | None:
-    """Find who is signed in at the service of this address, or ``None``.
+    """Find the sign-in for the service of this address, or ``None``.
 
     Raises:
-        OSError: what was kept cannot be read, or another process kept the place for 10 s.
+        OSError: it cannot be read, or another process held the lock for 10 s.
     """
     with _alone(url):
         return _get(url)
 
 
 def load(url: str) -> RefreshToken | None:
-    """Make credentials of what is kept for the service of this address, or ``None`` when nobody is signed in.
+    """Make credentials from the sign-in for the service of this address; ``None`` without one.
 
-    A refresh token that Firebase replaces is kept, unless somebody signed out or in meanwhile.
+    A new refresh token from Firebase is stored, unless the user signed out or in meanwhile.
 
     Raises:
         OSError: as ``find``.
@@ -65,10 +65,10 @@ def load(url: str) -> RefreshToken | None:
 
 
 def forget(url: str) -> bool:
-    """Sign out of the service of this address, and say whether anybody was signed in.
+    """Sign out of the service of this address, and say whether there was a sign-in.
 
     Raises:
-        OSError: it cannot be removed, or another process kept the place for 10 s.
+        OSError: it cannot be removed, or another process held the lock for 10 s.
     """
     with _alone(url):
         was_there = _get(url) is not None
@@ -115,7 +115,7 @@ def _get(url: str) -> StoredSignIn | None:
 
 
 def _read(text: str, url: str) -> StoredSignIn | None:
-    """Read what was kept. What somebody damaged is nobody's sign-in: signing in again mends it."""
+    """Read a stored sign-in. A damaged one counts as none: signing in again replaces it."""
     try:
         kept = json.loads(text)
         values = {name: kept[name] for name in ("url", "api_key", "email", "refresh_token")}

@@ -1,4 +1,4 @@
-"""The command line ``seatlease``: seats for programs in any language, and a look at who holds them."""
+"""The command line ``seatlease``: runs any program with a seat, and shows who holds seats."""
 
 import sys
 
@@ -7,14 +7,12 @@ _EXIT_USAGE = 2
 
 
 def main() -> None:
-    """Run the command line. Where the extra that brings its libraries is missing, say so."""
+    """Run the command line, or say that the libraries of the extra ``cli`` are missing."""
     try:
         from seatlease.cli.app import app  # noqa: PLC0415 its libraries are an extra
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:
             raise
-        sys.stderr.write(
-            "seatlease: the command line needs some more libraries: install it with its extra, seatlease[cli]\n"
-        )
+        sys.stderr.write("seatlease: the command line needs more libraries: install the package as seatlease[cli]\n")
         sys.exit(_EXIT_USAGE)
     app(prog_name="seatlease")

@@ -1,5 +1,3 @@
-"""The commands, put together."""
-
 from typing import Annotated
 
 import typer
@@ -33,4 +31,4 @@ def _seatlease(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Floating licenses: run a program with a seat, and see who holds which."""
+    """Floating licenses: run a program with a seat, and see who holds seats."""

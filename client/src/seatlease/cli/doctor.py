@@ -1,4 +1,4 @@
-"""``seatlease doctor``: why there is no seat to be had here."""
+"""``seatlease doctor``: finds out why this machine gets no seat."""
 
 import asyncio
 import json
@@ -23,9 +23,9 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.
 def doctor(
     *, url: Url, license_key: OneLicenseKey = None, hardware_id: HardwareId = None, as_json: _Json = False
 ) -> None:
-    """Look at the address, the sign-in, the license and this machine; take no seat, and show no token.
+    """Check the address, the sign-in, the license and this machine. Takes no seat and shows no token.
 
-    The exit status is 0 when all is well, and 1 when there is a problem.
+    The exit status is 0 when everything is well, and 1 when there is a problem.
     """
     with explained():
         findings = list(_findings(url, license_key, hardware_id))

@@ -1,5 +1,3 @@
-"""Durations, as people write and read them."""
-
 import re
 from datetime import timedelta
 
@@ -13,7 +11,7 @@ def duration(text: str) -> timedelta:
     """Read ``90s``, ``10m``, ``1h30m`` or a plain number of seconds.
 
     Raises:
-        typer.BadParameter: it is none, or longer than a year.
+        typer.BadParameter: it is not a duration, or longer than a year.
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     if parts and "".join(number + unit for number, unit in parts) == text:
@@ -21,16 +19,16 @@ def duration(text: str) -> timedelta:
     elif re.fullmatch(r"\d+(?:\.\d+)?", text):
         seconds = float(text)
     else:
-        message = f"{text!r} is no duration: write it as 90s, 10m, 1h30m or 0"
+        message = f"{text!r} is not a duration: write it as 90s, 10m, 1h30m or 0"
         raise typer.BadParameter(message)
     if seconds > _LONGEST.total_seconds():
-        message = "a year is the longest"
+        message = "a duration is at most one year"
         raise typer.BadParameter(message)
     return timedelta(seconds=seconds)
 
 
 def in_words(span: timedelta) -> str:
-    """Write it to be read at a glance: the two largest units, nothing below seconds and nothing below zero."""
+    """Write the two largest units, in whole seconds, and never below zero."""
     seconds = max(0, round(span.total_seconds()))
     if seconds < _UNITS["m"]:
         return f"{seconds}s"

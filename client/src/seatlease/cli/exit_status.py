@@ -1,4 +1,4 @@
-"""Exit statuses: one for each thing that a script would do differently. Those from 69 to 78 are sysexits.h's."""
+"""Exit statuses: one for each thing that a script would do differently. Those from 69 to 78 are from sysexits.h."""
 
 from seatlease.errors import NoSeatFree, NotEntitled, RequestRefused, SeatleaseError, SignInRequired
 
@@ -9,19 +9,18 @@ UNREACHABLE = 69
 NO_SEAT = 75
 """EX_TEMPFAIL: every seat is in use; later there may be one."""
 NOT_ALLOWED = 77
-"""EX_NOPERM: nobody is signed in, or the user, the license or the organization may not."""
+"""EX_NOPERM: nobody is signed in, or the user, the license or the organization has no right to a seat."""
 MISCONFIGURED = 78
-"""EX_CONFIG: what was given cannot be used as it is."""
+"""EX_CONFIG: an option, a variable or this machine cannot be used."""
 SEAT_LOST = 79
-"""The program was ended because its seat was revoked or lost. No number of sysexits.h's."""
+"""The program was ended because its seat was revoked or lost. Not from sysexits.h."""
 CANNOT_RUN = 126
-"""The program is there and cannot be run, as shells say it."""
+"""The program exists and cannot be run, as in shells."""
 NOT_FOUND = 127
-"""There is no such program, as shells say it."""
+"""There is no such program, as in shells."""
 
 
 def of_error(error: SeatleaseError) -> int:
-    """Give the status for an error that ends a command."""
     if isinstance(error, NoSeatFree):
         return NO_SEAT
     if isinstance(error, NotEntitled | SignInRequired):
@@ -32,5 +31,5 @@ def of_error(error: SeatleaseError) -> int:
 
 
 def of_program(returncode: int) -> int:
-    """Give the program's own status; 128 + n for one that signal n ended, as shells say it."""
+    """Give the program's own status; 128 + n for one that signal n ended, as in shells."""
     return returncode if returncode >= 0 else 128 - returncode

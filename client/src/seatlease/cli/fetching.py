@@ -1,5 +1,3 @@
-"""Fetching who holds which seat, all pages of it."""
-
 from typing import Any
 
 from seatlease.credentials import Credentials
@@ -7,12 +5,12 @@ from seatlease.service import Service
 
 
 async def fetch_usage(url: str, credentials: Credentials, *, license_key: str | None) -> dict[str, Any]:
-    """Give the answer with the sessions of all pages, in the form of the service's last page.
+    """Give the sessions of all pages in one answer of the service's form.
 
-    The totals, and the time, are the first page's: sessions may come and go between two pages.
+    The totals and the time are those of the first page: sessions may change between two pages.
 
     Raises:
-        SeatleaseError: a page was refused, or there was no answer.
+        SeatleaseError: a page was refused, or the service did not answer.
     """
     async with Service(url, credentials) as service:
         answer = await service.usage(license_key=license_key)

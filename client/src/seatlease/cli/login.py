@@ -1,4 +1,4 @@
-"""``seatlease login``: a sign-in, kept on this machine for ``run`` and ``usage``."""
+"""``seatlease login``: a sign-in, saved on this machine for the other commands."""
 
 import asyncio
 import getpass
@@ -13,13 +13,13 @@ from seatlease.cli.saying import Misconfigured, explained, say
 from seatlease.errors import SignInRequired
 from seatlease.sign_in import sign_in
 
-_Email = Annotated[str | None, typer.Option(help="Of the account; it is asked for when left out.")]
+_Email = Annotated[str | None, typer.Option(help="The account's e-mail address. Asked for when left out.")]
 
 
 def login(*, url: Url, api_key: ApiKey, email: _Email = None) -> None:
     """Sign in with an e-mail address and a password.
 
-    Without a terminal the address, unless it is given, and the password are read from standard input, a line each.
+    Without a terminal, it reads both from standard input, one line each. With --email, it reads only the password.
     """
     with explained():
         address = email or _asked("E-mail: ")
@@ -30,7 +30,7 @@ def login(*, url: Url, api_key: ApiKey, email: _Email = None) -> None:
         try:
             stored.save(kept)
         except OSError as error:
-            message = f"the sign-in cannot be kept on this machine: {error}"
+            message = f"the sign-in cannot be saved on this machine: {error}"
             raise Misconfigured(message) from None
         say(f"signed in as {signed_in.email} at {url}")
 

@@ -1,4 +1,4 @@
-"""Loss: what becomes of the program when its seat is revoked, or lost and not regained."""
+"""Loss: what happens to the program when its seat is revoked, or lost and not regained."""
 
 import queue
 import subprocess
@@ -20,8 +20,6 @@ LOOK_AGAIN_SECONDS = 0.2
 
 
 class OnLoss(str, Enum):
-    """What is done then."""
-
     TERMINATE = "terminate"
     KILL = "kill"
     WARN = "warn"
@@ -29,7 +27,7 @@ class OnLoss(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What is done, how long after SIGTERM comes SIGKILL, and how long a seat may be lost while nobody answers."""
+    """What to do, the time from SIGTERM to SIGKILL, and how long to ask again while the service does not answer."""
 
     on_loss: OnLoss
     kill_after: timedelta
@@ -40,7 +38,7 @@ class Watch:
     """Watches the seat of a running program, and ends it when the seat is gone."""
 
     def __init__(self, policy: Policy) -> None:
-        """Nothing is watched yet; what is told meanwhile waits."""
+        """Watch nothing yet. Changes wait until then."""
         self._policy = policy
         self._is_ending = False
         self._has_acted = threading.Event()
@@ -55,7 +53,7 @@ class Watch:
         threading.Thread(target=self._watch, args=(seat, program), name="seatlease-loss", daemon=True).start()
 
     def has_ended_it(self) -> bool:
-        """Whether the program was told to end for want of its seat; if so, wait until nothing of it runs any more."""
+        """Whether the program was told to end because of its seat. If so, wait until all of it has ended."""
         if self._is_ending:
             self._has_acted.wait()
         return self._is_ending
@@ -65,7 +63,7 @@ class Watch:
         while True:
             change = self._changes.get()
             if change.state is State.DEGRADED:
-                say(f"a heartbeat was not answered: {_why(change.error)} The program goes on, and so do the tries.")
+                say(f"a heartbeat was not answered: {_why(change.error)} The program goes on. Trying again.")
             elif change.state is State.ACTIVE and change.previous is not State.NOT_ACQUIRED:
                 say("the seat is held again")
             elif change.state is State.REVOKED:
@@ -75,8 +73,8 @@ class Watch:
                 self._act(tree)
 
     def _is_regained(self, seat: Seat) -> bool:
-        """Wait for what comes of asking for the seat again."""
-        say(f"the seat was lost: {_why(seat.error)} It is asked for again.")
+        """Wait until the seat is held again, refused, or not answered for ``regain_within``."""
+        say(f"the seat was lost: {_why(seat.error)} Asking for it again.")
         give_up_at = elapsed() + self._policy.regain_within.total_seconds()
         while elapsed() < give_up_at:
             state, error = seat.state, seat.error

@@ -1,4 +1,4 @@
-"""The program that is run with a seat: where it is, its start and its end."""
+"""The program that runs with a seat: its file, its start and its end."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ def find(name: str) -> str:
 
 
 def start(path: str, words: Sequence[str], *, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Start it, with our standard streams and everything else that was opened for it.
+    """Start it with our standard streams and all other files that were opened for it.
 
     Raises:
         typer.Exit: the operating system cannot run it.

@@ -1,4 +1,4 @@
-"""``seatlease run``: a program of any kind, with a seat for as long as it runs."""
+"""``seatlease run``: runs any program with a seat."""
 
 from typing import Annotated
 
@@ -14,12 +14,14 @@ from seatlease.cli.signals import Interrupted, Signals
 from seatlease.cli.waiting import shown_waiting
 from seatlease.seat import Seat
 
-_Words = Annotated[list[str], typer.Argument(metavar="PROGRAM", help="What to run, and its arguments.")]
-_Wait = Annotated[str, typer.Option(metavar="DURATION", help="Wait for a seat: 90s, 10m, 1h30m; 0 does not wait.")]
-_OnLoss = Annotated[OnLoss, typer.Option(help="What becomes of the program when its seat is revoked or lost for good.")]
-_KillAfter = Annotated[str, typer.Option(metavar="DURATION", help="How long after SIGTERM it is killed.")]
+_Words = Annotated[list[str], typer.Argument(metavar="PROGRAM", help="The program to run, and its arguments.")]
+_Wait = Annotated[str, typer.Option(metavar="DURATION", help="How long to wait for a seat: 90s, 10m or 1h30m.")]
+_OnLoss = Annotated[
+    OnLoss, typer.Option(help="What happens to the program when its seat is revoked, or lost and not regained.")
+]
+_KillAfter = Annotated[str, typer.Option(metavar="DURATION", help="How long after SIGTERM the program is killed.")]
 _RegainWithin = Annotated[
-    str, typer.Option(metavar="DURATION", help="How long a lost seat is asked for while nobody answers.")
+    str, typer.Option(metavar="DURATION", help="How long to ask for a lost seat without an answer.")
 ]
 
 

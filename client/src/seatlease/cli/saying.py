@@ -1,4 +1,4 @@
-"""Saying: what the command line has to tell goes to standard error; standard output belongs to programs and answers."""
+"""Saying: messages go to standard error. Standard output belongs to programs and answers."""
 
 import logging
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ PREFIX = "seatlease: "
 
 
 class Misconfigured(Exception):  # noqa: N818 it is the caller's slip, told as a sentence
-    """What the environment or this machine gives cannot be used."""
+    """Something that the environment or this machine gives cannot be used."""
 
 
 def say(text: str) -> None:
-    """Tell it in one line, whatever is in it."""
+    """Write one line. Markup in it is shown as text."""
     errors.print(PREFIX + text, markup=False, soft_wrap=True)
 
 
 def sentence_of(error: SeatleaseError) -> str:
-    """Put an error in one line: its message, and what finds it again in the manual and the service's logs."""
+    """Put an error in one line: its message, its code, and its request id."""
     known = [error.code, None if error.request_id is None else f"request {error.request_id}"]
     told = ", ".join(part for part in known if part)
     return f"{error.message} ({told})" if told else error.message
@@ -33,16 +33,14 @@ def sentence_of(error: SeatleaseError) -> str:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """End with a sentence and the status that goes with it, and not with a traceback."""
+    """On an error, exit with a sentence and a status instead of a traceback."""
     _library_says_it_likewise()
     try:
         yield
     except SeatleaseError as error:
         say(sentence_of(error))
         if isinstance(error, NoSeatFree):
-            say(
-                f"the service asks to come back in {in_words(error.retry_after)}; a shorter --wait does not wait at all"
-            )
+            say(f"try again in {in_words(error.retry_after)}, or wait with --wait (at least that long)")
         raise typer.Exit(exit_status.of_error(error)) from None
     except Misconfigured as error:
         say(str(error))

@@ -1,7 +1,4 @@
-"""What the doctor asks over the network: whether it is the service, who the user is to it, and what its clock shows.
-
-Nothing of it takes a seat, and no token is in what it says.
-"""
+"""What the doctor asks the service. No check takes a seat, and no finding contains a token."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -25,21 +22,19 @@ _ASKING_SECONDS = 10.0
 
 
 async def check_address(url: str) -> list[Finding]:
-    """Ask without a token: only the service refuses that in its own form, and it tells the time with it."""
+    """Ask without a token: only the service refuses that in its own form. Its answer also tells the time."""
     name, asked_at = "address", datetime.now(timezone.utc)
     try:
         async with httpx.AsyncClient(timeout=_ASKING_SECONDS, follow_redirects=False) as client:
             response = await client.get(f"{url}/v1/usage")
             host = response.request.url.host
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        advice = "look at the address, the network and the proxies"
+        advice = "check the address, the network and the proxies"
         return [problem(name, f"{url} does not answer ({type(error).__name__})", advice)]
     answered_at = datetime.now(timezone.utc)
     if error_of(response).code != "TOKEN_MISSING":
         says = f"something else answers at {url} (status {response.status_code})"
-        return [
-            problem(name, says, "give the address without /v1; a proxy or a sign-in page of the network may answer")
-        ]
+        return [problem(name, says, "give the address without /v1; or a proxy or the network's sign-in page answers")]
     findings = [fine(name, f"the license service answers at {url}")]
     if not url.startswith("https://") and host not in _LOCAL:
         findings[0] = problem(
@@ -54,30 +49,28 @@ def _clock(body: dict[str, Any], *, asked_at: datetime, answered_at: datetime) -
     is_right = abs(off_by) < timedelta(seconds=1)
     says = "right to the second" if is_right else f"{in_words(abs(off_by))} {direction} the service's"
     if abs(off_by) > _CLOCK_MAY_BE_OFF_BY:
-        return problem(
-            "clock", says, "set this machine's clock: it is needed to sign in, and to start without a network"
-        )
+        return problem("clock", says, "set this machine's clock: signing in and starting offline need it")
     return fine("clock", says)
 
 
 def check_keys(url: str) -> Finding:
-    """See whether leases can be proven. A service that shows no keys grants seats all the same."""
+    """Check whether leases can be proven. A service that shows no keys still grants seats."""
     try:
         keys = Keys.fetch(url)
     except ServiceUnreachable as error:
-        return fine("keys", f"none are shown, so leases cannot be proven offline: {error.message}")
-    return fine("keys", f"the service shows {len(keys.jwks['keys'])} to verify leases with")
+        return fine("keys", f"leases cannot be proven offline: {error.message}")
+    return fine("keys", f"public keys to verify leases with: {len(keys.jwks['keys'])}")
 
 
 async def check_user(url: str, license_key: str | None) -> list[Finding]:
-    """Get a token and have the service take it; with a license key, look for that license."""
+    """Get a token and send it to the service. With a license key, look for that license."""
     try:
         found = find_credentials(url)
         token = await found.credentials.id_token()
     except (SignInRequired, Misconfigured) as error:
         return [problem("sign-in", str(error), "run seatlease login, or set what is missing")]
     except SeatleaseError as error:
-        return [problem("sign-in", sentence_of(error), "try again later, and look at the API key")]
+        return [problem("sign-in", sentence_of(error), "try again later, and check the API key")]
     looked_at = _token(token, found)
     # What was just looked at is what is sent; one that cannot be taken is not.
     return [looked_at] if looked_at.status == "problem" else [looked_at, *await _accepted(url, token, license_key)]
@@ -89,7 +82,7 @@ def _token(token: str, found: Found) -> Finding:
         left = datetime.fromtimestamp(claims["exp"], timezone.utc) - datetime.now(timezone.utc)
         user, organization = claims["sub"], claims.get("org_id")
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
-        return problem("sign-in", f"{found.origin} gives something that is no ID token", "run seatlease login")
+        return problem("sign-in", f"{found.origin} gives something that is not an ID token", "run seatlease login")
     who = f"{claims.get('email') or 'no e-mail address'}, uid {user}"
     says = f"{who}, organization {organization or 'none'}, from {found.origin}"
     if left <= timedelta():
@@ -105,15 +98,15 @@ async def _accepted(url: str, token: str, license_key: str | None) -> list[Findi
         answer = await fetch_usage(url, credentials, license_key=license_key)
     except NotEntitled as error:
         if error.code == "LICENSE_NOT_FOUND":
-            accepted = fine("access", "the service takes the token")
-            return [accepted, problem("license", error.message, "look at the license key")]
+            accepted = fine("access", "the service accepts the token")
+            return [accepted, problem("license", error.message, "check the license key")]
         return [problem("access", sentence_of(error), "show this to the organization's administrator")]
     except SignInRequired as error:
-        return [problem("access", sentence_of(error), "sign in again; the project has to be the service's")]
+        return [problem("access", sentence_of(error), "sign in again, in the Firebase project of this service")]
     except SeatleaseError as error:
         return [problem("access", sentence_of(error), "try again later")]
     organization = answer["organization"]
-    accepted = fine("access", f"the service takes the token, as one of {organization['name']}")
+    accepted = fine("access", f"the service accepts the token, for {organization['name']}")
     if license_key is None:
         return [accepted]
     return [accepted, *(_license(license_) for license_ in answer["licenses"])]
@@ -122,6 +115,6 @@ async def _accepted(url: str, token: str, license_key: str | None) -> list[Findi
 def _license(license_: dict[str, Any]) -> Finding:
     name, fields = license_["name"] or license_["license_id"], license_["misconfigured_fields"]
     if fields:
-        says = f"{name} has to be mended: {', '.join(fields)}"
+        says = f"{name} has fields to correct: {', '.join(fields)}"
         return problem("license", says, "tell the organization's administrator")
     return fine("license", f"{name}: {license_['in_use']} of {license_['max']} seats are in use")

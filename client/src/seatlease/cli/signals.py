@@ -1,4 +1,4 @@
-"""Signals that come to ``seatlease run``: before the program runs they end it, then they are the program's."""
+"""Signals to ``seatlease run``: before the program runs they end it, afterwards they are passed to the program."""
 
 import contextlib
 import os
@@ -11,16 +11,15 @@ _FROM_A_TERMINAL = ("SIGINT", "SIGQUIT", "SIGHUP", "SIGWINCH")
 
 
 class Interrupted(BaseException):
-    """A signal came while there was no program yet."""
+    """A signal came before the program was started."""
 
     def __init__(self, number: int) -> None:
-        """Note which."""
         super().__init__(number)
         self.number = number
 
 
 class Signals:
-    """Listens from now on, but not to what whoever started us ignores, such as SIGHUP under ``nohup``."""
+    """Listens to signals, except those that our caller ignores, such as SIGHUP under ``nohup``."""
 
     def __init__(self) -> None:
         """Listen, in the main thread."""
@@ -33,11 +32,11 @@ class Signals:
                 signal.signal(number, self._on_signal)
 
     def hold(self) -> None:
-        """Keep what comes from now on for the program that is about to be started."""
+        """Keep signals from now on for the program that is about to be started."""
         self._is_held = True
 
     def pass_on_to(self, program: "subprocess.Popen[bytes]") -> None:
-        """Give the program all that came and comes."""
+        """Pass on the signals kept so far, and each new one."""
         self._program = program
         for number in self._came_meanwhile:
             program.send_signal(number)

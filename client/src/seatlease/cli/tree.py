@@ -1,7 +1,7 @@
-"""The tree of a running program: the program, what it has started, and what that has started in turn.
+"""The tree of a running program: the program and all processes below it.
 
-Much software is a script that starts the program itself: told to end alone, the script ends and the program goes on.
-What has made itself a daemon has left the tree, and is not found.
+Much software is a script that starts the real program. If only the script is told to end, the program goes on.
+A process that made itself a daemon has left the tree and is not found.
 """
 
 import contextlib
@@ -17,16 +17,14 @@ _LOOK_AGAIN_SECONDS = 0.05
 
 
 class Tree:
-    """Told to end, and killed, as a whole."""
-
     def __init__(self, pid: int) -> None:
-        """Note the program of this process id, which runs or has only just ended."""
+        """Take the process of this id, which runs or has only just ended."""
         self._members: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
             self._members.append(psutil.Process(pid))
 
     def end(self, *, within: timedelta) -> bool:
-        """Tell all of it to end (SIGTERM), and say whether it did within so much time."""
+        """Send SIGTERM to all of it, and say whether all ended within this time."""
         self._look()
         self._send(psutil.Process.terminate)
         give_up_at = elapsed() + within.total_seconds()
@@ -37,7 +35,7 @@ class Tree:
         return True
 
     def kill(self) -> None:
-        """Kill all of it, also what it started meanwhile."""
+        """Kill all of it, also what it has started since."""
         self._look()
         self._send(psutil.Process.kill)
 

@@ -1,5 +1,3 @@
-"""``seatlease usage``: who holds which seat."""
-
 import asyncio
 import json
 import time
@@ -21,11 +19,11 @@ from seatlease.credentials import Credentials
 from seatlease.errors import NotEntitled, SeatleaseError, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0
-"""Each refresh reads the organization's sessions, and the service is there for seats."""
+"""Each refresh reads all sessions of the organization."""
 
 _Json = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, all pages in one.")]
 _Watch = Annotated[bool, typer.Option("--watch", help="Refresh in place until Ctrl-C.")]
-_Interval = Annotated[str, typer.Option(metavar="DURATION", help="How often --watch refreshes; 2s at the least.")]
+_Interval = Annotated[str, typer.Option(metavar="DURATION", help="How often --watch refreshes; at least 2s.")]
 
 
 def usage(
@@ -36,10 +34,10 @@ def usage(
     watch: _Watch = False,
     interval: _Interval = "5s",
 ) -> None:
-    """Show the licenses and who holds their seats, as far as your role shows it."""
+    """Show the licenses and who holds their seats, as far as your role allows."""
     pause = duration(interval).total_seconds()
     if watch and (as_json or pause < SHORTEST_INTERVAL_SECONDS):
-        message = "--watch goes with no --json, and with an interval of 2s or more"
+        message = "--watch cannot be used with --json, and needs an interval of at least 2s"
         raise typer.BadParameter(message)
     with explained():
         credentials = find_credentials(url).credentials
@@ -61,7 +59,7 @@ def _fetch(url: str, credentials: Credentials, license_key: str | None) -> dict[
 def _watch(
     output: Console, url: str, credentials: Credentials, *, license_key: str | None, pause_seconds: float
 ) -> None:
-    """Show it, and again. A request that failed is shown below what was known before."""
+    """Refresh until Ctrl-C. A failed request is reported below the last answer."""
     shown = Group(Text("asking ..."))
     try:
         with Live(shown, console=output, auto_refresh=False, vertical_overflow="ellipsis") as live:

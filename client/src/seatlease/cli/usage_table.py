@@ -1,4 +1,4 @@
-"""The tables of ``seatlease usage``. What came from others is shown as text, never read as markup."""
+"""The tables of ``seatlease usage``. Names from the service are shown as text, never read as markup."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ _ENOUGH_OF_AN_ID = 12
 
 
 def tables_of(answer: dict[str, Any]) -> Group:
-    """Make the tables: the licenses with their seats, and who holds them as far as the service tells it.
+    """Make the tables of licenses and of sessions.
 
     Raises:
         ServiceUnreachable: it is not an answer of the service.
@@ -39,12 +39,12 @@ def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, n
         share, ends, day = license_["share"], license_["earliest_expiry_at"], license_["last_24_hours"]
         name = str(license_["name"] or license_["license_id"])
         if license_["misconfigured_fields"]:
-            name += f" (to be mended: {', '.join(license_['misconfigured_fields'])})"
+            name += f" (fields to correct: {', '.join(license_['misconfigured_fields'])})"
         _row(
             table,
             name,
             license_["in_use"],
-            _cap(license_["max"]),
+            "" if license_["max"] is None else license_["max"],
             "" if share is None else f"{share:.0%}",
             "" if ends is None else f"in {in_words(time_of(ends) - now)}",
             "" if day is None else f"peak {day['peak_in_use']}, {day['denied_users']} users denied",
@@ -77,4 +77,4 @@ def _row(table: Table, *cells: object) -> None:
 
 
 def _cap(seats: int | None) -> str:
-    return "any number" if seats is None else str(seats)
+    return "unlimited" if seats is None else str(seats)

@@ -1,4 +1,4 @@
-"""Waiting for a seat, shown: a line that counts down on a terminal, and a line now and then elsewhere."""
+"""Shows the waiting for a seat: a line that counts down on a terminal, else a line at most once a minute."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +18,6 @@ _SAY_AGAIN_AFTER_SECONDS = 60.0
 
 @contextmanager
 def shown_waiting() -> Iterator[Callable[[Waiting], None]]:
-    """Show what is told while the block runs."""
     if not errors.is_terminal:
         yield _Lines().tell
         return
@@ -41,8 +40,6 @@ def shown_waiting() -> Iterator[Callable[[Waiting], None]]:
 
 
 class _Line:
-    """One line, true at each moment that it is drawn."""
-
     def __init__(self) -> None:
         self._told: Waiting | None = None
         self._told_at = 0.0
@@ -58,7 +55,7 @@ class _Line:
 
 
 class _Lines:
-    """A line at the beginning and once a minute: a log is no place for a countdown."""
+    """A line at the beginning, then at most once a minute."""
 
     def __init__(self) -> None:
         self._say_at = 0.0

@@ -1,4 +1,4 @@
-"""Testing: a license service without a network, for the tests of programs that use a seat.
+"""Testing: a fake license service without a network, for the tests of programs that use a seat.
 
 ::
 
@@ -8,8 +8,8 @@
             service.revoke()
             assert seat.heartbeat() is seatlease.State.REVOKED
 
-It answers as the real one does: the same tests run against both. It is not fast-forwarded by waiting: ``advance`` moves
-its clock, so that leases run out, and ``heartbeat`` lets the seat notice.
+It answers as the real one does: the same tests run against both. ``advance`` moves its clock, so that leases run out.
+Call ``heartbeat`` to let the seat notice.
 """
 
 from seatlease.testing.service import FakeService

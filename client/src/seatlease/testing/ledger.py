@@ -1,4 +1,4 @@
-"""What the fake service remembers, and how it decides. As the real one's rules; a test holds the two together."""
+"""What the fake service remembers, and how it decides: as the real one, and tests compare the two."""
 
 import math
 import threading
@@ -10,8 +10,6 @@ from itertools import count
 
 @dataclass(kw_only=True)
 class Session:
-    """One user on one device."""
-
     session_id: str
     user: str
     hardware_id: str
@@ -20,14 +18,11 @@ class Session:
     end_reason: str | None = None
 
     def extend(self, *, now: datetime, lease: timedelta) -> None:
-        """Begin the lease anew."""
         self.decided_at, self.lease_expires_at = now, now + lease
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """An error of the service's catalogue."""
-
     code: str
     status: int
     details: dict[str, object] = field(default_factory=dict)
@@ -35,10 +30,9 @@ class Refusal:
 
 
 class Ledger:
-    """The sessions of one license. May be used by several threads."""
+    """The sessions of one license. Several threads may use it."""
 
     def __init__(self, *, license_key: str, seats: int, lease: timedelta, grace: timedelta) -> None:
-        """Begin with nobody in it."""
         self.license_key = license_key
         self.seats = seats
         self.lease = lease
@@ -53,17 +47,15 @@ class Ledger:
 
     @property
     def now(self) -> datetime:
-        """The service's time."""
         return datetime.now(timezone.utc) + self._offset
 
     @property
     def in_use(self) -> int:
-        """Seats in use now."""
         with self._one_at_a_time:
             return len(self._live())
 
     def acquire(self, *, user: str, license_key: str, hardware_id: str) -> tuple[Session, bool] | Refusal:
-        """Take a seat, or find the one that is held: then the second value is true."""
+        """Take a seat, or renew the one that is held: then the second value is true."""
         with self._one_at_a_time:
             if self.refusal is not None:
                 return self.refusal
@@ -80,7 +72,6 @@ class Ledger:
             return self._open(session_id, user, hardware_id), False
 
     def heartbeat(self, *, user: str, session_id: str) -> Session | Refusal:
-        """Keep a seat."""
         with self._one_at_a_time:
             session = self._sessions.get(session_id)
             if session is None or session.user != user:
@@ -97,7 +88,6 @@ class Ledger:
             return session
 
     def release(self, *, user: str, session_id: str) -> Refusal | None:
-        """Give a seat back."""
         with self._one_at_a_time:
             session = self._sessions.get(session_id)
             if session is None or session.user != user:
@@ -107,27 +97,23 @@ class Ledger:
             return None
 
     def occupy(self, seats: int) -> None:
-        """Have others take seats."""
         with self._one_at_a_time:
             for _ in range(seats):
                 other = f"other-{next(self._others)}"
                 self._open(_session_id(self.license_key, other, other), other, other)
 
     def vacate(self) -> None:
-        """Have the others give them back."""
         with self._one_at_a_time:
             for session in self._sessions.values():
                 if session.user.startswith("other-") and session.end_reason is None:
                     session.end_reason = "released"
 
     def end_all(self, reason: str) -> None:
-        """End every session that is open."""
         with self._one_at_a_time:
             for session in self._sessions.values():
                 session.end_reason = session.end_reason or reason
 
     def advance(self, by: timedelta) -> None:
-        """Move the clock."""
         self._offset += by
 
     def _open(self, session_id: str, user: str, hardware_id: str) -> Session:
@@ -161,7 +147,7 @@ class Ledger:
 
 
 def rfc3339(time: datetime) -> str:
-    """Write a time as the service does."""
+    """Write a time as the service does, with microseconds."""
     return time.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -1,5 +1,3 @@
-"""The fake service: what a test arranges, and what the seat under test is handed."""
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +13,7 @@ from seatlease.testing.transport import FakeTransport
 
 
 class FakeService:
-    """A service with one license, in memory. ``keys`` prove its lease tokens; ``transport`` carries requests to it."""
+    """A service with one license, in memory. ``keys`` prove its lease tokens. ``transport`` carries requests to it."""
 
     url = "http://seatlease.invalid"
 
@@ -27,7 +25,7 @@ class FakeService:
         lease: timedelta = timedelta(minutes=6),
         grace: timedelta = timedelta(),
     ) -> None:
-        """Have a license with so many seats. Leases are whole seconds, three at least, as the service's are."""
+        """Make a license with this many seats. A lease is a whole number of seconds, at least 3, as in the service."""
         self.license_key = license_key
         self._ledger = Ledger(license_key=license_key, seats=seats, lease=lease, grace=grace)
         signer = Signer()
@@ -35,11 +33,11 @@ class FakeService:
         self.transport: httpx.AsyncBaseTransport = FakeTransport(self._ledger, signer)
 
     def seat(self, *, user: str = "user-1", hardware_id: str = "device-1", **options: Any) -> Seat:  # noqa: ANN401 Seat's own
-        """Make a seat that talks to this service; ``options`` are those of ``Seat``."""
+        """Make a seat of this service. ``options`` are those of ``Seat``."""
         return Seat(**{**self._described(user, hardware_id), **options})
 
     def async_seat(self, *, user: str = "user-1", hardware_id: str = "device-1", **options: Any) -> AsyncSeat:  # noqa: ANN401 as above
-        """Make an asyncio seat that talks to this service."""
+        """Make an asyncio seat of this service. ``options`` are those of ``AsyncSeat``."""
         return AsyncSeat(**{**self._described(user, hardware_id), **options})
 
     @property
@@ -53,11 +51,11 @@ class FakeService:
         return list(self._ledger.requests)
 
     def occupy(self, seats: int = 1) -> None:
-        """Have others take so many seats, for the length of a lease."""
+        """Let other users take this many seats, for the length of a lease."""
         self._ledger.occupy(seats)
 
     def vacate(self) -> None:
-        """Have the others give back all that they took."""
+        """Let the other users give back all their seats."""
         self._ledger.vacate()
 
     def revoke(self) -> None:
@@ -65,11 +63,11 @@ class FakeService:
         self._ledger.end_all("revoked_by_admin")
 
     def release_all(self) -> None:
-        """Give every seat back, as another program of the same user and device can."""
+        """Give every seat back, as another program of the same user and device would."""
         self._ledger.end_all("released")
 
     def advance(self, by: timedelta) -> None:
-        """Move the service's clock: leases run out."""
+        """Move the service's clock, so that leases run out."""
         self._ledger.advance(by)
 
     def set_seats(self, seats: int) -> None:
@@ -78,7 +76,7 @@ class FakeService:
 
     @contextmanager
     def offline(self) -> Iterator[None]:
-        """Be out of reach within the block."""
+        """Answer nothing within the block."""
         self._ledger.is_reachable = False
         try:
             yield
@@ -87,7 +85,7 @@ class FakeService:
 
     @contextmanager
     def refusing(self, code: str, *, status: int = 403, details: dict[str, object] | None = None) -> Iterator[None]:
-        """Refuse everybody within the block, such as with ``LICENSE_EXPIRED``."""
+        """Refuse acquires and heartbeats within the block, for example with ``LICENSE_EXPIRED``."""
         self._ledger.refusal = Refusal(code=code, status=status, details=details or {})
         try:
             yield

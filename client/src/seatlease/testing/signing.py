@@ -1,4 +1,4 @@
-"""The fake service's tokens: lease tokens signed with a key of its own, and ID tokens that nobody signed."""
+"""The fake service's tokens: lease tokens signed with its own key, and unsigned ID tokens."""
 
 import json
 from datetime import datetime
@@ -14,10 +14,9 @@ from seatlease.testing.ledger import Session
 
 
 class Signer:
-    """One key, made anew for each fake service."""
+    """One key, new for each fake service."""
 
     def __init__(self) -> None:
-        """Make it."""
         self._key = Ed25519PrivateKey.generate()
         self._kid = uuid4().hex
 
@@ -28,7 +27,6 @@ class Signer:
         return {"keys": [{**public, "kid": self._kid, "alg": "EdDSA", "use": "sig"}]}
 
     def lease_token(self, session: Session, *, license_id: str, grace_ends_at: datetime) -> str:
-        """Sign what was granted."""
         claims = {
             "iss": "seatlease/fake",
             "sub": session.user,
@@ -46,11 +44,10 @@ class Signer:
 
 
 def fake_id_token(user: str) -> str:
-    """Make an ID token of this user, worth nothing anywhere else."""
+    """Make an ID token of this user. Only the fake service accepts it."""
     return jwt.encode({"sub": user}, key="", algorithm="none")
 
 
 def user_of(authorization: str) -> str:
-    """Read the user from a request's header."""
     claims = jwt.decode(authorization.removeprefix("Bearer "), options={"verify_signature": False})
     return str(claims["sub"])

@@ -1,4 +1,4 @@
-"""The fake service's requests and answers, in the form of the real ones."""
+"""The fake service's requests and answers, in the real service's form."""
 
 import json
 from datetime import timedelta
@@ -14,10 +14,7 @@ _LICENSE_ID = "fake-license"
 
 
 class FakeTransport(httpx.AsyncBaseTransport):
-    """Carries requests to a ledger in memory instead of over a network."""
-
     def __init__(self, ledger: Ledger, signer: Signer) -> None:
-        """Answer from this ledger, and sign what it grants."""
         self._ledger = ledger
         self._signer = signer
 
@@ -25,7 +22,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         """Answer one request.
 
         Raises:
-            httpx.ConnectError: the service is out of reach.
+            httpx.ConnectError: the service is offline.
         """
         if not self._ledger.is_reachable:
             message = "the fake service is offline"
