@@ -37,7 +37,7 @@ def test_where_all_is_well_each_thing_is_named(backend: RealBackend) -> None:
     }  # fmt: skip
     assert findings["license"]["says"] == "L: 0 of 1 seats are in use"
     assert "uid m0" in findings["sign-in"]["says"]
-    assert house.tenant.organization_id in findings["sign-in"]["says"]
+    assert backend.tenant.organization_id in findings["sign-in"]["says"]
     assert findings["device"]["says"] == "hardware id laptop: set by SEATLEASE_HARDWARE_ID"
     assert "leases with: 1" in findings["keys"]["says"]
     assert len(shown.stdout.splitlines()) == len(findings)

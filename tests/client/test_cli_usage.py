@@ -105,9 +105,9 @@ def test_options_that_make_no_sense_are_refused(backend: RealBackend, words: tup
 def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
     backend: RealBackend, on_terminal: Callable[..., Terminal]
 ) -> None:
-    terminal = on_terminal("usage", "--watch", "--interval", "2s", environment=environment_of(house, "olivia"))
+    terminal = on_terminal("usage", "--watch", "--interval", "2s", environment=environment_of(backend, "olivia"))
     terminal.shows("Org: 0 of unlimited seats in use")
-    with house.seat("m0"):
+    with backend.seat("m0"):
         terminal.shows("Org: 1 of unlimited seats in use")
         terminal.shows("m0@example.com")
         with backend.offline():
