@@ -11,7 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from seatlease.keys import Keys
+from seatlease._service.keys import Keys
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 LEASE = timedelta(minutes=6)

@@ -6,8 +6,11 @@
         ...
 """
 
-from seatlease.credentials import Credentials, RefreshToken
-from seatlease.device import hardware_id
+from seatlease._service.credentials import Credentials, RefreshToken
+from seatlease._service.device import hardware_id
+from seatlease._service.keys import Keys
+from seatlease._service.lease_file import LeaseFile
+from seatlease._service.lease_token import ProvenLease, verify
 from seatlease.errors import (
     ClockSetBack,
     LeaseNotProven,
@@ -22,10 +25,7 @@ from seatlease.errors import (
     WaitCancelled,
 )
 from seatlease.events import Change, Waiting
-from seatlease.keys import Keys
 from seatlease.lease import Lease, Seats, State
-from seatlease.lease_file import LeaseFile
-from seatlease.lease_token import ProvenLease, verify
 from seatlease.seat import AsyncSeat, Seat
 from seatlease.version import __version__
 

@@ -1,3 +1,5 @@
+"""``python -m seatlease``: the command line."""
+
 from seatlease.cli import main
 
 main()

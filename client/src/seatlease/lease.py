@@ -38,9 +38,9 @@ class Seats:
 class Lease:
     """What the service granted. Its times are by the service's clock.
 
-    ``lease_token`` proves the grant offline (``seatlease.verify``). ``asked_at`` is the reading of
-    ``seatlease.clock.elapsed`` just before the request was sent. The service decided at or after that moment, so an end
-    computed from it is never later than the true end.
+    ``lease_token`` proves the grant offline (``seatlease.verify``). ``asked_at`` is the reading of the client's
+    clock (seconds) just before the request was sent. The service decided at or after that moment, so an end computed
+    from it is never later than the true end.
     """
 
     session_id: str
@@ -55,10 +55,10 @@ class Lease:
 
     @property
     def expires_at_elapsed(self) -> float:
-        """When the lease runs out, as a reading of ``seatlease.clock.elapsed``."""
+        """When the lease runs out, as a reading of ``seatlease._service.clock.elapsed``."""
         return self.asked_at + (self.lease_expires_at - self.server_time).total_seconds()
 
     @property
     def grace_ends_at_elapsed(self) -> float:
-        """When the grace runs out, as a reading of ``seatlease.clock.elapsed``."""
+        """When the grace runs out, as a reading of ``seatlease._service.clock.elapsed``."""
         return self.asked_at + (self.grace_ends_at - self.server_time).total_seconds()

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from seatlease import exits
-from seatlease.access import Access, Wanted
-from seatlease.clock import elapsed
-from seatlease.credentials import CredentialsLike, as_credentials
-from seatlease.device import hardware_id as this_device
-from seatlease.engine import engine, running_engine
+from seatlease._keeping import exits
+from seatlease._keeping.access import Access, Wanted
+from seatlease._keeping.engine import engine, running_engine
+from seatlease._keeping.keeper import Keeper
+from seatlease._keeping.standing import Standing
+from seatlease._service.clock import elapsed
+from seatlease._service.credentials import CredentialsLike, as_credentials
+from seatlease._service.device import hardware_id as this_device
+from seatlease._service.lease_token import Keys
+from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.errors import SeatleaseError, WaitCancelled
 from seatlease.events import Change, Waiting
-from seatlease.keeper import Keeper
 from seatlease.lease import AT_WORK, Lease, State
-from seatlease.lease_token import Keys
-from seatlease.service import REQUEST_WITHIN_SECONDS, Service
-from seatlease.standing import Standing
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing from Python 3.11 on

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import seatlease
-from seatlease import engine
+from seatlease._keeping import engine
 
 
 def tell(**what: object) -> None:

@@ -3,9 +3,9 @@
 import os
 from dataclasses import dataclass
 
-from seatlease import stored
+from seatlease._service import stored
+from seatlease._service.credentials import Credentials, IdToken, RefreshToken
 from seatlease.cli.saying import Misconfigured
-from seatlease.credentials import Credentials, IdToken, RefreshToken
 from seatlease.errors import SignInRequired
 
 ID_TOKEN = "SEATLEASE_ID_TOKEN"  # noqa: S105 the variable's name

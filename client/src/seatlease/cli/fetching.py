@@ -1,7 +1,7 @@
 from typing import Any
 
-from seatlease.credentials import Credentials
-from seatlease.service import Service
+from seatlease._service.credentials import Credentials
+from seatlease._service.service import Service
 
 
 async def fetch_usage(url: str, credentials: Credentials, *, license_key: str | None) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from seatlease import stored
+from seatlease._service import stored
+from seatlease._service.sign_in import sign_in
 from seatlease.cli.options import ApiKey, Url
 from seatlease.cli.saying import Misconfigured, explained, say
 from seatlease.errors import SignInRequired
-from seatlease.sign_in import sign_in
 
 _Email = Annotated[str | None, typer.Option(help="The account's e-mail address. Asked for when left out.")]
 

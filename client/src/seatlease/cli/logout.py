@@ -1,4 +1,4 @@
-from seatlease import stored
+from seatlease._service import stored
 from seatlease.cli.options import Url
 from seatlease.cli.saying import Misconfigured, explained, say
 

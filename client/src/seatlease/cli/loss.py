@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
+from seatlease._service.clock import elapsed
 from seatlease.cli.durations import in_words
 from seatlease.cli.saying import say, sentence_of
 from seatlease.cli.tree import Tree
-from seatlease.clock import elapsed
 from seatlease.errors import SeatleaseError, ServiceUnreachable, SessionLost
 from seatlease.events import Change
 from seatlease.lease import AT_WORK, State

@@ -5,10 +5,10 @@ from tempfile import TemporaryDirectory
 import httpx
 from filelock import FileLock, Timeout
 
-from seatlease import device
+from seatlease._keeping.sharing import state_folder
+from seatlease._service import device
 from seatlease.cli.findings import Finding, fine, problem
 from seatlease.errors import RequestRefused
-from seatlease.sharing import state_folder
 
 _ENOUGH_OF_AN_ID = 12
 

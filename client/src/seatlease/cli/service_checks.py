@@ -6,15 +6,15 @@ from typing import Any
 import httpx
 import jwt
 
-from seatlease.answers import error_of, time_of
+from seatlease._service.answers import error_of, time_of
+from seatlease._service.credentials import IdToken
+from seatlease._service.keys import Keys
 from seatlease.cli.durations import in_words
 from seatlease.cli.environment import Found, find_credentials
 from seatlease.cli.fetching import fetch_usage
 from seatlease.cli.findings import Finding, fine, problem
 from seatlease.cli.saying import Misconfigured, sentence_of
-from seatlease.credentials import IdToken
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
-from seatlease.keys import Keys
 
 _CLOCK_MAY_BE_OFF_BY = timedelta(seconds=60)
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import psutil
 
-from seatlease.clock import elapsed
+from seatlease._service.clock import elapsed
 
 _LOOK_AGAIN_SECONDS = 0.05
 

@@ -9,13 +9,13 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from seatlease._service.credentials import Credentials
 from seatlease.cli.durations import duration
 from seatlease.cli.environment import find_credentials
 from seatlease.cli.fetching import fetch_usage
 from seatlease.cli.options import OneLicenseKey, Url
 from seatlease.cli.saying import explained, sentence_of
 from seatlease.cli.usage_table import tables_of
-from seatlease.credentials import Credentials
 from seatlease.errors import NotEntitled, SeatleaseError, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from seatlease.answers import NOT_THE_SERVICE, time_of
+from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease.cli.durations import in_words
 from seatlease.errors import ServiceUnreachable
 

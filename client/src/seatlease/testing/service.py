@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from seatlease.keys import Keys
+from seatlease._service.keys import Keys
 from seatlease.seat import AsyncSeat, Seat
 from seatlease.testing.ledger import Ledger, Refusal
 from seatlease.testing.signing import Signer, fake_id_token

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from seatlease import device
+from seatlease._service import device
 from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from seatlease._service.keys import Keys
+from seatlease._service.lease_token import verify
 from seatlease.errors import ServiceUnreachable
-from seatlease.keys import Keys
-from seatlease.lease_token import verify
 from tests.client.answering import Answer, answering, told
 from tests.client.signing import NOW, SigningKey
 

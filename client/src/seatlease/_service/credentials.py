@@ -5,8 +5,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
+from seatlease._service.refresh_token import RefreshToken
 from seatlease.errors import SeatleaseError, SignInRequired
-from seatlease.refresh_token import RefreshToken
 
 __all__ = ["Credentials", "CredentialsLike", "FromCallable", "IdToken", "RefreshToken", "as_credentials"]
 

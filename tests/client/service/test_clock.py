@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seatlease.clock import elapsed
+from seatlease._service.clock import elapsed
 
 
 def test_the_clock_counts_seconds_and_never_goes_back() -> None:

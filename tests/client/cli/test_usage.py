@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from seatlease.credentials import IdToken
-from seatlease.service import Service
+from seatlease._service.credentials import IdToken
+from seatlease._service.service import Service
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, environment_of, run
 from tests.client.conftest import BuildBackend

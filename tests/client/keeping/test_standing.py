@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from seatlease import Lease, NoSeatFree, Seats, ServiceUnreachable, SessionLost, SessionRevoked, State
-from seatlease.standing import Standing
+from seatlease._keeping.standing import Standing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from seatlease._service.firebase import SIGN_IN, ask
+from seatlease._service.refresh_token import RefreshToken
 from seatlease.errors import ServiceUnreachable, SignInRequired
-from seatlease.firebase import SIGN_IN, ask
-from seatlease.refresh_token import RefreshToken
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from seatlease import firebase, refresh_token
-from seatlease.credentials import RefreshToken
+from seatlease._service import firebase, refresh_token
+from seatlease._service.credentials import RefreshToken
 from seatlease.errors import RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 from tests.client.answering import Answer, Answering, answering, exchanged, refused, told
 

@@ -17,8 +17,8 @@ import pytest
 from filelock import FileLock
 
 import seatlease
+from seatlease._keeping.sharing import seat_name
 from seatlease.lease import AT_WORK
-from seatlease.sharing import seat_name
 from seatlease.testing import FakeService
 from tests.support.waiting import wait_until
 

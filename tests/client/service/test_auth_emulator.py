@@ -6,9 +6,9 @@ import jwt
 import pytest
 from firebase_admin import auth
 
-from seatlease.credentials import RefreshToken
+from seatlease._service.credentials import RefreshToken
+from seatlease._service.sign_in import SignedIn, sign_in
 from seatlease.errors import RequestRefused, SignInRequired
-from seatlease.sign_in import SignedIn, sign_in
 from tests.support.people import AUTH_PROJECT, People, people_of
 
 _KEY = "any-key"

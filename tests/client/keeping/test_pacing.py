@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatlease.pacing import interval_seconds, next_heartbeat_at, next_try_at, wait_seconds, wait_unreachable_seconds
-from tests.client.test_standing import lease
+from seatlease._keeping.pacing import (
+    interval_seconds,
+    next_heartbeat_at,
+    next_try_at,
+    wait_seconds,
+    wait_unreachable_seconds,
+)
+from tests.client.keeping.test_standing import lease
 
 LASTS = st.floats(3, 86_400)
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from seatlease._service.lease_token import CLOCK_LEEWAY, ProvenLease, verify
 from seatlease.errors import ClockSetBack, LeaseNotProven
-from seatlease.lease_token import CLOCK_LEEWAY, ProvenLease, verify
 from tests.client.signing import GRACE, LEASE, NOW, TYPE, SigningKey, claims, seconds
 
 _SECOND = timedelta(seconds=1)

@@ -13,9 +13,9 @@ from pathlib import Path
 from filelock import FileLock
 from platformdirs import user_config_path
 
-from seatlease import keyring_entry
-from seatlease.private_file import write_private
-from seatlease.refresh_token import RefreshToken
+from seatlease._service import keyring_entry
+from seatlease._service.private_file import write_private
+from seatlease._service.refresh_token import RefreshToken
 
 _WAIT_SECONDS = 10.0
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from seatlease.engine import DaemonThreads, engine
+from seatlease._keeping.engine import DaemonThreads, engine
 from tests.client.hosts import CLIENT
 
 
@@ -53,7 +53,7 @@ def test_what_a_blocking_call_raises_is_the_waiters() -> None:
 def test_a_blocking_call_that_hangs_delays_no_exit() -> None:
     program = """
 import asyncio, time
-from seatlease.engine import engine
+from seatlease._keeping.engine import engine
 async def hang():
     await asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)
 engine().run(hang())

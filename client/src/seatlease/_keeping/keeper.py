@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from seatlease.access import Access
-from seatlease.clock import elapsed
+from seatlease._keeping.access import Access
+from seatlease._keeping.pacing import next_heartbeat_at, next_try_at, wait_seconds, wait_unreachable_seconds
+from seatlease._keeping.standing import Standing
+from seatlease._service.clock import elapsed
 from seatlease.errors import (
     NoSeatFree,
     NotEntitled,
@@ -19,8 +21,6 @@ from seatlease.errors import (
 )
 from seatlease.events import Change, Waiting
 from seatlease.lease import AT_WORK, Lease, State
-from seatlease.pacing import next_heartbeat_at, next_try_at, wait_seconds, wait_unreachable_seconds
-from seatlease.standing import Standing
 
 logger = logging.getLogger("seatlease")
 

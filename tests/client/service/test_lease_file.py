@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from seatlease._service.lease_file import LeaseFile
+from seatlease._service.lease_token import ProvenLease
 from seatlease.errors import ClockSetBack, LeaseNotProven
-from seatlease.lease_file import LeaseFile
-from seatlease.lease_token import ProvenLease
 from tests.client.signing import GRACE, LEASE, NOW, SigningKey
 
 _KEY = SigningKey()

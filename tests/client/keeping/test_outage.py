@@ -12,8 +12,8 @@ import pytest
 import seatlease
 from infra.local.tokens import unsigned_token
 from seatlease import State
-from seatlease import service as service_module
-from seatlease.clock import elapsed
+from seatlease._service import service as service_module
+from seatlease._service.clock import elapsed
 from tests.client.backends import RealBackend
 from tests.client.conftest import BuildBackend
 from tests.client.recorded import Told

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seatlease.sharing import Sharing, seat_name
+from seatlease._keeping.sharing import Sharing, seat_name
 
 
 def test_only_the_last_one_out_is_the_last(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends.null import Keyring as NullKeyring
 
-from seatlease.stored import StoredSignIn, find, forget, load, save
+from seatlease._service.stored import StoredSignIn, find, forget, load, save
 from tests.client.answering import answering, exchanged
 
 _URL = "https://licenses.example.com"
@@ -267,7 +267,7 @@ sys.path[:0] = {sys.path!r}
 import keyring
 from keyring.backends.null import Keyring
 keyring.set_keyring(Keyring())
-from seatlease.stored import StoredSignIn, find, save
+from seatlease._service.stored import StoredSignIn, find, save
 for number in range(25):
     save(StoredSignIn(url={_URL!r}, api_key="k", email=sys.argv[1], refresh_token=sys.argv[1] * 1000))
     kept = find({_URL!r})

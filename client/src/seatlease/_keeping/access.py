@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from seatlease._keeping.sharing import Sharing, seat_name
+from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.errors import SeatleaseError
 from seatlease.lease import Lease
-from seatlease.service import REQUEST_WITHIN_SECONDS, Service
-from seatlease.sharing import Sharing, seat_name
 
 logger = logging.getLogger("seatlease")
 

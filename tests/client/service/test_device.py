@@ -13,8 +13,8 @@ from pathlib import Path
 import machineid
 import pytest
 
-from seatlease import device
-from seatlease.device import hardware_id
+from seatlease._service import device
+from seatlease._service.device import hardware_id
 from seatlease.errors import RequestRefused
 
 _MACHINE = "4c4c4544-0042-machine"
@@ -112,7 +112,7 @@ def test_an_id_that_the_service_would_refuse_is_refused_here(monkeypatch: pytest
 
 
 def test_another_process_on_this_machine_names_the_same_device() -> None:
-    script = "from seatlease.device import hardware_id; print(hardware_id('KEY-1'))"
+    script = "from seatlease._service.device import hardware_id; print(hardware_id('KEY-1'))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
     told = [

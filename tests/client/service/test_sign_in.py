@@ -6,8 +6,8 @@ import traceback
 
 import pytest
 
+from seatlease._service.sign_in import sign_in
 from seatlease.errors import RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
-from seatlease.sign_in import sign_in
 from tests.client.answering import Answer, answering, refused, told
 
 _PASSWORD = "pass-secret"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seatlease.credentials import FromCallable, IdToken, RefreshToken, as_credentials
+from seatlease._service.credentials import FromCallable, IdToken, RefreshToken, as_credentials
 from seatlease.errors import NotEntitled, ServiceUnreachable, SignInRequired
 
 _TOKEN = "id-secret-token"

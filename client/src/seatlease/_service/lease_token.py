@@ -17,8 +17,8 @@ from typing import Any
 import jwt
 from jwt.types import Options
 
+from seatlease._service.keys import Keys
 from seatlease.errors import ClockSetBack, LeaseNotProven
-from seatlease.keys import Keys
 
 __all__ = ["CLOCK_LEEWAY", "Keys", "ProvenLease", "verify"]
 

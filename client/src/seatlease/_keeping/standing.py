@@ -23,7 +23,7 @@ class Standing:
     trouble: SeatleaseError | None = None
 
     def state(self, *, at: float) -> State:
-        """Give the state ``at`` a reading of ``seatlease.clock.elapsed``."""
+        """Give the state ``at`` a reading of ``seatlease._service.clock.elapsed``."""
         # At the exact instant of an end it has ended, as for the service.
         #
         #   |  ACTIVE; after a missed heartbeat DEGRADED  |    DEGRADED    |   LOST

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from seatlease.clock import elapsed
+from seatlease._service.clock import elapsed
+from seatlease._service.firebase import SECURE_TOKEN, ask
 from seatlease.errors import ServiceUnreachable
-from seatlease.firebase import SECURE_TOKEN, ask
 
 _logger = logging.getLogger("seatlease")
 _SPARE_SECONDS = 300.0
@@ -19,7 +19,7 @@ _LONGEST_SECONDS = 3600.0
 class _IdToken:
     text: str = field(repr=False)
     use_until: float
-    """A reading of ``seatlease.clock.elapsed``."""
+    """A reading of ``seatlease._service.clock.elapsed``."""
 
 
 class RefreshToken:

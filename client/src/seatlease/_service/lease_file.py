@@ -6,9 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from seatlease._service.lease_token import Keys, ProvenLease, verify
+from seatlease._service.private_file import write_private
 from seatlease.errors import LeaseNotProven
-from seatlease.lease_token import Keys, ProvenLease, verify
-from seatlease.private_file import write_private
 
 _WAIT_SECONDS = 10.0
 

@@ -10,12 +10,12 @@ import anyio
 import httpx
 import jwt
 
-from seatlease.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
-from seatlease.clock import elapsed
-from seatlease.credentials import Credentials
+from seatlease._service.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
+from seatlease._service.clock import elapsed
+from seatlease._service.credentials import Credentials
+from seatlease._service.lease_token import Keys, verify
 from seatlease.errors import LeaseNotProven, RequestRefused, SeatleaseError, ServiceUnreachable
 from seatlease.lease import Lease
-from seatlease.lease_token import Keys, verify
 from seatlease.version import __version__
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Speaks to the service and to Firebase: requests, answers, sign-ins, keys, lease tokens, the device."""
