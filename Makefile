@@ -30,7 +30,7 @@ static: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --python-version 3.10 client/src
-	$(BIN)/lint-imports --no-logo
+	PYTHONPATH=client/src $(BIN)/lint-imports --no-logo
 
 check: static test ## The gate: format, lint, types, rooms, tests
 

@@ -3,8 +3,7 @@ from typing import Annotated
 import typer
 
 from seatlease.cli.doctor import doctor
-from seatlease.cli.login import login
-from seatlease.cli.logout import logout
+from seatlease.cli.login import login, logout
 from seatlease.cli.run import run
 from seatlease.cli.usage import usage
 from seatlease.version import __version__

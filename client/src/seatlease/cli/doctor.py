@@ -11,11 +11,17 @@ from rich.console import Console
 from rich.text import Text
 
 from seatlease.cli import exit_status
-from seatlease.cli.findings import Finding
-from seatlease.cli.machine_checks import check_device, check_proxies, check_sharing
-from seatlease.cli.options import HardwareId, OneLicenseKey, Url
+from seatlease.cli.checks import (
+    Finding,
+    check_address,
+    check_device,
+    check_keys,
+    check_proxies,
+    check_sharing,
+    check_user,
+)
+from seatlease.cli.environment import HardwareId, OneLicenseKey, Url
 from seatlease.cli.saying import explained
-from seatlease.cli.service_checks import check_address, check_keys, check_user
 
 _Json = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
 

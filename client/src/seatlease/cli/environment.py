@@ -1,10 +1,14 @@
-"""Environment: the credentials in it, and the part of it that a program sees."""
+"""Options and environment variables that several commands share, and credentials made of them."""
 
 import os
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
 
 from seatlease._service import stored
 from seatlease._service.credentials import Credentials, IdToken, RefreshToken
+from seatlease._service.service import Service
 from seatlease.cli.saying import Misconfigured
 from seatlease.errors import SignInRequired
 
@@ -52,3 +56,48 @@ def for_program(session_id: str) -> dict[str, str]:
     """Give the program's environment: ours with the session's id, and without the tokens."""
     ours = {name: value for name, value in os.environ.items() if name not in {ID_TOKEN, REFRESH_TOKEN}}
     return {**ours, SESSION_ID: session_id}
+
+
+async def fetch_usage(url: str, credentials: Credentials, *, license_key: str | None) -> dict[str, Any]:
+    """Give the sessions of all pages in one answer of the service's form.
+
+    The totals and the time are those of the first page: sessions may change between two pages.
+
+    Raises:
+        SeatleaseError: a page was refused, or the service did not answer.
+    """
+    async with Service(url, credentials) as service:
+        answer = await service.usage(license_key=license_key)
+        licenses = {license_["license_id"]: license_ for license_ in answer["licenses"]}
+        while (token := answer["next_page_token"]) is not None:
+            page = await service.usage(license_key=license_key, page_token=token)
+            for license_ in page["licenses"]:
+                known = licenses.setdefault(license_["license_id"], license_)
+                if known is not license_:
+                    known["sessions"] += license_["sessions"]
+            answer["next_page_token"] = page["next_page_token"]
+    return {**answer, "licenses": list(licenses.values())}
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("https://", "http://")) or not text.partition("://")[2].strip("/"):
+        message = "an address starts with https:// or http://"
+        raise typer.BadParameter(message)
+    return text.rstrip("/")
+
+
+Url = Annotated[
+    str,
+    typer.Option(envvar="SEATLEASE_URL", parser=_address, metavar="URL", help="The service's address, without /v1."),
+]
+LicenseKey = Annotated[str, typer.Option(envvar="SEATLEASE_LICENSE_KEY", help="The key of the license.")]
+OneLicenseKey = Annotated[
+    str | None, typer.Option(envvar="SEATLEASE_LICENSE_KEY", help="Look only at the license with this key.")
+]
+HardwareId = Annotated[
+    str | None,
+    typer.Option(help="Names this device, as SEATLEASE_HARDWARE_ID does. By default, a hash of the machine's id."),
+]
+ApiKey = Annotated[
+    str, typer.Option(envvar="SEATLEASE_API_KEY", help="The Firebase project's Web API key. It is no secret.")
+]

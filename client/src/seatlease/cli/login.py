@@ -1,4 +1,4 @@
-"""``seatlease login``: a sign-in, saved on this machine for the other commands."""
+"""``seatlease login`` and ``seatlease logout``: a sign-in that is kept on this machine."""
 
 import asyncio
 import getpass
@@ -9,7 +9,7 @@ import typer
 
 from seatlease._service import stored
 from seatlease._service.sign_in import sign_in
-from seatlease.cli.options import ApiKey, Url
+from seatlease.cli.environment import ApiKey, Url
 from seatlease.cli.saying import Misconfigured, explained, say
 from seatlease.errors import SignInRequired
 
@@ -46,3 +46,14 @@ def _asked(prompt: str, *, is_secret: bool = False) -> str:
         message = f"There is no {prompt.partition(':')[0]} on standard input."
         raise SignInRequired(message)
     return line.rstrip("\r\n")
+
+
+def logout(*, url: Url) -> None:
+    """Remove the sign-in saved on this machine."""
+    with explained():
+        try:
+            was_there = stored.forget(url)
+        except OSError as error:
+            message = f"the sign-in was not removed: {error}"
+            raise Misconfigured(message) from None
+        say(f"signed out of {url}" if was_there else f"nobody was signed in at {url}")

@@ -8,9 +8,8 @@ from datetime import timedelta
 from enum import Enum
 
 from seatlease._service.clock import elapsed
-from seatlease.cli.durations import in_words
-from seatlease.cli.saying import say, sentence_of
-from seatlease.cli.tree import Tree
+from seatlease.cli.program import Tree
+from seatlease.cli.saying import in_words, say, sentence_of
 from seatlease.errors import SeatleaseError, ServiceUnreachable, SessionLost
 from seatlease.events import Change
 from seatlease.lease import AT_WORK, State

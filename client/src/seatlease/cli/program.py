@@ -1,4 +1,4 @@
-"""The program that runs with a seat: its file, its start and its end."""
+"""The program that ``seatlease run`` starts: its tree of processes, and the signals that it gets."""
 
 import contextlib
 import os
@@ -7,10 +7,14 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from types import FrameType
 
+import psutil
 import typer
 
+from seatlease._service.clock import elapsed
 from seatlease.cli import exit_status
 from seatlease.cli.saying import say
 
@@ -67,3 +71,120 @@ def _tell_of_its_end(program: "subprocess.Popen[bytes]", telling: socket.socket)
     program.wait()
     with contextlib.suppress(BlockingIOError):  # there is much to read already
         telling.send(b"\0")
+
+
+_TOLD = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")
+_FROM_A_TERMINAL = ("SIGINT", "SIGQUIT", "SIGHUP", "SIGWINCH")
+
+
+class Interrupted(BaseException):
+    """A signal came before the program was started."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Signals:
+    """Listens to signals, except those that our caller ignores, such as SIGHUP under ``nohup``."""
+
+    def __init__(self) -> None:
+        """Listen, in the main thread."""
+        self._program: subprocess.Popen[bytes] | None = None
+        self._is_held = False
+        self._came_meanwhile: list[int] = []
+        for name in _TOLD:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
+
+    def hold(self) -> None:
+        """Keep signals from now on for the program that is about to be started."""
+        self._is_held = True
+
+    def pass_on_to(self, program: "subprocess.Popen[bytes]") -> None:
+        """Pass on the signals kept so far, and each new one."""
+        self._program = program
+        for number in self._came_meanwhile:
+            program.send_signal(number)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if self._program is not None:
+            if not (_is_from_terminal(number) and _is_in_foreground()):
+                # After its end there is nobody to tell.
+                with contextlib.suppress(ProcessLookupError):
+                    self._program.send_signal(number)
+        elif self._is_held:
+            self._came_meanwhile.append(number)
+        elif number != getattr(signal, "SIGWINCH", None):
+            self._is_held = True  # once is enough: giving back what was granted is not to be interrupted
+            raise Interrupted(number)
+
+
+def _is_from_terminal(number: int) -> bool:
+    return number in {getattr(signal, name, None) for name in _FROM_A_TERMINAL}
+
+
+def _is_in_foreground() -> bool:
+    """Whether a terminal sends its signals to our process group: then the program, which is in it, has them already."""
+    if os.name == "nt":
+        return True  # a console tells all of its processes
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+_LOOK_AGAIN_SECONDS = 0.05
+
+
+class Tree:
+    def __init__(self, pid: int) -> None:
+        """Take the process of this id, which runs or has only just ended."""
+        self._members: list[psutil.Process] = []
+        with contextlib.suppress(psutil.Error):
+            self._members.append(psutil.Process(pid))
+
+    def end(self, *, within: timedelta) -> bool:
+        """Send SIGTERM to all of it, and say whether all ended within this time."""
+        self._look()
+        self._send(psutil.Process.terminate)
+        give_up_at = elapsed() + within.total_seconds()
+        while self._runs():
+            if elapsed() >= give_up_at:
+                return False
+            threading.Event().wait(_LOOK_AGAIN_SECONDS)
+        return True
+
+    def kill(self) -> None:
+        """Kill all of it, also what it has started since."""
+        self._look()
+        self._send(psutil.Process.kill)
+
+    def _look(self) -> None:
+        found = dict.fromkeys(self._members)
+        for member in self._members:
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                found.update(dict.fromkeys(member.children(recursive=True)))
+        self._members = list(found)
+
+    def _send(self, send: Callable[[psutil.Process], None]) -> None:
+        for member in self._members:
+            with contextlib.suppress(psutil.Error):  # it has just ended, or is another user's
+                send(member)
+
+    def _runs(self) -> bool:
+        return any(_runs(member) for member in self._members)
+
+
+def _runs(member: psutil.Process) -> bool:
+    try:
+        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

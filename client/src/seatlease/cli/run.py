@@ -5,12 +5,10 @@ from typing import Annotated
 import typer
 
 from seatlease.cli import exit_status, program
-from seatlease.cli.durations import duration
-from seatlease.cli.environment import find_credentials, for_program
+from seatlease.cli.environment import HardwareId, LicenseKey, Url, find_credentials, for_program
 from seatlease.cli.loss import OnLoss, Policy, Watch
-from seatlease.cli.options import HardwareId, LicenseKey, Url
-from seatlease.cli.saying import explained
-from seatlease.cli.signals import Interrupted, Signals
+from seatlease.cli.program import Interrupted, Signals
+from seatlease.cli.saying import duration, explained
 from seatlease.cli.waiting import shown_waiting
 from seatlease.seat import Seat
 

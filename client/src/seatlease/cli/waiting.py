@@ -8,8 +8,7 @@ from datetime import timedelta
 from rich.text import Text
 
 from seatlease._service.clock import elapsed
-from seatlease.cli.durations import in_words
-from seatlease.cli.saying import PREFIX, errors, say
+from seatlease.cli.saying import PREFIX, errors, in_words, say
 from seatlease.errors import NoSeatFree
 from seatlease.events import Waiting
 

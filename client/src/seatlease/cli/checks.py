@@ -1,20 +1,92 @@
-"""What the doctor asks the service. No check takes a seat, and no finding contains a token."""
+"""What the doctor looks at: this machine, the sign-in, the service, the license, the keys."""
 
+import urllib.request
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import httpx
 import jwt
+from filelock import FileLock, Timeout
 
+from seatlease._keeping.sharing import state_folder
+from seatlease._service import device
 from seatlease._service.answers import error_of, time_of
 from seatlease._service.credentials import IdToken
 from seatlease._service.keys import Keys
-from seatlease.cli.durations import in_words
-from seatlease.cli.environment import Found, find_credentials
-from seatlease.cli.fetching import fetch_usage
-from seatlease.cli.findings import Finding, fine, problem
-from seatlease.cli.saying import Misconfigured, sentence_of
-from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
+from seatlease.cli.environment import Found, fetch_usage, find_credentials
+from seatlease.cli.saying import Misconfigured, in_words, sentence_of
+from seatlease.errors import NotEntitled, RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One result of the doctor. ``advice`` says what to do; every problem has one."""
+
+    name: str
+    status: Literal["ok", "problem"]
+    says: str
+    advice: str = ""
+
+
+def fine(name: str, says: str) -> Finding:
+    return Finding(name=name, status="ok", says=says)
+
+
+def problem(name: str, says: str, advice: str) -> Finding:
+    return Finding(name=name, status="problem", says=says, advice=advice)
+
+
+_ENOUGH_OF_AN_ID = 12
+
+
+def check_device(license_key: str | None, *, given: str | None) -> Finding:
+    """Name this device. Its id differs for each license."""
+    try:
+        told = given or device.hardware_id(license_key or "")
+    except RequestRefused as error:
+        return problem("device", error.message, "set a different one")
+    origin = "given by --hardware-id" if given else device.origin()
+    shown = told if len(told) <= _ENOUGH_OF_AN_ID else f"{told[:_ENOUGH_OF_AN_ID]}…"
+    of_which = "" if license_key is not None or given else ", a different one for each license key"
+    return fine("device", f"hardware id {shown}: {origin}{of_which}")
+
+
+def check_sharing() -> Finding:
+    """Check whether this user's processes can share a seat."""
+    folder = state_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder) as draft, FileLock(Path(draft) / "lock", timeout=0):
+            pass
+    except (OSError, Timeout, NotImplementedError) as error:
+        says = f"{folder} cannot be used ({type(error).__name__})"
+        advice = (
+            "make it writable, or set XDG_STATE_HOME: until then the first program to end gives back the seat of all"
+        )
+        return problem("sharing", says, advice)
+    return fine("sharing", f"programs of this user share a seat through files in {folder}")
+
+
+def check_proxies(url: str) -> Finding:
+    """Say which proxy requests use. A password in its address is not shown."""
+    scheme, host = httpx.URL(url).scheme, httpx.URL(url).host
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if proxy is None:
+        return fine("proxies", "none")
+    if urllib.request.proxy_bypass(host):
+        return fine("proxies", f"none for {host} (NO_PROXY)")
+    try:
+        read = httpx.URL(proxy)
+    except httpx.InvalidURL:
+        return problem(
+            "proxies", "the environment names a proxy without a valid address", "check HTTPS_PROXY and ALL_PROXY"
+        )
+    return fine("proxies", f"requests go through {read.scheme}://{read.host}:{read.port or 'its own port'}")
+
 
 _CLOCK_MAY_BE_OFF_BY = timedelta(seconds=60)
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
