@@ -104,8 +104,8 @@ class Settings(BaseModel):
             yield (
                 f"SEATLEASE_KEEP_AUDIT_EVENTS_DAYS ({self.keep_audit_events_days}) must be at least "
                 f"{PURGED_WITHIN_DAYS} more than SEATLEASE_KEEP_SESSIONS_DAYS ({self.keep_sessions_days}). "
-                "Otherwise Firestore may purge the event of a session's end before the session, "
-                "and the purge of the session would be reported as a deletion by hand"
+                "Otherwise Firestore may purge the event of a session's end before the session. "
+                "The purge of the session would then be reported as a deletion by hand"
             )
 
     @property

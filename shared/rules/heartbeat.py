@@ -69,8 +69,8 @@ HeartbeatOutcome = Extended | StillFresh | SessionNotFound | SessionOver | Stopp
 def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOutcome:
     """Decide one heartbeat at ``now``.
 
-    A lapsed session is never extended, because that could exceed a cap. It ends here at once: an extension decided in
-    time may still be on its way to Firestore, and the client that learns of the end must not get the seat back by it.
+    A lapsed session is never extended, because that could exceed a cap. It ends here at once. An extension that was
+    decided in time may still be on its way to Firestore. It must not give the seat back after this answer.
     """
     session = standing.session
     if isinstance(session, Unusable):

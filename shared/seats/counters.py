@@ -23,7 +23,7 @@ NO_LICENSE = "/"
 """Sessions without a possible license id are counted under this name. No license can have it."""
 
 MAX_GRANTS = 2**31
-"""A higher grant number was typed in by hand. The seal of so many grants would not fit into Firestore's 64 bits."""
+"""A higher grant number was typed in by hand. The seal of more grants would not fit into Firestore's 64 bits."""
 
 _AHEAD = 20
 """Grants that are looked up by name at a time."""
