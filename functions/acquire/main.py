@@ -14,7 +14,7 @@ from shared.edge.requests import AcquireBody, parse
 from shared.edge.wiring import firestore, policy
 from shared.seats.acquire import AcquireRequest, Acquires
 
-tokens = lease_tokens()  # at import: an instance that cannot sign does not start
+tokens = lease_tokens()  # at import, so that an instance that cannot sign does not start
 
 
 @cache
@@ -24,7 +24,6 @@ def acquires() -> Acquires:
 
 @http_function("POST")
 async def acquire(request: Request) -> Response:
-    """Take a seat for the caller's user and device."""
     caller = await identify(request)
     asked = await parse(request, AcquireBody)
     wanted = AcquireRequest(

@@ -1,4 +1,4 @@
-"""Called by Cloud Scheduler every minute: end the sessions whose lease has run out, in every organization."""
+"""Ends the sessions whose lease has run out, in every organization. Cloud Scheduler calls it every minute."""
 
 from functools import cache
 
@@ -19,5 +19,5 @@ def expiries() -> Expiries:
 
 @http_function("POST")
 async def expire_sessions(_: Request) -> Response:
-    """End what has lapsed. Who may call is the platform's to decide: nothing in the request matters."""
+    """End the lapsed sessions. The platform decides about callers; the request's content is ignored."""
     return answer_expire(await expiries().expire())

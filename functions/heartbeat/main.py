@@ -13,7 +13,7 @@ from shared.edge.requests import HeartbeatBody, parse
 from shared.edge.wiring import firestore, policy
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 
-tokens = lease_tokens()  # at import: an instance that cannot sign does not start
+tokens = lease_tokens()  # at import, so that an instance that cannot sign does not start
 
 
 @cache
@@ -23,7 +23,6 @@ def heartbeats() -> Heartbeats:
 
 @http_function("POST")
 async def heartbeat(request: Request) -> Response:
-    """Keep the seat of one of the caller's sessions."""
     caller = await identify(request)
     asked = await parse(request, HeartbeatBody)
     kept = HeartbeatRequest(user_id=caller.user_id, session_id=asked.session_id)

@@ -1,4 +1,4 @@
-"""``GET /v1/keys``: the public keys of the service, for whoever verifies the token of a lease."""
+"""``GET /v1/keys``: the public keys that verify lease tokens."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,10 +7,10 @@ from shared.edge.answers import answer
 from shared.edge.http import http_function
 from shared.edge.public_keys import CACHED, public_keys
 
-published = public_keys()  # at import: an instance that has none to show does not start
+published = public_keys()  # at import, so that an instance without keys does not start
 
 
 @http_function("GET")
 async def keys(_: Request) -> Response:
-    """Show the keys to anybody: there is nothing secret in them."""
+    """Answer the keys without a check of the caller: they are public."""
     return answer(published, headers=CACHED)

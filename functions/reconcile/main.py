@@ -1,4 +1,6 @@
-"""Called by Cloud Scheduler every 15 minutes: publish what was left behind, put right what drifted."""
+"""Publishes audit events that were left behind, and repairs sessions and counters. Cloud Scheduler calls it every
+15 minutes.
+"""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,9 +12,9 @@ from shared.edge.reconcile_answer import answer_reconcile
 
 @http_function("POST")
 async def reconcile(_: Request) -> Response:
-    """Look at every organization. Who may call is the platform's to decide: nothing in the request matters."""
+    """Reconcile all organizations. The platform decides about callers; the request's content is ignored."""
     try:
         relayed = await relays().relay_left_behind()
-    finally:  # seats are put right also where the events could not be published
+    finally:  # also if the events could not be published
         reconciled = await reconciliations().reconcile()
     return answer_reconcile(relayed, reconciled)

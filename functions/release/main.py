@@ -20,7 +20,7 @@ def releases() -> Releases:
 
 @http_function("POST")
 async def release(request: Request) -> Response:
-    """End one of the caller's sessions, or as an owner or admin anyone's in the organization."""
+    """End one of the caller's sessions. Owners and admins may end every session of their organization."""
     caller = await identify(request)
     asked = await parse(request, ReleaseBody)
     freed = ReleaseRequest(user_id=caller.user_id, session_id=asked.session_id)

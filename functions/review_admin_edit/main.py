@@ -1,4 +1,4 @@
-"""Called when an organization or a license is written, and when a session is deleted: look at what an admin did."""
+"""Reviews an admin's edit. It is called when an organization or a license is written, or a session is deleted."""
 
 from functools import cache
 
@@ -14,5 +14,5 @@ def reviews() -> Reviews:
 
 @document_function
 async def review_admin_edit(path: str) -> None:
-    """Review the document at this path. A failure makes the platform deliver the event again."""
+    """Review the document at this path. After an error the platform delivers the event again."""
     await reviews().review(path)

@@ -1,4 +1,4 @@
-"""Called when a user's document is written: make the claims of the user's tokens say what it says."""
+"""Sets the claims of a user's tokens as the user's document says. It is called when the document is written."""
 
 from functools import cache
 
@@ -13,12 +13,12 @@ from shared.edge.wiring import firestore, policy
 def user_claims() -> UserClaims:
     env = settings()
     if bool(env.firestore_emulator_host) != bool(env.auth_emulator_host):
-        message = "FIRESTORE_EMULATOR_HOST and FIREBASE_AUTH_EMULATOR_HOST go together where claims are kept"
+        message = "sync_user_claims needs both FIRESTORE_EMULATOR_HOST and FIREBASE_AUTH_EMULATOR_HOST, or none of them"
         raise SettingsError(message)
     return UserClaims(firestore(), policy(), Accounts(project=env.project))
 
 
 @document_function
 async def sync_user_claims(path: str) -> None:
-    """Keep the claims of the user at this path. A failure makes the platform deliver the event again."""
+    """Set the claims of the user at this path. After an error the platform delivers the event again."""
     await user_claims().sync(path)

@@ -1,4 +1,4 @@
-"""``GET /v1/usage``: who holds which seat, and whether there were enough."""
+"""``GET /v1/usage``: the seats in use, the users who hold them, and whether there were enough."""
 
 from functools import cache
 
@@ -20,7 +20,7 @@ def usages() -> Usages:
 
 @http_function("GET")
 async def usage(request: Request) -> Response:
-    """Report the seats of the caller's organization, as much as the caller's role shows."""
+    """Report the seats of the caller's organization, as far as the caller's role allows."""
     caller = await identify(request)
     asked = parse_query(request, UsageQuery)
     wanted = UsageRequest(

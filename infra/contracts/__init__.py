@@ -1,1 +1,1 @@
-"""The contracts that clients and subscribers rely on, and the programs that write them from the models."""
+"""The contracts with clients and subscribers, and the programs that generate them from the models."""

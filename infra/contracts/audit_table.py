@@ -1,6 +1,6 @@
-"""The columns of the audit trail in BigQuery, generated from the schema of the topic: every message then fits its row.
+"""Generates the columns of the audit trail in BigQuery from the schema of the topic, so that every message fits.
 
-``python -m infra.contracts.audit_table`` writes them; a test compares.
+``python -m infra.contracts.audit_table`` writes them. A test checks that they are up to date.
 """
 
 import json
@@ -35,12 +35,11 @@ class _Column(TypedDict, total=False):
 
 
 def columns(schema: Path = PROTO_SCHEMA) -> str:
-    """Write the columns of the first message of the schema, as BigQuery's JSON form of a table's schema."""
+    """The columns of the schema's first message, in BigQuery's JSON form of a table schema."""
     return json.dumps(_columns(_compiled(schema)), indent=2) + "\n"
 
 
 def main() -> None:
-    """Write them anew."""
     COLUMNS.write_text(columns())
 
 

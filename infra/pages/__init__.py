@@ -1,1 +1,1 @@
-"""The programs that write the generated parts of the pages in ``infra/docs``."""
+"""Programs that write the generated parts of the pages in ``infra/docs``."""

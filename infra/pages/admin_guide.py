@@ -1,6 +1,6 @@
-"""The tables of the admin's guide, generated from the forms of documents and from the code that finds problems in them.
+"""Writes the tables of the admin's guide, from the forms of documents and the code that finds problems in them.
 
-``python -m infra.pages.admin_guide`` writes them. A test compares the page with what it would write.
+``python -m infra.pages.admin_guide`` writes them. A test checks that the page is up to date.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ from shared.rules.user import Role, User
 PAGE = ROOT / "infra/docs/admin-guide.md"
 
 _A_TIME = "a time (type timestamp)"
-_CREATED = (CREATED_AT, _A_TIME, "When the document was made.")
-_UPDATED = (UPDATED_AT, _A_TIME, "When somebody last edited it by hand.")
-_WRONG = (PROBLEMS, "a list", "What is wrong with the document; empty when nothing is.")
+_CREATED = (CREATED_AT, _A_TIME, "When the document was created.")
+_UPDATED = (UPDATED_AT, _A_TIME, "When an admin last edited it by hand.")
+_WRONG = (PROBLEMS, "a list", "What is wrong with the document. Empty if nothing is wrong.")
 FORMS: Mapping[str, tuple[type[Form], Sequence[tuple[str, str, str]]]] = {
     "organizations": (OrganizationDocument, [_CREATED, _UPDATED, _WRONG]),
     "users": (UserDocument, [_CREATED, _WRONG]),
@@ -33,7 +33,7 @@ FORMS: Mapping[str, tuple[type[Form], Sequence[tuple[str, str, str]]]] = {
     "sessions": (
         SessionDocument,
         [
-            ("expiry_shard", "a whole number", "How the functions find sessions that have run out."),
+            ("expiry_shard", "a whole number", "Helps the functions find sessions whose lease has run out."),
             (
                 "purge_at",
                 f"{_A_TIME}, or null",
@@ -42,24 +42,24 @@ FORMS: Mapping[str, tuple[type[Form], Sequence[tuple[str, str, str]]]] = {
         ],
     ),
 }
-"""The collections that admins look into: the form of their documents, and the fields that only the functions write."""
+"""For each collection that admins see: the form of its documents, and the fields that only the functions write."""
 
 _LEFT_OUT: Mapping[str, str] = {
     "license_key": "a new key",
-    "email": "that of the account, if it has one",
-    "lease_seconds": "stays out",
-    "grace_seconds": "stays out",
+    "email": "the account's, if it has one",
+    "lease_seconds": "not filled in",
+    "grace_seconds": "not filled in",
 }
-"""What fills fields that have no default of their own."""
+"""What is filled into fields that have no default of their own."""
 
 
 class NotOneProblemError(Exception):
-    """An example does not come to exactly one problem. The message names it."""
+    """An example does not make exactly one problem. The message names the example."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
-    """A problem as an admin meets it, found by the code that finds the real ones, and what they do about it."""
+    """A problem as an admin sees it, made by the code of the functions, and what the admin does about it."""
 
     where: str
     problem: Problem
@@ -67,7 +67,6 @@ class Example:
 
 
 def page(before: str) -> str:
-    """Put the tables into the page."""
     after = before
     for name in FORMS:
         after = replaced(after, name, _field_table(name))
@@ -80,88 +79,88 @@ def examples() -> Iterator[Example]:
     yield _example(
         "license",
         form_problems(LicenseDocument, {**key, "max_concurrent_seats": "20"}, written_by_us=BOOKKEEPING),
-        "Edit the field: choose the type that is expected, and put the value in again.",
+        "Edit the field. Choose the expected type and enter the value again.",
     )
     yield _example(
         "license",
         form_problems(LicenseDocument, {**key, "expires_at": "31 January 2027"}, written_by_us=BOOKKEEPING),
-        "As above: type timestamp, and pick day and time.",
+        "Edit the field. Choose type timestamp, then day and time.",
     )
     yield _example(
         "organization",
         form_problems(OrganizationDocument, {"is_active": "yes"}, written_by_us=BOOKKEEPING),
-        "As above: type boolean.",
+        "Edit the field. Choose type boolean.",
     )
     yield _example(
         "user",
         form_problems(UserDocument, {"role": "Manager"}, written_by_us=BOOKKEEPING),
-        "Write one of the words that are expected, in small letters.",
+        "Enter one of the expected words, in small letters.",
     )
     yield _example(
         "any",
         form_problems(LicenseDocument, {**key, "seats": 20}, written_by_us=BOOKKEEPING),
-        "If you meant the field that is expected, add that one with this value, and delete this one. If it is a note "
-        "of yours, leave it.",
+        "If you meant the expected field, add it with this value and delete this one. If it is your own note, leave "
+        "it.",
     )
     organization = Organization(organization_id="harbor-studio", name="", max_concurrent_seats=3, is_active=True)
     yield _example(
         "organization or license",
         organization_problems(organization, use=SeatUse(by_license={"design-studio": 5})),
-        "Nothing. The notice stays until the document is looked at again: at its next edit, or when you delete "
+        "Nothing. The notice stays until the document is checked again: at its next edit, or when you delete "
         "`problems`.",
     )
     yield _example(
         "license",
         license_problems(_license(seats=20), organization=organization, use=SeatUse(), same_key=()),
-        "Raise the organization's cap, make it null, or leave it: then the organization's cap decides.",
+        "Raise the organization's cap or make it null. If you leave it, it decides.",
     )
     yield _example(
         "license",
         license_problems(_license(seats=3), organization=organization, use=SeatUse(), same_key=["render-farm"]),
-        "Decide whose key it is. In the other license delete the field `license_key` (a new key is made), or write "
-        "another one.",
+        "Decide which license keeps the key. In the other one delete `license_key` (a new key is made) or write "
+        "another key.",
     )
     yield _example(
         "license",
         license_problems(
             replace(_license(seats=3), license_key=" ABC "), organization=organization, use=SeatUse(), same_key=()
         ),
-        "Edit the key: no blank before it and none behind.",
+        "Edit the key. Remove spaces before and after it.",
     )
     listed = [Membership(organization_id="harbor-studio", user=_user())]
     yield _example(
         "user",
         user_problems("harbor-studio", listed, has_account=False),
-        "Copy the User UID from Authentication > Users, add a document with that id, delete this one. A person who is "
-        "not there yet is added there first.",
+        "Copy the User UID from Authentication > Users. Add a document with that id and delete this one. If the user "
+        "has no account yet, add the account first.",
     )
     yield _example(
         "user",
         user_problems("harbor-studio", listed, has_account=False, other_id="Zt4vPq0mXeWc1d2R8sYbKJh7uLf3"),
-        "The same. Make sure first that the account with this address is this person's.",
+        "First make sure that the account with this address belongs to this user. Then add a document with that id "
+        "and delete this one.",
     )
     elsewhere = Membership(organization_id="elsewhere", user=_user())
     yield _example(
         "user",
         user_problems("harbor-studio", [elsewhere, *listed], has_account=True),
-        "Have the user deactivated or deleted in the other organization; this document is then looked at again by "
-        "itself. Or give the person a second account, with another address.",
+        "Deactivate or delete the user in the other organization. This document is then checked again automatically. "
+        "Or give the user a second account with another address.",
     )
     yield _example(
         "user",
         user_problems("harbor-studio", listed, has_account=True, has_room=False),
-        "Make the organization again under a shorter document id.",
+        "Create the organization again with a shorter document id.",
     )
 
 
 def main() -> None:
-    """Write the tables anew."""
     PAGE.write_text(page(PAGE.read_text()))
 
 
 def _example(where: str, problems: Sequence[Problem], to_do: str) -> Example:
     if len(problems) != 1:
-        message = f"{to_do!r} is what to do about one problem, not about {problems}"
+        message = f"the example {to_do!r} must make exactly one problem, but made {problems}"
         raise NotOneProblemError(message)
     return Example(where=where, problem=problems[0], to_do=to_do)
 
@@ -190,7 +189,7 @@ def _field_table(name: str) -> str:
     for field, expected in expectations(form).items():
         info = form.model_fields[field]
         if info.description is None:
-            message = f"{form.__name__}.{field} has no description for the admin"
+            message = f"{form.__name__}.{field} needs a description for the admin"
             raise ValueError(message)
         left_out = _LEFT_OUT.get(field) or _shown(info.default)
         rows.append((f"`{field}`", expected, *([left_out] if edited else []), info.description))

@@ -1,4 +1,4 @@
-"""What the operations ask of Firestore: calls, documents read, writes. A test counts them on the wire."""
+"""How many calls, reads and writes of Firestore each operation makes. A test counts them on the wire."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Billed:
-    """Calls, documents read and written. A query that finds nothing, and a document that is not there, are one read."""
+    """Calls, reads and writes. A query that finds nothing, or a document that does not exist, counts as one read."""
 
     rpcs: int
     reads: int
@@ -16,7 +16,7 @@ class Billed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InGroup:
-    """What a group of one organization on one license asks for: once, and for each operation in it."""
+    """The cost of a group of one organization on one license: once for the group, and for each operation in it."""
 
     rpcs: int
     reads_once: int
@@ -25,7 +25,7 @@ class InGroup:
     writes_each: int
 
     def of(self, size: int) -> Billed:
-        """All of a group of this size together."""
+        """The total of a group of this size."""
         return Billed(
             rpcs=self.rpcs,
             reads=self.reads_once + size * self.reads_each,
@@ -37,20 +37,22 @@ GROUP_SIZES = (1, 10, 100)
 
 IN_GROUPS: Mapping[str, InGroup] = MappingProxyType(
     {
-        # Read once: the organization, the license, the counters. Each: its user and its session, then its event.
+        # Once: reads of the organization, the license and the counters. Each: reads of its user and its session, and a
+        # write of its event.
         "acquire, granted": InGroup(rpcs=2, reads_once=3, reads_each=2, writes_once=1, writes_each=2),
-        # The evidence (a count and two queries) once, and each device's denial of this minute.
+        # Once: the evidence (a count and two queries). Each: the denial of this minute.
         "acquire, refused": InGroup(rpcs=6, reads_once=6, reads_each=3, writes_once=0, writes_each=1),
         "acquire, renewed": InGroup(rpcs=2, reads_once=3, reads_each=2, writes_once=0, writes_each=1),
         "heartbeat": InGroup(rpcs=2, reads_once=2, reads_each=2, writes_once=0, writes_each=1),
         "heartbeat, too early": InGroup(rpcs=1, reads_once=2, reads_each=2, writes_once=0, writes_each=0),
-        # Its own session alone: nobody needs a right to give back what they hold.
+        # Only the session itself: users need no right to give back their own seat.
         "release": InGroup(rpcs=2, reads_once=0, reads_each=1, writes_once=1, writes_each=2),
-        # The time, a query of each of eight shards, seven of which find nothing, and the commit.
+        # The time, a query of each of eight shards (seven find nothing), and the commit.
         "expire_sessions, each that lapsed": InGroup(rpcs=10, reads_once=8, reads_each=1, writes_once=1, writes_each=2),
     }
 )
-"""Each of another user, which shares the least. Of ``expire_sessions`` a run; all that lapsed is in one shard."""
+"""Each operation is of another user, which is the most expensive case. For ``expire_sessions`` it is one run, and all
+lapsed sessions are in one shard."""
 
 OPERATIONS: Mapping[str, Billed] = MappingProxyType(
     {name: group.of(1) for name, group in IN_GROUPS.items()}
@@ -60,20 +62,19 @@ OPERATIONS: Mapping[str, Billed] = MappingProxyType(
         "reconcile, nothing open": Billed(rpcs=8, reads=8, writes=0),
     }
 )
-"""Alone, in a group of one."""
+"""Each operation alone, in a group of one."""
 
 RECONCILE_READS_OF_A_SESSION = 3
-"""It, as the query finds it and as it is read again with its user's document."""
+"""The session as the query finds it, the session again, and its user's document."""
 
 RECONCILE_READS_OF_AN_ORGANIZATION = 11
-"""It, its license, its counters twice, counts of its sessions and of its license's, and five grants' events."""
+"""The organization, its license, its counters twice, two counts of sessions, and the events of five grants."""
 
 RECONCILE_EMPTY_QUERIES = 2
-"""Queries that cost one read when they find nothing, and nothing on top of what they find."""
+"""Queries that cost one read if they find nothing. If they find documents, only these are billed."""
 
 
 def reconcile_reads(*, sessions: int, organizations: int) -> int:
-    """Reads of one run over so many open sessions."""
     nothing_open = OPERATIONS["reconcile, nothing open"].reads
     if organizations == 0:
         return nothing_open

@@ -1,7 +1,7 @@
-"""What a month costs: list prices times what the operations read and write. ``python -m infra.pages.costs`` prints it.
+"""Computes the costs of a month: list prices times the reads and writes of the operations.
 
-``python -m infra.pages.costs --write`` puts the tables into ``infra/docs/costs.md``. A test compares them with what it
-would write. Another test counts what the operations really read and write.
+``python -m infra.pages.costs`` prints the tables. With ``--write`` it puts them into ``infra/docs/costs.md``. A test
+checks that they are up to date. Another test counts the reads and writes of the operations.
 """
 
 import sys
@@ -45,18 +45,17 @@ class Price:
     source: str
 
     def of(self, amount: float) -> float:
-        """What so much of it costs."""
         return self.usd * amount / self.per
 
 
 READS = Price(usd=0.03, per=100_000, unit="document reads", source=_FIRESTORE)
 WRITES = Price(usd=0.09, per=100_000, unit="document writes", source=_FIRESTORE)
-DELETES = Price(usd=0.01, per=100_000, unit="document deletes, those by TTL too", source=_FIRESTORE)
+DELETES = Price(usd=0.01, per=100_000, unit="document deletes, including those by TTL", source=_FIRESTORE)
 STORAGE = Price(usd=0.000_20, per=1, unit="GiB of Firestore and hour", source=_FIRESTORE)
 RECOVERY = Price(usd=0.000_20, per=1, unit="GiB of point-in-time recovery and hour", source=_FIRESTORE)
 REQUESTS = Price(usd=0.40, per=1_000_000, unit="requests of Cloud Run", source=_RUN)
-VCPU = Price(usd=0.000_024, per=1, unit="vCPU-second while a request is under way", source=_RUN)
-MEMORY = Price(usd=0.000_002_5, per=1, unit="GiB-second while a request is under way", source=_RUN)
+VCPU = Price(usd=0.000_024, per=1, unit="vCPU-second while a request runs", source=_RUN)
+MEMORY = Price(usd=0.000_002_5, per=1, unit="GiB-second while a request runs", source=_RUN)
 IDLE_VCPU = Price(usd=0.000_002_5, per=1, unit="vCPU-second of an idle minimum instance", source=_RUN)
 IDLE_MEMORY = Price(usd=0.000_002_5, per=1, unit="GiB-second of an idle minimum instance", source=_RUN)
 PUBLISHED = Price(usd=40, per=2**40, unit="bytes (a TiB) published to Pub/Sub", source=_PUBSUB)
@@ -95,21 +94,21 @@ SEATS_OF_AN_ORGANIZATION = 20
 EVENTS_OF_A_SEAT_TAKEN = 2
 """``session.acquired`` and ``session.released``."""
 KEPT_MONTHS = 400 / 365 * 12
-"""Audit events are kept for 400 days; the table is of a month after that, when as many are purged as are made."""
+"""Audit events are kept for 400 days. The tables show a later month, in which as many events are purged as are made."""
 
 BYTES_OF_AN_EVENT, BYTES_OF_A_SESSION = 4_096, 4_096
-"""With their index entries. An estimate: the emulator does not tell what is stored."""
+"""An estimate, with index entries: the emulator does not show how much is stored."""
 BYTES_OF_A_MESSAGE = 1_000
-"""The least that Pub/Sub bills for a request; an event and its attributes are about as long."""
+"""The least that Pub/Sub bills for a request. An event with its attributes has about this length."""
 
 BYTES_OF_A_LOGGED_REQUEST = 1_024
-"""The platform's line, an estimate; the functions write none about a request that just works."""
+"""An estimate of the platform's line. The functions log nothing about a successful request."""
 
 VCPUS, MEMORY_GIB = 1, 0.5
 MINIMUM_INSTANCES = 2
 """One of acquire and one of heartbeat."""
 SECONDS_OF_A_REQUEST = 0.1
-"""The least that is billed. Two round trips to Firestore fit into it; no figure from the cloud is known yet."""
+"""The least that is billed. Two round trips to Firestore fit into it. It was not measured in the cloud yet."""
 SECONDS_OF_AN_EXPIRY = 0.3
 SECONDS_OF_A_RECONCILIATION, SECONDS_OF_A_SESSION_RECONCILED = 1.0, 0.001
 """Estimates from the emulator."""
@@ -123,7 +122,7 @@ SCENARIOS = (0, 100, 1_000, 10_000)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What a month with so many seats in use in office hours amounts to."""
+    """The amounts of a month with ``seats`` seats in use in office hours."""
 
     seats: int
 
@@ -134,22 +133,20 @@ class Usage:
 
     @property
     def office_seconds(self) -> int:
-        """The seconds in which seats are in use."""
+        """The seconds of the month in which seats are in use."""
         return OFFICE_DAYS * OFFICE_HOURS * 3_600
 
     @property
     def heartbeats(self) -> int:
-        """Heartbeats in the month."""
         return round(self.seats * self.office_seconds / HEARTBEAT_EVERY_SECONDS)
 
     @property
     def acquires(self) -> int:
-        """Seats taken in the month, and given back."""
+        """Seats that are taken in the month. As many are given back."""
         return self.seats * OFFICE_DAYS * ACQUIRES_A_DAY
 
     @property
     def events(self) -> int:
-        """Audit events in the month."""
         return self.acquires * EVENTS_OF_A_SEAT_TAKEN
 
     @property
@@ -164,7 +161,7 @@ class Usage:
 
     @property
     def busy_reconciliations(self) -> int:
-        """Those of them that find open sessions."""
+        """Runs of ``reconcile`` that find open sessions."""
         return OFFICE_DAYS * OFFICE_HOURS * _RECONCILIATIONS_AN_HOUR
 
     @property
@@ -192,13 +189,13 @@ class Usage:
 
     @property
     def stored_gib(self) -> float:
-        """What Firestore keeps: a session for each seat's device, and the audit events of more than a year."""
+        """Stored in Firestore: a session for each seat, and the audit events of more than a year."""
         stored = self.seats * BYTES_OF_A_SESSION + self.events * KEPT_MONTHS * BYTES_OF_AN_EVENT
         return stored / 2**30
 
     @property
     def requests(self) -> int:
-        """Calls of all functions."""
+        """Requests of all functions."""
         return self.heartbeats + 2 * self.acquires + self.events + self.expiries + self.reconciliations
 
     @property
@@ -208,15 +205,15 @@ class Usage:
 
     @property
     def seconds_apart(self) -> float:
-        """Seconds of instances when no two requests of a function are under way at once."""
+        """Seconds of instances if no two requests of a function run at the same time."""
         apart = self.heartbeats + 2 * self.acquires + self.events
         return apart * SECONDS_OF_A_REQUEST + self._scheduled_seconds
 
     @property
     def seconds_shared(self) -> float:
-        """Seconds of instances when one of each function takes all its requests, which come at random."""
+        """Seconds of instances if one instance of each function takes all its requests, which come at random."""
         shared = sum(
-            # The share of the time in which at least one is under way.
+            # The share of the time in which at least one request runs.
             self.office_seconds * (1 - exp(-calls * SECONDS_OF_A_REQUEST / self.office_seconds))
             for calls in (self.heartbeats, self.acquires, self.acquires, self.events)
         )
@@ -224,7 +221,7 @@ class Usage:
 
 
 def items(usage: Usage) -> dict[str, float]:
-    """USD a month, by item; compute as if no two requests were ever under way at once."""
+    """USD a month, by item, if no two requests run at the same time."""
     idle_seconds = MINIMUM_INSTANCES * HOURS_OF_A_MONTH * 3_600
     return {
         "Firestore: reads": READS.of(usage.reads),
@@ -244,23 +241,21 @@ def items(usage: Usage) -> dict[str, float]:
 
 
 def saved_by_sharing(usage: Usage) -> float:
-    """USD a month less when requests share instances."""
+    """USD a month that are saved if requests share instances."""
     seconds = usage.seconds_apart - usage.seconds_shared
     return VCPU.of(seconds * VCPUS) + MEMORY.of(seconds * MEMORY_GIB)
 
 
 def tables() -> str:
-    """Write the tables as markdown: the money, what it is for, the operations alone and in groups, and the prices."""
+    """The tables in Markdown: costs, amounts, operations alone and in groups, and prices."""
     return "\n".join([*_money(), "", *_amounts(), "", *_operations(), "", *_groups(), "", *_prices()]) + "\n"
 
 
 def page(before: str) -> str:
-    """Put the tables into the docs."""
     return replaced(before, "costs", tables().rstrip("\n"))
 
 
 def main(arguments: list[str]) -> None:
-    """Print the tables, or write them into the docs."""
     if arguments == ["--write"]:
         PAGE.write_text(page(PAGE.read_text()))
     else:
@@ -279,11 +274,11 @@ def _money() -> Iterator[str]:
     for item in columns[0]:
         yield f"| {item} | {' | '.join(f'{column[item]:,.2f}' for column in columns)} |"
     totals = [sum(column.values()) for column in columns]
-    yield f"| **all of it, no two requests at once** | {' | '.join(f'**{total:,.2f}**' for total in totals)} |"
+    yield f"| **total, no two requests at the same time** | {' | '.join(f'**{total:,.2f}**' for total in totals)} |"
     shared = [total - saved_by_sharing(usage) for total, usage in zip(totals, usages, strict=True)]
-    yield f"| all of it, requests sharing one instance of each function | {' | '.join(f'{s:,.2f}' for s in shared)} |"
+    yield f"| total, requests share one instance of each function | {' | '.join(f'{s:,.2f}' for s in shared)} |"
     each = [f"{total / seats:,.3f}" if seats else "" for total, seats in zip(totals, SCENARIOS, strict=True)]
-    yield f"| for each seat, no two requests at once | {' | '.join(each)} |"
+    yield f"| for each seat, no two requests at the same time | {' | '.join(each)} |"
 
 
 def _amounts() -> Iterator[str]:
@@ -298,7 +293,7 @@ def _amounts() -> Iterator[str]:
         "documents written": [f"{usage.writes:,}" for usage in usages],
         "GiB stored": [f"{usage.stored_gib:,.2f}" for usage in usages],
         "requests of functions": [f"{usage.requests:,}" for usage in usages],
-        "instance-seconds, no two requests at once": [f"{usage.seconds_apart:,.0f}" for usage in usages],
+        "instance-seconds, no two requests at the same time": [f"{usage.seconds_apart:,.0f}" for usage in usages],
         "instance-seconds, shared": [f"{usage.seconds_shared:,.0f}" for usage in usages],
     }
     for name, values in rows.items():
@@ -320,15 +315,15 @@ def _operations() -> Iterator[str]:
 
 
 def times_a_month() -> dict[str, int]:
-    """How often a seat in use in office hours makes each operation."""
+    """How often a seat in use in office hours makes each operation in a month."""
     seat = Usage(seats=1)
     return {"acquire, granted": seat.acquires, "heartbeat": seat.heartbeats, "release": seat.acquires}
 
 
 def usd_of_a_seats_month(size: int) -> float:
-    """USD that Firestore's reads and writes of one seat cost a month, its operations in groups of this size.
+    """USD a month for Firestore's reads and writes of one seat, with its operations in groups of this size.
 
-    Each audit event is relayed by itself, whatever the size. What the scheduled functions read is not in it.
+    Each audit event is relayed alone, whatever the size. Reads of the scheduled functions are not included.
     """
     groups = {name: IN_GROUPS[name].of(size) for name in times_a_month()}
     relay, events = OPERATIONS["relay of an audit event"], Usage(seats=1).events
@@ -352,7 +347,7 @@ def _groups() -> Iterator[str]:
 
 
 def _prices() -> Iterator[str]:
-    yield f"| list price, us-central1, as read on {PRICES_READ_ON} | USD | source |"
+    yield f"| list price, us-central1, read on {PRICES_READ_ON} | USD | source |"
     yield "|---|--:|---|"
     for price in ALL_PRICES:
         amount = max(f"{price.usd:.7f}".rstrip("0"), f"{price.usd:.2f}", key=len)

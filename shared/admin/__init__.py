@@ -1,1 +1,1 @@
-"""What admins edit by hand: reviews of their edits, claims of their users, sessions that they deleted."""
+"""Edits that admins make by hand: reviews of documents, the claims of users, and sessions that an admin deleted."""

@@ -1,4 +1,4 @@
-"""The claims of an account: found from all documents of its user, set, and looked at again until they are right."""
+"""Sets the claims of a user's account by all documents of the user, and checks again until the claims are right."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from shared.rules.refusal import Unusable
 from shared.rules.user import User
 
 MAX_CLAIMS_LENGTH = 1000
-"""Characters that an account's custom claims may have in JSON. Source: Firebase's page on custom claims."""
+"""The most characters of an account's custom claims in JSON. Source: Firebase's page on custom claims."""
 
 _ROUNDS = 5
 _ORGANIZATION, _ROLE = "org_id", "role"
@@ -31,13 +31,15 @@ class Listed:
 
     @property
     def listing(self) -> Membership:
-        """What the rules know of it."""
         return Membership(organization_id=self.paths.organization_id, user=self.user)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncedClaims:
-    """The documents of the user, longest listed first, and the account whose claims say what they say."""
+    """The documents of the user, oldest first, and the account whose claims now match them.
+
+    ``has_room`` is false when the claims would be too long for the account; it then has none of ours.
+    """
 
     listed: Sequence[Listed]
     account: Account | None
@@ -45,7 +47,6 @@ class SyncedClaims:
 
     @property
     def listings(self) -> list[Membership]:
-        """The same documents, as the rules know them."""
         return [each.listing for each in self.listed]
 
 
@@ -53,17 +54,16 @@ class AccountClaims:
     """Sets the claims of accounts."""
 
     def __init__(self, firestore: Firestore, accounts: Accounts) -> None:
-        """Use the connections for every organization."""
         self._firestore = firestore
         self._accounts = accounts
 
     async def settle(self, user_id: str) -> SyncedClaims:
-        """Set the claims, and look again until they are what they should be: others may have been setting them, too.
+        """Set the claims, and read them again until they are right: another instance may set them at the same time.
 
         Raises:
-            Conflict: others went on setting them.
-            StoreUnavailable: no answer.
-            Exception: what the accounts raise.
+            Conflict: other instances kept setting them.
+            StoreUnavailable: Firestore did not answer.
+            Exception: any error of ``Accounts``.
         """
         for _ in range(_ROUNDS):
             account = await self._accounts.find(user_id)
@@ -82,13 +82,13 @@ class AccountClaims:
             if present.organization_id is not None and present.organization_id != wanted.organization_id:
                 await self._accounts.end_sign_ins(user_id)
             await self._accounts.set_claims(user_id, merged)
-        message = "others set the claims of the same user time and again"
+        message = "other instances kept setting the claims of the same user"
         raise Conflict(message)
 
     async def _listed(self, user_id: str, present: Claims) -> list[Listed]:
-        """Find the documents of a user in all organizations, longest there first.
+        """Find the documents of a user in all organizations, oldest first.
 
-        Where the claims are, it looks in any case: a record may have been deleted.
+        It also looks in the organization that the present claims name, because a review record may have been deleted.
         """
         records = await self._firestore.select(ALL_ORGANIZATIONS, queries.reviews_of_user(user_id))
         places = {located.paths for each in records if (located := OrganizationPaths.of(each.path)) is not None}
@@ -120,7 +120,7 @@ def _present(account: Account) -> Claims:
 
 
 def _merged(account: Account, wanted: Claims) -> dict[str, object]:
-    """Put our claims among those that others have set."""
+    """All claims of the account: ours, and those that other software has set."""
     merged = {name: value for name, value in account.claims.items() if name not in {_ORGANIZATION, _ROLE}}
     ours = {_ORGANIZATION: wanted.organization_id, _ROLE: None if wanted.role is None else str(wanted.role)}
     return merged | {name: value for name, value in ours.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Accounts of Firebase Authentication, by way of firebase-admin."""
+"""Accounts of Firebase Authentication, read and changed through firebase-admin."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,14 +9,14 @@ import firebase_admin
 from firebase_admin import auth
 
 ANSWER_WITHIN_SECONDS = 5
-"""How long one request may take."""
+"""The timeout of one request."""
 
 _MAX_UID_LENGTH = 128
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """A person who can sign in. ``claims`` are all the custom claims of their tokens, ours and others'."""
+    """An account that can sign in. ``claims`` are all its custom claims: ours, and those that other software set."""
 
     user_id: str
     email: str | None
@@ -24,35 +24,34 @@ class Account:
 
 
 class Accounts:
-    """The accounts of one project, with the platform's credentials or at the emulator that the environment names.
+    """The accounts of one project, reached with the platform's credentials or at the emulator in the environment.
 
-    Each call is one request, safe to repeat. It raises the library's error when it fails.
+    It connects on first use. Each call is one request, safe to repeat. A call that fails raises the library's error.
     """
 
     def __init__(self, *, project: str) -> None:
-        """Connect on first use."""
         options = {"projectId": project, "httpTimeout": ANSWER_WITHIN_SECONDS}
         self._app = firebase_admin.initialize_app(options=options, name=f"accounts-{project}")
 
     async def find(self, user_id: str) -> Account | None:
-        # What cannot be a uid belongs to nobody, and the library would take it for a fault of ours.
+        # The library raises ValueError for a text that cannot be a uid. No account has such a uid.
         if not 0 < len(user_id) <= _MAX_UID_LENGTH:
             return None
         return await self._found(auth.get_user, user_id)
 
     async def find_by_email(self, email: str) -> Account | None:
-        """Find an account by its e-mail address, if that is verified: anybody may sign up with anybody's."""
+        """Find an account by its verified e-mail address. An unverified address may belong to another person."""
         name, at, domain = email.partition("@")
         if not (name and at and domain) or "@" in domain:
             return None
         return await self._found(auth.get_user_by_email, email, is_verified=True)
 
     async def set_claims(self, user_id: str, claims: Mapping[str, Any]) -> None:
-        """Replace all custom claims of an account: tokens from now on have them."""
+        """Replace all custom claims of an account. Tokens issued from now on carry them."""
         await asyncio.to_thread(auth.set_custom_user_claims, user_id, dict(claims), app=self._app)
 
     async def end_sign_ins(self, user_id: str) -> None:
-        """Revoke the refresh tokens of an account: no new ID token without signing in again."""
+        """Revoke the refresh tokens of an account. Its user must sign in again to get a new ID token."""
         await asyncio.to_thread(auth.revoke_refresh_tokens, user_id, app=self._app)
 
     async def _found(self, find: Callable[..., Any], by: str, *, is_verified: bool = False) -> Account | None:

@@ -1,4 +1,4 @@
-"""Removal in the store: a session document that somebody deleted. What is known of it, the audit trail knows."""
+"""Reports a session document that an admin deleted. What it held is read from the audit trail."""
 
 from datetime import datetime
 from functools import partial
@@ -17,25 +17,24 @@ from shared.rules.session import Session
 from shared.seats.counters import repair_counters
 
 MAX_EVENTS = 200
-"""Events of a session looked at: while a seat is held none is added, and after its loss a denial a minute at most."""
+"""The most events of a session that are read. While a seat is held none is added; afterwards at most one a minute."""
 
 
 class Removals:
-    """Tells of the sessions that somebody deleted."""
+    """Reports the sessions that an admin deleted."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        """Use the connection for every organization."""
         self._firestore = firestore
         self._policy = policy
 
     async def tell(self, paths: OrganizationPaths, session_id: str) -> None:
-        """Tell of a deleted session that had not ended, and take the counters from the sessions that are there.
+        """Report a deleted session that had not ended, and count the seats again from the sessions that are left.
 
-        A session that had ended, as one that Firestore purges has, is none of our business.
+        Nothing happens for a session that had ended, such as one that Firestore purged.
 
         Raises:
-            Conflict: something changed meanwhile.
-            StoreUnavailable: no answer.
+            Conflict: a document changed meanwhile.
+            StoreUnavailable: Firestore did not answer.
         """
         path = paths.session(session_id)
         snapshot = await self._firestore.read([path])
@@ -52,14 +51,14 @@ class Removals:
             return
         event = removed(tenure, now=snapshot.at.now)
         await self._firestore.commit([audit_event_write(event, paths, self._policy.retention)])
-        # Again and again by itself: whoever is called again has told of it already, and has nothing to do.
+        # Retried here: a second call of this function finds the event reported, and would not repair the counters.
         repair = partial(repair_counters, self._firestore, paths, self._policy.retention)
         message = "the counters could not be repaired in time; the next run of reconcile does it"
         await retry_until(repair, within=self._policy.answer_within, otherwise=message)
 
 
 def _told(event: Document) -> TrailEntry | None:
-    """Read an event of a session's life; what cannot be read tells nothing."""
+    """Read the beginning or end of a tenure from an event; ``None`` for any other event, or one that cannot be read."""
     fields = event.fields
     kind, details = fields.get("type"), fields.get("details")
     if kind == AuditType.ACQUIRED:

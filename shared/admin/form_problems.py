@@ -1,4 +1,4 @@
-"""The forms of documents in plain words: what a field should hold, what it holds, and what was probably meant."""
+"""Finds the fields of a document that do not have its form, and says in plain words what they should hold."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -15,7 +15,7 @@ from shared.rules.review import Level, Problem
 
 _LONGEST_QUOTE = 60
 _ALIKE = 0.8
-"""How much a name has to resemble a field's to be taken for a slip of it, between 0 and 1."""
+"""How similar an unknown name must be to a field's name to count as a misspelling of it, from 0 to 1."""
 
 _SHORTEST_WORD = 3
 _KINDS = {
@@ -34,9 +34,9 @@ def expectations(form: type[Form]) -> Mapping[str, str]:
 
 
 def form_problems(form: type[Form], fields: Mapping[str, Any], *, written_by_us: Collection[str]) -> list[Problem]:
-    """List the fields that do not have the form, and those that are none of it but look as if they should be.
+    """List the fields whose value does not have the form, and the unknown fields whose name looks like a misspelling.
 
-    Fields that are missing are not among them.
+    A missing field is no problem.
     """
     return [*_of_wrong_form(form, fields), *_misspelt(form, fields, written_by_us)]
 
@@ -57,8 +57,8 @@ def _misspelt(form: type[Form], fields: Mapping[str, Any], written_by_us: Collec
     for name in sorted(fields.keys() - set(known)):
         meant = _meant(name, known)
         if meant is not None:
-            shown = f"a field that nothing reads, {quoted(name)}"
-            expected = f"{meant}, if that is what it should be; else leave it, it does no harm"
+            shown = f"the field {quoted(name)}, which nothing reads"
+            expected = f"{meant}, if you meant that field. If not, leave it: it does no harm"
             yield Problem(field=name, level=Level.NOTICE, found=shown, expected=expected)
 
 
@@ -79,7 +79,7 @@ def _words(name: str) -> list[str]:
 
 
 def found(value: object) -> str:  # noqa: PLR0911 a line for each kind of value
-    """Say what a field holds."""
+    """The value of a field in words."""
     match value:
         case None:
             return "null"
@@ -100,7 +100,7 @@ def found(value: object) -> str:  # noqa: PLR0911 a line for each kind of value
 
 
 def quoted(text: str) -> str:
-    """Put a text into quotes, the beginning of a long one."""
+    """The text in quotes, shortened to 60 characters."""
     return f'"{text}"' if len(text) <= _LONGEST_QUOTE else f'"{text[:_LONGEST_QUOTE]}…"'
 
 
@@ -120,7 +120,7 @@ def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         case {"type": "string", "format": "date-time"}:
             return "a time (type timestamp)"
         case {"type": "string", "minLength": least, "maxLength": most, "pattern": _}:
-            return f"text of {least} to {most} characters in one line, without tabs (type string)"
+            return f"one line of text, {least} to {most} characters, without tabs (type string)"
         case {"type": "string", "maxLength": most}:
             return f"text of at most {most} characters (type string)"
         case {"type": "string"}:

@@ -1,4 +1,4 @@
-"""Review of licenses: each beside its organization, the seats in use, and the other licenses with its key."""
+"""Reviews of licenses. Each is compared with its organization, the seats in use, and other licenses with its key."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -31,10 +31,10 @@ from shared.rules.review import Problem, license_problems
 from shared.rules.seat_use import SeatUse
 
 MAX_SHARING = 20
-"""Licenses with one key that are told of each other at most."""
+"""The most licenses with one key that are listed in each other's problems."""
 
 AT_ONCE = 16
-"""Licenses looked at together when their organization's cap has changed."""
+"""Licenses reviewed at a time when their organization's cap has changed."""
 
 _LICENSE_DEFAULTS: Mapping[str, Plain] = {
     name: LicenseDocument.model_fields[name].default
@@ -45,19 +45,18 @@ _WRITTEN_BY_US = (*BOOKKEEPING, "created_by")
 
 
 class LicenseReviews:
-    """The reviews of licenses of one function instance."""
+    """Reviews the licenses of all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        """Use the connection for every organization."""
         self._firestore = firestore
         self._policy = policy
 
     async def review(self, paths: OrganizationPaths, license_id: str, new_key: str) -> None:
-        """Look at a license; ``new_key`` is the key that it gets when it has none.
+        """Review a license. If it has no key, it gets ``new_key``.
 
         Raises:
-            Conflict: something changed meanwhile.
-            StoreUnavailable: no answer.
+            Conflict: a document changed meanwhile.
+            StoreUnavailable: Firestore did not answer.
         """
         looked_at, snapshot = await self._look(paths, license_id)
         if looked_at.is_settled:
@@ -66,14 +65,14 @@ class LicenseReviews:
         sharing = await self._sharing(paths, license_id, document, at=snapshot.at)
         told = _told_of(looked_at)
         if not told >= set(sharing):
-            # Noted before they are told, so that whatever is edited next, they are told again.
+            # Noted before the other licenses are changed, so that they are updated again after any later edit.
             noted = document_write(
                 looked_at.subject.record_path, looked_at.record, {_SHARING: sorted({*told, *sharing})}
             )
             await self._firestore.commit([noted] if noted is not None else [])
             await self.review(paths, license_id, new_key)
             return
-        # First the others, so that a run that is cut off is begun again by the event that comes again.
+        # The others first. If the run is cut off, the platform delivers the event again and the review starts over.
         await asyncio.gather(*(self._refresh(paths, other) for other in told))
         fills = defaults(_LICENSE_DEFAULTS, looked_at, dated=(CREATED_AT, UPDATED_AT))
         if document is not None and _key_is_left_out(document):
@@ -86,7 +85,10 @@ class LicenseReviews:
         await self._firestore.commit(writes)
 
     async def refresh_all(self, paths: OrganizationPaths) -> None:
-        """Say anew what is wrong with the licenses of an organization, whose cap has changed; raises as above."""
+        """Write the problems of all licenses of an organization anew, because its cap has changed.
+
+        It raises the errors of ``review``.
+        """
         room = asyncio.Semaphore(AT_ONCE)
 
         async def one(license_id: str) -> None:
@@ -97,7 +99,7 @@ class LicenseReviews:
         await asyncio.gather(*(one(each.document_id) for each in licenses))
 
     async def _refresh(self, paths: OrganizationPaths, license_id: str) -> None:
-        """Say anew what is wrong with a license, because something beside it has changed."""
+        """Write the problems of a license anew, because another document changed."""
         looked_at, snapshot = await self._look(paths, license_id)
         document = looked_at.document
         if document is None:
@@ -109,7 +111,7 @@ class LicenseReviews:
             await self._firestore.commit(writes)
 
     async def _look(self, paths: OrganizationPaths, license_id: str) -> tuple[ReviewState, Snapshot]:
-        """Read a license with its record, and what it is looked at beside."""
+        """Read a license with its review record, its organization and the counters."""
         subject = _license(paths, license_id)
         snapshot = await self._firestore.read([subject.path, subject.record_path, paths.organization, paths.seats])
         return seen(subject, snapshot.documents), snapshot
@@ -117,7 +119,7 @@ class LicenseReviews:
     async def _sharing(
         self, paths: OrganizationPaths, license_id: str, document: Document | None, *, at: ReadTime
     ) -> list[str]:
-        """Find the other licenses with the key of this one: their ids."""
+        """The ids of the other licenses with the key of this one."""
         key = None if document is None else document.fields.get("license_key")
         if not isinstance(key, str) or not key or len(key) > MAX_KEY_LENGTH:
             return []
@@ -148,7 +150,7 @@ class LicenseReviews:
 
 
 def counted(document: Document | None) -> SeatUse:
-    """Read the counters; of those that somebody edited nothing is believed."""
+    """Read the counters; without seats if they are missing or were edited by hand."""
     return seat_use_from(document) or SeatUse()
 
 
@@ -164,7 +166,7 @@ def _license(paths: OrganizationPaths, license_id: str) -> ReviewTarget:
 
 
 def _told_of(looked_at: ReviewState) -> set[str]:
-    """The licenses that this one was told of as having its key, and that were told of it."""
+    """The ids of the licenses that were last seen with the key of this one."""
     noted = None if looked_at.record is None else looked_at.record.fields.get(_SHARING)
     ids = noted if isinstance(noted, list) else []
     return {each for each in ids if isinstance(each, str) and can_be_document_id(each)}

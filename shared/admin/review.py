@@ -1,7 +1,7 @@
-"""Review: look at a document that an admin edited, put what is missing, say what is wrong, and tell of the edit.
+"""Reviews documents that an admin edited: fills in missing fields, writes the problems, and reports the edit.
 
-The event only says where to look. What is there now is compared with what was last seen, so an event that comes twice,
-late or because of our own write finds nothing new and costs one read.
+The event only names the document. Its present state is compared with the state last seen. So an event that comes twice,
+late, or because of our own write finds nothing new and costs one read.
 """
 
 import logging
@@ -43,23 +43,22 @@ _ORGANIZATION_DEFAULTS: Mapping[str, Plain] = {
 
 
 class Reviews:
-    """The reviews of one function instance."""
+    """Reviews the documents of all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        """Use the connection for every organization."""
         self._firestore = firestore
         self._policy = policy
         self._licenses = LicenseReviews(firestore, policy)
         self._removals = Removals(firestore, policy)
 
     async def review(self, path: str) -> None:
-        """Look at the organization, the license or the deleted session at this path. Asking again is safe.
+        """Review the organization, the license or the deleted session at this path. A retry is safe.
 
-        A path that leads to none of them is logged and done with.
+        Any other path is logged and ignored.
 
         Raises:
-            StoreUnavailable: Firestore did not answer, or others were faster, until the deadline. Whatever was written
-                was written whole.
+            StoreUnavailable: Until the deadline, Firestore did not answer or other writes came first. Each commit was
+                written as a whole or not at all.
         """
         if (paths := OrganizationPaths.of_organization(path)) is not None:
             await self._patiently(partial(self._review_organization, paths))
@@ -70,7 +69,7 @@ class Reviews:
         elif located is not None and located.collection == "sessions":
             await self._patiently(partial(self._removals.tell, located.paths, located.document_id))
         else:
-            logger.error("not a document that is reviewed", extra={"document": path})
+            logger.error("an event for a document that is not reviewed; it is ignored", extra={"document": path})
 
     async def _patiently(self, attempt: Callable[[], Awaitable[None]]) -> None:
         message = "a document could not be reviewed in time; asking again is safe"
@@ -82,7 +81,7 @@ class Reviews:
         looked_at = seen(subject, snapshot.documents)
         if looked_at.is_settled:
             return
-        # First the licenses, so that a run that is cut off is begun again by the event that comes again.
+        # The licenses first. If the run is cut off, the platform delivers the event again and the review starts over.
         if _is_changed(looked_at, "max_concurrent_seats"):
             await self._licenses.refresh_all(paths)
         document = looked_at.document

@@ -1,8 +1,8 @@
-"""What was last seen of a document that admins edit, kept beside it.
+"""The review record of a document: its fields as they were last seen.
 
-An event of Firestore's says that a document was written, perhaps twice, perhaps late, and never by whom. The record
-tells an admin's edit from our own writes, and says what was there before the edit. It is written in one commit with
-what is written into the document and with the audit event: an edit is told once, and our own write is nobody's edit.
+An event of Firestore says that a document was written. It may come twice or late, and does not say who wrote. With the
+record a review tells an admin's edit from our own writes, and knows the values before the edit. The record, the changes
+of the document and the audit event are written in one commit. So an edit is reported once, and our own write never.
 """
 
 import json
@@ -23,10 +23,10 @@ from shared.rules.review import Level, Problem
 
 PROBLEMS, CREATED_AT, UPDATED_AT = "problems", "created_at", "updated_at"
 BOOKKEEPING = (CREATED_AT, UPDATED_AT, PROBLEMS)
-"""Fields that the functions write into documents that admins edit; none of them is a slip of another."""
+"""Fields that the functions write into documents that admins edit. They are never reported as misspelt."""
 
 OURS = frozenset({PROBLEMS, UPDATED_AT})
-"""Fields that are written for the admin: a change of them is nobody's edit."""
+"""Fields that the functions write for the admin. A change of them is no edit."""
 
 MAX_PROBLEMS = 20
 _MAX_FIELDS = 200
@@ -37,7 +37,7 @@ _TIME = "timestamp"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReviewTarget:
-    """A document under review: where it is, and what an edit of it is called in the audit trail."""
+    """A document under review: its place, its form, and the type of audit event that reports an edit of it."""
 
     paths: OrganizationPaths
     collection: str
@@ -48,13 +48,12 @@ class ReviewTarget:
 
     @property
     def record_path(self) -> str:
-        """Where its record is."""
         return self.paths.review(self.collection, self.document_id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReviewState:
-    """The document as it is, and its record: what was last seen of it, field by field in JSON, or ``None``."""
+    """The document as it is now, and its record. ``before`` holds the fields last seen, in JSON; ``None`` if none."""
 
     subject: ReviewTarget
     document: Document | None
@@ -63,7 +62,7 @@ class ReviewState:
 
     @property
     def is_settled(self) -> bool:
-        """Whether there is nothing new: the last that was written into it was ours."""
+        """Whether nothing is new: the last write of the document was ours."""
         if self.document is None:
             return self.before is None
         told_problems = None if self.record is None else self.record.fields.get(PROBLEMS)
@@ -75,30 +74,29 @@ class ReviewState:
         return self.before != (None if self.document is None else self.told(self.document.fields))
 
     def told(self, fields: Mapping[str, Any]) -> dict[str, str]:
-        """Put the fields that admins edit into JSON, value by value; of long values the beginning and a hash."""
+        """The fields that admins edit, each value in JSON. A long value is cut to its beginning and a hash."""
         known = self.subject.form.model_fields
         names = sorted(fields.keys() - OURS, key=lambda name: (name not in known, name))[:_MAX_FIELDS]
         return {name: _as_json(fields[name]) for name in names}
 
     def was(self, name: str) -> object:
-        """What was last seen in a field, as a plain value; a time is a map with a text."""
+        """The value last seen in a field. A time is a map with a text."""
         text = (self.before or {}).get(name)
         return None if text is None else json.loads(text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReviewResult:
-    """What a review comes to: what it puts where nothing was, and the problems of the document as it is then."""
+    """The result of a review: values for missing fields, and the problems of the document filled in with them."""
 
     fills: Mapping[str, Plain] = field(default_factory=dict)
     problems: Sequence[Problem] = ()
 
 
 def seen(subject: ReviewTarget, stored: Mapping[str, Document | None]) -> ReviewState:
-    """Take the document and its record from what was read."""
     record = stored[subject.record_path]
     fields = None if record is None else record.fields.get("fields")
-    # A record that somebody edited says nothing: the document counts as new.
+    # A record that was edited by hand is ignored: the document counts as new.
     readable = isinstance(fields, Mapping) and all(is_json(value) for value in fields.values())
     before = cast("Mapping[str, str]", fields) if readable else None
     return ReviewState(subject=subject, document=stored[subject.path], record=record, before=before)
@@ -107,9 +105,9 @@ def seen(subject: ReviewTarget, stored: Mapping[str, Document | None]) -> Review
 def review_writes(
     looked_at: ReviewState, verdict: ReviewResult, *, retention: Retention, now: datetime, **more: Plain
 ) -> list[Write]:
-    """Write the verdict into the document, tell of the edit if there was one, and remember what is there then.
+    """Write the result into the document and its new state into the record; if it is an edit, also the audit event.
 
-    ``more`` is kept in the record as well.
+    The record also keeps ``more``.
     """
     subject, document, record = looked_at.subject, looked_at.document, looked_at.record
     if document is None:
@@ -142,9 +140,9 @@ def review_writes(
 
 
 def problem_writes(looked_at: ReviewState, problems: Sequence[Problem], **more: Plain) -> list[Write]:
-    """Write the problems of a document alone: something beside it changed. An edit of it is still to be looked at.
+    """Write only the problems of a document, because another document changed. An edit of it is reviewed separately.
 
-    ``more`` is kept in the record as well.
+    The record also keeps ``more``.
     """
     document = looked_at.document
     if document is None:
@@ -156,10 +154,7 @@ def problem_writes(looked_at: ReviewState, problems: Sequence[Problem], **more: 
 
 
 def defaults(form_defaults: Mapping[str, Plain], looked_at: ReviewState, *, dated: Collection[str]) -> dict[str, Plain]:
-    """Give the fields that are missing their defaults, and ``dated`` ones the time of the edit.
-
-    A time of creation that was seen before and then removed comes back.
-    """
+    """The defaults of the missing fields. A missing field of ``dated`` gets the time last seen, or that of the edit."""
     document = looked_at.document
     if document is None:
         return {}
@@ -171,7 +166,7 @@ def defaults(form_defaults: Mapping[str, Plain], looked_at: ReviewState, *, date
 
 
 def _listed(problems: Sequence[Problem]) -> list[Plain]:
-    # What stands in the way first: it must not be cut off behind what is only worth a look.
+    # Errors first: they must not be cut off behind notices.
     first = sorted(problems, key=lambda each: each.level is not Level.ERROR)
     return [{**asdict(each), "level": each.level.value} for each in first[:MAX_PROBLEMS]]
 
@@ -184,7 +179,7 @@ def _as_json(value: object) -> str:
 
 
 def _odd(value: object) -> dict[str, str | None]:
-    """Put what JSON does not know into a map: a time and its text are two things, and one for the other is an edit."""
+    """A map for a value that JSON does not know. A time must differ from the same text: to replace one is an edit."""
     match value:
         case datetime():
             return {_TIME: value.isoformat()}
@@ -196,7 +191,7 @@ def _odd(value: object) -> dict[str, str | None]:
 
 
 def is_json(text: object) -> bool:
-    """Whether it is a text that holds JSON, as what was before and after an edit is told."""
+    """Whether it is a text that holds JSON."""
     if not isinstance(text, str):
         return False
     try:

@@ -1,8 +1,8 @@
-"""Claims in the store: a user's tokens say what the documents say, and who is no user any more holds no seat.
+"""Keeps the claims of users' tokens as the documents say, and ends the sessions of users who may hold no seat.
 
-What the claims should be is found from all documents of the user, in whatever organization, as they are now; then the
-account is looked at again. So it does not matter in which order events come, or how often, or how many of them at once:
-the last one to write has seen what the others wrote.
+The claims follow from all documents of the user in all organizations, as they are now. After each change the account
+is read again. So events may come in any order, repeatedly or at the same time: the last run to write has seen the
+writes of the others.
 """
 
 import logging
@@ -44,7 +44,7 @@ from shared.seats.endings import Rights
 logger = logging.getLogger(__name__)
 
 MAX_SESSIONS = 200
-"""Sessions of one user ended in one commit at most."""
+"""The most sessions of one user that one commit ends."""
 
 _DEFAULTS: Mapping[str, Plain] = {"role": Role.MEMBER.value, "is_active": True}
 
@@ -53,7 +53,6 @@ class UserClaims:
     """Keeps the claims of the users of all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy, accounts: Accounts) -> None:
-        """Use the connections for every organization."""
         self._firestore = firestore
         self._policy = policy
         self._accounts = accounts
@@ -61,33 +60,33 @@ class UserClaims:
         self._rights = Rights(firestore, policy)
 
     async def sync(self, path: str) -> None:
-        """Make the claims of the user at this path what the documents say. Asking again is safe.
+        """Set the claims of the user at this path as the documents say. A retry is safe.
 
-        A path that leads to no user is logged and done with.
+        A path that is not a user's is logged and ignored.
 
         Raises:
-            StoreUnavailable: Firestore did not answer, or others were faster, until the deadline.
-            Exception: what the accounts raise. In each case what was done is done, and asking again goes on.
+            StoreUnavailable: Until the deadline, Firestore did not answer or other writes came first.
+            Exception: any error of ``Accounts``. After either error a retry goes on where this call stopped.
         """
         located = OrganizationPaths.of(path)
         if located is None or located.collection != "users":
-            logger.error("not a user", extra={"document": path})
+            logger.error("an event for a document that is not a user; it is ignored", extra={"document": path})
             return
         attempt = partial(self._sync, located.paths, located.document_id)
-        message = "a user's claims could not be settled in time; asking again is safe"
+        message = "a user's claims could not be set in time; asking again is safe"
         await retry_until(attempt, within=self._policy.answer_within, otherwise=message)
 
     async def _sync(self, paths: OrganizationPaths, user_id: str) -> None:
         looked_at = await self._look(paths, user_id)
         document = looked_at.document
-        # Of a user who is gone there may be no record either: who deletes an organization in the console deletes both.
+        # A deleted user may have no record either: an admin who deletes an organization in the console deletes both.
         if document is not None and looked_at.is_settled:
             return
         if document is not None and await self._make_findable(looked_at):
             looked_at = await self._look(paths, user_id)
         settled = await self._account_claims.settle(user_id)
         await self._end_sessions(paths, user_id, looked_at.document)
-        # First the other documents, so that a run that is cut off is begun again by the event that comes again.
+        # The other documents first. If the run is cut off, the platform delivers the event again and it starts over.
         for other in settled.listed:
             if other.paths != paths:
                 await self._refresh(other.paths, user_id, settled)
@@ -118,7 +117,10 @@ class UserClaims:
         return seen(subject, snapshot.documents)
 
     async def _make_findable(self, looked_at: ReviewState) -> bool:
-        """See to it that whoever looks for the documents of this user finds this one, before claims are decided on."""
+        """Write the user's id into the record, so that every search for documents of this user finds this one.
+
+        It happens before the claims are decided. Says whether it wrote.
+        """
         subject = looked_at.subject
         named = document_write(subject.record_path, looked_at.record, {"user_id": subject.document_id})
         if named is not None:
@@ -126,7 +128,7 @@ class UserClaims:
         return named is not None
 
     async def _end_sessions(self, paths: OrganizationPaths, user_id: str, document: Document | None) -> None:
-        """End the sessions of who may hold seats no more. A document that cannot be used ends none."""
+        """End the user's sessions if the user may hold no seat. A document that cannot be used ends none."""
         user = user_from(document)
         if isinstance(user, Unusable) or (user is not None and user.is_active and user.may_hold_seats):
             return
@@ -138,7 +140,7 @@ class UserClaims:
             following = next_page(following, page)
 
     async def _refresh(self, paths: OrganizationPaths, user_id: str, settled: SyncedClaims) -> None:
-        """Say anew what is wrong with the document of another organization."""
+        """Write the problems of the user's document in another organization anew."""
         looked_at = await self._look(paths, user_id)
         if looked_at.document is None:
             return

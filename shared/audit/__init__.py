@@ -1,1 +1,1 @@
-"""The audit trail on its way out: the published form, the relay, the topic."""
+"""Publishes the audit trail: the form of a message, the relay, and the Pub/Sub topic."""

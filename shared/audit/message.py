@@ -23,14 +23,14 @@ _Seats = Annotated[int, Field(ge=0)]
 
 
 class _Message(BaseModel):
-    # What is stored may have more than what is published, such as the time of its purge.
+    # A stored event has fields that are not published, such as the time of its purge.
     model_config = ConfigDict(
         strict=True, extra="ignore", frozen=True, json_schema_serialization_defaults_required=True
     )
 
 
 class Seats(_Message):
-    """Seats in use and the cap at the moment of the event; ``max`` of null: no cap."""
+    """Seats in use and the cap at the time of the event. A null ``max`` means no cap."""
 
     in_use: _Seats
     max: _Seats | None
@@ -44,7 +44,7 @@ class LicenseSeats(_Message):
 
 
 class AcquiredDetails(_Message):
-    """Who took the seat from where, and what was in use afterwards, this seat included."""
+    """Who took the seat, from where, and the seats in use afterwards, including this one."""
 
     ip_address: str | None
     user_agent: str | None
@@ -54,7 +54,7 @@ class AcquiredDetails(_Message):
 
 
 class EndedDetails(_Message):
-    """Why the session ended, and its tenure. ``lease_expires_at`` is when it would have lapsed, or did."""
+    """Why and when the session ended. ``lease_expires_at`` is when its lease would have run out, or did."""
 
     reason: Annotated[EndReason, Field(strict=False)]
     started_at: Time
@@ -63,9 +63,9 @@ class EndedDetails(_Message):
 
 
 class RevokedDetails(_Message):
-    """The same of a session that was revoked.
+    """Why the session was revoked, and its times.
 
-    Of one whose document somebody deleted, the last heartbeat and the lease are not known any more.
+    ``last_heartbeat_at`` and ``lease_expires_at`` are null if an admin deleted the session's document.
     """
 
     reason: Annotated[EndReason, Field(strict=False)]
@@ -75,10 +75,10 @@ class RevokedDetails(_Message):
 
 
 class DeniedDetails(_Message):
-    """Whose cap stood in the way, and how often within this minute.
+    """Which cap was reached, and how many attempts were refused within this minute.
 
-    ``seats`` and ``organization_seats`` are those of the latest attempt. While ``is_final`` is false, ``attempts`` may
-    still grow: the final number comes in a message of its own.
+    ``seats`` and ``organization_seats`` are from the latest attempt. While ``is_final`` is false, ``attempts`` may
+    still grow. Another message then brings the final number.
     """
 
     limit: Annotated[Limit, Field(strict=False)]
@@ -93,14 +93,14 @@ class DeniedDetails(_Message):
 
 
 class RepairedDetails(_Message):
-    """The counters before and after; ``before`` of null: missing, or not readable."""
+    """The counters before and after. A null ``before`` means missing or unreadable."""
 
     before: list[LicenseSeats] | None
     after: list[LicenseSeats]
 
 
 class Change(_Message):
-    """One field: its value in JSON before and after; null: it was not there. Of license keys the end is told."""
+    """One field, with its JSON value before and after. null: it was not there. A license key shows only its end."""
 
     field: str
     before: str | None
@@ -108,7 +108,7 @@ class Change(_Message):
 
 
 class EditedDetails(_Message):
-    """What was done to the document, and every field that changed."""
+    """What the admin did to the document, and every field that changed."""
 
     edit: Annotated[EditKind, Field(strict=False)]
     changes: list[Change]
@@ -116,73 +116,74 @@ class EditedDetails(_Message):
 
 class _Event(_Message):
     schema_version: Literal[1] = SCHEMA_VERSION
-    event_id: Annotated[str, Field(description="Names what happened: of two messages with one id, ignore the second.")]
+    event_id: Annotated[str, Field(description="Identifies the event. Ignore a second message with the same id.")]
     at: Annotated[Time, Field(description="When it happened, by the database's clock.")]
-    actor: Annotated[str, Field(description="The user who did it, `system`, or `console` for an edit by hand.")]
+    actor: Annotated[str, Field(description="The user's UID, `system`, or `console` for an edit by hand.")]
     organization_id: str
 
 
 class _SeatEvent(_Event):
     license_id: str
-    session_id: Annotated[str, Field(description="The session of this user on this device under this license.")]
+    session_id: Annotated[str, Field(description="The session of this user, on this device, for this license.")]
     user_id: str
     hardware_id: str
 
 
 class AcquiredEvent(_SeatEvent):
-    """A seat was granted."""
+    """A user took a seat."""
 
     type: Literal["session.acquired"]
     grant_number: Annotated[
-        int, Field(ge=1, description="Counts the grants of the organization: 1, 2, 3 ... without a gap.")
+        int,
+        Field(ge=1, description="Numbers the grants of the organization 1, 2, 3 and so on, without a gap."),
     ]
     details: AcquiredDetails
 
 
 class DeniedEvent(_SeatEvent):
-    """A user on a device was refused a seat, once or several times within one minute."""
+    """A user got no seat because a cap was reached, once or several times within one minute."""
 
     type: Literal["session.denied"]
     details: DeniedDetails
 
 
 class ReleasedEvent(_SeatEvent):
-    """A seat was given back by who held it."""
+    """The user gave back a seat."""
 
     type: Literal["session.released"]
     details: EndedDetails
 
 
 class ExpiredEvent(_SeatEvent):
-    """A lease ran out; its seat is free."""
+    """A lease ran out. The seat is free."""
 
     type: Literal["session.expired"]
     details: EndedDetails
 
 
 class RevokedEvent(_SeatEvent):
-    """A seat was taken away: by an owner or admin, or because the right to it was gone."""
+    """A seat was taken away by an owner, an admin or a console edit, or because the user lost the right to it."""
 
     type: Literal["session.revoked"]
     details: RevokedDetails
 
 
 class UsageRepairedEvent(_Event):
-    """The counters did not agree with the sessions and were taken from them again."""
+    """The counters did not match the sessions and were counted again from them."""
 
     type: Literal["usage.repaired"]
     details: RepairedDetails
 
 
 class OrganizationEditedEvent(_Event):
-    """Somebody edited the organization's document by hand."""
+    """An admin edited the organization's document by hand."""
 
     type: Literal["organization.edited"]
     details: EditedDetails
 
 
 class UserEditedEvent(_Event):
-    """Somebody edited a user's document by hand."""
+    """An admin edited a user's document by hand."""
 
     type: Literal["user.edited"]
     user_id: str
@@ -190,7 +191,7 @@ class UserEditedEvent(_Event):
 
 
 class LicenseEditedEvent(_Event):
-    """Somebody edited a license by hand."""
+    """An admin edited a license by hand."""
 
     type: Literal["license.edited"]
     license_id: str
@@ -211,15 +212,15 @@ AuditMessage = (
 """A published audit event of any type."""
 
 AUDIT_MESSAGE: TypeAdapter[AuditMessage] = TypeAdapter(Annotated[AuditMessage, Field(discriminator="type")])
-"""Reads and writes them, and knows their JSON schema."""
+"""Validates audit messages and makes their JSON schema."""
 
 FINAL = "-final"
-"""What the second message about a denial has behind the id of the first."""
+"""The end of the id of a denial's second message; before it stands the id of the first."""
 
 
 def message_from(document: Document, *, now: datetime) -> AuditMessage | Unusable:
-    """Put a stored audit event into its published form, as it is at ``now``."""
-    # Whose event it is, its place says; the field beside it could have been edited.
+    """The published form of a stored audit event, as it is at ``now``."""
+    # The organization is taken from the path: the field of the same name may have been edited by hand.
     located = OrganizationPaths.of(document.path)
     fields: dict[str, Any] = {
         **document.fields,
@@ -235,6 +236,6 @@ def message_from(document: Document, *, now: datetime) -> AuditMessage | Unusabl
     try:
         return AUDIT_MESSAGE.validate_python(fields)
     except ValidationError as error:
-        # A type that is not known is a problem of the whole, which has no place.
+        # For an unknown type pydantic reports no field.
         problems = dict.fromkeys(".".join(map(str, problem["loc"])) or "type" for problem in error.errors())
         return Unusable(document="audit event", document_path=document.path, fields=tuple(problems))

@@ -1,10 +1,10 @@
-"""Relay: publish audit events to the topic, and note in each that it was. At least once, and never on a seat's way.
+"""Relay: publishes each audit event to the topic at least once and stamps it. No request for a seat waits for that.
 
 ::
 
     committed          published           stamped
         |-- unpublished --|-- published, ---|-- published_at is set
-                             not known yet: may be published once more
+                             but no stamp: may be published once more
 """
 
 import asyncio
@@ -30,17 +30,17 @@ from shared.rules.refusal import Unusable
 logger = logging.getLogger(__name__)
 
 LEFT_BEHIND_AFTER = timedelta(minutes=2)
-"""An event that is unpublished for so long is not about to be published by the function that its commit triggered."""
+"""An event unpublished for so long counts as left behind: the function that its commit triggered has failed."""
 
 PAGE = 500
-"""Events read at a time, and published in one request at most. Pub/Sub takes 1,000, and 10 MB."""
+"""The most events that are read at a time and published in one request. Pub/Sub takes 1,000, and 10 MB."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RelayReport:
-    """What a run did. ``events_left`` were older than two minutes when it began and are not published.
+    """What a run did. ``events_left`` counts events older than two minutes at its start that are still unpublished.
 
-    They include those that cannot be read, and documents of collections of the same name that are none of ours.
+    It includes events that cannot be read, and documents of other collections with the same name.
     """
 
     events_published: int
@@ -59,35 +59,34 @@ class _RelayRun(Run):
 
 
 class Relays:
-    """The relays of one function instance, over all organizations."""
+    """Publishes the audit events of all organizations."""
 
     def __init__(self, firestore: Firestore, topic: Topic, *, answer_within: timedelta, run_within: timedelta) -> None:
-        """Relay one event within ``answer_within``; begin nothing new in a run after ``run_within``."""
+        """Relay one event within ``answer_within``. A run begins nothing new after ``run_within``."""
         self._firestore = firestore
         self._topic = topic
         self._answer_within = answer_within
         self._run_within = run_within
 
     async def relay(self, path: str) -> None:
-        """Publish the audit event at this path unless it was before. Asking again is safe.
+        """Publish the audit event at this path unless it is stamped as published. A retry is safe.
 
-        A path that leads to no audit event, and an event that cannot be read, are logged and done with: asking again
-        would change nothing.
+        A path of another document, and an event that cannot be read, are logged and ignored: a retry would not help.
 
         Raises:
             TopicError: Pub/Sub did not confirm. The event is unpublished, or published without a stamp.
-            StoreUnavailable: Firestore did not answer; the same.
+            StoreUnavailable: Firestore did not answer. The event is unpublished, or published without a stamp.
         """
         located = OrganizationPaths.of(path)
         if located is None or located.collection != "audit_events":
-            logger.error("not an audit event", extra={"document": path})
+            logger.error("an event for a document that is not an audit event; it is ignored", extra={"document": path})
             return
         try:
             async with asyncio.timeout(self._answer_within.total_seconds()):
                 snapshot = await self._firestore.read([path])
                 document = snapshot.documents[path]
                 if document is None:
-                    logger.info("the audit event is gone", extra={"document": path})
+                    logger.info("an audit event was deleted before it was published", extra={"document": path})
                 else:
                     await self._publish([document], now=snapshot.at.now)
         except (RetryError, TimeoutError) as error:
@@ -95,10 +94,10 @@ class Relays:
             raise TopicUnavailable(message) from error
 
     async def relay_left_behind(self) -> RelayReport:
-        """Publish what has been unpublished for two minutes, oldest first, as far as the time allows.
+        """Publish the events unpublished for two minutes or more, oldest first, until the time is up.
 
         Raises:
-            StoreUnavailable: Firestore did not answer. What was published until then is published.
+            StoreUnavailable: Firestore did not answer. Some events may be published already.
         """
         start = (await read_with_retry(self._firestore.now)).now
         run = _RelayRun(self._run_within, start=start)
@@ -117,7 +116,7 @@ class Relays:
             is_complete=run.is_complete,
             is_topic_available=run.is_topic_available,
         )
-        logger.info("events that were left behind were published", extra=asdict(report))
+        logger.info("a run of the relay is over", extra=asdict(report))
         return report
 
     async def _publish_left_behind(self, paths: OrganizationPaths, events: Sequence[Document], run: _RelayRun) -> None:
@@ -127,14 +126,14 @@ class Relays:
             try:
                 published = await self._publish(events, now=run.start)
             except TopicUnavailable:
-                # It is everybody's, so nothing more is begun.
-                logger.exception("the topic does not answer: the next run goes on")
+                # All organizations share the topic, so nothing more is begun.
+                logger.exception("the topic does not answer; the next run publishes the rest")
                 run.is_topic_available = run.is_complete = False
             else:
                 run.published += published
 
     async def _publish(self, events: Sequence[Document], *, now: datetime) -> int:
-        """Publish those events of one organization that were not, and stamp them. Says how many it published."""
+        """Publish and stamp the unpublished events among these of one organization. Returns how many were published."""
         messages: list[AuditMessage] = []
         stamps: list[Document] = []
         for event in events:
@@ -143,18 +142,21 @@ class Relays:
             message = message_from(event, now=now)
             if isinstance(message, Unusable):
                 fields = ", ".join(message.fields)
-                logger.error("an audit event cannot be read", extra={"document": event.path, "fields": fields})
+                logger.error(
+                    "an audit event cannot be read, so it is not published; correct or delete its document",
+                    extra={"document": event.path, "fields": fields},
+                )
                 continue
             messages.append(message)
             if not isinstance(message, DeniedEvent) or message.details.is_final:
-                # A denial that still counts is announced now and stamped when its final number is published.
+                # A denial that still counts attempts is published now, and stamped when its final number is published.
                 stamps.append(event)
         rejected = await self._send(messages)
         await self._stamp([event for event in stamps if event.document_id not in rejected], now=now)
         return len(messages) - len(rejected)
 
     async def _send(self, messages: Sequence[AuditMessage]) -> set[str]:
-        """Publish, and say which ids Pub/Sub refuses for what they are: the others must not wait for them."""
+        """Publish the messages. Returns the ids of those that Pub/Sub refuses; the others are published."""
         if not messages:
             return set()
         try:
@@ -171,7 +173,7 @@ class Relays:
         try:
             await self._commit_stamps(events, now)
         except Conflict:
-            # Another instance stamped one of them, or it was deleted: the rest still want theirs.
+            # Another instance stamped one of them, or it was deleted. The others still need their stamps.
             again = retrying(Conflict, within=self._answer_within)(self._read_and_stamp)
             await again([event.path for event in events], now)
 

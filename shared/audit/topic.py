@@ -33,14 +33,14 @@ _CHANNEL_OPTIONS = [
 
 
 class Topic:
-    """A connection to one topic. Make it after the server has forked, inside the event loop that uses it."""
+    """A connection to one topic. Create it after the server has forked, inside the event loop that uses it."""
 
     def __init__(
         self, *, project: str, topic: str, emulator_host: str | None = None, publish_within: timedelta
     ) -> None:
         """Connect with the platform's credentials, or to the emulator at ``emulator_host``.
 
-        ``publish_within`` bounds a call of ``publish``, with everything that is tried again in it.
+        ``publish_within`` is the timeout of one call of ``publish``, with all its retries.
         """
         self._topic = f"projects/{project}/topics/{topic}"
         self._seconds = publish_within.total_seconds()
@@ -51,16 +51,14 @@ class Topic:
             self._client = PublisherAsyncClient(transport=PublisherGrpcAsyncIOTransport(channel=channel))
 
     async def close(self) -> None:
-        """Close the connection."""
         await self._client.transport.close()
 
     async def publish(self, messages: Sequence[AuditMessage]) -> None:
-        """Publish events of one organization, 1,000 at most, and wait until Pub/Sub has confirmed all of them.
+        """Publish at most 1,000 events of one organization, and wait until Pub/Sub has confirmed all of them.
 
         Raises:
-            TopicUnavailable: no confirmation, whatever the reason; some, all or none were published. Asking again is
-                safe.
-            MessageRejected: Pub/Sub refuses at least one of them as it is; none was published.
+            TopicUnavailable: Pub/Sub did not confirm. Some, all or none were published. A retry is safe.
+            MessageRejected: Pub/Sub rejects at least one of the messages. None was published.
         """
         request = PublishRequest(topic=self._topic, messages=[_wire(message) for message in messages])
         retrying = AsyncRetry(
@@ -72,7 +70,7 @@ class Topic:
         except exceptions.InvalidArgument as error:
             raise MessageRejected(str(error)) from error
         except (exceptions.GoogleAPIError, TimeoutError) as error:
-            # A topic that is not there, or a right that is missing, concerns every event, and somebody mends it.
+            # This includes a missing topic or permission: it affects every event, so none counts as rejected.
             message = f"Pub/Sub did not confirm: {error!r}"
             raise TopicUnavailable(message) from error
 

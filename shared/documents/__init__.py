@@ -1,1 +1,1 @@
-"""What is stored where, and how it is read and written: paths, forms, queries, and work over all organizations."""
+"""The stored documents: paths, forms, queries, reading and writing, and work over all organizations."""

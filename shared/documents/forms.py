@@ -1,7 +1,7 @@
-"""The forms of documents: which fields there are, and what may be in them.
+"""The forms of documents: which fields they have, and which values each field may hold.
 
-One description for the functions, for what an admin is told of a document that does not have its form, and for the
-field tables of the admin's guide.
+The functions read documents by these forms. The problems that an admin sees in a document, and the field tables of the
+admin's guide, are made from them too.
 """
 
 from typing import Annotated
@@ -14,13 +14,13 @@ from shared.rules.session import EndReason
 from shared.rules.user import Role
 
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
-"""Texts that programs send, and that an admin compares with what programs send."""
+"""For texts that programs send, and that an admin compares with them: one line, no tabs."""
 
 MAX_KEY_LENGTH = 256
-"""Characters of a license key: no request names a longer one."""
+"""The most characters of a license key. A request with a longer one is refused."""
 
 MAX_GRACE_SECONDS = 30 * 24 * 60 * 60
-"""The longest that a program may go without the service: what nobody can take back for so long is not a lease."""
+"""The longest grace: 30 days. A seat cannot be taken back from a program that works within its grace."""
 
 
 def _document_id(text: str) -> str:
@@ -35,23 +35,26 @@ _Count = Annotated[int, Field(ge=0)]
 
 
 class Form(BaseModel):
-    """A document that somebody may have edited."""
+    """A document that an admin may have edited by hand."""
 
-    # Strict: "20" is not a number of seats and 1 is not a yes. Fields we do not know are the admin's own.
+    # Strict: "20" is not a number of seats, and 1 is not true. Unknown fields are the admin's own notes.
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
 class OrganizationDocument(Form):
     """``organizations/{org_id}``: the tenant. Edited by admins."""
 
-    name: Annotated[str, Field(description="What people call it.")] = ""
-    slug: Annotated[str | None, Field(description="A short name of yours for it. Nothing depends on it.")] = None
-    subscription_tier: Annotated[str, Field(description="A note of yours. Nothing depends on it.")] = "free"
+    name: Annotated[str, Field(description="The name that people see.")] = ""
+    slug: Annotated[str | None, Field(description="Your own short name for it. Nothing depends on it.")] = None
+    subscription_tier: Annotated[str, Field(description="Your own note. Nothing depends on it.")] = "free"
     max_concurrent_seats: Annotated[
         _Count | None,
-        Field(description="Seats in use at a time over all its licenses together; null: only the licenses' own caps."),
+        Field(
+            description="The most seats in use at a time, over all its licenses together. "
+            "null: only the licenses' own caps count."
+        ),
     ] = 5
-    is_active: Annotated[bool, Field(description="false: nobody gets a seat, and sessions end.")] = True
+    is_active: Annotated[bool, Field(description="false: no user gets a seat, and sessions end.")] = True
 
 
 class UserDocument(Form):
@@ -59,19 +62,20 @@ class UserDocument(Form):
 
     email: Annotated[
         Annotated[str, Field(max_length=320)] | None,
-        Field(description="Shown beside the seats that this person holds; from Firebase Authentication when left out."),
+        Field(description="Shown beside the user's seats. Left out, it is taken from Firebase Authentication."),
     ] = None
     role: Annotated[
         Role,
         Field(
             strict=False,
-            description="owner and admin: hold seats, see and end everybody's sessions; member: holds seats; "
-            "guest: sees totals and holds none.",
+            description="owner, admin: hold seats, see and end all sessions. member: holds seats, sees their own "
+            "sessions. guest: sees totals, holds no seat.",
         ),
     ] = Role.MEMBER
-    is_active: Annotated[bool, Field(description="false: no seats, no tokens of the organization; sessions end.")] = (
-        True
-    )
+    is_active: Annotated[
+        bool,
+        Field(description="false: the user gets no seat, new tokens name no organization, and sessions end."),
+    ] = True
 
 
 class LicenseDocument(Form):
@@ -83,25 +87,26 @@ class LicenseDocument(Form):
             min_length=1,
             max_length=MAX_KEY_LENGTH,
             pattern=NO_CONTROL_CHARACTERS,
-            description="What a program names to get a seat; one is made when left out. No two licenses of an "
-            "organization may have the same.",
+            description="The key that a program sends to get a seat. Left out, a new one is made. Two licenses of an "
+            "organization must not share a key.",
         ),
     ]
-    name: Annotated[str, Field(description="What people call it.")] = ""
-    max_concurrent_seats: Annotated[_Count, Field(description="Seats in use at a time.")] = 5
+    name: Annotated[str, Field(description="The name that people see.")] = ""
+    max_concurrent_seats: Annotated[_Count, Field(description="The most seats in use at a time.")] = 5
     expires_at: Annotated[
-        AwareDatetime | None, Field(description="The end of the contract: from then on no seat; null: no end.")
+        AwareDatetime | None,
+        Field(description="The end of the contract. No seat is given from then on. null: no end."),
     ] = None
-    is_active: Annotated[bool, Field(description="false: no seat of it, and sessions end.")] = True
+    is_active: Annotated[bool, Field(description="false: the license gives no seat, and its sessions end.")] = True
     lease_seconds: Annotated[
         Annotated[int, Field(ge=3, le=86_400)] | None,
-        Field(description="How long a seat is held without a sign of life; left out or null: the usual 360."),
+        Field(description="How many seconds a seat is held without a heartbeat. Left out or null: 360."),
     ] = None
     grace_seconds: Annotated[
         Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] | None,
         Field(
-            description="How long after that a program that cannot reach us may work on; its seat is free meanwhile. "
-            "Left out or null: the usual 0."
+            description="How many seconds after its lease a program may work on without a connection. "
+            "Its seat is free meanwhile. Left out or null: 0."
         ),
     ] = None
 
@@ -110,25 +115,26 @@ class SessionDocument(Form):
     """``organizations/{org_id}/sessions/{session_id}``: the tenure of a seat. Written by the functions."""
 
     license_id: Annotated[_DocumentId, Field(description="The document id of the license.")]
-    user_id: Annotated[_DocumentId, Field(description="The User UID of who holds, or held, the seat.")]
-    user_email: Annotated[str | None, Field(description="Their e-mail address when they took it.")] = None
-    hardware_id: Annotated[str, Field(description="Their device, as their program names it.")]
-    ip_address: Annotated[str | None, Field(description="Where they took it from.")] = None
-    user_agent: Annotated[str | None, Field(description="What their program says of itself.")] = None
-    started_at: Annotated[AwareDatetime, Field(description="Since when they hold it.")]
-    last_heartbeat_at: Annotated[AwareDatetime, Field(description="Their program's last sign of life.")]
-    lease_expires_at: Annotated[AwareDatetime, Field(description="Until when they hold it without another one.")]
+    user_id: Annotated[_DocumentId, Field(description="The User UID of the user who holds, or held, the seat.")]
+    user_email: Annotated[str | None, Field(description="The user's e-mail address when they took the seat.")] = None
+    hardware_id: Annotated[str, Field(description="The user's device, as the program names it.")]
+    ip_address: Annotated[str | None, Field(description="The IP address from which they took the seat.")] = None
+    user_agent: Annotated[str | None, Field(description="The name and version that the program gives itself.")] = None
+    started_at: Annotated[AwareDatetime, Field(description="When they took the seat.")]
+    last_heartbeat_at: Annotated[AwareDatetime, Field(description="The program's last heartbeat.")]
+    lease_expires_at: Annotated[AwareDatetime, Field(description="When the lease ends without another heartbeat.")]
     ended_at: Annotated[
         AwareDatetime | None,
-        Field(description="null until it ended. Put a time here to throw them out; the seat is free at once."),
+        Field(description="null while the session is open. Put a time here to end it: the seat is free at once."),
     ]
     end_reason: Annotated[
-        EndReason | None, Field(strict=False, description="Why it ended. Leave it alone: it is filled in.")
+        EndReason | None,
+        Field(strict=False, description="Why the session ended. The functions fill it in. Do not edit it."),
     ] = None
 
 
 _Attempts = Annotated[int, Field(ge=1, le=1_000_000)]
-"""Of one device in one minute: nobody asks more often, and a higher number is somebody's slip."""
+"""Attempts of one device in one minute. A higher number was typed in by hand."""
 
 
 class _CountedAttempts(Form):
@@ -147,7 +153,7 @@ class _MaybeAttempts(Form):
 
 
 class HappenedDocument(Form):
-    """What the activity of a license is made from, of ``organizations/{org_id}/audit_events/{event_id}``."""
+    """The fields of an audit event that the activity of a license (peak and denials) is computed from."""
 
     at: AwareDatetime
     type: Annotated[AuditType, Field(strict=False)]

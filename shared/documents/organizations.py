@@ -1,4 +1,4 @@
-"""Work over all organizations: a run with its time, pages of documents, and each organization for itself."""
+"""Work over all organizations, in a run of limited time. A failure in one organization does not stop the others."""
 
 import asyncio
 import logging
@@ -20,42 +20,45 @@ logger = logging.getLogger(__name__)
 
 
 MAX_ORGANIZATIONS = 16
-"""Organizations worked on at a time. Their documents are apart, so they do not disturb each other."""
+"""Organizations worked on at a time. Their documents are separate, so their commits do not conflict."""
 
 
 class Run:
-    """Time that runs from its making on. What was begun before it is spent is finished; nothing is begun after."""
+    """A run of limited time. Work begun in time is finished; nothing is begun after the time is up."""
 
     def __init__(self, within: timedelta) -> None:
-        """Allow ``within`` from now."""
+        """Start the clock: the run may begin work for ``within`` from now on."""
         self._ends = time.monotonic() + within.total_seconds()
         self.is_complete = True
-        """Whether nothing was left out for want of time."""
+        """False when work was left out because the time was up."""
         self.ended: Counter[str] = Counter()
         """Sessions ended, by organization."""
         self.failed: set[str] = set()
-        """Organizations with something that could not be done."""
+        """Organizations in which something failed."""
 
     def may_begin(self) -> bool:
-        """Whether something more may be begun. A no is remembered."""
+        """Whether the run may begin more work. If not, ``is_complete`` becomes false."""
         if time.monotonic() >= self._ends:
             self.is_complete = False
         return self.is_complete
 
     @contextmanager
     def isolated(self, paths: OrganizationPaths) -> Iterator[None]:
-        """Note and log what goes wrong in one organization: whatever its documents provoke, others must not feel it."""
+        """Note and log an error in one organization, so that its documents cannot stop the work in others."""
         try:
             yield
         except Exception:
             self.failed.add(paths.organization_id)
-            logger.exception("the run goes on without it", extra={"organization_id": paths.organization_id})
+            logger.exception(
+                "an organization failed; the run goes on with the others",
+                extra={"organization_id": paths.organization_id},
+            )
 
 
 def by_organization(documents: Iterable[Document], *, collection: str) -> dict[OrganizationPaths, list[Document]]:
-    """Sort the documents of a collection by organization, in the order in which they come.
+    """Group the documents of a collection by organization, in the order in which they come.
 
-    A collection of the same name elsewhere in the database is not ours, and its documents are left out.
+    Documents of a collection of the same name elsewhere in the database are left out.
     """
     sorted_ = defaultdict(list)
     for document in documents:
@@ -71,7 +74,7 @@ async def each_organization(
     *,
     at_once: int,
 ) -> None:
-    """Do the work for every organization, for so many of them at once."""
+    """Do the work for every organization, for at most ``at_once`` of them at a time."""
     room = asyncio.Semaphore(at_once)
 
     async def alone(paths: OrganizationPaths, documents: Sequence[Document]) -> None:
@@ -82,12 +85,12 @@ async def each_organization(
 
 
 def next_page(query: Query, page: Sequence[Document]) -> Query | None:
-    """Ask for what comes after a page, or ``None`` when it was the last one."""
+    """Make the query for the next page, or ``None`` when this page was the last one."""
     if query.limit is None or len(page) < query.limit:
         return None
     value = None if query.order_by is None else page[-1].fields.get(query.order_by)
     if is_opaque(value):
-        # Bytes or a place where a number should be: somebody's slip, sorted behind everything that is ours.
+        # Bytes or a geopoint, typed in by hand, where a time or number should be. Firestore sorts them last.
         return None
     return replace(query, after=Cursor(path=page[-1].path, value=value))
 
@@ -95,7 +98,7 @@ def next_page(query: Query, page: Sequence[Document]) -> Query | None:
 async def walk(firestore: Firestore, query: Query) -> AsyncIterator[list[Document]]:
     """Find the documents of all organizations, a page of ``query.limit`` at a time.
 
-    What changes meanwhile may be seen as it was or as it is.
+    A document that changes during the walk may be seen before or after its change.
 
     Raises:
         StoreUnavailable: no answer.
@@ -114,7 +117,7 @@ async def work_through(
     *,
     run: Run,
 ) -> None:
-    """Do the work for every organization with what a page has of it, page by page, until the run's time is up.
+    """Do the work page by page, for every organization with its documents on the page, until the run's time is up.
 
     Raises:
         StoreUnavailable: no answer.

@@ -1,4 +1,4 @@
-"""Where documents are. Every path starts at one organization: the store offers no other way to name a document."""
+"""The paths of documents. Every path begins with one organization; there is no other way to name a document."""
 
 import re
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from functools import lru_cache
 from shared.rules.digest import digest
 
 _LONGEST_REMEMBERED = 128
-"""Longer texts are looked at each time: clients may send any, and 20,000 long ones would fill an instance's memory."""
+"""Longer texts are checked anew each time. Clients may send any, and 20,000 long ones would fill the memory."""
 
 _NO_DOCUMENT_ID = re.compile(r"\.{1,2}|__.*__|.*/.*|", re.DOTALL)
 MAX_ID_BYTES = 1500
-"""How long a document's id may be."""
+"""The most bytes of a document's id."""
 
 DOCUMENT_ID = r"^(?!\.{1,2}$|__.*__$)[^/]+$"
-"""What else it has to be, in the words of a JSON schema."""
+"""The other rules for an id, as a pattern of a JSON schema."""
 
 
 def can_be_document_id(text: str) -> bool:
@@ -43,7 +43,7 @@ class OrganizationPaths:
     organization_id: str
 
     def __post_init__(self) -> None:
-        """Refuse an id that would lead out of the organization's tree."""
+        # An id with a slash would lead out of the organization's tree.
         self._id(self.organization_id)
 
     @property
@@ -53,36 +53,33 @@ class OrganizationPaths:
 
     @property
     def seats(self) -> str:
-        """The counter document."""
+        """The counters of seats in use."""
         return f"{self.organization}/usage/seats"
 
     def user(self, user_id: str) -> str:
-        """One user."""
         return f"{self.organization}/users/{self._id(user_id)}"
 
     def license(self, license_id: str) -> str:
-        """One license."""
         return f"{self.organization}/licenses/{self._id(license_id)}"
 
     def session(self, session_id: str) -> str:
-        """One session."""
         return f"{self.organization}/sessions/{self._id(session_id)}"
 
     def audit_event(self, name: str) -> str:
-        """One audit event, by its name within the organization.
+        """The path of an audit event, from its name within the organization.
 
-        Its id is another's in no organization: a subscriber of the topic gets the events of all of them, and takes one
-        id for one event.
+        No two organizations have an event with the same id. A subscriber gets the events of all organizations and
+        relies on that.
         """
         return f"{self.organization}/audit_events/{digest(self.organization_id, name)}"
 
     def review(self, collection: str, document_id: str) -> str:
-        """What was last seen of a document that admins edit: of this collection, or with its name the organization."""
+        """The review record of a document: of ``users`` or ``licenses``, or ``organizations`` for the organization."""
         return f"{self.organization}/reviews/{digest(collection, document_id)}"
 
     @classmethod
     def of_organization(cls, path: str) -> "OrganizationPaths | None":
-        """Take the path of an organization's own document, or ``None`` when it is none."""
+        """Read the path of an organization's own document; ``None`` for any other path."""
         match path.split("/"):
             case ["organizations", organization_id] if can_be_document_id(organization_id):
                 return cls(organization_id)
@@ -91,7 +88,7 @@ class OrganizationPaths:
 
     @classmethod
     def of(cls, path: str) -> "Located | None":
-        """Take the path of a document in a collection of an organization apart, or ``None`` when it is none."""
+        """Read the path of a document in a collection of an organization; ``None`` for any other path."""
         match path.split("/"):
             case ["organizations", organization_id, collection, document_id] if can_be_document_id(
                 organization_id
@@ -110,7 +107,7 @@ class OrganizationPaths:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Located:
-    """Where a document is: whose it is, in which collection, and its id there."""
+    """A document's organization, collection and id."""
 
     paths: OrganizationPaths
     collection: str

@@ -1,4 +1,4 @@
-"""What the operations need to know of the settings."""
+"""The settings that the operations on seats need."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,9 +8,9 @@ from shared.documents.writing import Retention
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """How the store behaves, the same for every organization.
+    """The same for every organization.
 
-    ``default_lease_for`` and ``default_grace_for`` hold for licenses that say nothing of them; every request is
+    ``default_lease_for`` and ``default_grace_for`` are for licenses that set no lease or grace. Every request is
     answered within ``answer_within``.
     """
 

@@ -1,5 +1,5 @@
-"""Every query that the store runs, in one place, because each one that Firestore cannot answer from its built-in
-single-field indexes needs a composite index in ``infra/firestore.indexes.json``.
+"""Every query that the functions run. A query that Firestore cannot answer from its built-in single-field indexes needs
+a composite index in ``infra/firestore.indexes.json``; a test compares the two.
 """
 
 from collections.abc import Iterator
@@ -9,16 +9,15 @@ from shared.firestore.query import Comparison, Cursor, Query
 from shared.firestore.values import Plain
 
 _FIRST = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
-"""Firestore has no earlier time: a field that is later than this holds one."""
+"""The earliest time in Firestore. A field later than this holds a time."""
 
 
 def licenses_with_key(license_key: str, *, limit: int = 2) -> Query:
-    """The licenses with this key: one, or a slip in the console."""
+    """The licenses with this key. More than one is an admin's mistake."""
     return Query(collection="licenses", where=(("license_key", "==", license_key),), limit=limit)
 
 
 def all_licenses() -> Query:
-    """Every license of the organization."""
     return Query(collection="licenses")
 
 
@@ -28,19 +27,19 @@ def open_sessions(license_id: str | None = None) -> Query:
 
 
 def seats_held() -> Query:
-    """The license of every session that has not ended: what the counters should say."""
+    """The ``license_id`` of every session that has not ended. The counters should match their number."""
     return Query(collection="sessions", where=(("ended_at", "==", None),), only_fields=("license_id",))
 
 
 def last_grant() -> Query:
-    """The audit event of the latest grant, and a few before it, should somebody have edited its number."""
+    """The audit event of the latest grant, and a few before it, in case its number was edited by hand."""
     return Query(
         collection="audit_events", where=(("grant_number", ">", 0),), order_by="grant_number", last_first=True, limit=5
     )
 
 
 def lapsed_sessions(license_id: str | None, *, now: datetime, limit: int) -> Query:
-    """The open sessions whose lease has run out, longest ago first."""
+    """The open sessions whose lease has run out, oldest end of lease first."""
     return Query(
         collection="sessions",
         where=(*_of(license_id), ("ended_at", "==", None), ("lease_expires_at", "<=", now)),
@@ -76,7 +75,7 @@ def page_of_sessions(license_id: str | None, *, user_id: str | None, limit: int,
 
 
 def events_since(since: datetime, *, license_id: str | None, limit: int) -> Query:
-    """What happened since then to one license or to all, newest first."""
+    """The audit events after ``since``, of one license or of all, newest first."""
     return Query(
         collection="audit_events",
         where=(*_of(license_id), ("at", ">", since)),
@@ -88,7 +87,7 @@ def events_since(since: datetime, *, license_id: str | None, limit: int) -> Quer
 
 
 def lapsed_everywhere(shard: int, *, now: datetime, limit: int | None = None) -> Query:
-    """The open sessions of all organizations whose lease has run out, longest ago first; one shard of them."""
+    """One shard of the open sessions of all organizations whose lease has run out, oldest end of lease first."""
     return Query(
         collection="sessions",
         everywhere=True,
@@ -104,7 +103,7 @@ def open_everywhere(*, limit: int) -> Query:
 
 
 def ended_by_hand(*, limit: int) -> Query:
-    """The sessions of all organizations that somebody ended in the console, of whom nobody has said so yet."""
+    """The sessions of all organizations that an admin ended in the console, and whose end is not reported yet."""
     return Query(
         collection="sessions",
         everywhere=True,
@@ -115,7 +114,7 @@ def ended_by_hand(*, limit: int) -> Query:
 
 
 def counters_in_use(*, limit: int) -> Query:
-    """The counters of all organizations that say that seats are in use, or that are no numbers."""
+    """The counters of all organizations whose total is not 0, or not a number."""
     return Query(
         collection="usage",
         everywhere=True,
@@ -127,7 +126,7 @@ def counters_in_use(*, limit: int) -> Query:
 
 
 def tenures_of(session_id: str, *, limit: int) -> Query:
-    """What happened to a session, latest first: all its tenures, and denials of the same device."""
+    """The audit events of a session, latest first: all its tenures, and denials of the same device."""
     return Query(
         collection="audit_events",
         where=(("session_id", "==", session_id),),
@@ -138,7 +137,7 @@ def tenures_of(session_id: str, *, limit: int) -> Query:
 
 
 def reviews_of_user(user_id: str) -> Query:
-    """What was last seen of a user's documents, in all organizations."""
+    """The review records of a user's documents, in all organizations."""
     return Query(collection="reviews", everywhere=True, where=(("user_id", "==", user_id),))
 
 
@@ -154,7 +153,7 @@ def unpublished_events(*, before: datetime, limit: int | None = None) -> Query:
 
 
 def every_query() -> Iterator[Query]:
-    """One of each query above, for the test that holds them and the indexes together."""
+    """One of each query above, for the test that compares them with the indexes."""
     now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
     yield licenses_with_key("key")
     yield all_licenses()

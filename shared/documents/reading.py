@@ -1,6 +1,6 @@
-"""Documents to records and back.
+"""Reads documents into the records that the rules work on.
 
-People edit these documents by hand, so nothing in them is trusted: a missing optional field gets its default, and a
+Admins edit these documents by hand, so nothing in them is trusted. A missing optional field gets its default. A
 document that cannot be used becomes an ``Unusable`` that names its fields.
 """
 
@@ -40,7 +40,7 @@ FIELDS_OF_A_TENURE = (
     "ended_at",
     "end_reason",
 )
-"""What the keeping and the end of a session are decided by, and what is told of them. They suffice for a session."""
+"""The fields that heartbeat and release decide by, and report in an end. A session can be read from them alone."""
 
 _Parsed = TypeVar("_Parsed", bound=Form)
 
@@ -54,7 +54,6 @@ def _parse(model: type[_Parsed], document: Document, *, called: str) -> _Parsed 
 
 
 def organization_from(document: Document | None) -> Organization | Unusable | None:
-    """Read an organization."""
     if document is None:
         return None
     parsed = _parse(OrganizationDocument, document, called="organization")
@@ -69,7 +68,6 @@ def organization_from(document: Document | None) -> Organization | Unusable | No
 
 
 def user_from(document: Document | None) -> User | Unusable | None:
-    """Read a user."""
     if document is None:
         return None
     parsed = _parse(UserDocument, document, called="user")
@@ -79,7 +77,7 @@ def user_from(document: Document | None) -> User | Unusable | None:
 
 
 def license_from(document: Document | None, policy: Policy) -> License | Unusable | None:
-    """Read a license; one that says nothing of its lease or its grace gets the default."""
+    """Read a license. If it sets no lease or grace, it gets the policy's default."""
     if document is None:
         return None
     parsed = _parse(LicenseDocument, document, called="license")
@@ -102,7 +100,6 @@ def _seconds(number: int | None, *, default: timedelta) -> timedelta:
 
 
 def session_from(document: Document | None) -> Session | Unusable | None:
-    """Read a session."""
     if document is None:
         return None
     parsed = _parse(SessionDocument, document, called="session")
@@ -125,7 +122,7 @@ def session_from(document: Document | None) -> Session | Unusable | None:
 
 
 def seat_use_from(document: Document | None) -> SeatUse | None:
-    """Read the counters, or ``None`` when they are missing or somebody edited them: the sessions have to be counted."""
+    """Read the counters; ``None`` if they are missing or were edited by hand. The sessions must then be counted."""
     if document is None:
         return None
     parsed = _parse(SeatUseDocument, document, called="usage")
@@ -137,8 +134,9 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
 
 
 def attempts_from(document: Document | None, *, now: datetime) -> Attempts | None:
-    """Read the attempts counted in the denial of this minute, or ``None`` when there is none, or somebody edited it:
-    count anew.
+    """Read the attempts counted in the denial of this minute.
+
+    ``None`` when there is none, or when it was edited by hand: the count then begins again.
     """
     if document is None:
         return None
@@ -149,7 +147,7 @@ def attempts_from(document: Document | None, *, now: datetime) -> Attempts | Non
 
 
 def happened_from(document: Document) -> SeatEvent | None:
-    """Read what happened to a seat, or ``None`` for an event about something else."""
+    """Read an event about a seat; ``None`` for an event about something else."""
     parsed = _parse(HappenedDocument, document, called="audit event")
     if isinstance(parsed, Unusable):
         return None

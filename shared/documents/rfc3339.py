@@ -1,4 +1,4 @@
-"""Times as text, wherever they leave the house: RFC 3339 in UTC, to the microsecond."""
+"""Times as text, for answers and messages: RFC 3339 in UTC, to the microsecond."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -7,7 +7,6 @@ from pydantic import AwareDatetime, PlainSerializer, WithJsonSchema
 
 
 def rfc3339(time: datetime) -> str:
-    """Write an aware time."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -1,4 +1,4 @@
-"""Records to the fields of their documents."""
+"""Turns the records of the rules into document fields and writes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ from shared.rules.session import Session
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 EXPIRY_SHARDS = 8
-"""Open sessions are found by lease end through an index that only grows; one index range takes about 500 writes a
-second, so the range is split in this many. Source: Firestore's best practices on monotonically increasing values."""
+"""Open sessions are found by the end of their lease, through an index whose values only grow. One index range takes
+about 500 writes a second, so the range is split into this many. Source: Firestore's best practices on monotonically
+increasing values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,16 +30,16 @@ class Retention:
 
 
 def expiry_shard(session_id: str) -> int:
-    """Spread sessions evenly: 0 to ``EXPIRY_SHARDS`` - 1, from the id, which is a hash.
+    """Spread sessions evenly over 0 to ``EXPIRY_SHARDS`` - 1, by the id, which is a hash.
 
-    The id of a session that somebody made by hand may begin with anything; what no hash begins with goes to the last.
+    A session made by hand may have an id that begins with a character of no hash. It goes to the last shard.
     """
     return BASE32.find(session_id[0]) % EXPIRY_SHARDS
 
 
 def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
-    """Encode a session without its id, which is the document's."""
-    # Field by field: dataclasses.asdict copies every value deeply, and took a fifth of the CPU of an acquire.
+    """All fields of a session but its id, which is the document's id."""
+    # Field by field: dataclasses.asdict makes deep copies, which took a fifth of the CPU of an acquire.
     return {
         "license_id": session.license_id,
         "user_id": session.user_id,
@@ -57,7 +58,7 @@ def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
 
 
 def lease_write(document: Document, session: Session) -> Update:
-    """Write the lease that a heartbeat gave, and nothing else: it is the most frequent write of all."""
+    """Write the new lease after a heartbeat and nothing else: it is the most frequent write of all."""
     fields: dict[str, Plain] = {
         "last_heartbeat_at": session.last_heartbeat_at,
         "lease_expires_at": session.lease_expires_at,
@@ -66,14 +67,14 @@ def lease_write(document: Document, session: Session) -> Update:
 
 
 def end_write(document: Document, session: Session, retention: Retention) -> Update:
-    """Write that a session ended, and nothing else."""
+    """Write the end of a session and nothing else."""
     written = session_fields(session, retention)
     fields = {name: written[name] for name in ("ended_at", "end_reason", "purge_at")}
     return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
 
 
 def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
-    """Encode the counters with their seal."""
+    """The fields of the counters, with their seal."""
     return {
         "total": use.total,
         "by_license": dict(use.by_license),
@@ -84,7 +85,7 @@ def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
 
 
 def seat_use_change(paths: OrganizationPaths, changes: Mapping[str, int], *, granted: int) -> Add:
-    """Add to the counters, whatever they are by then."""
+    """Add to the counters, whatever their values are at the commit."""
     numbers: dict[tuple[str, ...], int] = {("by_license", key): change for key, change in changes.items() if change}
     numbers["total",] = sum(changes.values())
     numbers["grants",] = granted
@@ -93,7 +94,7 @@ def seat_use_change(paths: OrganizationPaths, changes: Mapping[str, int], *, gra
 
 
 def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> dict[str, Plain]:
-    """Encode an audit event that has not been published, without its id, which is the document's."""
+    """All fields of an unpublished audit event but its id, which is the document's id."""
     return {
         "type": event.type.value,
         "at": event.at,
@@ -111,17 +112,20 @@ def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: R
 
 
 def _later(time: datetime, span: timedelta) -> datetime:
-    """Add a span to a time that somebody may have written, to the end of all times at most."""
+    """Add a span to a time, which may be typed in by hand; the last possible time is the most."""
     return time + min(span, _END_OF_TIME - time)
 
 
 def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:
-    """Write an audit event. It is created, never replaced: an event that exists was reported before."""
+    """Create an audit event. The commit fails if the event exists: it was reported before."""
     return Create(path=paths.audit_event(event.name), fields=audit_event_fields(event, paths, retention))
 
 
 def document_write(path: str, stored: Document | None, fields: Mapping[str, Plain]) -> Create | Update | None:
-    """Write what differs from the stored document, if anything does, under the condition that it is still that one."""
+    """Write the fields that differ from the stored document, or ``None`` if none does.
+
+    The commit fails if the document has changed since it was read.
+    """
     if stored is None:
         return Create(path=path, fields=fields)
     changed = {

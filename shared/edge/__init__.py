@@ -1,1 +1,1 @@
-"""What talks: requests, identity, errors and answers, settings, and the wiring of it all."""
+"""The HTTP side: requests, identity, answers and errors, document events, settings, logs, and the wiring."""

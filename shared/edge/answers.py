@@ -1,6 +1,6 @@
-"""Answers: what a client gets back, in JSON. Times are RFC 3339 in UTC.
+"""Answers to clients, in JSON. Times are RFC 3339 in UTC.
 
-The answers of each operation stand in a module of its own: a function starts without those that it never gives.
+Each operation's answer has its own module, so that a function imports only its own.
 """
 
 from datetime import datetime
@@ -14,13 +14,13 @@ from shared.edge.errors import ApiError
 
 
 class Answer(BaseModel):
-    """What goes out as JSON."""
+    """A model that is sent as JSON."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class ErrorView(Answer):
-    """What went wrong. ``retryable`` says whether the same request may succeed later."""
+    """An error. ``retryable`` says whether the same request may succeed later."""
 
     code: str
     message: str
@@ -30,14 +30,14 @@ class ErrorView(Answer):
 
 
 class ErrorAnswer(Answer):
-    """The one form of every error."""
+    """The form of every error."""
 
     error: ErrorView
     server_time: Time
 
 
 def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Send a body as JSON. No cache may keep it."""
+    """Answer with JSON. Unless ``headers`` say otherwise, no cache may keep it."""
     return Response(
         to_json(body),
         status_code=status,
@@ -47,12 +47,10 @@ def answer(body: BaseModel, *, status: int = 200, headers: dict[str, str] | None
 
 
 def nothing() -> Response:
-    """Say that it is done, with nothing to add."""
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
 
 def error_answer(error: ApiError, *, request_id: str, now: datetime) -> Response:
-    """Send an error in the one form that all of them have."""
     view = ErrorView(
         code=error.code.value,
         message=error.message,

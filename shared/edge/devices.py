@@ -1,4 +1,4 @@
-"""The device that a request comes from, and its address as the platform's proxies report it."""
+"""The device that a request comes from, and its IP address as the platform's proxies report it."""
 
 from ipaddress import ip_address
 
@@ -11,7 +11,6 @@ _MAX_USER_AGENT = 256
 
 
 def device_of(request: Request, *, hardware_id: str) -> Device:
-    """Put together what the client says of its device and what the platform says of its address."""
     user_agent = request.headers.get("user-agent")
     if user_agent is not None:
         user_agent = "".join(filter(str.isprintable, user_agent))[:_MAX_USER_AGENT]
@@ -25,20 +24,20 @@ def device_of(request: Request, *, hardware_id: str) -> Device:
 def client_address(request: Request, *, trusted_hops: int) -> str | None:
     """Find the address that the outermost trusted proxy saw.
 
-    Each proxy appends the address it was called from to ``X-Forwarded-For``; whatever stands further left was sent by
-    the client and may be invented. ``trusted_hops`` of 0 means that clients connect directly. ``None`` when there is
-    no address to trust: too few entries, or not an address.
+    Each proxy appends the caller's address to ``X-Forwarded-For``. Entries further left come from the client and may be
+    invented. ``trusted_hops`` of 0 means that clients connect directly. The result is ``None`` when no address can be
+    trusted: there are too few entries, or the entry is not an address.
     """
     sent = request.headers.getlist("x-forwarded-for")
     if trusted_hops == 0:
-        # To a connection from its own machine the server (uvicorn) gives the address that this header claims.
+        # For a connection from its own machine, the server (uvicorn) takes the address from this header.
         return None if request.client is None or sent else _normal(request.client.host)
     forwarded = [entry.strip() for header in sent for entry in header.split(",")]
     return _normal(forwarded[-trusted_hops]) if len(forwarded) >= trusted_hops else None
 
 
 def _normal(text: str) -> str | None:
-    # A zone (fe80::1%eth0) says nothing outside of its machine, and may be any text of any length.
+    # A zone (fe80::1%eth0) means nothing outside of its machine, and may be any text of any length.
     if "%" in text:
         return None
     try:

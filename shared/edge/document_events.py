@@ -1,7 +1,7 @@
-"""One decorator around every function that Firestore's document events trigger.
+"""The decorator of every function that Firestore's document events trigger.
 
-Only the document's path is taken from an event, and the document is read afresh: old, repeated and reordered events are
-harmless then, and the body's form does not matter.
+A function takes only the document's path from an event and reads the document anew. So old, repeated and reordered
+events do no harm, and the form of the event's body does not matter.
 """
 
 import logging
@@ -22,8 +22,8 @@ Handler = Callable[[str], Awaitable[None]]
 def document_function(handler: Handler) -> functions_framework.aio.CloudEventFunction:
     """Register an async function of a document's path, relative to the database's root.
 
-    Whatever it raises makes the framework answer 500, and then the platform delivers the event again. An event without
-    a document is logged and done with: it would have none the next time either.
+    If the function raises, the framework answers 500, and the platform delivers the event again. An event without a
+    document is logged and ignored: a second delivery would have none either.
     """
     prepare_instance()
 
@@ -34,7 +34,7 @@ def document_function(handler: Handler) -> functions_framework.aio.CloudEventFun
         current_request.set(RequestContext(request_id=str(event["id"]), function=handler.__name__))
         path = _text(event.get("document"))
         if path is None:
-            logger.error("an event without a document", extra={"event_type": event["type"]})
+            logger.error("an event names no document; it is ignored", extra={"event_type": event["type"]})
             return
         await handler(path)
 
@@ -42,10 +42,10 @@ def document_function(handler: Handler) -> functions_framework.aio.CloudEventFun
 
 
 def _text(header: object) -> str | None:
-    """Read an attribute that came as a header.
+    """Read an attribute of an event that came as a header.
 
     Firestore sends ids that are not ASCII as bare UTF-8 bytes, and servers read headers as Latin-1.
-    Source: an issue of firebase-functions-python, where such an id came out garbled.
+    Source: an issue of firebase-functions-python about such a garbled id.
     """
     if not isinstance(header, str):
         return None

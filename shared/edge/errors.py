@@ -1,4 +1,4 @@
-"""The error catalogue: every code that a client can meet, its one status, and what its details hold."""
+"""The error catalogue: every code that a client can get, its HTTP status, and the form of its details."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from shared.rules.session import EndReason
 
 
 class Code(StrEnum):
-    """An error's code, its status, and whether the same request may succeed later without anybody changing anything."""
+    """The codes. Each has an HTTP status, and says whether the same request may succeed later without any change."""
 
     INVALID_REQUEST = ("INVALID_REQUEST", HTTPStatus.BAD_REQUEST, False)
     INVALID_JSON = ("INVALID_JSON", HTTPStatus.BAD_REQUEST, False)
@@ -45,7 +45,6 @@ class Code(StrEnum):
     retryable: bool
 
     def __new__(cls, code: str, status: HTTPStatus, retryable: bool) -> Self:  # noqa: FBT001 an enum's values are positional
-        """Give the code its one status."""
         member = str.__new__(cls, code)
         member._value_ = code
         member.status = status
@@ -54,7 +53,7 @@ class Code(StrEnum):
 
 
 class ApiError(Exception):
-    """A refusal on its way to the client. ``details`` and ``headers`` are public; nothing of it is secret."""
+    """An error that is answered to the client. All of it is public, also ``details`` and ``headers``."""
 
     def __init__(
         self,
@@ -64,21 +63,19 @@ class ApiError(Exception):
         details: dict[str, object] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        """Refuse with a code from the catalogue and a sentence for the person who reads it."""
         super().__init__(message)
         self.code = code
         self.message = message
         self.details = details or {}
         self.headers = headers or {}
         self.decided_at: datetime | None = None
-        """The instant of the decision by the database's clock, if the store was asked for one."""
+        """When it was decided, by the database's clock; ``None`` if Firestore was not asked."""
 
 
 class _Details(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def as_json(self) -> dict[str, object]:
-        """Give what is sent."""
         return self.model_dump(mode="json")
 
 
@@ -90,7 +87,7 @@ class FieldProblem(_Details):
 
 
 class InvalidRequestDetails(_Details):
-    """Of ``INVALID_REQUEST``: where the request does not have the expected form."""
+    """Of ``INVALID_REQUEST``: the fields that do not have the expected form."""
 
     fields: list[FieldProblem]
 
@@ -102,14 +99,14 @@ class BodyTooLargeDetails(_Details):
 
 
 class MisconfiguredDetails(_Details):
-    """Of ``LICENSE_MISCONFIGURED``: which document an admin has to mend, and which of its fields."""
+    """Of ``LICENSE_MISCONFIGURED``: the document that an admin must correct, and which of its fields."""
 
     document: str
     fields: list[str]
 
 
 class SeatLimitDetails(_Details):
-    """Of ``SEAT_LIMIT_REACHED`` and ``ORGANIZATION_SEAT_LIMIT_REACHED``: the seats under the cap that was met."""
+    """Of ``SEAT_LIMIT_REACHED`` and ``ORGANIZATION_SEAT_LIMIT_REACHED``: the cap that was reached, and its seats."""
 
     in_use: int
     max: int
@@ -118,6 +115,6 @@ class SeatLimitDetails(_Details):
 
 
 class RevokedDetails(_Details):
-    """Of ``SESSION_REVOKED``. ``reason`` of null: somebody ended the session by hand and left no reason."""
+    """Of ``SESSION_REVOKED``. A null ``reason`` means that an admin ended the session by hand."""
 
     reason: EndReason | None

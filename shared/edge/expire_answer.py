@@ -1,4 +1,4 @@
-"""The report of a run of expire, to its answer. Numbers only: nothing of any organization."""
+"""The answer of ``expire_sessions``. It has numbers only and names no organization."""
 
 from starlette.responses import Response
 
@@ -8,7 +8,7 @@ from shared.seats.expire import ExpiryReport
 
 
 class ExpiryAnswer(Answer):
-    """What a run of expire did. ``is_complete`` of false: its time was up, and the next one goes on."""
+    """What the run did. When ``is_complete`` is false, its time was up, and the next run does the rest."""
 
     sessions_ended: int
     sessions_left: int
@@ -19,7 +19,7 @@ class ExpiryAnswer(Answer):
 
 
 def answer_expire(report: ExpiryReport) -> Response:
-    """200 with what the run did, also when the time was too short for all of it. Numbers only: of no organization."""
+    """Answer 200, also when the time was too short for all of it."""
     body = ExpiryAnswer(
         sessions_ended=report.sessions_ended,
         sessions_left=report.sessions_left,

@@ -1,4 +1,4 @@
-"""One decorator around every HTTP function: method, request id, log line, and errors in the catalogue's form."""
+"""The decorator of every HTTP function: it checks the method, sets the request id, logs, and answers errors."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-"""What a request id looks like; a client's own is used when it does."""
+"""The form of a request id. A client's own id is used if it has this form."""
 
 _RETRY_SOON = {"Retry-After": "1"}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
@@ -32,9 +32,9 @@ _FIRST_SERVER_ERROR = 500
 
 
 def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HTTPFunction]:
-    """Register an async function with the platform's framework and answer whatever comes out of it.
+    """Register an async function with the platform's framework, and answer its errors in the form of the catalogue.
 
-    The settings are read here, at import: an instance that may not serve does not start.
+    The settings are read here, at import. An instance with wrong settings does not start.
     """
     prepare_instance()
 
@@ -49,9 +49,9 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
             try:
                 _check_method(request, method)
                 response = await handler(request)
-            except Exception as error:  # noqa: BLE001 the framework would answer text, and with no code
-                # It must have no other name here: an error holds on to this call, and one that this call holds on to is
-                # garbage that only the collector frees, with all of the request (``infra/decisions/0017``).
+            except Exception as error:  # noqa: BLE001 the framework would answer text without a code
+                # Do not give the error another name here. An error refers to this call. If this call also referred to
+                # the error, only the garbage collector could free the request (``infra/decisions/0017``).
                 response, code = _answer_of(error, request_id=context.request_id)
             response.headers["X-Request-Id"] = context.request_id
             _log(response.status_code, code, seconds=time.perf_counter() - started)
@@ -65,7 +65,7 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
 
 def _check_method(request: Request, method: str) -> None:
     if request.method != method:
-        raise ApiError(Code.METHOD_NOT_ALLOWED, f"this function answers {method} only", headers={"Allow": method})
+        raise ApiError(Code.METHOD_NOT_ALLOWED, f"use {method} for this path", headers={"Allow": method})
 
 
 def _answer_of(error: Exception, *, request_id: str) -> tuple[Response, str]:
@@ -79,16 +79,17 @@ def _as_api_error(error: Exception) -> ApiError:
         case ApiError():
             return error
         case ClientDisconnect():
-            return ApiError(Code.INVALID_REQUEST, "the request ended before its body did")
+            return ApiError(Code.INVALID_REQUEST, "the connection closed before the body was complete")
         case Contended():
             return ApiError(Code.CONTENTION, str(error), headers=_RETRY_SOON)
         case StoreUnavailable():
             logger.error("Firestore does not answer", exc_info=error)
-            message = "the store does not answer in time; asking again is safe"
+            message = "Firestore did not answer in time; asking again is safe"
             return ApiError(Code.STORE_UNAVAILABLE, message, headers=_RETRY_SOON)
         case _:
-            logger.error("a fault of ours", exc_info=error)
-            return ApiError(Code.INTERNAL, "something went wrong on our side; the request id finds it in our logs")
+            logger.error("an unexpected error", exc_info=error)
+            message = "something went wrong on the server; report the request id, with which it is found in the logs"
+            return ApiError(Code.INTERNAL, message)
 
 
 def _context(request: Request, function: str) -> RequestContext:
@@ -102,7 +103,7 @@ def _context(request: Request, function: str) -> RequestContext:
 
 
 def _log(status: int, code: str | None, *, seconds: float) -> None:
-    # A line for every heartbeat that just works would cost more than the heartbeat.
+    # A log line for every successful heartbeat would cost more than the heartbeat.
     level = logging.DEBUG if code is None else logging.ERROR if status >= _FIRST_SERVER_ERROR else logging.INFO
     if not logger.isEnabledFor(level):
         return

@@ -1,4 +1,4 @@
-"""Who calls: Firebase ID tokens, verified once and remembered until they expire."""
+"""Identifies the caller by a Firebase ID token. A token is verified once and remembered until it expires."""
 
 import asyncio
 import time
@@ -17,27 +17,27 @@ from shared.edge.errors import ApiError, Code
 from shared.edge.settings import settings
 
 MAX_REMEMBERED = 10_000
-"""Verified tokens that one instance remembers; a forgotten one costs one verification, some milliseconds."""
+"""The most verified tokens that one instance remembers. A forgotten token is verified again, in some milliseconds."""
 
 KEYS_WITHIN_SECONDS = 4
-"""Google's keys are fetched at the first token and when they rotate; a request waits this long for them at most."""
+"""The most seconds that a request waits for Google's keys. They are fetched at the first token and when they rotate."""
 
 CLOCKS_DIFFER_BY_SECONDS = 10
-"""A program that starts shows a token made milliseconds ago, in whole seconds, by a clock that may be ahead of ours: it
-is no token from the future. When a token ends, ``Tokens.verify`` looks at itself, and gives no such time."""
+"""How far a token's issue time may lie in the future. A new token may come from a clock ahead of ours. It does not
+extend a token's life: ``Tokens.verify`` checks the expiry itself, without this tolerance."""
 
 _MAX_TOKEN_LENGTH = 8_192
 _END_OF_TIMES = 253_402_300_800
 """The year 10,000, in seconds."""
 
 _NO_TOKEN = (auth.InvalidIdTokenError, ValueError, TypeError, AttributeError, RecursionError)
-"""What the library raises over a token. It looks into one before it knows who has signed it, and not everything in JSON
-has the form that it expects there, or can be parsed as deep as it is nested."""
+"""The errors that the library raises for a bad token. It reads a token before it verifies the signature, so unexpected
+or deeply nested JSON raises errors of these types."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """A verified user of an organization. The role is not here: it is read from ``users/{uid}`` for every decision."""
+    """A verified user of an organization. It has no role: that is read from ``users/{uid}`` for every decision."""
 
     user_id: str
     organization_id: str
@@ -51,29 +51,27 @@ class _Verified:
 
 
 class _NoCredentials(credentials.Base):
-    """Verifying a token needs Google's public keys only; no function that reads tokens needs a secret."""
+    """To verify a token takes only Google's public keys. No function that reads tokens needs a secret."""
 
     def get_credential(self) -> AnonymousCredentials:
-        """Give credentials that grant nothing."""
         return AnonymousCredentials()
 
 
 class Tokens:
-    """Verifies ID tokens: signature, expiry, project. Remembers what it verified until the token's own expiry."""
+    """Verifies the ID tokens of one Firebase project, and remembers each verified token until it expires."""
 
     def __init__(self, *, project: str) -> None:
-        """Accept the tokens of one Firebase project."""
         self._app = firebase_admin.initialize_app(
             _NoCredentials(), {"projectId": project, "httpTimeout": KEYS_WITHIN_SECONDS}, name=f"verify-{project}"
         )
-        # Keyed by a hash: a memory dump holds no token.
+        # The key is a hash, so that a memory dump shows no token.
         self._verified: LRUCache[bytes, _Verified] = LRUCache(MAX_REMEMBERED)
 
     async def verify(self, token: str) -> _Verified:
-        """Verify a token, from memory if it was verified before.
+        """Verify a token, or take it from memory.
 
         Raises:
-            ApiError: ``TOKEN_INVALID`` or ``TOKEN_EXPIRED``; ``STORE_UNAVAILABLE`` when Google's keys cannot be had.
+            ApiError: ``TOKEN_INVALID``, ``TOKEN_EXPIRED``, or ``STORE_UNAVAILABLE`` if Google's keys do not come.
         """
         key = sha256(token.encode()).digest()
         verified = self._verified.get(key)
@@ -86,8 +84,8 @@ class Tokens:
         return verified
 
     async def _checked(self, token: str) -> _Verified:
-        # The library verifies, and at times fetches Google's keys, without asyncio: not on the event loop. There are a
-        # few threads for it, and while the keys do not come, whoever waits behind others waits no longer than they do.
+        # The library blocks while it verifies a token or fetches Google's keys, so it runs in a thread. There are few
+        # threads. The timeout includes the wait for one, so no request waits longer while Google does not answer.
         try:
             async with asyncio.timeout(KEYS_WITHIN_SECONDS):
                 return await asyncio.to_thread(self._check, token)
@@ -104,7 +102,7 @@ class Tokens:
         except _NO_TOKEN:
             raise _invalid() from None
         organization_id, expires_at = claims.get("org_id"), claims.get("exp")
-        # Beyond it there are no times: a number that is none, or has thousands of digits, is no expiry.
+        # Also refuses NaN, and numbers with thousands of digits.
         if not isinstance(expires_at, int | float) or not 0 <= expires_at < _END_OF_TIMES:
             raise _invalid()
         return _Verified(
@@ -116,12 +114,11 @@ class Tokens:
 
 @cache
 def tokens() -> Tokens:
-    """Make the one verifier of this instance."""
     return Tokens(project=settings().project)
 
 
 async def identify(request: Request) -> Caller:
-    """Find out who calls from the ``Authorization`` header.
+    """Identify the caller by the ``Authorization`` header.
 
     Raises:
         ApiError: ``TOKEN_MISSING``, ``TOKEN_INVALID``, ``TOKEN_EXPIRED``, ``NO_ORGANIZATION``.
@@ -129,27 +126,27 @@ async def identify(request: Request) -> Caller:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
-        message = "send a Firebase ID token: Authorization: Bearer <token>"
+        message = "send a Firebase ID token in the header Authorization: Bearer <token>"
         raise ApiError(Code.TOKEN_MISSING, message, headers={"WWW-Authenticate": "Bearer"})
     if len(token) > _MAX_TOKEN_LENGTH:
         raise _invalid()
     verified = await tokens().verify(token)
     organization_id = verified.organization_id
     if organization_id is None or not can_be_document_id(organization_id) or not can_be_document_id(verified.user_id):
-        message = "the token names no organization (claim org_id): ask an admin to add you, then sign in again"
+        message = "the ID token names no organization (claim org_id); ask an admin to add you, then sign in again"
         raise ApiError(Code.NO_ORGANIZATION, message)
     return Caller(user_id=verified.user_id, organization_id=organization_id)
 
 
 def _no_keys() -> ApiError:
-    message = "Google's public keys could not be fetched to verify the token; try again"
+    message = "Google's public keys, which verify the ID token, could not be fetched; asking again is safe"
     return ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"})
 
 
 def _expired() -> ApiError:
     return ApiError(
         Code.TOKEN_EXPIRED,
-        "the ID token has expired: refresh it and ask again",
+        "the ID token has expired; refresh it and ask again",
         headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
     )
 
@@ -157,6 +154,6 @@ def _expired() -> ApiError:
 def _invalid() -> ApiError:
     return ApiError(
         Code.TOKEN_INVALID,
-        "the ID token is not a valid one of this project: sign in again",
+        "the ID token is not valid for this project; sign in again",
         headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
     )

@@ -1,4 +1,4 @@
-"""Outcomes of acquire and heartbeat, to answers with a signed lease; the type checker proves that each has one."""
+"""The answers of acquire and heartbeat, with a signed lease. The type checker proves that every outcome has one."""
 
 import random
 from datetime import datetime
@@ -16,7 +16,7 @@ from shared.rules.license import HEARTBEATS_PER_LEASE
 
 
 class Seats(Answer):
-    """Seats of one license: in use, and the cap."""
+    """The seats of one license: in use, and the cap."""
 
     in_use: int
     max: int
@@ -25,7 +25,7 @@ class Seats(Answer):
 class AcquireAnswer(Answer):
     """The caller holds a seat until ``lease_expires_at``.
 
-    A program that cannot reach the service may work on until ``grace_ends_at``, and ``lease_token`` proves it.
+    A program that cannot reach the service may work on until ``grace_ends_at``. ``lease_token`` proves that.
     """
 
     session_id: str
@@ -40,7 +40,7 @@ class AcquireAnswer(Answer):
 
 
 def answer_acquire(answered: Answered[AcquireOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
-    """201 for a new seat, 200 for the one held already, else the refusal."""
+    """Answer 201 for a new seat, 200 for a seat that the device already holds, else the refusal."""
     outcome, now = answered.outcome, answered.now
     match outcome:
         case Granted(session=session, license=license_, in_use=in_use):
@@ -64,7 +64,7 @@ def answer_acquire(answered: Answered[AcquireOutcome], *, organization_id: str, 
 
 
 class HeartbeatAnswer(Answer):
-    """The seat is kept until ``lease_expires_at``; the rest as in the answer of acquire."""
+    """The seat is kept until ``lease_expires_at``. The other fields mean the same as in the answer of acquire."""
 
     session_id: str
     lease_expires_at: Time
@@ -75,7 +75,6 @@ class HeartbeatAnswer(Answer):
 
 
 def answer_heartbeat(answered: Answered[HeartbeatOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
-    """200 with the lease's end, else the refusal."""
     outcome, now = answered.outcome, answered.now
     match outcome:
         case Extended(session=session, license=license_) | StillFresh(session=session, license=license_):
@@ -95,9 +94,10 @@ def answer_heartbeat(answered: Answered[HeartbeatOutcome], *, organization_id: s
 
 
 def heartbeat_interval_seconds(lease_expires_at: datetime, *, now: datetime) -> int:
-    """Tell a client when to come back: after a third of its lease or up to a tenth sooner, so that clients spread out.
+    """When the client sends the next heartbeat: after a third of its lease, or up to a tenth sooner.
 
-    Never later: when two heartbeats in a row are lost, the third still falls within the lease.
+    The random part spreads the clients. The interval is never longer than a third: when two heartbeats in a row are
+    lost, the third still comes within the lease.
     """
     longest = (lease_expires_at - now).total_seconds() / HEARTBEATS_PER_LEASE
     return max(1, int(longest * random.uniform(0.9, 1.0)))  # noqa: S311 spreading load, no secret

@@ -1,6 +1,6 @@
-"""Lease tokens: a program's proof to itself that its lease was granted by the service. Signing needs no network.
+"""Lease tokens: with one a program can verify offline that the service granted its lease. Signing needs no network.
 
-A JWT (RFC 7519) signed with Ed25519. Its claims are a contract with every program that verifies them.
+A lease token is a JWT (RFC 7519) signed with Ed25519. Programs rely on its claims, so they are part of the contract.
 """
 
 from collections.abc import Callable
@@ -26,13 +26,13 @@ _SECOND = timedelta(seconds=1)
 
 
 class PrivateKey(PublicKey):
-    """One key with its secret ``d``, which no ``repr`` shows."""
+    """One key with its secret ``d``, which ``repr`` does not show."""
 
     d: Annotated[SecretStr, Field(min_length=43, max_length=43)]
 
 
 class PrivateKeySet(BaseModel):
-    """The keys of the service: the first signs."""
+    """The keys of the service. The first one signs."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -43,15 +43,14 @@ class LeaseTokens:
     """Signs leases with one key."""
 
     def __init__(self, key: jwt.PyJWK, *, kid: str, project: str) -> None:
-        """Sign in the name of a project's service."""
         self._sign: Callable[[bytes], bytes] = key.key.sign
-        # Written once, and put together below: jwt.encode does both anew for every token, and took 104 µs of a busy
-        # server's CPU where this takes 88 (decision 9).
+        # Encoded once: jwt.encode encodes the header anew for every token. It took 104 µs of a busy server's CPU where
+        # this takes 88 (decision 9).
         self._header = base64url_encode(to_json({"alg": "EdDSA", "kid": kid, "typ": TOKEN_TYPE}))
         self._issuer = f"seatlease/{project}"
 
     def sign(self, session: Session, license_: License, *, organization_id: str, now: datetime) -> str:
-        """Sign what a session was granted. Times are whole seconds, rounded down."""
+        """Sign the lease of a session. Times in the token are whole seconds, rounded down."""
         grace_ends_at = _seconds(license_.grace_ends_at(session.lease_expires_at))
         claims: dict[str, object] = {
             "iss": self._issuer,
@@ -71,22 +70,22 @@ class LeaseTokens:
 
 @cache
 def lease_tokens() -> LeaseTokens:
-    """Make the one that signs here. Call it at import: an instance that cannot sign does not start.
+    """Make the signer of this instance. Call it at import: an instance that cannot sign does not start.
 
     Raises:
-        SettingsError: the keys are missing, of another form, or not among the public ones.
+        SettingsError: the keys are missing, have another form, or the first one is not among the public keys.
     """
     env = settings()
     if env.signing_keys is None:
-        message = f"refusing to start: {_VARIABLE} is missing, and leases have to be signed; {MAKE_THEM}"
+        message = f"refusing to start: {_VARIABLE} is missing; it holds the keys that sign leases. {MAKE_THEM}"
         raise SettingsError(message)
     keys = read_keys(PrivateKeySet, env.signing_keys.get_secret_value(), variable=_VARIABLE).keys
     usable = [(key.kid, _usable(key)) for key in keys]
     kid, signing = usable[0]
     if env.public_keys is not None and kid not in {each.kid for each in public_keys().keys}:
         message = (
-            f"refusing to start: the key that would sign ({kid}) is not in SEATLEASE_PUBLIC_KEYS, so no program "
-            "could verify its tokens; publish it there first"
+            f"refusing to start: the signing key ({kid}) is not in SEATLEASE_PUBLIC_KEYS, so no program could "
+            "verify its tokens; publish it there first"
         )
         raise SettingsError(message)
     return LeaseTokens(signing, kid=kid, project=env.project)
@@ -96,7 +95,7 @@ def _usable(key: PrivateKey) -> jwt.PyJWK:
     try:
         return jwt.PyJWK({**key.model_dump(), "d": key.d.get_secret_value()})
     except jwt.PyJWTError as error:
-        message = f"refusing to start: {_VARIABLE} holds no usable set of keys: {key.kid}: {error}; {MAKE_THEM}"
+        message = f"refusing to start: {_VARIABLE} holds no usable set of keys: {key.kid}: {error}. {MAKE_THEM}"
     raise SettingsError(message)
 
 

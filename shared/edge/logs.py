@@ -1,7 +1,7 @@
-"""Structured logs, one JSON object a line, as Cloud Logging understands them.
+"""Structured logs for Cloud Logging, one JSON object per line.
 
-A record carries its severity, the trace of the request that it belongs to, and the request's id. License keys and
-tokens are never handed to a logger; e-mail addresses neither.
+A record carries its severity, the id of its request, and the request's trace. License keys, tokens and e-mail addresses
+are never logged.
 """
 
 import logging
@@ -14,7 +14,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestContext:
-    """What ties log lines to a request. ``trace`` is the platform's, in Cloud Logging's form."""
+    """Connects log lines to a request. ``trace`` is the platform's trace, in the form of Cloud Logging."""
 
     request_id: str
     function: str
@@ -34,7 +34,6 @@ class _CloudLoggingFormatter(JsonFormatter):
     def add_fields(
         self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]
     ) -> None:
-        """Add severity, trace and request."""
         super().add_fields(log_data, record, message_dict)
         log_data["severity"] = record.levelname
         log_data["logger"] = record.name
@@ -49,7 +48,7 @@ class _CloudLoggingFormatter(JsonFormatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send every logger's records to standard output as JSON. Safe to call again."""
+    """Send the records of every logger to standard output as JSON. It is safe to call again."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_CloudLoggingFormatter("%(message)s"))
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""Public keys: what programs verify the tokens of their leases with. Nothing in here needs a private one.
+"""The public keys with which programs verify lease tokens. No private key is needed here.
 
 A set of keys is a JWKS (RFC 7517) of Ed25519 keys (RFC 8037), each named by its thumbprint.
 """
@@ -14,12 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from shared.edge.settings import SettingsError, settings
 
 MAX_KEYS = 4
-"""Two are there while one takes over from the other; more than a few are a mistake."""
+"""The most keys in a set. Two are normal while a new key replaces an old one; more than a few are a mistake."""
 
 CACHED = {"Cache-Control": "public, max-age=3600"}
-"""A new key is shown this long before it signs: whoever asked before knows it then (infra/docs/deploy.md)."""
+"""A cached answer lives one hour. So a new key must be published an hour before it signs (infra/docs/deploy.md)."""
 
-MAKE_THEM = "python -m infra.build.signing_keys new makes them (the deploy page, The signing keys)"
+MAKE_THEM = 'To make keys, run: python -m infra.build.signing_keys new (see deploy.md, "The signing keys")'
 
 
 class _Form(BaseModel):
@@ -27,7 +27,7 @@ class _Form(BaseModel):
 
 
 class PublicKey(_Form):
-    """One key: its point ``x``, and its name ``kid``, which follows from that."""
+    """One key: its point ``x``, and its name ``kid``, which is computed from ``x``."""
 
     kty: Literal["OKP"]
     crv: Literal["Ed25519"]
@@ -45,7 +45,7 @@ class PublicKey(_Form):
 
 
 class PublicKeySet(_Form):
-    """What ``GET /v1/keys`` answers: every key that a valid token may be signed with."""
+    """The answer of ``GET /v1/keys``: every key that may have signed a valid token."""
 
     keys: Annotated[list[PublicKey], Field(min_length=1, max_length=MAX_KEYS)]
 
@@ -54,7 +54,7 @@ class PublicKeySet(_Form):
     def _has_nothing_private(cls, data: Any) -> Any:  # noqa: ANN401 anything may stand there
         keys = data.get("keys") if isinstance(data, dict) else None
         if isinstance(keys, list) and any(isinstance(key, dict) and "d" in key for key in keys):
-            message = "a private key stands among the public ones: it is known now, so make another one"
+            message = "a private key is among the public ones; others may know it now, so replace it with a new key"
             raise ValueError(message)
         return data
 
@@ -63,21 +63,21 @@ KeySet = TypeVar("KeySet", bound=BaseModel)
 
 
 def thumbprint(x: str) -> str:
-    """Name the key with this point. Source: RFC 7638, and RFC 8037 on which members count."""
+    """The name of the key with this point. Source: RFC 7638, and RFC 8037 on the members that are hashed."""
     members = json.dumps({"crv": "Ed25519", "kty": "OKP", "x": x}, separators=(",", ":"))
     return urlsafe_b64encode(sha256(members.encode()).digest()).rstrip(b"=").decode()
 
 
 @cache
 def public_keys() -> PublicKeySet:
-    """Read the keys that are shown to everybody.
+    """Read the keys that are published.
 
     Raises:
-        SettingsError: they are missing or of another form.
+        SettingsError: they are missing or have another form.
     """
     text = settings().public_keys
     if text is None:
-        message = f"refusing to start: SEATLEASE_PUBLIC_KEYS is missing; {MAKE_THEM}"
+        message = f"refusing to start: SEATLEASE_PUBLIC_KEYS is missing. {MAKE_THEM}"
         raise SettingsError(message)
     return read_keys(PublicKeySet, text, variable="SEATLEASE_PUBLIC_KEYS")
 
@@ -86,12 +86,12 @@ def read_keys(form: type[KeySet], text: str, *, variable: str) -> KeySet:
     """Read a set of keys from the text of a variable.
 
     Raises:
-        SettingsError: it has another form. The message says where, and nothing of what stands there.
+        SettingsError: the text has another form. The message names the place, but shows nothing of the text.
     """
     try:
         return form.model_validate_json(text)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False, include_input=False)
         told = "; ".join(f"{'.'.join(map(str, each['loc']))} {each['msg']}".strip() for each in wrong)
-    message = f"refusing to start: {variable} holds no usable set of keys: {told}; {MAKE_THEM}"
+    message = f"refusing to start: {variable} holds no usable set of keys: {told}. {MAKE_THEM}"
     raise SettingsError(message)

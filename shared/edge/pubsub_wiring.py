@@ -1,4 +1,4 @@
-"""The parts that need Pub/Sub, apart from the others: its client takes half a second to import."""
+"""Makes the parts that need Pub/Sub. They are in their own module because its client takes half a second to import."""
 
 from functools import cache
 
@@ -11,14 +11,14 @@ from shared.seats.reconcile import Reconciliations
 
 @cache
 def relays() -> Relays:
-    """The one that publishes audit events. Half of a run's time is for what was left behind."""
+    """Publishes audit events. Half of a run's time is for events that were left behind."""
     env = settings()
     return Relays(firestore(), _topic(), answer_within=env.answer_within, run_within=env.run_within / 2)
 
 
 @cache
 def reconciliations() -> Reconciliations:
-    """The one that puts right what drifted. The other half of the time is for this."""
+    """Repairs counters and ends sessions without a right. The other half of a run's time is for this."""
     return Reconciliations(firestore(), policy(), run_within=settings().run_within / 2)
 
 

@@ -1,4 +1,4 @@
-"""The report of a run of reconcile, to its answer. Numbers only: nothing of any organization."""
+"""The answer of ``reconcile``. It has numbers only and names no organization."""
 
 from starlette.responses import Response
 
@@ -10,7 +10,7 @@ from shared.seats.reconcile import ReconcileReport
 
 
 class ReconcileAnswer(Answer):
-    """What a run of reconcile did. ``organizations`` were looked at; ``is_complete`` as above.
+    """What the run did. ``organizations`` counts those it checked. When ``is_complete`` is false, its time was up.
 
     An organization that failed in both halves of the run, events and seats, counts twice in ``organizations_failed``.
     """
@@ -27,7 +27,7 @@ class ReconcileAnswer(Answer):
 
 
 def answer_reconcile(relayed: RelayReport, reconciled: ReconcileReport) -> Response:
-    """200 with what the run did; 503 when Pub/Sub did not answer, so that the scheduler shows the run as failed."""
+    """Answer 200, or 503 when Pub/Sub did not answer, so that the scheduler shows the run as failed."""
     body = ReconcileAnswer(
         events_published=relayed.events_published,
         events_left=relayed.events_left,
@@ -40,7 +40,7 @@ def answer_reconcile(relayed: RelayReport, reconciled: ReconcileReport) -> Respo
         server_time=reconciled.now,
     )
     if not relayed.is_topic_available:
-        message = "audit events could not be published; everything else was done, and the next run goes on"
+        message = "audit events could not be published; the rest was done, and the next run publishes them"
         details: dict[str, object] = body.model_dump(mode="json", exclude={"server_time"})
         raise ApiError(Code.TOPIC_UNAVAILABLE, message, details=details)
     return answer(body)

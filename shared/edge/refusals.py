@@ -1,4 +1,4 @@
-"""Outcomes that are refusals, to errors of the catalogue."""
+"""Turns refusals into errors of the catalogue."""
 
 import logging
 import math
@@ -25,7 +25,7 @@ from shared.rules.session import EndReason
 logger = logging.getLogger(__name__)
 
 LONGEST_RETRY_SECONDS = 60
-"""A seat may be given back long before a lease ends: whoever waits is told to ask at least this often."""
+"""The longest ``Retry-After`` for a seat. A seat may be given back long before its lease ends."""
 
 Refusal = (
     OrganizationMissing
@@ -45,7 +45,6 @@ Refusal = (
 
 
 def refused(refusal: Refusal, *, now: datetime) -> ApiError:
-    """Say no in the client's terms, and that it was decided at ``now``."""
     error = _in_words(refusal, now=now)
     error.decided_at = now
     return error
@@ -54,13 +53,14 @@ def refused(refusal: Refusal, *, now: datetime) -> ApiError:
 def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PLR0911, PLR0912 one case for each refusal reads best
     match refusal:
         case OrganizationMissing():
-            return ApiError(Code.NO_ORGANIZATION, "the organization that the token names does not exist")
+            return ApiError(Code.NO_ORGANIZATION, "the organization that the ID token names does not exist")
         case OrganizationInactive():
             return ApiError(Code.ORGANIZATION_INACTIVE, "the organization is deactivated")
         case UserMissing() | UserInactive():
-            return ApiError(Code.USER_INACTIVE, "the user is deactivated, or not a member of the organization any more")
+            message = "the user is deactivated, or no longer belongs to the organization"
+            return ApiError(Code.USER_INACTIVE, message)
         case RoleNotAllowed():
-            return ApiError(Code.ROLE_NOT_ALLOWED, "the user's role does not allow it")
+            return ApiError(Code.ROLE_NOT_ALLOWED, "the user's role does not allow this")
         case LicenseNotFound():
             return ApiError(Code.LICENSE_NOT_FOUND, "the organization has no license with this key")
         case LicenseInactive():
@@ -69,10 +69,10 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return ApiError(Code.LICENSE_EXPIRED, "the license has expired")
         case Misconfigured(unusable=unusable):
             logger.warning(
-                "a document cannot be used",
+                "an admin must correct a document: some of its fields cannot be used",
                 extra={"document_path": unusable.document_path, "fields": list(unusable.fields)},
             )
-            message = f"the {unusable.document} has fields that cannot be used: an admin has to mend them"
+            message = f"an admin must correct the document of the {unusable.document}: some fields cannot be used"
             details = MisconfiguredDetails(document=unusable.document, fields=list(unusable.fields))
             return ApiError(Code.LICENSE_MISCONFIGURED, message, details=details.as_json())
         case SessionNotFound():
@@ -91,12 +91,12 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
 def _over(reason: EndReason | None) -> ApiError:
     match reason:
         case EndReason.RELEASED:
-            return ApiError(Code.SESSION_RELEASED, "the session was released: acquire a seat again")
+            return ApiError(Code.SESSION_RELEASED, "the session was released; acquire a seat again")
         case EndReason.EXPIRED:
-            return ApiError(Code.SESSION_EXPIRED, "the lease ran out and the seat is free: acquire a seat again")
+            return ApiError(Code.SESSION_EXPIRED, "the lease ran out and the seat is free; acquire a seat again")
         case _:
             details = RevokedDetails(reason=reason).as_json()
-            return ApiError(Code.SESSION_REVOKED, "the session was ended for the user", details=details)
+            return ApiError(Code.SESSION_REVOKED, "the session was revoked", details=details)
 
 
 def _full(

@@ -1,4 +1,4 @@
-"""Outcomes of release, to answers. The type checker proves that every outcome has one."""
+"""The answer of release. The type checker proves that every outcome has one."""
 
 from starlette.responses import Response
 
@@ -9,7 +9,7 @@ from shared.rules.release import AlreadyEnded, Released, ReleaseOutcome
 
 
 def answer_release(answered: Answered[ReleaseOutcome]) -> Response:
-    """204 when the session is over, by this request or before it; else the refusal."""
+    """Answer 204 when the session is over, by this request or an earlier one, else the refusal."""
     match answered.outcome:
         case Released() | AlreadyEnded():
             return nothing()

@@ -1,4 +1,4 @@
-"""Requests: their bodies, and what may be in them."""
+"""The bodies and queries of requests, and how they are read."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,15 @@ MAX_BODY_BYTES = 16 * 1024
 _DIGITS = len(str(MAX_BODY_BYTES))
 
 MAX_PROBLEMS = 20
-"""Of a request with more problems the first are told. An answer to 16 KiB of unknown fields would be fourteen times as
-large, and to an address of 64 kB larger still.
+"""The most problems in an answer. An answer about 16 KiB of unknown fields would be fourteen times as large, and one
+about a query of 64 kB larger still.
 """
 
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
 
 
-# What is checked below, in the words of a schema; only that a length is counted in characters there, not in bytes.
+# The check below as a JSON schema. The schema counts a length in characters, the check in bytes.
 _ANY_DOCUMENT_ID: JsonDict = {
     "minLength": 1,
     "maxLength": MAX_ID_BYTES,
@@ -38,7 +38,7 @@ _ANY_DOCUMENT_ID: JsonDict = {
 
 def _document_id(text: str) -> str:
     if not can_be_document_id(text):
-        message = "not a page token of ours"
+        message = "not a page token; send next_page_token of the page before"
         raise ValueError(message)
     return text
 
@@ -67,7 +67,7 @@ class ReleaseBody(_Body):
 
 
 class UsageQuery(BaseModel):
-    """Query of ``GET /v1/usage``. ``page_token`` is what the page before gave."""
+    """Query of ``GET /v1/usage``. ``page_token`` is ``next_page_token`` of the page before."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -88,7 +88,7 @@ async def parse(request: Request, model: type[Body]) -> Body:
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, "send JSON: Content-Type: application/json")
+        raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, "send JSON, with the header Content-Type: application/json")
     try:
         return model.model_validate_json(await _read(request))
     except ValidationError as error:
@@ -99,7 +99,7 @@ async def parse(request: Request, model: type[Body]) -> Body:
 
 
 def parse_query(request: Request, model: type[Query]) -> Query:
-    """Read the query string as the model's form. Of a parameter given twice neither is taken.
+    """Read the query string in the model's form. A parameter that is given twice is refused.
 
     Raises:
         ApiError: ``INVALID_REQUEST``.
@@ -120,7 +120,7 @@ def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:
         FieldProblem(field=".".join(map(str, each["loc"])), problem=each["msg"].removeprefix("Value error, "))
         for each in problems[:MAX_PROBLEMS]
     ]
-    message = f"the {part} does not have the expected form; details.fields says where"
+    message = f"the {part} does not have the expected form; details.fields lists the problems"
     return ApiError(Code.INVALID_REQUEST, message, details=InvalidRequestDetails(fields=fields).as_json())
 
 
@@ -130,14 +130,14 @@ async def _read(request: Request) -> bytes:
         async with asyncio.timeout(within):
             return await _read_to_its_end(request)
     except TimeoutError:
-        # What comes of it later is not waited for.
-        late = _invalid([{"loc": (), "msg": f"did not come within {within} s"}], part="body")
+        # The connection is closed: the rest of the body may still come.
+        late = _invalid([{"loc": (), "msg": f"the body was not complete within {within} s"}], part="body")
         late.headers["Connection"] = "close"
         raise late from None
 
 
 async def _read_to_its_end(request: Request) -> bytes:
-    # Noughts before a number say nothing, and of a text with thousands of digits Python makes no number.
+    # Leading zeros do not count, and Python refuses to read a number with thousands of digits.
     announced = request.headers.get("content-length", "").lstrip("0")
     if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > MAX_BODY_BYTES):
         raise _too_large()

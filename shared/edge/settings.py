@@ -1,4 +1,4 @@
-"""Settings: read from the environment once, together, and checked against each other before anything is served."""
+"""The settings. They are read from the environment once and checked together before anything is served."""
 
 import os
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ PLATFORM_GRACE_SECONDS = 10
 
 
 PURGED_WITHIN_DAYS = 7
-"""Firestore's TTL policies delete within a day, typically, and in no order. Source: its page on TTL policies."""
+"""A margin: Firestore's TTL policies typically delete within a day, in no order. Source: its page on TTL policies."""
 
 _TOPIC_ID = r"^[A-Za-z][A-Za-z0-9._~%+-]{2,254}$"
-"""Source: Pub/Sub's guidelines to name a topic."""
+"""Source: Pub/Sub's guidelines for the names of topics."""
 
 
 class SettingsError(Exception):
-    """The environment does not describe a service that may start. Nothing was started."""
+    """A setting is missing or wrong. Nothing was started."""
 
 
 class Environment(StrEnum):
@@ -35,7 +35,7 @@ class Environment(StrEnum):
 
 
 class Settings(BaseModel):
-    """Everything that a function takes from its environment; each name below, in capitals, behind ``SEATLEASE_``."""
+    """All settings of a function. The variable of each is its name in capitals after ``SEATLEASE_``, or its alias."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -68,53 +68,54 @@ class Settings(BaseModel):
 
     def _about_where_it_runs(self) -> Iterator[str]:
         if self.environment is Environment.PRODUCTION and (emulators := _emulators()):
-            yield f"{emulators} set with SEATLEASE_ENVIRONMENT=production; remove one or the other"
+            yield f"{emulators} must not be set with SEATLEASE_ENVIRONMENT=production; remove one of the two"
         if self.environment is Environment.TEST and self.platform_service:
-            yield "SEATLEASE_ENVIRONMENT=test on the platform (K_SERVICE is set); use another environment"
+            yield "SEATLEASE_ENVIRONMENT=test must not run on the platform (K_SERVICE is set); use another environment"
         if self.environment is Environment.TEST and not self.firestore_emulator_host:
-            yield "SEATLEASE_ENVIRONMENT=test needs FIRESTORE_EMULATOR_HOST: tests touch no real database"
+            yield "SEATLEASE_ENVIRONMENT=test needs FIRESTORE_EMULATOR_HOST: tests must not touch a real database"
         if self.firestore_emulator_host and not self.pubsub_emulator_host:
             yield (
                 "FIRESTORE_EMULATOR_HOST is set and PUBSUB_EMULATOR_HOST is not: "
-                "an emulator's events would go to the real topic"
+                "events of the emulator would go to the real topic; set both or none"
             )
         if self.pubsub_emulator_host and not self.firestore_emulator_host:
             yield (
                 "PUBSUB_EMULATOR_HOST is set and FIRESTORE_EMULATOR_HOST is not: "
-                "real events would be stamped as published and be lost"
+                "real events would be stamped as published and be lost; set both or none"
             )
         if self.auth_emulator_host and not self.firestore_emulator_host:
             yield (
                 "FIREBASE_AUTH_EMULATOR_HOST is set and FIRESTORE_EMULATOR_HOST is not: "
-                "anybody's unsigned tokens would open real documents"
+                "unsigned tokens would give access to the real database; set both or none"
             )
 
     def _about_times(self) -> Iterator[str]:
         if self.store_timeout_seconds >= self.answer_within_seconds:
             yield (
                 f"SEATLEASE_STORE_TIMEOUT_SECONDS ({self.store_timeout_seconds}) must be less than "
-                f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or nothing could be tried again"
+                f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or there is no time for a retry"
             )
         if self.publish_timeout_seconds is not None and self.publish_timeout_seconds >= self.answer_within_seconds:
             yield (
                 f"SEATLEASE_PUBLISH_TIMEOUT_SECONDS ({self.publish_timeout_seconds}) must be less than "
-                f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or no event could be stamped"
+                f"SEATLEASE_ANSWER_WITHIN_SECONDS ({self.answer_within_seconds}), or there is no time to stamp events"
             )
         if self.keep_audit_events_days < self.keep_sessions_days + PURGED_WITHIN_DAYS:
             yield (
-                f"SEATLEASE_KEEP_AUDIT_EVENTS_DAYS ({self.keep_audit_events_days}) must be {PURGED_WITHIN_DAYS} more "
-                f"than SEATLEASE_KEEP_SESSIONS_DAYS ({self.keep_sessions_days}) at least: a session whose end was "
-                "purged before it would be told of as deleted by hand"
+                f"SEATLEASE_KEEP_AUDIT_EVENTS_DAYS ({self.keep_audit_events_days}) must be at least "
+                f"{PURGED_WITHIN_DAYS} more than SEATLEASE_KEEP_SESSIONS_DAYS ({self.keep_sessions_days}). "
+                "Otherwise Firestore may purge the event of a session's end before the session. "
+                "The purge of the session would then be reported as a deletion by hand"
             )
 
     @property
     def default_lease_for(self) -> timedelta:
-        """How long a session holds its seat without a heartbeat where the license does not say."""
+        """The lease of a license that sets none."""
         return timedelta(seconds=self.default_lease_seconds)
 
     @property
     def default_grace_for(self) -> timedelta:
-        """How long after its lease a program may work on without the service where the license does not say."""
+        """The grace of a license that sets none: how long after its lease a program may work on without the service."""
         return timedelta(seconds=self.default_grace_seconds)
 
     @property
@@ -124,7 +125,6 @@ class Settings(BaseModel):
 
     @property
     def keep_audit_events_for(self) -> timedelta:
-        """How long an audit event is kept."""
         return timedelta(days=self.keep_audit_events_days)
 
     @property
@@ -134,19 +134,19 @@ class Settings(BaseModel):
 
     @property
     def publish_timeout(self) -> timedelta:
-        """The deadline of publishing events, with everything that is tried again in it; half of an answer's time."""
+        """The timeout of publishing events, with all retries. The default is half of the time for an answer."""
         if self.publish_timeout_seconds is None:
             return self.answer_within / 2
         return timedelta(seconds=self.publish_timeout_seconds)
 
     @property
     def run_within(self) -> timedelta:
-        """How long a scheduled function goes on beginning work; it ends within one request's time after that."""
+        """How long a scheduled function begins new work. It ends at most ``answer_within`` later."""
         return timedelta(seconds=self.run_within_seconds)
 
     @property
     def store_timeout(self) -> timedelta:
-        """The deadline of one call to Firestore."""
+        """The timeout of one call to Firestore."""
         return timedelta(seconds=self.store_timeout_seconds)
 
 
@@ -155,12 +155,14 @@ def settings() -> Settings:
     """Read the settings, once.
 
     Raises:
-        SettingsError: something is missing or contradictory; the message names every such thing.
+        SettingsError: settings are missing or contradict each other. The message lists all problems.
     """
     problems = []
-    # First, and apart from the rest, because it would switch authentication off.
+    # Checked first and separately, because it would switch authentication off.
     if (emulators := _emulators()) and (service := os.environ.get("K_SERVICE")):
-        problems.append(f"{emulators} set on the platform (K_SERVICE={service}), which switches authentication off")
+        problems.append(
+            f"{emulators} must not be set on the platform (K_SERVICE={service}): it switches authentication off"
+        )
     try:
         read = Settings.model_validate(_from_environment())
     except ValidationError as error:
@@ -172,9 +174,9 @@ def settings() -> Settings:
 
 
 def _from_environment() -> dict[str, str]:
-    """Find the settings among the environment's variables, in whatever case they are written.
+    """Find the settings among the environment's variables, in capital or small letters.
 
-    The package pydantic-settings does this and much more; to import it took a twentieth of a cold start.
+    The package pydantic-settings does this and much more, but its import took a twentieth of a cold start.
     """
     variables = {name.upper(): value for name, value in os.environ.items()}
     found = {}
@@ -187,7 +189,7 @@ def _from_environment() -> dict[str, str]:
 
 
 def _emulators() -> str:
-    """Name the variables that lead to an emulator, in whatever case they are written."""
+    """The names of the variables that point to an emulator, in capital or small letters."""
     names = (name for name, value in os.environ.items() if value and name.upper().endswith("_EMULATOR_HOST"))
     return ", ".join(sorted(names))
 

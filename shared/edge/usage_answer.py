@@ -1,4 +1,4 @@
-"""Outcomes of usage, to answers. The type checker proves that every outcome has one."""
+"""The answer of usage. The type checker proves that every outcome has one."""
 
 from starlette.responses import Response
 
@@ -11,7 +11,7 @@ from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
 
 
 class SessionView(Answer):
-    """One live session, as those who manage seats see it."""
+    """One live session."""
 
     session_id: str
     user_id: str
@@ -25,7 +25,7 @@ class SessionView(Answer):
 
 
 class ActivityView(Answer):
-    """The last 24 hours of a license: the most seats in use at a time, and who was refused for want of a seat."""
+    """The last 24 hours of a license: the most seats in use at a time, and the users who got no seat."""
 
     peak_in_use: int
     denied_users: int
@@ -33,9 +33,9 @@ class ActivityView(Answer):
 
 
 class LicenseView(Answer):
-    """One license. ``share`` is ``in_use`` of ``max``; ``misconfigured_fields`` names what an admin has to mend.
+    """One license. ``share`` is ``in_use`` divided by ``max``. An admin must correct ``misconfigured_fields``.
 
-    ``last_24_hours`` is for owners and admins, and on the first page only.
+    ``last_24_hours`` is for owners and admins, and only on the first page.
     """
 
     license_id: str
@@ -50,7 +50,7 @@ class LicenseView(Answer):
 
 
 class OrganizationView(Answer):
-    """The organization. ``max`` of null means that only the licenses' own caps count."""
+    """The organization. A null ``max`` means that only the licenses' own caps count."""
 
     organization_id: str
     name: str
@@ -59,7 +59,7 @@ class OrganizationView(Answer):
 
 
 class UsageAnswer(Answer):
-    """Who holds which seat. Totals are complete on every page; ``next_page_token`` of null: this is the last one."""
+    """Who holds which seat. Totals are complete on every page. A null ``next_page_token`` means the last page."""
 
     organization: OrganizationView
     licenses: list[LicenseView]
@@ -68,7 +68,6 @@ class UsageAnswer(Answer):
 
 
 def answer_usage(answered: Answered[UsageOutcome]) -> Response:
-    """200 with the report, else the refusal."""
     outcome = answered.outcome
     if not isinstance(outcome, Usage):
         raise refused(outcome, now=answered.now)

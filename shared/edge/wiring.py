@@ -1,6 +1,6 @@
-"""What every function's part is made of, on first use: after the server has forked, inside its event loop.
+"""Makes the connection and the policy on first use: after the server has forked, inside its event loop.
 
-The parts themselves stand in a module for each operation, so that no function imports what it does not use.
+Each operation makes its own part in its ``main.py``, so that no function imports what it does not use.
 """
 
 from functools import cache
@@ -13,7 +13,6 @@ from shared.firestore.client import Firestore
 
 @cache
 def firestore() -> Firestore:
-    """The connection to the database."""
     env = settings()
     return Firestore(
         project=env.project,
@@ -25,7 +24,6 @@ def firestore() -> Firestore:
 
 @cache
 def policy() -> Policy:
-    """What the operations need to know of the settings."""
     env = settings()
     return Policy(
         default_lease_for=env.default_lease_for,

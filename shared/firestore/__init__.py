@@ -1,1 +1,1 @@
-"""Speaks to Firestore: reads, queries, commits, retries, group commit. It knows no seat and no document of ours."""
+"""Access to Firestore: reads, queries, commits, retries, group commit. It knows nothing of seats or our documents."""

@@ -1,9 +1,9 @@
-"""One Firestore database: reads of one instant, and commits that are written whole or not at all.
+"""One Firestore database: reads of one instant, and commits that are written as a whole or not at all.
 
-It speaks the API's own requests (``BatchGetDocuments``, ``RunQuery``, ``RunAggregationQuery``, ``Commit``): the
-friendlier ``AsyncClient`` hides what the seat protocol is made of, the read time and a precondition on every write.
+It uses the API's own requests (``BatchGetDocuments``, ``RunQuery``, ``RunAggregationQuery``, ``Commit``). The
+higher-level ``AsyncClient`` hides two things that seats need: the read time, and a precondition on every write.
 
-Calls run in threads, on gRPC's single-threaded streams: a read of 64 documents then costs a quarter of the CPU that
+Calls run in threads, on gRPC's single-threaded streams. A read of 64 documents then costs a quarter of the CPU that
 ``grpc.aio`` takes, which wakes the event loop once for every document (``infra/decisions/0003-grpc-in-threads.md``).
 """
 
@@ -27,22 +27,22 @@ from shared.firestore.values import Fields, decode, decode_fields, decode_time
 from shared.firestore.writes import Write
 
 MAX_CALLS = 64
-"""Calls under way at a time in one instance; a group of one organization has one, or three while it checks refusals."""
+"""The most calls at a time in one instance. A group of an organization makes one, or three while it checks refusals."""
 
 CLOCK_DOCUMENT = "clock/-"
-"""A document that is read only to learn the time. Whether it exists does not matter."""
+"""A document that is read only to get the database's time. It need not exist."""
 
 ALL_ORGANIZATIONS = ""
-"""The parent of queries over all organizations. Only scheduled functions ask them; no caller's request does."""
+"""The parent of queries over all organizations. No client's request runs such a query."""
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A stored document: its path in the database, its fields, and the version that a precondition names.
+    """A stored document. ``update_time`` is the version that a precondition names.
 
-    Both times are the database's own, in its form; ``decode_time`` reads them.
+    Both times are the database's protobuf timestamps. ``decode_time`` reads them.
     """
 
     path: str
@@ -52,13 +52,12 @@ class Document:
 
     @property
     def document_id(self) -> str:
-        """The last part of the path."""
         return self.path.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTime:
-    """A moment of the database's own clock, at which further reads can be made."""
+    """An instant of the database's clock, at which further reads can be made."""
 
     now: datetime
     read_time: Any
@@ -73,7 +72,7 @@ class Snapshot:
 
 
 class Firestore:
-    """A connection to one database. Make it after the server has forked."""
+    """A connection to one database. Create it after the server has forked."""
 
     def __init__(
         self,
@@ -85,7 +84,7 @@ class Firestore:
     ) -> None:
         """Connect to the database with the platform's credentials, or to the emulator at ``emulator_host``.
 
-        ``answer_within`` bounds each call; a call that takes longer counts as unavailable.
+        ``answer_within`` is the timeout of each call. A call that takes longer raises ``StoreUnavailable``.
         """
         self._database = f"projects/{project}/databases/{database}"
         self._root = f"{self._database}/documents/"
@@ -93,17 +92,19 @@ class Firestore:
         self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="firestore")
 
     def close(self) -> None:
-        """Close the connection; calls under way fail."""
+        """Close the connection. Unfinished calls fail."""
         self._api.close()
         self._threads.shutdown(wait=False)
 
     async def read(
         self, paths: Collection[str], *, at: ReadTime | None = None, only_fields: Sequence[str] = ()
     ) -> Snapshot:
-        """Read the documents, all of one instant: ``at``, or now; whole, or some fields of each. One round trip.
+        """Read documents as they are at one instant: ``at``, or now. One round trip.
+
+        With ``only_fields`` it reads only these fields of each.
 
         Raises:
-            StoreUnavailable: no answer.
+            StoreUnavailable: Firestore did not answer.
         """
         request = BatchGetDocumentsRequest(database=self._database)
         request.documents.extend(self._root + path for path in dict.fromkeys(paths))
@@ -114,10 +115,10 @@ class Firestore:
         return await self._call(lambda: self._read(request))
 
     async def now(self) -> ReadTime:
-        """Ask the database for the time, by the cheapest read there is. One round trip.
+        """Get the database's time with the cheapest read. One round trip.
 
         Raises:
-            StoreUnavailable: no answer.
+            StoreUnavailable: Firestore did not answer.
         """
         return (await self.read([CLOCK_DOCUMENT])).at
 
@@ -127,7 +128,7 @@ class Firestore:
         A query over the collections of all organizations has the parent ``ALL_ORGANIZATIONS``.
 
         Raises:
-            StoreUnavailable: no answer.
+            StoreUnavailable: Firestore did not answer.
         """
         request = RunQueryRequest(parent=self._parent(parent, query), structured_query=query.to_wire(self._root))
         if at is not None:
@@ -138,7 +139,7 @@ class Firestore:
         """Count the documents that a query finds, without reading them. One round trip.
 
         Raises:
-            StoreUnavailable: no answer.
+            StoreUnavailable: Firestore did not answer.
         """
         request = RunAggregationQueryRequest(parent=self._parent(parent, query))
         counted = request.structured_aggregation_query
@@ -148,11 +149,11 @@ class Firestore:
         return await self._call(lambda: self._count(request))
 
     async def commit(self, writes: Sequence[Write]) -> None:
-        """Write everything, or nothing. One round trip.
+        """Write everything or nothing. One round trip.
 
         Raises:
-            Conflict: a precondition no longer holds; nothing was written.
-            StoreUnavailable: no answer; everything was written or nothing.
+            Conflict: a precondition no longer holds. Nothing was written.
+            StoreUnavailable: Firestore did not answer. Either everything was written or nothing.
         """
         request = CommitRequest(database=self._database)
         for write in writes:
@@ -161,7 +162,8 @@ class Firestore:
 
     def _parent(self, parent: str, query: Query) -> str:
         if query.everywhere != (parent == ALL_ORGANIZATIONS):
-            message = f"a query over {'all organizations' if query.everywhere else 'one organization'} below {parent!r}"
+            scope = "all organizations" if query.everywhere else "one organization"
+            message = f"a query over {scope} cannot have the parent {parent!r}"
             raise ValueError(message)
         return self._root.removesuffix("/") if query.everywhere else self._root + parent
 
@@ -173,7 +175,7 @@ class Firestore:
         newest = None
         with reading():
             for answer in self._api.batch_get_documents(request):
-                # Until an answer's read time nothing before it has changed, so the newest holds for all of them.
+                # An answer is valid up to its own read time or a later one, so the newest is valid for all of them.
                 if newest is None or _order(answer.read_time) > _order(newest):
                     newest = answer.read_time
                 if answer.HasField("found"):
@@ -182,7 +184,7 @@ class Firestore:
                 elif answer.missing:
                     documents[answer.missing.removeprefix(self._root)] = None
         if newest is None:
-            message = "an empty answer to a read"
+            message = "Firestore gave an empty answer to a read"
             raise StoreUnavailable(message)
         return Snapshot(at=ReadTime(now=decode_time(newest), read_time=newest), documents=documents)
 
@@ -196,7 +198,7 @@ class Firestore:
             for answer in self._api.run_aggregation_query(request):
                 if answer.HasField("result"):
                     return int(decode(answer.result.aggregate_fields["count"]))
-        message = "an empty answer to a count"
+        message = "Firestore gave an empty answer to a count"
         raise StoreUnavailable(message)
 
     def _commit(self, request: Any) -> None:  # noqa: ANN401 as above

@@ -1,17 +1,17 @@
-"""What can go wrong in the store that the caller would treat differently.
+"""The errors of Firestore and Pub/Sub that a caller treats differently.
 
 ::
 
     StoreError
-    ├── Conflict          somebody was faster; nothing was written; read again
-    │   └── Contended     ... and again, until the deadline: asking again is safe
+    ├── Conflict          another write came first; nothing was written; read again
+    │   └── Contended     every retry failed so until the deadline; asking again is safe
     └── StoreUnavailable  Firestore did not answer in time; asking again is safe
 
     TopicError
     ├── TopicUnavailable  Pub/Sub did not confirm in time; publishing again is safe
-    └── MessageRejected   Pub/Sub will not take this message however often it is sent
+    └── MessageRejected   Pub/Sub refuses this message, and would refuse it every time
 
-Whatever is neither (a missing index, a missing right) is a fault of ours and passes through as it is.
+Any other error (a missing index, a missing permission) is raised unchanged: the code or the deployment is wrong.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ import grpc
 
 
 class StoreError(Exception):
-    """The store could not do what was asked. Whatever was written was written whole."""
+    """A read or commit failed. Each commit was written as a whole or not at all."""
 
 
 class Conflict(StoreError):  # noqa: N818 named after what happened, as the codes that clients see
@@ -30,14 +30,14 @@ class Conflict(StoreError):  # noqa: N818 named after what happened, as the code
 
 
 class Contended(Conflict):
-    """Others were faster until the deadline. A commit under way may still write what was asked: asking again is safe.
+    """Other writes came first until the deadline. Asking again is safe.
 
-    Source of the doubt: a request gives up at its deadline, and the commit that it is part of goes on for the others.
+    The request may still be carried out: it gives up at its deadline, but a commit for its group may go on.
     """
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 as above
-    """Firestore did not answer. A commit under way may or may not have been written, whole; asking again is safe."""
+    """Firestore did not answer. A commit was written as a whole or not at all. Asking again is safe."""
 
 
 class TopicError(Exception):
@@ -45,11 +45,11 @@ class TopicError(Exception):
 
 
 class TopicUnavailable(TopicError):  # noqa: N818 as above
-    """Pub/Sub did not confirm. What was sent may or may not have been published; publishing it again is safe."""
+    """Pub/Sub did not confirm. The messages may or may not be published. Publishing them again is safe."""
 
 
 class MessageRejected(TopicError):  # noqa: N818 as above
-    """Pub/Sub refuses a message for what it is. Nothing of the request was published."""
+    """Pub/Sub refuses a message of the request as invalid. None of its messages was published."""
 
 
 _PASSING = frozenset(
@@ -75,7 +75,7 @@ _CONFLICTS = frozenset(
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Tell a store that does not answer from a fault of ours, around a read."""
+    """Turn the errors of a read that may pass into ``StoreUnavailable``. Others are raised unchanged."""
     try:
         yield
     except grpc.RpcError as error:
@@ -87,7 +87,7 @@ def reading() -> Iterator[None]:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Do the same around a commit, where a failed precondition means that somebody was faster."""
+    """Like ``reading``, for a commit. A failed precondition becomes ``Conflict``."""
     try:
         yield
     except grpc.RpcError as error:

@@ -1,15 +1,18 @@
-"""Group commit: the requests of an organization that wait while a commit is under way are decided together in the next.
+"""Group commit: the requests of an organization that arrive during a commit are decided together in the next one.
 
-One read, one fold of the pure rule over the requests, one commit, one answer each. Nothing waits when idle: the first
-request goes at once, unless what happened a moment ago says that a short wait pays (``shared/firestore/pacing.py``).
+A group takes one read, applies the rule to each request in turn, makes one commit, and answers each request. When the
+group is idle, a request goes at once, unless recent events say that a short wait pays (``shared/firestore/pacing.py``).
 
 ::
 
     arrive   a   b c d        e f
     commit   |-- a --|-- b c d --|-- e f --|
 
-What is promised to every request that is submitted: it is answered exactly once, or its caller has gone; it is
-answered by its deadline; no request fails because of another one in its group.
+Promises to every submitted request:
+
+* It is answered exactly once, unless its caller has gone.
+* It is answered by its deadline.
+* It does not fail because of another request in its group.
 """
 
 import asyncio
@@ -37,25 +40,26 @@ Request = TypeVar("Request")
 Outcome = TypeVar("Outcome")
 
 MAX_GROUP = 200
-"""Requests decided together at most, so that a commit stays well below Firestore's 10 MiB."""
+"""The most requests that are decided together, so that a commit stays well below Firestore's 10 MiB."""
 
 ANSWERED_TOGETHER = 8
-"""After so many answers the server gets to send them, before the others of the group are made: the first of a large
-group need not wait for the last."""
+"""After this many answers the server may send them before the next ones are made. So in a large group the first
+requests do not wait for the last."""
 
 MAX_PACES = 10_000
-"""Organizations whose pace an instance remembers while nobody waits. A forgotten one begins its next group at once."""
+"""Organizations whose pace an instance remembers while no request waits. A forgotten one begins its next group at
+once."""
 
 
 class Undecided:
-    """The answer to a request that needs another round: what this commit writes has to be seen first."""
+    """The outcome of a request that has to be decided again after this commit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision(Generic[Outcome]):
-    """What an attempt decided: an outcome for each request, in their order, valid once the writes are committed.
+    """The result of an attempt: an outcome for each request, in their order, valid once the writes are committed.
 
-    ``when_done`` is called when they are.
+    ``when_done`` is called after the commit.
     """
 
     outcomes: Sequence[Outcome | Undecided]
@@ -66,7 +70,7 @@ class Decision(Generic[Outcome]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered(Generic[Outcome]):
-    """An outcome, and the instant by the database's clock for which it was decided."""
+    """An outcome, and the time of its decision by the database's clock."""
 
     outcome: Outcome
     now: datetime
@@ -79,7 +83,7 @@ class _Waiter(Generic[Request, Outcome]):
 
 
 class GroupCommit(Generic[Request, Outcome]):
-    """The requests of one kind of one organization. Belongs to the event loop it is used in."""
+    """Groups the requests of one kind of one organization. Use it in one event loop only."""
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class GroupCommit(Generic[Request, Outcome]):
         answer_within: timedelta,
         pace: Pace,
     ) -> None:
-        """``decide`` reads and decides, writing nothing; it runs again for every attempt."""
+        """``decide`` reads and decides, but writes nothing. It runs again for every attempt."""
         self._decide = decide
         self._commit = commit
         self._answer_within = answer_within
@@ -103,18 +107,17 @@ class GroupCommit(Generic[Request, Outcome]):
         self._heard_at = -math.inf
         self._runner: asyncio.Task[None] | None = None
         self.when_idle: Callable[[], None] = lambda: None
-        """Called when nobody waits any more, which may be long after the last caller has gone."""
+        """Called when no request waits any more. That may be long after the last caller has gone."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits."""
         return self._runner is None
 
     async def submit(self, request: Request) -> Answered[Outcome]:
-        """Have the request decided with others. Asking again after an error is safe.
+        """Decide the request together with others. Asking again after an error is safe.
 
         Raises:
-            Contended: other instances were faster until the deadline, or others were decided before this request.
+            Contended: until the deadline, other instances wrote first or other requests were decided first.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
         loop = asyncio.get_running_loop()
@@ -136,15 +139,15 @@ class GroupCommit(Generic[Request, Outcome]):
         try:
             while self._gather():
                 await self._let_others_come()
-                # Whoever it began with has been answered when the time is up. A new one remembers none of their errors,
-                # which hold on to them all: a store that is away for an hour must not fill the memory.
+                # When the time is up, the requests it began with have been answered. A new retry keeps none of their
+                # errors. The errors of one retry refer to each other, and would fill the memory during a long outage.
                 with suppress(RetryError):
                     await again(self._attempt)()
         finally:
             self._stop()
 
     async def _let_others_come(self) -> None:
-        """Wait where the pace says that it pays: for a time, or for a crowd to be there again."""
+        """Wait if the pace says that it pays: for some time, or until as many requests are there as before."""
         loop = asyncio.get_running_loop()
         if wait := self._pace.seconds_to_wait(loop.time()):
             await asyncio.sleep(wait)
@@ -158,7 +161,7 @@ class GroupCommit(Generic[Request, Outcome]):
     def _stop(self) -> None:
         self._runner = None
         self.when_idle()
-        # Only reached with somebody waiting when the event loop is being stopped.
+        # Requests still wait here only when the event loop is being stopped.
         for waiter in (*self._group, *self._waiting):
             if not waiter.answer.done():
                 waiter.answer.set_exception(StoreUnavailable("the instance is shutting down; asking again is safe"))
@@ -168,7 +171,7 @@ class GroupCommit(Generic[Request, Outcome]):
             self._stop()
 
     def _gather(self) -> list[_Waiter[Request, Outcome]]:
-        """Let those go who have been answered or have given up, and fill the group from those who wait, or cut it."""
+        """Drop requests that are answered or gave up. Then fill the group from the waiting ones, or cut it to size."""
         self._group = [waiter for waiter in self._group if not waiter.answer.done()]
         room = 1 if self._alone else min(MAX_GROUP, self._pace.at_most)
         self._waiting.extendleft(reversed(self._group[room:]))
@@ -180,7 +183,7 @@ class GroupCommit(Generic[Request, Outcome]):
         return self._group
 
     async def _attempt(self) -> None:
-        """Decide and commit once for everyone who waits by now, those who joined during a retry included."""
+        """Decide and commit once for all requests that wait by now, including those that joined during a retry."""
         group, loop = self._gather(), asyncio.get_running_loop()
         began = loop.time()
         if not group:
@@ -198,7 +201,7 @@ class GroupCommit(Generic[Request, Outcome]):
         except StoreError as error:
             self._trouble = error
             raise
-        except Exception as error:  # noqa: BLE001 whatever one request provokes, its neighbours must not feel it
+        except Exception as error:  # noqa: BLE001 an error from one request must not fail the others
             self._heard_at = loop.time()
             self._isolate_failure(group, error)
             return
@@ -212,9 +215,9 @@ class GroupCommit(Generic[Request, Outcome]):
                 waiter.answer.set_result(Answered(outcome=outcome, now=decision.now))
 
     def _isolate_failure(self, group: list[_Waiter[Request, Outcome]], error: Exception) -> None:
-        """Find the request at fault by deciding each of the group alone; alone, the fault is its own."""
+        """Decide each request of the group alone, to find the one that fails. Only that one gets the error."""
         if len(group) > 1:
-            logger.warning("a group of %d failed together; each is now decided alone", len(group), exc_info=error)
+            logger.warning("a group of %d requests failed; each is now decided alone", len(group), exc_info=error)
             self._alone = len(group)
             return
         self._alone = max(0, self._alone - 1)
@@ -222,9 +225,9 @@ class GroupCommit(Generic[Request, Outcome]):
             group[0].answer.set_exception(error)
 
     def _give_up(self, waiter: _Waiter[Request, Outcome]) -> None:
-        """Answer a waiter at its deadline with what stood in the way; a commit under way goes on for the others.
+        """Answer a waiter with an error at its deadline. An unfinished commit goes on for the others.
 
-        That is the store if it let nobody of the group hear anything for the longer part of the time.
+        The error is ``StoreUnavailable`` if Firestore did not answer the group for more than half of the time.
         """
         if waiter.answer.done():
             return
@@ -234,19 +237,19 @@ class GroupCommit(Generic[Request, Outcome]):
             error = StoreUnavailable("Firestore did not answer before the deadline; asking again is safe")
         else:
             error = Contended(
-                "others changed the same seats, or waited for them, to the deadline; asking again is safe"
+                "other requests changed the same seats, or came first, until the deadline; asking again is safe"
             )
         error.__cause__ = self._trouble
         waiter.answer.set_exception(error)
 
 
 class Groups(Generic[Request, Outcome]):
-    """One group per organization, kept only while somebody waits in it."""
+    """One group per organization, kept only while a request waits in it."""
 
     def __init__(
         self, make: Callable[[str, Pace], GroupCommit[Request, Outcome]], *, new_pace: Callable[[], Pace] = Pace
     ) -> None:
-        """``make`` builds the group of an organization, for a pace that ``new_pace`` builds and that outlasts it."""
+        """``make`` creates the group of an organization. ``new_pace`` creates its pace, which is kept longer."""
         self._make = make
         self._new_pace = new_pace
         self._paces: LRUCache[str, Pace] = LRUCache(MAX_PACES)
@@ -254,11 +257,11 @@ class Groups(Generic[Request, Outcome]):
 
     @property
     def organizations(self) -> frozenset[str]:
-        """Those in whose group somebody waits."""
+        """The organizations with a waiting request."""
         return frozenset(self._by_organization)
 
     async def submit(self, organization_id: str, request: Request) -> Answered[Outcome]:
-        """Have the request decided with others of its organization; raises as ``GroupCommit.submit`` does."""
+        """Decide the request with others of its organization. It raises the errors of ``GroupCommit.submit``."""
         group = self._by_organization.get(organization_id)
         if group is None:
             pace = self._paces.get(organization_id)

@@ -1,4 +1,4 @@
-"""A query over one collection, and the page of its answer that is wanted."""
+"""A query over one collection, and the page of its result."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,7 +23,7 @@ _OPERATORS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cursor:
-    """Where the next page begins: after the document at ``path``, whose value of the field ordered by is ``value``."""
+    """Where the next page begins: after the document at ``path``, whose ``order_by`` field holds ``value``."""
 
     path: str
     value: Plain = None
@@ -33,7 +33,7 @@ class Cursor:
 class Query:
     """A query over one collection of one organization, or with ``everywhere`` of all organizations.
 
-    Pages are in the order of ``order_by`` and then of the documents' paths.
+    Pages are ordered by ``order_by`` and then by the documents' paths.
     """
 
     collection: str
@@ -47,14 +47,14 @@ class Query:
 
     @property
     def index_fields(self) -> tuple[str, ...]:
-        """The fields of the composite index that answers it: equalities first, then the range or order."""
+        """The fields of the composite index for this query: equalities first, then the range or order."""
         equal = [name for name, comparison, _ in self.where if comparison == "=="]
         ranged = [name for name, comparison, _ in self.where if comparison != "=="]
         ordered = [] if self.order_by is None else [self.order_by]
         return tuple(dict.fromkeys([*equal, *ranged, *ordered]))
 
     def to_wire(self, root: str) -> Any:  # noqa: ANN401 protobuf's generated messages have no static type
-        """Build the protobuf ``StructuredQuery``; ``root`` is the prefix that makes a path a full document name."""
+        """Make the protobuf ``StructuredQuery``. ``root`` and a path make a full document name."""
         wire = WireQuery()
         wire.from_.add(collection_id=self.collection, all_descendants=self.everywhere)
         if self.where:

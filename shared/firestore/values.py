@@ -1,7 +1,7 @@
-"""Firestore's wire values to and from plain Python.
+"""Converts between Firestore's wire values and plain Python.
 
-The client library's own converters build a wrapper object for every field of every document; on the way of every
-request that was the largest single cost. These work on the protobuf messages directly.
+The client library's own converters make a wrapper object for every field of every document. That was the largest single
+cost of a request. These converters work on the protobuf messages directly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ WireDocument = document_types.Document.pb()
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A value of a kind that no document of ours uses (bytes, reference, place, vector). It validates as nothing."""
+    """A value of a kind that our documents do not use: bytes, reference, geopoint, vector. No form accepts it."""
 
     kind: str
 
 
 def is_opaque(value: object) -> bool:
-    """Whether there is anything in a decoded value that cannot be encoded again."""
+    """Whether a decoded value contains a part that cannot be encoded again."""
     match value:
         case Opaque():
             return True
@@ -68,7 +68,7 @@ def encode_into(wire: Any, value: Plain) -> None:  # noqa: ANN401 protobuf's gen
 
 
 def decode_time(wire: Any) -> datetime:  # noqa: ANN401 as above
-    """Read a protobuf ``Timestamp`` as an aware time, to the microsecond, which is all that Firestore keeps."""
+    """Read a protobuf ``Timestamp`` as an aware time, to the microsecond. Firestore stores no more."""
     return _EPOCH + timedelta(0, wire.seconds, wire.nanos // 1_000)
 
 
@@ -79,7 +79,6 @@ def encode_fields(wire_fields: Any, fields: Mapping[str, Plain]) -> None:  # noq
 
 
 def decode(wire: Any) -> Any:  # noqa: ANN401 a hand-edited document may hold anything; a line for each kind
-    """Read a protobuf ``Value`` as plain Python."""
     kind = wire.WhichOneof("value_type")
     match kind:
         case "string_value" | "integer_value" | "boolean_value" | "double_value":
@@ -97,6 +96,5 @@ def decode(wire: Any) -> Any:  # noqa: ANN401 a hand-edited document may hold an
 
 
 def decode_fields(wire_fields: Any) -> Fields:  # noqa: ANN401 as above
-    """Read a protobuf map of ``Value`` as plain fields."""
-    # By its names: items() makes a pair for each first, and takes half as long again.
+    # Iterates over names: items() makes pairs first, and takes one and a half times as long.
     return {name: decode(wire_fields[name]) for name in wire_fields}

@@ -1,4 +1,4 @@
-"""Writes, each with the condition under which it may happen."""
+"""The writes of a commit, each with its precondition."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,26 +15,25 @@ _REQUEST_TIME = write_types.DocumentTransform.FieldTransform.ServerValue.REQUEST
 
 @lru_cache(maxsize=10_000)
 def _field_path(parts: tuple[str, ...]) -> str:
-    """Write a field's name as the API wants it, quoted where it has to be. Three, and one for each license."""
+    """A field's name in the form of the API, quoted where necessary. There are three, and one for each license."""
     return str(FieldPath(*parts).to_api_repr())
 
 
 class Write(Protocol):
-    """Something that a commit does to one document."""
+    """A write of one document."""
 
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 protobuf's generated messages have no static type
-        """Fill a protobuf ``Write``; ``root`` is the prefix that makes a path a full document name."""
+        """Fill a protobuf ``Write``. ``root`` and a path make a full document name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Create:
-    """Create a document; the commit fails when it exists."""
+    """Create a document. The commit fails if it exists."""
 
     path: str
     fields: Mapping[str, Plain]
 
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
-        """Fill a protobuf ``Write``."""
         wire.update.name = root + self.path
         encode_fields(wire.update.fields, self.fields)
         wire.current_document.exists = False
@@ -42,9 +41,9 @@ class Create:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Update:
-    """Set some fields of a document and leave the others; the commit fails when the document is no longer the one read.
+    """Set some fields of a document and leave the others. The commit fails if the document changed since it was read.
 
-    Fields are named at the top level of the document; a map is replaced as a whole.
+    Fields are at the top level of the document. A map is replaced as a whole.
     """
 
     path: str
@@ -52,7 +51,6 @@ class Update:
     unchanged_since: Any
 
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
-        """Fill a protobuf ``Write``."""
         wire.update.name = root + self.path
         encode_fields(wire.update.fields, self.fields)
         wire.update_mask.field_paths.extend(self.fields)
@@ -61,27 +59,28 @@ class Update:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delete:
-    """Delete a document; the commit fails when it is no longer the one read."""
+    """Delete a document. The commit fails if it changed since it was read."""
 
     path: str
     unchanged_since: Any
 
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
-        """Fill a protobuf ``Write``."""
         wire.delete = root + self.path
         wire.current_document.update_time.CopyFrom(self.unchanged_since)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Add:
-    """Add to numbers, whatever they are by then, and note the time. It commutes, so it needs no condition."""
+    """Add to numbers, whatever their values are at the commit, and set the time.
+
+    The order of such writes does not matter, so they need no precondition.
+    """
 
     path: str
     numbers: Mapping[tuple[str, ...], int]
     timestamp_field: str = field(default="updated_at")
 
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
-        """Fill a protobuf ``Write``."""
         wire.transform.document = root + self.path
         for parts, number in self.numbers.items():
             change = wire.transform.field_transforms.add(field_path=_field_path(parts))

@@ -1,1 +1,1 @@
-"""The seat rules: pure decisions about records. No clock, no network, no Google library, no pydantic."""
+"""The seat rules: pure decisions about records, without clock, network, Google library or pydantic."""

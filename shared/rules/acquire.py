@@ -1,4 +1,4 @@
-"""Acquire: take a seat, or learn why not."""
+"""Acquire: take a seat, or get the reason for a refusal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from shared.rules.user import User
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """Where the request comes from."""
+    """The device that the request comes from."""
 
     hardware_id: str
     ip_address: str | None
@@ -32,9 +32,9 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """Everything that the decision about one request looks at, all of one instant.
+    """Everything that one decision needs, read at one instant.
 
-    ``session`` is the one that this user on this device has, or had, under this license.
+    ``session`` is the session that this user on this device has, or had, for this license.
     """
 
     organization: Organization | Unusable | None
@@ -46,10 +46,11 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Granted:
-    """A seat was taken. ``replaced`` is the tenure of the same device that ends with it, if there was one: lapsed, or
-    moved to another license by hand.
+    """A seat was taken.
 
-    ``ended_by_hand`` is its last tenure if somebody ended that in the console and nobody has reported it yet.
+    ``replaced`` is an open tenure of the same device that ends now: its lease ran out, or an admin moved it to another
+    license by hand. ``ended_by_hand`` is the last tenure if an admin ended it in the console and it is not reported
+    yet.
     """
 
     session: Session
@@ -61,7 +62,7 @@ class Granted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Renewed:
-    """The device held its seat already; the lease starts anew."""
+    """The device already holds its seat. The lease starts anew."""
 
     session: Session
     license: License
@@ -70,7 +71,7 @@ class Renewed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeatLimitReached:
-    """Every seat of the license is in use. ``earliest_expiry_at`` is when the first lease ends unless it is kept."""
+    """Every seat of the license is in use. ``earliest_expiry_at`` is the end of the first lease without a heartbeat."""
 
     license_id: str
     in_use: int
@@ -80,7 +81,7 @@ class SeatLimitReached:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrganizationSeatLimitReached:
-    """The license has a seat left, but all the organization's licenses together have reached its cap."""
+    """The license has a free seat, but the organization's licenses together have reached the organization's cap."""
 
     in_use: int
     max_seats: int
@@ -93,7 +94,7 @@ AcquireOutcome = (
 
 
 def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutcome:
-    """Decide one acquire at ``now``. Neither cap is ever exceeded; who holds a seat already keeps it."""
+    """Decide one acquire at ``now``. Neither cap is ever exceeded. A device that holds a seat keeps it."""
     organization, user, license_ = standing.organization, standing.user, standing.license
     if (refusal := refuse_caller(organization=organization, user=user)) is not None:
         return refusal
@@ -111,8 +112,8 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
         session = _tenure(user, license_, device, started_at=before.started_at, now=now)
         return Renewed(session=session, license=license_, in_use=standing.use.of(license_.license_id))
 
-    # A lapsed tenure of the same device is still counted; it ends in favour of the new one. So does one that somebody
-    # moved to another license by hand: renewed, it would come back to where it is not counted any more.
+    # A lapsed tenure of the same device is still counted, and ends for the new one. A tenure that an admin moved to
+    # another license by hand ends too: this license does not count it any more, so it cannot be renewed.
     replaced = None if before is None or not is_open(before) else _given_up(before, now=now)
     in_license = standing.use.of(license_.license_id) - (1 if replaced is not None and is_of_license else 0)
     in_organization = standing.use.total - (0 if replaced is None else 1)
@@ -133,7 +134,7 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
 
 
 def earliest_expiry(sessions: Iterable[Session], *, now: datetime) -> datetime | None:
-    """When the first of the live sessions loses its seat unless it sends a heartbeat; ``None`` without any."""
+    """When the first of the live sessions loses its seat without a heartbeat; ``None`` if there is none."""
     return min((session.lease_expires_at for session in sessions if is_live(session, now=now)), default=None)
 
 

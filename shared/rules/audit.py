@@ -1,4 +1,4 @@
-"""Audit events: what happened to a seat, who did it and when."""
+"""Audit events: what happened to a seat or a document, who did it, and when."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from shared.rules.digest import digest
 from shared.rules.session import EndReason, Session, revoked_by_hand
 
 SYSTEM = "system"
-"""The actor of what no person asked for: a lease that ran out, a counter that was repaired."""
+"""The actor of events that no user caused, such as a lease that ran out or repaired counters."""
 
 CONSOLE = "console"
-"""The actor of what somebody did by hand in the Firebase console, who is not known to us."""
+"""The actor of edits by hand in the Firebase console. Which admin it was is not known."""
 
 _LONG_KEY = 14
-"""Of a license key of 12 characters or more, quotes not counted, the last four may be told."""
+"""A license key of this length or more, quotes included, shows its last four characters."""
 
 Detail = str | int | bool | None | datetime | Mapping[str, "Detail"] | Sequence[Mapping[str, "Detail"]]
 
@@ -35,7 +35,7 @@ class AuditType(StrEnum):
 
 
 ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})
-"""What tells of the end of a tenure."""
+"""The events that end a tenure."""
 
 
 class EditKind(StrEnum):
@@ -48,9 +48,9 @@ class EditKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuditEvent:
-    """One event. ``name`` follows from what happened, so that an organization never reports the same thing twice.
+    """One event. ``name`` is computed from what happened, so that the same event is never reported twice.
 
-    ``grant_number`` counts the grants of an organization without a gap; only ``session.acquired`` has one.
+    ``grant_number`` numbers the grants of an organization without a gap. Only ``session.acquired`` has one.
     """
 
     name: str
@@ -66,15 +66,14 @@ class AuditEvent:
 
 
 def grant_name(grant_number: int) -> str:
-    """Name the event of a grant."""
     return digest(AuditType.ACQUIRED, str(grant_number))
 
 
 def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detail]) -> AuditEvent:
-    """Report the start of a tenure; the actor is its user.
+    """Report the start of a tenure. The actor is its user.
 
-    The event is named after the grant's number. Two instances that decide at the same time both believe theirs to be
-    the next grant, so both create the same document: one of them fails and reads again.
+    The event's name is computed from the grant's number. Two instances that decide at the same time use the same number
+    and create the same document. One of the two commits fails, and that instance reads again.
     """
     return AuditEvent(
         name=grant_name(grant_number),
@@ -96,7 +95,7 @@ def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detai
 
 
 def ended(session: Session, *, actor: str) -> AuditEvent:
-    """Report the end of a tenure: released, expired or revoked, as its reason says."""
+    """Report the end of a tenure. The type follows from its reason: released, expired or revoked."""
     reason, at = session.end_reason, session.ended_at
     if reason is None or at is None:
         message = f"session {session.session_id} has not ended: there is nothing to report"
@@ -109,8 +108,8 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
         "lease_expires_at": session.lease_expires_at,
     }
     return AuditEvent(
-        # That a tenure ends once is seen to by the condition on its session. The time is part of the name for the
-        # session that a person opened again by hand: its second end is another event and must not fail on the first.
+        # The precondition on the session makes sure that a tenure ends once. The name includes the time because an
+        # admin may open a session again by hand. Its second end is another event and needs another name.
         name=digest("session.ended", session.session_id, session.started_at.isoformat(), at.isoformat()),
         type=kind,
         at=at,
@@ -124,13 +123,16 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
 
 
 def ended_by_hand(session: Session, *, now: datetime) -> AuditEvent:
-    """Report an end that somebody wrote into the session, or one told before whose reason somebody took out."""
+    """Report an end that an admin wrote into the session.
+
+    It may be an end that was reported before: it looks the same if an admin removed its reason.
+    """
     return ended(revoked_by_hand(session, now=now), actor=CONSOLE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenure:
-    """A seat's having been held: by whom, and since when."""
+    """One holding of a seat: the session, user, device and license, and when it began."""
 
     session_id: str
     license_id: str
@@ -140,9 +142,9 @@ class Tenure:
 
 
 def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
-    """Report that somebody deleted a session that had not ended: whoever may delete it is an admin.
+    """Report that an admin deleted a session that had not ended.
 
-    Named after the tenure alone, so however often its end is noticed, it is told once.
+    The name is computed from the tenure alone, so the deletion is reported once, however often it is noticed.
     """
     return AuditEvent(
         name=digest("session.removed", tenure.session_id, tenure.started_at.isoformat()),
@@ -163,9 +165,9 @@ def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
 
 
 def usage_repaired(*, at: datetime, before: Mapping[str, int] | None, after: Mapping[str, int]) -> AuditEvent:
-    """Report that the counters did not agree with the sessions and were taken from them again.
+    """Report that the counters did not match the sessions and were counted again from them.
 
-    Both map licenses to seats in use; ``before`` is ``None`` for counters that were missing or could not be read.
+    Both map licenses to seats in use. ``before`` is ``None`` if the counters were missing or could not be read.
     """
     return AuditEvent(
         name=digest(AuditType.USAGE_REPAIRED, at.isoformat()),
@@ -184,9 +186,9 @@ def edited(
     before: Mapping[str, str] | None,
     after: Mapping[str, str] | None,
 ) -> AuditEvent:
-    """Report that somebody edited a document by hand. ``before`` and ``after`` are its fields' values in JSON.
+    """Report that an admin edited a document by hand. ``before`` and ``after`` are its fields' values in JSON.
 
-    ``before`` of ``None``: the document is new; ``after`` of ``None``: it is gone. Of license keys the end is told.
+    For a new document ``before`` is ``None``, for a deleted one ``after``. License keys show only their end.
     """
     then, now = before or {}, after or {}
     changes = [
@@ -209,7 +211,7 @@ def edited(
 def _told(field: str, value: str | None) -> str | None:
     if field != "license_key" or value is None:
         return value
-    # Enough to tell keys apart, and not enough to use one.
+    # Enough to tell keys apart, but not to use one.
     return f'"…{value[-5:-1]}"' if len(value) >= _LONG_KEY else '"…"'
 
 
@@ -219,16 +221,16 @@ def _by_license(in_use: Mapping[str, int]) -> list[Mapping[str, Detail]]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrailEntry:
-    """What the audit trail says of a tenure: that it began, or that it ended."""
+    """An event of the audit trail that begins or ends a tenure."""
 
     type: AuditType
     tenure: Tenure
 
 
 def tenure_without_end(told: Sequence[TrailEntry], *, held_since: datetime | None) -> Tenure | None:
-    """Find the latest tenure of a session of whose end nothing is told, or ``None``. ``told`` is latest first.
+    """Find the latest tenure of a session whose end is not reported, or ``None``. ``told`` has the latest event first.
 
-    ``held_since`` is the beginning of the tenure that is under way, if the device has taken a seat again.
+    ``held_since`` is the beginning of the present tenure, if the device has taken a seat again.
     """
     ended = {each.tenure.started_at for each in told if each.type in ENDS}
     begun = (each.tenure for each in told if each.type is AuditType.ACQUIRED)

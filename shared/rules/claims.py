@@ -1,6 +1,6 @@
 """Claims: which organization a user's ID tokens name, and with which role.
 
-A user belongs to one organization at a time. Listed in two, the first keeps them: the one that has listed them longest.
+A user belongs to one organization at a time. If two list the user, the one with the older document keeps the user.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from shared.rules.review import Level, Problem
 from shared.rules.user import Role, User
 
 DOCUMENT_ID = "(document id)"
-"""What stands in a problem's place of a field when the id of the document is meant."""
+"""The ``field`` of a problem with the document's id."""
 
 
 ORGANIZATION_ID = "(document id of the organization)"
-"""The same for the id of the organization's document."""
+"""The ``field`` of a problem with the id of the organization's document."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,22 +28,25 @@ class Membership:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claims:
-    """What ID tokens say of a user: the claims ``org_id`` and ``role``."""
+    """The claims ``org_id`` and ``role`` of a user's ID tokens."""
 
     organization_id: str | None = None
     role: Role | str | None = None
 
 
 def active_membership(listings: Sequence[Membership]) -> Membership | None:
-    """Find the organization that a user belongs to, of those that list the user, longest first.
+    """Find the organization that a user belongs to. ``listings`` are those that list the user, oldest document first.
 
-    A document that cannot be used keeps its place: a slip must not hand a user over to another organization.
+    A document that cannot be used keeps its place, so that a typing error cannot move the user elsewhere.
     """
     return next((each for each in listings if isinstance(each.user, Unusable) or each.user.is_active), None)
 
 
 def claims_for(listings: Sequence[Membership], *, present: Claims) -> Claims:
-    """Say what a user's claims should be. While the document cannot be used, they stay what they are, or are none."""
+    """The claims that a user should have.
+
+    While the document cannot be used, the claims stay if they name its organization. Otherwise there are none.
+    """
     held_by = active_membership(listings)
     if held_by is None:
         return Claims()
@@ -60,29 +63,29 @@ def user_problems(
     has_room: bool = True,
     other_id: str | None = None,
 ) -> list[Problem]:
-    """Look at a user's document of one organization beside the others, and beside Firebase Authentication.
+    """Compare a user's document in one organization with those in others, and with Firebase Authentication.
 
-    ``has_room`` says whether the claims fit into the account's; ``other_id`` is the uid of the account that has the
-    document's e-mail address, when that is another one.
+    ``has_room`` is false when the claims are too long for the account. ``other_id`` is the uid of another account, the
+    one with the document's e-mail address.
     """
     problems = []
     own = next((each for each in listings if each.organization_id == organization_id), None)
     if own is None or (isinstance(own.user, User) and not own.user.is_active):
         return []
     if not has_account:
-        wanted = "the User UID that Firebase Authentication shows for this person"
+        wanted = "the User UID that Firebase Authentication shows for this user"
         if other_id is not None:
             wanted = f'"{other_id}", the User UID of the account with this e-mail address'
-        expected = f"{wanted}: make a document with that id, and delete this one"
-        found = "no user of Firebase Authentication has this UID, so nobody can sign in as this user"
+        expected = f"{wanted}. Add a document with that id and delete this one"
+        found = "no user of Firebase Authentication has this UID, so this user cannot sign in"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
     if own is not active_membership(listings):
-        # Not which one: what other organizations there are is nobody's business here.
-        found = "this user belongs to another organization, which listed them first"
-        expected = "a user of one organization only: deactivate or delete the user there, or take another account"
+        # It must not name the other organization: admins of this one may not know of it.
+        found = "this user already belongs to another organization"
+        expected = "a user of one organization only. Deactivate or delete the user there, or use another account"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
     elif not has_room:
-        found = "a document id so long that the user's tokens have no room for it"
+        found = "a document id that is too long for the user's token"
         expected = "an organization with a shorter document id"
         problems.append(Problem(field=ORGANIZATION_ID, level=Level.ERROR, found=found, expected=expected))
     return problems

@@ -1,10 +1,10 @@
-"""Denials: who could not work, how often they tried, and how many seats there were.
+"""Denials: which users got no seat because a cap was reached, how often they asked, and how many seats there were.
 
-A client that polls must not inflate the report, so its attempts within one minute are one event with a number.
+A client that asks again and again must not inflate the report. So its attempts within one minute are one event.
 
 ::
 
-      |         the minute: attempts are counted           |   settling: the last are written   |   final
+      |         the minute: attempts are counted           |  settling: the last are written    |   final
     10:15:00      first_at                last_attempt_at 10:16:00                            10:16:30
 """
 
@@ -24,15 +24,15 @@ WINDOW_FOR = timedelta(minutes=1)
 """Attempts of one device for one license are counted together for this long, from the full minute on."""
 
 SETTLES_FOR = timedelta(seconds=30)
-"""An attempt of the minute's last moment is written this long after it at most: far longer than a request may take."""
+"""An attempt at the end of the minute is written within this time. A request may not take nearly as long."""
 
 
 CapReached = SeatLimitReached | OrganizationSeatLimitReached
-"""The refusals that more seats would have turned into a grant."""
+"""The refusals for lack of seats."""
 
 
 class Limit(StrEnum):
-    """Whose cap stood in the way."""
+    """Whether the cap of the license or of the organization was reached."""
 
     LICENSE = "license"
     ORGANIZATION = "organization"
@@ -40,7 +40,7 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempts:
-    """What was counted before: when the first attempt of the minute was refused, and how many were."""
+    """The attempts counted so far: when the first of the minute was refused, and their number."""
 
     first_at: datetime
     number: int
@@ -48,9 +48,9 @@ class Attempts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Denied:
-    """One refused attempt: who asked on which device for a seat of which license, and whose cap stood in the way.
+    """One refused attempt: the user, the device, the license, and the cap that was reached.
 
-    ``session_id`` names the session that would have been; it stands for user, device and license together.
+    ``session_id`` is the id that the session would have. It identifies user, device and license together.
     """
 
     session_id: str
@@ -61,7 +61,6 @@ class Denied:
 
 
 def limit_of(refusal: CapReached) -> Limit:
-    """Say whose cap it was."""
     match refusal:
         case SeatLimitReached():
             return Limit.LICENSE
@@ -72,7 +71,7 @@ def limit_of(refusal: CapReached) -> Limit:
 
 
 def denial_name(*, session_id: str, now: datetime) -> str:
-    """Name the event of the minute in which ``now`` falls."""
+    """The name of the event for the minute of ``now``."""
     return _name_of(session_id, _minute_of(now))
 
 
@@ -88,14 +87,14 @@ def is_same_minute(first_at: datetime, *, now: datetime) -> bool:
 
 def is_final(*, first_at: datetime, now: datetime) -> bool:
     """Whether no further attempt can be added to the event of the minute of ``first_at``."""
-    # The spans are taken from now: a time that somebody wrote by hand may be the last there is.
+    # The spans are subtracted from now: a time typed in by hand may be the last possible one, and cannot be added to.
     return _minute_of(first_at) <= now - WINDOW_FOR - SETTLES_FOR
 
 
 def denied(attempt: Denied, *, before: Attempts | None, use: Mapping[str, Detail], now: datetime) -> AuditEvent:
-    """Report one more refused attempt, on top of those of the same minute ``before``.
+    """Report one more refused attempt, in addition to the attempts ``before`` in the same minute.
 
-    ``use`` are the seats in use and the caps at this moment.
+    ``use`` holds the seats in use and the caps at this moment.
     """
     first_at = now if before is None else before.first_at
     return AuditEvent(

@@ -1,4 +1,4 @@
-"""Expire: sessions whose lease has run out, and sessions whose user, license or organization is gone, end."""
+"""Expire and reconcile: end sessions whose lease ran out, or whose user, license or organization lost the right."""
 
 from datetime import datetime
 from typing import assert_never
@@ -26,7 +26,7 @@ from shared.rules.user import User
 
 
 def expire(session: Session, *, now: datetime) -> Session | None:
-    """End the session if it is lapsed at ``now``; ``None`` when there is nothing to end."""
+    """End the session if its lease has run out at ``now``; ``None`` if it has not, or if the session has ended."""
     if not is_open(session) or is_live(session, now=now):
         return None
     return ended(session, reason=EndReason.EXPIRED, now=now)
@@ -40,10 +40,10 @@ def reconcile(
     license_: License | Unusable | None,
     now: datetime,
 ) -> Session | None:
-    """End the session if its lease has run out or the right to it is gone; ``None`` when it goes on.
+    """End the session if its lease has run out or its user lost the right to it; ``None`` if it goes on.
 
-    It asks what a heartbeat asks, so whoever is ended here would have been at the next heartbeat. A misconfigured
-    document ends nothing.
+    It checks what a heartbeat checks, so the next heartbeat would have ended the session as well. A misconfigured
+    document ends no session.
     """
     if not is_open(session):
         return None
@@ -56,7 +56,6 @@ def reconcile(
 
 
 def revoked(session: Session, *, because: CallerRefusal | LicenseRefusal, now: datetime) -> Session:
-    """End the session with the reason that the refusal gives."""
     return ended(session, reason=_reason(because), now=now)
 
 
@@ -67,7 +66,7 @@ def _reason(refusal: CallerRefusal | LicenseRefusal) -> EndReason:
         case OrganizationInactive():
             return EndReason.ORGANIZATION_DEACTIVATED
         case UserMissing() | UserInactive() | RoleNotAllowed():
-            # Removed, or made a guest, a user may no longer hold seats: to the seat that is a deactivation.
+            # A user who was removed or made a guest may hold no seat. For a session that is a deactivation.
             return EndReason.USER_DEACTIVATED
         case LicenseInactive():
             return EndReason.LICENSE_DEACTIVATED

@@ -1,4 +1,4 @@
-"""Heartbeat: keep the seat, or learn that it is gone."""
+"""Heartbeat: keep the seat, or end the session."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +21,7 @@ from shared.rules.user import User
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """Everything that the decision about one heartbeat looks at."""
+    """Everything that the decision about one heartbeat needs."""
 
     organization: Organization | Unusable | None
     user: User | Unusable | None
@@ -39,7 +39,7 @@ class Extended:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StillFresh:
-    """The last heartbeat is so recent that nothing needs to change; the lease is the one given then."""
+    """The last heartbeat is so recent that the lease stays as it is."""
 
     session: Session
     license: License
@@ -47,9 +47,9 @@ class StillFresh:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionOver:
-    """The session ended before this heartbeat. Nothing brings it back.
+    """The session ended before this heartbeat, and is never continued.
 
-    ``reason`` is ``None`` when a person ended it by hand.
+    ``reason`` is ``None`` if an admin ended it by hand.
     """
 
     reason: EndReason | None
@@ -57,7 +57,7 @@ class SessionOver:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stopped:
-    """The lease has run out, or the right to the seat is gone: the session ends now, and ``because`` says why."""
+    """The session ends now: its lease has run out, or the user lost the right to the seat. ``because`` says which."""
 
     session: Session
     because: CallerRefusal | LicenseRefusal | SessionOver
@@ -69,8 +69,8 @@ HeartbeatOutcome = Extended | StillFresh | SessionNotFound | SessionOver | Stopp
 def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOutcome:
     """Decide one heartbeat at ``now``.
 
-    A lapsed session stays lapsed, because bringing it back could exceed a cap, and it ends here: an extension that was
-    decided in time may still be on its way to the store, and whoever is told of the end must not have the seat again.
+    A lapsed session is never extended, because that could exceed a cap. It ends here at once. An extension that was
+    decided in time may still be on its way to Firestore. It must not give the seat back after this answer.
     """
     session = standing.session
     if isinstance(session, Unusable):
@@ -87,12 +87,13 @@ def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOu
         organization=standing.organization, user=standing.user
     ) or refuse_license(standing.license, now=now)
     if isinstance(refusal, Misconfigured):
-        # A slip in the console must not throw people out: the lease they have gives the admin time to mend it.
+        # A mistake in the console must not end sessions. Until the lease ends, an admin can correct the document.
         return refusal
     if refusal is not None:
         return Stopped(session=revoked(session, because=refusal, now=now), because=refusal)
     assert isinstance(standing.license, License)  # noqa: S101 the refusals above leave nothing else; for the type checker
-    # A lease that an admin made longer since is given at once, however early: the client's next beat relies on it.
+    # If an admin has made the lease longer since, the client gets it at once, however early: it times its next
+    # heartbeat by it.
     given_for = session.lease_expires_at - session.last_heartbeat_at
     is_early = now - session.last_heartbeat_at < standing.license.early_within
     if is_early and given_for >= standing.license.lease_for:

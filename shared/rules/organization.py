@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Organization:
-    """One tenant. ``max_concurrent_seats`` of ``None`` means that only the licenses' own caps count."""
+    """One tenant. If ``max_concurrent_seats`` is ``None``, only the licenses' own caps count."""
 
     organization_id: str
     name: str

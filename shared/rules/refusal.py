@@ -1,6 +1,6 @@
-"""Why a request is refused that has nothing to do with the number of seats.
+"""Refusals for other reasons than the number of seats.
 
-Each refusal is a value of its own type, so that the type checker proves every one of them answered.
+Each refusal has its own type, so that the type checker proves that every one of them is answered.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.rules.user import User
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unusable:
-    """A document that exists but, edited by hand, cannot be used: which one, and which of its fields."""
+    """A document that cannot be used after an edit by hand, and its wrong fields."""
 
     document: str
     document_path: str
@@ -22,7 +22,7 @@ class Unusable:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrganizationMissing:
-    """There is no document of the organization that the token names."""
+    """The organization that the token names has no document."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class UserInactive:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoleNotAllowed:
-    """The user's role does not allow it."""
+    """The user's role does not allow the request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ class Misconfigured:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionNotFound:
-    """There is no such session, or it is somebody else's: the two are not told apart."""
+    """There is no such session, or it belongs to another user. The answer does not say which."""
 
 
 MemberRefusal = OrganizationMissing | OrganizationInactive | UserMissing | UserInactive | Misconfigured
@@ -82,7 +82,7 @@ def refuse_member(
     organization: Organization | Unusable | None,
     user: User | Unusable | None,
 ) -> MemberRefusal | None:
-    """Say why this user has no say in this organization, or ``None`` for an active member of an active organization."""
+    """Refuse a user who is no active user of an active organization; ``None`` if nothing stands against it."""
     if isinstance(organization, Unusable):
         return Misconfigured(unusable=organization)
     if organization is None:
@@ -101,14 +101,14 @@ def refuse_caller(
     organization: Organization | Unusable | None,
     user: User | Unusable | None,
 ) -> CallerRefusal | None:
-    """Say why this user may not hold seats in this organization, or ``None`` when nothing stands against it."""
+    """Refuse a user who may not hold seats in this organization; ``None`` if nothing stands against it."""
     if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal
     return None if isinstance(user, User) and user.may_hold_seats else RoleNotAllowed()
 
 
 def refuse_license(license_: License | Unusable | None, *, now: datetime) -> LicenseRefusal | None:
-    """Say why no seat of this license may be held at ``now``, or ``None`` when nothing stands against it."""
+    """Refuse a license of which no seat may be held at ``now``; ``None`` if nothing stands against it."""
     if isinstance(license_, Unusable):
         return Misconfigured(unusable=license_)
     if license_ is None:

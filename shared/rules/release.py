@@ -1,4 +1,4 @@
-"""Release: give a seat back. Who holds it may; an owner or admin may release anyone's."""
+"""Release: give a seat back. Users may release their own; owners and admins may release every seat."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from shared.rules.user import User
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """Everything that the decision about one release looks at; ``user`` is the caller."""
+    """Everything that the decision about one release needs. ``user`` is the caller."""
 
     organization: Organization | Unusable | None
     user: User | Unusable | None
@@ -20,21 +20,21 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Released:
-    """The seat is free. Its reason tells a release, a revocation and a lease that had run out apart."""
+    """The seat is free. The session's reason is released, revoked or expired."""
 
     session: Session
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AlreadyEnded:
-    """The session had ended before; asking again is safe and changes nothing."""
+    """The session had ended before. Nothing changes."""
 
 
 ReleaseOutcome = Released | AlreadyEnded | SessionNotFound | Misconfigured
 
 
 def release(standing: Standing, *, user_id: str, now: datetime) -> ReleaseOutcome:
-    """Decide one release at ``now``. Giving back one's own seat needs no right but to hold it."""
+    """Decide one release at ``now``. A user needs no role or other right to give back their own seat."""
     session = standing.session
     if isinstance(session, Unusable):
         return Misconfigured(unusable=session)

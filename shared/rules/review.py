@@ -1,4 +1,4 @@
-"""Review: what is wrong with a document that somebody made by hand although each of its fields has the right form."""
+"""Review: problems of a document whose fields have the right form, but do not fit other documents or each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from shared.rules.seat_use import SeatUse
 
 
 class Level(StrEnum):
-    """Whether something stands in the way, or is only worth a look."""
+    """An error stops the document from working; a notice is only worth a look."""
 
     ERROR = "error"
     NOTICE = "notice"
@@ -18,7 +18,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing that an admin should know of a document, in plain words: which field, what is there, what should be."""
+    """A problem of a document, in words for an admin: the field, what it holds, and what it should hold."""
 
     field: str
     level: Level
@@ -27,7 +27,7 @@ class Problem:
 
 
 def organization_problems(organization: Organization, *, use: SeatUse) -> list[Problem]:
-    """Look at an organization's cap beside the seats in use."""
+    """Compare an organization's cap with the seats in use."""
     cap = organization.max_concurrent_seats
     return [] if cap is None or use.total <= cap else [_below_use(cap, in_use=use.total)]
 
@@ -35,25 +35,25 @@ def organization_problems(organization: Organization, *, use: SeatUse) -> list[P
 def license_problems(
     license_: License, *, organization: Organization | None, use: SeatUse, same_key: Sequence[str]
 ) -> list[Problem]:
-    """Look at a license beside its organization, the seats in use, and the other licenses with its key (their ids)."""
+    """Compare a license with its organization and the seats in use. ``same_key`` are the ids of others with its key."""
     problems = []
     if same_key:
         others = ", ".join(sorted(same_key))
-        found = f"the same key as that of: {others}"
-        expected = "a key of its own; remove the field to get a new one. Until then seats of either may be refused"
+        found = f"the same key as these licenses: {others}"
+        expected = "its own key. Remove the field to get a new one. Until then both licenses may refuse seats"
         problems.append(Problem(field="license_key", level=Level.ERROR, found=found, expected=expected))
     if license_.license_key != license_.license_key.strip():
-        found = "a key that begins or ends with a blank, which nobody sees and programs do not send"
+        found = "a key with a space before or after it; programs do not send the space"
         problems.append(
-            Problem(field="license_key", level=Level.NOTICE, found=found, expected="the key without the blanks")
+            Problem(field="license_key", level=Level.NOTICE, found=found, expected="the key without the space")
         )
     seats, in_use = license_.max_concurrent_seats, use.of(license_.license_id)
     if in_use > seats:
         problems.append(_below_use(seats, in_use=in_use))
     cap = None if organization is None else organization.max_concurrent_seats
     if cap is not None and seats > cap:
-        found = f"{seats} seats, more than the {cap} that the organization may use of all its licenses together"
-        expected = f"at most {cap}; or a higher max_concurrent_seats of the organization, or null there for no cap"
+        found = f"{seats} seats, but the organization may use only {cap} over all its licenses"
+        expected = f"at most {cap}, or a higher max_concurrent_seats in the organization (null: no cap)"
         problems.append(Problem(field="max_concurrent_seats", level=Level.NOTICE, found=found, expected=expected))
     return problems
 
@@ -62,6 +62,6 @@ def _below_use(cap: int, *, in_use: int) -> Problem:
     return Problem(
         field="max_concurrent_seats",
         level=Level.NOTICE,
-        found=f"{cap}, and {in_use} seats were in use when this was checked",
-        expected="nothing to do: nobody is thrown out, and no seat is given until enough have been given back",
+        found=f"{cap}, but {in_use} seats were in use when this was checked",
+        expected="nothing to do: sessions go on, and no new seat is given until enough have been given back",
     )

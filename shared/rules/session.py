@@ -2,7 +2,7 @@
 
 ::
 
-      |   live: holds its seat   |   lapsed: seat is free, record still open   |   ended
+      |   live: holds its seat   |   lapsed: seat is free, not yet ended       |   ended
     started_at            lease_expires_at                                  ended_at
 """
 
@@ -29,9 +29,9 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """The current or latest tenure of a seat by one user on one device under one license.
+    """The present or latest tenure of one user on one device for one license.
 
-    ``end_reason`` may be ``None`` on an ended session: then a person ended it by hand.
+    An ended session without ``end_reason`` was ended by an admin by hand.
     """
 
     session_id: str
@@ -50,38 +50,38 @@ class Session:
 
 @lru_cache(maxsize=10_000)
 def session_id_of(*, license_id: str, user_id: str, hardware_id: str) -> str:
-    """Name the one session that this user on this device can have under this license: 26 characters.
+    """The id of the one session that this user on this device can have for this license: 26 characters.
 
-    The same three always give the same name, which is what makes acquire idempotent.
+    The same three always give the same id. That makes acquire idempotent.
     """
     return digest(license_id, user_id, hardware_id)
 
 
 def is_open(session: Session) -> bool:
-    """Whether the record still counts in ``usage/seats``: live, or lapsed and not yet ended."""
+    """Whether the session still counts in ``usage/seats``: it is live, or lapsed and not yet ended."""
     return session.ended_at is None
 
 
 def is_live(session: Session, *, now: datetime) -> bool:
-    """Whether the session holds its seat. At the very instant of ``lease_expires_at`` it no longer does."""
+    """Whether the session holds its seat. At the instant of ``lease_expires_at`` it does not."""
     return session.ended_at is None and now < session.lease_expires_at
 
 
 def ended(session: Session, *, reason: EndReason, now: datetime) -> Session:
-    """End the session. Its seat is free from ``now`` on, or has been since the lease ran out."""
+    """End the session. Its seat is free from ``now`` on, or since its lease ran out."""
     return replace(session, ended_at=now, end_reason=reason)
 
 
 def is_ended_by_hand(session: Session) -> bool:
-    """Whether somebody wrote an end into the document, which gives no reason: the functions always give one."""
+    """Whether an admin wrote an end into the document. It has no reason; the functions always write one."""
     return session.ended_at is not None and session.end_reason is None
 
 
 def revoked_by_hand(session: Session, *, now: datetime) -> Session:
-    """Give an end by hand its reason: whoever may edit the document is an admin.
+    """Give an end by hand its reason: only admins can edit the document.
 
-    Its seat has been free since somebody wrote that end, which cannot have been before its last heartbeat, nor to come:
-    whatever time they wrote, it was between the two.
+    The admin may have typed any time. The real end was after the last heartbeat and before ``now``, so the time is
+    limited to these.
     """
     ended_at = None if session.ended_at is None else min(max(session.ended_at, session.last_heartbeat_at), now)
     return replace(session, ended_at=ended_at, end_reason=EndReason.REVOKED_BY_ADMIN)

@@ -1,4 +1,4 @@
-"""Usage: how many seats are in use, who holds them, and whether there were enough."""
+"""Usage: how many seats are in use, which users hold them, and whether there were enough."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.rules.session import Session, is_live
 from shared.rules.user import Role, User
 
 ACTIVITY_FOR = timedelta(hours=24)
-"""How far back the peak and the denials go."""
+"""The time that the peak and the denials cover."""
 
 
 class Visibility(StrEnum):
@@ -26,7 +26,7 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeatEvent:
-    """What the activity needs of one audit event. ``attempts`` only a denial has."""
+    """The parts of an audit event that the activity is computed from. ``attempts`` counts only for a denial."""
 
     at: datetime
     type: AuditType
@@ -37,7 +37,7 @@ class SeatEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activity:
-    """The last 24 hours of one license: the most seats in use at a time, and who was refused for want of a seat."""
+    """The last 24 hours of one license: the most seats in use at a time, and the users who got no seat."""
 
     peak_in_use: int
     denied_users: int
@@ -46,7 +46,7 @@ class Activity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseUsage:
-    """One license. ``in_use`` counts live sessions; ``sessions`` are those on this page, longest first."""
+    """One license. ``in_use`` counts its live sessions. ``sessions`` are those on this page, oldest first."""
 
     license_id: str
     license: License | Unusable
@@ -58,7 +58,7 @@ class LicenseUsage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """The organization's seats at one instant. ``next_page`` is the session after which the next page begins."""
+    """The organization's seats at one instant. The next page begins after the session ``next_page``."""
 
     organization: Organization
     licenses: tuple[LicenseUsage, ...]
@@ -72,7 +72,7 @@ UsageOutcome = Usage | MemberRefusal | LicenseNotFound
 def visibility_of(
     *, organization: Organization | Unusable | None, user: User | Unusable | None
 ) -> Visibility | MemberRefusal:
-    """Say what this user sees: owners and admins everything, members their own, guests the totals."""
+    """What this user sees: owners and admins everything, members their own sessions, guests the totals."""
     if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal
     if not isinstance(user, User) or user.role is Role.GUEST:
@@ -81,16 +81,16 @@ def visibility_of(
 
 
 def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> tuple[Session, ...]:
-    """Choose the live sessions of a license, longest first. Lapsed ones hold no seat."""
+    """The live sessions of a license, oldest first. Lapsed ones hold no seat."""
     live = (held for held in sessions if held.license_id == license_id and is_live(held, now=now))
     return tuple(sorted(live, key=lambda held: held.started_at))
 
 
 def activity(license_id: str, events: Sequence[SeatEvent], *, open_now: int) -> Activity:
-    """Sum up what happened to a license. ``open_now`` counts its sessions not ended.
+    """The activity of a license. ``open_now`` is the number of its sessions that have not ended.
 
-    The peak is found by going back from now: before a seat was taken one less was in use, before an end one more. Of
-    one commit, whose events have the same time, the ends come first.
+    The peak is found by going back from now. Before an acquire one seat less was in use, before an end one more. Events
+    of one commit have the same time; the ends come first.
     """
     own = [event for event in events if event.license_id == license_id]
     own.sort(key=lambda event: (event.at, event.type is AuditType.ACQUIRED), reverse=True)

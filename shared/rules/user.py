@@ -1,11 +1,11 @@
-"""A user: a member of an organization, with a role."""
+"""A user of an organization, with a role."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a user may do in the organization, from most to least."""
+    """The roles, from most to fewest rights."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:
-    """One member; ``user_id`` is the uid of Firebase Authentication."""
+    """One user. ``user_id`` is the uid of Firebase Authentication."""
 
     user_id: str
     email: str | None
@@ -24,10 +24,10 @@ class User:
 
     @property
     def may_hold_seats(self) -> bool:
-        """Guests look, they do not work."""
+        """All users but guests may hold seats."""
         return self.role is not Role.GUEST
 
     @property
     def may_manage_seats(self) -> bool:
-        """Owners and admins see who holds which seat and may take one back."""
+        """Owners and admins may see all sessions and end them."""
         return self.is_active and self.role in {Role.OWNER, Role.ADMIN}

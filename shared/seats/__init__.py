@@ -1,1 +1,1 @@
-"""The operations on seats, a module each, and what they share: counters, endings, denials."""
+"""The operations on seats, one module each, and their common parts: counters, endings, denials."""

@@ -1,4 +1,4 @@
-"""The counters of an organization: counted again from the sessions, compared, and repaired."""
+"""Compares the counters of an organization with its sessions, counts them again, and repairs them."""
 
 import asyncio
 from collections import Counter
@@ -17,24 +17,24 @@ from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 
 Scope = str | None
-"""Whose seats: a license's (its id), or the whole organization's (``None``)."""
+"""Which seats: those of a license (its id), or of the whole organization (``None``)."""
 
 NO_LICENSE = "/"
-"""What sessions count under whose license is no license: a name that none can have."""
+"""Sessions without a possible license id are counted under this name. No license can have it."""
 
 MAX_GRANTS = 2**31
-"""A higher number is somebody's slip: the seal of so many grants would not fit into Firestore's 64 bits."""
+"""A higher grant number was typed in by hand. The seal of more grants would not fit into Firestore's 64 bits."""
 
 _AHEAD = 20
-"""Grants looked for by name at a time."""
+"""Grants that are looked up by name at a time."""
 
 MAX_LAPSED = 200
-"""Lapsed sessions ended in one commit at most; when more stand in the way, the next commit ends more."""
+"""The most lapsed sessions that one commit of an acquire ends. If more must end, the next commit ends them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """What the session documents say about one scope at the instant of the decision."""
+    """What the session documents of one scope show at the instant of the decision."""
 
     open_count: int
     lapsed: tuple[Document, ...]
@@ -43,25 +43,24 @@ class Evidence:
 
     @property
     def documents(self) -> tuple[Document, ...]:
-        """Every session document seen."""
         return self.lapsed if self.next_to_lapse is None else (*self.lapsed, self.next_to_lapse)
 
 
 async def examine(
     firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, wanted: int, at: ReadTime
 ) -> Evidence:
-    """Look at the sessions of a scope as they were at ``at``. ``wanted`` is how many seats would have to be free.
+    """Query the sessions of a scope as they were at ``at``. ``wanted`` is how many seats would have to be free.
 
-    Three queries at once, one round trip.
+    Three queries at the same time, one round trip.
     """
-    # A few more than wanted, lest documents that cannot be read stand in front of those that can.
+    # A few more than wanted, because some of the documents may be unreadable.
     limit = min(wanted + 20, MAX_LAPSED)
     open_count, lapsed, next_to_lapse = await asyncio.gather(
         firestore.count(paths.organization, queries.open_sessions(scope), at=at),
         firestore.select(paths.organization, queries.lapsed_sessions(scope, now=at.now, limit=limit), at=at),
         firestore.select(paths.organization, queries.next_to_lapse(scope, now=at.now), at=at),
     )
-    # A session that cannot be read cannot be ended: it goes on counting until an admin mends or deletes it.
+    # A session that cannot be read cannot be ended. It holds its seat until an admin corrects or deletes it.
     usable = tuple(document for document in lapsed if isinstance(session_from(document), Session))
     return Evidence(
         open_count=open_count,
@@ -72,9 +71,9 @@ async def examine(
 
 
 async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: ReadTime) -> SeatUse:
-    """Take the counters from the sessions and the audit trail.
+    """Count the counters from the sessions and the audit trail.
 
-    Costs one read per open session; only for counters that are missing or wrong.
+    It costs one read per open session, so use it only if the counters are missing or wrong.
     """
     documents, last = await asyncio.gather(
         firestore.select(paths.organization, queries.seats_held(), at=at),
@@ -85,7 +84,7 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: ReadTim
 
 
 async def _beyond(firestore: Firestore, paths: OrganizationPaths, grants: int, *, at: ReadTime) -> int:
-    """Find the latest grant although somebody edited the numbers of the latest ones: their names still tell."""
+    """Find the latest grant by the names of the events, because their numbers may have been edited by hand."""
     while True:
         following = {paths.audit_event(grant_name(grants + ahead)): grants + ahead for ahead in range(1, _AHEAD + 1)}
         stored = (await firestore.read(following, at=at)).documents
@@ -96,7 +95,7 @@ async def _beyond(firestore: Firestore, paths: OrganizationPaths, grants: int, *
 
 
 def latest_grant(events: Iterable[Document]) -> int:
-    """The highest number of a grant among these events, highest first. A number that somebody edited may be none."""
+    """The highest grant number among these events, which come highest first. Impossible numbers are skipped."""
     numbers = (event.fields.get("grant_number") for event in events)
     return next((number for number in numbers if type(number) is int and 0 < number < MAX_GRANTS), 0)
 
@@ -104,7 +103,7 @@ def latest_grant(events: Iterable[Document]) -> int:
 async def told_of(
     firestore: Firestore, paths: OrganizationPaths, events: Collection[AuditEvent], *, at: ReadTime
 ) -> frozenset[str]:
-    """Which of these events the trail has already, by their names."""
+    """The names of those events that the audit trail already has."""
     if not events:
         return frozenset()
     snapshot = await firestore.read([paths.audit_event(event.name) for event in events], at=at)
@@ -112,21 +111,21 @@ async def told_of(
 
 
 def counted_under(license_id: object) -> str:
-    """Where a session counts. One whose license is none counts for the organization: its seat is in use as well."""
+    """The counter of a session. Without a possible license id it counts for the organization only."""
     return license_id if isinstance(license_id, str) and can_be_document_id(license_id) else NO_LICENSE
 
 
 def agrees(use: SeatUse, evidence: Mapping[Scope, Evidence]) -> bool:
-    """Whether the counters say what the sessions say, in every scope that was looked at."""
+    """Whether the counters match the sessions in every scope of the evidence."""
     return all(seen.open_count == (use.total if scope is None else use.of(scope)) for scope, seen in evidence.items())
 
 
 def repair_event(
     stored: Document | None, *, before: SeatUse | None, after: SeatUse, now: datetime
 ) -> AuditEvent | None:
-    """Report a repair of the counters, or ``None`` when nothing was wrong with them.
+    """Report a repair of the counters; ``None`` if they were right, or if there are no counters and no seats yet.
 
-    ``before`` is what ``stored`` says, or ``None`` when it cannot be trusted. No counters yet are no fault.
+    ``before`` is read from ``stored``, or ``None`` if that cannot be trusted.
     """
     if before == after or (stored is None and not after.by_license):
         return None
@@ -134,14 +133,13 @@ def repair_event(
 
 
 async def repair_counters(firestore: Firestore, paths: OrganizationPaths, retention: Retention) -> bool:
-    """Compare the counters with the sessions of the same instant, and write them anew where they differ.
+    """Compare the counters with the sessions of the same instant, and write them anew if they differ.
 
-    Written under the condition that nobody has changed them since; additions in between mean: read again. Says whether
-    it wrote.
+    Returns whether it wrote. The commit fails if the counters changed since they were read.
 
     Raises:
-        Conflict: they changed meanwhile; nothing was written.
-        StoreUnavailable: no answer.
+        Conflict: they changed meanwhile. Nothing was written; read again.
+        StoreUnavailable: Firestore did not answer.
     """
     snapshot = await firestore.read([paths.seats])
     stored = snapshot.documents[paths.seats]
@@ -161,9 +159,9 @@ async def repair_counters(firestore: Firestore, paths: OrganizationPaths, retent
 
 
 async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, *, at: ReadTime) -> bool:
-    """Whether the counters say what the sessions say, of every license, and know of the latest grant."""
+    """Whether the counters match the sessions of every license, and include the latest grant."""
     if use.of(NO_LICENSE):
-        return False  # those sessions no query finds: they have to be counted one by one
+        return False  # no query finds those sessions, so they have to be counted one by one
     scopes = [None, *use.by_license]
     latest, held = await asyncio.gather(
         firestore.select(paths.organization, queries.last_grant(), at=at),

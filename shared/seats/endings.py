@@ -1,4 +1,4 @@
-"""The writes that end a session, and the sessions that have to end because a right is gone."""
+"""The writes that end a session, and the check for sessions whose user has lost the right to a seat."""
 
 import logging
 from collections import Counter
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
-    """A session as it is after its end, the document it was read from, and who ended it."""
+    """A session after its end, the document it was read from, and the actor that ended it."""
 
     session: Session
     document: Document
@@ -29,7 +29,7 @@ class Ending:
 
 
 def ending_writes(endings: Iterable[Ending], paths: OrganizationPaths, retention: Retention) -> list[Write]:
-    """Write the ends of sessions, their events, and one change of the counters for all of them."""
+    """The writes that end sessions: each session, its audit event, and one change of the counters for all."""
     writes: list[Write] = []
     freed: Counter[str] = Counter()
     for ending in endings:
@@ -37,26 +37,25 @@ def ending_writes(endings: Iterable[Ending], paths: OrganizationPaths, retention
         writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))
         freed[ending.session.license_id] += 1
     if freed:
-        # Without a condition: on a counter that an admin deleted this leaves negative numbers, which no acquire trusts.
+        # Without a precondition: if an admin deleted the counters, they become negative, and no acquire trusts them.
         changes = {license_id: -seats for license_id, seats in freed.items()}
         writes.append(seat_use_change(paths, changes, granted=0))
     return writes
 
 
 class Rights:
-    """Looks at the rights behind sessions."""
+    """Checks whether users still have the right to their sessions."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        """Use the connection for every organization."""
         self._firestore = firestore
         self._policy = policy
 
     async def end_revoked(self, paths: OrganizationPaths, found: Sequence[Document]) -> int:
-        """End those of these sessions whose right is gone, as all of it is stored now, and say how many it ended.
+        """Read these sessions and their rights again, and end those without a right. Returns how many it ended.
 
         Raises:
-            Conflict: one of them changed meanwhile; none was ended.
-            StoreUnavailable: no answer; all of them were ended or none.
+            Conflict: a session changed meanwhile. None was ended.
+            StoreUnavailable: Firestore did not answer. Either all of them were ended or none.
         """
         open_ = [session for document in found if isinstance(session := session_from(document), Session)]
         licenses = {session.license_id for session in open_}
@@ -76,10 +75,11 @@ class Rights:
         for document in filter(None, (stored[each.path] for each in found)):
             session = session_from(document)
             if not isinstance(session, Session):
-                logger.error("a session cannot be read, so it goes on counting", extra={"document": document.path})
+                message = "a session cannot be read, so it keeps its seat; correct or delete its document"
+                logger.error(message, extra={"document": document.path})
                 continue
             if session.license_id not in licenses or session.user_id not in users:
-                continue  # edited by hand between the two reads: the next run knows it
+                continue  # edited by hand between the two reads; the next run checks it
             ending = reconcile(
                 session,
                 organization=organization,

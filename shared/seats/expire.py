@@ -1,8 +1,8 @@
-"""Expire in the store: end the lapsed sessions of all organizations.
+"""Expire: ends the lapsed sessions of all organizations.
 
-They are found through the sharded index, oldest first, page by page, and ended organization by organization, each
-under its own condition. What somebody else ends or extends first is theirs: that commit fails, is read again and goes
-without. Nothing is kept between runs, so a run that is repeated, doubled or killed costs time and nothing else.
+A run finds them through the sharded index, oldest first, page by page, and ends them organization by organization. If
+another request ends or extends a session first, the commit fails. The run then reads again and leaves that session out.
+Nothing is kept between runs. So a run may be repeated, run twice at the same time, or be killed, without harm.
 """
 
 import asyncio
@@ -33,12 +33,12 @@ PAGE = 250
 """Sessions read at a time from each shard."""
 
 MAX_ENDINGS = 200
-"""Sessions of one organization ended in one commit at most: two writes each."""
+"""The most sessions of one organization that one commit ends. Each takes two writes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpiryReport:
-    """What a run did. ``sessions_left`` had lapsed when it began and have not ended."""
+    """What a run did. ``sessions_left`` counts the sessions that had lapsed at its start and have not ended."""
 
     sessions_ended: int
     sessions_left: int
@@ -57,19 +57,19 @@ class _ExpiryRun(Run):
 
 
 class Expiries:
-    """The runs of one function instance, over all organizations."""
+    """Ends the lapsed sessions of all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy, *, run_within: timedelta) -> None:
-        """Begin nothing new after ``run_within``."""
+        """A run begins nothing new after ``run_within``."""
         self._firestore = firestore
         self._policy = policy
         self._run_within = run_within
 
     async def expire(self) -> ExpiryReport:
-        """End every session that is lapsed now, as far as the time allows. Safe to run again, and twice at once.
+        """End every session that is lapsed now, until the time is up. It may run again, and twice at the same time.
 
         Raises:
-            StoreUnavailable: Firestore did not answer. What was ended until then is ended, each session whole.
+            StoreUnavailable: Firestore did not answer. Some sessions may have ended, each as a whole.
         """
         run = _ExpiryRun(self._run_within, start=(await read_with_retry(self._firestore.now)).now)
         shards = [queries.lapsed_everywhere(shard, now=run.start, limit=PAGE) for shard in range(EXPIRY_SHARDS)]
@@ -84,7 +84,7 @@ class Expiries:
             )
             shards = list(filter(None, map(next_page, shards, pages)))
             if shards:
-                # Asked again for every page, so that the time of an end is near that of its commit.
+                # Read again for every page, so that the time of an end is close to that of its commit.
                 run.now = (await read_with_retry(self._firestore.now)).now
         return await self._report(run)
 
@@ -100,7 +100,7 @@ class Expiries:
         try:
             return await self._end(paths, lapsed, run, now=run.now)
         except StoreError:
-            # Somebody was faster with one of them, or nobody knows: what is stored by now decides.
+            # Another write came first, or it is not known whether the commit was written. Read again and decide anew.
             again = retrying(within=self._policy.answer_within)(self._read_and_end)
             ended: int = await again(paths, [document.path for document in lapsed], run)
             return ended
@@ -117,9 +117,10 @@ class Expiries:
         for document in documents:
             session = session_from(document)
             if not isinstance(session, Session):
-                # It goes on counting until an admin mends or deletes it, as it does for an acquire.
+                # It holds its seat until an admin corrects or deletes it, as it does for an acquire.
                 run.has_unreadable = True
-                logger.error("a session cannot be read, so it cannot be ended", extra={"document": document.path})
+                message = "a session cannot be read, so it cannot be ended; correct or delete its document"
+                logger.error(message, extra={"document": document.path})
             elif (expired := expire(session, now=now)) is not None:
                 endings.append(Ending(session=expired, document=document, actor=SYSTEM))
         if endings:
@@ -136,7 +137,7 @@ class Expiries:
             now=run.start,
         )
         level = logging.INFO if report.sessions_ended or report.sessions_left else logging.DEBUG
-        message = "lapsed sessions were ended" if report.is_complete else "the time is up: the next run goes on"
+        message = "lapsed sessions were ended" if report.is_complete else "the time is up; the next run does the rest"
         logger.log(level, message, extra=asdict(report))
         return report
 

@@ -1,4 +1,4 @@
-"""Heartbeat in the store: two round trips for a group, one when no lease needs to change."""
+"""Heartbeats in groups: two round trips for a group, or one if no lease needs to change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from shared.rules.session import Session
 from shared.seats.endings import Ending, ending_writes
 
 MAX_REMEMBERED = 100_000
-"""Sessions whose license one instance remembers; a forgotten one costs one more round trip."""
+"""The most sessions whose license one instance remembers. A forgotten one costs one more round trip."""
 
-# Of the organization, the user, the license and the session together. The rest is neither decided by nor told.
+# The fields of organization, user, license and session that a decision and its report need.
 NEEDED_FIELDS = (
     "is_active",
     "max_concurrent_seats",
@@ -37,21 +37,20 @@ NEEDED_FIELDS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeartbeatRequest:
-    """The caller goes on using the seat of this session."""
+    """A caller's request to keep the seat of this session."""
 
     user_id: str
     session_id: str
 
 
 class Heartbeats:
-    """The heartbeats of one function instance, over all organizations."""
+    """The heartbeats of one function instance, for all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        """Use the connection for every organization."""
         self._firestore = firestore
         self._policy = policy
-        # A session's id is made from its license's, so what is remembered here can never become wrong. It is remembered
-        # for who holds the session: what another one asks for takes the reads of a session that is not there.
+        # A session's id is computed from its license's, so an entry never becomes wrong. The key includes the holder.
+        # So a request for another user's session takes the same reads as one for a session that does not exist.
         self._license_of: LRUCache[tuple[str, str], str] = LRUCache(MAX_REMEMBERED)
         self._groups = Groups[HeartbeatRequest, HeartbeatOutcome](
             lambda organization_id, pace: GroupCommit(
@@ -63,10 +62,10 @@ class Heartbeats:
         )
 
     async def heartbeat(self, organization_id: str, request: HeartbeatRequest) -> Answered[HeartbeatOutcome]:
-        """Keep the session's seat, or end the session when the right to it is gone. Asking again is safe.
+        """Keep the session's seat, or end the session if the user lost the right to it. Asking again is safe.
 
         Raises:
-            Contended: others changed the session until the deadline.
+            Contended: other requests changed the session until the deadline.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
         return await self._groups.submit(organization_id, request)
@@ -96,9 +95,9 @@ class Heartbeats:
     async def _read(
         self, paths: OrganizationPaths, requests: Sequence[HeartbeatRequest]
     ) -> tuple[Snapshot, dict[str, Session | Unusable | None], Mapping[str, Document | None]]:
-        """Read what the decisions need: documents, the sessions among them, and the licenses of these.
+        """Read the documents that the decisions need, the sessions among them, and their licenses.
 
-        Licenses are read along with the sessions where this instance knows them.
+        If this instance remembers the license of a session, both are read in one round trip.
         """
         holders = [(paths.user(request.user_id), request.session_id) for request in requests]
         known = {license_id for each in holders if (license_id := self._license_of.get(each)) is not None}
@@ -143,7 +142,7 @@ class Heartbeats:
             path = paths.session(outcome.session.session_id)
             document = stored[path]
             if document is None:
-                message = f"a session that was not read cannot be changed: {path}"
+                message = f"the session was not read, so it cannot be changed: {path}"
                 raise AssertionError(message)
             if isinstance(outcome, Stopped):
                 endings.append(Ending(session=outcome.session, document=document, actor=SYSTEM))

@@ -1,4 +1,4 @@
-"""License keys to license ids, within one organization."""
+"""Makes license keys, and finds the license of a key within one organization."""
 
 import asyncio
 import secrets
@@ -12,37 +12,36 @@ from shared.firestore.client import Document, Firestore
 from shared.rules.refusal import Unusable
 
 MAX_REMEMBERED = 10_000
-"""Keys remembered by one instance; a forgotten one costs one query."""
+"""The most keys that one instance remembers. A forgotten one costs one query."""
 
 Found = str | Unusable | None
-"""A license's id; what stands in the way; or nothing."""
+"""The license's id, ``Unusable`` if two licenses have the key, or ``None``."""
 
 
 _READABLE = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no I, L, O and U, which people take for 1, 0 and V when a key is read out to them."""
+"""Crockford's base 32. It leaves out I, L, O and U, which are mistaken for 1, 0 and V when a key is read aloud."""
 
 _GROUPS, _GROUP_LENGTH = 5, 5
 
 
 def new_license_key() -> str:
-    """Make a key that nobody can guess and that can be read out: 125 bits in five groups of five characters."""
+    """Make a random key of 125 bits, which can be read aloud: five groups of five characters."""
     groups = ("".join(secrets.choice(_READABLE) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
     return "-".join(groups)
 
 
 class LicenseKeys:
-    """Remembers where a key was found. It does not remember the license, which is read for every decision."""
+    """Remembers the license id of each key. The license itself is read for every decision."""
 
     def __init__(self, firestore: Firestore) -> None:
-        """Look keys up over the connection."""
         self._firestore = firestore
         self._remembered: LRUCache[tuple[str, str], str] = LRUCache(MAX_REMEMBERED)
 
     async def find(self, paths: OrganizationPaths, license_keys: Collection[str]) -> dict[str, Found]:
-        """Find the licenses of the keys: from memory, or else one query for each key, all at once.
+        """Find the licenses of the keys: from memory, or with one query for each key, all at the same time.
 
         Raises:
-            StoreUnavailable: no answer.
+            StoreUnavailable: Firestore did not answer.
         """
         distinct = list(dict.fromkeys(license_keys))
         found: dict[str, Found] = {key: self._remembered.get((paths.organization_id, key)) for key in distinct}
@@ -59,7 +58,7 @@ class LicenseKeys:
         return found
 
     def forget(self, paths: OrganizationPaths, license_key: str) -> None:
-        """Look the key up again the next time: the license that had it has it no longer."""
+        """Forget a key, because its license has another key now."""
         self._remembered.pop((paths.organization_id, license_key), None)
 
     @staticmethod
@@ -70,7 +69,7 @@ class LicenseKeys:
             case [document]:
                 return document.document_id
             case [document, *_]:
-                # Two licenses with one key: which of them was sold is for the admin to say.
+                # Two licenses with one key: an admin must decide which license keeps it.
                 return Unusable(document="license", document_path=document.path, fields=("license_key",))
             case _:
                 message = "a list is empty or has a first element"

@@ -1,7 +1,7 @@
-"""Reconcile in the store: sessions whose right is gone end, counters that drifted are taken from the sessions again.
+"""Reconcile: ends sessions whose user lost the right to them, and repairs counters that do not match the sessions.
 
-It walks over every open session once, so it sees each organization that holds a seat; and over every counter that says
-that seats are in use, so it sees each organization that only believes to.
+A run walks over every open session, and over every counter that is not 0. So it finds each organization that holds a
+seat, and each whose counters only say so.
 """
 
 import logging
@@ -31,7 +31,7 @@ PAGE = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReconcileReport:
-    """What a run did. ``ends_reported`` were made by hand in the console."""
+    """What a run did. ``ends_reported`` counts ends that an admin made in the console."""
 
     sessions_ended: int
     ends_reported: int
@@ -51,24 +51,26 @@ class _ReconcileRun(Run):
 
 
 class Reconciliations:
-    """The runs of one function instance, over all organizations."""
+    """Reconciles all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy, *, run_within: timedelta) -> None:
-        """Begin nothing new after ``run_within``."""
+        """A run begins nothing new after ``run_within``."""
         self._firestore = firestore
         self._policy = policy
         self._run_within = run_within
         self._rights = Rights(firestore, policy)
 
     async def reconcile(self) -> ReconcileReport:
-        """Look at every organization that holds a seat or believes to, as far as the time allows. Safe to run again.
+        """Check every organization with an open session or with counters that are not 0, until the time is up.
+
+        It may run again.
 
         Raises:
-            StoreUnavailable: Firestore did not answer. What was done until then is done, each organization's whole.
+            StoreUnavailable: Firestore did not answer. Some of the work is done, each commit as a whole.
         """
         run = _ReconcileRun(self._run_within)
         start = await read_with_retry(self._firestore.now)
-        # First, because the counters never knew of these ends: they are compared below.
+        # First, because these ends did not change the counters, which are compared below.
         await work_through(
             self._firestore,
             queries.ended_by_hand(limit=PAGE),
@@ -87,7 +89,7 @@ class Reconciliations:
         return self._report(run, now=start.now)
 
     async def _report_ends(self, paths: OrganizationPaths, found: Sequence[Document], run: _ReconcileRun) -> None:
-        """Give ends by hand their reason, and report them."""
+        """Write the reason of ends by hand, and report them."""
         if not run.may_begin():
             return
         patient = retrying(within=self._policy.answer_within)
@@ -136,5 +138,6 @@ class Reconciliations:
             is_complete=run.is_complete,
             now=now,
         )
-        logger.info("reconciled" if report.is_complete else "the time is up", extra=asdict(report))
+        message = "all organizations were reconciled" if report.is_complete else "the time is up; the next run goes on"
+        logger.info(message, extra=asdict(report))
         return report

@@ -1,4 +1,4 @@
-"""Release in the store: two round trips for a group, one more when somebody asks for a seat of another."""
+"""Releases in groups: two round trips for a group, one more if a caller asks for another user's seat."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,17 +21,16 @@ from shared.seats.endings import Ending, ending_writes
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseRequest:
-    """The caller gives back a seat: the own one, or as an owner or admin anyone's."""
+    """A caller's request to give back a seat: their own, or as an owner or admin that of any user."""
 
     user_id: str
     session_id: str
 
 
 class Releases:
-    """The releases of one function instance, over all organizations."""
+    """The releases of one function instance, for all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        """Use the connection for every organization."""
         self._firestore = firestore
         self._retention: Retention = policy.retention
         self._groups = Groups[ReleaseRequest, ReleaseOutcome](
@@ -47,7 +46,7 @@ class Releases:
         """End the session. Asking again is safe.
 
         Raises:
-            Contended: others changed the session until the deadline.
+            Contended: other requests changed the session until the deadline.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
         return await self._groups.submit(organization_id, request)
@@ -85,9 +84,10 @@ class Releases:
         *,
         at: ReadTime,
     ) -> tuple[Organization | Unusable | None, Mapping[str, User | Unusable | None]]:
-        """Read the organization and those who ask for a seat that is not theirs. To give back one's own takes no right.
+        """Read the organization, and the users who ask for a seat that is not theirs.
 
-        A session of another takes the reads of one that is not there: how long the answer takes tells nobody of it.
+        A session of another user takes the same reads as one that does not exist. So the time of an answer does not
+        show whether a session exists.
         """
         asking = {
             request.user_id

@@ -1,4 +1,4 @@
-"""Usage in the store: who holds which seat and whether there were enough, all of one instant."""
+"""Usage: the seats in use, the users who hold them, and whether there were enough, all of one instant."""
 
 import asyncio
 from collections.abc import Sequence
@@ -32,12 +32,12 @@ from shared.rules.usage import (
 )
 
 MAX_EVENTS = 5_000
-"""Events of the last 24 hours that are summed up at most: of a busier organization the latest so many."""
+"""The most events of the last 24 hours that are summed up. If there are more, the latest are taken."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UsageRequest:
-    """The caller asks who holds which seat: of every license or of the one with this key, a page of sessions."""
+    """A caller's request for the usage of all licenses, or of the one with this key, with a page of sessions."""
 
     user_id: str
     license_key: str | None
@@ -46,17 +46,16 @@ class UsageRequest:
 
 
 class Usages:
-    """The usage reports of one function instance."""
+    """Reports the usage of all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        """Use the connection for every organization."""
         self._firestore = firestore
         self._policy = policy
 
     async def usage(self, organization_id: str, request: UsageRequest) -> Answered[UsageOutcome]:
         """Report the organization's seats, all of one instant.
 
-        Reads every license, a page of sessions and, on the first page, the audit events of the last 24 hours.
+        It reads every license and a page of sessions; on the first page, also the audit events of the last 24 hours.
 
         Raises:
             StoreUnavailable: Firestore did not answer until the deadline.
@@ -120,7 +119,7 @@ class Usages:
     async def _events(
         self, paths: OrganizationPaths, request: UsageRequest, visibility: Visibility, only: str | None, at: ReadTime
     ) -> list[SeatEvent] | None:
-        """What happened lately: for those who decide about seats, and once, not for every page."""
+        """The events of the last 24 hours, for owners and admins and on the first page only; else ``None``."""
         if visibility is not Visibility.ALL or request.after is not None:
             return None
         query = queries.events_since(at.now - ACTIVITY_FOR, license_id=only, limit=MAX_EVENTS)

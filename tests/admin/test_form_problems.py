@@ -32,7 +32,7 @@ def test_every_field_of_a_form_has_its_words(form: type[Form]) -> None:
         (LicenseDocument, {"lease_seconds": 1}, "lease_seconds", "the number 1", "from 3 to 86400"),
         (LicenseDocument, {"grace_seconds": -1}, "grace_seconds", "the number -1", "from 0 to 2592000"),
         (LicenseDocument, {"expires_at": "2030-01-01"}, "expires_at", 'the text "2030-01-01"', "type timestamp"),
-        (LicenseDocument, {"license_key": 5}, "license_key", "the number 5", "text of 1 to 256"),
+        (LicenseDocument, {"license_key": 5}, "license_key", "the number 5", "one line of text, 1 to 256"),
         (OrganizationDocument, {"is_active": "yes"}, "is_active", 'the text "yes"', "true or false"),
         (OrganizationDocument, {"max_concurrent_seats": 2.5}, "max_concurrent_seats", "the number 2.5", "or null"),
         (UserDocument, {"role": "Owner"}, "role", 'the text "Owner"', "one of owner, admin, member, guest"),

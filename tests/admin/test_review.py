@@ -423,7 +423,9 @@ async def test_what_is_not_reviewed_is_logged_and_done_with(
     await reviews.review(path)
 
     assert store.calls == []
-    assert [record.message for record in caplog.records] == ["not a document that is reviewed"]
+    assert [record.message for record in caplog.records] == [
+        "an event for a document that is not reviewed; it is ignored"
+    ]
 
 
 # Sessions that somebody deleted

@@ -463,7 +463,7 @@ async def test_who_sets_the_claims_back_time_and_again_is_given_up_on(
         retention=policy.retention,
     )
 
-    with pytest.raises(StoreUnavailable, match="could not be settled in time"):
+    with pytest.raises(StoreUnavailable, match="could not be set in time"):
         await UserClaims(store, hasty, Stubborn(project=f"{project}")).sync(tenant.user(uid).path)
 
 
@@ -474,4 +474,6 @@ async def test_what_is_no_user_is_logged_and_done_with(
     await claims.sync(path)
 
     assert store.calls == []
-    assert [record.message for record in caplog.records] == ["not a user"]
+    assert [record.message for record in caplog.records] == [
+        "an event for a document that is not a user; it is ignored"
+    ]

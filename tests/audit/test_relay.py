@@ -256,7 +256,7 @@ async def test_an_event_that_is_gone_is_done_with(
 
     assert topic.asked == []
     assert not event.get().exists
-    assert caplog.messages == ["the audit event is gone"]
+    assert caplog.messages == ["an audit event was deleted before it was published"]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ async def test_a_path_that_leads_to_no_audit_event_is_logged_and_nothing_is_read
 
     await relaying.relay(path)
 
-    assert caplog.messages == ["not an audit event"]
+    assert caplog.messages == ["an event for a document that is not an audit event; it is ignored"]
     assert (store.calls, topic.asked) == ([], [])
 
 
@@ -300,7 +300,10 @@ async def test_an_event_that_cannot_be_read_is_logged_and_stays_unpublished(
     await relays(store, topic, policy).relay(path_of(event))
 
     (record,) = caplog.records
-    assert (record.levelname, record.message) == ("ERROR", "an audit event cannot be read")
+    assert (record.levelname, record.message) == (
+        "ERROR",
+        "an audit event cannot be read, so it is not published; correct or delete its document",
+    )
     assert record.__dict__["document"] == path_of(event)
     assert topic.asked == []
     assert stamp(event) is None
@@ -534,7 +537,7 @@ async def test_events_that_cannot_be_read_are_passed_over_and_counted_as_left(
     assert done == report(published=2, left=1)
     assert topic.confirmed == [middle.id, youngest.id]
     assert are_stamped([oldest, middle, youngest]) == [False, True, True]
-    assert "an audit event cannot be read" in caplog.messages
+    assert "an audit event cannot be read, so it is not published; correct or delete its document" in caplog.messages
 
 
 async def test_a_collection_of_the_same_name_elsewhere_is_not_published(

@@ -138,7 +138,7 @@ def test_one_emulator_without_the_other_is_refused(monkeypatch: pytest.MonkeyPat
 def test_a_test_on_the_platform_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     told = refusal(monkeypatch, SEATLEASE_ENVIRONMENT="test", K_SERVICE="acquire")
 
-    assert "SEATLEASE_ENVIRONMENT=test on the platform" in told
+    assert "SEATLEASE_ENVIRONMENT=test must not run on the platform" in told
 
 
 @pytest.mark.parametrize("store_timeout", ["5", "6"])
@@ -179,7 +179,7 @@ def test_events_are_kept_longer_than_sessions(
         assert read(monkeypatch, **days).keep_audit_events_days == int(events)
     else:
         told = refusal(monkeypatch, **days)
-        assert f"SEATLEASE_KEEP_AUDIT_EVENTS_DAYS ({events}) must be 7 more" in told
+        assert f"SEATLEASE_KEEP_AUDIT_EVENTS_DAYS ({events}) must be at least 7 more" in told
 
 
 @pytest.mark.parametrize(
@@ -252,4 +252,6 @@ def test_an_instance_on_the_platform_with_an_emulator_ends_and_says_why(tmp_path
 
     assert not answered
     assert status not in (None, 0)
-    assert "refusing to start: FIREBASE_AUTH_EMULATOR_HOST set on the platform (K_SERVICE=acquire)" in output
+    assert (
+        "refusing to start: FIREBASE_AUTH_EMULATOR_HOST must not be set on the platform (K_SERVICE=acquire)" in output
+    )

@@ -120,7 +120,7 @@ async def test_a_page_token_that_is_none_is_explained_in_plain_words(
     answer = await clients.of(Tenant.create(console, members=1)).usage(page_token="a/b")
 
     (problem,) = _kept(document, "usage", answer, 400)["error"]["details"]["fields"]
-    assert problem == {"field": "page_token", "problem": "not a page token of ours"}
+    assert problem == {"field": "page_token", "problem": "not a page token; send next_page_token of the page before"}
 
 
 # The checks themselves

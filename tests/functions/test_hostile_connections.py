@@ -128,7 +128,7 @@ async def test_a_body_that_does_not_come_in_time_is_refused_and_keeps_nobody_wai
     assert answer.status_code == 201
     assert {(refusal.status, refusal.code) for (refusal,) in refusals} == {(400, "INVALID_REQUEST")}
     assert refusals[0][0].json["error"]["details"] == {
-        "fields": [{"field": "", "problem": f"did not come within {WITHIN} s"}]
+        "fields": [{"field": "", "problem": f"the body was not complete within {WITHIN} s"}]
     }
     assert WITHIN <= took < WITHIN + 8
     assert len(tenant.sessions()) == 1

@@ -142,8 +142,8 @@ async def test_a_run_logs_its_numbers(
     response = await http.post(run.url)
 
     relayed, reconciled = lines_of(run.log, response.headers["X-Request-Id"])
-    assert (relayed["severity"], relayed["message"]) == ("INFO", "events that were left behind were published")
-    assert (reconciled["severity"], reconciled["message"]) == ("INFO", "reconciled")
+    assert (relayed["severity"], relayed["message"]) == ("INFO", "a run of the relay is over")
+    assert (reconciled["severity"], reconciled["message"]) == ("INFO", "all organizations were reconciled")
     assert reconciled["sessions_ended"] == 1
     logged = {**relayed, **reconciled}
     assert {name: logged[name] for name in COUNTED} == {name: response.json()[name] for name in COUNTED}

@@ -178,7 +178,7 @@ async def test_a_deleted_event_is_done_with(
 
     assert response.status_code == 200
     (line,) = lines_of(relay.log, asked.event_id)
-    assert (line["severity"], line["message"]) == ("INFO", "the audit event is gone")
+    assert (line["severity"], line["message"]) == ("INFO", "an audit event was deleted before it was published")
     await _assert_only_this_is_received(http, relay, subscriber, last)
 
 
@@ -214,7 +214,8 @@ async def test_a_path_that_leads_to_no_audit_event_is_logged_and_done_with(
 
     assert response.status_code == 200
     (line,) = lines_of(relay.log, wrong.event_id)
-    assert (line["severity"], line["message"], line["document"]) == ("ERROR", "not an audit event", wrong.path)
+    message = "an event for a document that is not an audit event; it is ignored"
+    assert (line["severity"], line["message"], line["document"]) == ("ERROR", message, wrong.path)
     assert event.get().get("published_at") is None
     await _assert_only_this_is_received(http, relay, subscriber, event)
 
@@ -229,7 +230,7 @@ async def test_an_event_without_a_document_is_logged_and_done_with(
 
     assert response.status_code == 200
     (line,) = lines_of(relay.log, without.event_id)
-    assert (line["severity"], line["message"]) == ("ERROR", "an event without a document")
+    assert (line["severity"], line["message"]) == ("ERROR", "an event names no document; it is ignored")
     await _assert_only_this_is_received(http, relay, subscriber, event)
 
 

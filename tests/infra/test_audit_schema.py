@@ -107,7 +107,7 @@ def test_a_new_field_is_not_written_without_a_number_of_its_own(monkeypatch: pyt
     }
     monkeypatch.setattr("infra.contracts.audit_schema._NUMBERS", numbers)
 
-    with pytest.raises(ValueError, match=r"AuditEvent has fields without a number: append \['actor'"):
+    with pytest.raises(ValueError, match=r"AuditEvent has fields without a number; append them to _NUMBERS: \['actor'"):
         proto_schema()
 
 

@@ -49,7 +49,7 @@ def test_what_is_confidential_is_found_in_a_line_whatever_stands_around_it(kind:
         '{"message": "answered", "status": 404, "code": "LICENSE_NOT_FOUND", "request_id": "0b969172141f4840"}',
         '{"document": "organizations/org-1/sessions/oxs53mtkyn6n2b5xuvg5cz3k3a", "fields": ["license_key"]}',
         'File "/tmp/stage/acquire/shared/edge/http.py", line 52, in serve',
-        "refusing to start: the key that would sign (Zt7QmBl2oyHnJGy5nRkYV0zK5oyUu7bT5Iq1hwQX7wE) is not shown",
+        "refusing to start: the signing key (Zt7QmBl2oyHnJGy5nRkYV0zK5oyUu7bT5Iq1hwQX7wE) is not published",
     ],
 )
 def test_what_servers_have_to_print_is_not_confidential(line: str) -> None:

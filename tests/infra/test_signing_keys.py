@@ -116,7 +116,7 @@ def test_a_key_that_nobody_is_shown_does_not_sign(monkeypatch: pytest.MonkeyPatc
 
     told = refused(lease_tokens)
 
-    assert f"the key that would sign ({KEY.kid}) is not in SEATLEASE_PUBLIC_KEYS" in told
+    assert f"the signing key ({KEY.kid}) is not in SEATLEASE_PUBLIC_KEYS" in told
 
 
 def test_no_key_is_shown_where_settings_and_keys_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_a_private_key_among_the_public_ones_is_refused_and_never_shown(monkeypa
 
     told = refused(public_keys)
 
-    assert "a private key stands among the public ones" in told
+    assert "a private key is among the public ones" in told
     assert KEY.d.get_secret_value() not in told
 
 

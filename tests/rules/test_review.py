@@ -21,7 +21,7 @@ def test_a_cap_of_an_organization_below_what_is_in_use_is_a_notice() -> None:
     (problem,) = organization_problems(an_organization(seats=6), use=FULL)
 
     assert (problem.field, problem.level) == ("max_concurrent_seats", Level.NOTICE)
-    assert problem.found == "6, and 7 seats were in use when this was checked"
+    assert problem.found == "6, but 7 seats were in use when this was checked"
 
 
 def test_a_license_with_room_is_told_nothing() -> None:
@@ -34,7 +34,7 @@ def test_a_cap_of_a_license_below_what_is_in_use_is_a_notice() -> None:
     (problem,) = license_problems(a_license(seats=4), organization=None, use=FULL, same_key=())
 
     assert (problem.field, problem.level) == ("max_concurrent_seats", Level.NOTICE)
-    assert problem.found == "4, and 5 seats were in use when this was checked"
+    assert problem.found == "4, but 5 seats were in use when this was checked"
 
 
 def test_seats_of_other_licenses_do_not_count_for_a_license() -> None:
@@ -49,7 +49,7 @@ def test_more_seats_than_the_organization_may_use_are_a_notice() -> None:
     )
 
     assert (problem.field, problem.level) == ("max_concurrent_seats", Level.NOTICE)
-    assert problem.found == "20 seats, more than the 5 that the organization may use of all its licenses together"
+    assert problem.found == "20 seats, but the organization may use only 5 over all its licenses"
 
 
 def test_an_organization_without_a_cap_or_that_cannot_be_used_limits_no_license() -> None:
@@ -65,7 +65,7 @@ def test_a_key_that_others_have_is_an_error_that_names_them() -> None:
     (problem,) = license_problems(a_license(), organization=None, use=SeatUse(), same_key=["render", "cad-2"])
 
     assert (problem.field, problem.level) == ("license_key", Level.ERROR)
-    assert problem.found == "the same key as that of: cad-2, render"
+    assert problem.found == "the same key as these licenses: cad-2, render"
 
 
 @pytest.mark.parametrize("key", [" ABC", "ABC ", "\u00a0ABC"])

@@ -1,4 +1,4 @@
-"""The clients' contract as an OpenAPI document, from the models and the catalogue that the functions answer with.
+"""Generates the contract with clients as an OpenAPI document, from the models and errors of the functions.
 
-``python -m infra.contracts.openapi`` writes it. A test compares it with what would be written.
+``python -m infra.contracts.openapi`` writes it. A test checks that it is up to date.
 """

@@ -1,10 +1,9 @@
-"""``python -m infra.contracts.openapi``: write ``infra/contracts/openapi.json`` anew."""
+"""``python -m infra.contracts.openapi`` writes ``infra/contracts/openapi.json``."""
 
 from infra.contracts.openapi.document import OPENAPI, as_text, document
 
 
 def main() -> None:
-    """Write the document."""
     OPENAPI.write_text(as_text(document()))
 
 

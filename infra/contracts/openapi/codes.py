@@ -1,4 +1,4 @@
-"""What each code of the catalogue means to a client, and what its ``details`` hold."""
+"""For each error code: when it is answered, what a client does, and an example of its ``details``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from shared.rules.session import EndReason
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Meaning:
-    """When the code is answered and what a client does then. ``details`` are an example of its details."""
+    """When the code is answered, and what a client then does. ``details`` is an example."""
 
     when: str
     then: str
@@ -30,44 +30,44 @@ class Meaning:
 
 
 class NoDetails(BaseModel):
-    """Nothing more is said about this code."""
+    """This code has no details."""
 
 
-_MEND = "Mend the request."
+_MEND = "Correct the request."
 _STOP = "Stop, and show the message."
 _SIGN_IN = "Refresh the token once and ask again."
 _ACQUIRE = "Acquire a seat again."
-_WAIT = "Wait for `retry_after_seconds`, or the header `Retry-After`, and ask again: it is safe."
-_AGAIN = "Ask again after `Retry-After`: it is safe."
+_WAIT = "Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe."
+_AGAIN = "Wait for `Retry-After`, then ask again. It is safe."
 _FULL = SeatLimitDetails(in_use=20, max=20, earliest_expiry_at=AT, retry_after_seconds=60)
 
 MEANINGS: Mapping[Code, Meaning] = {
     Code.INVALID_REQUEST: Meaning(
-        when="the request does not have the expected form; details.fields says where",
+        when="the request does not have the expected form; details.fields lists the problems",
         then=_MEND,
         details=InvalidRequestDetails(fields=[FieldProblem(field="hardware_id", problem="Field required")]),
     ),
     Code.INVALID_JSON: Meaning(when="the body is not valid JSON", then=_MEND),
-    Code.TOKEN_MISSING: Meaning(when="there is no bearer token", then="Send a Firebase ID token."),
-    Code.TOKEN_INVALID: Meaning(when="the ID token is not a valid one of this project", then=_SIGN_IN),
+    Code.TOKEN_MISSING: Meaning(when="the request has no bearer token", then="Send a Firebase ID token."),
+    Code.TOKEN_INVALID: Meaning(when="the ID token is not valid for this project", then=_SIGN_IN),
     Code.TOKEN_EXPIRED: Meaning(when="the ID token has expired", then=_SIGN_IN),
     Code.NO_ORGANIZATION: Meaning(
-        when="the token names no organization, or one that does not exist",
-        then="Have an admin add the user, then sign in again.",
+        when="the ID token names no organization, or one that does not exist",
+        then="Ask an admin to add the user, then sign in again.",
     ),
     Code.ORGANIZATION_INACTIVE: Meaning(when="the organization is deactivated", then=_STOP),
-    Code.USER_INACTIVE: Meaning(when="the user is deactivated, or not a member of the organization", then=_STOP),
-    Code.ROLE_NOT_ALLOWED: Meaning(when="the user's role does not allow it", then=_STOP),
+    Code.USER_INACTIVE: Meaning(when="the user is deactivated, or does not belong to the organization", then=_STOP),
+    Code.ROLE_NOT_ALLOWED: Meaning(when="the user's role does not allow this", then=_STOP),
     Code.LICENSE_INACTIVE: Meaning(when="the license is deactivated", then=_STOP),
     Code.LICENSE_EXPIRED: Meaning(when="the license has expired", then=_STOP),
     Code.LICENSE_MISCONFIGURED: Meaning(
-        when="a document has fields that cannot be used: an admin has to mend them",
-        then="Acquiring: stop, and show the message. Holding a seat: go on, and try again until its grace ends.",
+        when="an admin must correct a document: some of its fields cannot be used",
+        then="Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.",
         details=MisconfiguredDetails(document="license", fields=["max_concurrent_seats"]),
     ),
     Code.LICENSE_NOT_FOUND: Meaning(when="the organization has no such license", then=_STOP),
-    Code.SESSION_NOT_FOUND: Meaning(when="there is no such session, or it is somebody else's", then=_ACQUIRE),
-    Code.METHOD_NOT_ALLOWED: Meaning(when="the path was asked with another method", then=_MEND),
+    Code.SESSION_NOT_FOUND: Meaning(when="there is no such session, or it belongs to another user", then=_ACQUIRE),
+    Code.METHOD_NOT_ALLOWED: Meaning(when="the path does not take this method", then=_MEND),
     Code.SEAT_LIMIT_REACHED: Meaning(
         when="every seat of the license is in use", then=_WAIT, details=_FULL, has_retry_after=True
     ),
@@ -80,7 +80,7 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.SESSION_EXPIRED: Meaning(when="the lease ran out and the seat is free", then=_ACQUIRE),
     Code.SESSION_RELEASED: Meaning(when="the session was released", then=_ACQUIRE),
     Code.SESSION_REVOKED: Meaning(
-        when="the session was ended for the user", then=_STOP, details=RevokedDetails(reason=EndReason.REVOKED_BY_ADMIN)
+        when="the session was revoked", then=_STOP, details=RevokedDetails(reason=EndReason.REVOKED_BY_ADMIN)
     ),
     Code.BODY_TOO_LARGE: Meaning(
         when=f"the body is larger than {MAX_BODY_BYTES} bytes",
@@ -89,20 +89,19 @@ MEANINGS: Mapping[Code, Meaning] = {
     ),
     Code.UNSUPPORTED_MEDIA_TYPE: Meaning(when="the body is not sent as application/json", then=_MEND),
     Code.INTERNAL: Meaning(
-        when="something went wrong on the server's side; the request id finds it in the logs",
-        then="Ask once more: it is safe.",
+        when="something went wrong on the server; with the request id it is found in the logs",
+        then="Ask once more. It is safe.",
     ),
     Code.CONTENTION: Meaning(
-        when="others changed the same seats until the deadline", then=_AGAIN, has_retry_after=True
+        when="other requests changed the same seats until the deadline", then=_AGAIN, has_retry_after=True
     ),
     Code.STORE_UNAVAILABLE: Meaning(
-        when="the store, or Google's keys, could not be had in time", then=_AGAIN, has_retry_after=True
+        when="Firestore or Google's public keys could not be reached in time", then=_AGAIN, has_retry_after=True
     ),
 }
-"""Every code that a client can meet. Those that only scheduled functions answer are not among them."""
+"""Every code that a client can get. Codes that only scheduled functions answer are not among them."""
 
 
 def details_model(code: Code) -> type[BaseModel]:
-    """Say which model the details of a code have."""
     details = MEANINGS[code].details
     return NoDetails if details is None else type(details)

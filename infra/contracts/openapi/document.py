@@ -1,4 +1,4 @@
-"""The document: every call that clients can make, put together from the table of operations."""
+"""Makes the OpenAPI document from the table of operations."""
 
 import json
 from collections.abc import Mapping
@@ -29,18 +29,18 @@ _INFO = {
     "title": "Seatlease",
     "version": "1",
     "summary": "Floating (concurrent-seat) licensing: take a seat, keep it, give it back.",
-    "description": "A client acquires a seat, sends a heartbeat while it works, and releases the seat at the end. The "
-    "organization is the token's claim `org_id` and nothing else.\n\nTimes are RFC 3339 in UTC, by the database's "
-    "clock; fields that end in `_seconds` are whole seconds. Unknown fields in requests are refused. Answers may get "
-    "new fields, and errors new codes: pass over what you do not know, and go by the status.\n\nWhat stands before the "
-    "functions (a proxy, the platform) may answer by itself and not in this form, with 429, 502, 503 or 504; "
-    "asking again is safe then too.",
+    "description": "A client acquires a seat, sends heartbeats while it works, and releases the seat at the end. Only "
+    "the token's claim `org_id` decides about the organization.\n\nTimes are RFC 3339 in UTC, by the database's "
+    "clock. Fields that end in `_seconds` are whole seconds. Unknown fields in requests are refused. Answers may get "
+    "new fields, and errors new codes. Ignore fields that you do not know. For a code that you do not know, go by the "
+    "status.\n\nA proxy or the platform in front of the functions may answer 429, 502, 503 or 504 in another form. "
+    "Asking again is safe then too.",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _SERVERS = [
     {
         "url": "https://{host}",
-        "description": "Where it is deployed: the domain of its Firebase Hosting site.",
+        "description": "The deployed service, at the domain of its Firebase Hosting site.",
         "variables": {"host": {"default": "seatlease.example.com", "description": "The domain."}},
     },
     {"url": "http://127.0.0.1:8080", "description": "The local stack: `make serve`."},
@@ -54,7 +54,6 @@ _TOKEN = {
 
 
 def document() -> dict[str, Any]:
-    """Put the document together."""
     schemas = model_schemas()
     paths = {f"/v1/{name}": {one.method.lower(): _operation(name, one, schemas)} for name, one in OPERATIONS.items()}
     return {
@@ -70,7 +69,6 @@ def document() -> dict[str, Any]:
 
 
 def as_text(written: Mapping[str, Any]) -> str:
-    """Write it as it is stored."""
     return json.dumps(written, indent=2) + "\n"
 
 
@@ -109,7 +107,7 @@ def _success(success: Success, schemas: Mapping[str, Schema]) -> dict[str, Any]:
 
 
 def _errors(name: str, operation: Operation, schemas: dict[str, Schema]) -> dict[str, Any]:
-    """Describe the errors of an operation by status, and write their schemas."""
+    """The errors of an operation by status. Their schemas are added to ``schemas``."""
     by_status: dict[HTTPStatus, list[Code]] = {}
     for code in Code:
         if code in operation.codes | ANY_CALL:
@@ -139,7 +137,7 @@ def _error(name: str, operation: Operation, codes: list[Code], schemas: dict[str
 
 
 def _error_name(name: str, status: HTTPStatus, codes: list[Code]) -> str:
-    """Name the schema after the status alone where every operation answers the same codes with it."""
+    """The schema's name. It is the status alone if every operation answers the same codes with it."""
     others = [{code for code in one.codes | ANY_CALL if code.status is status} for one in OPERATIONS.values()]
     is_common = all(other in (set(), set(codes)) for other in others)
     return f"Error{int(status)}" if is_common else f"{name.capitalize()}Error{int(status)}"
@@ -158,7 +156,7 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
 def _parameter(model: str, field: str, schema: Schema, *, is_required: bool) -> dict[str, Any]:
     match schema:
         case {"anyOf": [one, {"type": "null"}]}:
-            # A parameter that is left out is none; there is no null in a query.
+            # A query has no null: the parameter is left out instead.
             shown = dict(one)
         case _:
             shown = {key: value for key, value in schema.items() if key != "title"}

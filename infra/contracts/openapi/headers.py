@@ -1,4 +1,4 @@
-"""Headers of requests and of answers."""
+"""The headers of requests and answers."""
 
 from typing import Any
 
@@ -12,16 +12,15 @@ REQUEST_HEADERS: list[dict[str, Any]] = [
     {
         "name": "X-Request-Id",
         "in": "header",
-        "description": f"The request's id, by which logs name it. One that matches `{_REQUEST_ID}` is used; instead of "
-        "any other one is made.",
+        "description": f"The request's id, for the logs. An id that matches `{_REQUEST_ID}` is used. Otherwise the "
+        "function makes one.",
         "schema": {"type": "string"},
         "example": "build-4711-attempt-2",
     },
     {
         "name": "traceparent",
         "in": "header",
-        "description": "The trace that the request belongs to (W3C Trace Context); log lines carry it. What is none is "
-        "passed over.",
+        "description": "The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.",
         "schema": {"type": "string"},
         "example": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     },
@@ -31,10 +30,10 @@ _CHALLENGE = 'Bearer error="invalid_token"'
 
 
 def always(*, cache_control: str) -> dict[str, Any]:
-    """Headers of every answer."""
+    """The headers of every answer."""
     return {
         "X-Request-Id": {
-            "description": "The request's id: the client's own, or one that was made.",
+            "description": "The request's id: the client's own, or one that the function made.",
             "required": True,
             "schema": {"type": "string", "pattern": _REQUEST_ID},
             "example": WORDS["request_id"].example,
@@ -49,22 +48,22 @@ def always(*, cache_control: str) -> dict[str, Any]:
 
 
 def allow(method: str) -> dict[str, Any]:
-    """The header of an answer to another method."""
+    """The header of an answer to a wrong method."""
     schema = {"type": "string", "const": method}
-    told = "The method that the path answers."
+    told = "The method that the path takes."
     return {"Allow": {"description": told, "required": True, "schema": schema, "example": method}}
 
 
 def challenge(codes: list[Code]) -> dict[str, Any]:
-    """The header of an answer that wants another token."""
+    """The header of an answer that asks for another token."""
     values = ["Bearer" if code is Code.TOKEN_MISSING else _CHALLENGE for code in codes]
     schema = {"type": "string", "enum": sorted(set(values))}
-    told = "What kind of token is wanted, and what was wrong with the one that came (RFC 6750)."
+    told = "The kind of token to send, and what was wrong with the one that was sent (RFC 6750)."
     return {"WWW-Authenticate": {"description": told, "required": True, "schema": schema, "example": values[0]}}
 
 
 def retry_after() -> dict[str, Any]:
     """The header of an answer that says when to ask again."""
     schema = {"type": "integer", "minimum": 1, "maximum": 60}
-    told = "In seconds: when to ask again."
+    told = "In how many seconds to ask again."
     return {"Retry-After": {"description": told, "required": True, "schema": schema, "example": 1}}

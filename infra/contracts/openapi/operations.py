@@ -1,4 +1,4 @@
-"""What clients can call, and what each call can answer: one entry for each function that answers requests."""
+"""The calls that clients can make, and their answers: one entry for each function that answers clients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shared.edge.usage_answer import UsageAnswer
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Success:
-    """An answer that is no error. ``example`` says where its example differs from the words' own."""
+    """An answer that is no error. ``example`` overrides examples of the words."""
 
     means: str
     model: type[BaseModel] | None = None
@@ -25,7 +25,7 @@ class Success:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Operation:
-    """One call. ``codes`` are the errors that it can answer, besides ``ANY_CALL``."""
+    """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``."""
 
     method: str
     summary: str
@@ -52,25 +52,25 @@ OPERATIONS: Mapping[str, Operation] = {
         method="POST",
         summary="Take a seat",
         description="Takes a seat of the license for the token's user on this device, until the lease ends. Asking "
-        "again is safe after any answer, or none: the same user on the same device holds one seat of a license, "
-        "and gets it again. A guest may not take seats.",
+        "again is safe after any answer, or none. The same user on the same device holds only one seat of a license, "
+        "and gets that one again. A guest may not take seats.",
         body=AcquireBody,
         successes={
             200: Success(
-                means="This user on this device holds the seat already; its lease starts anew.",
+                means="This user on this device already holds the seat. Its lease starts anew.",
                 model=AcquireAnswer,
                 example={"renewed": True},
             ),
-            201: Success(means="A seat was taken.", model=AcquireAnswer, example={"renewed": False}),
+            201: Success(means="The user took a seat.", model=AcquireAnswer, example={"renewed": False}),
         },
         codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, *_FULL, Code.CONTENTION}),
     ),
     "heartbeat": Operation(
         method="POST",
         summary="Keep a seat",
-        description="Starts the lease of one of the caller's live sessions anew. Asking again is safe. Come back after "
-        "`heartbeat_interval_seconds`; a heartbeat within a quarter of that is answered with the lease as it is. "
-        "A session that has ended or whose lease has run out is never brought back: acquire again.",
+        description="Starts the lease of one of the caller's live sessions anew. Asking again is safe. Send the next "
+        "heartbeat after `heartbeat_interval_seconds`. A heartbeat within a quarter of that does not change the lease. "
+        "A session that has ended or whose lease has run out never comes back. Acquire a seat again.",
         body=HeartbeatBody,
         successes={200: Success(means="The seat is kept.", model=HeartbeatAnswer)},
         codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, Code.SESSION_NOT_FOUND, *_OVER, Code.CONTENTION}),
@@ -78,11 +78,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "keys": Operation(
         method="GET",
         summary="Get the public keys",
-        description="The keys that verify `lease_token`, for anybody: no token is needed. A key is shown for an hour "
-        "before it signs, so an answer may be kept for an hour. Changes nothing, so asking again is safe.",
+        description="Answers the public keys that verify `lease_token`. No token is needed. A key is published an hour "
+        "before it signs, so an answer may be cached for an hour. The call changes nothing: asking again is safe.",
         successes={
             200: Success(
-                means="Every key that a valid lease token may be signed with (RFC 7517, RFC 8037).",
+                means="Every key that may have signed a valid lease token (RFC 7517, RFC 8037).",
                 model=PublicKeySet,
                 cache_control=CACHED["Cache-Control"],
             )
@@ -93,20 +93,20 @@ OPERATIONS: Mapping[str, Operation] = {
     "release": Operation(
         method="POST",
         summary="Give a seat back",
-        description="Ends one of the caller's sessions; owners and admins may end anyone's in their organization. "
-        "Asking again is safe: a session that had already ended is answered in the same way.",
+        description="Ends one of the caller's sessions. Owners and admins may end every session of their organization. "
+        "Asking again is safe: the answer is the same for a session that has already ended.",
         body=ReleaseBody,
-        successes={204: Success(means="The session is over, by this request or before it.")},
+        successes={204: Success(means="The session is over, by this request or an earlier one.")},
         codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
     ),
     "usage": Operation(
         method="GET",
         summary="See who holds which seat",
-        description="Reports the seats of the caller's organization: to owners and admins everything, to members their "
-        "own sessions and the totals, to guests the totals. Changes nothing, so asking again is safe.",
+        description="Reports the seats of the caller's organization. Owners and admins see everything, members their "
+        "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe.",
         query=UsageQuery,
         successes={200: Success(means="The seats at one instant, `server_time`.", model=UsageAnswer)},
         codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),
 }
-"""By the function's name, which is its path below ``/v1/``."""
+"""The operations by function name, which is also the path below ``/v1/``."""

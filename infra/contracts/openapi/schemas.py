@@ -1,4 +1,4 @@
-"""The schemas of requests and answers, from their models; and examples of them, from the words."""
+"""Makes the schemas of requests and answers from their models, and examples from the words."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -21,12 +21,11 @@ _REF = "#/components/schemas/{model}"
 
 
 def reference(name: str) -> Schema:
-    """Refer to a schema of the document."""
     return {"$ref": _REF.format(model=name)}
 
 
 def model_schemas() -> dict[str, Schema]:
-    """Write the schema of every model, and of those inside them, with each field's meaning."""
+    """The schema of every model, and of the models inside them, with the meaning of each field."""
     _, definitions = models_json_schema(list(dict.fromkeys(_models())), ref_template=_REF)
     schemas: dict[str, Schema] = definitions["$defs"]
     for name, schema in schemas.items():
@@ -35,7 +34,7 @@ def model_schemas() -> dict[str, Schema]:
 
 
 def code_schema(code: Code, schemas: Mapping[str, Schema]) -> Schema:
-    """Write the schema of one code's error: what every error has, and what is this code's own."""
+    """The schema of the error with this code."""
     meaning = MEANINGS[code]
     schema = deepcopy(schemas["ErrorView"])
     schema["title"] = code_schema_name(code)
@@ -47,12 +46,11 @@ def code_schema(code: Code, schemas: Mapping[str, Schema]) -> Schema:
 
 
 def code_schema_name(code: Code) -> str:
-    """Name the schema of a code."""
     return "".join(part.capitalize() for part in code.value.split("_"))
 
 
 def errors_schema(title: str, codes: Iterable[Code], schemas: Mapping[str, Schema]) -> Schema:
-    """Write the schema of an answer that is an error with one of these codes."""
+    """The schema of an error answer with one of these codes."""
     names = {code.value: code_schema_name(code) for code in codes}
     schema = deepcopy(schemas["ErrorAnswer"])
     schema["title"] = title
@@ -68,12 +66,10 @@ def errors_schema(title: str, codes: Iterable[Code], schemas: Mapping[str, Schem
 
 
 def example_of(name: str, schemas: Mapping[str, Schema]) -> dict[str, Any]:
-    """Make an example of a model, field by field."""
     return {field: _example(name, field, schema, schemas) for field, schema in schemas[name]["properties"].items()}
 
 
 def error_example(code: Code, schemas: Mapping[str, Schema]) -> dict[str, Any]:
-    """Make the whole answer of an error."""
     meaning = MEANINGS[code]
     own = {"code": code.value, "message": meaning.when, "retryable": code.retryable}
     details = {} if meaning.details is None else meaning.details.model_dump(mode="json")
@@ -95,7 +91,7 @@ def _models() -> Iterator[tuple[type[BaseModel], Mode]]:
 
 def _tell(name: str, schema: Schema) -> None:
     if "description" in schema:
-        # Docstrings mark code as reStructuredText does, descriptions as Markdown does.
+        # Docstrings mark code as in reStructuredText, descriptions as in Markdown.
         schema["description"] = schema["description"].replace("``", "`")
     for field, described in schema.get("properties", {}).items():
         described.pop("title", None)
@@ -116,7 +112,7 @@ def _example(model: str, field: str, schema: Schema, schemas: Mapping[str, Schem
 
 
 def _plain_example(field: str, schema: Schema) -> object:
-    """Make an example of a field that nobody has written a word about."""
+    """An example of a field that has no entry in ``WORDS``."""
     match schema:
         case {"format": "date-time"}:
             return rfc3339(AT)
@@ -127,7 +123,7 @@ def _plain_example(field: str, schema: Schema) -> object:
         case {"type": "boolean"}:
             return False
         case _:
-            message = f"{field} needs an example: give it a word in infra/contracts/openapi/words.py"
+            message = f"{field} needs an example: add it to WORDS in infra/contracts/openapi/words.py"
             raise ValueError(message)
 
 

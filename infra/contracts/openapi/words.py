@@ -1,4 +1,4 @@
-"""What each field of the contract means, with its unit, and an example of it."""
+"""The meaning of each field of the contract, with its unit and an example."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ AT = datetime(2026, 3, 2, 9, 14, 7, 250_000, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Word:
-    """A field's meaning and an example of its value; of fields that hold other fields the example is theirs."""
+    """A field's meaning and an example of its value. A field with inner fields takes its example from them."""
 
     meaning: str
     example: Any = None
@@ -29,110 +29,120 @@ _LEASE_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dX
 _SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
 
 WORDS: Mapping[str, Word] = {
-    "license_key": Word(meaning="The license's key, as its admin gave it to the client.", example="ACME-DESIGN-STUDIO"),
+    "license_key": Word(meaning="The license's key, as an admin gave it to the user.", example="ACME-DESIGN-STUDIO"),
     "hardware_id": Word(
-        meaning="The device, in the client's own words; always the same on the same device.", example="adas-laptop"
+        meaning="The client's name for the device. It must always be the same on the same device.",
+        example="adas-laptop",
     ),
-    "session_id": Word(meaning="The session: this user on this device holding a seat.", example=_SESSION_ID),
+    "session_id": Word(
+        meaning="The id of the session: this user, on this device, with a seat of this license.", example=_SESSION_ID
+    ),
     "license_id": Word(meaning="The license's id in the organization.", example="license-1"),
     "user_id": Word(meaning="The user's uid in Firebase Authentication.", example="ada"),
     "user_email": Word(meaning="The user's e-mail address.", example="ada@northwind.example"),
-    "ip_address": Word(meaning="Where the seat was taken from, as the platform saw it.", example="203.0.113.7"),
-    "user_agent": Word(meaning="What the client called itself when it took the seat.", example="cad/4.2"),
-    "started_at": Word(meaning="When the seat was taken.", example=_STARTED),
+    "ip_address": Word(
+        meaning="The IP address from which the user took the seat, as the platform saw it.", example="203.0.113.7"
+    ),
+    "user_agent": Word(
+        meaning="The name and version that the client gave itself when it took the seat.", example="cad/4.2"
+    ),
+    "started_at": Word(meaning="When the user took the seat.", example=_STARTED),
     "last_heartbeat_at": Word(meaning="When the lease last started anew.", example=_AT),
     "lease_expires_at": Word(
-        meaning="The lease's end: the seat is free from then on unless a heartbeat came before.", example=_LEASE_ENDS
+        meaning="The end of the lease. From then on the seat is free, unless a heartbeat came before.",
+        example=_LEASE_ENDS,
     ),
     "grace_ends_at": Word(
-        meaning="Until when a program that cannot reach the service may go on working; the seat is free from the "
-        "lease's end on. The same instant where the license gives no grace.",
+        meaning="Until when a program that cannot reach the service may work on. Its seat is already free from the end "
+        "of the lease on. If the license gives no grace, this is the end of the lease.",
         example=_GRACE_ENDS,
     ),
     "lease_token": Word(
-        meaning="A JWT (EdDSA) that proves this lease offline, with the public keys that `keys` answers. Claims, times "
-        "in whole seconds: `iss`, `sub` (the user), `iat`, `exp` (the end of the grace), `organization_id`, "
-        "`license_id`, `session_id`, `hardware_sha256`, `lease_expires_at`, `grace_ends_at`.",
+        meaning="A JWT (EdDSA) that proves this lease offline, with the public keys that `keys` answers. Its claims: "
+        "`iss`, `sub` (the user), `iat`, `exp` (the end of the grace), `organization_id`, `license_id`, `session_id`, "
+        "`hardware_sha256`, `lease_expires_at`, `grace_ends_at`. Times are in whole seconds.",
         example=_LEASE_TOKEN,
     ),
     "keys": Word(meaning="The keys."),
-    "kty": Word(meaning="The kind of key.", example="OKP"),
-    "crv": Word(meaning="Its curve.", example="Ed25519"),
+    "kty": Word(meaning="The type of the key.", example="OKP"),
+    "crv": Word(meaning="The curve of the key.", example="Ed25519"),
     "x": Word(meaning="The public key itself, base64url.", example=_X),
-    "kid": Word(meaning="Its name in a token's header: its thumbprint (RFC 7638).", example=thumbprint(_X)),
-    "use": Word(meaning="What it is for: signatures.", example="sig"),
-    "alg": Word(meaning="The signatures' algorithm.", example="EdDSA"),
+    "kid": Word(meaning="The key's id in a token's header: its thumbprint (RFC 7638).", example=thumbprint(_X)),
+    "use": Word(meaning="The use of the key: signatures.", example="sig"),
+    "alg": Word(meaning="The algorithm of the signatures.", example="EdDSA"),
     "heartbeat_interval_seconds": Word(
-        meaning="In seconds: when to send the next heartbeat, a third of the lease or up to a tenth sooner.",
+        meaning="In how many seconds to send the next heartbeat: a third of the lease, or up to a tenth sooner.",
         example=114,
     ),
     "seats": Word(meaning="The seats of the license after this decision."),
-    "in_use": Word(meaning="Seats in use at the answer's time.", example=3),
-    "max": Word(meaning="The cap: how many seats may be in use at a time.", example=20),
-    "LicenseView.max": Word(meaning="The license's cap; null when its document cannot be used.", example=20),
+    "in_use": Word(meaning="Seats in use at `server_time`.", example=3),
+    "max": Word(meaning="The cap: the most seats in use at a time.", example=20),
+    "LicenseView.max": Word(meaning="The license's cap. null: its document cannot be used.", example=20),
     "OrganizationView.max": Word(
-        meaning="The cap of all licenses together; null: only the licenses' own caps count.", example=40
+        meaning="The cap over all licenses together. null: only the licenses' own caps count.", example=40
     ),
     "share": Word(
-        meaning="`in_use` of `max`, 1 being all, rounded to four digits; null without a cap or with one of 0.",
+        meaning="`in_use` divided by `max`, rounded to four digits. null: there is no cap, or it is 0.",
         example=0.15,
     ),
-    "renewed": Word(meaning="Whether this user on this device held the seat already.", example=False),
+    "renewed": Word(meaning="Whether this user on this device already held the seat.", example=False),
     "server_time": Word(
-        meaning="The instant of the decision, by the database's clock; by the function's where that was not asked.",
+        meaning="When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.",
         example=_AT,
     ),
     "organization": Word(meaning="The caller's organization."),
     "organization_id": Word(meaning="The organization's id.", example="northwind"),
-    "name": Word(meaning="Its name, for people.", example="Northwind"),
+    "name": Word(meaning="The name that people see.", example="Northwind"),
     "LicenseView.name": Word(
-        meaning="Its name, for people; null when it has none or its document cannot be used.", example="Design Studio"
+        meaning="The name that people see. null: the license's document cannot be used.", example="Design Studio"
     ),
-    "licenses": Word(meaning="Every license of the organization, or the one that was asked for."),
+    "licenses": Word(meaning="Every license of the organization, or the one with the requested key."),
     "earliest_expiry_at": Word(
-        meaning="When the first lease ends if no heartbeat comes, so the latest time at which that seat falls free "
-        "by itself; null when no seat is in use.",
+        meaning="When the first lease ends without a heartbeat. Its seat is free then at the latest. "
+        "null: no seat is in use.",
         example=_LEASE_ENDS,
     ),
-    "misconfigured_fields": Word(meaning="Fields of its document that an admin has to mend.", example=[]),
-    "last_24_hours": Word(meaning="The last 24 hours, for owners and admins and on the first page only; else null."),
-    "sessions": Word(meaning="The live sessions on this page that the caller may see, longest first."),
+    "misconfigured_fields": Word(meaning="Fields of the license's document that an admin must correct.", example=[]),
+    "last_24_hours": Word(
+        meaning="The last 24 hours, for owners and admins and only on the first page. Otherwise null."
+    ),
+    "sessions": Word(meaning="The live sessions on this page that the caller may see, oldest first."),
     "peak_in_use": Word(meaning="The most seats in use at a time.", example=17),
-    "denied_users": Word(meaning="How many users were refused for want of a seat.", example=2),
-    "denied_attempts": Word(meaning="How often they were refused.", example=9),
-    "page_size": Word(meaning="How many sessions a page has at most.", example=100),
+    "denied_users": Word(meaning="How many users got no seat because a cap was reached.", example=2),
+    "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),
+    "page_size": Word(meaning="The most sessions on a page.", example=100),
     "page_token": Word(
-        meaning="Where the page begins: `next_page_token` of the page before, as it was given.", example=_SESSION_ID
+        meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=_SESSION_ID
     ),
-    "next_page_token": Word(meaning="The next page's `page_token`; null: this is the last one.", example=_SESSION_ID),
+    "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=_SESSION_ID),
     "error": Word(meaning="What went wrong."),
-    "code": Word(meaning="What went wrong, for programs. A code has always the same status.", example="INTERNAL"),
+    "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),
     "message": Word(
-        meaning="What went wrong, for people. Its wording may change.", example="something went wrong on our side"
+        meaning="What went wrong, for people. Its wording may change.", example="something went wrong on the server"
     ),
-    "retryable": Word(
-        meaning="Whether the same request may succeed later without anybody changing anything.", example=True
-    ),
+    "retryable": Word(meaning="Whether the same request may succeed later without any change.", example=True),
     "request_id": Word(
-        meaning="The request's id, as in the header `X-Request-Id`: it finds the request in the logs.",
+        meaning="The request's id, as in the header `X-Request-Id`. With it the request is found in the logs.",
         example="d6b5dcd105544a60b7e0856ec7377d34",
     ),
-    "details": Word(meaning="What else a program needs to know; depends on the code."),
-    "fields": Word(meaning="The fields.", example=["max_concurrent_seats"]),
-    "field": Word(meaning="The field's name; inner ones behind dots.", example="hardware_id"),
-    "problem": Word(meaning="What is wrong with it, for people.", example="Field required"),
-    "max_bytes": Word(meaning="How long a body may be, in bytes.", example=16384),
+    "details": Word(meaning="More about the error, for programs. Its form depends on the code."),
+    "fields": Word(meaning="The fields that are wrong.", example=["max_concurrent_seats"]),
+    "field": Word(meaning="The field's name. A dot separates it from an inner field.", example="hardware_id"),
+    "problem": Word(meaning="What is wrong with the field, for people.", example="Field required"),
+    "max_bytes": Word(meaning="The most bytes of a body.", example=16384),
     "document": Word(meaning="Which document: organization, user, license or session.", example="license"),
     "retry_after_seconds": Word(
-        meaning="In seconds: when to ask again, at most 60, because a seat may be given back any time.", example=60
+        meaning="In how many seconds to ask again: at most 60, because a user may give back a seat at any time.",
+        example=60,
     ),
     "reason": Word(
-        meaning="Why it was ended; null: by hand, and nobody said why.", example=EndReason.REVOKED_BY_ADMIN.value
+        meaning="Why the session was revoked. null: an admin ended it by hand.",
+        example=EndReason.REVOKED_BY_ADMIN.value,
     ),
 }
-"""By the field's name; behind its model's name and a dot where the field means something else there."""
+"""By the field's name, or by model, dot and field if the field has another meaning in that model."""
 
 
 def word(model: str, field: str) -> Word | None:
-    """Find what a field of a model means, or ``None`` when nobody has written it down."""
+    """The meaning of a model's field; ``None`` if ``WORDS`` has none."""
     return WORDS.get(f"{model}.{field}", WORDS.get(field))
