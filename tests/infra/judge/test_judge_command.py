@@ -170,7 +170,7 @@ def test_it_says_how_much_of_what_it_read_it_judged(deployed: Deployed) -> None:
     counts = json.loads(deployed.judge("--json").stdout)["organizations"][0]["counts"]
 
     assert (counts["audit events"], counts["audit events judged"]) == (4, 0)
-    assert "nothing was judged" in deployed.judge().stdout
+    assert "only the documents were judged" in deployed.judge().stdout
 
 
 def test_all_organizations_are_judged(deployed: Deployed, console: firestore.Client) -> None:
