@@ -100,7 +100,7 @@ def test_each_form_of_entry_is_read(root: Path) -> None:
 def test_an_entry_of_no_known_form_is_refused_and_shown(root: Path, entry: object) -> None:
     write(root, ask={"trigger": "request"}, odd=entry)
 
-    with pytest.raises(ValueError, match="an entry of no known form") as refused:
+    with pytest.raises(ValueError, match="an invalid entry") as refused:
         triggers()
 
     assert str(entry) in str(refused.value)
