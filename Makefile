@@ -1,5 +1,5 @@
-# Two commands are the whole set-up: `make demo` plays the main job, `make test` runs the tests.
-# Every target installs what it needs into .venv first; the second time that costs nothing.
+# No set-up is needed: `make demo` shows what Seatlease does, `make test` runs the tests.
+# Every target first installs what it needs into .venv, and skips this the next time.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,9 +19,9 @@ $(READY): requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $(READY)
 
-setup: $(READY) ## Install everything into .venv
+setup: $(READY) ## Install all dependencies into .venv
 
-format: $(READY) ## Format the code and mend what ruff can mend
+format: $(READY) ## Format the code and apply ruff's automatic fixes
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
@@ -32,64 +32,64 @@ static: $(READY)
 	$(BIN)/mypy --python-version 3.10 client/src
 	PYTHONPATH=client/src $(BIN)/lint-imports --no-logo
 
-check: static test ## The gate: format, lint, types, rooms, tests
+check: static test ## Check format, lint, types and imports, then run all tests
 
-auth-emulator: $(AUTH) ## Install the Firebase Auth emulator, where there is npm; it is a choice
+auth-emulator: $(AUTH) ## Install the Firebase Auth emulator (optional, needs npm)
 
-# Where npm is missing this says so and makes no file: it is asked again the next time.
+# Without npm this prints a message and makes no file, so the next run tries again.
 $(AUTH): $(READY)
 	@$(BIN)/python -m infra.local auth-emulator
 
-test: $(READY) $(AUTH) ## Run all tests, on the emulators
+test: $(READY) $(AUTH) ## Run all tests on the emulators
 	$(BIN)/python -m pytest
 
-serve: $(READY) ## Serve the functions under /v1/ on PORT until Ctrl-C
+serve: $(READY) ## Serve the functions locally until Ctrl-C (PORT=8080)
 	@$(BIN)/python -m infra.local serve --port $(PORT)
 
-tick: $(READY) ## Call the scheduled functions of the running stack now
+tick: $(READY) ## Call the scheduled functions of `make serve` now
 	@$(BIN)/python -m infra.local tick
 
-demo: $(READY) ## Play the story of three seats and five people
+demo: $(READY) ## Show five people sharing three seats, in half a minute
 	@$(BIN)/python -m infra.local demo
 
-bench: $(READY) ## Measure throughput, latency and cold starts, in a quarter of an hour
+bench: $(READY) ## Measure throughput, latency and cold starts (15 minutes)
 	@$(BIN)/python -m tests.programs.bench
 
-bench-quick: $(READY) ## Glance at throughput and latency, in less than a minute
+bench-quick: $(READY) ## Measure throughput and latency in less than a minute
 	@$(BIN)/python -m tests.programs.bench --quick
 
-# --universal: for every platform and Python from 3.11 on. What is in a lock already stays; without the files all is looked up anew.
+# --universal: for every platform and Python from 3.11 on. Versions in an existing lock stay. Delete the locks to update all.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-lock: $(READY) ## Write the locks anew from requirements.txt and requirements-dev.txt
+lock: $(READY) ## Write the lock files from requirements*.txt
 	$(LOCK) requirements.txt --output-file requirements.lock
 	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
 
-# A distribution that could not be looked up fails it: nothing is known of that one.
-audit: $(READY) ## Look for known vulnerabilities in everything that is locked; it needs PyPI itself
+# --strict: a distribution that could not be looked up is an error.
+audit: $(READY) ## Check the locked packages for vulnerabilities (needs PyPI)
 	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements.lock
 	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements-dev.lock
 
-fuzz: $(READY) $(AUTH) ## Send whatever comes to mind to every function: make fuzz SEED=... MINUTES=60
+fuzz: $(READY) $(AUTH) ## Send random requests to all functions (SEED=, MINUTES=60)
 	@$(BIN)/python -m tests.programs.fuzz $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES))
 
-proof: $(READY) ## Break everything for ten minutes and judge what came of it; SEED=... does it again
+proof: $(READY) ## Inject faults for 10 minutes, then run the judge (SEED=)
 	@$(BIN)/python -m tests.programs.faults $(if $(SEED),--seed=$(SEED)) $(PROOF)
 
-proof-short: $(READY) ## The same in about a minute
+proof-short: $(READY) ## Inject faults for 1 minute, then run the judge (SEED=)
 	@$(BIN)/python -m tests.programs.faults --short $(if $(SEED),--seed=$(SEED)) $(PROOF)
 
-soak: $(READY) ## Half an hour at half of what the servers can do: nothing may grow; MINUTES=...
+soak: $(READY) ## Run at half load and look for growth (MINUTES=30)
 	@$(BIN)/python -m tests.programs.soak $(if $(MINUTES),--minutes=$(MINUTES))
 
-doctor: $(READY) ## Look at a deployed project: make doctor PROJECT=... (DOCTOR=--help for more)
+doctor: $(READY) ## Check a deployed project (PROJECT=, DOCTOR=--help)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
 
-judge: $(READY) ## Judge whether the promises were kept: make judge PROJECT=... ORGANIZATION=... (JUDGE=--help for more)
+judge: $(READY) ## Judge a deployed organization (PROJECT=, ORGANIZATION=)
 	@$(BIN)/python -m infra.judge $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)
 
-stage: ## Stage every function below build/, as it is deployed
+stage: ## Write the deployable functions into build/
 	@$(PYTHON) -m infra.build.stage
 
-clean: ## Remove what make made
+clean: ## Remove everything that make created
 	rm -rf .venv .firebase .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,1 +1,1 @@
-"""What leads from the code to what is deployed: staging, triggers, signing keys."""
+"""From the code to a deployment: staging, locked dependencies, triggers, signing keys."""

@@ -1,8 +1,7 @@
-"""What a function needs at run time: some modules of ``shared``, and some distributions of ``requirements.txt``.
+"""Find what a function needs at run time: modules of ``shared``, and distributions of ``requirements.txt``.
 
-Both follow from its imports, which are read and not run: every ``import`` in every module that can be reached counts,
-those inside functions and those for types too. So the answer may hold a module too many, and never one too few.
-Standard library only.
+Both follow from its imports. The code is read, not run. Every ``import`` in every reachable module counts, also inside
+functions and for types. So the result may have a module too many, but never one too few. Standard library only.
 """
 
 import ast
@@ -14,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 OURS = "shared"
-"""The package of which a function gets the modules that it needs."""
+"""The package whose needed modules are copied to a function."""
 
 PROVIDED_BY: Mapping[str, str] = {
     "cachetools": "cachetools",
@@ -32,22 +31,22 @@ PROVIDED_BY: Mapping[str, str] = {
     "pythonjsonlogger": "python-json-logger",
     "starlette": "starlette",
 }
-"""The distribution that brings what is imported by this name, or by a longer one that begins so."""
+"""The distribution for an imported name. A name also stands for the longer names below it."""
 
 FOR_THE_SERVER = ("functions-framework", "httptools", "uvloop")
-"""What serves every function, whatever it imports. The server looks for the last two by itself."""
+"""Every function needs these to be served. The server uses the last two if they are installed."""
 
 _RUNS_UNSEEN = frozenset({"importlib", "pkgutil", "runpy", "__import__", "exec", "eval"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class NeedsError(Exception):
-    """It cannot be said what the function needs. Nothing was staged; the message says what to change."""
+    """The function's needs cannot be determined. Nothing was staged. The message says what to change."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Needs:
-    """Files below the project's folder, by path, and lines of ``requirements.txt``, in its order."""
+    """Paths of files in the project's folder, and lines of ``requirements.txt`` in its order."""
 
     modules: tuple[Path, ...]
     requirements: tuple[str, ...]
@@ -57,7 +56,7 @@ def needs_of(entry: Path, *, root: Path) -> Needs:
     """Follow the imports of a function's ``main.py``.
 
     Raises:
-        NeedsError: something is imported that nobody brings, or in a way that cannot be followed.
+        NeedsError: an import has no known distribution, or cannot be followed.
     """
     modules: set[Path] = set()
     outside: set[str] = set()
@@ -74,7 +73,7 @@ def needs_of(entry: Path, *, root: Path) -> Needs:
     pins = _pins(root / "requirements.txt")
     wanted = (outside - {""}) | set(FOR_THE_SERVER)
     if missing := sorted(wanted - pins.keys()):
-        message = f"requirements.txt pins no {', '.join(missing)}, which {entry} needs"
+        message = f"requirements.txt pins no {', '.join(missing)}, which {entry} needs: add it and run make lock"
         raise NeedsError(message)
     return Needs(
         modules=tuple(sorted(modules)), requirements=tuple(line for name, line in pins.items() if name in wanted)
@@ -83,7 +82,7 @@ def needs_of(entry: Path, *, root: Path) -> Needs:
 
 @cache
 def _imports(code: str, file: Path) -> frozenset[str]:
-    """The full names of everything that the module imports. Of ``from a import b`` it is ``a.b``, module or not."""
+    """The full names of everything that the module imports. ``from a import b`` gives ``a.b``, module or not."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(code, filename=str(file))):
         match node:
@@ -92,7 +91,7 @@ def _imports(code: str, file: Path) -> frozenset[str]:
             case ast.ImportFrom(module=str() as module, names=names, level=0):
                 found |= {_followed(f"{module}.{alias.name}", file) for alias in names}
             case ast.ImportFrom():
-                message = f"{file}, line {node.lineno}: import by the full name, not relatively"
+                message = f"{file}, line {node.lineno}: replace the relative import by the full name"
                 raise NeedsError(message)
             case ast.Name(id=name):
                 _followed(name, file)
@@ -101,13 +100,13 @@ def _imports(code: str, file: Path) -> frozenset[str]:
 
 def _followed(name: str, file: Path) -> str:
     if name.partition(".")[0] in _RUNS_UNSEEN:
-        message = f"{file}: what {name} brings in cannot be seen; import by name"
+        message = f"{file} uses {name}, which hides an import: use an import statement instead"
         raise NeedsError(message)
     return name
 
 
 def _files(name: str, root: Path, file: Path) -> Iterator[Path]:
-    """The files that importing one of our modules, or something in it, runs: the packages around it, and itself."""
+    """The files that run when a name of our package is imported: its packages, and the module itself."""
     place = root
     for part in name.split("."):
         place /= part
@@ -116,20 +115,20 @@ def _files(name: str, root: Path, file: Path) -> Iterator[Path]:
             return
         if (place / "__init__.py").is_file():
             yield place / "__init__.py"
-    # Our packages hold nothing themselves, so what is imported from one is a module of it.
+    # Our packages define nothing themselves, so a name imported from a package is a module.
     message = f"{file} imports {name}: there is no such module"
     raise NeedsError(message)
 
 
 def _distribution(name: str, file: Path) -> str:
-    """Name the distribution that brings what is imported by this name; nothing for the standard library."""
+    """The distribution that provides an imported name; empty for the standard library."""
     if name.partition(".")[0] in sys.stdlib_module_names:
         return ""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         if (found := PROVIDED_BY.get(".".join(parts[:length]))) is not None:
             return found
-    message = f"{file} imports {name}: say in infra/build/function_dependencies.py which distribution brings it"
+    message = f"{file} imports {name}: add its distribution to PROVIDED_BY in infra/build/function_dependencies.py"
     raise NeedsError(message)
 
 

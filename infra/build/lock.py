@@ -1,7 +1,8 @@
-"""The lock: every distribution that the functions run on, exactly, with hashes of its files. ``make lock`` writes it.
+"""The lock: the exact version and hashes of every distribution that the functions use. ``make lock`` writes it.
 
-``requirements.txt`` says what is wanted; ``requirements.lock`` says what that comes to, on every platform and Python. A
-function gets its part of the lock, so that two deployments of one commit install the same bytes. Standard library only.
+``requirements.txt`` lists the direct dependencies. ``requirements.lock`` lists all of them, for every platform and
+Python version. A function gets its part of the lock, so two deployments of one commit install the same bytes. Standard
+library only.
 """
 
 import re
@@ -14,12 +15,12 @@ _MAKE_IT = "run make lock"
 
 
 class LockError(Exception):
-    """The lock is not of these requirements. The message says what to do."""
+    """The lock does not match the requirements. The message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Locked:
-    """One distribution: the lines that pip reads, and what has asked for it."""
+    """One distribution: its lines for pip, and the distributions that require it."""
 
     name: str
     version: str
@@ -28,10 +29,10 @@ class Locked:
 
 
 def locked(requirements: Collection[str], lock: Path) -> tuple[str, ...]:
-    """Give the lines of the lock for these lines of ``requirements.txt``, and for all that they bring along.
+    """The lock's lines for these lines of ``requirements.txt`` and for everything that they require.
 
     Raises:
-        LockError: one of them is not in the lock, or not in this version.
+        LockError: a requirement is not in the lock, or in another version.
     """
     entries = {entry.name: entry for entry in read_lock(lock)}
     wanted = set()
@@ -47,10 +48,10 @@ def locked(requirements: Collection[str], lock: Path) -> tuple[str, ...]:
 
 
 def read_lock(lock: Path) -> Iterator[Locked]:
-    """Take the lock apart, in its order.
+    """Parse the lock, in its order.
 
     Raises:
-        LockError: there is none.
+        LockError: there is no lock.
     """
     if not lock.is_file():
         message = f"there is no {lock}: {_MAKE_IT}"
@@ -65,10 +66,10 @@ def read_lock(lock: Path) -> Iterator[Locked]:
 
 
 def pin_of(line: str) -> tuple[str, str]:
-    """Give the name, in its normal form, and the version of a line.
+    """The normalized name and the version of a line.
 
     Raises:
-        LockError: it pins no version.
+        LockError: the line pins no version.
     """
     pinned = _ENTRY.match(line)
     if pinned is None:
@@ -78,5 +79,5 @@ def pin_of(line: str) -> tuple[str, str]:
 
 
 def _normal(name: str) -> str:
-    """Write a name as indexes do. Source: PEP 503."""
+    """Normalize a name. Source: PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,7 +1,7 @@
-"""The keys that leases are signed with: ``python -m infra.build.signing_keys --help``.
+"""Make and change the keys that sign lease tokens: ``python -m infra.build.signing_keys --help``.
 
-Every command writes the private set to standard output, to be piped into Secret Manager, and what belongs into the
-environment's variable file to standard error. Nothing is kept here.
+Every command writes the private keys to standard output. Pipe them into Secret Manager. It writes the public keys to
+standard error. Copy them into the environment's variable file. The command stores no keys.
 """
 
 import json
@@ -21,55 +21,55 @@ from shared.edge.settings import SettingsError
 app = typer.Typer(
     help=__doc__,
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # some of them are keys
+    pretty_exceptions_show_locals=False,  # local variables hold keys
 )
 told = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def new_key() -> PrivateKey:
-    """Make a key from the operating system's source of randomness."""
+    """Make a key with the operating system's random numbers."""
     made = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate(), as_dict=True)
     return PrivateKey(**made, kid=thumbprint(made["x"]), use="sig", alg="EdDSA")
 
 
 def private_text(keys: Sequence[PrivateKey]) -> str:
-    """Write what SEATLEASE_SIGNING_KEYS holds. The first key signs."""
+    """The value of SEATLEASE_SIGNING_KEYS. The first key signs."""
     return _text([{**key.model_dump(), "d": key.d.get_secret_value()} for key in keys])
 
 
 def public_text(keys: Sequence[PrivateKey]) -> str:
-    """Write what SEATLEASE_PUBLIC_KEYS holds: the same keys without their secrets."""
+    """The value of SEATLEASE_PUBLIC_KEYS: the same keys without their secrets."""
     text = _text([key.model_dump(exclude={"d"}) for key in keys])
     return read_keys(PublicKeySet, text, variable="SEATLEASE_PUBLIC_KEYS").model_dump_json()
 
 
 @app.command()
 def new() -> None:
-    """Make a set with one key."""
+    """Make a first key."""
     _tell([new_key()])
 
 
 @app.command()
 def rotate() -> None:
-    """Read the private set from standard input and add a new key behind the others: shown, and not signing yet."""
+    """Read the private keys from standard input and add a new key. It is published, but does not sign yet."""
     keys = _read()
     if len(keys) == MAX_KEYS:
-        _refuse(f"there are {MAX_KEYS} keys already: retire some first")
+        _refuse(f"there are already {MAX_KEYS} keys: run retire first")
     _tell([*keys, new_key()])
 
 
 @app.command()
 def promote() -> None:
-    """Read the private set from standard input and put its last key first: from then on that one signs."""
+    """Read the private keys from standard input and put the last key first, so that it signs."""
     *others, last = _read()
     if not others:
-        _refuse("there is no second key to promote: rotate adds one")
+        _refuse("there is no second key to promote: run rotate first")
     _tell([last, *others])
 
 
 @app.command()
 def retire() -> None:
-    """Read the private set from standard input and leave only the key that signs."""
+    """Read the private keys from standard input and keep only the key that signs."""
     _tell(_read()[:1])
 
 
@@ -82,7 +82,10 @@ def _read() -> list[PrivateKey]:
 
 def _tell(keys: Sequence[PrivateKey]) -> None:
     if sys.stdout.isatty():
-        _refuse("a terminal would show and remember the private keys: pipe them on, as infra/docs/deploy.md says")
+        _refuse(
+            "the output contains private keys, so it is not printed to a terminal: pipe it into Secret Manager, "
+            "see infra/docs/deploy.md#the-signing-keys"
+        )
     sys.stdout.write(private_text(keys) + "\n")
     told.print(f"signs: {keys[0].kid}; also accepted: {', '.join(key.kid for key in keys[1:]) or 'none'}")
     told.print("into infra/terraform/environments/ENVIRONMENT.tfvars, with the new secret version's number:")

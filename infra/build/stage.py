@@ -1,10 +1,9 @@
-"""Stage the functions: one folder for each, with everything that the platform needs to run it alone, and an archive.
+"""Stage the functions: for each one a folder with everything that the platform needs to run it, and an archive.
 
-The platform starts the bare ``functions-framework`` script, which puts only the source's own folder on the path, so
-``main.py``, ``shared/`` and ``requirements.txt`` have to stand side by side. A function gets the modules and the
-requirements that it needs and no others, these with all that they bring along and with hashes, and the name of its
-archive carries a hash of what is in it. So a change leaves the names of those functions alone that it does not concern,
-and they are not deployed again. Standard library only.
+The platform starts the bare ``functions-framework`` script, which puts only the source's folder on the path. So
+``main.py``, ``shared/`` and ``requirements.txt`` have to be side by side. A function gets only the modules that it
+needs, and its requirements with their dependencies and hashes. The archive's name has a hash of its content. So a
+function that a change does not concern keeps its archive's name, and is not deployed again. Standard library only.
 """
 
 import json
@@ -19,7 +18,7 @@ from infra.build.lock import locked
 ROOT = Path(__file__).resolve().parents[2]
 
 MANIFEST = "manifest.json"
-"""Which archive belongs to which function: ``{"acquire": "acquire-<hash>.zip", ...}``."""
+"""The file with each function's archive: ``{"acquire": "acquire-<hash>.zip", ...}``."""
 
 _HASH_LENGTH = 16
 _UNIX = 3
@@ -32,11 +31,11 @@ def function_names(root: Path = ROOT) -> list[str]:
 
 
 def stage(name: str, into: Path, *, root: Path = ROOT) -> Path:
-    """Stage one function below ``into`` and return its folder, which is replaced if it exists.
+    """Stage one function below ``into`` and return its folder. An existing folder is replaced.
 
     Raises:
-        NeedsError: it cannot be said what the function needs.
-        LockError: the lock is not of the project's requirements.
+        NeedsError: the function's needs cannot be determined.
+        LockError: the lock does not match the requirements.
     """
     entry = root / "functions" / name / "main.py"
     needs = needs_of(entry, root=root)
@@ -54,7 +53,7 @@ def stage(name: str, into: Path, *, root: Path = ROOT) -> Path:
 
 
 def archive(folder: Path) -> Path:
-    """Write a staged folder into an archive beside it, the same bytes for the same content wherever it is written."""
+    """Write a staged folder into an archive beside it. The same content gives the same bytes on every machine."""
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*.*") if path.is_file())
     content = sha256()
     for name, path in files:
@@ -62,8 +61,8 @@ def archive(folder: Path) -> Path:
     target = folder.parent / f"{folder.name}-{content.hexdigest()[:_HASH_LENGTH]}.zip"
     with ZipFile(target, "w") as zipped:
         for name, path in files:
-            # The earliest time that an archive can hold, one set of rights, and no compression: what that makes of the
-            # same content depends on the library at hand.
+            # A fixed time (the earliest possible), fixed permissions, and no compression, whose result depends on the
+            # library's version.
             entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system, entry.external_attr, entry.compress_type = _UNIX, _READABLE_FILE, ZIP_STORED
             zipped.writestr(entry, path.read_bytes())

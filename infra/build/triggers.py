@@ -1,6 +1,6 @@
 """What calls each function: a client's request, Cloud Scheduler, or an event of a Firestore document.
 
-One list, ``functions.json``, for the local stack and for what deploys.
+The list is ``functions.json``. The local stack and Terraform read it.
 """
 
 import json
@@ -11,19 +11,19 @@ from infra.build.stage import ROOT
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OnRequest:
-    """Clients call it under ``/v1/``."""
+    """Clients call the function under ``/v1/``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OnSchedule:
-    """Cloud Scheduler calls it; ``schedule`` has the five fields of cron, in UTC."""
+    """Cloud Scheduler calls the function; ``schedule`` has the five fields of cron, in UTC."""
 
     schedule: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DocumentEvent:
-    """Events of one kind (``created``, ``written``, ``deleted``) of the documents that the pattern names."""
+    """Events of one kind (``created``, ``written``, ``deleted``) of the documents that match the pattern."""
 
     event: str
     document: str
@@ -31,7 +31,7 @@ class DocumentEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OnDocument:
-    """Firestore's events call it, of each of these kinds."""
+    """Firestore's events of these kinds call the function."""
 
     events: tuple[DocumentEvent, ...]
 
@@ -40,12 +40,12 @@ Trigger = OnRequest | OnSchedule | OnDocument
 
 
 def deployed_name(function: str) -> str:
-    """Name a function as Terraform does, and with it its service and its job: a service takes no underscores."""
+    """The function's name in the cloud, also of its service and job. A service name has no underscores."""
     return f"seatlease-{function.replace('_', '-')}"
 
 
 def triggers() -> dict[str, Trigger]:
-    """Read the list: a trigger for each function."""
+    """Read the trigger of each function from the list."""
     return {name: _trigger(entry) for name, entry in json.loads((ROOT / "infra/functions.json").read_text()).items()}
 
 
@@ -70,4 +70,4 @@ def _event(event: object, entry: object) -> DocumentEvent:
 
 
 def _unknown(entry: object) -> ValueError:
-    return ValueError(f"infra/functions.json has an entry of no known form: {entry}")
+    return ValueError(f"infra/functions.json has an invalid entry: {entry}")

@@ -1,9 +1,9 @@
-"""The doctor of a deployed project: what is wrong, and the command that mends it. ``python -m infra.doctor --help``.
+"""The doctor checks a deployed project and prints a command for each problem. ``python -m infra.doctor --help``.
 
-Each area is one module that asks one of Google's services and answers with findings. What could not be asked (no right,
-an API that is off, no network) is a finding of its own, "could not check", and is never taken for healthy.
+Each area is one module that asks one Google service and returns findings. A question that failed (no permission, API
+disabled, no network) is a finding too: "could not check". It never counts as healthy.
 
-None of it has met a real project yet. How each area is tested:
+The doctor has not run against a real project yet. How each area is tested:
 
 ===========  =====================================================================================================
 jobs         recorded answers of the Cloud Scheduler API; there is no emulator
@@ -15,7 +15,7 @@ rules        recorded answers of the Firebase Rules API; there is no emulator
 canary       the local stack; recorded answers of Firebase Authentication for the token
 ===========  =====================================================================================================
 
-"Recorded" means: JSON in the form that the API's documentation gives, written by hand from it, in
-``tests/infra/recorded/``. It was not taken from a live project. Google's own clients read it over HTTP, from a small
-server in the service's place, by the same transport (REST) that they use in the cloud.
+"Recorded" answers are JSON files in ``tests/infra/recorded/``, written by hand after the API's documentation. They were
+not taken from a live project. A small HTTP server gives them to Google's own clients, which use the same transport
+(REST) as in the cloud.
 """

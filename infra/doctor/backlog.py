@@ -1,12 +1,12 @@
-"""Audit events that are committed and not published: Firestore itself is the queue, so it tells how long it is.
+"""Audit events that are committed but not published. Firestore is the queue, so a query tells its length.
 
 ::
 
     committed      2 min                                       17 min and more
-        |-- fresh --|-- left behind: reconcile publishes it --|-- reconcile did not
+        |-- fresh --|-- late: reconcile publishes it ---------|-- reconcile failed
 
-A denial is published when it is made, but stamped only when its minute is over: it waits for reconcile as a rule. Any
-other event that is left behind was not published by relay_audit.
+A denial is published when it is made, but marked as published only after its minute. So it usually waits for reconcile.
+Any other late event was not published by relay_audit.
 """
 
 import asyncio
@@ -28,7 +28,6 @@ _A_RUN_TAKES = timedelta(minutes=2)
 
 
 def check_backlog(project: Project) -> list[Finding]:
-    """Look for events that neither ``relay_audit`` nor ``reconcile`` has published."""
     area = Area(name="backlog", api="firestore.googleapis.com", role="roles/datastore.viewer", project=project.project)
     return area.ask("unpublished events", lambda: list(_look_at(area, project)))
 
@@ -37,7 +36,7 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
     events, number, now = asyncio.run(_left_behind(project))
     reconcile = triggers()["reconcile"]
     if not isinstance(reconcile, OnSchedule):
-        message = "reconcile is not called on a schedule any more: what does publish what was left behind?"
+        message = "infra/functions.json gives reconcile no schedule, so nothing publishes late events"
         raise TypeError(message)
     too_old = now - LEFT_BEHIND_AFTER - interval_of(reconcile.schedule, now=now) - _A_RUN_TAKES
     logs = "gcloud logging read 'resource.labels.service_name=\"{}\" severity>=WARNING' --freshness=1h --project={}"
@@ -45,16 +44,16 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
     if not_relayed:
         yield area.wrong(
             "relay_audit",
-            f"{len(not_relayed)} events were left behind for two minutes or more, {_since(not_relayed, now)}",
+            f"{len(not_relayed)} events are unpublished after two minutes or more, {_since(not_relayed, now)}",
             mend=logs.format(deployed_name("relay_audit"), project.project),
         )
     else:
-        yield area.ok("relay_audit", "no event was left behind")
+        yield area.ok("relay_audit", "published every event in time")
     missed = [event for event in events if _at(event) < too_old]
     if missed:
         yield area.wrong(
             "reconcile",
-            f"it should have published {len(missed)} events by now, {_since(missed, now)}; {number} wait in all",
+            f"{len(missed)} events should be published by now, {_since(missed, now)}; {number} wait in total",
             mend=logs.format(deployed_name("reconcile"), project.project),
         )
     else:
@@ -62,7 +61,7 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
 
 
 async def _left_behind(project: Project) -> tuple[list[Document], int, datetime]:
-    """The oldest events that were left behind, the number of all of them, and the time by the database's clock."""
+    """The oldest late events, the number of all late events, and the time by the database's clock."""
     elsewhere = project.endpoints.get("firestore-data")
     firestore = Firestore(
         project=project.project,
@@ -87,5 +86,5 @@ def _since(events: list[Document], now: datetime) -> str:
 
 def _at(event: Document) -> datetime:
     at = event.fields.get("at")
-    # The query finds times only; a document without one is none of its.
+    # The query returns only documents that have a time.
     return at if isinstance(at, datetime) else datetime.max.replace(tzinfo=UTC)

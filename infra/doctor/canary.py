@@ -1,7 +1,7 @@
-"""The canary: one user of an organization of the vendor's own takes a seat, keeps it and gives it back, for real.
+"""The canary: a user of the vendor's own organization acquires a real seat, sends a heartbeat and releases it.
 
-Every run is a device of its own, so two at once do not end each other's session. The heartbeat follows at once and is
-therefore answered from what was read, without a write: keeping a lease alive is not proved by it.
+Every run uses a new device, so two runs at a time do not end each other's session. The heartbeat follows at once, so
+the function answers it without a write. It does not prove that a lease can be extended.
 """
 
 import time
@@ -18,42 +18,40 @@ from infra.doctor.finding import Area, Finding
 from infra.doctor.lease import not_verified
 
 ANSWER_WITHIN_SECONDS = 30
-"""A function answers within 10 s, and may have to be started first."""
+"""A function answers within 10 s, and may need a cold start first."""
 
 SLOW_AFTER_MILLISECONDS = 3_000
-"""Longer than a first start takes (below a second on the machine where it was measured) and two round trips."""
+"""Longer than a cold start (measured: less than a second) and two round trips."""
 
 _PLATFORM_REFUSES = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Functions:
-    """Where the functions answer. ``url`` is one address for all, or has ``{function}`` where each has its name."""
+    """The functions' addresses. ``url`` is one address for all, or has ``{function}`` in place of the name."""
 
     url: str
     project: str
     region: str
 
     def address(self, function: str) -> str:
-        """The address of one function."""
         if "{function}" in self.url:
             return self.url.replace("{function}", deployed_name(function))
         return f"{self.url.rstrip('/')}/v1/{function}"
 
     @property
     def area(self) -> Area:
-        """The findings about them."""
         return Area(name="functions", api="run.googleapis.com", role="roles/run.viewer", project=self.project)
 
     def make_public(self, function: str) -> str:
-        """The command that lets clients call a function."""
+        """The command that allows clients to call a function."""
         return (
             f"gcloud run services add-iam-policy-binding {deployed_name(function)} --member=allUsers "
             f"--role=roles/run.invoker --region={self.region} --project={self.project}"
         )
 
     def logs(self, function: str, request_id: object = None) -> str:
-        """The command that shows what a function said, of one request or of the last hour."""
+        """The command that shows a function's logs: of one request, or the warnings of the last hour."""
         which = f'jsonPayload.request_id="{request_id}"' if request_id else "severity>=WARNING"
         service = f'resource.labels.service_name="{deployed_name(function)}"'
         return f"gcloud logging read '{service} {which}' --freshness=1h --project={self.project}"
@@ -61,7 +59,7 @@ class Functions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Canary:
-    """Who takes the seat, and of which license. The token is a Firebase ID token with the claim ``org_id``."""
+    """The canary's token and license key. The token is a Firebase ID token with the claim ``org_id``."""
 
     token: str = field(repr=False)
     license_key: str = field(repr=False)
@@ -88,13 +86,13 @@ class _Answer:
         error = self.body.get("error")
         if isinstance(error, dict):
             return f"{self.status} {error.get('code')}: {error.get('message')}"
-        return str(self.status) if self.is_ours else f"{self.status}, and not from the function"
+        return str(self.status) if self.is_ours else f"{self.status}, but the answer is not the function's"
 
 
 def check_answering(functions: Functions) -> list[Finding]:
-    """Call each of the clients' functions without a token: it answers, as itself, that the token is missing.
+    """Call each client function without a token. It must answer with its own error for a missing token.
 
-    ``keys`` needs none, and shows them.
+    ``keys`` needs no token. It must show the public keys.
     """
     names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
     with httpx.Client(timeout=ANSWER_WITHIN_SECONDS) as client:
@@ -106,14 +104,14 @@ def check_answering(functions: Functions) -> list[Finding]:
 
 
 def check_canary(functions: Functions, canary: Canary) -> list[Finding]:
-    """Take a seat, keep it, give it back, and see that it was given back. It is given back whatever happens between."""
+    """Acquire, heartbeat, release, and check that the session ended. A failed heartbeat does not skip the release."""
     area = functions.area
     with httpx.Client(timeout=ANSWER_WITHIN_SECONDS, headers={"Authorization": f"Bearer {canary.token}"}) as client:
         return area.ask("canary", lambda: list(_story(functions, client, canary)))
 
 
 def no_canary(functions: Functions, why: str) -> Finding:
-    """Find that there is nobody to take a seat."""
+    """A finding for a check without a canary."""
     return functions.area.unknown("canary", why, mend="see infra/docs/deploy.md#the-canary")
 
 
@@ -131,9 +129,9 @@ def _story(functions: Functions, client: httpx.Client, canary: Canary) -> Iterat
     acquired = _call(functions, client, "acquire", body)
     session_id = acquired.body.get("session_id")
     if acquired.status != HTTPStatus.CREATED or not isinstance(session_id, str):
-        yield _wrong(functions, "canary acquires", "acquire", acquired)
+        yield _wrong(functions, "canary: acquire", "acquire", acquired)
         return
-    yield _quick(functions, "canary acquires", "acquire", acquired)
+    yield _quick(functions, "canary: acquire", "acquire", acquired)
     session = {"session_id": session_id}
     try:
         kept = _call(functions, client, "heartbeat", session)
@@ -141,17 +139,20 @@ def _story(functions: Functions, client: httpx.Client, canary: Canary) -> Iterat
         released = _call(functions, client, "release", session)
     shown = _call(functions, client, "keys", None, method="GET")
     yield _is_verified(functions, acquired, shown)
-    yield _expect(functions, "canary keeps its seat", "heartbeat", kept, status=HTTPStatus.OK)
-    yield _expect(functions, "canary releases", "release", released, status=HTTPStatus.NO_CONTENT)
+    yield _expect(functions, "canary: heartbeat", "heartbeat", kept, status=HTTPStatus.OK)
+    yield _expect(functions, "canary: release", "release", released, status=HTTPStatus.NO_CONTENT)
     late = _call(functions, client, "heartbeat", session)
-    yield _expect(functions, "its seat is gone", "heartbeat", late, status=HTTPStatus.GONE, code="SESSION_RELEASED")
+    yield _expect(
+        functions, "canary: session ended", "heartbeat", late, status=HTTPStatus.GONE, code="SESSION_RELEASED"
+    )
 
 
 def _is_verified(functions: Functions, acquired: _Answer, shown: _Answer) -> Finding:
     why = not_verified(acquired.body.get("lease_token"), shown.body, project=functions.project)
     if why is None:
-        return functions.area.ok("its lease is signed", "with a key that is shown", milliseconds=shown.milliseconds)
-    return functions.area.wrong("its lease is signed", why, mend="see infra/docs/deploy.md#the-signing-keys")
+        found = "signed with a key that keys shows"
+        return functions.area.ok("canary: lease token", found, milliseconds=shown.milliseconds)
+    return functions.area.wrong("canary: lease token", why, mend="see infra/docs/deploy.md#the-signing-keys")
 
 
 def _call(
@@ -184,29 +185,30 @@ def _quick(functions: Functions, subject: str, name: str, answer: _Answer) -> Fi
     if answer.milliseconds > SLOW_AFTER_MILLISECONDS:
         return functions.area.wrong(
             subject,
-            f"{answer}, after {answer.milliseconds} ms",
-            mend=f"once more, as a first start is slow; then {functions.logs(name)}",
+            f"{answer}, but only after {answer.milliseconds} ms",
+            mend=f"run it again, because a cold start is slow; if it stays slow: {functions.logs(name)}",
             milliseconds=answer.milliseconds,
         )
     return functions.area.ok(subject, str(answer), milliseconds=answer.milliseconds)
 
 
 _MENDS = {
-    "TOKEN_INVALID": "the token is none of this project's: see infra/docs/deploy.md#the-canary",
-    "TOKEN_EXPIRED": "an ID token is good for an hour: make another, see infra/docs/deploy.md#the-canary",
-    "NO_ORGANIZATION": "the canary's user has no claim org_id, or its organization no document: "
+    "TOKEN_INVALID": "use a token of this project: see infra/docs/deploy.md#the-canary",
+    "TOKEN_EXPIRED": "make a new token, because an ID token is valid for one hour: see infra/docs/deploy.md#the-canary",
+    "NO_ORGANIZATION": "give the canary's user the claim org_id, and create its organization's document: "
     "see infra/docs/deploy.md#the-canary",
-    "LICENSE_NOT_FOUND": "the canary's organization has no license with this key: see infra/docs/deploy.md#the-canary",
-    "SEAT_LIMIT_REACHED": "give the canary's license more seats, or wait until those of earlier runs lapse",
-    "ORGANIZATION_SEAT_LIMIT_REACHED": "raise the cap of the canary's organization, or wait until earlier runs lapse",
+    "LICENSE_NOT_FOUND": "use a license key of the canary's organization: see infra/docs/deploy.md#the-canary",
+    "SEAT_LIMIT_REACHED": "give the canary's license more seats, or wait until the leases of earlier runs expire",
+    "ORGANIZATION_SEAT_LIMIT_REACHED": "raise the cap of the canary's organization, or wait until the leases of "
+    "earlier runs expire",
 }
 
 
 def _wrong(functions: Functions, subject: str, name: str, answer: _Answer) -> Finding:
     if not answer.is_ours and answer.status in _PLATFORM_REFUSES:
-        found, mend = f"the platform lets nobody call it ({answer.status})", functions.make_public(name)
+        found, mend = f"clients may not call it: the platform refuses ({answer.status})", functions.make_public(name)
     elif not answer.is_ours and answer.status == HTTPStatus.NOT_FOUND:
-        found = f"nothing is there ({functions.address(name)})"
+        found = f"there is no function at {functions.address(name)}"
         mend = f"gcloud run services list --region={functions.region} --project={functions.project}"
     else:
         found, mend = str(answer), _MENDS.get(answer.code) or functions.logs(name, answer.request_id)

@@ -1,6 +1,6 @@
 """The doctor's command line: ``python -m infra.doctor --help``.
 
-Exit status: 0 when everything is as it should be, 1 when something is wrong or could not be checked, 2 for usage.
+Exit status: 0 if all is well, 1 if something is wrong or could not be checked, 2 for wrong options.
 """
 
 import sys
@@ -38,13 +38,13 @@ from infra.doctor.token import Signer, TokenError, id_token
 from infra.doctor.topic import check_topic
 
 app = typer.Typer(
-    help="Look at a deployed project: what is wrong, and the command that mends it.",
-    pretty_exceptions_show_locals=False,  # one of them is a token
+    help="Check a deployed project, and print a command for each problem.",
+    pretty_exceptions_show_locals=False,  # a local variable holds a token
 )
 problems = Console(stderr=True)
 
 EACH_AT_ITS_OWN = "https://{region}-{project}.cloudfunctions.net/{{function}}"
-"""Where the platform serves functions of their own accord."""
+"""The platform's own address of a function."""
 
 
 @app.command()
@@ -64,7 +64,7 @@ def doctor(
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     endpoint: EndpointsOption = None,
 ) -> None:
-    """Look at everything, and say what is wrong and what mends it."""
+    """Check a deployed project, and print a command for each problem."""
     deployed = Project(
         project=project,
         region=region,
@@ -99,16 +99,17 @@ def check_functions(
     signer: Signer | None,
     with_canary: bool = True,
 ) -> list[Finding]:
-    """Call the clients' functions: without a token, and as the canary."""
+    """Call the client functions: without a token, and as the canary."""
     address = url or EACH_AT_ITS_OWN.format(region=deployed.region, project=deployed.project)
     functions = Functions(url=address, project=deployed.project, region=deployed.region)
     findings = check_answering(functions)
     if not with_canary:
         return findings
     if not license_key:
-        return [*findings, no_canary(functions, "no license key was given to take a seat of")]
+        return [*findings, no_canary(functions, "no license key: give --canary-license-key")]
     if not token and signer is None:
-        return [*findings, no_canary(functions, "neither a token was given nor who signs for one")]
+        why = "no token: give --canary-token, or --canary-signer with --canary-api-key"
+        return [*findings, no_canary(functions, why)]
     try:
         given = token or (id_token(deployed, signer) if signer else "")
     except (TokenError, GoogleAuthError, TransportError) as error:
@@ -117,22 +118,22 @@ def check_functions(
 
 
 def signer_from(service_account: str | None, *, user: str, api_key: str | None) -> Signer | None:
-    """Take the parts of a sign-in, or end with a sentence when one is missing."""
+    """Combine the options of a sign-in, or end with a message if one is missing."""
     if not service_account and not api_key:
         return None
     if not service_account or not api_key:
-        problems.print("--canary-signer and --canary-api-key go together", highlight=False)
+        problems.print("give both --canary-signer and --canary-api-key, or neither", highlight=False)
         raise typer.Exit(2)
     return Signer(service_account=service_account, user_id=user, api_key=api_key)
 
 
 def endpoints_from(given: Sequence[str]) -> Mapping[str, str]:
-    """Take SERVICE=ADDRESS apart."""
+    """Split each SERVICE=ADDRESS."""
     return dict(each.split("=", 1) for each in given)
 
 
 def report(findings: Sequence[Finding], *, project: str, title: str, as_json_text: bool) -> None:
-    """Print what was found, and end with 1 unless all of it is as it should be."""
+    """Print the findings, and exit with 1 unless all of them are OK."""
     if as_json_text:
         sys.stdout.write(as_json(findings, project=project) + "\n")
     else:

@@ -1,4 +1,4 @@
-"""What the doctor finds, and how a question that cannot be asked becomes a finding too."""
+"""The doctor's findings. A check that failed is a finding too."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _LOG_IN = "gcloud auth application-default login"
 
 
 class Mark(StrEnum):
-    """Whether something is as it should be."""
+    """The result of one check."""
 
     OK = "ok"
     WRONG = "wrong"
@@ -27,7 +27,7 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing that was looked at. ``mend`` is the command, or the sentence, that puts it right."""
+    """The result of checking one thing. ``mend`` is the command or the sentence that solves the problem."""
 
     area: str
     subject: str
@@ -39,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Area:
-    """The questions to one service: its API, and the role that is enough to ask them."""
+    """The checks that ask one service: its API, and the role that is enough to ask it."""
 
     name: str
     api: str
@@ -47,27 +47,24 @@ class Area:
     project: str
 
     def ok(self, subject: str, found: str, *, milliseconds: int | None = None) -> Finding:
-        """Find something as it should be."""
         return Finding(area=self.name, subject=subject, mark=Mark.OK, found=found, milliseconds=milliseconds)
 
     def wrong(self, subject: str, found: str, *, mend: str, milliseconds: int | None = None) -> Finding:
-        """Find something that has to be mended."""
         return Finding(
             area=self.name, subject=subject, mark=Mark.WRONG, found=found, mend=mend, milliseconds=milliseconds
         )
 
     def unknown(self, subject: str, found: str, *, mend: str | None = None) -> Finding:
-        """Find that nobody can say."""
         return Finding(area=self.name, subject=subject, mark=Mark.UNKNOWN, found=found, mend=mend)
 
     def ask(self, subject: str, questions: Callable[[], Sequence[Finding]]) -> list[Finding]:
-        """Ask, and when there is no answer say why and what would help."""
+        """Run the checks. If the service does not answer, return a finding that says why and what would help."""
         try:
             return list(questions())
         except DefaultCredentialsError:
-            return [self.unknown(subject, "no credentials on this machine", mend=_LOG_IN)]
+            return [self.unknown(subject, "this machine has no Google Cloud credentials", mend=_LOG_IN)]
         except RefreshError as error:
-            return [self.unknown(subject, f"the credentials are refused: {error}", mend=_LOG_IN)]
+            return [self.unknown(subject, f"Google refused the credentials: {error}", mend=_LOG_IN)]
         except (GoogleAPICallError, GoogleAuthError, RequestException, RetryError, StoreError) as error:
             return [self.unknown(subject, _words(error), mend=self._mend(error))]
         except (grpc.RpcError, httpx.TransportError, TimeoutError) as error:
@@ -89,10 +86,10 @@ def _words(error: Exception) -> str:
     if isinstance(error, grpc.RpcError):
         return _told_by(error)
     if isinstance(error, GoogleAPICallError):
-        # Over REST the library puts the request before what the service said.
+        # Over REST the library puts the request before the service's message.
         return f"{error.code} {re.sub(r'^[A-Z]+ https?://[^ ]+: ', '', error.message)}"
     return str(error) or repr(error)
 
 
-def _told_by(error: Any) -> str:  # noqa: ANN401 what a call raises is an error and a call at once
+def _told_by(error: Any) -> str:  # noqa: ANN401 the raised object is an error and a call at once
     return f"{error.code().name}: {error.details()}"

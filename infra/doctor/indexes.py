@@ -1,6 +1,6 @@
-"""Firestore's indexes and TTL policies: those of ``infra/firestore.indexes.json``, ready, and no others.
+"""Check that Firestore has exactly the indexes and TTL policies of ``infra/firestore.indexes.json``, all ready.
 
-A missing index fails its query with an error; one too many is written with every document and answers nobody.
+A query without its index fails. A needless index is written with every document and serves no query.
 """
 
 import json
@@ -23,19 +23,18 @@ _CALL: dict[str, Any] = {"retry": None, "timeout": ANSWER_WITHIN_SECONDS}
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Defined:
-    """An index as it is defined: the collection, of one organization or of all, and its fields with directions."""
+    """An index definition: the collection, its scope (one organization or all), and the fields with directions."""
 
     collection: str
     scope: str
     fields: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        """Name it for a person."""
         fields = ", ".join(name if order == "ASCENDING" else f"{name} {order.lower()}" for name, order in self.fields)
         return f"{self.collection} ({fields}){' everywhere' if self.scope == 'COLLECTION_GROUP' else ''}"
 
     def create(self, project: Project) -> str:
-        """The command that makes it."""
+        """The command that creates the index."""
         fields = " ".join(
             f"--field-config=field-path={name},order={order.lower()}"
             if order != "CONTAINS"
@@ -49,7 +48,7 @@ class Defined:
 
 
 def check_indexes(project: Project) -> list[Finding]:
-    """Compare the composite indexes, those of single fields and the TTL policies with the files."""
+    """Compare composite indexes, single-field indexes and TTL policies with the file."""
     area = Area(name="indexes", api="firestore.googleapis.com", role="roles/datastore.viewer", project=project.project)
     return [
         *area.ask("composite indexes", lambda: list(_composite(area, project))),
@@ -71,13 +70,13 @@ def _composite(area: Area, project: Project) -> Iterator[Finding]:
     }
     for index in sorted(wanted):
         if index not in deployed:
-            yield area.wrong(f"index {index}", "missing: its query fails", mend=index.create(project))
+            yield area.wrong(f"index {index}", "missing, so its query fails", mend=index.create(project))
         else:
             yield _state(area, project, index, deployed[index])
     for index in sorted(deployed.keys() - wanted):
         yield area.wrong(
             f"index {index}",
-            "no query needs it, and every document is written into it",
+            "needless: no query uses it, and every write pays for it",
             mend=f"gcloud firestore indexes composite delete {deployed[index].name.rpartition('/')[2]} "
             f"{_where(project)}",
         )
@@ -91,12 +90,12 @@ def _state(area: Area, project: Project, index: Defined, deployed: Any) -> Findi
     if state is Index.State.CREATING:
         return area.wrong(
             f"index {index}",
-            "being made: its query fails until it is ready",
+            "is being built. Its query fails until it is ready",
             mend=f"wait; gcloud firestore indexes composite describe {name} {_where(project)} shows its state",
         )
     return area.wrong(
         f"index {index}",
-        f"in the state {state.name}: its query fails",
+        f"has the state {state.name}, so its query fails",
         mend=f"gcloud firestore indexes composite delete {name} {_where(project)} && {index.create(project)}",
     )
 
@@ -113,7 +112,7 @@ def _single(area: Area, project: Project) -> Iterator[Finding]:
         subject, wanted = f"field {collection}.{path}", overrides[collection, path]
         field = deployed.get((collection, path))
         if field is None:
-            yield area.wrong(subject, "has the built-in indexes, not those of the file", mend=project.apply)
+            yield area.wrong(subject, "has the default indexes, not those of the file", mend=project.apply)
             continue
         indexes = {_single_index(index): Index.State(index.state) for index in field.index_config.indexes}
         not_ready = sorted({state.name for state in indexes.values() if state is not _READY})
@@ -126,7 +125,7 @@ def _single(area: Area, project: Project) -> Iterator[Finding]:
     for collection, path in sorted(deployed.keys() - overrides.keys()):
         yield area.wrong(
             f"field {collection}.{path}",
-            "its indexes were changed, and no file says so",
+            "its indexes were changed, but the file does not list it",
             mend=f"gcloud firestore indexes fields update {path} --collection-group={collection} --clear-exemption "
             f"{_where(project)}",
         )
@@ -146,7 +145,7 @@ def _ttl(area: Area, project: Project) -> Iterator[Finding]:
         if state is None:
             yield area.wrong(
                 subject,
-                "missing: nothing is ever purged",
+                "missing, so nothing is ever purged",
                 mend=f"{enable} --enable-ttl {_where(project)}",
             )
         elif state is Field.TtlConfig.State.ACTIVE:
@@ -154,19 +153,19 @@ def _ttl(area: Area, project: Project) -> Iterator[Finding]:
         elif state is Field.TtlConfig.State.CREATING:
             yield area.wrong(
                 subject,
-                "being made: nothing is purged until it is active",
+                "is being set up. Nothing is purged until it is active",
                 mend=f"wait; gcloud firestore fields ttls list {_where(project)} shows its state",
             )
         else:
             yield area.wrong(
                 subject,
-                f"in the state {state.name}: nothing is purged",
+                f"has the state {state.name}, so nothing is purged",
                 mend=f"{enable} --disable-ttl {_where(project)} && {enable} --enable-ttl {_where(project)}",
             )
     for collection, path in sorted(deployed.keys() - wanted):
         yield area.wrong(
             f"TTL policy on {collection}.{path}",
-            "deletes documents, and nothing in the project asks for it",
+            "deletes documents, but the file does not list it",
             mend=f"gcloud firestore fields ttls update {path} --collection-group={collection} --disable-ttl "
             f"{_where(project)}",
         )
@@ -176,7 +175,7 @@ def _fields(project: Project, which: str) -> list[Any]:
     client = project.client(FirestoreAdminClient, "firestore")
     request = {"parent": _all_collections(project), "filter": which}
     listed = list(client.list_fields(request=request, **_CALL))
-    # The database's own defaults stand under this name.
+    # The database's defaults have this name.
     return [field for field in listed if _of(field)[0] != "__default__"]
 
 
@@ -186,7 +185,7 @@ def _of(field: Any) -> tuple[str, str]:  # noqa: ANN401 Google's messages have n
 
 
 def _defined_by(index: Any) -> Defined:  # noqa: ANN401 as above
-    # Every index ends in the documents' names, in the direction of the field before; no definition says so.
+    # Every index ends with the document name, in the direction of the last field. Definitions leave that out.
     fields = [field for field in index.fields if field.field_path != "__name__"]
     return Defined(
         collection=index.name.split("/")[-3],

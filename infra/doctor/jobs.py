@@ -1,4 +1,4 @@
-"""Cloud Scheduler's jobs: enabled, on the schedule that ``infra/functions.json`` says, and their last run succeeded."""
+"""Check that Cloud Scheduler's jobs are enabled, follow ``infra/functions.json``, and succeeded lately."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +16,10 @@ from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
 _UTC_NAMES = {"UTC", "Etc/UTC"}
 
 _LATE_AFTER = timedelta(minutes=5)
-"""On top of a job's interval: a run takes a minute at most, and the scheduler may be late itself."""
+"""Added to a job's interval: a run takes at most a minute, and the scheduler may be late."""
 
 
 def check_jobs(project: Project, *, now: datetime | None = None) -> list[Finding]:
-    """Look at the job of each scheduled function."""
     area = Area(
         name="scheduler",
         api="cloudscheduler.googleapis.com",
@@ -58,7 +57,7 @@ class _Looking:
                     yield self._schedule(name, jobs[name], trigger.schedule)
                     yield self._last_run(name, jobs[name], trigger.schedule)
                 else:
-                    found = "there is no such job: nothing calls the function"
+                    found = "missing, so nothing calls the function"
                     yield self.area.wrong(f"job {name}", found, mend=self.project.apply)
 
     @property
@@ -72,9 +71,9 @@ class _Looking:
             return self.area.ok(subject, "enabled")
         if state is Job.State.PAUSED:
             mend = f"gcloud scheduler jobs resume {name} {self._where}"
-            return self.area.wrong(subject, "paused by somebody", mend=mend)
-        # DISABLED is the system's doing; UPDATE_FAILED: what runs is not what was asked for.
-        return self.area.wrong(subject, f"in the state {state.name}", mend=self.project.apply)
+            return self.area.wrong(subject, "is paused", mend=mend)
+        # DISABLED: the system disabled it. UPDATE_FAILED: the last change did not take effect.
+        return self.area.wrong(subject, f"has the state {state.name}", mend=self.project.apply)
 
     def _schedule(self, name: str, job: Any, schedule: str) -> Finding:  # noqa: ANN401 as above
         subject = f"schedule of {name}"
@@ -82,7 +81,7 @@ class _Looking:
             return self.area.ok(subject, f"{schedule} UTC, as infra/functions.json says")
         return self.area.wrong(
             subject,
-            f"{job.schedule} {job.time_zone}, and infra/functions.json says {schedule} UTC",
+            f"{job.schedule} {job.time_zone}, but infra/functions.json says {schedule} UTC",
             mend=f"gcloud scheduler jobs update http {name} --schedule='{schedule}' --time-zone=Etc/UTC {self._where}",
         )
 
@@ -91,7 +90,7 @@ class _Looking:
         run = f"gcloud scheduler jobs run {name} {self._where}"
         last: datetime | None = job.last_attempt_time
         if last is None:
-            return self.area.wrong(subject, "it has never run", mend=run)
+            return self.area.wrong(subject, "the job has never run", mend=run)
         ago = timedelta(seconds=int((self.now - last).total_seconds()))
         if job.status.code:
             logs = (
@@ -100,7 +99,7 @@ class _Looking:
             )
             return self.area.wrong(subject, f"failed {ago} ago: {_words(job.status)}", mend=logs)
         if ago > interval_of(schedule, now=self.now) + _LATE_AFTER:
-            return self.area.wrong(subject, f"succeeded {ago} ago, and that is too long ago", mend=run)
+            return self.area.wrong(subject, f"succeeded {ago} ago, which is too long ago", mend=run)
         return self.area.ok(subject, f"succeeded {ago} ago")
 
 

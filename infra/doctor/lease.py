@@ -1,4 +1,4 @@
-"""Whether a program can verify its lease: the token is the service's own, signed with a key that ``keys`` shows."""
+"""Check that a program can verify its lease token with the keys that ``keys`` shows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,16 +9,16 @@ _CLOCKS_APART_SECONDS = 60
 
 
 def not_verified(token: object, shown: Mapping[str, Any], *, project: str) -> str | None:
-    """Say why a program that knows these keys would not believe the token; nothing if it would."""
+    """The reason why a program with these keys would reject the token; ``None`` if it would accept it."""
     if not isinstance(token, str):
         return "the answer has no lease_token"
     try:
         kid = jwt.get_unverified_header(token).get("kid")
         keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(dict(shown)).keys}
         if kid not in keys:
-            return f"it is signed with the key {kid}, which keys does not show"
+            return f"signed with the key {kid}, which keys does not show"
         issuer = f"seatlease/{project}"
         jwt.decode(token, keys[kid], algorithms=["EdDSA"], issuer=issuer, leeway=_CLOCKS_APART_SECONDS)
     except jwt.PyJWTError as error:
-        return f"no program would believe it: {error}"
+        return f"programs would reject it: {error}"
     return None

@@ -1,4 +1,4 @@
-"""What the doctor and the smoke test are told on their command lines."""
+"""Command-line options of the doctor and the smoke test."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 REGION = "europe-west1"
-"""Terraform's default."""
+"""The default region, as in Terraform."""
 
 
 class Environment(StrEnum):
-    """The files in ``infra/terraform/environments``."""
+    """The environments: one for each file in ``infra/terraform/environments``."""
 
     DEVELOPMENT = "development"
     STAGING = "staging"
@@ -19,29 +19,31 @@ class Environment(StrEnum):
 
 ProjectOption = Annotated[str, typer.Option(help="The Google Cloud project.", envvar="SEATLEASE_PROJECT")]
 RegionOption = Annotated[
-    str, typer.Option(help="Where the functions and the scheduler are.", envvar="SEATLEASE_REGION")
+    str, typer.Option(help="Region of the functions and the scheduler.", envvar="SEATLEASE_REGION")
 ]
-EnvironmentOption = Annotated[Environment, typer.Option(help="Which of infra/terraform/environments was deployed.")]
+EnvironmentOption = Annotated[
+    Environment, typer.Option(help="The deployed environment, of infra/terraform/environments.")
+]
 UrlOption = Annotated[
     str | None,
-    typer.Option(help="One address for all functions, or one with {function} in it; the platform's when left out."),
+    typer.Option(help="One address for all functions, or one with {function} in it. Default: the platform's."),
 ]
 TokenOption = Annotated[
     str | None, typer.Option(help="An ID token of the canary's user.", envvar="SEATLEASE_CANARY_TOKEN")
 ]
 LicenseKeyOption = Annotated[
-    str | None, typer.Option(help="A license of the canary's organization.", envvar="SEATLEASE_CANARY_LICENSE_KEY")
+    str | None, typer.Option(help="License key of the canary's organization.", envvar="SEATLEASE_CANARY_LICENSE_KEY")
 ]
 UserOption = Annotated[
-    str, typer.Option(help="The canary's user, to make a token for.", envvar="SEATLEASE_CANARY_USER")
+    str, typer.Option(help="User id of the canary, to make a token for.", envvar="SEATLEASE_CANARY_USER")
 ]
 SignerOption = Annotated[
     str | None,
-    typer.Option(help="The service account that signs for such a token.", envvar="SEATLEASE_CANARY_SIGNER"),
+    typer.Option(help="Service account that signs the request for that token.", envvar="SEATLEASE_CANARY_SIGNER"),
 ]
 ApiKeyOption = Annotated[
-    str | None, typer.Option(help="Firebase's Web API key, for such a token.", envvar="SEATLEASE_CANARY_API_KEY")
+    str | None, typer.Option(help="Firebase Web API key, for that token.", envvar="SEATLEASE_CANARY_API_KEY")
 ]
 EndpointsOption = Annotated[
-    list[str] | None, typer.Option(hidden=True, metavar="SERVICE=ADDRESS", help="A service that answers elsewhere.")
+    list[str] | None, typer.Option(hidden=True, metavar="SERVICE=ADDRESS", help="Another address of a Google service.")
 ]

@@ -1,4 +1,4 @@
-"""The deployed project, and how to reach Google's services about it."""
+"""The deployed project, and clients of the Google services that know about it."""
 
 import re
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ PUBLIC = {
     "rules": "https://firebaserules.googleapis.com",
     "identity": "https://identitytoolkit.googleapis.com",
 }
-"""Where each service answers."""
+"""The public address of each service."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
-    """What is deployed where. ``endpoints`` are services that answer elsewhere: emulators, and servers of tests."""
+    """The deployed project. ``endpoints`` replaces the address of a service, by an emulator or a test's server."""
 
     project: str
     region: str
@@ -44,12 +44,12 @@ class Project:
 
     @property
     def dead_letter_topic(self) -> str:
-        """Where messages go that BigQuery does not take."""
+        """The topic for messages that BigQuery does not accept."""
         return f"{self.topic}-dead-letters"
 
     @property
     def is_in_bigquery(self) -> bool:
-        """Whether this environment's variables bring the audit trail into BigQuery.
+        """Whether this environment sends the audit trail to BigQuery.
 
         Raises:
             FileNotFoundError: there is no such environment.
@@ -59,17 +59,17 @@ class Project:
 
     @property
     def apply(self) -> str:
-        """The command that deploys what is in the files."""
+        """The command that applies the Terraform files."""
         return (
             f"terraform -chdir=infra/terraform apply -var-file=environments/{self.environment}.tfvars "
             f"-var=project_id={self.project} -var=region={self.region}"
         )
 
     def credentials(self, service: str) -> Credentials:
-        """The caller's own credentials; none at all for a service that answers elsewhere.
+        """The caller's credentials; anonymous ones for a service in ``endpoints``.
 
         Raises:
-            DefaultCredentialsError: there are none on this machine.
+            DefaultCredentialsError: this machine has no credentials.
         """
         if service in self.endpoints:
             return AnonymousCredentials()
@@ -77,11 +77,11 @@ class Project:
         return credentials
 
     def client(self, kind: Any, service: str) -> Any:  # noqa: ANN401 Google's clients have no common type
-        """Make one of Google's clients, over REST: the same transport for the cloud and for what stands in for it."""
+        """Make one of Google's clients over REST, the same transport in the cloud and in tests."""
         elsewhere = self.endpoints.get(service)
         options = ClientOptions(api_endpoint=elsewhere) if elsewhere else None
         return kind(credentials=self.credentials(service), transport="rest", client_options=options)
 
     def session(self, service: str) -> tuple[AuthorizedSession, str]:
-        """A session with the caller's credentials, for a service without a client, and its address."""
+        """For a service without a client library: a session with the caller's credentials, and the address."""
         return AuthorizedSession(self.credentials(service)), self.endpoints.get(service, PUBLIC[service])

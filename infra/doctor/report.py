@@ -1,4 +1,4 @@
-"""The findings as a table for people, or as JSON for programs."""
+"""Print the findings as a table or as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -13,12 +13,11 @@ _MARKS = {Mark.OK: "[green]✓[/]", Mark.WRONG: "[red]✗[/]", Mark.UNKNOWN: "[y
 
 
 def is_healthy(findings: Sequence[Finding]) -> bool:
-    """Whether everything was looked at and is as it should be."""
+    """Whether every check was possible and found nothing wrong."""
     return bool(findings) and all(finding.mark is Mark.OK for finding in findings)
 
 
 def as_json(findings: Sequence[Finding], *, project: str) -> str:
-    """Write the findings for a program."""
     report = {
         "project": project,
         "ok": is_healthy(findings),
@@ -28,7 +27,7 @@ def as_json(findings: Sequence[Finding], *, project: str) -> str:
 
 
 def tell(findings: Sequence[Finding], console: Console, *, title: str) -> None:
-    """Print a table, and below it what mends each thing, whole, to be copied."""
+    """Print a table, and below it each command unbroken, so that it can be copied."""
     table = Table(title=title, title_justify="left")
     for heading in ("", "area", "what", "found"):
         table.add_column(heading, overflow="fold")
@@ -50,11 +49,11 @@ def tell(findings: Sequence[Finding], console: Console, *, title: str) -> None:
     wrong = sum(finding.mark is Mark.WRONG for finding in findings)
     unknown = sum(finding.mark is Mark.UNKNOWN for finding in findings)
     healthy = len(findings) - wrong - unknown
-    console.print(f"\n{healthy} as they should be, {wrong} wrong, {unknown} could not be checked", highlight=False)
+    console.print(f"\n{healthy} ok, {wrong} wrong, {unknown} could not be checked", highlight=False)
 
 
 def _by_mend(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    """What one command mends stands together, so that it is read and run once."""
+    """Group the findings that one command solves, so that it is printed and run once."""
     mended: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.mend is not None:
@@ -63,5 +62,5 @@ def _by_mend(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
 
 
 def _plain(text: str) -> str:
-    # Square brackets in what a service said are no markup.
+    # A service's message may contain square brackets, which are not markup.
     return text.replace("[", r"\[")

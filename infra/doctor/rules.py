@@ -1,4 +1,4 @@
-"""Firestore's security rules: what is released is ``infra/firestore.rules``, to the letter."""
+"""Check that the released Firestore security rules are exactly ``infra/firestore.rules``."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -15,7 +15,6 @@ _RULES = ROOT / "infra/firestore.rules"
 
 
 def check_rules(project: Project) -> list[Finding]:
-    """Compare the rules that hold with the file."""
     area = Area(
         name="rules",
         api="firebaserules.googleapis.com",
@@ -32,18 +31,19 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
     with session:
         release = _get(session, f"{address}/v1/projects/{project.project}/releases/cloud.firestore{suffix}")
         if release is None:
-            yield area.wrong("security rules", "none were released for this database", mend=project.apply)
+            yield area.wrong("security rules", "none are released for this database", mend=project.apply)
             return
         ruleset = _get(session, f"{address}/v1/{release['rulesetName']}")
     if ruleset is None:
-        yield area.wrong("security rules", "the release names rules that are not there", mend=project.apply)
+        yield area.wrong("security rules", "the release names rules that do not exist", mend=project.apply)
         return
     contents = [file["content"] for file in ruleset["source"]["files"]]
     if contents == [_RULES.read_text()]:
-        yield area.ok("security rules", f"are infra/firestore.rules since {release.get('updateTime', 'its release')}")
+        since = release.get("updateTime", "its release")
+        yield area.ok("security rules", f"same as infra/firestore.rules since {since}")
     else:
         yield area.wrong(
-            "security rules", f"are not infra/firestore.rules: {_difference(contents)}", mend=project.apply
+            "security rules", f"differ from infra/firestore.rules: {_difference(contents)}", mend=project.apply
         )
 
 
@@ -58,9 +58,9 @@ def _get(session: AuthorizedSession, url: str) -> dict[str, Any] | None:
 
 def _difference(contents: list[str]) -> str:
     if len(contents) != 1:
-        return f"they come in {len(contents)} files"
+        return f"{len(contents)} files are released"
     deployed, written = contents[0].splitlines(), _RULES.read_text().splitlines()
     for number, (here, there) in enumerate(zip(deployed, written, strict=False), start=1):
         if here != there:
             return f"line {number} reads {here.strip()!r}"
-    return f"{len(deployed)} lines and not {len(written)}, or other ends of lines"
+    return f"{len(deployed)} lines, but the file has {len(written)}, or the line ends differ"

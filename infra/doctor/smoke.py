@@ -1,7 +1,7 @@
-"""The smoke test of a new deployment, the doctor's part that takes seconds: ``python -m infra.doctor.smoke --help``.
+"""The smoke test of a new deployment, which takes seconds: ``python -m infra.doctor.smoke --help``.
 
-It calls the functions as clients do, and nothing else: each answers, and the canary takes a seat and gives it back.
-Exit status: 0 when all of it works, 1 when something does not or could not be checked, 2 for usage.
+It only calls the functions, as clients do: each must answer, and the canary acquires a seat and releases it.
+Exit status: 0 if all is well, 1 if something is wrong or could not be checked, 2 for wrong options.
 """
 
 from typing import Annotated
@@ -24,8 +24,8 @@ from infra.doctor.options import (
 from infra.doctor.project import Project
 
 app = typer.Typer(
-    help="Call what was just deployed, as clients do.",
-    pretty_exceptions_show_locals=False,  # one of them is a token
+    help="Call the deployed functions as clients do.",
+    pretty_exceptions_show_locals=False,  # a local variable holds a token
 )
 
 
@@ -41,11 +41,11 @@ def smoke(
     canary_signer: SignerOption = None,
     canary_api_key: ApiKeyOption = None,
     without_canary: Annotated[
-        bool, typer.Option("--without-canary", help="Before there is an organization: take no seat.")
+        bool, typer.Option("--without-canary", help="Acquire no seat. For the time before there is an organization.")
     ] = False,
     endpoint: EndpointsOption = None,
 ) -> None:
-    """Call each function for clients, and take a seat, keep it and give it back."""
+    """Call each client function; acquire a seat, send a heartbeat and release it."""
     deployed = Project(project=project, region=region, endpoints=endpoints_from(endpoint or []))
     findings = check_functions(
         deployed,

@@ -1,9 +1,12 @@
-"""The canary's ID token: given by a person, or made for one by a service account that may.
+"""The canary's ID token: given by a person, or made with the help of a service account.
 
-A person pastes one (``SEATLEASE_CANARY_TOKEN``). A build has none to paste, so it asks for one the way that Firebase
-documents for servers: a service account signs a custom token that names the user, and Firebase Authentication gives
-an ID token for it, with the claims that the user has. No secret is stored: the account signs through the IAM API,
-for which the caller needs the role ``iam.serviceAccountTokenCreator`` on it; the Web API key names the project.
+A person pastes a token (``SEATLEASE_CANARY_TOKEN``). A build makes one as Firebase documents it for servers:
+
+1. A service account signs a custom token that names the user.
+2. Firebase Authentication exchanges it for an ID token with the user's claims.
+
+No secret is stored. The account signs through the IAM API, so the caller needs the role
+``iam.serviceAccountTokenCreator`` on the account. The Web API key names the project.
 """
 
 from dataclasses import dataclass
@@ -19,14 +22,14 @@ from infra.doctor.project import ANSWER_WITHIN_SECONDS, PUBLIC, Project
 
 
 class TokenError(Exception):
-    """No token is to be had. The message says why."""
+    """No token could be made. The message says why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signer:
-    """Who signs in whom: a service account (its e-mail address), a user of Firebase, and the project's Web API key.
+    """What a sign-in needs: a service account's e-mail address, a Firebase user id, and the project's Web API key.
 
-    ``key`` is a service account's key to sign with on this machine; without it the IAM API signs.
+    ``key`` is a service account key that signs on this machine. Without it the IAM API signs.
     """
 
     service_account: str
@@ -36,11 +39,11 @@ class Signer:
 
 
 def id_token(project: Project, signer: Signer) -> str:
-    """Sign a user in and return the ID token, which is good for an hour.
+    """Sign a user in and return the ID token, which is valid for one hour.
 
     Raises:
-        TokenError: the account may not sign, or Firebase takes no sign-in.
-        DefaultCredentialsError: there are no credentials on this machine.
+        TokenError: the account may not sign, or Firebase refused the sign-in.
+        DefaultCredentialsError: this machine has no credentials.
     """
     custom = _custom_token(project, signer)
     address = project.endpoints.get("identity", PUBLIC["identity"])
@@ -51,7 +54,7 @@ def id_token(project: Project, signer: Signer) -> str:
         timeout=ANSWER_WITHIN_SECONDS,
     )
     if answer.status_code != HTTPStatus.OK:
-        message = f"Firebase takes no sign-in of {signer.user_id}: {_told_by(answer)}"
+        message = f"Firebase refused to sign in the user {signer.user_id}: {_told_by(answer)}"
         raise TokenError(message)
     return str(answer.json()["idToken"])
 
@@ -63,7 +66,7 @@ def _custom_token(project: Project, signer: Signer) -> str:
     try:
         signed: bytes = auth.create_custom_token(signer.user_id, app=app)
     except (auth.TokenSignError, ValueError) as error:
-        message = f"{signer.service_account} signs no token: {error}"
+        message = f"the service account {signer.service_account} could not sign a token: {error}"
         raise TokenError(message) from error
     finally:
         firebase_admin.delete_app(app)

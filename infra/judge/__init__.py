@@ -1,16 +1,16 @@
-"""The judge: what an organization's audit trail and documents say about whether the promises were kept.
+"""The judge: checks from an organization's audit trail and documents whether Seatlease kept its promises.
 
-``judge(history)`` decides. It looks at plain records, so the same code judges a test's run and a deployed organization.
-It believes nothing that the seat protocol says of itself: no counter, no number of seats in use that an event reports.
+``judge(history)`` decides. It reads plain records, so the same code judges a test run and a deployed organization.
+It does not trust the seat protocol's own counts: neither counters nor the seats in use that an event reports.
 
 ===================  ==============================================================================================
-history              the records: what was read, what clients and admins noted
-reading              takes them from Firestore, of one instant, read-only
-saving               to JSON and back
-admin_edits          what admins did to sessions by hand
-reconstruction       who held which seat when, as far as the events and the edits show it
-acknowledged_leases  what the service told clients that they hold
-one invariant        one module each, listed in ``judge``; what it finds is a ``violation``
-cli                  the same over a deployed organization: ``python -m infra.judge``
+history              the records: documents, events, and what clients and admins noted
+reading              reads a history from Firestore, at one instant
+saving               writes a history as JSON and reads it again
+admin_edits          how admins changed sessions
+reconstruction       which user held which seat when, from the events and the edits
+acknowledged_leases  the leases that clients were given
+(other modules)      one invariant each, listed in ``judge``; a broken one is a ``violation``
+cli                  judges deployed organizations: ``python -m infra.judge``
 ===================  ==============================================================================================
 """

@@ -1,4 +1,4 @@
-"""What a client was told was done is in the trail: a grant, a denial, a release."""
+"""Every grant, denial and release that a client got an answer for is in the trail."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from shared.rules.audit import AuditType
 
 
 def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
-    """Look for the event of each answer, and for the request of each grant."""
+    """Find answers without their event, and grants without a request."""
     if history.requests is None:
         return
     yield from _grants(history, leases)
@@ -23,7 +23,7 @@ def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]
 def _grants(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
     for lease in leases:
         if lease.is_grant and not (lease.tenure and lease.tenure.starts and lease.tenure.started_at == lease.at):
-            message = f"{lease.request.user_id} was told of a grant of {lease.session_id}"
+            message = f"{lease.request.user_id} was granted {lease.session_id}, but the trail has no such grant"
             yield _violation(Kind.ACKNOWLEDGED_GRANT_LOST, history, message, at=lease.at)
     asked = {
         (request.user_id, request.hardware_id)
@@ -36,13 +36,13 @@ def _grants(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
                 kind=Kind.GRANT_UNASKED,
                 organization_id=history.organization_id,
                 at=event.at,
-                message=f"{event.user_id} on {event.hardware_id} never asked for a seat",
+                message=f"{event.user_id} on {event.hardware_id} was granted a seat without asking",
                 events=(event,),
             )
 
 
 def _denials(history: History, requests: Sequence[Acknowledged]) -> Iterator[Violation]:
-    """Count: an answer that refuses has no time of the database's, and attempts of one minute are one event."""
+    """Compare counts, because a denying answer has no database time, and the attempts of a minute are one event."""
     refused = Counter(
         (request.user_id, request.hardware_id)
         for request in requests
@@ -54,12 +54,14 @@ def _denials(history: History, requests: Sequence[Acknowledged]) -> Iterator[Vio
             told[event.user_id, event.hardware_id] += int(event.details.get("attempts", 1))
     for (user_id, hardware_id), times in refused.items():
         if told[user_id, hardware_id] < times:
-            message = f"{user_id} on {hardware_id} was refused {times} times, {told[user_id, hardware_id]} are told"
+            message = (
+                f"{user_id} on {hardware_id} was denied {times} times, but the trail has {told[user_id, hardware_id]}"
+            )
             yield _violation(Kind.ACKNOWLEDGED_DENIAL_LOST, history, message)
 
 
 def _releases(history: History, requests: Sequence[Acknowledged], leases: Sequence[Lease]) -> Iterator[Violation]:
-    """A tenure that its client knew of before it released the session has ended before anything that came after."""
+    """A tenure that a client released must end before any later request is decided."""
     of_session: dict[str, list[Lease]] = defaultdict(list)
     for lease in leases:
         of_session[lease.session_id].append(lease)
@@ -82,7 +84,7 @@ def _releases(history: History, requests: Sequence[Acknowledged], leases: Sequen
         if ended_by is None:
             ended_by = NEVER if history.present is None else history.present.read_at
         if tenure.closes_from > ended_by or tenure.closes_from == NEVER:
-            message = f"{release.user_id} was told that {release.session_id} is released; it was open later"
+            message = f"{release.user_id} released {release.session_id}, but it was still open later"
             yield _violation(Kind.ACKNOWLEDGED_RELEASE_LOST, history, message, at=tenure.started_at)
 
 

@@ -1,4 +1,4 @@
-"""What clients were told that they hold, by the database's clock, and of which tenure that was."""
+"""The leases that clients were given, by the database's clock, and the tenure of each."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -15,9 +15,9 @@ NOT_FOUND, CONFLICT, GONE = 404, 409, 410
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
-    """One answer that gave a lease: decided ``at``, held until ``expires_at`` unless it ends before.
+    """One answer with a lease: decided ``at``, valid until ``expires_at`` unless the tenure ends before.
 
-    ``tenure`` is the latest of the session that had begun then, as the trail has it.
+    ``tenure`` is the session's latest tenure at that time, according to the trail.
     """
 
     session_id: str
@@ -30,12 +30,12 @@ class Lease:
 
     @property
     def began_at(self) -> datetime | None:
-        """When its tenure began, which tells the tenures of a session apart."""
+        """When its tenure began. This distinguishes the tenures of a session."""
         return None if self.tenure is None else self.tenure.started_at
 
 
 def leases_of(history: History, tenures: Sequence[Tenure]) -> tuple[Lease, ...]:
-    """Take the leases from the answers to acquires and heartbeats, in the order in which they were decided."""
+    """Collect the leases from the answers to acquires and heartbeats, in the order of the decisions."""
     of_session = _by_session(tenures)
     leases = []
     for request in history.requests or ():

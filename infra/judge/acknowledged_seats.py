@@ -1,4 +1,4 @@
-"""By what clients were told alone, no more seats were held at a time than a grant's own answer allows."""
+"""According to the clients' answers alone, no more seats were held at a time than a grant's answer allows."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -11,7 +11,7 @@ from infra.judge.violation import Kind, Violation
 
 
 def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
-    """Count at each acknowledged grant who had a lease then, and had not lost it."""
+    """Count at each acknowledged grant the clients with a valid lease."""
     license_of = {lease.session_id: lease.request.body["license_id"] for lease in leases if _names_license(lease)}
     of_session: dict[str, list[Lease]] = defaultdict(list)
     for lease in leases:
@@ -37,7 +37,7 @@ def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]
                 kind=Kind.ACKNOWLEDGED_ABOVE_CAP,
                 organization_id=history.organization_id,
                 at=grant.at,
-                message=f"{len(holders)} clients were told that they hold a seat of {license_id}, which has {cap}",
+                message=f"{len(holders)} clients held leases of {license_id} at a time, which has {cap} seats",
             )
 
 
@@ -46,7 +46,7 @@ def _holds(leases: Sequence[Lease], at: datetime, given_up: set[str | None]) -> 
     if not before or leases[before - 1].expires_at <= at:
         return False
     latest = leases[before - 1]
-    if latest.tenure is None:  # the trail knows nothing of it, so nothing of its end either
+    if latest.tenure is None:  # the trail does not have the tenure, so it does not have its end either
         return latest.session_id not in given_up
     return at < latest.tenure.closes_from and all(end.at > at for end in latest.tenure.ends)
 

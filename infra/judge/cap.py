@@ -1,7 +1,7 @@
-"""At no commit were more sessions open than either cap allowed that the commit's own decision had read.
+"""At each grant, the open sessions were within both caps that the grant's decision had read.
 
-Whether that cap was the one in force is another question (``caps_in_force``). A cap that an admin lowered stays
-exceeded by who was there before, so it is looked at where somebody new came.
+Whether those caps were in force is checked in ``caps_in_force``. Sessions may stay above a cap that an admin lowered,
+so only new grants are checked.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from shared.rules.audit import AuditType
 
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
-    """Count the open tenures after each commit that granted."""
+    """Count the open tenures after each commit with a grant."""
     open_ones = Occupancy((tenure.license_id, tenure.opens_at, tenure.closes_from) for tenure in tenures)
     for grant in history.events:
         if grant.type != AuditType.ACQUIRED:
@@ -37,13 +37,13 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
                 kind=kind,
                 organization_id=history.organization_id,
                 at=at,
-                message=f"{in_use} sessions were open after a grant that {cap} seats allowed",
+                message=f"{in_use} sessions were open after a grant under a cap of {cap}",
                 events=(grant, *(start for holder in holders for start in holder.starts)),
             )
 
 
 def max_of(event: Event, name: str) -> int | None:
-    """The cap that the event's decision had read."""
+    """The cap that the event's decision had read, if the event names it."""
     seats: Any = event.details.get(name)
     cap = seats.get("max") if isinstance(seats, dict) else None
     return cap if isinstance(cap, int) else None

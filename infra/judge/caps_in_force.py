@@ -1,8 +1,8 @@
-"""Every decision about a seat was made under the caps in force.
+"""Every decision about a seat used the caps in force.
 
-An edit governs every decision that begins after it; one under way may complete under the old value. A decision begins
-with its read, which is of one instant, the event's ``at``. So a cap that an event names has to have been in force at
-some moment from then until its commit::
+An edit applies to every decision that begins after it. A decision that already runs may use the old value. A decision
+begins with its read at one instant, the event's ``at``. So the cap that an event names must have been in force at some
+moment between that instant and the commit::
 
     cap       |--- 3 ----------|--- 5 -------
     decision       read ---------- commit         names 3 or 5
@@ -25,7 +25,7 @@ from shared.rules.audit import AuditType
 FIELD = "max_concurrent_seats"
 
 Capped = tuple[str, str]
-"""The collection and the id of the document that has the cap."""
+"""The collection and the id of the document with the cap."""
 
 _KINDS = {AuditType.ORGANIZATION_EDITED: "organizations", AuditType.LICENSE_EDITED: "licenses"}
 _DEFAULTS = {
@@ -36,7 +36,7 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InForce:
-    """A cap that was, or may have been, in force in that time; ``is_known``: it was, and no other."""
+    """A cap that may have been in force in that time. ``is_known``: it certainly was, and no other."""
 
     cap: Any
     since: datetime
@@ -45,7 +45,7 @@ class InForce:
 
 
 def violations(history: History) -> Iterator[Violation]:
-    """Look at the two caps that each grant and each denial names."""
+    """Check the two caps that each grant and each denial names."""
     caps = _noted(history) if history.edits is not None else _told(history)
     for event in history.events:
         if event.type not in {AuditType.ACQUIRED, AuditType.DENIED}:
@@ -62,18 +62,18 @@ def violations(history: History) -> Iterator[Violation]:
                 continue
             then = [each for each in caps.get(document, ()) if each.since <= until and each.until >= read_at]
             cap = seats.get("max")
-            # Of the value before the first that is known nothing can be said, and the read may have seen that one.
+            # The value before the first known one is unknown, and the read may have seen it.
             if not any(each.since <= read_at for each in then) or any(each.cap == cap for each in then):
                 continue
             is_certain = history.edits is not None or all(each.is_known for each in then)
-            # Of several edits before anybody looked the trail tells the sum, so a cap of which it never tells may have
-            # been in force. One that it tells, at another time, is the mark of a decision under an old value.
+            # The trail has only the sum of several edits in quick succession, so a cap that it never names may have
+            # been in force. A cap that it names, but at another time, shows a decision under an old value.
             if is_certain or any(each.cap == cap for each in caps[document]):
                 yield Violation(
                     kind=Kind.CAP_NOT_IN_FORCE,
                     organization_id=history.organization_id,
                     at=read_at,
-                    message=f"{event.type} under a cap of {cap} of {'/'.join(document)}: "
+                    message=f"{event.type} used the cap {cap} of {'/'.join(document)}, but "
                     f"{', '.join(str(each.cap) for each in then)} was in force",
                     events=(event,),
                     is_certain=is_certain,
@@ -81,13 +81,13 @@ def violations(history: History) -> Iterator[Violation]:
 
 
 def _noted(history: History) -> dict[Capped, list[InForce]]:
-    """Take the caps from the noted edits. One whose answer was lost took effect, or did not: then both may be so."""
+    """Take the caps from the noted edits. If an edit's answer was lost, the old and the new cap are possible."""
     edits: dict[Capped, list[tuple[datetime, Any, bool]]] = defaultdict(list)
     for edit in sorted(history.edits or (), key=lambda each: each.at):
         key = (edit.collection, edit.document_id)
         if edit.collection in _DEFAULTS and edit.fields is not None and (FIELD in edit.fields or key not in edits):
-            # In a document that is new the field may be missing. One that was taken out again counts as missing too,
-            # but is noted as the null that an organization may have.
+            # A new document may lack the field. A removed field counts as missing too, but is noted as null, which an
+            # organization may have.
             cap = edit.fields.get(FIELD, _DEFAULTS[edit.collection])
             edits[key].append((edit.at, cap, edit.not_after is None))
     caps: dict[Capped, list[InForce]] = defaultdict(list)
@@ -99,9 +99,9 @@ def _noted(history: History) -> dict[Capped, list[InForce]]:
 
 
 def _told(history: History) -> dict[Capped, list[InForce]]:
-    """Take the caps from what the trail tells of edits, and from the documents as they are.
+    """Take the caps from the trail's edit events and from the current documents.
 
-    Told is the latest write before somebody looked, so the cap may be as old as the edit before.
+    An edit event shows only the latest write before the review, so the cap may be as old as the edit before.
     """
     changes: dict[Capped, list[tuple[datetime, Any, Any]]] = defaultdict(list)
     for event in sorted(history.events, key=lambda each: each.at):
@@ -122,7 +122,7 @@ def _told(history: History) -> dict[Capped, list[InForce]]:
         documents = [("licenses", each) for each in history.present.licenses]
         documents += [("organizations", each) for each in (history.present.organization,) if each is not None]
         for collection, document in documents:
-            # Since it was last written nothing in it has changed, and that is certain.
+            # Since its last write the document certainly has not changed.
             key = (collection, document.document_id)
             kept = [replaced for each in caps[key] if (replaced := _until(each, document.updated_at)) is not None]
             cap = document.fields.get(FIELD, _DEFAULTS[collection])
@@ -140,5 +140,5 @@ def _changes(event: Event) -> Sequence[Any]:
     return [change for change in found if isinstance(change, dict) and change.get("field") == FIELD]
 
 
-def _value(told: Any, collection: str) -> Any:  # noqa: ANN401 a value of JSON, whatever somebody wrote
+def _value(told: Any, collection: str) -> Any:  # noqa: ANN401 any JSON value that an admin may have written
     return _DEFAULTS[collection] if not isinstance(told, str) else json.loads(told)

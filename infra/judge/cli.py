@@ -1,6 +1,6 @@
 """The judge's command line: ``python -m infra.judge --help``.
 
-Exit status: 0 when every promise was kept, 1 when one was not, 2 when nobody could look.
+Exit status: 0 if every promise was kept, 1 if one was broken, 2 if the judge could not read.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from shared.firestore.errors import StoreUnavailable
 
 _PAGE_WITHIN = timedelta(seconds=60)
 
-app = typer.Typer(help="Judge whether the promises were kept to organizations of a deployed project. Writes nothing.")
+app = typer.Typer(help="Check whether Seatlease kept its promises in a deployed project. Writes nothing.")
 problems = Console(stderr=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """What is to be read; no organizations means all of them."""
+    """What to read. No organizations means all of them."""
 
     organizations: tuple[str, ...]
     since: datetime | None
@@ -41,32 +41,32 @@ class Wanted:
 
 @app.command()
 def judge_organizations(
-    organization: Annotated[list[str] | None, typer.Argument(help="The organizations' ids.")] = None,
+    organization: Annotated[list[str] | None, typer.Argument(help="Organization ids.")] = None,
     *,
     project: ProjectOption,
     database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
     since: Annotated[
-        datetime | None, typer.Option(help="Read events decided after then only (UTC); all, when left out.")
+        datetime | None, typer.Option(help="Read only events after this time (UTC). Default: all.")
     ] = None,
     imported_at: Annotated[
-        datetime | None, typer.Option(help="When the database was last imported from an export (UTC).")
+        datetime | None, typer.Option(help="When an export was last imported into the database (UTC).")
     ] = None,
-    everyone: Annotated[bool, typer.Option("--all", help="Every organization of the project.")] = False,
+    everyone: Annotated[bool, typer.Option("--all", help="Judge every organization of the project.")] = False,
     only_count: Annotated[
-        bool, typer.Option("--count", help="Only count the documents that would be read, each of which is billed.")
+        bool, typer.Option("--count", help="Only count the documents to read. Each read is billed.")
     ] = False,
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     emulator_host: Annotated[
         str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
     ] = None,
 ) -> None:
-    """Read the audit trail and the documents of organizations, each of one instant, and say what is wrong."""
+    """Read the audit trails and documents of organizations, each at one instant, and report broken promises."""
     given = organization or []
     unusable = [each for each in given if not can_be_document_id(each)]
     if unusable:
-        _end(f"not an organization's id: {', '.join(map(repr, unusable))}")
+        _end(f"not a valid organization id: {', '.join(map(repr, unusable))}")
     if bool(given) == everyone:
-        _end("name organizations, or ask for --all of them")
+        _end("give organization ids, or --all")
     wanted = Wanted(organizations=tuple(given), since=_utc(since), imported_at=_utc(imported_at))
     histories: list[History] = []
     try:
@@ -78,7 +78,7 @@ def judge_organizations(
                 return
             histories = asyncio.run(_read(store, wanted))
     except (StoreUnavailable, GoogleAuthError) as error:
-        _end(f"could not look: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
+        _end(f"could not read the database: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
     _insist_on_something(histories, project=project)
     found = [judged(history) for history in histories]
     if as_json_text:
@@ -104,7 +104,7 @@ async def _count(store: Firestore, wanted: Wanted) -> int:
 
 
 def _insist_on_something(histories: Sequence[History], *, project: str) -> None:
-    """End when nothing is there to judge: that is not fine."""
+    """Exit with an error if there is nothing to judge."""
     if not histories:
         _end(f"there is no organization in {project}")
     for history in histories:

@@ -1,7 +1,7 @@
-"""The documents say what the trail says: every open session has a grant, every open tenure its session.
+"""The documents agree with the trail: every open session has a grant, and every open tenure has its session.
 
-Counters equal sessions, unless a hand was there and nobody has looked since: they heal with the next refusal, or the
-next run of ``reconcile``.
+Counters equal the open sessions. After an admin's edit they may differ until the next denial or the next run of
+``reconcile`` repairs them.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
     if history.present is None:
         return
     admin_edits = AdminEdits(history.edits)
-    latest = {tenure.session_id: tenure for tenure in tenures}  # they are in the order of time
+    latest = {tenure.session_id: tenure for tenure in tenures}  # tenures are sorted by time
     for tenure in tenures:
         found = None if tenure.is_changed else _of(tenure, history, is_latest=latest[tenure.session_id] is tenure)
         if found is not None:
@@ -52,40 +52,41 @@ def _of(tenure: Tenure, history: History, *, is_latest: bool) -> tuple[Kind, str
     if not is_open(session):
         return None if tenure.ends else _ended(tenure, session, history)
     if tenure.ends:
-        return Kind.SESSION_OPEN_AFTER_END, "it ended, and its session is open"
+        return Kind.SESSION_OPEN_AFTER_END, "it ended, but its session is open"
     if not tenure.starts and not tenure.began_before:
-        return Kind.SESSION_UNTOLD, f"a seat of {tenure.license_id} is held that nobody was granted"
+        return Kind.SESSION_UNTOLD, f"it holds a seat of {tenure.license_id}, but the trail has no grant"
     return None
 
 
 def _gone(tenure: Tenure, history: History) -> tuple[Kind, str] | None:
-    """Find out about a tenure that goes on, and whose session is not there."""
+    """Check a tenure without an end whose session document is missing."""
     if history.edits is None or tenure.closes_from == NEVER:
-        return Kind.SESSION_MISSING, "no end is told, and its session is not there"
-    return (Kind.END_MISSING, "its session was deleted, and nobody tells so") if history.is_settled else None
+        return Kind.SESSION_MISSING, "its session document is missing, but the trail has no end"
+    return (Kind.END_MISSING, "its session was deleted, but the trail has no end") if history.is_settled else None
 
 
 def _ended(tenure: Tenure, session: Stored, history: History) -> tuple[Kind, str] | None:
-    """Find out about a session that has ended, of which no end is told. The functions always give a reason."""
+    """Check an ended session without an end in the trail. The functions always write a reason."""
     by_hand = session.fields.get("end_reason") is None and tenure.closes_from != NEVER
     if by_hand and not history.is_settled:
-        return None  # nobody has noticed yet
-    return Kind.END_MISSING, "its session has ended, and nobody tells so"
+        return None  # no function has noticed yet
+    return Kind.END_MISSING, "its session has ended, but the trail has no end"
 
 
 def _disagreement(present: Present, history: History) -> str | None:
     held = Counter(counted_under(each.fields.get("license_id")) for each in present.sessions if is_open(each))
     grants = [event.grant_number or 0 for event in history.events if event.type == AuditType.ACQUIRED]
     if present.seats is None:
-        return f"there are no counters, and {held.total()} open sessions" if held or grants else None
+        return f"the counters are missing, but there are {held.total()} open sessions" if held or grants else None
     fields = present.seats.fields
     counted = fields.get("by_license")
     by_license = {key: seats for key, seats in counted.items() if seats} if isinstance(counted, dict) else {}
     if by_license != dict(held) or fields.get("total") != held.total():
-        return f"counted are {by_license}, {fields.get('total')} in all; open are {dict(held)}"
+        return f"the counters say {by_license}, total {fields.get('total')}; the open sessions are {dict(held)}"
     numbered = only(int, fields.get("grants"))
     if numbered is None or (grants and numbered != max(grants)):
-        return f"{fields.get('grants')} grants are counted, the latest has the number {max(grants, default=None)}"
+        latest = max(grants, default=None)
+        return f"the counters say {fields.get('grants')} grants, but the latest grant has the number {latest}"
     if fields.get("seal") != SeatUse(by_license=held, grants=numbered).seal:
-        return "their seal does not fit them"
+        return "the counters do not match their seal"
     return None

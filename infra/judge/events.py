@@ -1,6 +1,6 @@
-"""Each event is there once, under the name that follows from what it tells, and can be read by a subscriber.
+"""Each event exists once, has the id that follows from its content, and can be read by a subscriber.
 
-The name is what keeps a fact from being told twice: two who tell the same make the same document, and one fails.
+The id prevents duplicates: two writers of the same fact create the same document, and one of them fails.
 """
 
 from collections import Counter
@@ -24,19 +24,19 @@ _FIELDS = tuple(field.name for field in fields_of(Event))
 
 
 def violations(history: History) -> Iterator[Violation]:
-    """Look at each event by itself."""
+    """Check each event by itself."""
     times = Counter(event.event_id for event in history.events)
     grants = Counter(event.grant_number for event in history.events)
     for event in history.events:
         kind = message = None
         if times[event.event_id] > 1:
-            kind, message = Kind.EVENT_TWICE, f"{times[event.event_id]} events have the name {event.event_id}"
+            kind, message = Kind.EVENT_TWICE, f"{times[event.event_id]} events have the id {event.event_id}"
         elif published_form(event, history.organization_id) is None:
-            kind, message = Kind.EVENT_UNREADABLE, f"{event.event_id} has fields that cannot be published"
+            kind, message = Kind.EVENT_UNREADABLE, f"{event.event_id} has invalid fields and cannot be published"
         elif event.grant_number is not None and grants[event.grant_number] > 1:
-            continue  # one of them is misnamed, and ``grants`` says so
+            continue  # one of them has a wrong id, and ``grants`` reports it
         elif (names := _ids(event, history.organization_id)) and event.event_id not in names:
-            kind, message = Kind.EVENT_MISNAMED, f"{event.event_id} should be called {' or '.join(sorted(names))}"
+            kind, message = Kind.EVENT_MISNAMED, f"{event.event_id} should have the id {' or '.join(sorted(names))}"
         if kind is not None and message is not None:
             yield Violation(
                 kind=kind, organization_id=history.organization_id, at=event.at, message=message, events=(event,)
@@ -44,8 +44,8 @@ def violations(history: History) -> Iterator[Violation]:
 
 
 def published_form(event: Event, organization_id: str) -> Mapping[str, Any] | None:
-    """Put an event into the form in which it is published at last, or ``None`` when it has none."""
-    # Not dataclasses.asdict: it copies every value deeply, and took half of the judge's time.
+    """The final published form of an event; ``None`` if it has invalid fields."""
+    # Not dataclasses.asdict, which copies every value deeply and took half of the judge's time.
     fields: dict[str, Any] = {name: getattr(event, name) for name in _FIELDS}
     fields |= {"schema_version": SCHEMA_VERSION, "organization_id": organization_id}
     if event.type == AuditType.DENIED:
@@ -58,13 +58,13 @@ def published_form(event: Event, organization_id: str) -> Mapping[str, Any] | No
 
 
 def _ids(event: Event, organization_id: str) -> set[str]:
-    """The ids that the event may have."""
+    """The possible ids of the event."""
     paths = OrganizationPaths(organization_id)
     return {paths.audit_event(name).rpartition("/")[2] for name in _names(event)}
 
 
 def _names(event: Event) -> set[str]:
-    """The names that the event may have; none, when they follow from what it does not tell."""
+    """The possible names of the event; none if the event lacks the data."""
     session_id, started_at = event.session_id or "", started_at_of(event)
     if event.type == AuditType.ACQUIRED:
         return {grant_name(event.grant_number or 0)}

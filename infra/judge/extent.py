@@ -1,4 +1,4 @@
-"""What there is to judge: which organizations, and how many documents reading one would cost."""
+"""What there is to judge: the organizations, and the number of documents to read."""
 
 from datetime import datetime
 
@@ -12,28 +12,28 @@ PAGE = 500
 
 
 async def organizations_of(firestore: Firestore) -> list[str]:
-    """Find every organization that has a document. One read for each.
+    """List every organization that has a document. Costs one read each.
 
     Raises:
-        StoreUnavailable: no answer.
+        StoreUnavailable: Firestore did not answer.
     """
-    # No field is looked at, so one that is hardly ever long is enough.
+    # The fields are not used, so one short field is enough.
     everyone = Query(collection="organizations", everywhere=True, limit=PAGE, only_fields=("is_active",))
     found = [
         paths.organization_id
         async for page in walk(firestore, everyone)
         for document in page
-        # A collection below a document may have the same name.
+        # A subcollection may have the same name.
         if (paths := OrganizationPaths.of_organization(document.path)) is not None
     ]
     return sorted(found)
 
 
 async def documents_to_read(firestore: Firestore, organization_id: str, *, since: datetime | None) -> int:
-    """Count what ``read_history`` would read at most. One read for each thousand of them, and two.
+    """Count the documents that ``read_history`` reads at most. Costs one read per thousand documents, and two more.
 
     Raises:
-        StoreUnavailable: no answer.
+        StoreUnavailable: Firestore did not answer.
     """
     paths, at = OrganizationPaths(organization_id), await firestore.now()
     events = Query(collection="audit_events", where=() if since is None else (("at", ">", since),))

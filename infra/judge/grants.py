@@ -1,6 +1,6 @@
-"""Grants are numbered without a gap, and each was decided when all before it were committed.
+"""Grant numbers have no gap, and each grant was decided after all earlier ones were committed.
 
-That is what serializes them: two instances that give the same seat away make the same document, and one fails.
+This serializes grants: two instances that grant the same seat create the same document, and one of them fails.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from shared.rules.audit import AuditType
 
 
 def violations(history: History) -> Iterator[Violation]:
-    """Look at the numbers. Those before the trail's beginning are not asked for."""
+    """Check the grant numbers since the trail's beginning."""
     by_number: dict[int, list[Event]] = defaultdict(list)
     for event in history.events:
         if event.type == AuditType.ACQUIRED and event.grant_number is not None:
@@ -42,7 +42,7 @@ def violations(history: History) -> Iterator[Violation]:
             )
     for before, after in pairwise(number for number in numbers if number):
         first, second = by_number[before][0], by_number[after][0]
-        # The grants of one commit have one time; any other was committed before the next was decided.
+        # Grants of one commit have the same time. Any other grant was committed before the next was decided.
         known_at = first.at if first.committed_at is None else first.committed_at
         if first.at != second.at and known_at > second.at:
             yield Violation(

@@ -1,6 +1,6 @@
-"""A history: everything that is known about one organization, from whoever noted it.
+"""A history: everything that is known about one organization.
 
-All times are the database's own, except those of ``Acknowledged`` that say so.
+All times are the database's, except where ``Acknowledged`` says otherwise.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
-    """One audit event, as its document or a message has it; times in ``details`` are ``datetime``.
+    """One audit event, from its document or from a message. Times in ``details`` are ``datetime``.
 
-    ``committed_at`` is when its document was created, by Firestore; ``None``: not known, as of a message, or of a
-    document that was imported from an export. Several events of one commit have the same.
+    ``committed_at`` is the creation time of its document. It is ``None`` for a message and for a document that was
+    imported from an export. Events of one commit have the same time.
     """
 
     event_id: str
@@ -35,7 +35,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stored:
-    """A document as it is now. Its fields are as they were stored: nothing is filled in."""
+    """A current document with its stored fields, without defaults."""
 
     document_id: str
     fields: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Present:
-    """The documents of the organization, all of the instant ``read_at``, which is the one of the trail as well."""
+    """The organization's documents, all read at the instant ``read_at``, like the trail."""
 
     read_at: datetime
     organization: Stored | None
@@ -55,7 +55,7 @@ class Present:
 
 
 class Operation(StrEnum):
-    """What a client asks for."""
+    """The operations of clients."""
 
     ACQUIRE = "acquire"
     HEARTBEAT = "heartbeat"
@@ -65,11 +65,11 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Acknowledged:
-    """One request of a client, and the answer that it got. Note every request, also those without an answer.
+    """One request of a client and its answer. Note every request, even those without an answer.
 
-    ``status`` of ``None``: no answer came. ``body`` is the answer's JSON as it came. ``sent_at`` and ``answered_at``
-    are by the client's clock; all clients of a history have the same one, and nothing else is compared with it.
-    ``session_id`` is what was asked for or, of an acquire, what the answer names.
+    ``status`` is ``None`` without an answer. ``body`` is the answer's JSON. ``sent_at`` and ``answered_at`` are from
+    the client's clock. All clients of a history use the same clock, and these times are compared only with each other.
+    ``session_id`` is the requested session or, for an acquire, the session in the answer.
     """
 
     operation: Operation
@@ -84,12 +84,12 @@ class Acknowledged:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AdminEdit:
-    """What a hand wrote into a document, and when: ``at`` is the write's own update time.
+    """An admin's write to a document. ``at`` is the update time of the write.
 
-    ``collection``: ``organizations``, ``users``, ``licenses``, ``sessions`` or ``usage``. ``fields`` are those that
-    were written, with their new values; one that was taken out is ``None``. ``fields`` of ``None``: the document was
-    deleted. ``not_after``: the edit's answer was lost, so it took effect at some time from ``at`` to then, or never.
-    The creation of the organization and of its licenses is an edit too.
+    ``collection`` is ``organizations``, ``users``, ``licenses``, ``sessions`` or ``usage``. ``fields`` holds the
+    written fields with their new values, and ``None`` for a removed field. It is ``None`` if the document was deleted.
+    ``not_after`` is set if the edit's answer was lost: the edit took effect between ``at`` and then, or never.
+    Creating the organization or a license is an edit too.
     """
 
     collection: str
@@ -101,7 +101,7 @@ class AdminEdit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """A message of the audit topic, as a subscription received it."""
+    """A message of the audit topic as a subscriber received it."""
 
     data: Mapping[str, Any]
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -109,13 +109,14 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class History:
-    """What is known of one organization. What nobody noted is ``None``, and what it would prove is not asked.
+    """What is known about one organization. Anything not noted is ``None``, and what it would prove is not checked.
 
-    ``edits``: every edit by hand there was; ``None``: only the trail tells of edits.
-    ``requests``: every request of every client; ``messages``: all that a subscription received since the beginning.
-    ``begins_at``: the trail is whole from then on only. ``is_settled``: everything that runs by itself has run since
-    the last change (deliveries to the event functions, ``expire_sessions``, and ``reconcile`` with all events old
-    enough), so nothing is still to be told, repaired or published.
+    - ``edits``: every edit by an admin; if ``None``, only the trail has edits.
+    - ``requests``: every request of every client.
+    - ``messages``: all messages that a subscription received since the beginning.
+    - ``begins_at``: the trail is complete only from this time on.
+    - ``is_settled``: since the last change all event functions, ``expire_sessions`` and ``reconcile`` have run, with
+      all events old enough. So no function still has to audit, repair or publish anything.
     """
 
     organization_id: str

@@ -1,4 +1,4 @@
-"""The judge: every invariant, over one history."""
+"""The judge: checks every invariant on one history."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ from infra.judge.violation import Violation
 
 
 def whole_part(history: History) -> History:
-    """Leave out events from before the trail is whole: one may be there, and its neighbour be purged."""
+    """Leave out events from the time when the trail may be incomplete because others were purged."""
     begins_at = history.begins_at
     if begins_at is None:
         return history
@@ -32,7 +32,7 @@ def whole_part(history: History) -> History:
 
 
 def judge(history: History) -> list[Violation]:
-    """Decide what the history shows to be wrong; nothing, when every promise was kept as far as it can tell."""
+    """List the broken promises; an empty list if the history shows none."""
     history = whole_part(history)
     tenures = tenures_of(history)
     told = leases_of(history, tenures)

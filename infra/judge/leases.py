@@ -1,6 +1,6 @@
-"""A lease that a client was given holds: its tenure was open, and it was not cut short.
+"""A client could rely on its lease: the tenure was open, and the lease was not cut short.
 
-Clients' clocks are compared with each other only, to tell which request was sent after which answer.
+Client times are compared only with each other, to know which request was sent after which answer.
 """
 
 from collections import defaultdict
@@ -15,27 +15,29 @@ from shared.rules.audit import AuditType
 
 
 def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
-    """Compare each lease with what the trail tells of its tenure."""
+    """Compare each lease with its tenure in the trail."""
     shortened = _leases_edited(history)
     for lease in leases:
         tenure = lease.tenure
         if tenure is not None and tenure.is_changed:
             continue
         if not lease.is_grant and (tenure is None or not _was_open(tenure, lease.at)):
-            yield _violation(Kind.ANSWERED_AFTER_END, history, lease, "was kept, and had ended")
+            yield _violation(
+                Kind.ANSWERED_AFTER_END, history, lease, "was answered with a lease, but had already ended"
+            )
         elif tenure is not None and not shortened and (cut := _cut_by(tenure, lease)) is not None:
-            message = f"was given until {lease.expires_at.isoformat()}, and ended as if it were not"
+            message = f"got a lease until {lease.expires_at.isoformat()}, but ended by an earlier lease"
             yield _violation(Kind.ACKNOWLEDGED_LEASE_CUT, history, lease, message, events=(cut,))
     yield from _holders_refused(history, leases)
 
 
 def _was_open(tenure: Tenure, at: datetime) -> bool:
-    # A request that is renewed in the commit that grants has the time of the grant.
+    # A renewal in the same commit as the grant has the time of the grant.
     return at < tenure.closes_by and (tenure.opens_from <= at or tenure.started_at == at)
 
 
 def _cut_by(tenure: Tenure, lease: Lease) -> Event | None:
-    """The end that knows of an earlier end of the lease than the client was told, although it came after."""
+    """The tenure's end, if it came after this lease but names an earlier end of the lease."""
     for end in tenure.ends:
         known = end.details.get("lease_expires_at")
         if not isinstance(known, datetime) or end.at < lease.at:
@@ -46,7 +48,7 @@ def _cut_by(tenure: Tenure, lease: Lease) -> Event | None:
 
 
 def _holders_refused(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
-    """Find those who were told that it is over, between two answers that gave them leases of one tenure."""
+    """Find clients that got an "ended" answer between two answers with leases of the same tenure."""
     of_session: dict[str, list[Lease]] = defaultdict(list)
     for lease in leases:
         of_session[lease.session_id].append(lease)
@@ -58,11 +60,11 @@ def _holders_refused(history: History, leases: Sequence[Lease]) -> Iterator[Viol
         answered_at = request.answered_at or request.sent_at
         after = [each for each in around if each.request.sent_at >= answered_at and each.began_at in before]
         if after and after[0].tenure is not None and not after[0].tenure.is_changed:
-            yield _violation(Kind.HOLDER_REFUSED, history, after[0], "was said to have ended, and had not")
+            yield _violation(Kind.HOLDER_REFUSED, history, after[0], "was reported as ended, but had not ended")
 
 
 def _leases_edited(history: History) -> bool:
-    """Whether somebody changed how long leases are: a shorter one may then follow on a longer one."""
+    """Whether an admin changed the length of leases. Then a shorter lease may follow a longer one."""
     made: set[str] = set()
     for edit in history.edits or ():
         if edit.collection == "licenses" and edit.fields is not None:

@@ -1,4 +1,4 @@
-"""How many of some tenures were open at an instant, of a license or of all; a sum each, found by bisection."""
+"""Count the tenures that were open at an instant, of one license or of all, by bisection."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 Held = tuple[str, datetime, datetime]
-"""A license, and from when until before when a seat of it was held."""
+"""A license, and start (inclusive) and end (exclusive) of holding one of its seats."""
 
 
 class Occupancy:
     """Seats over time."""
 
     def __init__(self, held: Iterable[Held]) -> None:
-        """Sort them once."""
         self._opened: dict[str | None, list[datetime]] = defaultdict(list)
         self._closed: dict[str | None, list[datetime]] = defaultdict(list)
         for license_id, opens, closes in held:
@@ -25,6 +24,6 @@ class Occupancy:
             times.sort()
 
     def count(self, at: datetime, *, license_id: str | None) -> int:
-        """Count those open at an instant; ``license_id`` of ``None`` means all licenses together."""
+        """Count the open tenures at an instant; ``license_id`` of ``None`` means all licenses together."""
         opened, closed = self._opened.get(license_id, ()), self._closed.get(license_id, ())
         return bisect_right(opened, at) - bisect_right(closed, at)

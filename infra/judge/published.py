@@ -1,4 +1,4 @@
-"""Every committed event reached the topic at least once, as it is in its document, and nothing else did."""
+"""Every committed event reached the topic at least once and unchanged, and nothing else did."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -22,20 +22,22 @@ def violations(history: History) -> Iterator[Violation]:
         event = events.get(name.removesuffix(FINAL))
         if event is None:
             if not _is_from_before(message.data, history.begins_at):
-                yield _violation(Kind.PUBLISHED_UNCOMMITTED, history, f"nobody committed {name}")
+                yield _violation(Kind.PUBLISHED_UNCOMMITTED, history, f"{name} was published, but no document has it")
             continue
         received.add(event.event_id)
         form = published_form(event, history.organization_id)
         if form is not None and not _fits(message.data, form, event):
-            yield _violation(Kind.PUBLISHED_DIFFERENTLY, history, f"{name} is {dict(message.data)}", event)
+            yield _violation(
+                Kind.PUBLISHED_DIFFERENTLY, history, f"{name} was published as {dict(message.data)}", event
+            )
     for event in history.events:
         is_due = history.is_settled or event.published_at is not None
         if is_due and event.event_id not in received:
-            yield _violation(Kind.UNPUBLISHED, history, f"{event.event_id} was not received", event)
+            yield _violation(Kind.UNPUBLISHED, history, f"{event.event_id} did not reach the topic", event)
 
 
 def _fits(data: Mapping[str, Any], form: Mapping[str, Any], event: Event) -> bool:
-    """Whether a message is the event's published form; of a denial that still counted, as far as it had come."""
+    """Whether a message is the event's published form. A denial may have been published with a lower count."""
     if event.type != AuditType.DENIED:
         return data == form
     if str(data.get("event_id")).endswith(FINAL):

@@ -1,4 +1,4 @@
-"""Reading a history from Firestore: the trail and the documents of one organization, all of one instant, read-only."""
+"""Read a history from Firestore: the trail and the documents of one organization, all at one instant."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ PAGE = 1_000
 async def read_history(
     firestore: Firestore, organization_id: str, *, since: datetime | None = None, imported_at: datetime | None = None
 ) -> History:
-    """Read everything that the judge looks at. Nothing is written.
+    """Read everything that the judge needs. Writes nothing.
 
-    Costs one read per document: the organization, its licenses, its sessions, its counters, and its audit events, with
-    ``since`` those decided after it only. Without it the trail counts from when none of it can have been purged.
-    ``imported_at``: documents created until then came from an export, and when they were committed is not known.
+    Costs one read per document: the organization, its licenses, sessions, counters and audit events. With ``since``
+    only later events are read. Without it the trail is judged from the time since which no event can have been purged.
+    ``imported_at``: documents created until then came from an export, so their commit times are not known.
 
     Raises:
-        StoreUnavailable: no answer.
+        StoreUnavailable: Firestore did not answer.
     """
     paths, at = OrganizationPaths(organization_id), await firestore.now()
     own = (await firestore.read([paths.organization, paths.seats], at=at)).documents
@@ -51,13 +51,13 @@ async def read_history(
 
 
 def event_from(document: Document, *, imported_at: datetime | None = None) -> Event:
-    """Take an audit event from its document."""
+    """Make an event from its document."""
     fields: Mapping[str, Any] = document.fields
     committed_at = decode_time(document.create_time)
     at = fields.get("at")
     return Event(
         event_id=document.document_id,
-        # Somebody may have edited it. What has no time happened when its document was made, as far as anybody knows.
+        # An admin may have edited the event. Without a time, the creation of its document is the best guess.
         type=str(fields.get("type")),
         at=at if isinstance(at, datetime) else committed_at,
         actor=str(fields.get("actor")),
@@ -74,7 +74,7 @@ def event_from(document: Document, *, imported_at: datetime | None = None) -> Ev
 
 
 def documents_read(history: History) -> int:
-    """How many documents reading it has cost."""
+    """The number of documents that were read."""
     present = history.present
     if present is None:
         return len(history.events)
@@ -83,10 +83,9 @@ def documents_read(history: History) -> int:
 
 
 def _purged_until(events: Sequence[Event], *, created_at: datetime, read_at: datetime) -> datetime | None:
-    """Until when events may have been purged, by how long they are kept; ``None``: none of this organization's.
+    """The time until which events may have been purged; ``None`` if none can have been purged.
 
-    Events that the functions wrote are kept equally long, many of them: one ``purge_at`` that somebody edited must not
-    take what is there from the judge.
+    Most events are kept equally long, so a ``purge_at`` that an admin edited must not hide the others from the judge.
     """
     spans = Counter(event.purge_at - event.at for event in events if event.purge_at is not None)
     written = [span for span, times in spans.items() if times > 1] or spans

@@ -1,7 +1,8 @@
-"""The tenures of a history: put together from events and sessions, with what hands did, or may have done.
+"""The tenures of a history, put together from events, sessions, and what admins did or may have done.
 
-An end that the functions made has one time, its commit. An end by hand is told later, when somebody noticed; its time
-is known where the edit was noted. What hands may have made, and nobody noted, is never certainly open.
+An end by the functions has one time, its commit. An end by an admin is audited later, when a function notices it. Its
+time is known if the edit was noted. If edits were not noted, a session that an admin may have changed is never
+certainly open.
 """
 
 from collections import defaultdict
@@ -18,7 +19,7 @@ from shared.rules.denial import SETTLES_FOR
 
 
 def tenures_of(history: History) -> tuple[Tenure, ...]:
-    """Put the trail together by tenure, with those that the sessions tell of and whose start the trail has no more."""
+    """Group the trail by tenure. Add tenures from sessions whose start is no longer in the trail."""
     told: dict[tuple[str, datetime], list[Event]] = defaultdict(list)
     for event in history.events:
         if (started_at := started_at_of(event)) is not None and event.session_id is not None:
@@ -62,7 +63,7 @@ def _told(
         opens_from=opens_at if starts or began_before else ALWAYS,
         opens_at=opens_at,
         closes_from=max(opens_at, min(map(moment, ends), default=NEVER)),
-        # Of an imported event only the decision's time is known; its commit followed within this time.
+        # An imported event has only the time of the decision. Its commit followed within this time.
         closes_by=min((event.committed_at or _later(event.at) for event in ends), default=NEVER),
         began_before=began_before,
     )
@@ -74,12 +75,11 @@ def _later(at: datetime) -> datetime:
 
 
 def _as_noted(tenure: Tenure, admin_edits: AdminEdits) -> Tenure:
-    """Take the noted edits into account."""
     changed_at = admin_edits.changed_since(tenure.session_id)
     if changed_at is not None and changed_at < tenure.closes_by:
         certain_until = max(tenure.opens_at, min(tenure.closes_from, changed_at))
         return replace(tenure, closes_from=certain_until, closes_by=NEVER, is_changed=True)
-    if changed_at is not None:  # it may have been opened again
+    if changed_at is not None:  # the session may have been reopened
         return replace(tenure, closes_by=NEVER, is_changed=True)
     hand = admin_edits.end(tenure.session_id, since=max(tenure.opens_at, tenure.started_at), before=tenure.closes_by)
     if hand is not None and hand.not_after is None:
@@ -90,7 +90,7 @@ def _as_noted(tenure: Tenure, admin_edits: AdminEdits) -> Tenure:
 
 
 def _as_nobody_noted(tenure: Tenure, history: History) -> Tenure:
-    """Doubt what a hand may have done: nothing of it is certainly open then."""
+    """Allow for edits that were not noted: from the time of a possible edit on, nothing is certainly open."""
     licenses = {event.license_id for event in tenure.events}
     if tenure.session is not None:
         licenses.add(only(str, tenure.session.fields.get("license_id")))
@@ -104,7 +104,7 @@ def _as_nobody_noted(tenure: Tenure, history: History) -> Tenure:
 
 
 def _untold(key: tuple[str, datetime], session: Stored, admin_edits: AdminEdits, history: History) -> Tenure:
-    """A session of whose start the trail knows nothing: from before it, or made by hand."""
+    """A session without a start in the trail: it is older than the trail, or an admin created it."""
     session_id, started_at = key
     began_before = _began_before(started_at, history)
     license_id, user_id, hardware_id = (session.fields.get(name) for name in ("license_id", "user_id", "hardware_id"))

@@ -1,14 +1,13 @@
-"""Nobody was refused a seat while one was free.
+"""No client was denied a seat while one was free.
 
 ::
 
     tenure          open |----- live ------| lapsed: does not count |  ended
-    refusal at      ^ counts it            ^ does not               ^ does not
+    denial at       ^ counts it            ^ does not               ^ does not
 
-Counted is what the refusal's read can have seen: tenures whose start was committed by then and whose end was not,
-unless their lease had run out; and those granted by the same commit, whose events have the same time. The races are in
-that: a seat that is given back after the read is refused all the same. Of a denial the latest attempt is told, so that
-one is judged.
+The check counts what the denial's read can have seen: tenures whose start was committed and whose end was not, unless
+their lease had run out. It also counts grants of the same commit, which have the same time. So a seat that is released
+after the read does not count as free. A denial event shows its latest attempt, and that attempt is judged.
 """
 
 from collections import Counter
@@ -26,11 +25,9 @@ from shared.rules.denial import Limit
 
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
-    """Look at each denial, and at what refused clients were told."""
+    """Check each denial, and the answers to denied clients."""
     admin_edits = AdminEdits(history.edits)
-    if (
-        not admin_edits.changed_any
-    ):  # sessions that hands opened again or made up hold seats of which the trail knows nothing
+    if not admin_edits.changed_any:  # sessions that admins reopened or created hold seats that are not in the trail
         live = Occupancy((tenure.license_id, tenure.opens_from, tenure.live_until) for tenure in tenures)
         granted = Counter(
             (scope, start.at)
@@ -58,7 +55,8 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
                     kind=Kind.REFUSED_WHILE_FREE,
                     organization_id=history.organization_id,
                     at=None,
-                    message=f"{request.user_id} was told that {details['in_use']} of {details['max']} seats are in use",
+                    message=f"{request.user_id} was denied although {details['in_use']} of {details['max']} seats "
+                    "were in use, by the answer itself",
                 )
 
 
@@ -69,6 +67,6 @@ def _of(event: Event, live: Occupancy, granted: Counter[tuple[str | None, dateti
     scope = event.license_id if is_of_license else None
     cap = max_of(event, "seats" if is_of_license else "organization_seats")
     if cap is None:
-        return at, "a cap stood in the way that there was not"
+        return at, "the denial names a cap that does not exist"
     held = live.count(at, license_id=scope) + granted[scope, at]
     return (at, f"at most {held} of {cap} seats were held") if held < cap else None

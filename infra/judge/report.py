@@ -1,4 +1,4 @@
-"""What the judge found, as tables for people or as JSON for programs."""
+"""Print the judge's report as tables or as JSON."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ from shared.rules.audit import AuditType
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """One organization: how much was looked at, and what is wrong."""
+    """The report on one organization: how much was judged, and what is wrong."""
 
     history: History
     counts: dict[str, int]
@@ -28,25 +28,24 @@ class Judged:
 
 
 def judged(history: History) -> Judged:
-    """Judge a history, and count what there was to judge."""
+    """Judge a history, and count what was judged."""
     types = Counter(event.type for event in history.events)
     sessions = history.present.sessions if history.present else ()
     counts = {
         "documents read": documents_read(history),
         "audit events": len(history.events),
-        "audit events that were judged": len(whole_part(history).events),
-        "commits that they tell of": len({event.committed_at or event.at for event in history.events}),
+        "audit events judged": len(whole_part(history).events),
+        "commits of these events": len({event.committed_at or event.at for event in history.events}),
         "grants": types[AuditType.ACQUIRED],
         "tenures": len(tenures_of(history)),
         "denials": types[AuditType.DENIED],
-        "repairs of the counters": types[AuditType.USAGE_REPAIRED],
-        "sessions that are open": sum(map(is_open, sessions)),
+        "counter repairs": types[AuditType.USAGE_REPAIRED],
+        "open sessions": sum(map(is_open, sessions)),
     }
     return Judged(history=history, counts=counts, violations=judge(history))
 
 
 def as_json(found: Sequence[Judged], *, project: str) -> str:
-    """Write it for a program."""
     organizations = [
         {
             "organization_id": each.history.organization_id,
@@ -69,7 +68,7 @@ def as_json(found: Sequence[Judged], *, project: str) -> str:
 
 
 def tell(found: Judged, console: Console) -> None:
-    """Print a table of what was judged, and one of what is wrong."""
+    """Print a table of the counts, and a table of the violations."""
     history = found.history
     table = Table(title=escape(history.organization_id), title_justify="left", show_header=False)
     table.add_column("what")
@@ -80,11 +79,11 @@ def tell(found: Judged, console: Console) -> None:
     table.add_row("since", "the beginning" if history.begins_at is None else history.begins_at.isoformat())
     console.print(table)
     if found.violations:
-        wrong = Table(title="what is wrong", title_justify="left")
+        wrong = Table(title="broken promises", title_justify="left")
         for heading in ("what", "when", "found", "audit events"):
             wrong.add_column(heading, overflow="fold")
         for each in found.violations:
-            doubt = "" if each.is_certain else "\nunless it was done by hand"
+            doubt = "" if each.is_certain else "\nunless an admin did it"
             wrong.add_row(
                 f"[red]{escape(each.kind)}[/]{doubt}",
                 "" if each.at is None else each.at.isoformat(),
@@ -93,6 +92,6 @@ def tell(found: Judged, console: Console) -> None:
             )
         console.print(wrong)
     elif history.events and not whole_part(history).events:
-        console.print("[yellow]nothing was judged but the documents: no event is from since the trail is whole[/]")
+        console.print("[yellow]only the documents were judged: every event is from before the trail is complete[/]")
     else:
         console.print("[green]every promise was kept, as far as the trail and the documents can tell[/]")

@@ -1,4 +1,4 @@
-"""A history as JSON and back, to judge it again."""
+"""Write a history as JSON and read it again, to judge it later."""
 
 import re
 from collections.abc import Mapping
@@ -15,12 +15,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 def to_json(history: History) -> bytes:
-    """Write it."""
     return _HISTORY.dump_json(history, indent=1)
 
 
 def from_json(text: bytes) -> History:
-    """Read it. JSON has no times, so what looks like one in a document or an edit is taken for one."""
+    """Read a history. JSON has no times, so a text in a document or an edit that looks like a time becomes one."""
     history = _HISTORY.validate_json(text)
     present, edits = history.present, history.edits
     if present is not None:
@@ -43,7 +42,7 @@ def _stored(document: Stored) -> Stored:
     return replace(document, fields=_revived(document.fields))
 
 
-def _revived(value: Any) -> Any:  # noqa: ANN401 whatever a document holds
+def _revived(value: Any) -> Any:  # noqa: ANN401 any value of a document
     match value:
         case str() if _TIME.fullmatch(value):
             return datetime.fromisoformat(value)

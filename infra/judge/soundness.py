@@ -1,6 +1,6 @@
-"""What of a stored audit event has its form. Somebody may have edited it, and a slip must not stop the judge.
+"""Keep only the valid parts of a stored audit event. An admin may have edited it, and a slip must not stop the judge.
 
-What does not have its form is left out here, and ``events`` then says that the event cannot be read.
+Invalid parts are left out here, and ``events`` reports that the event cannot be read.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ _T = TypeVar("_T")
 
 
 def only(kind: type[_T], value: object) -> _T | None:
-    """Take the value if it is of this type, or ``None``; ``True`` is no number."""
+    """The value if it has this type, else ``None``. ``True`` does not count as a number."""
     return value if isinstance(value, kind) and not (isinstance(value, bool) and kind is int) else None
 
 
 def sound_details(details: object) -> Mapping[str, Any]:
-    """Take those details that the judge can look at."""
+    """The valid details."""
     if not isinstance(details, Mapping):
         return {}
     return {name: value for name, value in details.items() if name not in _HAS_FORM or _HAS_FORM[name](value)}
@@ -56,7 +56,7 @@ def _are_changes(value: object) -> bool:
     return isinstance(value, list) and all(
         isinstance(each, Mapping)
         and _is_text(each.get("field"))
-        # A license key is told in part, which is no JSON either.
+        # A license key is shortened, so it is not JSON either.
         and (each["field"] == "license_key" or all(_is_json_or_none(each.get(side)) for side in ("before", "after")))
         for each in value
     )

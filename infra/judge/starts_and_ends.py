@@ -15,13 +15,13 @@ _TYPES = {EndReason.RELEASED.value: AuditType.RELEASED, EndReason.EXPIRED.value:
 
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
-    """Look at each tenure by itself, and at those of one session together."""
+    """Check each tenure by itself, and the tenures of one session together."""
     noted = history.edits is not None
     of_session: dict[str, list[Tenure]] = defaultdict(list)
     for tenure in tenures:
         of_session[tenure.session_id].append(tenure)
         for found in _of(tenure, history.organization_id):
-            # A session that was opened again or made up by hand ends as any other, and its end is told.
+            # A session that an admin reopened or created ends like any other, and its end is audited.
             if not tenure.is_changed:
                 yield replace(found, is_certain=noted or found.kind is Kind.START_TWICE)
     for several in of_session.values():
@@ -34,7 +34,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
                     Kind.TENURES_OVERLAP,
                     after,
                     history.organization_id,
-                    f"began before the one since {before.started_at.isoformat()} had ended",
+                    f"it began before the tenure since {before.started_at.isoformat()} had ended",
                     (*before.events, *after.starts),
                 )
             elif not before.ends and (history.is_settled or not noted or before.closes_from == NEVER):
@@ -42,47 +42,49 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
                     Kind.END_MISSING,
                     before,
                     history.organization_id,
-                    f"no end is told, and the next began at {after.started_at.isoformat()}",
+                    f"the trail has no end, but the next tenure began at {after.started_at.isoformat()}",
                     (*before.starts, *after.starts),
                 )
-                # A session that somebody deleted is told of when Firestore has called the function that does.
+                # The end of a deleted session is audited later, by a function that Firestore calls.
                 yield replace(missing, is_certain=noted or history.is_settled)
 
 
 def _of(tenure: Tenure, organization_id: str) -> Iterator[Violation]:
     if len(tenure.starts) > 1:
-        yield _violation(Kind.START_TWICE, tenure, organization_id, f"{len(tenure.starts)} times", tenure.starts)
+        yield _violation(
+            Kind.START_TWICE, tenure, organization_id, f"the trail has {len(tenure.starts)} starts", tenure.starts
+        )
     if tenure.ends and not tenure.starts and not tenure.began_before:
-        yield _violation(Kind.START_MISSING, tenure, organization_id, "an end is told, no start", tenure.ends)
+        yield _violation(Kind.START_MISSING, tenure, organization_id, "the trail has an end, but no start", tenure.ends)
     if len(tenure.ends) > 1:
-        yield _violation(Kind.END_TWICE, tenure, organization_id, f"{len(tenure.ends)} times", tenure.ends)
+        yield _violation(Kind.END_TWICE, tenure, organization_id, f"the trail has {len(tenure.ends)} ends", tenure.ends)
     for end in tenure.ends:
         if problem := _misfit(end, tenure):
             yield _violation(Kind.END_MISTOLD, tenure, organization_id, problem, (*tenure.starts, end))
         lease = end.details.get("lease_expires_at")
         if end.type == AuditType.EXPIRED and lease is not None and lease > end.at:
-            message = f"expired at {end.at.isoformat()}, its lease ran until {lease.isoformat()}"
+            message = f"it expired at {end.at.isoformat()}, but its lease ran until {lease.isoformat()}"
             yield _violation(Kind.EXPIRED_EARLY, tenure, organization_id, message, (*tenure.starts, end))
 
 
 def _misfit(end: Event, tenure: Tenure) -> str | None:
-    """What of an end contradicts its start, or itself."""
+    """How an end contradicts its start or itself; ``None`` if it does not."""
     reason = str(end.details.get("reason"))
     problems = {
-        f"{end.type} with the reason {reason}": end.type != _TYPES.get(reason, AuditType.REVOKED),
-        f"released by {end.actor}": end.type == AuditType.RELEASED and end.actor != tenure.user_id,
-        f"expired by {end.actor}": end.type == AuditType.EXPIRED and end.actor != SYSTEM,
+        f"the end is {end.type} with the reason {reason}": end.type != _TYPES.get(reason, AuditType.REVOKED),
+        f"the end is a release by {end.actor}": end.type == AuditType.RELEASED and end.actor != tenure.user_id,
+        f"the end is an expiry by {end.actor}": end.type == AuditType.EXPIRED and end.actor != SYSTEM,
     }
     for start in tenure.starts[:1]:
         held = (start.license_id, start.user_id, start.hardware_id)
-        problems[f"of {end.license_id}, {end.user_id}, {end.hardware_id}"] = held != (
+        problems[f"the end is of {end.license_id}, {end.user_id}, {end.hardware_id}"] = held != (
             end.license_id,
             end.user_id,
             end.hardware_id,
         )
-        # What somebody wrote as the end of a session may be any time; it was told after the start nevertheless.
+        # An admin may write any time as a session's end, but the event still comes after the start.
         is_early = moment(end) < moment(start) or (end.actor != CONSOLE and end.at < start.at)
-        problems["before its start"] = is_early
+        problems["the end is before the start"] = is_early
     return next((problem for problem, is_so in problems.items() if is_so), None)
 
 

@@ -1,9 +1,9 @@
-"""A tenure: who held which seat from when until when, as far as the history can tell.
+"""A tenure: one holding of a seat from its start to its end, as far as the history shows.
 
 ::
 
-                |   certainly open                      |   perhaps open: only somebody's    |   certainly ended
-    opens_from  opens_at                            closes_from   hand knows when it ended   closes_by
+                |   certainly open                      |   perhaps open: an admin may       |   certainly ended
+    opens_from  opens_at                            closes_from   have ended it              closes_by
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenure:
-    """One tenure. ``starts`` and ``ends`` are what the trail tells of it: one start, and at most one end.
+    """One tenure. ``starts`` and ``ends`` are its events in the trail: one start, and at most one end.
 
-    ``session`` is its document, where that is of this tenure; ``is_changed``: a hand wrote into the session what is no
-    end; ``began_before``: before the trail that was read, so its start is not expected.
+    - ``session``: its document, if the document still shows this tenure.
+    - ``is_changed``: an admin changed the session other than by ending it.
+    - ``began_before``: it began before the trail that was read, so no start is expected.
     """
 
     session_id: str
@@ -40,16 +41,16 @@ class Tenure:
     began_before: bool = False
 
     def is_certainly_open(self, at: datetime) -> bool:
-        """Whether it held a seat after everything that was committed until ``at``, whatever admin_edits did."""
+        """Whether it held a seat after all commits until ``at``, whatever admins did."""
         return self.opens_at <= at < self.closes_from
 
     def is_perhaps_open(self, at: datetime) -> bool:
-        """Whether it may have held a seat then."""
+        """Whether it may have held a seat at that time."""
         return self.opens_from <= at < self.closes_by
 
     @property
     def live_until(self) -> datetime:
-        """From when on it certainly held no seat any more: it had ended, or its lease had run out."""
+        """The time from which it certainly held no seat: it had ended, or its lease had run out."""
         lease = self.ends[0].details.get("lease_expires_at") if self.ends else None
         if isinstance(lease, datetime) and self.ends[0].type == AuditType.EXPIRED:
             return min(self.closes_by, lease)
@@ -57,17 +58,17 @@ class Tenure:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """All that the trail tells of it."""
+        """All its events in the trail."""
         return (*self.starts, *self.ends)
 
 
 def moment(event: Event) -> datetime:
-    """When the event was committed; where that is not known, when it was decided, which is never later."""
+    """When the event was committed. If unknown, when it was decided, which is never later."""
     return event.committed_at or event.at
 
 
 def started_at_of(event: Event) -> datetime | None:
-    """The beginning of the tenure that the event tells of, or ``None`` when it tells of none."""
+    """The start of the tenure that the event belongs to, or ``None`` if it belongs to none."""
     if event.type == AuditType.ACQUIRED:
         return event.at
     started_at = event.details.get("started_at") if event.type in ENDS else None
@@ -75,5 +76,5 @@ def started_at_of(event: Event) -> datetime | None:
 
 
 def is_open(session: Stored) -> bool:
-    """Whether a session document counts: it has no end."""
+    """Whether a session document has no end, and so counts."""
     return session.fields.get("ended_at") is None

@@ -1,4 +1,4 @@
-"""What ``usage`` told is what the trail tells of the same instant: how many seats were in use, and the caller's own.
+"""Answers of ``usage`` agree with the trail at the same instant: the seats in use, and the caller's own sessions.
 
 ::
 
@@ -6,10 +6,10 @@
     at least                            |- counts -|
     at most     |-- counts ----------------------------------------------- unless it lapsed ---|
 
-Heartbeats are no events, and one that was decided in time may have been committed after the lease had run out. So only
-the lease of the grant itself is certain to have held. And a seat is certain to be shown once its holder has been told
-of it: one report of 1,605 (seed 105, moments after the store had been started anew) counted a seat whose grant was not
-answered yet, and did not list it, although both queries had the same read time. It did not happen again.
+Heartbeats are not events, and a heartbeat decided in time may be committed after the lease ran out. So only the grant's
+own lease is certain. And a seat is certainly listed only after its holder got the answer. One report of 1,605 (seed
+105, just after a restart of the store) counted a seat whose grant was not answered yet, but did not list it, although
+both queries had the same read time. It did not happen again.
 """
 
 from collections import defaultdict
@@ -31,7 +31,7 @@ _Key = tuple[str, str, datetime]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Life:
-    """A tenure, and from and until when it was certainly live; until ``ALWAYS`` where that is not known."""
+    """A tenure, and the time in which it was certainly live. ``until`` is ``ALWAYS`` if that is not known."""
 
     tenure: Tenure
     since: datetime
@@ -49,7 +49,7 @@ class _Life:
 
 
 def violations(history: History, tenures: Sequence[Tenure], leases: Sequence[Lease]) -> Iterator[Violation]:
-    """Look at each report. Of sessions that hands opened again or made up the trail knows nothing."""
+    """Check each report. Sessions that admins reopened or created are not in the trail, so then nothing is checked."""
     admin_edits = AdminEdits(history.edits)
     if not admin_edits.known or admin_edits.changed_any:
         return
@@ -88,11 +88,11 @@ def _totals(body: Mapping[str, Any], at: datetime, at_least: Occupancy, at_most:
     for license_id, in_use in (*told, (None, body["organization"]["in_use"])):
         least, most = (bound.count(at, license_id=license_id) for bound in (at_least, at_most))
         if not least <= in_use <= most:
-            yield f"{in_use} seats of {license_id or 'all licenses'} were told; {least} to {most} were in use"
+            yield f"usage reported {in_use} seats of {license_id or 'all licenses'}, but {least} to {most} were in use"
 
 
 def _sessions(request: Acknowledged, at: datetime, own: Mapping[_Key, _Life]) -> Iterator[str]:
-    """Find what the caller was shown and did not hold, and what the caller held and was not shown."""
+    """Find sessions that the report shows but the caller did not hold, and the other way round."""
     shown = {
         (view["session_id"], license_["license_id"], datetime.fromisoformat(view["started_at"]))
         for license_ in request.body["licenses"]
@@ -101,8 +101,8 @@ def _sessions(request: Acknowledged, at: datetime, own: Mapping[_Key, _Life]) ->
     }
     for key in shown:
         if key not in own or not own[key].may_be_live(at):
-            yield f"{request.user_id} was shown {key[0]}, which was not in use"
+            yield f"usage showed {request.user_id} the session {key[0]}, which was not in use"
     if request.body["next_page_token"] is None:
         for key in own.keys() - shown:
             if own[key].is_certainly_live(at):
-                yield f"{request.user_id} was not shown {key[0]}, which was in use"
+                yield f"usage did not show {request.user_id} the session {key[0]}, which was in use"

@@ -1,4 +1,4 @@
-"""What a history shows to be wrong."""
+"""A broken promise that a history shows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,50 +8,50 @@ from infra.judge.history import Event
 
 
 class Kind(StrEnum):
-    """The ways in which a promise can be broken, one for each thing that somebody would look into differently."""
+    """The kinds of broken promises."""
 
     LICENSE_CAP_EXCEEDED = "license cap exceeded"
     ORGANIZATION_CAP_EXCEEDED = "organization cap exceeded"
     CAP_NOT_IN_FORCE = "decided under a cap that was not in force"
     GRANT_MISSING = "grant missing in the trail"
-    GRANT_TWICE = "grant number given twice"
+    GRANT_TWICE = "two grants with one number"
     GRANT_OUT_OF_ORDER = "grants out of order"
-    EVENT_TWICE = "event told twice"
-    EVENT_MISNAMED = "event misnamed"
-    EVENT_UNREADABLE = "event unreadable"
+    EVENT_TWICE = "two events with one id"
+    EVENT_MISNAMED = "event with a wrong id"
+    EVENT_UNREADABLE = "event with invalid fields"
     START_TWICE = "tenure started twice"
     START_MISSING = "tenure without a start"
     END_TWICE = "tenure ended twice"
-    END_MISSING = "tenure whose end is not told"
-    END_MISTOLD = "end that does not fit its start"
+    END_MISSING = "end missing in the trail"
+    END_MISTOLD = "end that contradicts its start"
     TENURES_OVERLAP = "tenures of one session overlap"
-    EXPIRED_EARLY = "expired before its lease had run out"
-    REFUSED_WHILE_FREE = "refused while a seat was free"
-    SESSION_UNTOLD = "open session that no grant explains"
+    EXPIRED_EARLY = "expired before its lease ran out"
+    REFUSED_WHILE_FREE = "denied while a seat was free"
+    SESSION_UNTOLD = "open session without a grant"
     SESSION_OPEN_AFTER_END = "session open after its end"
     SESSION_MISSING = "tenure without its session document"
     COUNTERS_DISAGREE = "counters disagree with the sessions"
-    COUNTERS_DRIFTED = "counters drifted without a hand"
-    REPAIR_MISTOLD = "repair that does not fit the sessions"
+    COUNTERS_DRIFTED = "counters wrong without an admin's edit"
+    REPAIR_MISTOLD = "repair that contradicts the sessions"
     ACKNOWLEDGED_GRANT_LOST = "acknowledged grant lost"
     ACKNOWLEDGED_DENIAL_LOST = "acknowledged denial lost"
     ACKNOWLEDGED_RELEASE_LOST = "acknowledged release lost"
     ACKNOWLEDGED_LEASE_CUT = "acknowledged lease cut short"
     ACKNOWLEDGED_ABOVE_CAP = "more seats acknowledged at a time than the cap"
-    ANSWERED_AFTER_END = "kept or renewed after its end"
-    HOLDER_REFUSED = "holder of a seat told that it had ended"
-    USAGE_MISTOLD = "usage told otherwise than the trail"
-    GRANT_UNASKED = "grant that nobody asked for"
+    ANSWERED_AFTER_END = "lease answered after the session's end"
+    HOLDER_REFUSED = "holder of a seat answered that it ended"
+    USAGE_MISTOLD = "usage contradicts the trail"
+    GRANT_UNASKED = "grant without a request"
     UNPUBLISHED = "event not published"
-    PUBLISHED_UNCOMMITTED = "published and not committed"
-    PUBLISHED_DIFFERENTLY = "published differently from what was committed"
+    PUBLISHED_UNCOMMITTED = "published but not committed"
+    PUBLISHED_DIFFERENTLY = "published differently than committed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Violation:
-    """One promise that was broken: when by the database's clock, and the events that show it.
+    """One broken promise: when, by the database's clock, and the events that show it.
 
-    ``is_certain`` of ``False``: something that was not noted could still explain it; ``message`` says what.
+    ``is_certain`` is ``False`` if an edit that was not noted could explain it. ``message`` says which.
     """
 
     kind: Kind

@@ -1,1 +1,1 @@
-"""The local stack: Google's own emulators and the functions as the platform serves them, on one machine."""
+"""The local stack: Google's emulators and the functions, all on one machine."""

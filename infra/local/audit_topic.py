@@ -1,4 +1,4 @@
-"""The audit topic on the Pub/Sub emulator, and a subscription to read it with Google's own client."""
+"""The audit topic on the Pub/Sub emulator, and a subscription that reads it with Google's client."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +22,7 @@ _PATIENTLY = Retry(predicate=if_exception_type(ServiceUnavailable), initial=0.1,
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Received:
-    """One message as a subscriber gets it: the event, its attributes, and its ordering key."""
+    """One message as a subscriber gets it."""
 
     event: dict[str, Any]
     attributes: dict[str, str]
@@ -37,10 +37,10 @@ class Subscription:
     path: str
 
     def pull(self, *, timeout: float = 2, at_most: int = 1000) -> list[Received]:
-        """Receive what is there, or what comes within ``timeout`` seconds, and acknowledge it.
+        """Receive and acknowledge waiting messages, or those that arrive within ``timeout`` seconds.
 
         Raises:
-            StartError: the emulator does not answer. What was received is not acknowledged, and comes again.
+            StartError: the emulator does not answer. Messages that were not acknowledged come again.
         """
         with _explained_errors():
             try:
@@ -65,12 +65,12 @@ def _explained_errors() -> Iterator[None]:
     try:
         yield
     except (RetryError, ServiceUnavailable) as error:
-        message = "the Pub/Sub emulator does not answer: is the stack still running?"
+        message = "the Pub/Sub emulator does not answer: check that make serve still runs"
         raise StartError(message) from error
 
 
 def create_topic(pubsub_host: str, *, project: str, topic: str = TOPIC) -> str:
-    """Create the topic unless it is there, and return its name."""
+    """Create the topic unless it exists, and return its name."""
     with grpc.insecure_channel(pubsub_host) as channel:
         name = f"projects/{project}/topics/{topic}"
         with suppress(AlreadyExists):
@@ -82,7 +82,7 @@ def create_topic(pubsub_host: str, *, project: str, topic: str = TOPIC) -> str:
 def subscribed(
     pubsub_host: str, *, project: str, topic: str = TOPIC, subscription: str = SUBSCRIPTION
 ) -> Iterator[Subscription]:
-    """Create an ordered subscription unless it is there, and read it. It is left there, with what comes meanwhile.
+    """Create an ordered subscription unless it exists. The subscription stays, and keeps collecting messages.
 
     Raises:
         StartError: the emulator does not answer.

@@ -1,7 +1,7 @@
-"""The Firebase Auth emulator, which the npm package firebase-tools carries. Everything else runs without it.
+"""The Firebase Auth emulator, from the npm package firebase-tools. Everything else runs without it.
 
-It is installed once, into a folder of the project's own that git ignores. Where npm is missing there is none, and then
-tokens are made by ``python -m infra.local token`` and nothing keeps claims.
+It is installed once, into a folder that git ignores. Without npm there is no Auth emulator. Then
+``python -m infra.local token`` makes the tokens, and no function keeps claims up to date.
 """
 
 import json
@@ -18,24 +18,24 @@ from infra.local.processes import Process, StartError, free_port
 FIREBASE_TOOLS = "firebase-tools@15.34.2"
 FOLDER = ROOT / ".firebase"
 PASSWORD = "only-for-here"  # noqa: S105 of accounts that exist on this machine only
-"""Of the accounts of a local stack."""
+"""The password of every account in a local stack."""
 
 _PROGRAM = "node_modules/firebase-tools/lib/bin/firebase.js"
 _QUICK_START = Path(__file__).with_name("auth_quick_start.cjs")
 
 
 class NoNpmError(Exception):
-    """There is no npm on this machine. The message says what that means."""
+    """There is no npm on this machine."""
 
 
 def firebase_program(folder: Path = FOLDER) -> Path | None:
-    """Find the installed program, or ``None`` when it is not installed, or there is nothing to run it with."""
+    """Find the installed program; ``None`` if it or ``node`` is missing."""
     program = folder / _PROGRAM
     return program if (folder / ".ready").exists() and program.exists() and shutil.which("node") else None
 
 
 def install(folder: Path = FOLDER) -> None:
-    """Install the emulator: some 300 MB, and some minutes the first time.
+    """Install the emulator: about 300 MB, and some minutes the first time.
 
     Raises:
         NoNpmError: npm is missing. Nothing was installed.
@@ -43,20 +43,20 @@ def install(folder: Path = FOLDER) -> None:
     """
     npm = shutil.which("npm")
     if npm is None:
-        message = "npm is missing, so there is no Firebase Auth emulator: the tests of claims are skipped"
+        message = "npm is missing, so there is no Firebase Auth emulator. The tests of claims are skipped."
         raise NoNpmError(message)
     folder.mkdir(exist_ok=True)
-    # Its scripts download and compile what the emulator does not need.
+    # The package's install scripts download and compile things that the emulator does not need.
     command = [npm, "install", f"--prefix={folder}", "--ignore-scripts", "--no-audit", "--no-fund", FIREBASE_TOOLS]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        message = f"npm could not install {FIREBASE_TOOLS}:\n{done.stderr.strip()}"
+        message = f"npm could not install {FIREBASE_TOOLS}. npm printed:\n{done.stderr.strip()}"
         raise StartError(message)
     (folder / ".ready").touch()
 
 
 def sign_up(auth_host: str, *, project: str, user_id: str, email: str) -> None:
-    """Make an account with a known password, for people to play with."""
+    """Create an account with the password that all local accounts have."""
     account = {"localId": user_id, "email": email, "emailVerified": True, "password": PASSWORD}
     url = f"http://{auth_host}/identitytoolkit.googleapis.com/v1/projects/{project}/accounts"
     httpx.post(
@@ -65,7 +65,7 @@ def sign_up(auth_host: str, *, project: str, user_id: str, email: str) -> None:
 
 
 def start_auth(program: Path, *, port: int, work: Path, project: str) -> Process:
-    """Start the emulator; does not wait for it."""
+    """Start the emulator without waiting until it answers."""
     work.mkdir(parents=True, exist_ok=True)
     (work / "firebase.json").write_text(
         json.dumps(

@@ -27,27 +27,31 @@ from infra.local.stack import PROJECT, STATE_FOLDER, Emulators, NoStackError, St
 from infra.local.tokens import unsigned_token
 from shared.documents.forms import MAX_GRACE_SECONDS
 
-app = typer.Typer(help="Run Seatlease on this machine, on Google's emulators.", no_args_is_help=True)
+app = typer.Typer(help="Run Seatlease on this machine, with Google's emulators.", no_args_is_help=True)
 console = Console()
 problems = Console(stderr=True)
 
 ORGANIZATION, LICENSE_KEY = "acme", "ACME-DESIGN-STUDIO"
 PEOPLE = [("olivia", "owner"), *((f"member-{number}", "member") for number in range(1, 6)), ("gus", "guest")]
 
-_Project = Annotated[str, typer.Option(help="The project that the emulators pretend to be.")]
-_StateFolder = Annotated[Path, typer.Option(hidden=True, help="Where stack.json is written.")]
+_Project = Annotated[str, typer.Option(help="Project id that the emulators use.")]
+_StateFolder = Annotated[Path, typer.Option(hidden=True, help="Folder of stack.json.")]
 _LeaseSeconds = Annotated[
-    int | None, typer.Option(min=3, max=86_400, help="Lease of licenses that name none, to see leases run out sooner.")
+    int | None, typer.Option(min=3, max=86_400, help="Lease of licenses that set none. A short lease expires sooner.")
 ]
 _GraceSeconds = Annotated[
     int | None,
-    typer.Option(min=0, max=MAX_GRACE_SECONDS, help="How long after its lease a program may work on without us."),
+    typer.Option(
+        min=0,
+        max=MAX_GRACE_SECONDS,
+        help="How long a program may go on after its lease when it cannot reach the functions.",
+    ),
 ]
 
 
 @contextmanager
 def _explained_errors() -> Iterator[None]:
-    """End with a sentence and not with a traceback where the sentence says what to do."""
+    """Print the message of an expected error instead of a traceback."""
     try:
         yield
     except (JarError, NoStackError, StartError) as error:
@@ -56,18 +60,18 @@ def _explained_errors() -> Iterator[None]:
 
 
 class _ToldToStop(BaseException):
-    """SIGTERM or Ctrl-C: leave every block in order."""
+    """SIGTERM or Ctrl-C. As an exception it leaves every ``with`` block in order."""
 
 
 @app.command()
 def serve(
     *,
-    port: Annotated[int | None, typer.Option(help="Port of the gateway; a free one when left out.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the gateway. Default: a free port.")] = None,
     firestore: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Attach to a Firestore emulator that runs already.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Use a Firestore emulator that already runs.")
     ] = None,
     pubsub: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="The Pub/Sub emulator that runs beside it.")
+        str | None, typer.Option(metavar="HOST:PORT", help="The Pub/Sub emulator that belongs to it.")
     ] = None,
     project: _Project = PROJECT,
     lease_seconds: _LeaseSeconds = None,
@@ -75,9 +79,9 @@ def serve(
     seats: Annotated[int, typer.Option(min=0, help="Seats of the seeded license.")] = 3,
     state_folder: _StateFolder = STATE_FOLDER,
 ) -> None:
-    """Serve every function under /v1/ until Ctrl-C, with an organization to try them on."""
+    """Serve every function under /v1/ until Ctrl-C, with a sample organization."""
     if (firestore is None) != (pubsub is None):
-        problems.print("--firestore and --pubsub go together: the two emulators of one stack", highlight=False)
+        problems.print("give both --firestore and --pubsub, or neither: one stack has both emulators", highlight=False)
         raise typer.Exit(2)
     auth_program = firebase_program() if firestore is None else None
     attach_to = Emulators(firestore=firestore, pubsub=pubsub) if firestore and pubsub else None
@@ -104,7 +108,7 @@ def serve(
             _tell(stack)
             threading.Event().wait()
     except _ToldToStop:
-        console.print("stopped everything that was started")
+        console.print("Stopped.")
     finally:
         for path in published:
             path.unlink(missing_ok=True)
@@ -112,10 +116,10 @@ def serve(
 
 @app.command()
 def token(
-    org: Annotated[str, typer.Option(help="The organization, as the claim org_id names it.")],
-    uid: Annotated[str, typer.Option(help="The user, as Firebase Authentication names it.")],
+    org: Annotated[str, typer.Option(help="Organization id, for the claim org_id.")],
+    uid: Annotated[str, typer.Option(help="User id in Firebase Authentication.")],
     project: _Project = PROJECT,
-    lifetime_seconds: Annotated[int, typer.Option(help="How long the token is valid.")] = 3600,
+    lifetime_seconds: Annotated[int, typer.Option(help="Seconds until the token expires.")] = 3600,
 ) -> None:
     """Print an unsigned ID token that only a local stack accepts."""
     sys.stdout.write(
@@ -125,13 +129,13 @@ def token(
 
 @app.command()
 def seed(
-    organization: Annotated[str, typer.Option(help="Id of the organization.")],
+    organization: Annotated[str, typer.Option(help="Organization id.")],
     firestore: Annotated[str, typer.Option(metavar="HOST:PORT", help="The Firestore emulator.")],
     project: _Project = PROJECT,
-    license_key: Annotated[str, typer.Option(help="Key of its one license.")] = LICENSE_KEY,
-    seats: Annotated[int, typer.Option(min=0, help="Seats of that license.")] = 3,
+    license_key: Annotated[str, typer.Option(help="Key of the license.")] = LICENSE_KEY,
+    seats: Annotated[int, typer.Option(min=0, help="Seats of the license.")] = 3,
 ) -> None:
-    """Write an organization with an owner, five members, a guest and one license."""
+    """Create an organization with an owner, five members, a guest and one license."""
     seed_organization(
         firestore_client(project=project, firestore_host=firestore),
         organization_id=organization,
@@ -144,7 +148,7 @@ def seed(
 
 @app.command()
 def demo() -> None:
-    """Play the story of three seats and five people; fails when anything differs from the story."""
+    """Show five people sharing three seats. Fails if any step goes differently."""
     _stop_on_signals()
     try:
         with _explained_errors(), running_stack() as stack:
@@ -157,19 +161,23 @@ def demo() -> None:
 
 @app.command()
 def tick(
-    function: Annotated[str | None, typer.Argument(help="A scheduled function; all of them when left out.")] = None,
+    function: Annotated[str | None, typer.Argument(help="A scheduled function. Default: all of them.")] = None,
     state_folder: _StateFolder = STATE_FOLDER,
 ) -> None:
-    """Call the scheduled functions of the running stack now, as Cloud Scheduler would, and print what they did."""
+    """Call the scheduled functions of the running stack now, and print their answers."""
     scheduled = [name for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)]
     if function is not None and function not in scheduled:
-        problems.print(f"{function} is not called on a schedule; there is {', '.join(scheduled)}", highlight=False)
+        problems.print(
+            f"{function} is not a scheduled function. The scheduled functions are {', '.join(scheduled)}.",
+            highlight=False,
+        )
         raise typer.Exit(2)
     with _explained_errors():
         stack = published_stack(state_folder)
         if not stack.functions.keys() >= set(scheduled):
             message = (
-                "this stack was attached to emulators: the scheduled functions run in the stack that started those"
+                "this stack uses the emulators of another stack and has no scheduled functions. "
+                "Call them in the stack that started the emulators."
             )
             raise NoStackError(message)
         answers = {name: call_now(stack.functions[name]) for name in scheduled if function in {None, name}}
@@ -181,7 +189,7 @@ def tick(
 
 @app.command()
 def trail(state_folder: _StateFolder = STATE_FOLDER) -> None:
-    """Print the running stack's audit events as a subscriber receives them, one JSON object a line, until Ctrl-C."""
+    """Print the running stack's audit events until Ctrl-C, one JSON object per line."""
     _stop_on_signals()
     name = f"trail-{uuid4().hex[:8]}"
     try:
@@ -199,7 +207,7 @@ def trail(state_folder: _StateFolder = STATE_FOLDER) -> None:
 
 @app.command()
 def emulators() -> None:
-    """Find the emulators' jars, or download them, and print where they are."""
+    """Find or download the emulators' jars, and print where they are."""
     with _explained_errors():
         for jar in (FIRESTORE, PUBSUB):
             sys.stdout.write(f"{jar.emulator}: {find_jar(jar)}\n")
@@ -207,7 +215,7 @@ def emulators() -> None:
 
 @app.command()
 def auth_emulator() -> None:
-    """Install the Firebase Auth emulator into .firebase, where there is npm. Stacks that start afterwards have it."""
+    """Install the Firebase Auth emulator into .firebase, if npm is there. The next stack uses it."""
     try:
         install()
     except NoNpmError as error:
@@ -221,7 +229,7 @@ def auth_emulator() -> None:
 def gateway(
     port: Annotated[int, typer.Option()], route: Annotated[list[str], typer.Option(metavar="NAME=URL")]
 ) -> None:
-    """Serve the gateway; the stack starts it."""
+    """Serve the gateway. The stack runs this command."""
     serve_gateway(dict(each.split("=", 1) for each in route), port=port)
 
 
@@ -230,7 +238,7 @@ def _tell(stack: Stack) -> None:
         return unsigned_token(project=stack.project, organization_id=ORGANIZATION, user_id=user_id)
 
     console.print(f"[bold green]ready[/]: {stack.base_url}/v1/  (Firestore emulator: {stack.firestore_emulator_host})")
-    console.print("In another terminal (the tokens are good for an hour):\n")
+    console.print("Try these commands in another terminal. The tokens are valid for one hour.\n")
     commands = [
         f"TOKEN={token_of('member-1')}",
         f"OWNER={token_of('olivia')}",
@@ -241,15 +249,19 @@ def _tell(stack: Stack) -> None:
     ]
     for command in commands:
         console.print(command, markup=False, highlight=False, soft_wrap=True)
-    console.print("\nThe audit trail, as a subscriber receives it: .venv/bin/python -m infra.local trail")
-    console.print("The scheduled functions run by themselves; to call them now: make tick")
-    console.print("More tokens: .venv/bin/python -m infra.local token --org acme --uid member-2")
+    console.print("\nWatch the audit trail:               .venv/bin/python -m infra.local trail", highlight=False)
+    console.print("Call the scheduled functions now:    make tick", highlight=False)
+    console.print(
+        "Make a token for another user:       .venv/bin/python -m infra.local token --org acme --uid member-2",
+        highlight=False,
+        soft_wrap=True,
+    )
     if stack.auth_emulator_host is None:
-        console.print("No Auth emulator (make auth-emulator installs it): sync_user_claims does not run here")
+        console.print("No Auth emulator, so sync_user_claims does not run. To install it: make auth-emulator")
     else:
         host = stack.auth_emulator_host
-        console.print(f"Auth emulator: {host} (everybody's password: {PASSWORD})", highlight=False)
-    console.print("Ctrl-C stops everything.")
+        console.print(f"Auth emulator: {host} (password of every account: {PASSWORD})", highlight=False)
+    console.print("Press Ctrl-C to stop.")
 
 
 def _curl(stack: Stack, name: str, body: str) -> str:
@@ -259,7 +271,7 @@ def _curl(stack: Stack, name: str, body: str) -> str:
 
 def _stop_on_signals() -> None:
     def told(_number: int, _frame: FrameType | None) -> None:
-        # Once is enough: a second signal must not cut the stopping short.
+        # Ignore further signals, so that a second Ctrl-C does not interrupt the stopping.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         raise _ToldToStop

@@ -1,6 +1,6 @@
-"""The story that ``make demo`` plays: three seats, five people, real clients over HTTP.
+"""The demo that ``make demo`` runs: five people share three seats, over HTTP.
 
-Every step says what it expects and checks it; what differs is printed and makes the demo fail.
+Every step prints what it expects and checks it. A step that differs is printed in red, and the demo fails.
 """
 
 import time
@@ -27,17 +27,17 @@ from infra.local.tokens import unsigned_token
 ORGANIZATION_ID, LICENSE_KEY = "northwind", "NORTHWIND-CAD"
 SEATS = 3
 TRAIL_WITHIN_SECONDS = 30
-"""Far more than an event takes from its commit to the subscriber; a second or two is usual."""
+"""An event usually takes a second or two from its commit to the subscriber."""
 
 ASKED_AGAIN_FOR_SECONDS = 60
-"""While the functions say that they are too busy; they may be, where all of it runs on one small machine."""
+"""How long the demo asks again while functions answer that they are too busy, as they may on a small machine."""
 
 MEMBERS = ("ada", "ben", "cleo", "dan", "eve")
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class Person:
-    """A member with one device, calling the functions as a client program would."""
+    """A member with one device, who calls the functions as a client program does."""
 
     name: str
     organization_id: str
@@ -46,7 +46,6 @@ class Person:
     session_id: str = ""
 
     def acquire(self, license_key: str = LICENSE_KEY) -> httpx.Response:
-        """Ask for a seat, and remember the session."""
         body = {"license_key": license_key, "hardware_id": f"{self.name}s-laptop"}
         response = self._post("acquire", body)
         if response.is_success:
@@ -54,15 +53,12 @@ class Person:
         return response
 
     def heartbeat(self, session_id: str | None = None) -> httpx.Response:
-        """Keep the seat."""
         return self._post("heartbeat", {"session_id": session_id or self.session_id})
 
     def release(self, session_id: str | None = None) -> httpx.Response:
-        """Give the seat back."""
         return self._post("release", {"session_id": session_id or self.session_id})
 
     def usage(self) -> httpx.Response:
-        """Ask who holds which seat."""
         return self.http.get("/v1/usage", headers=self._headers)
 
     @property
@@ -75,7 +71,7 @@ class Person:
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class Story:
-    """The story so far: who is in it, and what went differently."""
+    """The people of the demo, and the steps that went differently."""
 
     console: Console
     database: firestore.Client
@@ -87,17 +83,15 @@ class Story:
     differences: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
-        """Tell what happens next."""
         self.console.print(f"\n[bold]{text}[/]")
 
     def check(self, *, that: str, holds: bool) -> None:
-        """Compare what happened with the story."""
         self.console.print(f"  [green]✓[/] {that}" if holds else f"  [bold red]✗ {that}[/]")
         if not holds:
             self.differences.append(that)
 
     def show_seats(self) -> list[str]:
-        """Print who holds which seat, as the owner sees it, and return the names."""
+        """Print who holds which seat, as the owner sees it, and return the holders' names."""
         report = self.owner.usage().json()
         (license_,) = report["licenses"]
         now = datetime.fromisoformat(report["server_time"])
@@ -120,7 +114,7 @@ class Story:
 
 
 def play(stack: Stack, console: Console) -> list[str]:
-    """Play the story on a stack and return what differed from it."""
+    """Run the demo on a stack and return the steps that went differently."""
     with _cast(stack, console) as story:
         _five_people_three_seats(story)
         _a_client_crashes(story)
@@ -130,9 +124,9 @@ def play(stack: Stack, console: Console) -> list[str]:
         _a_client_vanishes(story)
         _the_trail(story)
         if story.differences:
-            console.print(f"\n[bold red]{len(story.differences)} step(s) differed from the story[/]")
+            console.print(f"\n[bold red]Failed: {len(story.differences)} step(s) went differently. See ✗ above.[/]")
         else:
-            console.print("\n[bold green]Everything went as the story tells it.[/]")
+            console.print("\n[bold green]Passed: every step went as expected.[/]")
         return story.differences
 
 
@@ -143,51 +137,58 @@ def _five_people_three_seats(story: Story) -> None:
     for person, answer in zip(story.people, answers, strict=True):
         body = answer.json()
         if answer.is_success:
-            story.console.print(f"  {person.name}: {answer.status_code}, a seat until {body['lease_expires_at']}")
+            story.console.print(f"  {person.name}: {answer.status_code}, holds a seat until {body['lease_expires_at']}")
         else:
             error = body["error"]
             retry = answer.headers.get("Retry-After")
             story.console.print(f"  {person.name}: {answer.status_code} {error['code']}, try again in {retry} s")
-    story.check(that=f"exactly {SEATS} were granted a seat", holds=len(_holders(story)) == SEATS)
+    story.check(that=f"exactly {SEATS} people got a seat", holds=len(_holders(story)) == SEATS)
     refused = [answer for answer in answers if answer.status_code == httpx.codes.CONFLICT]
     told = all(answer.json()["error"]["details"]["earliest_expiry_at"] for answer in refused)
-    story.check(that="the other two were refused and told when a seat may fall free", holds=len(refused) == 2 and told)  # noqa: PLR2004 five people, three seats
-    story.check(that="the owner sees three holders", holds=len(story.show_seats()) == SEATS)
+    story.check(that="two were denied, and learned when a seat may become free", holds=len(refused) == 2 and told)  # noqa: PLR2004 five people, three seats
+    story.check(that=f"the owner sees {SEATS} holders", holds=len(story.show_seats()) == SEATS)
 
-    story.say("Who works sends heartbeats.")
+    story.say("The three holders work and send heartbeats.")
     beats = [person.heartbeat().status_code for person in story.people if person.session_id]
-    story.check(that="every heartbeat is answered with the lease's end", holds=beats == [200] * SEATS)
+    story.check(that="every heartbeat is answered with 200", holds=beats == [200] * SEATS)
 
 
 def _a_client_crashes(story: Story) -> None:
     crashed, waiting = _holders(story)[0], _waiting(story)[0]
     story.say(
-        f"{crashed.name.title()}'s computer crashes. Six minutes pass without a heartbeat (its document is aged)."
+        f"{crashed.name.title()}'s computer crashes. Six minutes pass without a heartbeat. "
+        "(The demo does not wait: it makes the session six minutes older.)"
     )
     _age(story, crashed)
     answer = waiting.acquire()
-    story.check(that=f"{waiting.name} gets the seat at once, no sweeper needed", holds=answer.is_success)
+    story.check(that=f"{waiting.name} gets the seat at once, without any cleanup", holds=answer.is_success)
     late = crashed.heartbeat()
     story.check(
-        that=f"{crashed.name}'s late heartbeat is refused: {_code(late)}", holds=_code(late) == "SESSION_EXPIRED"
+        that=f"{crashed.name}'s late heartbeat is denied: {late.status_code} {_code(late)}",
+        holds=_code(late) == "SESSION_EXPIRED",
     )
     crashed.session_id = ""
     names = story.show_seats()
     story.check(
-        that=f"still {SEATS} holders, {waiting.name} among them", holds=len(names) == SEATS and waiting.name in names
+        that=f"{SEATS} people hold seats, {waiting.name} is one of them",
+        holds=len(names) == SEATS and waiting.name in names,
     )
 
 
 def _one_leaves_another_comes(story: Story) -> None:
     leaving, waiting = _holders(story)[0], _waiting(story)[-1]
     story.say(f"{leaving.name.title()} goes home and releases the seat.")
-    story.check(that=f"{waiting.name} is refused before", holds=waiting.acquire().status_code == httpx.codes.CONFLICT)
-    story.check(that="released: 204", holds=leaving.release().status_code == httpx.codes.NO_CONTENT)
-    story.check(that=f"{waiting.name} gets it", holds=waiting.acquire().is_success)
-    story.check(that="releasing twice is harmless: 204", holds=leaving.release().status_code == httpx.codes.NO_CONTENT)
+    denied = waiting.acquire().status_code == httpx.codes.CONFLICT
+    story.check(that=f"before that, {waiting.name} asks and is denied: 409", holds=denied)
+    story.check(that=f"{leaving.name} releases: 204", holds=leaving.release().status_code == httpx.codes.NO_CONTENT)
+    story.check(that=f"now {waiting.name} gets the seat", holds=waiting.acquire().is_success)
+    story.check(that="a second release is harmless: 204", holds=leaving.release().status_code == httpx.codes.NO_CONTENT)
     leaving.session_id = ""
     names = story.show_seats()
-    story.check(that=f"{waiting.name} is among {SEATS} holders", holds=len(names) == SEATS and waiting.name in names)
+    story.check(
+        that=f"{SEATS} people hold seats, {waiting.name} is one of them",
+        holds=len(names) == SEATS and waiting.name in names,
+    )
 
 
 def _an_admin_ends_it(story: Story) -> None:
@@ -198,14 +199,14 @@ def _an_admin_ends_it(story: Story) -> None:
     answer = person.heartbeat()
     story.check(that=f"{person.name}'s next heartbeat: 403 {_code(answer)}", holds=_code(answer) == "LICENSE_INACTIVE")
     again = person.heartbeat()
-    story.check(that=f"and the one after: 410 {_code(again)}", holds=_code(again) == "SESSION_REVOKED")
-    story.check(that="the seat is free", holds=person.name not in story.show_seats())
+    story.check(that=f"and the heartbeat after that: 410 {_code(again)}", holds=_code(again) == "SESSION_REVOKED")
+    story.check(that=f"{person.name}'s seat is free", holds=person.name not in story.show_seats())
     person.session_id = ""
     license_.update({"is_active": True})
 
 
 def _strangers_see_nothing(story: Story) -> None:
-    story.say("Mallory works for another organization and knows the license key and a session's id.")
+    story.say("Mallory belongs to another organization, and knows the license key and a session id.")
     holder = _holders(story)[0]
     answers = {
         "acquire": story.stranger.acquire(),
@@ -215,28 +216,31 @@ def _strangers_see_nothing(story: Story) -> None:
     for call, answer in answers.items():
         story.check(that=f"{call}: 404 {_code(answer)}", holds=answer.status_code == httpx.codes.NOT_FOUND)
     report = story.stranger.usage().json()
-    story.check(that="usage: nothing of it", holds=all(not license_["sessions"] for license_ in report["licenses"]))
-    story.check(that=f"{holder.name} works on", holds=holder.heartbeat().status_code == httpx.codes.OK)
+    story.check(that="usage: shows no session", holds=all(not license_["sessions"] for license_ in report["licenses"]))
+    story.check(that=f"{holder.name}'s session goes on", holds=holder.heartbeat().status_code == httpx.codes.OK)
 
 
 def _a_client_vanishes(story: Story) -> None:
     vanished = _holders(story)[0]
-    story.say(f"{vanished.name.title()}'s laptop is lost. Nobody asks for the seat; the scheduled function comes by.")
+    story.say(
+        f"{vanished.name.title()}'s laptop is lost, and nobody asks for the seat. "
+        "The scheduled function expire_sessions ends the session."
+    )
     _age(story, vanished)
     report = call_now(story.stack.functions["expire_sessions"]).json()
     story.console.print(f"  expire_sessions: {report}")
     session = story.database.document(f"organizations/{vanished.organization_id}/sessions/{vanished.session_id}").get()
-    story.check(that="the session has ended: expired", holds=session.get("end_reason") == "expired")
-    story.check(that="nothing is left behind", holds=report["sessions_left"] == 0 and report["is_complete"])
+    story.check(that="the session's end reason is expired", holds=session.get("end_reason") == "expired")
+    story.check(that="no expired session is left", holds=report["sessions_left"] == 0 and report["is_complete"])
     vanished.session_id = ""
 
 
 def _the_trail(story: Story) -> None:
-    story.say("All of it, as a subscriber of the Pub/Sub topic received it.")
+    story.say("The audit trail of the whole demo, as a subscriber of the Pub/Sub topic received it.")
     stored = story.database.collection(f"organizations/{story.owner.organization_id}/audit_events").stream()
     committed = {document.id for document in stored}
     received = _receive(story, committed)
-    table = Table(title=f"{len(received)} events, in the order of their times", title_justify="left")
+    table = Table(title=f"{len(received)} events, oldest first", title_justify="left")
     for column in ("at", "type", "user", "by", "details"):
         table.add_column(column)
     for event in sorted(received.values(), key=_place):
@@ -244,21 +248,21 @@ def _the_trail(story: Story) -> None:
     story.console.print(table)
     story.check(that="every committed event was received", holds=committed == received.keys())
     numbers = sorted(event["grant_number"] for event in received.values() if event["type"] == "session.acquired")
-    story.check(that="the grants are numbered without a gap", holds=numbers == list(range(1, len(numbers) + 1)))
+    story.check(that="the grant numbers have no gap", holds=numbers == list(range(1, len(numbers) + 1)))
     kinds = {event["type"] for event in received.values()}
     seats = {f"session.{kind}" for kind in ("acquired", "denied", "expired", "released", "revoked")}
     expected = {*seats, "license.edited", "organization.edited"}
-    story.check(that=f"there is {', '.join(sorted(expected))}", holds=kinds >= expected)
+    story.check(that=f"every expected type is there: {', '.join(sorted(expected))}", holds=kinds >= expected)
 
 
 def _place(event: dict[str, Any]) -> tuple[str, int, int]:
-    """Where an event stands in the trail. Those of one commit have one time: ends, then grants, then who was denied."""
+    """The sort key of an event. Events of one commit have the same time: ends come first, then grants, then denials."""
     rank = {"session.acquired": 1, "session.denied": 2}.get(event["type"], 0)
     return event["at"], rank, event.get("grant_number") or 0
 
 
 def _receive(story: Story, committed: set[str]) -> dict[str, dict[str, Any]]:
-    """Pull until everything that was committed has come; what comes twice counts once, and others' not at all."""
+    """Pull until every committed event has arrived. Duplicates count once, and other organizations' events do not."""
     received: dict[str, dict[str, Any]] = {}
     deadline = time.monotonic() + TRAIL_WITHIN_SECONDS
     while committed - received.keys() and time.monotonic() < deadline:
@@ -296,7 +300,7 @@ def _code(answer: httpx.Response) -> str:
 
 
 def client(base_url: str) -> httpx.Client:
-    """Make a client that asks again when it is told to, as the client package does: after a 503, in ``Retry-After``."""
+    """Make a client that retries after a 503 with ``Retry-After``, as the client package does."""
     again = Retry(
         total=ASKED_AGAIN_FOR_SECONDS,
         total_timeout=ASKED_AGAIN_FOR_SECONDS,

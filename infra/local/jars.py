@@ -1,8 +1,13 @@
 """The emulators' jars: found on this machine, or downloaded once.
 
-Looked for, in this order: the folder that ``SEATLEASE_EMULATOR_JARS`` names, the Cloud SDK's emulator components, the
-cache of firebase-tools, the user's own cache. Only then is the jar downloaded from Google's published address, the one
-that firebase-tools downloads from (npm package firebase-tools 15.34.2, ``downloadableEmulatorInfo.json``).
+The search order is:
+
+1. the folder in ``SEATLEASE_EMULATOR_JARS``
+2. the Cloud SDK's emulator components
+3. the cache of firebase-tools
+4. the user's own cache
+5. a download from the address that firebase-tools uses
+   (npm package firebase-tools 15.34.2, ``downloadableEmulatorInfo.json``)
 """
 
 import hashlib
@@ -22,12 +27,12 @@ _CHUNK_BYTES = 1 << 20
 
 
 class JarError(Exception):
-    """An emulator's jar could not be had. The message says what to do."""
+    """An emulator's jar was neither found nor downloaded. The message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
-    """What Google publishes: the address, the size in bytes and the SHA-256 of the file.
+    """A file that Google publishes: its address, its size in bytes and its SHA-256.
 
     ``member`` is the jar's name within the file when the file is a zip archive.
     """
@@ -39,13 +44,12 @@ class Published:
 
     @property
     def file_name(self) -> str:
-        """The last part of the address."""
         return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Jar:
-    """One emulator's jar and where it may be found already."""
+    """One emulator's jar, and where it may already be."""
 
     emulator: str
     pattern: str
@@ -86,13 +90,16 @@ def find_jar(jar: Jar) -> Path:
     """Find the jar on this machine, or download it.
 
     Raises:
-        JarError: it is neither here nor to be had.
+        JarError: the jar is not here and could not be downloaded.
     """
     elsewhere = os.environ.get(JARS_VARIABLE)
     if elsewhere:
         found = _newest(Path(elsewhere), jar.pattern)
         if found is None:
-            message = f"{JARS_VARIABLE}={elsewhere} holds no {jar.pattern}; put the jar there or unset the variable"
+            message = (
+                f"{JARS_VARIABLE}={elsewhere}: this folder has no file {jar.pattern}. "
+                "Put the jar there, or unset the variable."
+            )
             raise JarError(message)
         return found
     firebase_cache = Path(os.environ.get("FIREBASE_EMULATORS_PATH") or Path.home() / ".cache/firebase/emulators")
@@ -105,10 +112,10 @@ def find_jar(jar: Jar) -> Path:
 
 
 def download(published: Published, into: Path) -> Path:
-    """Download what Google publishes, resuming what an earlier try left, and return the jar.
+    """Download a published file, resume an earlier partial download, and return the jar.
 
     Raises:
-        JarError: the address cannot be reached, or what came is not what was published; nothing unverified is kept.
+        JarError: the address cannot be reached, or the file has the wrong hash. An unverified file is deleted.
     """
     into.mkdir(parents=True, exist_ok=True)
     part = into / f"{published.file_name}.part"
@@ -116,15 +123,18 @@ def download(published: Published, into: Path) -> Path:
         _fetch(published, part)
     except httpx.HTTPError as error:
         message = (
-            f"cannot download {published.url}: {error}. Try again (it resumes), or put the jar into a folder and "
-            f"name that folder in {JARS_VARIABLE}"
+            f"cannot download {published.url}: {error}. Try again (the download resumes), or put the jar into a folder "
+            f"and set {JARS_VARIABLE} to that folder."
         )
         raise JarError(message) from error
     with part.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != published.sha256:
         part.unlink()
-        message = f"{published.url} has SHA-256 {digest}, not {published.sha256}: refused and deleted"
+        message = (
+            f"the file from {published.url} has the SHA-256 {digest}, expected {published.sha256}. "
+            "The file was deleted."
+        )
         raise JarError(message)
     if published.member is None:
         return part.rename(into / published.file_name)
@@ -150,7 +160,7 @@ def _fetch(published: Published, part: Path) -> None:
         Progress(*columns, console=Console(stderr=True)) as progress,
     ):
         response.raise_for_status()
-        # A server that does not know ranges sends the whole file again.
+        # A server without range support sends the whole file again.
         resumes = response.status_code == httpx.codes.PARTIAL_CONTENT
         task = progress.add_task(published.file_name, total=published.size, completed=have if resumes else 0)
         with part.open("ab" if resumes else "wb") as file:
@@ -163,10 +173,10 @@ def _extract(archive: Path, member: str, into: Path) -> Path:
     with zipfile.ZipFile(archive) as files:
         names = [name for name in files.namelist() if Path(name).match(member)]
         if len(names) != 1:
-            message = f"{archive.name} holds {len(names)} files named {member}, not one"
+            message = f"{archive.name} must have one file named {member}, but has {len(names)}"
             raise JarError(message)
         target = into / Path(names[0]).name
-        # Under its own name only when it is whole: half a jar would be found, and taken, ever after.
+        # The jar gets its final name only when it is complete. Otherwise the search would find half a jar.
         part = into / f"{target.name}.part"
         with files.open(names[0]) as source, part.open("wb") as file:
             shutil.copyfileobj(source, file)

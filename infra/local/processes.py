@@ -1,4 +1,4 @@
-"""Processes: started in the order they are needed, stopped in reverse, exactly those that were started."""
+"""Start programs, wait until they answer, and stop exactly those that were started."""
 
 import contextlib
 import os
@@ -17,22 +17,22 @@ import httpx
 from infra.local.loopback import NO_TLS
 
 START_WITHIN_SECONDS = 120
-"""Who ends is seen to have ended at once, so this only bounds a standstill: a dozen programs may start at a time."""
+"""For a program that hangs. A program that ends is noticed at once. A dozen programs may start at a time."""
 STOP_WITHIN_SECONDS = 15
 
 
 class StartError(Exception):
-    """A program did not start. The message ends with the last lines that it printed."""
+    """A program did not start, or does not answer. The message says what to do or ends with the program's output."""
 
 
 def free_port() -> int:
-    """Find a port on the loopback interface that nobody listens on.
+    """Find a port on the loopback interface that no program listens on.
 
-    On Linux nobody who asks for any free port is given it as long as this process runs, not even by another process:
-    what it was found for may start late, end and start again, or never be there. Elsewhere it is only free now.
+    On Linux the port stays reserved while this process runs: the system gives it to no process that asks for any free
+    port. So the program for it may start late, or stop and start again. Elsewhere the port is only free now.
     """
     with socket.socket() as finder:
-        # As servers do: on Linux they may listen beside a socket of this kind that does not listen itself.
+        # The option that servers set too. On Linux a server may then listen although this socket is bound.
         finder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         finder.bind(("127.0.0.1", 0))
         port = int(finder.getsockname()[1])
@@ -42,24 +42,26 @@ def free_port() -> int:
 
 
 def require_free(port: int) -> None:
-    """Refuse a port that somebody listens on: what answers there would be taken for the program started on it.
+    """Refuse a port in use: the program that answers there would be mistaken for the one started on it.
 
     Raises:
         StartError: the port is taken. Nothing was started.
     """
     with socket.socket() as listener:
-        # As servers do: connections that a former listener closed a moment ago do not count.
+        # The option that servers set too. Recently closed connections then do not count as in use.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
         except OSError as error:
-            message = f"cannot listen on port {port}: {error.strerror}; choose another with --port, or leave it out"
+            message = (
+                f"cannot listen on port {port}: {error.strerror}. Choose another: make serve PORT=..., or --port ..."
+            )
             raise StartError(message) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
-    """A running program, its output in a file, and the address where it answers HTTP."""
+    """A running program that answers HTTP, with its output in a file."""
 
     name: str
     popen: subprocess.Popen[bytes]
@@ -77,9 +79,9 @@ class Process:
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Self:
-        """Start a program that will answer HTTP on the port; does not wait for it.
+        """Start a program that answers HTTP on the port, without waiting for it.
 
-        It gets a process group of its own: Ctrl-C reaches the one who started it, who then stops it in order.
+        The program gets a process group of its own, so Ctrl-C reaches only this process, which stops it in order.
         """
         log_folder.mkdir(parents=True, exist_ok=True)
         log = log_folder / f"{name}.log"
@@ -96,10 +98,10 @@ class Process:
         return cls(name=name, popen=popen, log=log, url=f"http://127.0.0.1:{port}")
 
     def wait_until_ready(self) -> None:
-        """Wait until it answers HTTP, whatever it answers.
+        """Wait until the program answers HTTP with any status.
 
         Raises:
-            StartError: it ended, or did not answer in time.
+            StartError: the program ended, or did not answer in time.
         """
         deadline = time.monotonic() + START_WITHIN_SECONDS
         with httpx.Client(verify=NO_TLS, timeout=1) as http:
@@ -116,10 +118,10 @@ class Process:
         raise StartError(message)
 
     def stop(self) -> int:
-        """Ask it to stop, insist after a while, and return its exit status."""
+        """Send SIGTERM, after a while SIGKILL, and return the exit status."""
         if self.popen.poll() is None:
             self.signal(signal.SIGTERM)
-            # A program that was paused has to go on to hear it.
+            # A paused program has to continue to get the signal.
             self.signal(signal.SIGCONT)
             try:
                 self.popen.wait(STOP_WITHIN_SECONDS)
@@ -128,13 +130,13 @@ class Process:
         return self.popen.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the program and to what it started."""
+        """Send a signal to the program and to its child processes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, number)
 
 
 def stop_together(processes: Sequence[Process]) -> None:
-    """Ask all of them to stop, then wait for each."""
+    """Signal all of them first, then wait for each."""
     for process in processes:
         process.signal(signal.SIGTERM)
     for process in processes:

@@ -1,4 +1,4 @@
-"""Cloud Scheduler's stand-in: calls the scheduled functions when their time comes."""
+"""A local Cloud Scheduler: calls the scheduled functions on their schedules."""
 
 import logging
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from infra.local.processes import StartError
 logger = logging.getLogger(__name__)
 
 HEADERS = {"User-Agent": "Google-Cloud-Scheduler", "X-CloudScheduler": "true"}
-"""What the scheduler's calls have. Who may call is checked by the platform, before the function; not here."""
+"""Headers of the scheduler's calls. In the cloud the platform checks the caller's right; nothing checks it here."""
 
 
 def scheduler(jobs: Mapping[str, tuple[str, str]], client: httpx.AsyncClient) -> AsyncIOScheduler:
-    """Make a scheduler of jobs: for each name the five fields of cron, and the address to call.
+    """Make a scheduler. ``jobs`` holds for each name the five fields of cron and the address to call.
 
-    As in the cloud, a job that is still running is not started again, and one that is late is called nevertheless.
+    As in the cloud, a job that still runs is not started again, and a late job is still called.
     """
     made = AsyncIOScheduler(timezone=UTC, job_defaults={"max_instances": 1, "misfire_grace_time": None})
     for name, (schedule, url) in jobs.items():
@@ -29,15 +29,15 @@ def scheduler(jobs: Mapping[str, tuple[str, str]], client: httpx.AsyncClient) ->
 
 
 def call_now(url: str) -> httpx.Response:
-    """Call a scheduled function out of turn and wait for its answer.
+    """Call a scheduled function now and wait for its answer.
 
     Raises:
-        StartError: it does not answer.
+        StartError: the function does not answer.
     """
     try:
         return httpx.post(url, headers=HEADERS, verify=NO_TLS, timeout=120)
     except httpx.TransportError as error:
-        message = f"nothing answers at {url}: is the stack still running?"
+        message = f"nothing answers at {url}: check that make serve still runs"
         raise StartError(message) from error
 
 

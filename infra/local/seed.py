@@ -1,4 +1,4 @@
-"""A first organization, written as an admin would write it in the Firebase console."""
+"""A sample organization, written as an admin writes one in the Firebase console."""
 
 import os
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ _EMULATOR = "FIRESTORE_EMULATOR_HOST"
 
 
 def firestore_client(*, project: str, firestore_host: str) -> firestore.Client:
-    """Connect to the emulator as an admin who uses the console: with Google's own client, past the functions."""
+    """Connect to the emulator with Google's client, which bypasses the functions, as the console does."""
     before = os.environ.get(_EMULATOR)
     os.environ[_EMULATOR] = firestore_host
     try:
-        # The client knows the emulator from its environment only, and reads it once, here.
+        # The client takes the emulator's address only from the environment, and reads it once, here.
         return firestore.Client(project=project, credentials=AnonymousCredentials())
     finally:
         if before is None:
@@ -34,7 +34,7 @@ def seed_organization(
     people: Sequence[tuple[str, str]],
     organization_seats: int | None = None,
 ) -> None:
-    """Write an organization with one license, ``license-1``, and its people: pairs of user id and role."""
+    """Write an organization with its users and one license, ``license-1``. ``people`` has user ids and roles."""
     now = datetime.now(UTC)
     organization = database.document(f"organizations/{organization_id}")
     batch = database.batch()

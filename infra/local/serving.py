@@ -1,4 +1,4 @@
-"""The functions, each served by functions-framework from its staged folder, as the platform does it."""
+"""Serve each function from its staged folder with functions-framework, as the platform does."""
 
 import sys
 from collections.abc import Mapping
@@ -9,23 +9,23 @@ from infra.build.stage import ROOT, stage
 from infra.local.processes import Process, free_port
 
 AS_THE_PLATFORM = {"LOG_EXECUTION_ID": "true", "CLOUD_RUN_TIMEOUT_SECONDS": "20"}
-"""What the platform sets for each function, and functions-framework changes its server by. Source: its ``aio`` and its
-``_http/gunicorn.py``; the timeout is that of ``infra/terraform/functions.tf``."""
+"""Variables that the platform sets and that change the server of functions-framework. Source: its ``aio`` and
+``_http/gunicorn.py``. The timeout is the one in ``infra/terraform/functions.tf``."""
 
-# Verifying needs no emulator to run: its address alone makes firebase-admin accept unsigned tokens.
+# No emulator has to run: the address alone makes firebase-admin accept unsigned tokens.
 UNSIGNED_TOKENS_ARE_FINE = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}
 
 
 def start_function(
     name: str, *, work: Path, environment: Mapping[str, str], port: int | None = None, root: Path = ROOT
 ) -> Process:
-    """Stage a function below ``work`` and serve it with the bare console script; does not wait for it.
+    """Stage a function below ``work`` and serve it with the bare console script, without waiting for it.
 
-    ``root`` is the checkout that it is taken from.
+    ``root`` is the checkout to stage from.
     """
     port = port or free_port()
     staged = stage(name, work / "stage", root=root)
-    # The console script and not ``python -m``: that puts the current folder on the path, and the platform does not.
+    # Not ``python -m``: that would put the current folder on the path, which the platform does not do.
     script = Path(sys.executable).parent / "functions-framework"
     command = [str(script), "--target", name, "--host", "127.0.0.1", "--port", str(port)]
     return Process.start(
@@ -42,9 +42,9 @@ def function_environment(
     lease_seconds: int | None = None,
     grace_seconds: int | None = None,
 ) -> dict[str, str]:
-    """Describe a local stack to its functions; ``auth`` is its Auth emulator, if it has one.
+    """The environment variables of a local stack's functions. ``auth`` is the address of its Auth emulator.
 
-    It has a key of its own that leases are signed with, made here and worth nothing anywhere else.
+    Each call makes a new key to sign leases, which is valid in this stack only.
     """
     keys = [new_key()]
     environment = {
@@ -52,7 +52,7 @@ def function_environment(
         "GOOGLE_CLOUD_PROJECT": project,
         "FIRESTORE_EMULATOR_HOST": firestore,
         "PUBSUB_EMULATOR_HOST": pubsub,
-        # One trusted hop: the gateway, which stands where the platform's front end stands.
+        # One trusted hop: the gateway, in place of the platform's front end.
         "SEATLEASE_TRUSTED_PROXY_HOPS": "1",
         "SEATLEASE_SIGNING_KEYS": private_text(keys),
         "SEATLEASE_PUBLIC_KEYS": public_text(keys),

@@ -1,4 +1,4 @@
-"""The stack: emulators, functions and gateway, started together and stopped together."""
+"""The local stack: emulators, functions and gateway, started and stopped together."""
 
 import json
 import os
@@ -20,17 +20,17 @@ from infra.local.processes import Process, free_port, require_free, stop_togethe
 from infra.local.serving import function_environment, start_function
 
 PROJECT = "demo-seatlease"
-"""Firebase's tools take a project whose name begins with ``demo-`` for one that exists nowhere."""
+"""Firebase's tools never contact the cloud for a project whose name begins with ``demo-``."""
 
 NEED_ACCOUNTS = frozenset({"sync_user_claims"})
-"""Functions that are there only where there is an Auth emulator."""
+"""Functions that run only beside an Auth emulator."""
 
 STATE_FOLDER = ROOT / ".local"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Emulators:
-    """Where emulators answer: HOST:PORT of each. Not every stack has an Auth emulator."""
+    """HOST:PORT of each emulator. Not every stack has an Auth emulator."""
 
     firestore: str
     pubsub: str
@@ -39,7 +39,7 @@ class Emulators:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stack:
-    """Where a running stack answers. ``pid`` is the process that started it and stops it."""
+    """The addresses of a running stack. ``pid`` is the process that started it and stops it."""
 
     base_url: str
     project: str
@@ -50,7 +50,7 @@ class Stack:
     functions: Mapping[str, str]
 
     def publish(self, folder: Path = STATE_FOLDER) -> list[Path]:
-        """Write where the stack answers, for programs: ``stack.json``, unless another running stack owns that name."""
+        """Write the addresses to ``stack-PORT.json``, and to ``stack.json`` unless another running stack owns it."""
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / f"stack-{self.base_url.rpartition(':')[2]}.json"]
         if not _is_owned_by_another(folder / "stack.json", self.pid):
@@ -63,19 +63,19 @@ class Stack:
 
 
 class NoStackError(Exception):
-    """No stack is running, or it says nothing of itself. The message says what to do."""
+    """No stack is running, or it cannot do what was asked. The message says what to do."""
 
 
 def published_stack(folder: Path = STATE_FOLDER) -> Stack:
-    """Read where the running stack answers.
+    """Read the addresses of the running stack.
 
     Raises:
-        NoStackError: none is running.
+        NoStackError: no stack is running.
     """
     try:
         return Stack(**json.loads((folder / "stack.json").read_text()))
     except (FileNotFoundError, ValueError, TypeError) as error:
-        message = "no stack is running: start one with make serve, in another terminal"
+        message = "no stack is running. Start one with make serve in another terminal."
         raise NoStackError(message) from error
 
 
@@ -91,7 +91,7 @@ def _is_owned_by_another(path: Path, pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it runs, as somebody else
+        pass  # it runs as another user
     return True
 
 
@@ -105,16 +105,16 @@ def running_stack(
     lease_seconds: int | None = None,
     grace_seconds: int | None = None,
 ) -> Iterator[Stack]:
-    """Run a stack on a port, or a free one, and stop exactly what was started.
+    """Run a stack on this port or a free one, and stop exactly what was started.
 
-    ``auth_program`` is the Auth emulator's. Without it nothing keeps claims, and everything else runs.
+    ``auth_program`` is the Auth emulator's program. Without it ``sync_user_claims`` does not run; all else does.
 
-    With ``attach_to`` only the functions that clients call and a gateway are started, on emulators that run already:
-    one more, independent set of instances. Events and schedules stay with the stack that started the emulators.
+    With ``attach_to`` the stack uses emulators that already run. It starts only a gateway and the functions that
+    clients call. Events and schedules stay with the stack that started the emulators.
 
     Raises:
-        JarError: an emulator's jar is not to be had.
-        StartError: something did not start.
+        JarError: an emulator's jar was neither found nor downloaded.
+        StartError: a program did not start.
     """
     port = port or free_port()
     require_free(port)
@@ -161,7 +161,7 @@ def running_stack(
         if attach_to is None:
             create_topic(hosts.pubsub, project=project)
             with subscribed(hosts.pubsub, project=project):
-                pass  # made before the first event, so that it has them all
+                pass  # created before the first event, so that it gets every event
             register_triggers(hosts.firestore, project=project, names=names)
         yield Stack(
             base_url=f"http://127.0.0.1:{port}",

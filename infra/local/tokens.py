@@ -1,4 +1,4 @@
-"""ID tokens for the local stack: unsigned, so worthless anywhere else."""
+"""ID tokens for the local stack. They are unsigned, so no other system accepts them."""
 
 import time
 
@@ -6,7 +6,7 @@ import jwt
 
 
 def unsigned_token(*, project: str, organization_id: str | None, user_id: str, lifetime_seconds: int = 3600) -> str:
-    """Make an ID token as Firebase would, without a signature. Only a function beside an emulator accepts it."""
+    """Make an ID token like Firebase's, without a signature. Only a function with an emulator accepts it."""
     now = int(time.time())
     claims: dict[str, object] = {
         "iss": f"https://securetoken.google.com/{project}",

@@ -155,7 +155,7 @@ resource "google_cloudfunctions2_function" "function" {
   lifecycle {
     precondition {
       condition     = length(var.public_keys.keys) > 0
-      error_message = "There are no keys to sign leases with: infra/docs/deploy.md#the-signing-keys says how to make them."
+      error_message = "There are no signing keys. Make them: see infra/docs/deploy.md#the-signing-keys."
     }
   }
 

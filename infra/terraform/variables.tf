@@ -78,7 +78,7 @@ variable "log_level" {
 
   validation {
     condition     = contains(["DEBUG", "INFO"], var.log_level)
-    error_message = "The log level must be DEBUG or INFO. With less, the metrics see no denials."
+    error_message = "The log level must be DEBUG or INFO. With another level the metrics count no denials."
   }
 }
 

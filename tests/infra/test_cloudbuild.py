@@ -345,7 +345,7 @@ def test_a_smoke_test_that_fails_fails_the_build_and_says_what_to_do(workspace: 
     ran = run("smoke", workspace)
 
     assert ran.returncode == 1
-    assert "== DEPLOYED, AND NOT WORKING." in ran.stdout
+    assert "== DEPLOYED, BUT THE SMOKE TEST FAILED." in ran.stdout
 
 
 def test_a_smoke_test_takes_a_seat_unless_the_build_says_that_it_cannot_yet(workspace: Path) -> None:
@@ -354,5 +354,5 @@ def test_a_smoke_test_takes_a_seat_unless_the_build_says_that_it_cannot_yet(work
     assert (usual.returncode, first.returncode) == (0, 0)
     assert "python -m infra.doctor.smoke --project=demo-seatlease --region=europe-west1 --url=" in usual.stdout
     assert "--url=https://europe-west1-demo-seatlease.cloudfunctions.net/{function}\n" in usual.stdout
-    assert "NO SEAT IS TAKEN" in first.stdout
+    assert "NO SEAT IS ACQUIRED" in first.stdout
     assert "--without-canary" in first.stdout

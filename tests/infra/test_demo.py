@@ -54,7 +54,7 @@ def test_the_demo_ends_well_and_shows_the_trail_in_order() -> None:
     played = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert played.returncode == 0, played.stdout + played.stderr
-    assert "Everything went as the story tells it." in played.stdout
+    assert "Passed: every step went as expected." in played.stdout
     assert "✗" not in played.stdout
     shown = events_shown(played.stdout)
     # Who waits is refused again and again, and how often depends on who is first.
@@ -64,14 +64,14 @@ def test_the_demo_ends_well_and_shows_the_trail_in_order() -> None:
 
 
 def test_what_differs_from_the_story_is_told(stack: Stack, screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    # With two seats for five people three are refused, and the story tells of two.
+    # With two seats for five people three are denied, and the demo expects two.
     monkeypatch.setattr("infra.local.demo.SEATS", 2)
 
     differences = play(stack, screen)
 
-    assert differences == ["the other two were refused and told when a seat may fall free"]
-    assert "1 step(s) differed from the story" in printed_on(screen)
-    assert "Everything went" not in printed_on(screen)
+    assert differences == ["two were denied, and learned when a seat may become free"]
+    assert "Failed: 1 step(s) went differently." in printed_on(screen)
+    assert "Passed:" not in printed_on(screen)
 
 
 def test_an_event_that_the_trail_misses_is_told(stack: Stack, screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_an_event_that_the_trail_misses_is_told(stack: Stack, screen: Console, m
 
     assert len(lost) == 1
     assert differences == ["every committed event was received"]
-    assert "Everything went" not in printed_on(screen)
+    assert "Passed:" not in printed_on(screen)
 
 
 def test_people_ask_again_while_the_functions_are_too_busy_and_not_when_they_are_refused() -> None:

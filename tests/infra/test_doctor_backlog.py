@@ -35,7 +35,7 @@ def test_an_empty_database_has_no_backlog(deployed: Project) -> None:
     found = found_by(check_backlog(deployed))
 
     assert found == {
-        "relay_audit": (Mark.OK, "no event was left behind", None),
+        "relay_audit": (Mark.OK, "published every event in time", None),
         "reconcile": (Mark.OK, "0 events wait for its next run", None),
     }
 
@@ -48,7 +48,7 @@ def test_events_that_are_published_or_were_just_made_are_no_backlog(
 
     found = found_by(check_backlog(deployed))
 
-    assert found["relay_audit"][:2] == (Mark.OK, "no event was left behind")
+    assert found["relay_audit"][:2] == (Mark.OK, "published every event in time")
     assert found["reconcile"][:2] == (Mark.OK, "0 events wait for its next run")
 
 
@@ -70,7 +70,7 @@ def test_an_event_that_was_left_behind_is_a_fault_of_relay_audit(deployed: Proje
 
     mark, words, mend = found["relay_audit"]
     assert mark is Mark.WRONG
-    assert words.startswith("1 events were left behind for two minutes or more, the oldest 0:03:0")
+    assert words.startswith("1 events are unpublished after two minutes or more, the oldest 0:03:0")
     assert mend == LOGS.format("seatlease-relay-audit", deployed.project)
     assert found["reconcile"][0] is Mark.OK
 
@@ -85,8 +85,8 @@ def test_an_event_that_reconcile_should_have_published_is_a_fault_of_both(
 
     assert [mark for mark, _, _ in found.values()] == [Mark.WRONG, Mark.WRONG]
     _, words, mend = found["reconcile"]
-    assert words.startswith("it should have published 2 events by now, the oldest 1:00:0")
-    assert words.endswith("; 3 wait in all")
+    assert words.startswith("2 events should be published by now, the oldest 1:00:0")
+    assert words.endswith("; 3 wait in total")
     assert mend == LOGS.format("seatlease-reconcile", deployed.project)
 
 

@@ -21,7 +21,7 @@ from tests.rules.make import a_license, a_session
 from tests.support.tenant import Tenant
 
 FOR_CLIENTS = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
-STORY = ["canary acquires", "its lease is signed", "canary keeps its seat", "canary releases", "its seat is gone"]
+STORY = ["canary: acquire", "canary: lease token", "canary: heartbeat", "canary: release", "canary: session ended"]
 
 
 def functions_at(url: str) -> Functions:
@@ -78,7 +78,7 @@ def test_a_canary_takes_a_seat_keeps_it_and_gives_it_back_and_each_is_timed(
     assert [finding.subject for finding in findings] == STORY
     assert [finding.found.partition(":")[0] for finding in findings] == [
         "201",
-        "with a key that is shown",
+        "signed with a key that keys shows",
         "200",
         "204",
         "410 SESSION_RELEASED",
@@ -119,7 +119,7 @@ def test_a_license_that_is_not_there_is_told(functions: Functions, tenant: Tenan
     findings = check_canary(functions, canary_of(tenant, key="OTHER"))
 
     wrong = the_one_wrong(findings)
-    assert (wrong.subject, wrong.found.partition(":")[0]) == ("canary acquires", "404 LICENSE_NOT_FOUND")
+    assert (wrong.subject, wrong.found.partition(":")[0]) == ("canary: acquire", "404 LICENSE_NOT_FOUND")
     assert "infra/docs/deploy.md#the-canary" in str(wrong.mend)
 
 
@@ -149,7 +149,7 @@ def test_a_token_that_expired_is_told(functions: Functions, tenant: Tenant) -> N
     wrong = the_one_wrong(check_canary(functions, canary_of(tenant, lifetime_seconds=-60)))
 
     assert wrong.found.startswith("401 TOKEN_EXPIRED: ")
-    assert str(wrong.mend).startswith("an ID token is good for an hour")
+    assert str(wrong.mend).startswith("make a new token, because an ID token is valid for one hour")
 
 
 def test_a_user_of_no_organization_is_told(functions: Functions, tenant: Tenant) -> None:
@@ -171,9 +171,9 @@ def test_a_seat_that_comes_slowly_is_wrong(
 
     findings = check_canary(functions, canary_of(tenant))
 
-    timed = [finding for finding in findings if finding.subject != "its lease is signed"]
+    timed = [finding for finding in findings if finding.subject != "canary: lease token"]
     assert {finding.mark for finding in timed} == {Mark.WRONG}
-    assert all(finding.found.endswith(f", after {finding.milliseconds} ms") for finding in timed)
+    assert all(finding.found.endswith(f", but only after {finding.milliseconds} ms") for finding in timed)
 
 
 KEY, OTHER = new_key(), new_key()
@@ -206,7 +206,7 @@ def test_a_release_that_releases_nothing_is_wrong(deployed: RecordedApi) -> None
     findings = check_canary(functions_at(deployed.url), CANARY)
 
     wrong = the_one_wrong(findings)
-    assert (wrong.subject, wrong.found) == ("its seat is gone", "200")
+    assert (wrong.subject, wrong.found) == ("canary: session ended", "200")
 
 
 def test_a_function_that_breaks_is_wrong_and_the_seat_is_given_back_nevertheless(deployed: RecordedApi) -> None:
@@ -215,7 +215,7 @@ def test_a_function_that_breaks_is_wrong_and_the_seat_is_given_back_nevertheless
 
     findings = check_canary(functions_at(deployed.url), CANARY)
 
-    kept = next(finding for finding in findings if finding.subject == "canary keeps its seat")
+    kept = next(finding for finding in findings if finding.subject == "canary: heartbeat")
     assert (kept.mark, kept.found) == (Mark.WRONG, "500 INTERNAL: something went wrong")
     assert 'service_name="seatlease-heartbeat" jsonPayload.request_id="r-1"' in str(kept.mend)
     assert "POST /v1/release" in deployed.heard
@@ -239,24 +239,24 @@ def test_a_function_that_hangs_up_could_not_be_checked_and_the_seat_is_given_bac
     ("acquired", "shown", "found"),
     [
         pytest.param({}, SHOWN, "the answer has no lease_token", id="nothing"),
-        pytest.param({"lease_token": "?"}, SHOWN, "no program would believe it: ", id="no token"),
+        pytest.param({"lease_token": "?"}, SHOWN, "programs would reject it: ", id="no token"),
         pytest.param(
             {"lease_token": lease_token(OTHER)},
             SHOWN,
-            f"it is signed with the key {OTHER.kid}, which keys does not show",
+            f"signed with the key {OTHER.kid}, which keys does not show",
             id="a key that is not shown",
         ),
         pytest.param(
-            {"lease_token": lease_token(project="another")}, SHOWN, "no program would believe it: ", id="a stranger"
+            {"lease_token": lease_token(project="another")}, SHOWN, "programs would reject it: ", id="a stranger"
         ),
         pytest.param(
             {"lease_token": lease_token(now=datetime.now(UTC) - timedelta(hours=1))},
             SHOWN,
-            "no program would believe it: Signature has expired",
+            "programs would reject it: Signature has expired",
             id="a clock that is slow",
         ),
-        pytest.param({"lease_token": lease_token()}, {"keys": []}, "no program would believe it: ", id="no keys"),
-        pytest.param({"lease_token": lease_token()}, {}, "no program would believe it: ", id="no set of keys"),
+        pytest.param({"lease_token": lease_token()}, {"keys": []}, "programs would reject it: ", id="no keys"),
+        pytest.param({"lease_token": lease_token()}, {}, "programs would reject it: ", id="no set of keys"),
     ],
 )
 def test_a_lease_that_no_program_can_verify_is_wrong(
@@ -267,7 +267,7 @@ def test_a_lease_that_no_program_can_verify_is_wrong(
 
     findings = check_canary(functions_at(deployed.url), CANARY)
 
-    signed = next(finding for finding in findings if finding.subject == "its lease is signed")
+    signed = next(finding for finding in findings if finding.subject == "canary: lease token")
     assert signed.mark is Mark.WRONG
     assert signed.found.startswith(found)
     assert signed.mend == "see infra/docs/deploy.md#the-signing-keys"
@@ -279,7 +279,7 @@ def test_functions_that_the_platform_lets_nobody_call_are_wrong_and_are_opened_b
         findings = check_answering(functions_at(platform.url))
 
     assert [finding.mark for finding in findings] == [Mark.WRONG] * len(FOR_CLIENTS)
-    assert findings[0].found == f"the platform lets nobody call it ({status})"
+    assert findings[0].found == f"clients may not call it: the platform refuses ({status})"
     assert findings[0].mend == (
         "gcloud run services add-iam-policy-binding seatlease-acquire --member=allUsers "
         f"--role=roles/run.invoker --region=us-central1 --project={PROJECT}"
@@ -290,14 +290,14 @@ def test_functions_that_are_not_there_are_wrong() -> None:
     with little_server(404) as platform:
         findings = check_answering(functions_at(platform.url))
 
-    assert findings[0].found == f"nothing is there ({platform.url}/v1/acquire)"
+    assert findings[0].found == f"there is no function at {platform.url}/v1/acquire"
 
 
 def test_a_function_that_does_not_start_is_wrong() -> None:
     with little_server(500) as platform:
         findings = check_answering(functions_at(platform.url))
 
-    assert findings[0].found == "500, and not from the function"
+    assert findings[0].found == "500, but the answer is not the function's"
     assert str(findings[0].mend).startswith(
         'gcloud logging read \'resource.labels.service_name="seatlease-acquire" severity>='
     )

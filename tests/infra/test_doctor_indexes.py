@@ -51,7 +51,7 @@ def test_an_index_that_is_missing_is_wrong_and_the_command_makes_it(deployed: De
         f"{WHERE}"
     )
     subject = "index audit_events (license_id, at descending)"
-    assert not_ok(findings) == [(subject, "missing: its query fails", create)]
+    assert not_ok(findings) == [(subject, "missing, so its query fails", create)]
 
 
 def test_an_index_in_another_direction_or_scope_is_another_index(deployed: Deployed) -> None:
@@ -60,10 +60,10 @@ def test_an_index_in_another_direction_or_scope_is_another_index(deployed: Deplo
     findings = deployed.look()
 
     assert [(subject, found) for subject, found, _ in not_ok(findings)] == [
-        ("index sessions (ended_at, lease_expires_at)", "missing: its query fails"),
+        ("index sessions (ended_at, lease_expires_at)", "missing, so its query fails"),
         (
             "index sessions (ended_at, lease_expires_at) everywhere",
-            "no query needs it, and every document is written into it",
+            "needless: no query uses it, and every write pays for it",
         ),
     ]
 
@@ -75,7 +75,7 @@ def test_an_index_that_is_being_made_is_wrong_for_as_long(deployed: Deployed) ->
 
     wait = f"wait; gcloud firestore indexes composite describe id0 {WHERE} shows its state"
     assert not_ok(findings) == [
-        ("index sessions (ended_at, lease_expires_at)", "being made: its query fails until it is ready", wait)
+        ("index sessions (ended_at, lease_expires_at)", "is being built. Its query fails until it is ready", wait)
     ]
 
 
@@ -85,7 +85,7 @@ def test_an_index_that_needs_repair_is_wrong_and_made_again(deployed: Deployed) 
     ((subject, found, mend),) = not_ok(deployed.look())
 
     assert subject == "index sessions (ended_at, lease_expires_at)"
-    assert found == "in the state NEEDS_REPAIR: its query fails"
+    assert found == "has the state NEEDS_REPAIR, so its query fails"
     assert str(mend).startswith(f"gcloud firestore indexes composite delete id0 {WHERE} && ")
     assert "gcloud firestore indexes composite create --collection-group=sessions" in str(mend)
 
@@ -98,7 +98,7 @@ def test_an_index_that_no_query_needs_is_wrong_and_deleted(deployed: Deployed) -
     findings = deployed.look()
 
     subject = "index sessions (user_id, tags contains)"
-    found = "no query needs it, and every document is written into it"
+    found = "needless: no query uses it, and every write pays for it"
     delete = f"gcloud firestore indexes composite delete id99 {WHERE}"
     assert not_ok(findings) == [(subject, found, delete)]
 
@@ -111,7 +111,7 @@ def test_a_field_that_was_not_given_its_indexes_is_wrong(deployed: Deployed) -> 
 
     findings = deployed.look()
 
-    found = "has the built-in indexes, not those of the file"
+    found = "has the default indexes, not those of the file"
     assert not_ok(findings) == [("field sessions.ended_at", found, APPLY)]
 
 
@@ -143,7 +143,7 @@ def test_a_field_that_somebody_else_gave_indexes_is_wrong(deployed: Deployed) ->
     findings = deployed.look()
 
     clear = f"gcloud firestore indexes fields update name --collection-group=licenses --clear-exemption {WHERE}"
-    found = "its indexes were changed, and no file says so"
+    found = "its indexes were changed, but the file does not list it"
     assert not_ok(findings) == [("field licenses.name", found, clear)]
 
 
@@ -152,7 +152,7 @@ def test_a_field_that_is_to_have_no_index_and_has_the_built_in_ones_is_wrong(dep
 
     findings = deployed.look()
 
-    found = "has the built-in indexes, not those of the file"
+    found = "has the default indexes, not those of the file"
     assert not_ok(findings) == [("field sessions.lease_expires_at", found, APPLY)]
 
 
@@ -166,7 +166,7 @@ def test_a_ttl_policy_that_is_missing_is_wrong(deployed: Deployed) -> None:
 
     findings = deployed.look()
 
-    found = "missing: nothing is ever purged"
+    found = "missing, so nothing is ever purged"
     assert not_ok(findings) == [("TTL policy on sessions.purge_at", found, f"{TTL} --enable-ttl {WHERE}")]
 
 
@@ -176,7 +176,7 @@ def test_a_ttl_policy_that_is_being_made_is_wrong_for_as_long(deployed: Deployed
     findings = deployed.look()
 
     wait = f"wait; gcloud firestore fields ttls list {WHERE} shows its state"
-    found = "being made: nothing is purged until it is active"
+    found = "is being set up. Nothing is purged until it is active"
     assert not_ok(findings) == [("TTL policy on sessions.purge_at", found, wait)]
 
 
@@ -186,7 +186,7 @@ def test_a_ttl_policy_that_needs_repair_is_wrong(deployed: Deployed) -> None:
     findings = deployed.look()
 
     again = f"{TTL} --disable-ttl {WHERE} && {TTL} --enable-ttl {WHERE}"
-    found = "in the state NEEDS_REPAIR: nothing is purged"
+    found = "has the state NEEDS_REPAIR, so nothing is purged"
     assert not_ok(findings) == [("TTL policy on sessions.purge_at", found, again)]
 
 
@@ -196,7 +196,7 @@ def test_a_ttl_policy_that_nobody_asked_for_is_wrong(deployed: Deployed) -> None
     findings = deployed.look()
 
     disable = f"gcloud firestore fields ttls update purge_at --collection-group=users --disable-ttl {WHERE}"
-    found = "deletes documents, and nothing in the project asks for it"
+    found = "deletes documents, but the file does not list it"
     assert not_ok(findings) == [("TTL policy on users.purge_at", found, disable)]
 
 

@@ -80,7 +80,7 @@ def test_a_job_that_is_missing_is_wrong(api: RecordedApi) -> None:
     findings = look(api)
 
     assert not_ok(findings) == [
-        ("job seatlease-expire-sessions", "there is no such job: nothing calls the function", APPLY),
+        ("job seatlease-expire-sessions", "missing, so nothing calls the function", APPLY),
     ]
 
 
@@ -88,21 +88,21 @@ WRONG = [
     (
         {"state": "PAUSED"},
         "job",
-        "paused by somebody",
+        "is paused",
         f"gcloud scheduler jobs resume seatlease-expire-sessions {WHERE}",
     ),
-    ({"state": "DISABLED"}, "job", "in the state DISABLED", APPLY),
-    ({"state": "UPDATE_FAILED"}, "job", "in the state UPDATE_FAILED", APPLY),
+    ({"state": "DISABLED"}, "job", "has the state DISABLED", APPLY),
+    ({"state": "UPDATE_FAILED"}, "job", "has the state UPDATE_FAILED", APPLY),
     (
         {"schedule": "*/5 * * * *"},
         "schedule of",
-        "*/5 * * * * Etc/UTC, and infra/functions.json says * * * * * UTC",
+        "*/5 * * * * Etc/UTC, but infra/functions.json says * * * * * UTC",
         SET_SCHEDULE,
     ),
     (
         {"timeZone": "Europe/Berlin"},
         "schedule of",
-        "* * * * * Europe/Berlin, and infra/functions.json says * * * * * UTC",
+        "* * * * * Europe/Berlin, but infra/functions.json says * * * * * UTC",
         SET_SCHEDULE,
     ),
     (
@@ -120,13 +120,13 @@ WRONG = [
     (
         {"lastAttemptTime": None},
         "last run of",
-        "it has never run",
+        "the job has never run",
         f"gcloud scheduler jobs run seatlease-expire-sessions {WHERE}",
     ),
     (
         {"lastAttemptTime": "2026-11-24T11:54:00Z"},
         "last run of",
-        "succeeded 0:06:30 ago, and that is too long ago",
+        "succeeded 0:06:30 ago, which is too long ago",
         f"gcloud scheduler jobs run seatlease-expire-sessions {WHERE}",
     ),
 ]
@@ -215,5 +215,5 @@ def test_without_credentials_nothing_could_be_checked(monkeypatch: pytest.Monkey
 
     (finding,) = check_jobs(Project(project="demo-seatlease", region="us-central1"))
 
-    assert (finding.mark, finding.found) == (Mark.UNKNOWN, "no credentials on this machine")
+    assert (finding.mark, finding.found) == (Mark.UNKNOWN, "this machine has no Google Cloud credentials")
     assert finding.mend == "gcloud auth application-default login"

@@ -44,7 +44,7 @@ def look(api: RecordedApi, *, database: str = "(default)") -> Finding:
 def test_rules_that_are_those_of_the_file_are_healthy(api: RecordedApi) -> None:
     finding = look(api)
 
-    assert (finding.mark, finding.found) == (Mark.OK, "are infra/firestore.rules since 2026-11-23T09:12:31.007412Z")
+    assert (finding.mark, finding.found) == (Mark.OK, "same as infra/firestore.rules since 2026-11-23T09:12:31.007412Z")
 
 
 def test_a_named_database_has_a_release_of_its_own(api: RecordedApi) -> None:
@@ -63,11 +63,11 @@ LINE = next(number for number, line in enumerate(CHANGED.splitlines(), start=1) 
 @pytest.mark.parametrize(
     ("contents", "found"),
     [
-        ([CHANGED], f"are not infra/firestore.rules: line {LINE} reads 'allow get: if true; //"),
-        ([RULES + "\n"], "are not infra/firestore.rules: "),
-        ([RULES.replace("\n", "\r\n")], "are not infra/firestore.rules: "),
-        ([RULES, RULES], "are not infra/firestore.rules: they come in 2 files"),
-        ([""], "are not infra/firestore.rules: 0 lines and not "),
+        ([CHANGED], f"differ from infra/firestore.rules: line {LINE} reads 'allow get: if true; //"),
+        ([RULES + "\n"], "differ from infra/firestore.rules: "),
+        ([RULES.replace("\n", "\r\n")], "differ from infra/firestore.rules: "),
+        ([RULES, RULES], "differ from infra/firestore.rules: 2 files are released"),
+        ([""], "differ from infra/firestore.rules: 0 lines, but the file has "),
     ],
 )
 def test_rules_that_are_not_the_files_are_wrong(api: RecordedApi, contents: list[str], found: str) -> None:
@@ -86,7 +86,7 @@ def test_a_database_without_a_release_is_wrong(api: RecordedApi) -> None:
     finding = look(api)
 
     assert (finding.mark, finding.mend) == (Mark.WRONG, APPLY)
-    assert finding.found == "none were released for this database"
+    assert finding.found == "none are released for this database"
 
 
 def test_a_release_of_rules_that_are_gone_is_wrong(api: RecordedApi) -> None:
@@ -94,7 +94,7 @@ def test_a_release_of_rules_that_are_gone_is_wrong(api: RecordedApi) -> None:
 
     finding = look(api)
 
-    assert finding.found == "the release names rules that are not there"
+    assert finding.found == "the release names rules that do not exist"
 
 
 @pytest.mark.parametrize("request_", [RELEASE, RULESET])

@@ -77,7 +77,7 @@ def test_a_sign_in_that_firebase_refuses_is_told(api: RecordedApi, signer: Signe
     with pytest.raises(TokenError) as error:
         id_token(project_at(api), signer)
 
-    told = "Firebase takes no sign-in of canary: API key not valid. Please pass a valid API key."
+    told = "Firebase refused to sign in the user canary: API key not valid. Please pass a valid API key."
     assert str(error.value) == told
 
 
@@ -120,4 +120,4 @@ def test_a_canary_that_firebase_does_not_sign_in_could_not_be_checked(
 
     assert {finding.mark for finding in answering} == {Mark.OK}
     assert (canary.subject, canary.mark) == ("canary", Mark.UNKNOWN)
-    assert canary.found.startswith("Firebase takes no sign-in of canary: ")
+    assert canary.found.startswith("Firebase refused to sign in the user canary: ")

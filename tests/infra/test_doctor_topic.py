@@ -56,12 +56,12 @@ def test_a_topic_that_delivers_is_found_healthy(api: RecordedApi) -> None:
 
     assert not_ok(findings) == []
     assert {finding.subject: finding.found for finding in findings} == {
-        "topic seatlease-audit": "is there",
-        "schema": "seatlease-audit-event is infra/contracts/audit-event.proto",
+        "topic seatlease-audit": "exists",
+        "schema": "seatlease-audit-event is the same as infra/contracts/audit-event.proto",
         "subscriptions": "delivers to seatlease-audit-bigquery",
         "subscription seatlease-audit-bigquery": "delivers to demo-seatlease.seatlease_audit.messages",
-        "dead-letter policy": "after 5 attempts set aside",
-        "dead letters in seatlease-audit-dead-letters": "none came within 0.5 s",
+        "dead-letter policy": "after 5 attempts",
+        "dead letters in seatlease-audit-dead-letters": "none within 0.5 s",
     }
 
 
@@ -75,11 +75,11 @@ def test_a_topic_without_bigquery_needs_no_such_subscription(api: RecordedApi) -
 
 
 SCHEMA_PROBLEMS = [
-    ({"schemaSettings": {}}, "the topic has none: it takes anything"),
-    ({"schemaSettings": {"schema": "_deleted-schema_", "encoding": "JSON"}}, "was deleted: publishing fails"),
+    ({"schemaSettings": {}}, "missing, so the topic accepts any message"),
+    ({"schemaSettings": {"schema": "_deleted-schema_", "encoding": "JSON"}}, "was deleted, so publishing fails"),
     (
         {"schemaSettings": {"schema": "projects/demo-seatlease/schemas/seatlease-audit-event", "encoding": "BINARY"}},
-        "seatlease-audit-event is for BINARY",
+        "seatlease-audit-event has the encoding BINARY, not JSON",
     ),
 ]
 
@@ -98,7 +98,7 @@ def test_a_schema_that_is_not_the_files_is_wrong(api: RecordedApi) -> None:
 
     findings = look(api)
 
-    found = "seatlease-audit-event is not what infra/contracts/audit-event.proto says"
+    found = "seatlease-audit-event differs from infra/contracts/audit-event.proto"
     assert not_ok(findings) == [("schema", found, apply("demo-seatlease"))]
 
 
@@ -109,29 +109,29 @@ BIGQUERY = recorded("subscription")["bigqueryConfig"]
 SUBSCRIPTION_PROBLEMS: list[tuple[dict[str, Any], str, str]] = [
     (
         {"state": "RESOURCE_ERROR", "bigqueryConfig": {**BIGQUERY, "state": "PERMISSION_DENIED"}},
-        "a backlog grows: Pub/Sub's service agent may not write into the table",
+        "cannot deliver, so messages pile up: Pub/Sub's service agent may not write into the table",
         apply("demo-seatlease"),
     ),
     (
         {"state": "RESOURCE_ERROR", "bigqueryConfig": {**BIGQUERY, "state": "NOT_FOUND"}},
-        "a backlog grows: the table is not there",
+        "cannot deliver, so messages pile up: the table does not exist",
         apply("demo-seatlease"),
     ),
     (
         {"state": "RESOURCE_ERROR", "bigqueryConfig": {**BIGQUERY, "state": "SCHEMA_MISMATCH"}},
-        "a backlog grows: the table's columns are not those of the topic's schema",
+        "cannot deliver, so messages pile up: the table's columns do not match the topic's schema",
         apply("demo-seatlease"),
     ),
     (
         {"state": "RESOURCE_ERROR", "bigqueryConfig": {**BIGQUERY, "state": "IN_TRANSIT_LOCATION_RESTRICTION"}},
-        "a backlog grows: the table is outside the regions that the topic allows",
+        "cannot deliver, so messages pile up: the table is outside the topic's allowed regions",
         apply("demo-seatlease"),
     ),
-    ({"state": "RESOURCE_ERROR"}, "a backlog grows: it cannot deliver", apply("demo-seatlease")),
-    ({"bigqueryConfig": {}}, "delivers to no table of BigQuery", MAKE_AGAIN),
-    ({"topic": "_deleted-topic_"}, "its topic was deleted: it receives nothing any more", MAKE_AGAIN),
-    ({"detached": True}, "detached from its topic: it receives nothing any more", MAKE_AGAIN),
-    ({"topic": "projects/demo-seatlease/topics/other"}, "is one to another topic, other", MAKE_AGAIN),
+    ({"state": "RESOURCE_ERROR"}, "cannot deliver, so messages pile up", apply("demo-seatlease")),
+    ({"bigqueryConfig": {}}, "does not deliver to a BigQuery table", MAKE_AGAIN),
+    ({"topic": "_deleted-topic_"}, "its topic was deleted, so it receives nothing", MAKE_AGAIN),
+    ({"detached": True}, "is detached from its topic, so it receives nothing", MAKE_AGAIN),
+    ({"topic": "projects/demo-seatlease/topics/other"}, "subscribes to another topic, other", MAKE_AGAIN),
 ]
 
 
@@ -152,7 +152,7 @@ def test_a_subscription_that_sets_nothing_aside_is_wrong(api: RecordedApi, polic
 
     findings = look(api)
 
-    found = "what cannot be delivered is not set aside in seatlease-audit-dead-letters"
+    found = "undeliverable messages do not go to seatlease-audit-dead-letters"
     assert not_ok(findings) == [("dead-letter policy", found, apply("demo-seatlease"))]
 
 
@@ -163,7 +163,7 @@ def test_dead_letters_are_found_and_handed_back_at_once(api: RecordedApi) -> Non
 
     look_at_them = "gcloud pubsub subscriptions pull seatlease-audit-dead-letters --limit=10 --project=demo-seatlease"
     assert not_ok(findings) == [
-        ("dead letters in seatlease-audit-dead-letters", "1 messages or more were not taken by BigQuery", look_at_them)
+        ("dead letters in seatlease-audit-dead-letters", "BigQuery did not accept 1 messages or more", look_at_them)
     ]
     handed_back = api.bodies[api.heard.index(HAND_BACK)]
     assert handed_back["ackIds"] == ["UAYWLF1GSFE3GQhoUQ5PXiM"]
@@ -236,7 +236,7 @@ def test_a_topic_on_the_emulator_is_healthy_but_for_its_schema(
 
     findings = check_topic(project)
 
-    no_schema = ("schema", "the topic has none: it takes anything", apply(project.project))
+    no_schema = ("schema", "missing, so the topic accepts any message", apply(project.project))
     assert not_ok(findings) == [no_schema]
     assert len(findings) == 6
 
@@ -249,9 +249,9 @@ def test_a_topic_that_is_not_there_is_wrong(
 
     findings = by_subject(check_topic(project))
 
-    assert findings["topic seatlease-audit"].found == "there is no such topic: no event is published"
+    assert findings["topic seatlease-audit"].found == "missing, so no event is published"
     gone = findings["subscription seatlease-audit-bigquery"]
-    assert gone.found == "its topic was deleted: it receives nothing any more"
+    assert gone.found == "its topic was deleted, so it receives nothing"
 
 
 def test_a_subscription_that_is_not_there_is_wrong_and_so_is_a_topic_that_nobody_subscribes_to(
@@ -264,8 +264,8 @@ def test_a_subscription_that_is_not_there_is_wrong_and_so_is_a_topic_that_nobody
     findings = by_subject(check_topic(project))
 
     missing = findings["subscription seatlease-audit-bigquery"]
-    assert missing.found == "there is no such subscription: the trail does not reach BigQuery"
-    assert findings["subscriptions"].found == "nobody subscribes: what is published is lost"
+    assert missing.found == "missing, so the audit trail does not reach BigQuery"
+    assert findings["subscriptions"].found == "none, so published events are lost"
     assert {missing.mend, findings["subscriptions"].mend} == {apply(project.project)}
 
 
@@ -277,7 +277,7 @@ def test_a_dead_letter_topic_that_is_not_there_is_wrong(
 
     findings = by_subject(check_topic(project))
 
-    assert findings["topic seatlease-audit-dead-letters"].found == "there is no such topic"
+    assert findings["topic seatlease-audit-dead-letters"].found == "missing, so undeliverable messages are lost"
 
 
 def test_dead_letters_that_nobody_keeps_are_wrong(
@@ -289,7 +289,7 @@ def test_dead_letters_that_nobody_keeps_are_wrong(
 
     finding = by_subject(check_topic(project))["topic seatlease-audit-dead-letters"]
 
-    assert finding.found == "nobody subscribes: what is set aside is lost"
+    assert finding.found == "has no subscription, so undeliverable messages are lost"
     assert finding.mend is not None
     assert finding.mend.startswith("gcloud pubsub subscriptions create seatlease-audit-dead-letters ")
 
@@ -303,4 +303,4 @@ def test_dead_letters_stay_where_they_are_however_often_they_are_found(
 
     found = [by_subject(check_topic(project))["dead letters in seatlease-audit-dead-letters"] for _ in range(2)]
 
-    assert [finding.found for finding in found] == ["2 messages or more were not taken by BigQuery"] * 2
+    assert [finding.found for finding in found] == ["BigQuery did not accept 2 messages or more"] * 2

@@ -250,9 +250,9 @@ async def test_an_event_that_nobody_takes_is_given_up_in_the_end_and_told(
     with little_server(500) as function:
         async with delivering() as eventarc:
             eventarc.deliver(an_event(), function.url)
-            await soon(lambda: "given up" in caplog.text, what="its end")
+            await soon(lambda: "gave up" in caplog.text, what="its end")
 
-    assert "given up: nobody took the event of organizations/Zoë/audit_events/x0" in caplog.text
+    assert "gave up: the function did not accept the event of organizations/Zoë/audit_events/x0" in caplog.text
 
 
 # The end

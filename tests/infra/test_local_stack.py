@@ -82,7 +82,7 @@ def test_a_running_stack_writes_where_it_answers(local_stack: Served) -> None:
 
 
 def test_a_stack_says_when_it_is_ready_and_what_to_type(local_stack: Served) -> None:
-    until(lambda: "Ctrl-C stops everything." in local_stack.output, what="its last word")
+    until(lambda: "Press Ctrl-C to stop." in local_stack.output, what="its last word")
 
     output = local_stack.output
 
@@ -122,7 +122,7 @@ def test_an_unknown_path_is_not_found_and_the_known_ones_are_named(local_stack: 
     answer = httpx.get(f"http://127.0.0.1:{local_stack.port}{path}")
 
     assert answer.status_code == 404
-    assert answer.text == f"not here; there is {', '.join(f'/v1/{name}' for name in sorted(FOR_CLIENTS))}\n"
+    assert answer.text == f"no such path. The paths are {', '.join(f'/v1/{name}' for name in sorted(FOR_CLIENTS))}\n"
 
 
 @pytest.mark.parametrize("invented", ["6.6.6.6", "6.6.6.6, 7.7.7.7", ""])
@@ -201,7 +201,7 @@ def test_one_emulator_of_a_stack_without_the_other_is_refused(tmp_path: Path, gi
         status = served.popen.wait(30)
 
     assert status == 2
-    assert "--firestore and --pubsub go together" in served.output
+    assert "give both --firestore and --pubsub, or neither" in served.output
     assert f"--{missing}" in served.output
     assert not served.state_folder.exists()
 
@@ -299,7 +299,7 @@ def test_a_trail_whose_stack_is_gone_ends_with_a_sentence(tmp_path: Path) -> Non
     told = infra_local("trail", "--state-folder", tmp_path)
 
     assert (told.returncode, told.stdout) == (1, "")
-    assert unwrapped(told.stderr) == "the Pub/Sub emulator does not answer: is the stack still running?"
+    assert unwrapped(told.stderr) == "the Pub/Sub emulator does not answer: check that make serve still runs"
 
 
 def unwrapped(told: str) -> str:
@@ -329,7 +329,7 @@ def test_a_trail_without_a_running_stack_says_how_to_start_one(tmp_path: Path) -
     told = infra_local("trail", "--state-folder", tmp_path)
 
     assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == "no stack is running: start one with make serve, in another terminal\n"
+    assert told.stderr == "no stack is running. Start one with make serve in another terminal.\n"
 
 
 # Scheduled functions, out of turn
@@ -366,14 +366,15 @@ def test_a_tick_of_a_function_that_is_not_scheduled_is_refused(tmp_path: Path, n
     told = tick(name, "--state-folder", tmp_path)
 
     assert (told.exit_code, told.stdout) == (2, "")
-    assert told.stderr == f"{name} is not called on a schedule; there is expire_sessions, reconcile\n"
+    wanted = f"{name} is not a scheduled function. The scheduled functions are expire_sessions, reconcile."
+    assert unwrapped(told.stderr) == wanted
 
 
 def test_a_tick_without_a_running_stack_says_how_to_start_one(tmp_path: Path) -> None:
     told = tick("--state-folder", tmp_path)
 
     assert (told.exit_code, told.stdout) == (1, "")
-    assert told.stderr == "no stack is running: start one with make serve, in another terminal\n"
+    assert told.stderr == "no stack is running. Start one with make serve in another terminal.\n"
 
 
 def test_a_tick_of_a_stack_that_is_gone_ends_with_a_sentence(tmp_path: Path) -> None:
@@ -383,7 +384,7 @@ def test_a_tick_of_a_stack_that_is_gone_ends_with_a_sentence(tmp_path: Path) -> 
     told = tick("--state-folder", tmp_path)
 
     assert (told.exit_code, told.stdout) == (1, "")
-    assert unwrapped(told.stderr) == f"nothing answers at {nowhere}: is the stack still running?"
+    assert unwrapped(told.stderr) == f"nothing answers at {nowhere}: check that make serve still runs"
 
 
 def test_a_tick_of_an_attached_stack_says_where_the_scheduled_functions_run(
@@ -394,7 +395,7 @@ def test_a_tick_of_an_attached_stack_says_where_the_scheduled_functions_run(
     told = tick("--state-folder", tmp_path)
 
     assert (told.exit_code, told.stdout) == (1, "")
-    assert "the scheduled functions run in the stack that started those" in unwrapped(told.stderr)
+    assert "Call them in the stack that started the emulators." in unwrapped(told.stderr)
 
 
 def test_a_tick_that_fails_prints_the_answers_and_fails(tmp_path: Path) -> None:

@@ -259,11 +259,11 @@ def test_the_schema_at_hand_is_written_as_it_would_be() -> None:
     ("config", "wrong"),
     [
         ({"kind": "ROUND"}, []),
-        ({"kind": "OVAL"}, ["kind is 'OVAL' and not one of ROUND, SQUARE"]),
+        ({"kind": "OVAL"}, ["kind is 'OVAL', but must be one of ROUND, SQUARE"]),
         ({"kind": None}, []),
         ({"kind": object()}, []),
-        ({"inner": [{"kind": "OVAL"}, {"kind": "SQUARE"}]}, ["inner.kind is 'OVAL' and not one of ROUND, SQUARE"]),
-        ({"inner": {"kind": "OVAL"}}, ["inner.kind is 'OVAL' and not one of ROUND, SQUARE"]),
+        ({"inner": [{"kind": "OVAL"}, {"kind": "SQUARE"}]}, ["inner.kind is 'OVAL', but must be one of ROUND, SQUARE"]),
+        ({"inner": {"kind": "OVAL"}}, ["inner.kind is 'OVAL', but must be one of ROUND, SQUARE"]),
         ({"inner": None}, []),
     ],
 )

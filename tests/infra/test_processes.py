@@ -92,6 +92,6 @@ def test_a_free_port_is_kept_from_others_and_whoever_it_was_found_for_may_listen
 def test_a_taken_port_is_not() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
-        pytest.raises(StartError, match="choose another with --port"),
+        pytest.raises(StartError, match=r"Choose another: make serve PORT=\.\.\., or --port"),
     ):
         require_free(other.getsockname()[1])

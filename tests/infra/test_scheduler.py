@@ -198,4 +198,4 @@ def test_a_call_out_of_turn_that_nobody_answers_is_an_error_with_a_sentence(unus
     with pytest.raises(StartError) as error:
         call_now(url)
 
-    assert str(error.value) == f"nothing answers at {url}: is the stack still running?"
+    assert str(error.value) == f"nothing answers at {url}: check that make serve still runs"

@@ -217,9 +217,7 @@ def test_a_rotation_shows_the_new_key_then_signs_with_it_then_retires_the_old() 
 @pytest.mark.parametrize(
     ("arguments", "stdin", "told"),
     [
-        pytest.param(
-            ["rotate"], private_text([new_key() for _ in range(MAX_KEYS)]), "retire some first", id="too many"
-        ),
+        pytest.param(["rotate"], private_text([new_key() for _ in range(MAX_KEYS)]), "run retire first", id="too many"),
         pytest.param(["rotate"], "", "Invalid JSON", id="nothing read"),
         pytest.param(["promote"], private_text([KEY]), "no second key", id="nothing to promote"),
     ],
@@ -246,7 +244,7 @@ def test_a_key_is_never_shown_on_a_terminal() -> None:
         printed = shown_there.read(10_000)
 
     assert ran.returncode == 1
-    assert "pipe them on" in ran.stderr
+    assert "pipe it into Secret Manager" in ran.stderr
     assert printed == b"the end"
 
 

@@ -108,7 +108,7 @@ SLIPS = {
         told="does not support resource type",
     ),
     "a text that is none of the documented values": Slip(
-        file="database.tf", written='"STANDARD"', instead='"STANDARDS"', told="not one of STANDARD, ENTERPRISE"
+        file="database.tf", written='"STANDARD"', instead='"STANDARDS"', told="must be one of STANDARD, ENTERPRISE"
     ),
     "a nested text that is none of the documented values": Slip(
         file="metrics.tf", written='"DISTRIBUTION"', instead='"DISTRIBUTED"', told="metric_descriptor.value_type is"
@@ -230,7 +230,12 @@ def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, config
             id="everything is reached from outside",
         ),
         pytest.param(
-            Slip(file="scheduler.tf", written="= each.value", instead='= "0 0 * * *"', told="when functions.json says"),
+            Slip(
+                file="scheduler.tf",
+                written="= each.value",
+                instead='= "0 0 * * *"',
+                told="must have the schedule of functions.json",
+            ),
             id="another schedule",
         ),
         pytest.param(

@@ -1,6 +1,6 @@
-"""The hand that edits documents, and everything that can slip from it: Hypothesis strategies over fields and values.
+"""Hypothesis strategies for admins' edits of documents, with every kind of slip in fields and values.
 
-What a strategy gives is plain and frozen, so that a failing example says what it was; ``Edit.apply`` writes it.
+The strategies return plain frozen values, so that a failing example prints readably. ``Edit.apply`` writes them.
 """
 
 from collections.abc import Mapping, Sequence

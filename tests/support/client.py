@@ -1,4 +1,4 @@
-"""A client program of a test: HTTP to the functions' own servers."""
+"""A client program for tests: it calls the functions' servers over HTTP."""
 
 import asyncio
 import time

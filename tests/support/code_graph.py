@@ -1,8 +1,7 @@
-"""The deployed code as a graph: which definition names which, across modules.
+"""The deployed code as a graph: which definition uses which, across modules.
 
-What is followed is every name in a definition, whatever it is used for, and of a class the whole of it. So more is
-found to be reachable than is ever called, and never less: a function can only work with what it, or something that it
-names, names. What looks names up in texts would escape, and has to be searched for as well.
+The graph follows every name in a definition, and counts a class as a whole. So it may find too much reachable, but
+never too little. It does not see names that are looked up by text, so tests have to search for those as well.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""What no server may print: secrets, and what says who somebody is or where."""
+"""Patterns of what no server may log: secrets and personal data."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping

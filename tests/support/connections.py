@@ -1,4 +1,4 @@
-"""Connections of a test to its own project on the Firestore emulator, in the process of the test. For all rooms."""
+"""Fixtures that connect a test's process to its own project on the Firestore emulator."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The clients' contract, and how an answer may break it."""
+"""Check answers against the clients' contract, the OpenAPI document."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""When a seat may be given, as far as documents say: written anew, without the models that the functions use."""
+"""When the documents allow a seat to be granted, written independently of the functions' models."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Counts writes of documents: stands between the Firestore emulator, which posts each as an event, and a gateway."""
+"""Counts document writes, as a relay between the Firestore emulator, which posts each as an event, and a gateway."""
 
 import json
 import threading

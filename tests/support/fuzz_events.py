@@ -1,4 +1,4 @@
-"""Document events of every shape: as the platform sends them, and as nobody does. Hypothesis strategies."""
+"""Hypothesis strategies for document events, valid as from the platform and malformed."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Requests of every shape that still is something like HTTP: Hypothesis strategies that give the bytes to send."""
+"""Hypothesis strategies for requests that are at least similar to HTTP, as bytes to send."""
 
 import json
 from base64 import urlsafe_b64encode

@@ -1,7 +1,8 @@
-"""Google's public keys for ID tokens, played by the test: the real fetch over real TLS, with a key of the test's own.
+"""A stand-in for Google's public keys for ID tokens: a real fetch over real TLS, with a key of the test.
 
-firebase-admin fetches the keys from one fixed HTTPS address. A small proxy, which the server under test finds through
-the usual variables, leads that address to this machine, with a certificate that only that server is told to trust.
+firebase-admin fetches the keys from one fixed HTTPS address. The server under test uses a small proxy through the
+usual environment variables. The proxy leads that address to this machine, with a certificate that only that server
+trusts.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A program that verifies the token of its lease, with the keys that the service shows and nothing else."""
+"""Verify a lease token as a program does, only with the public keys from ``keys``."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,9 +1,9 @@
-"""How long tests look that could look for ever."""
+"""How long tests with random input run."""
 
 from hypothesis import settings
 
 LONG = "long"
-"""The profile of Hypothesis for whoever has the time; ``make test`` has not."""
+"""The Hypothesis profile for long runs. ``make test`` does not use it."""
 
 
 def is_long() -> bool:

@@ -1,4 +1,4 @@
-"""What a server of a test has logged."""
+"""Read the log of a test's server."""
 
 import json
 from pathlib import Path

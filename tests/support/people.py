@@ -1,4 +1,4 @@
-"""The people of a test: accounts of the Firebase Auth emulator, and what their tokens say."""
+"""The users of a test: accounts of the Firebase Auth emulator, and the claims of their tokens."""
 
 import time
 from collections.abc import Iterator

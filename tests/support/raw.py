@@ -1,4 +1,4 @@
-"""A client that writes what it likes to a socket: requests that no library would send."""
+"""A client that writes raw bytes to a socket, for requests that no library would send."""
 
 import re
 import socket

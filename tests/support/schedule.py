@@ -1,4 +1,4 @@
-"""A scheduled function, called again and again as the scheduler does."""
+"""Call a scheduled function again and again, as the scheduler does."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What a seat license means, in ten lines, and the rights behind it: what the rules and the store are held to."""
+"""A model of a seat license in ten lines, and of users' rights. Tests compare the rules and the store with it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ class Lease(NamedTuple):
 
 @dataclass(kw_only=True)
 class SeatLicense:
-    """The model. Whoever has a lease that has not run out holds a seat; nobody takes one who would be above a cap."""
+    """The model. A holder with a running lease holds a seat. A new holder above a cap gets none."""
 
     caps: dict[str, int]
     cap: int | None = None

@@ -1,6 +1,6 @@
-"""Hypothesis' stateful testing: whatever people, programs and time do to seats, it comes to what the model says.
+"""Hypothesis' stateful testing: after any actions of users, programs and time the seats agree with the model.
 
-The same machine drives the pure rules and the store on the emulator; each says how its own things are done.
+The same machine drives the pure rules and the store on the emulator. A subclass for each implements the actions.
 """
 
 from abc import abstractmethod

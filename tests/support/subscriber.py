@@ -1,4 +1,4 @@
-"""A subscriber of the audit topic, as a consumer of the trail is one."""
+"""A subscriber of the audit topic, like a consumer of the audit trail."""
 
 import time
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""A way through the network that a test can cut and mend, hold up, slow down, and let lose what comes back."""
+"""A TCP proxy whose connections a test can cut, restore, pause and slow down, and whose answers it can drop."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""One organization of a test, edited by hand as an admin would."""
+"""One organization of a test, with an admin's edits."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

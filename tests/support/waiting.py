@@ -1,4 +1,4 @@
-"""Waiting for what other processes do."""
+"""Wait for a condition that another process fulfils."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Counts what crosses the wire: a gRPC server that stands between a connection and the Firestore emulator.
+"""Counts calls on the wire, as a gRPC server between a connection and the Firestore emulator.
 
 Messages pass as the bytes that they are. What is counted is what Firestore would bill, by its pricing page: a document
 for each name that is asked for, whether it is there or not; what a query finds, and one when it finds nothing; one for

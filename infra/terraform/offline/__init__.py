@@ -1,1 +1,1 @@
-"""Terraform without its provider: what the provider knows of its resources, served to the real terraform program."""
+"""Run the real terraform program without Google's provider. A local provider serves the resources' schemas instead."""

@@ -1,10 +1,10 @@
 """Terraform without its provider.
 
-``python -m infra.terraform.offline terraform validate`` (or ``test`` ...) runs terraform in a copy of ``infra/``, with
-the schema in ``google-schema.json`` in place of the provider.
+``python -m infra.terraform.offline terraform validate`` (or ``test`` ...) runs terraform in a copy of ``infra/``. The
+schema in ``google-schema.json`` replaces the provider.
 
-``python -m infra.terraform.offline extract WHEEL`` makes that file anew, for the resources that the .tf files use, from
-the package that ``pip download --no-deps cdktn-provider-google==21.1.0`` brings.
+``python -m infra.terraform.offline extract WHEEL`` writes that file for the resources that the .tf files use. It reads
+the package from ``pip download --no-deps cdktn-provider-google==21.1.0``.
 """
 
 import sys
@@ -17,7 +17,7 @@ from infra.terraform.offline.terraform import copy_configuration, find_terraform
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the arguments say, and give an exit status."""
+    """Run the command in the arguments and return the exit status."""
     match arguments:
         case ["extract", wheel]:
             resources, data_sources = used_resources()
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
 def _terraform(command: list[str]) -> int:
     program = find_terraform()
     if program is None:
-        sys.stderr.write("there is no terraform on this machine\n")
+        sys.stderr.write("terraform is not installed on this machine, or not on the PATH\n")
         return 1
     with TemporaryDirectory(prefix="seatlease-") as folder, offline(program, ProviderSchema.load()) as terraform:
         copy = copy_configuration(Path(folder))

@@ -1,8 +1,10 @@
-"""Read what the provider knows from a package of another language's bindings, which were generated from it.
+"""Read the provider's schema from the generated bindings of another language.
 
-The bindings are an archive of JavaScript within a Python wheel. Of each argument they say in a comment whether it is
-computed, optional or required; how it is written into Terraform's language tells its type and nesting; and the
-declarations beside them document the values that a text may have. Nothing of it is run.
+The bindings are an archive of JavaScript in a Python wheel. The code is read, not run. For each argument it shows:
+
+- in a comment: whether the argument is computed, optional or required
+- in the code that writes Terraform's language: its type and nesting
+- in the declarations: the documented values of a text
 """
 
 import io
@@ -45,10 +47,10 @@ _READ_AS: Mapping[str, Type] = {
 }
 _STORED_AS = re.compile(r"(string|number|boolean)(List|Map)?")
 _ANYTHING: Type = "dynamic"
-"""What the provider fills in with records of its own: of no interest here."""
+"""Computed values that have fields of their own, which are not needed here."""
 
 _ENDPOINTS = "_custom_endpoint"
-"""Where each of Google's services is reached: a hundred arguments of the provider that nobody here sets."""
+"""The provider's hundred arguments for the addresses of Google's services, which this project does not set."""
 
 
 class ArchiveError(Exception):
@@ -57,7 +59,7 @@ class ArchiveError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Written:
-    """How an argument is written into Terraform's language."""
+    """How an argument is written in Terraform's language."""
 
     is_block: bool
     kind: str
@@ -74,11 +76,11 @@ class _Bindings:
         self._values = dict(_documented_values(declarations))
 
     def block(self, parent: str) -> Block:
-        """The block of the one class that extends this one of the library's."""
+        """The block of the only class that extends this class of the library."""
         for name, (extends, body) in self._classes.items():
             if extends == parent:
                 return self._block(body, written=body, interface=f"{name}Config")
-        message = f"no class extends {parent}"
+        message = f"the bindings have no class that extends {parent}"
         raise ArchiveError(message)
 
     def _block(self, body: str, *, written: str, interface: str) -> Block:
@@ -109,7 +111,7 @@ class _Bindings:
 
 
 def read_archive(wheel: Path, *, resources: set[str], data_sources: set[str]) -> ProviderSchema:
-    """Read what these resources look like.
+    """Read the schemas of these resources.
 
     Raises:
         ArchiveError: the provider has no such resource, or the archive is not as expected.
@@ -125,7 +127,7 @@ def read_archive(wheel: Path, *, resources: set[str], data_sources: set[str]) ->
         raise ArchiveError(message)
     read = {name: _Bindings(files[f"{at}/index.js"], files[f"{at}/index.d.ts"]) for name, at in wanted.items()}
     provider = read["provider"].block("TerraformProvider")
-    # The provider's own blocks are written in another way; nobody here sets one.
+    # The provider's own blocks are written in another way, and this project sets none.
     few = {name: each for name, each in provider.attributes.items() if not name.endswith(_ENDPOINTS)}
     return ProviderSchema(
         version=read["provider"].version,
@@ -167,7 +169,7 @@ def _type(how: _Written) -> Type:
 
 
 def _type_read(code: str) -> Type:
-    """The type of what the provider alone fills in, from how it is read."""
+    """The type of a computed value, from the code that reads it."""
     found = _GETTER.search(code)
     return _READ_AS.get(found[1] or found[2], _ANYTHING) if found else _ANYTHING
 

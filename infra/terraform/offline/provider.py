@@ -1,8 +1,8 @@
-"""A provider that knows what its resources look like and does nothing: enough to check and to test with mocks.
+"""A provider that has the resources' schemas and creates nothing. This is enough to validate and to test with mocks.
 
-It is served to the real terraform program on a unix socket, as a plug-in that runs already. Terraform itself then finds
-arguments that do not exist, are missing or have a wrong type, and names that lead nowhere; texts that are none of the
-documented values are found here.
+It serves the real terraform program on a unix socket, as a plug-in that already runs. Terraform itself finds unknown
+arguments, missing arguments, wrong types and wrong references. This provider finds texts that are not documented
+values.
 """
 
 import json
@@ -17,16 +17,16 @@ import msgpack
 
 from infra.terraform.offline.schema import Attribute, Block, NestedBlock, ProviderSchema
 
-# Compiled here and now: the messages of a dozen lines need no generated code in the repository.
+# Compiled at import, so that the repository needs no generated code.
 _wire: Any = grpc.protos("infra/terraform/offline/tfplugin6.proto")
 
 _UNKNOWN = object()
-"""A value that is known only when something has been made."""
+"""A value that is known only after apply."""
 
 
 @contextmanager
 def served(schema: ProviderSchema, socket: Path) -> Iterator[None]:
-    """Serve the provider at this path until the end."""
+    """Serve the provider on this socket while the context is open."""
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_send_message_length", -1)])
     server.add_generic_rpc_handlers(
         (
@@ -43,11 +43,11 @@ def served(schema: ProviderSchema, socket: Path) -> Iterator[None]:
 
 
 def wrong_values(block: Block, config: Mapping[str, Any], *, at: str = "") -> Iterator[str]:
-    """Say of each text that is none of its documented values where it stands and what may stand there."""
+    """Report each text that is not one of its documented values, with its place and these values."""
     for name, attribute in block.attributes.items():
         value = config.get(name)
         if isinstance(value, str) and attribute.one_of and value not in attribute.one_of:
-            yield f"{at}{name} is {value!r} and not one of {', '.join(attribute.one_of)}"
+            yield f"{at}{name} is {value!r}, but must be one of {', '.join(attribute.one_of)}"
     for name, nested in block.blocks.items():
         inner = config.get(name)
         for each in inner if isinstance(inner, list) else [inner]:
@@ -66,7 +66,7 @@ def _provider(schema: ProviderSchema) -> dict[str, grpc.RpcMethodHandler]:
         config = msgpack.unpackb(request.config.msgpack, ext_hook=lambda _code, _data: _UNKNOWN, strict_map_key=False)
         problems = wrong_values(schema.resources[request.type_name], config)
         error = _wire.Diagnostic.ERROR
-        diagnostics = [_wire.Diagnostic(severity=error, summary="Not a value", detail=each) for each in problems]
+        diagnostics = [_wire.Diagnostic(severity=error, summary="Invalid value", detail=each) for each in problems]
         return _wire.ValidateResourceConfig.Response(diagnostics=diagnostics)
 
     return {

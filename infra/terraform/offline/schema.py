@@ -1,4 +1,4 @@
-"""What a provider knows of its resources: names, types, nesting, what is required. The form of google-schema.json."""
+"""The schemas of a provider's resources: names, types, nesting, required arguments. Stored in google-schema.json."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class _Model(BaseModel):
 
 
 class Attribute(_Model):
-    """An argument, or what the provider fills in. ``one_of`` holds the documented values of a text, if it has such."""
+    """An argument or a computed value. ``one_of`` has the documented values of a text, if there are any."""
 
     type: Type
     required: bool = False
@@ -31,7 +31,7 @@ class Attribute(_Model):
 
 
 class Nesting(StrEnum):
-    """How a block repeats."""
+    """The ways in which a block may repeat."""
 
     SINGLE = "single"
     LIST = "list"
@@ -39,14 +39,14 @@ class Nesting(StrEnum):
 
 
 class Block(_Model):
-    """Attributes, and blocks within."""
+    """Attributes and nested blocks."""
 
     attributes: Mapping[str, Attribute]
     blocks: "Mapping[str, NestedBlock]" = Field(default_factory=dict)
 
 
 class NestedBlock(_Model):
-    """A block within another; ``max_items`` of 0 is no limit."""
+    """A nested block; ``max_items`` of 0 means no limit."""
 
     nesting: Nesting
     block: Block
@@ -55,7 +55,7 @@ class NestedBlock(_Model):
 
 
 class ProviderSchema(_Model):
-    """A provider's configuration and those of its resources that were asked for. ``version`` is the provider's."""
+    """The schemas of a provider and of some of its resources. ``version`` is the provider's version."""
 
     version: str
     provider: Block
@@ -64,11 +64,10 @@ class ProviderSchema(_Model):
 
     @classmethod
     def load(cls, file: Path = SCHEMA) -> Self:
-        """Read it from the file."""
         return cls.model_validate_json(file.read_text())
 
     def dump(self) -> str:
-        """Write it with one resource a line, so that a change of one is a change of a line."""
+        """JSON with one resource per line, so that a diff shows the changed resources."""
         plain = self.model_dump(mode="json", exclude_defaults=True)
         lines = [f'"version": {json.dumps(self.version)}', f'"provider": {_compact(plain["provider"])}']
         for part in ("resources", "data_sources"):

@@ -1,4 +1,4 @@
-"""The real terraform program, with the provider of this package in place of Google's. Nothing is downloaded."""
+"""The real terraform program with this package's provider instead of Google's. Nothing is downloaded."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from infra.terraform.offline.provider import served
 from infra.terraform.offline.schema import ProviderSchema
 
 CONFIGURATION = ROOT / "infra/terraform"
-"""Where the .tf files are."""
+"""The folder of the .tf files."""
 
 _ADDRESS = "hashicorp/google"
 _READ = (".tf", ".tfvars", ".tftest.hcl", ".json", ".rules", ".proto")
@@ -25,26 +25,26 @@ _USED = re.compile(r'^(resource|data) "(google_\w+)"', re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Terraform:
-    """How to call it."""
+    """The terraform program and its environment."""
 
     program: str
     environment: Mapping[str, str]
 
     def run(self, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-        """Run a command in a folder, whatever comes of it. What terraform keeps for the folder is kept in it."""
+        """Run a command in a folder without checking its exit status. Terraform's own files stay in the folder."""
         return subprocess.run(
             [self.program, *arguments], cwd=folder, env=self.environment, check=False, capture_output=True, text=True
         )
 
 
 def find_terraform() -> str | None:
-    """Say where terraform is, if it is."""
+    """The path of terraform, if it is installed."""
     return shutil.which("terraform")
 
 
 @contextmanager
 def offline(program: str, schema: ProviderSchema) -> Iterator[Terraform]:
-    """Have terraform find a provider of this schema wherever it wants Google's, until the end."""
+    """While the context is open, give terraform a provider with this schema instead of Google's."""
     with TemporaryDirectory(prefix="seatlease-") as folder:
         socket = Path(folder) / "provider.sock"
         running = {
@@ -65,9 +65,9 @@ def offline(program: str, schema: ProviderSchema) -> Iterator[Terraform]:
 
 
 def copy_configuration(into: Path) -> Path:
-    """Copy everything that terraform reads below ``into``, for it to work in and to be changed, and return where.
+    """Copy everything that terraform reads below ``into``, and return the configuration's folder there.
 
-    Beside it everything is staged, as terraform expects it.
+    The staged functions are beside it, as terraform expects.
     """
     stage_all(into / "build")
     shutil.copytree(ROOT / "infra", into / "infra", ignore=lambda _, names: set(filter(_is_not_read, names)))
@@ -75,7 +75,7 @@ def copy_configuration(into: Path) -> Path:
 
 
 def used_resources(folder: Path = CONFIGURATION) -> tuple[set[str], set[str]]:
-    """Name the kinds of Google's resources and of its data sources that the .tf files use."""
+    """The types of Google's resources and data sources that the .tf files use."""
     found = {match for file in folder.glob("*.tf") for match in _USED.findall(file.read_text())}
     return ({name for kind, name in found if kind == "resource"}, {name for kind, name in found if kind == "data"})
 

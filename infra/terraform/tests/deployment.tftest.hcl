@@ -29,12 +29,12 @@ run "deployment" {
 
   assert {
     condition     = toset(keys(google_cloudfunctions2_function.function)) == toset(keys(jsondecode(file("../functions.json"))))
-    error_message = "Every function of functions.json is deployed, and no other."
+    error_message = "Terraform must deploy exactly the functions of functions.json."
   }
 
   assert {
     condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "keys", "release", "usage"])
-    error_message = "Anybody may call the five functions for clients and no other."
+    error_message = "Exactly the five client functions must be public."
   }
 
   assert {
@@ -42,7 +42,7 @@ run "deployment" {
       for name, function in google_cloudfunctions2_function.function :
       function.service_config[0].ingress_settings == "ALLOW_INTERNAL_ONLY" || contains(keys(google_cloud_run_v2_service_iam_member.public), name)
     ])
-    error_message = "What clients do not call is not reached from outside."
+    error_message = "A function that clients do not call must not be reachable from outside."
   }
 
   assert {
@@ -50,33 +50,33 @@ run "deployment" {
       for function in google_cloudfunctions2_function.function :
       function.service_config[0].max_instance_request_concurrency == 1 || tonumber(function.service_config[0].available_cpu) >= 1
     ])
-    error_message = "More than one request at a time needs a whole CPU."
+    error_message = "A function with more than one request at a time must have a whole CPU."
   }
 
   assert {
     condition     = alltrue([for function in google_cloudfunctions2_function.function : length(function.event_trigger) == 0])
-    error_message = "Document events come through triggers of their own, which try again."
+    error_message = "A function must not have a built-in event trigger: separate Eventarc triggers deliver and retry document events."
   }
 
   assert {
     condition     = alltrue([for trigger in google_eventarc_trigger.document : length(trigger.retry_policy) == 0])
-    error_message = "A retry policy would limit the deliveries of an event."
+    error_message = "A document trigger must not have a retry policy, which would limit the deliveries of an event."
   }
 
   assert {
     condition     = alltrue([for name, job in google_cloud_scheduler_job.run : job.schedule == jsondecode(file("../functions.json"))[name].schedule])
-    error_message = "A function is called when functions.json says."
+    error_message = "Each scheduled function must have the schedule of functions.json."
   }
 
   assert {
     condition = toset(keys(google_secret_manager_secret_iam_member.signer)) == toset([
       for name, function in google_cloudfunctions2_function.function : name if length(function.service_config[0].secret_environment_variables) > 0
     ])
-    error_message = "Who has the signing keys may read them, and nobody else."
+    error_message = "Exactly the functions that use the signing keys must be able to read the secret."
   }
 
   assert {
     condition     = google_pubsub_topic.audit.message_storage_policy[0].allowed_persistence_regions == toset([var.region])
-    error_message = "Audit events are stored in the region."
+    error_message = "The audit topic must store its events in the region only."
   }
 }

@@ -29,7 +29,7 @@ run "a_database_is_protected_unless_said" {
       google_firestore_database.seats.deletion_policy == "ABANDON" &&
       google_firestore_database.seats.point_in_time_recovery_enablement == "POINT_IN_TIME_RECOVERY_ENABLED"
     )
-    error_message = "A protected database is not deleted, and can go back in time."
+    error_message = "A protected database must have delete protection and point-in-time recovery."
   }
 }
 
@@ -43,12 +43,12 @@ run "a_database_of_its_own_in_a_multi_region" {
 
   assert {
     condition     = google_firebaserules_release.firestore.name == "cloud.firestore/seats"
-    error_message = "The rules are released for the database."
+    error_message = "The security rules must be released for the database."
   }
 
   assert {
     condition     = alltrue([for trigger in google_eventarc_trigger.document : trigger.location == "eur3"])
-    error_message = "Eventarc looks for the database where the trigger is."
+    error_message = "Each document trigger must be in the database's location."
   }
 
   assert {
@@ -56,7 +56,7 @@ run "a_database_of_its_own_in_a_multi_region" {
       for right in google_project_iam_member.database :
       right.condition[0].expression == "resource.name == \"projects/demo-seatlease/databases/seats\""
     ])
-    error_message = "The functions may use this database only."
+    error_message = "The functions must have access to this database only."
   }
 }
 
@@ -93,7 +93,7 @@ run "the_entry_of_the_secret_is_made_before_there_is_a_key" {
 
   assert {
     condition     = google_secret_manager_secret.signing_keys.secret_id == "seatlease-signing-keys"
-    error_message = "The first version has somewhere to go."
+    error_message = "The secret must exist before it has a first version."
   }
 }
 

@@ -1,8 +1,8 @@
-"""This working tree against another commit, in turns: ``python -m tests.programs.bench.against --help``.
+"""Compare this working tree with another commit: ``python -m tests.programs.bench.against --help``.
 
-Two runs of the benchmark differ by more than most changes are worth, for others use the machine as well. Here both
-versions run at the same time, on one emulator, and are loaded one right after the other, round after round: what is
-compared is the ratio within a round.
+Two runs of the benchmark often differ more than two commits, because other programs use the machine as well. Here both
+versions run at the same time on one emulator. Each round loads one right after the other, and their ratio within the
+round is compared.
 """
 
 import io
@@ -55,13 +55,15 @@ class Load(StrEnum):
 
 @app.command()
 def against(
-    commit: Annotated[str, typer.Argument(help="What to compare with: a commit, a branch, HEAD~3.")],
+    commit: Annotated[str, typer.Argument(help="Commit to compare with: a hash, a branch, HEAD~3.")],
     *,
-    load: Annotated[list[Load] | None, typer.Option(help="Put this load; once for each. When left out: all.")] = None,
-    clients: Annotated[list[int] | None, typer.Option(min=1, help="With so many clients; 8 and 32.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="On each side, so many processes of each function.")] = 1,
-    seconds: Annotated[float, typer.Option(min=0.5, help="How long each measurement lasts.")] = 2,
-    rounds: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 5,
+    load: Annotated[list[Load] | None, typer.Option(help="Load to measure; may be repeated. Default: all.")] = None,
+    clients: Annotated[
+        list[int] | None, typer.Option(min=1, help="Number of clients; may be repeated. Default: 8 and 32.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes of each function, on each side.")] = 1,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Seconds of each measurement.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of rounds.")] = 5,
 ) -> None:
     """Measure this working tree against another commit, on one emulator, in turns.
 
@@ -93,7 +95,7 @@ def against(
         if each.errors
     ]
     if errors:
-        console.print(f"answered with errors: {errors}")
+        console.print(f"Failed, because requests were answered with errors: {errors}")
         raise typer.Exit(1)
 
 
@@ -105,11 +107,11 @@ def check_out(commit: str, folder: Path) -> Path:
     """
     git = shutil.which("git")
     if git is None:
-        message = "there is no git here, so another commit cannot be had"
+        message = "git is not installed, so the other commit cannot be read"
         raise StartError(message)
     done = subprocess.run([git, "archive", "--format=tar", commit], cwd=ROOT, capture_output=True, check=False)
     if done.returncode != 0:
-        message = f"git gives no files of {commit}: {done.stderr.decode(errors='replace').strip()}"
+        message = f"git cannot read the commit {commit}: {done.stderr.decode(errors='replace').strip()}"
         raise StartError(message)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as files:
         files.extractall(folder, filter="data")

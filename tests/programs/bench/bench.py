@@ -1,4 +1,4 @@
-"""The measurements, each of which prepares what it needs."""
+"""The measurements. Each prepares what it needs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -111,7 +111,7 @@ class Bench:
             steps = [locking_step(servers, tenant, device) for device in tenant.devices]
             first = self._put(steps[:1], servers=servers, phase=alone)
             if first.errors or first.unfinished:
-                message = f"a single client of the locking function gets no seat: {dict(first.errors)}"
+                message = f"the locking function granted no seat to a single client: {dict(first.errors)}"
                 raise UnexpectedAnswer(message)
             load = self._put(steps, servers=servers, phase=_LOCKING)
         return measured(Work.LOCKING, load, clients=clients, round_=self.round_)

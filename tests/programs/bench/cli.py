@@ -47,15 +47,16 @@ def bench(
     sessions: Annotated[int | None, typer.Option(min=100, help=_SESSIONS)] = None,
     quick: Annotated[bool, typer.Option("--quick", help=_QUICK)] = False,
     only: Annotated[Part | None, typer.Option(help=_ONLY)] = None,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything measured there as well.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all measurements to this file.")] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw throughput and latency against clients there.")
+        Path | None,
+        typer.Option(metavar="FILE.svg", help="Also draw throughput and latency by number of clients into this file."),
     ] = None,
 ) -> None:
     """Measure the functions on this machine; fails when a target is missed or an error was answered."""
     plan = (QUICK if quick else WHOLE).changed(only=only, seconds=seconds, rounds=rounds, sessions=sessions)
     if plot is not None and Part.REQUESTS not in plan.parts:
-        message = f"the plot shows requests, and --only {only} measures none"
+        message = f"the plot shows requests, but --only {only} measures none: leave out one of the two options"
         raise typer.BadParameter(message, param_hint="--plot")
     results = Results(plan=plan, machine=this_machine())
     tell_machine(console, results.machine)
@@ -86,7 +87,7 @@ def explained_ends() -> Iterator[None]:
     try:
         yield
     except ToldToStop:
-        console.print("stopped everything that was started")
+        console.print("Stopped.")
         raise typer.Exit(130) from None
     except (JarError, StartError, UnexpectedAnswer) as error:
         problems.print(str(error), markup=False, highlight=False)

@@ -1,6 +1,6 @@
-"""Cold start: what the import of a function costs, and how long it takes from its start to its first answer.
+"""Cold start: the cost of a function's import, and the time from its start to its first answer.
 
-Each function runs staged, in an environment that holds its own requirements and nothing else, as on the platform.
+Each function runs staged, in an environment with only its own requirements, as on the platform.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""Who used the processors, from Linux's ``/proc``. Elsewhere only the driver itself is known."""
+"""The CPU use of each program, from Linux's ``/proc``. On other systems only the driver's own use is known."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What is measured is functions-framework's default server, as the platform starts it."""
+"""Check that functions-framework's default server is measured, as the platform starts it."""
 
 import os
 
@@ -24,5 +24,5 @@ def require_default_servers() -> None:
         StartError: it has a variable that changes the server.
     """
     if found := [name for name in _CHANGES_THE_SERVER if name in os.environ]:
-        message = f"unset {', '.join(found)}: it changes functions-framework's server, and its default one is measured"
+        message = f"unset {', '.join(found)}: it changes functions-framework's server, but the default must be measured"
         raise StartError(message)

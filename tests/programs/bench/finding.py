@@ -1,4 +1,4 @@
-"""A figure that the measurements come to, and whether it is what is asked for."""
+"""A figure from the measurements, and whether it meets its limit."""
 
 import statistics
 from collections.abc import Callable, Sequence

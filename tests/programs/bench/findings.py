@@ -1,4 +1,4 @@
-"""What a run found: ratios within each round, how long things took, and whether that is what is asked for."""
+"""The findings of a run: ratios within each round, durations, and whether they meet their limits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

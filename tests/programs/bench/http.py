@@ -1,7 +1,7 @@
 """The driver's side of HTTP: kept connections, and an error for every answer that is not the expected one.
 
-A general client costs 0.1 ms and more of the processor for a request, which on the same machine is taken from the
-servers that are measured. Here a request is written and its answer parsed (by httptools), and nothing else.
+A general client uses 0.1 ms and more of CPU time for a request, which the measured servers on the same machine then
+lack. This driver only writes a request and parses its answer (with httptools).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Lapsed sessions of many organizations, written past the functions, and what has to be there when they were ended."""
+"""Lapsed sessions of many organizations, written without the functions, and a check that they were ended."""
 
 from collections import Counter
 from dataclasses import dataclass

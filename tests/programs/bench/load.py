@@ -6,8 +6,8 @@
                | first answers | settle, unrecorded |   measured   | drain: last answers come in
     CPU read                                        ^              ^
 
-The first answers take what is done once: each instance looks up which license has the key, by a query, and the
-emulator's queries take longer the more it has stored, half a second after some minutes; Firestore's do not.
+The first answers include work that is done once: each instance finds the license of a key with a query. The emulator's
+queries take longer the more it has stored, half a second after some minutes. Firestore's do not.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What was measured on what: figures mean nothing without it."""
+"""The machine and the commit that were measured."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What each part measures, on servers of its own."""
+"""The parts of the benchmark. Each measures on its own servers."""
 
 import shutil
 import tempfile
@@ -56,7 +56,7 @@ def _start(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
         console.print("start: installing what each function requires")
         environments = clean_environments(work)
         started = startables(work, environments)
-        console.print(f"start: importing {len(started)} things {plan.starts} times")
+        console.print(f"start: importing {len(started)} modules {plan.starts} times")
         yield from cold_starts(started, plan)
         yield from memory_of_heartbeat(runner, work, environments)
 

@@ -1,4 +1,4 @@
-"""One measurement: what was asked, by how many clients, and what came of it."""
+"""One measurement: the load, the number of clients, and the result."""
 
 import math
 from collections.abc import Mapping, Sequence

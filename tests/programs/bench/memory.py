@@ -1,4 +1,4 @@
-"""What a function's memory comes to after many requests: it has to stay where it was."""
+"""A function's memory after many requests, which must not grow."""
 
 import asyncio
 from collections.abc import Iterator

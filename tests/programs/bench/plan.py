@@ -1,4 +1,4 @@
-"""How much is measured: everything, for figures that can be quoted, or a glance."""
+"""How much is measured: everything, for figures to quote, or a quick look."""
 
 from dataclasses import dataclass, replace
 

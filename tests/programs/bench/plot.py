@@ -1,4 +1,4 @@
-"""The plot of a run, for whoever looks before reading: throughput and latency against the number of clients."""
+"""The plot of a run: throughput and latency by the number of clients."""
 
 import statistics
 from collections.abc import Callable, Sequence

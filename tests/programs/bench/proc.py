@@ -1,4 +1,4 @@
-"""Linux's ``/proc``: what each process of this machine used, by the session that it belongs to."""
+"""The CPU use of each process on this machine, from Linux's ``/proc``, by session."""
 
 import os
 from collections.abc import Iterator

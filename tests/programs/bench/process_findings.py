@@ -1,4 +1,4 @@
-"""What is found about several processes of a function that work for one organization."""
+"""Findings about several processes of a function that work for one organization."""
 
 from collections.abc import Iterator, Sequence
 

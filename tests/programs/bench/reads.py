@@ -1,6 +1,6 @@
-"""What one read or commit costs the client, in three ways of calling gRPC: ``python -m tests.programs.bench.reads``.
+"""The client's cost of one read or commit, in three ways of calling gRPC: ``python -m tests.programs.bench.reads``.
 
-CPU of this process and wall time, in milliseconds a call, one call at a time; the emulator's own CPU is not in it.
+CPU time of this process and wall time, in milliseconds per call, one call at a time, without the emulator's CPU time.
 """
 
 import asyncio

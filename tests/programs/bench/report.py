@@ -55,7 +55,7 @@ def tell_results(console: Console, results: Results, found: Sequence[Finding]) -
     console.print(verdicts(found))
     elsewhere = max((each.cpu.get(OTHERS, 0.0) for each in results.measurements), default=0.0)
     if elsewhere > _NOTICEABLE:
-        console.print(f"Others used up to {elsewhere:.0%} of this machine meanwhile: measure again when it is idle.")
+        console.print(f"Other programs used up to {elsewhere:.0%} of this machine: measure again when it is idle.")
     if results.plan.is_quick:
         console.print(f"{NOT_TO_QUOTE} Only errors are judged.")
 

@@ -1,4 +1,4 @@
-"""What is found about requests: beside the empty function, beside locks, and how even the waiting is.
+"""Findings about requests: compared with the empty function and the locking function, and how even waiting times are.
 
 E is the rate of the empty function on functions-framework's default, threaded server: one process, 32 clients.
 """

@@ -1,4 +1,4 @@
-"""Everything that one run recorded."""
+"""All records of one run."""
 
 from dataclasses import dataclass, field
 from typing import assert_never

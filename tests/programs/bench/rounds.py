@@ -1,4 +1,4 @@
-"""The order of the measurements: what is compared is measured one right after the other, round after round."""
+"""The order of the measurements. Each round measures the compared loads one right after the other."""
 
 import math
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What is found about cold starts and memory."""
+"""Findings about cold starts and memory."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Something that starts: what its import costs, and how long it takes to its first answer."""
+"""A program that starts: the cost of its import, and the time to its first answer."""
 
 import http.client
 import resource
@@ -40,7 +40,7 @@ class Startable:
             check=False,
         )
         if done.returncode:
-            message = f"{self.name} cannot be imported: {done.stderr}"
+            message = f"importing {self.name} failed: {done.stderr}"
             raise StartError(message)
         return _cpu_of_children() - before
 
@@ -55,7 +55,7 @@ class Startable:
             status = _first_status(server)
             took = time.perf_counter() - began
             if status is None or status >= http.client.INTERNAL_SERVER_ERROR:
-                message = f"{self.name} answers first with {status}: {server.output}"
+                message = f"the first answer of {self.name} has the status {status}: {server.output}"
                 raise StartError(message)
         return took
 

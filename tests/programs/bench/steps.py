@@ -1,4 +1,4 @@
-"""What the clients do over and over."""
+"""The requests that the clients repeat."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: whatever runs ends in order, and everything that was started is stopped."""
+"""Ctrl-C and SIGTERM: stop everything that was started, in order."""
 
 import asyncio
 import signal

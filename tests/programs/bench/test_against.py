@@ -50,7 +50,7 @@ def test_the_other_side_has_the_files_of_the_commit_and_not_those_of_the_working
 def test_a_commit_that_is_not_there_is_said_so(repository: Path, tmp_path: Path) -> None:
     assert repository.exists()
 
-    with pytest.raises(StartError, match="git gives no files of nonsense"):
+    with pytest.raises(StartError, match="git cannot read the commit nonsense"):
         check_out("nonsense", tmp_path / "there")
 
 

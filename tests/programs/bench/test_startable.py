@@ -40,12 +40,12 @@ def test_the_first_answer_comes_after_what_the_start_waits_for(tmp_path: Path) -
 
 
 def test_a_server_that_ends_before_it_answers_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="answers first with None"):
+    with pytest.raises(StartError, match="has the status None"):
         startable(tmp_path / "broken", "import nowhere").first_answer_seconds({})
 
 
 def test_a_first_answer_that_is_a_failure_is_an_error(tmp_path: Path) -> None:
     code = "import functions_framework\n@functions_framework.http\ndef answer(request): return '', 500\n"
 
-    with pytest.raises(StartError, match="answers first with 500"):
+    with pytest.raises(StartError, match="has the status 500"):
         startable(tmp_path / "fails", code).first_answer_seconds({})

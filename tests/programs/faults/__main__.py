@@ -22,13 +22,15 @@ from tests.programs.faults.verdict import Verdict, judged
 
 def prove(
     *,
-    seed: Annotated[str, typer.Option(help="what everything is decided from; chosen when left out")] = "",
-    short: Annotated[bool, typer.Option("--short", help="one minute instead of ten")] = False,
-    mistake: Annotated[str, typer.Option(help=f"run a copy with a mistake: {', '.join(MISTAKES)}")] = "",
-    keep_anyway: Annotated[bool, typer.Option("--keep", help="keep the histories also when nothing is wrong")] = False,
-    plan_only: Annotated[bool, typer.Option("--plan", help="print what would be done, and do nothing")] = False,
+    seed: Annotated[str, typer.Option(help="Seed of the run. Default: a new one.")] = "",
+    short: Annotated[bool, typer.Option("--short", help="Run for one minute instead of ten.")] = False,
+    mistake: Annotated[str, typer.Option(help=f"Run a copy with a mistake: {', '.join(MISTAKES)}")] = "",
+    keep_anyway: Annotated[
+        bool, typer.Option("--keep", help="Keep the histories even if every promise was kept.")
+    ] = False,
+    plan_only: Annotated[bool, typer.Option("--plan", help="Only print the plan.")] = False,
 ) -> None:
-    """Try to break the promises of Seatlease; fails when one was broken."""
+    """Inject faults and run the judge. Fails if a promise was broken."""
     console = Console()
     plan = make_plan(seed or secrets.token_hex(4), SHORT if short else LONG)
     console.print(f"seed {plan.seed}")
@@ -42,7 +44,7 @@ def prove(
     show(outcome, verdict, console)
     if keep_anyway or not verdict.is_kept:
         for path in keep(outcome.histories, STATE_FOLDER / f"proof-{plan.seed}"):
-            console.print(f"the whole history: {path}", soft_wrap=True)
+            console.print(f"complete history: {path}", soft_wrap=True)
     if not verdict.is_kept:
         _explain(outcome, verdict, console)
     raise typer.Exit(code=0 if verdict.is_kept else 1)
@@ -50,10 +52,12 @@ def prove(
 
 def _explain(outcome: Outcome, verdict: Verdict, console: Console) -> None:
     for history, violation in verdict.violations[:1]:
-        console.print("the shortest history that shows the first:")
+        console.print("The shortest history that shows the first violation:")
         for line in lines(shrunk(history, violation)):
             console.print(line, markup=False, soft_wrap=True)
-    console.print(f"again: make {'proof-short' if outcome.plan.scale is SHORT else 'proof'} SEED={outcome.plan.seed}")
+    console.print(
+        f"To run it again: make {'proof-short' if outcome.plan.scale is SHORT else 'proof'} SEED={outcome.plan.seed}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The admins' hands: organizations as they are first written, and every edit, noted with the database's own time."""
+"""The admins: they write the organizations and make every edit, and each write is noted with the database's time."""
 
 import asyncio
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ class Hands:
                 async with self.rest:
                     await asyncio.to_thread(self._end_some_session, fault, amount)
             case _:
-                message = f"no hand does this: {fault.kind}"
+                message = f"not an admin's edit: {fault.kind}"
                 raise ValueError(message)
 
     async def _for_a_while(self, fault: Fault, collection: str, document_id: str) -> None:

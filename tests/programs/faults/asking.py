@@ -1,4 +1,4 @@
-"""One client's way to the functions: it asks any of their processes, and notes whatever comes of it."""
+"""A client's requests: each goes to any process of a function, and its answer is noted."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Copies of the product with one mistake each: a run against one has to be rejected, or a run proves nothing."""
+"""Copies of the product with one mistake each. A run against a copy must fail, or a run proves nothing."""
 
 import shutil
 from dataclasses import dataclass

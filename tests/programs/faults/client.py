@@ -1,4 +1,4 @@
-"""What a client does: work as it should, and everything that clients do wrong."""
+"""A client's behaviour: normal work, and everything that clients do wrong."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What a run leaves behind that broke a promise: its histories as files, and the shortest that shows what is wrong."""
+"""The output of a failed run: its histories as files, and the shortest history that shows the violation."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can break, be broken, or be edited."""
+"""The kinds of faults and edits."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,8 +22,8 @@ class Kind(StrEnum):
     USER_DEACTIVATED = "user deactivated for a while"
     LICENSE_DEACTIVATED = "license deactivated for a while"
     ORGANIZATION_DEACTIVATED = "organization deactivated"
-    SESSION_DELETED = "session deleted by hand"
-    SESSION_ENDED = "session ended by hand"
+    SESSION_DELETED = "session deleted by an admin"
+    SESSION_ENDED = "session ended by an admin"
 
 
 OF_THE_STORE = frozenset({Kind.STORE_PAUSED, Kind.STORE_RESTARTED, Kind.STORE_CUT, Kind.STORE_SLOW, Kind.ANSWERS_LOST})

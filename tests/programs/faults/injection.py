@@ -1,4 +1,4 @@
-"""Doing what the timetable says. Each lane does one thing after the other, and undoes what lasts for a while."""
+"""Inject the planned faults. Each lane injects its faults one after the other, and undoes the temporary ones."""
 
 import asyncio
 import signal

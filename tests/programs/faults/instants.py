@@ -1,4 +1,4 @@
-"""The database's times, in whichever of its forms Google's client gives them."""
+"""The database's times, from any of the forms that Google's client returns."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What functions logged about themselves. That the store or the topic is away is no fault of theirs."""
+"""The errors that functions logged. An unavailable store or topic does not count."""
 
 import json
 from collections import Counter

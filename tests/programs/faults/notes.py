@@ -1,4 +1,4 @@
-"""What everybody was told, and what hands did: the half of the history that no database has."""
+"""The half of the history that is not in the database: the clients' answers and the admins' edits."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping

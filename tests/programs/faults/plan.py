@@ -1,4 +1,4 @@
-"""What a seed decides, all of it before anything runs: who there is, and when what breaks."""
+"""The plan that a seed decides before the run: organizations, clients, and the time of each fault."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What must hold of an organization when everything has settled, seen without the judge: nothing is left behind."""
+"""Checks without the judge after everything has settled: no open session, counted seat or unpublished event is left."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ def left_behind(history: History) -> Iterator[str]:
         return
     still_open = [each.document_id for each in history.present.sessions if each.fields.get("ended_at") is None]
     if still_open:
-        yield f"{name}: still open after every lease has run out: {still_open}"
+        yield f"{name}: sessions are still open although every lease has run out: {still_open}"
     seats = history.present.seats
     if seats is None:
         # Where no seat was ever given nothing was ever counted.
         if any(event.type == AuditType.ACQUIRED for event in history.events):
-            yield f"{name}: there are no counters"
+            yield f"{name}: the counters are missing"
     elif any(seats.fields["by_license"].values()) or seats.fields["total"]:
-        yield f"{name}: seats are counted that nobody holds: {seats.fields}"
+        yield f"{name}: the counters count seats that no session holds: {seats.fields}"
     yield from (f"{name}: {problem}" for problem in _tenures_told_wrongly(history))
     # A denial that still counts was published, and is not stamped before its minute is over.
     stamped = [event for event in history.events if event.type != AuditType.DENIED]
@@ -35,7 +35,7 @@ def left_behind(history: History) -> Iterator[str]:
     received = {message.data["event_id"] for message in history.messages or ()}
     unreceived = [event.event_id for event in history.events if not received & message_ids(event)]
     if unreceived:
-        yield f"{name}: {len(unreceived)} events were not received: {unreceived[:5]}"
+        yield f"{name}: {len(unreceived)} events did not reach the topic: {unreceived[:5]}"
 
 
 def message_ids(event: Event) -> set[str]:
@@ -56,4 +56,4 @@ def _tenures_told_wrongly(history: History) -> Iterator[str]:
             yield f"the tenure {tenure} has {starts[tenure]} starts and {ends[tenure]} ends"
     numbers = sorted(event.grant_number or 0 for event in history.events if event.type == AuditType.ACQUIRED)
     if numbers != list(range(1, len(numbers) + 1)):
-        yield f"grants are not numbered without a gap: {len(numbers)} of them, the last is {numbers[-1:]}"
+        yield f"the grant numbers have a gap: {len(numbers)} grants, the last has the number {numbers[-1:]}"

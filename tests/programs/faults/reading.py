@@ -1,4 +1,4 @@
-"""The histories of a run: what the store has, with what everybody noted and what a subscriber received."""
+"""Read the histories of a run: from the store, the notes and a subscriber's messages."""
 
 import asyncio
 import time

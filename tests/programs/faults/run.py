@@ -1,4 +1,4 @@
-"""One run: everything starts, clients work while things break, all breaks are mended, and the histories are read."""
+"""One run: start everything, let clients work during faults, undo the faults, and read the histories."""
 
 import asyncio
 import time

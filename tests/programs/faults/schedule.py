@@ -1,10 +1,10 @@
-"""When what breaks. Faults of one lane come one after the other; the lanes are independent of each other.
+"""The times of the faults. Faults of one lane follow each other; the lanes are independent.
 
 ::
 
     store       |--paused--|     |-cut-|      |--answers lost--|
     processes        x      x  x        x
-    hands         x   |----deactivated----|  x    x
+    admins        x   |----deactivated----|  x    x
     ...
 """
 

@@ -1,4 +1,4 @@
-"""What runs: both emulators behind proxies, several processes of the functions, and a gateway that delivers events."""
+"""The servers: both emulators behind proxies, several processes of the functions, and a gateway for events."""
 
 import shutil
 import signal

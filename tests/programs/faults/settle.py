@@ -1,4 +1,4 @@
-"""The end of a run: nothing is broken any more, everybody answers again, and all that runs by itself has run."""
+"""The end of a run: all faults are undone, every server answers, and all event and scheduled functions have run."""
 
 import asyncio
 import time
@@ -57,7 +57,7 @@ async def _until_complete(servers: Servers, function: str, http: aiohttp.ClientS
         if response.status == 200 and report.get("is_complete"):
             return
         if time.monotonic() > deadline:
-            message = f"{function} does not come to an end: {response.status} {report}"
+            message = f"{function} did not complete its work: {response.status} {report}"
             raise UnsettledError(message)
         await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -88,7 +88,7 @@ async def _deliver(events: Iterable[CloudEvent], url: str, deliverer: httpx.Asyn
         while not (answer := await event.post(deliverer, url)).is_success:
             notes.outcomes["a delivery", str(answer.status_code)] += 1
             if time.monotonic() > deadline:
-                message = f"nobody takes the event of {event.path}: {answer.status_code} {answer.text}"
+                message = f"the function did not accept the event of {event.path}: {answer.status_code} {answer.text}"
                 raise UnsettledError(message)
             await asyncio.sleep(_PAUSE_SECONDS)
         notes.outcomes["a delivery", str(answer.status_code)] += 1

@@ -1,4 +1,4 @@
-"""The shortest history that still shows what is wrong: whole tenures, requests and edits are left out while it does."""
+"""Find the shortest history that still shows a violation, by leaving out whole tenures, requests and edits."""
 
 import time
 from collections.abc import Callable, Hashable, Sequence

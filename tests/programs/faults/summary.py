@@ -1,4 +1,4 @@
-"""What people see at the end of a run."""
+"""The output at the end of a run."""
 
 from collections import Counter
 
@@ -21,7 +21,7 @@ def show(outcome: Outcome, verdict: Verdict, console: Console) -> None:
         ("organizations, licenses", f"{len(plan.organizations)}, {sum(len(o.licenses) for o in plan.organizations)}"),
         ("clients", len(plan.clients)),
         ("processes of functions", len(plan.instances)),
-        ("edits by hand", sum(map(len, notes.edits.values()))),
+        ("admins' edits", sum(map(len, notes.edits.values()))),
         ("answers compared with the contract", len(notes.answers)),
         ("slowest answer", f"{notes.slowest:.1f} s"),
         ("commits judged, events in them", f"{sum(map(commits, outcome.histories))}, {events}"),

@@ -1,4 +1,4 @@
-"""The verdict on a run: the judge's, and what can be seen without it."""
+"""The verdict on a run: by the judge, and by checks without it."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -67,10 +67,10 @@ def _above_constant_caps(outcome: Outcome) -> Iterator[str]:
             continue
         open_then = outcome.open_then.get(planned.organization_id, {})
         if planned.seats is not None and sum(open_then.values()) > planned.seats:
-            yield f"{planned.organization_id}: {open_then} were open at the end of {planned.seats} seats altogether"
+            yield f"{planned.organization_id}: {open_then} sessions were open at the end, the cap is {planned.seats}"
         for license_ in planned.licenses:
             if open_then.get(license_.license_id, 0) > license_.seats:
-                yield f"{planned.organization_id}: {open_then} were open at the end of {license_.seats} seats"
+                yield f"{planned.organization_id}: {open_then} sessions were open for {license_.seats} seats"
 
 
 def _grants_lost(history: History) -> Iterator[str]:
@@ -80,17 +80,17 @@ def _grants_lost(history: History) -> Iterator[str]:
         if request.operation is Operation.ACQUIRE and request.status == 201:
             granted_at = datetime.fromisoformat(request.body["server_time"])
             if (request.session_id, granted_at) not in told:
-                yield f"{history.organization_id}: no event tells of the grant of {request.session_id} at {granted_at}"
+                yield f"{history.organization_id}: the trail has no grant of {request.session_id} at {granted_at}"
 
 
 def _unlike_its_work(outcome: Outcome) -> Iterator[str]:
     """A run that did not do what it is for proves nothing."""
     planned = {fault.kind for fault in outcome.plan.faults}
     for kind in planned - set(outcome.notes.done):
-        yield f"it was planned and not done: {kind}"
+        yield f"planned but not done: {kind}"
     granted = outcome.notes.outcomes[Operation.ACQUIRE.value, "201"]
     if not granted:
-        yield "nobody was granted a seat"
+        yield "no client was granted a seat"
 
 
 def peak_of_seats(history: History) -> int:

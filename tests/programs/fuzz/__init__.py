@@ -1,1 +1,1 @@
-"""The fuzzers of the tests, for longer than a run of the tests has time for."""
+"""The tests' fuzzers, for long runs."""

@@ -1,7 +1,7 @@
-"""``python -m tests.programs.fuzz``: half of the time random bytes, then documents edited in every way.
+"""``python -m tests.programs.fuzz``: half of the time random requests, then documents with random edits.
 
-The first half is one run with the same servers, so that memory which is kept shows. Documents are edited in rounds,
-each with a seed of its own.
+The first half is one run with the same servers, so that a memory leak shows. The edits run in rounds, each with its own
+seed.
 """
 
 import os
@@ -21,18 +21,18 @@ REQUESTS, DOCUMENTS = "tests/functions/test_fuzzed_requests.py", "tests/function
 
 def fuzz(
     *,
-    minutes: Annotated[float, typer.Option(min=1, help="How long.")] = 60,
-    seed: Annotated[int | None, typer.Option(min=0, help="What to send; a new one when left out.")] = None,
+    minutes: Annotated[float, typer.Option(min=1, help="Minutes of the run.")] = 60,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the run. Default: a new one.")] = None,
 ) -> None:
-    """Send whatever Hypothesis can think of to every function, and say how to send it again."""
+    """Send random input to every function, and print how to repeat the run."""
     number = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 no secret
     ends = time.monotonic() + minutes * 60
-    typer.echo(f"again: make fuzz SEED={number} MINUTES={minutes:g}")
+    typer.echo(f"To repeat this run: make fuzz SEED={number} MINUTES={minutes:g}")
     ran = [_run(REQUESTS, seed=number, more={"FUZZ_SEED": str(number), "FUZZ_SECONDS": str(minutes * 30)})]
     while time.monotonic() < ends:
         ran.append(_run(DOCUMENTS, seed=number + len(ran)))
     if any(ran):
-        typer.echo(f"failed: make fuzz SEED={number} MINUTES={minutes:g}")
+        typer.echo(f"Failed. To repeat this run: make fuzz SEED={number} MINUTES={minutes:g}")
         raise typer.Exit(1)
 
 

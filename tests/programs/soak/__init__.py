@@ -1,1 +1,1 @@
-"""The soak: at half of what the servers can do, for half an hour, nothing may grow."""
+"""The soak test: half an hour at half of the servers' capacity, in which nothing may grow."""

@@ -1,4 +1,4 @@
-"""``make soak``: at half of what the servers can do, for half an hour, nothing may grow."""
+"""``make soak``: half an hour at half of the servers' capacity, in which nothing may grow."""
 
 import sys
 import time
@@ -33,16 +33,16 @@ _console = Console()
 
 
 def soak(
-    *, minutes: Annotated[float, typer.Option(min=3, help="How long, after warming up and measuring capacity.")] = 30
+    *, minutes: Annotated[float, typer.Option(min=3, help="Minutes, after warming up and measuring the capacity.")] = 30
 ) -> None:
-    """Have 32 clients take, keep and give back seats at half of the servers' capacity, and see what grows.
+    """Let 32 clients acquire, keep and release seats at half of the servers' capacity, and look for growth.
 
     Every half minute they belong to another organization: what is kept for each shows. The emulator keeps every version
     of every document in its memory, deleted or not, 14 kB for a round, and its pauses get longer with all that it has.
     So every few minutes there is a new one, and it runs warm before anything is judged.
     """
     if not proc.is_there():
-        _console.print("the soak reads /proc: it needs Linux")
+        _console.print("make soak needs Linux, because it reads /proc")
         raise typer.Exit(2)
     _console.print(this_machine().in_words, f"\ncommit {this_machine().commit}", highlight=False)
     with Runner() as runner, running_servers(*FUNCTIONS) as servers:
@@ -55,7 +55,9 @@ def soak(
 
         stretch(_WARM_UP_SECONDS, None)
         capacity = stretch(_CAPACITY_SECONDS, None).per_second
-        _console.print(f"capacity: {capacity:.0f} rounds of acquire, heartbeat and release a second; half of it now")
+        _console.print(
+            f"Capacity: {capacity:.0f} rounds of acquire, heartbeat and release per second. Now running at half of it."
+        )
         samples, errors = [], Counter[str]()
         for number in range(int(minutes * 60 / _STRETCH_SECONDS)):
             if number and number % _STRETCHES_OF_AN_EMULATOR == 0:

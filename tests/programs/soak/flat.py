@@ -1,4 +1,4 @@
-"""What flat means: the last third of the time beside the second one; the first fills caches and connections."""
+"""Look for growth: compare the last third of the time with the second. The first third fills caches."""
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence

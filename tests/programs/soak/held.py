@@ -1,4 +1,4 @@
-"""What the processes of a server hold: memory, open files and threads. Linux only: from ``/proc``."""
+"""The memory, open files and threads of a server's processes, from ``/proc`` (Linux only)."""
 
 from dataclasses import dataclass
 from pathlib import Path

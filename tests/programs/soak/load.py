@@ -1,4 +1,4 @@
-"""The load: each client takes a seat, sends a heartbeat and gives the seat back, at a pace or as fast as it can."""
+"""The load: each client acquires a seat, sends a heartbeat and releases, at a fixed pace or as fast as it can."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A function that does nothing: what functions-framework answers at most on its default, threaded server."""
+"""A function that does nothing, to measure functions-framework itself on its default, threaded server."""
 
 import functions_framework
 from flask import Request

@@ -1,7 +1,7 @@
-"""Acquire and release as one would first write them: a counter document in a transaction that locks what it reads.
+"""A simple acquire and release: a counter document in a transaction that locks what it reads.
 
 It does the same reads and writes as the product and checks the same caps, one transaction for each request, on
-functions-framework's default, threaded server. It saves itself the token and the search for the license's key.
+functions-framework's default, threaded server. It leaves out the token and the search for the license key.
 """
 
 from collections.abc import Callable
