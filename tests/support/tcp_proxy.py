@@ -8,6 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 
+_QUIET_TURNS = 5
+"""So many turns of the loop without a task: nothing that was accepted is still on its way."""
+
+
 class TcpProxy:
     """Passes connections on to another port, until it is cut: then it refuses new ones and resets those there are."""
 
@@ -87,14 +91,17 @@ class TcpProxy:
         await asyncio.sleep(0)
 
     async def _end(self) -> None:
-        """Let everybody who passes something on notice it, also those who were only just let in."""
+        """End every connection, also one that was only just accepted: it shows as a task some turns of the loop later."""
         self._open.set()
-        deadline = self._loop.time() + 5
-        while (passing_on := asyncio.all_tasks() - {asyncio.current_task()}) and self._loop.time() < deadline:
+        deadline, quiet_turns = self._loop.time() + 30, 0
+        while quiet_turns < _QUIET_TURNS and self._loop.time() < deadline:
+            passing_on = asyncio.all_tasks() - {asyncio.current_task()}
+            quiet_turns = 0 if passing_on else quiet_turns + 1
             for writer in list(self._connections):
                 writer.transport.abort()
-            await asyncio.wait(passing_on, timeout=0.1)
-        await asyncio.sleep(0)  # transports that were closed last are told so
+            if passing_on:
+                await asyncio.wait(passing_on, timeout=0.1)
+            await asyncio.sleep(0)  # transports that were closed last are told so
 
     async def _mend(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
