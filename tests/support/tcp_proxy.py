@@ -90,7 +90,7 @@ class TcpProxy:
         await asyncio.sleep(0)
 
     async def _end(self) -> None:
-        """End every connection, also one that was accepted a moment ago: it becomes a task some turns of the loop later."""
+        """End every connection, also one accepted a moment ago: it becomes a task some turns of the loop later."""
         self._open.set()
         deadline, quiet_turns = self._loop.time() + 30, 0
         while quiet_turns < _QUIET_TURNS and self._loop.time() < deadline:
