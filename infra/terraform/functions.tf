@@ -1,7 +1,7 @@
 # One function for each entry of functions.json. That file says what calls each function; the local
 # stack reads it too. This file says how big each function is.
 #
-# The sizes follow from measurements on the emulator and two shared cores: README.md ("Speed") and
+# The sizes follow from measurements on the emulator, two shared cores: infra/docs/benchmarks.md and
 # infra/decisions. Nothing has been measured on Google Cloud yet. Each number below says what it
 # follows from, so that it can be set again after a measurement there.
 

@@ -21,7 +21,7 @@ from tests.support.tenant import Tenant
 
 JSON = {"Content-Type": "application/json"}
 
-# What DESIGN promises: each code has exactly one status.
+# As infra/docs/errors.md promises: each code has exactly one status.
 STATUS = {
     400: {"INVALID_REQUEST", "INVALID_JSON"},
     401: {"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED"},
