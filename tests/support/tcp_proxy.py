@@ -83,6 +83,12 @@ class TcpProxy:
 
     async def _cut(self) -> None:
         if self._server is not None:
+            # A server that closes while it accepts a connection leaves that connection's transport half made. So it
+            # stops listening first, and what it had accepted by then becomes a connection that can be aborted.
+            for listener in self._server.sockets:
+                self._loop.remove_reader(listener.fileno())
+            for _ in range(_QUIET_TURNS):
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
         for writer in list(self._connections):
