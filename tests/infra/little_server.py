@@ -64,6 +64,8 @@ def little_server(*statuses: int, port: int = 0) -> Iterator[LittleServer]:
             told = f"told to say {status}".encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(told)))
+            if request_id := self.headers.get("X-Request-Id"):
+                self.send_header("X-Request-Id", request_id)
             self.end_headers()
             self.wfile.write(told)
 
