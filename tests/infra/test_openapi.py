@@ -165,9 +165,13 @@ def _examples() -> Iterator[tuple[str, Mapping[str, Any], object]]:
                 yield f"{name} {status} {code}", media["schema"], example["value"]
 
 
-@pytest.mark.parametrize(("schema", "example"), [pytest.param(*rest, id=name) for name, *rest in _examples()])
-def test_an_example_is_what_its_schema_says(schema: Mapping[str, Any], example: object) -> None:
-    assert problems(CLOSED, schema, example) == []
+def test_every_example_is_what_its_schema_says() -> None:
+    examples = list(_examples())
+
+    wrong = {name: found for name, schema, example in examples if (found := problems(CLOSED, schema, example))}
+
+    assert len(examples) > 100
+    assert wrong == {}
 
 
 def test_every_request_and_every_answer_has_an_example() -> None:

@@ -206,9 +206,10 @@ def test_a_token_with_any_part_changed_proves_nothing(part: int) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(claims()))
-@pytest.mark.parametrize("value", [..., None, "", 1.5, True, [], {}, -(10**30)])
-def test_each_claim_has_to_be_there_and_of_its_kind(name: str, value: object) -> None:
-    _refused(_KEY.sign(claims(**{name: value})))
+def test_each_claim_has_to_be_there_and_of_its_kind(name: str) -> None:
+    values: list[object] = [..., None, "", 1.5, True, [], {}, -(10**30)]
+    for value in values:
+        _refused(_KEY.sign(claims(**{name: value})))
 
 
 @pytest.mark.parametrize(
