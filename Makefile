@@ -8,7 +8,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz doctor judge clean
+.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz doctor judge clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -42,6 +42,13 @@ $(AUTH): $(READY)
 
 test: $(READY) $(AUTH) ## Run all tests on the emulators
 	$(BIN)/python -m pytest
+
+test-long: $(READY) $(AUTH) ## Run the long tests, and more random input (30 minutes)
+	$(BIN)/python -m pytest -m long --timeout=1800
+	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/interleavings tests/seats/test_seat_license.py
+
+mutants: $(READY) ## Break the code in one place at a time: a test must fail
+	$(BIN)/python -m pytest -m mutant --timeout=600
 
 serve: $(READY) ## Serve the functions locally until Ctrl-C (PORT=8080)
 	@$(BIN)/python -m infra.local serve --port $(PORT)

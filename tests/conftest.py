@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,21 +18,23 @@ from infra.local.emulators import reset_firestore, start_firestore, start_pubsub
 from infra.local.processes import Process, free_port
 from infra.local.seed import firestore_client
 from tests.programs.bench.cpu import cores
+from tests.support import exchanges
 from tests.support.confidential import leaks_below
 from tests.support.length import LONG
 from tests.support.people import AUTH_PROJECT
-from tests.workers import workers_for
+from tests.workers import ByFile, turn_of, workers_for
 
 # For whoever wants to look longer: pytest --hypothesis-profile=long --timeout=0, of some files.
 settings.register_profile(LONG, max_examples=2_000, deadline=None, print_blob=True)
 
-pytest_plugins = ["tests.support.connections"]
+pytest_plugins = ["tests.support.connections", "tests.support.servers"]
 
 _LOGS = pytest.StashKey[Path]()
 
 
 def pytest_configure() -> None:
-    """Hear what a shell has its background jobs ignore: every program of the tests would inherit that."""
+    """Note requests, and hear signals that a shell has its background jobs ignore: programs would inherit that."""
+    exchanges.watch()
     for number in (signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -42,6 +45,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return workers_for(config.args, processors=cores())
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:  # noqa: ANN401 its maker is not public
+    """Share the tests out by file."""
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long."""
+    items.sort(key=lambda item: turn_of(item.nodeid))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,11 +71,17 @@ def _logs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say beside a failure below which folder the servers' logs are: each worker has its own."""
+    """Show beside a failure what the test asked last, and where the servers' logs are: each worker has its own."""
     report = yield
     if report.failed and (folder := item.config.stash.get(_LOGS, None)) is not None:
+        report.sections.append(("The latest requests", exchanges.report(folder)))
         report.sections.append(("The servers' logs", f"*.log below {folder}"))
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    exchanges.forget()
 
 
 def _running(process: Process) -> Iterator[Process]:

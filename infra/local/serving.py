@@ -17,14 +17,20 @@ UNSIGNED_TOKENS_ARE_FINE = {"FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"}
 
 
 def start_function(
-    name: str, *, work: Path, environment: Mapping[str, str], port: int | None = None, root: Path = ROOT
+    name: str,
+    *,
+    work: Path,
+    environment: Mapping[str, str],
+    port: int | None = None,
+    root: Path = ROOT,
+    staged: Path | None = None,
 ) -> Process:
     """Stage a function below ``work`` and serve it with the bare console script, without waiting for it.
 
-    ``root`` is the checkout to stage from.
+    ``root`` is the checkout to stage from; ``staged`` a folder in which the function is staged already.
     """
     port = port or free_port()
-    staged = stage(name, work / "stage", root=root)
+    staged = staged or stage(name, work / "stage", root=root)
     # Not ``python -m``: that would put the current folder on the path, which the platform does not do.
     script = Path(sys.executable).parent / "functions-framework"
     command = [str(script), "--target", name, "--host", "127.0.0.1", "--port", str(port)]

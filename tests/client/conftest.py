@@ -1,7 +1,7 @@
-"""The functions that clients call, behind a gateway: one set for all tests of the client package."""
+"""The functions that clients call, behind a gateway."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -11,14 +11,11 @@ import pytest
 from google.cloud import firestore
 
 from infra.build.triggers import OnRequest, triggers
-from infra.local.audit_topic import create_topic
-from infra.local.processes import Process, stop_together
-from infra.local.serving import function_environment, start_function
+from infra.local.processes import Process
 from seatlease.testing import FakeService
 from tests.client.backends import Backend, FakeBackend, RealBackend
 from tests.client.commands import end, environment_of, start, stop
-from tests.functions.conftest import gateway_to
-from tests.support.people import AUTH_PROJECT
+from tests.support.servers import gateway_to
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.tenant import Tenant
 
@@ -26,40 +23,18 @@ BuildBackend = Callable[..., RealBackend]
 StartScript = Callable[..., "subprocess.Popen[str]"]
 
 
-@pytest.fixture(scope="session")
-def client_project() -> str:
-    """The project of these servers: the one that the Auth emulator's tokens are of, whatever the API key."""
-    return AUTH_PROJECT
-
-
 @pytest.fixture
-def project(client_project: str) -> str:
+def project(functions_project: str) -> str:
     """Here the project of the servers."""
-    return client_project
+    return functions_project
 
 
 @pytest.fixture(scope="session")
-def client_gateway(
-    client_project: str, firestore_host: str, pubsub_host: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Process]:
-    """One process of each function that clients call, and a gateway to them."""
-    create_topic(pubsub_host, project=client_project)
-    environment = {
-        **function_environment(project=client_project, firestore=firestore_host, pubsub=pubsub_host),
-        "SEATLEASE_ENVIRONMENT": "test",
-    }
+def client_gateway(servers: Mapping[str, Process], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """A gateway to the functions that clients call."""
     names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
-    started: list[Process] = []
-    with ExitStack() as cleanup:
-        cleanup.callback(stop_together, started)
-        # One by one: what was started before another one failed is stopped too.
-        started.extend(
-            start_function(name, work=tmp_path_factory.mktemp(name), environment=environment) for name in names
-        )
-        urls = {process.name: process.url for process in started}
-        gateway = cleanup.enter_context(gateway_to(urls, log_folder=tmp_path_factory.mktemp("gateway")))
-        for process in started:
-            process.wait_until_ready()
+    urls = {name: servers[name].url for name in names}
+    with gateway_to(urls, log_folder=tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
 
 

@@ -25,6 +25,7 @@ def blocks(page: Path) -> list[str]:
 FIVE_LINES, *REST = blocks(CLIENT / "README.md")
 
 
+@pytest.mark.long
 def test_the_quickstart_works_in_a_new_environment(build_real: BuildBackend, tmp_path: Path) -> None:
     backend = build_real(seats=3)
     described = backend.described("m0")

@@ -9,11 +9,12 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.processes import Process
-from tests.functions.conftest import StartFunction
 from tests.support.client import Client, Clients, code_of
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
-CLIENTS, SEATS, ROUNDS = 200, 50, 20
+CLIENTS, SEATS = 200, 50
+ROUNDS = [pytest.param(5, id="5"), pytest.param(15, id="15 more", marks=pytest.mark.long)]
 
 
 @pytest.fixture(scope="session")
@@ -63,11 +64,12 @@ def _assert_exact(responses: list[httpx.Response], tenant: Tenant) -> None:
     assert sorted(event["grant_number"] for event in events) == list(range(1, SEATS + 1))
 
 
+@pytest.mark.parametrize("number_of_rounds", ROUNDS)
 @pytest.mark.timeout(300)
 async def test_of_200_clients_exactly_50_get_the_50_seats_in_every_round(
-    clients: Clients, console: firestore.Client, servers: Mapping[str, Process]
+    clients: Clients, console: firestore.Client, servers: Mapping[str, Process], number_of_rounds: int
 ) -> None:
-    for _ in range(ROUNDS):
+    for _ in range(number_of_rounds):
         tenant = Tenant.create(console, seats=SEATS, members=20)
 
         responses = await _all_acquire(_crowd(clients, tenant), [servers["acquire"].url])
@@ -75,11 +77,12 @@ async def test_of_200_clients_exactly_50_get_the_50_seats_in_every_round(
         _assert_exact(responses, tenant)
 
 
+@pytest.mark.parametrize("number_of_rounds", ROUNDS)
 @pytest.mark.timeout(300)
 async def test_of_200_clients_of_four_processes_exactly_50_get_the_50_seats_in_every_round(
-    clients: Clients, console: firestore.Client, four_acquire_processes: list[str]
+    clients: Clients, console: firestore.Client, four_acquire_processes: list[str], number_of_rounds: int
 ) -> None:
-    for _ in range(ROUNDS):
+    for _ in range(number_of_rounds):
         tenant = Tenant.create(console, seats=SEATS, members=20)
 
         responses = await _all_acquire(_crowd(clients, tenant), four_acquire_processes)

@@ -16,11 +16,11 @@ from infra.local.audit_topic import create_topic
 from infra.local.emulators import register_triggers
 from infra.local.processes import Process
 from infra.local.seed import firestore_client
-from tests.functions.conftest import StartFunction, gateway_to
 from tests.infra.served import until
 from tests.support.client import Client, Clients, code_of
 from tests.support.event_counter import EventCounter, counting
 from tests.support.people import People, people_of
+from tests.support.servers import StartFunction, gateway_to
 from tests.support.tenant import LICENSE_ID, Tenant
 
 CALLED = ("acquire", "heartbeat", "release", "usage", "reconcile")

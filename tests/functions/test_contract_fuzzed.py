@@ -22,9 +22,10 @@ from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
 from shared.edge.requests import MAX_BODY_BYTES
 from shared.rules.session import session_id_of
-from tests.functions.conftest import gateway_to
 from tests.support.client import Clients
 from tests.support.contract import Document, broken_by, the_contract, told_everything
+from tests.support.length import fuzzed
+from tests.support.servers import gateway_to
 from tests.support.tenant import LICENSE_ID, Tenant
 
 REACHING_FUNCTIONS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
@@ -146,7 +147,7 @@ def connection() -> Iterator[requests.Session]:
 
 
 @contract.parametrize()
-@settings(suppress_health_check=FIXTURES_STAY)
+@settings(fuzzed(60), suppress_health_check=FIXTURES_STAY)
 def test_every_request_that_follows_from_the_document_or_breaks_it_has_an_answer_of_the_document(
     case: schemathesis.Case[Any], gateway: str, headers: dict[str, str], connection: requests.Session
 ) -> None:
@@ -189,7 +190,7 @@ AUTHORIZATIONS = st.none() | st.builds("{}{}".format, st.sampled_from(["Bearer "
 
 
 @pytest.mark.parametrize("function", OPERATIONS)
-@settings(derandomize=True, deadline=None, max_examples=60, suppress_health_check=FIXTURES_STAY)
+@settings(fuzzed(60), deadline=None, suppress_health_check=FIXTURES_STAY)
 @given(
     body=BODIES,
     authorization=AUTHORIZATIONS | st.sampled_from(["valid", "expired"]),

@@ -12,9 +12,9 @@ from google.cloud import firestore
 
 from infra.local.processes import Process
 from shared.rules.session import session_id_of
-from tests.functions.conftest import StartFunction
 from tests.support.client import Client, Clients, code_of
 from tests.support.cloud_event import CloudEvent
+from tests.support.servers import StartFunction
 from tests.support.subscriber import Subscriber
 from tests.support.tenant import Tenant
 

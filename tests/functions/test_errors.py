@@ -15,8 +15,8 @@ from infra.local.tokens import unsigned_token
 from shared.documents.paths import OrganizationPaths
 from shared.edge.errors import Code
 from shared.rules.digest import digest
-from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, assert_error
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
 JSON = {"Content-Type": "application/json"}

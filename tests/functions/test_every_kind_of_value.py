@@ -16,7 +16,6 @@ from shared.edge.errors import Code
 from shared.rules.audit import grant_name
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import session_id_of
-from tests.functions.conftest import StartServers
 from tests.support.admin import KNOWN, NEARLY_RIGHT, ONE_OF_EACH, Edit
 from tests.support.client import Clients, answered, assert_error, code_of
 from tests.support.doors import are_open, cap_of_license, cap_of_organization
@@ -27,30 +26,6 @@ USER: Mapping[str, Any] = {"email": "m0@example.com", "role": "member"}
 LICENSE: Mapping[str, Any] = {"name": "L", "max_concurrent_seats": 1}
 
 Documents = list[tuple[firestore.DocumentReference, dict[str, Any]]]
-
-
-@pytest.fixture(scope="module")
-def own_project() -> str:
-    """A project of this file's own: what is broken in it would be in others' way."""
-    return f"test-{uuid4().hex[:12]}"
-
-
-@pytest.fixture(scope="module")
-def acquire(start_servers: StartServers, own_project: str) -> dict[str, str]:
-    """The function under test."""
-    return start_servers("acquire", GOOGLE_CLOUD_PROJECT=own_project, SEATLEASE_LOG_LEVEL="ERROR")
-
-
-@pytest.fixture
-def project(own_project: str) -> str:
-    """Here the project of the server above."""
-    return own_project
-
-
-@pytest.fixture
-def clients(http: httpx.AsyncClient, acquire: dict[str, str], project: str) -> Clients:
-    """Makes clients that talk to the server above."""
-    return Clients(http=http, urls=acquire, project=project)
 
 
 def _edits(kind: str, values: Sequence[Any] = (*ONE_OF_EACH, *NEARLY_RIGHT)) -> list[Edit]:
@@ -135,6 +110,7 @@ async def test_in_an_organization(clients: Clients, console: firestore.Client) -
     assert 50 < sum(answer.is_success for answer in answers) < len(answers) - 50
 
 
+@pytest.mark.long
 async def test_in_a_session(clients: Clients, console: firestore.Client) -> None:
     tenant, now, edits = _tenant(console), datetime.now(UTC), _edits("session", ONE_OF_EACH)
     licenses = [f"l{number}" for number in range(len(edits))]
@@ -154,6 +130,7 @@ async def test_in_a_session(clients: Clients, console: firestore.Client) -> None
     assert {license_id: open_.count(license_id) for license_id in licenses} == dict.fromkeys(licenses, 1)
 
 
+@pytest.mark.long
 async def test_in_the_counters(clients: Clients, console: firestore.Client) -> None:
     # Besides each field alone, all that say how many seats are in use: they agree with each other, and are wrong.
     empty = [{"total": 0, "by_license": {LICENSE_ID: 0}}, {"total": 0, "by_license": {}}]

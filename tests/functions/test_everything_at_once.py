@@ -18,9 +18,9 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.emulators import register_triggers
-from tests.functions.conftest import StartFunction, StartGateway
 from tests.infra.served import until
 from tests.support.client import Client, Clients, code_of
+from tests.support.servers import StartFunction, StartGateway
 from tests.support.subscriber import Subscriber
 from tests.support.tenant import Snapshot, Tenant
 

@@ -1,60 +1,38 @@
 """Expire over HTTP: called by a schedule, with nothing in the call, and answered with numbers only."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 from google.cloud import firestore
 
 from infra.local.processes import Process, free_port, stop_together
-from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, assert_error, code_of
 from tests.support.log_lines import lines_of
 from tests.support.schedule import call_until_done
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
 COUNTED = {"sessions_ended", "sessions_left", "organizations", "organizations_failed"}
 
 
 @pytest.fixture(scope="module")
-def own_project() -> str:
-    """A project of this file's own, so that the numbers are those of its tests."""
-    return f"test-{uuid4().hex[:12]}"
-
-
-@pytest.fixture(scope="module")
-def own_servers(start_server: StartFunction, own_project: str) -> Iterator[list[Process]]:
-    """Two processes of the function under test, and the functions that its sessions come from."""
-    names = ("expire_sessions", "expire_sessions", "acquire", "heartbeat")
-    told = {"GOOGLE_CLOUD_PROJECT": own_project, "SEATLEASE_LOG_LEVEL": "INFO"}
-    processes = [start_server(name, **told) for name in names]
-    for process in processes:
-        process.wait_until_ready()
-    yield processes
-    stop_together(processes)
+def another_process(start_server: StartFunction) -> Iterator[Process]:
+    """A second process of the function under test."""
+    process = start_server("expire_sessions", SEATLEASE_LOG_LEVEL="INFO")
+    process.wait_until_ready()
+    yield process
+    stop_together([process])
 
 
 @pytest.fixture
-def project(own_project: str) -> str:
-    """Here the project of the servers above."""
-    return own_project
-
-
-@pytest.fixture
-def clients(http: httpx.AsyncClient, own_servers: list[Process], project: str) -> Clients:
-    """Makes clients that talk to the servers above."""
-    return Clients(http=http, urls={process.name: process.url for process in own_servers[2:]}, project=project)
-
-
-@pytest.fixture
-def runs(own_servers: list[Process]) -> list[Process]:
-    """The two processes of the function under test; nothing of earlier tests is left for them to do."""
-    call_until_done(own_servers[0].url)
-    return own_servers[:2]
+def runs(servers: Mapping[str, Process], another_process: Process) -> list[Process]:
+    """Two processes of the function under test; nothing of earlier tests is left for them to do."""
+    call_until_done(another_process.url)
+    return [another_process, servers["expire_sessions"]]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import httpx
 import psutil
 
 from infra.local.loopback import NO_TLS
-from tests.functions.conftest import StartFunction
+from tests.support.servers import StartFunction
 
 
 def test_an_instance_that_was_idle_for_longer_than_a_request_may_take_keeps_its_worker(

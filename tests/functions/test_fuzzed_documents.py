@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -20,8 +19,8 @@ from google.cloud import firestore
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis.vendor.pretty import RepresentationPrinter
 
-from infra.local.audit_topic import create_topic
 from infra.local.loopback import NO_TLS
+from infra.local.processes import Process
 from infra.local.seed import firestore_client
 from infra.local.tokens import unsigned_token
 from shared.admin.accounts import Account, Accounts
@@ -32,11 +31,11 @@ from shared.documents.writing import Retention
 from shared.edge.errors import Code
 from shared.firestore.client import Firestore
 from shared.seats.counters import NO_LICENSE
-from tests.functions.conftest import StartServers
 from tests.support.admin import Edit, edits
 from tests.support.client import assert_error, code_of
 from tests.support.cloud_event import CloudEvent
 from tests.support.doors import are_open, cap_of_license, cap_of_organization
+from tests.support.length import fuzzed
 from tests.support.tenant import LICENSE_ID, Snapshot, Tenant
 
 SERVED = ("acquire", "heartbeat", "release", "usage", "expire_sessions", "reconcile", "review_admin_edit")
@@ -74,10 +73,12 @@ REVIEWED = {name: KINDS[name] for name in KINDS if KINDS[name] in {"organization
 KEPT_BY_US = {name: KINDS[name] for name in KINDS if KINDS[name] in {"seats", "event", "review"}}
 
 FUZZ = settings(
+    fuzzed(1),
     deadline=None,
     print_blob=True,
     # Not shrunk: an example is four edits at most, and hundreds more of them would take longer than a test may.
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    phases=[Phase.explicit, Phase.generate],
+    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -122,11 +123,9 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(start_servers: StartServers, firestore_host: str, pubsub_host: str) -> Iterator[Stage]:
-    """Servers of this file's own: its organizations would disturb others' runs over all of them."""
-    project = f"test-{uuid4().hex[:12]}"
-    create_topic(pubsub_host, project=project)
-    urls = start_servers(*SERVED, GOOGLE_CLOUD_PROJECT=project, SEATLEASE_LOG_LEVEL="INFO")
+def stage(servers: Mapping[str, Process], functions_project: str, firestore_host: str) -> Iterator[Stage]:
+    """The shared servers: this file's organizations are alone in their project while it runs."""
+    project, urls = functions_project, {name: servers[name].url for name in SERVED}
     with (
         closing(firestore_client(project=project, firestore_host=firestore_host)) as console,
         # As tests/functions/conftest.py has it: no connection is used twice.
@@ -339,7 +338,7 @@ class Caps:
         assert world.open_seats() <= before
 
 
-@settings(FUZZ, max_examples=24)
+@settings(FUZZ, max_examples=fuzzed(24).max_examples)
 @given(slips=edits(KINDS))
 def test_whatever_is_edited_every_answer_is_in_the_catalogue_and_no_cap_is_exceeded(
     origin: World, slips: Sequence[Edit]
@@ -349,7 +348,7 @@ def test_whatever_is_edited_every_answer_is_in_the_catalogue_and_no_cap_is_excee
     caps.everybody_asks()
 
 
-@settings(FUZZ, max_examples=15)
+@settings(FUZZ, max_examples=fuzzed(15).max_examples)
 @given(slips=edits(KINDS))
 def test_whatever_is_edited_the_scheduled_functions_go_on_and_afterwards_the_counters_are_right(
     origin: World, slips: Sequence[Edit]
@@ -367,7 +366,7 @@ def test_whatever_is_edited_the_scheduled_functions_go_on_and_afterwards_the_cou
     Caps(world=world).everybody_asks()
 
 
-@settings(FUZZ, max_examples=40)
+@settings(FUZZ, max_examples=fuzzed(40).max_examples)
 @given(slips=edits(KEPT_BY_US))
 def test_whatever_is_done_to_counters_trail_and_records_every_free_seat_is_given_away(
     origin: World, slips: Sequence[Edit]
@@ -382,7 +381,7 @@ def test_whatever_is_done_to_counters_trail_and_records_every_free_seat_is_given
     assert world.open_seats()[LICENSE_ID] == 3
 
 
-@settings(FUZZ, max_examples=20)
+@settings(FUZZ, max_examples=fuzzed(20).max_examples)
 @given(slips=edits(REVIEWED))
 def test_a_review_of_whatever_is_edited_comes_to_an_end_and_says_what_stands_in_the_way(
     origin: World, slips: Sequence[Edit]
@@ -408,7 +407,7 @@ def test_a_review_of_whatever_is_edited_comes_to_an_end_and_says_what_stands_in_
                 assert answer.status_code == 403
 
 
-@settings(FUZZ, max_examples=10)
+@settings(FUZZ, max_examples=fuzzed(10).max_examples)
 @given(slips=edits({name: KINDS[name] for name in {*SESSIONS, "first grant", "latest grant", "seats"}}))
 def test_a_deletion_of_whatever_was_edited_is_told_once(origin: World, slips: Sequence[Edit]) -> None:
     world = origin.restored()
@@ -462,7 +461,7 @@ def claims(stage: Stage) -> Iterator[UserClaims]:
 USERS = {"user m0": "user", "user olivia": "user", "review of the user": "review", "live session": "session"}
 
 
-@settings(FUZZ, max_examples=12)
+@settings(FUZZ, max_examples=fuzzed(12).max_examples)
 @given(slips=edits(USERS))
 def test_the_claims_of_whatever_is_edited_are_settled_and_say_what_stands_in_the_way(
     origin: World, claims: UserClaims, slips: Sequence[Edit]

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from infra.build.triggers import OnDocument, OnSchedule, triggers
 from infra.contracts.openapi.operations import OPERATIONS
-from infra.local.audit_topic import create_topic
 from infra.local.loopback import NO_TLS
 from infra.local.processes import Process
 from infra.local.seed import firestore_client
@@ -27,21 +26,22 @@ from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
 from infra.local.tokens import unsigned_token
 from shared.edge.errors import Code
 from shared.rules.session import session_id_of
-from tests.functions.conftest import StartFunction
 from tests.programs.bench.proc import is_there, resident_bytes
 from tests.support.admin import TIMES, Edit, edits
 from tests.support.cloud_event import CloudEvent
 from tests.support.fuzz_events import Posted, binary, paths, structured
 from tests.support.fuzz_requests import Knowing, requests
 from tests.support.google_keys import SigningKey, publishing
+from tests.support.length import fuzzed
 from tests.support.raw import Answer, answers
+from tests.support.servers import StartFunction
 from tests.support.tenant import LICENSE_ID, Tenant
 
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "12"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "6"))
 """For all of it. Half is for what clients call."""
 
-ANSWER_WITHIN, NEVER_LONGER_THAN = 4, 15
+NEVER_LONGER_THAN = 15
 MAY_KEEP = 64 * 1024 * 1024
 """What a server may hold more at the end than when it had answered its first hundred requests. It is a tolerance
 for what is remembered (10,000 tokens, 20,000 ids) and for garbage that is collected seldom (shared/edge/platform.py).
@@ -49,8 +49,8 @@ for what is remembered (10,000 tokens, 20,000 ids) and for garbage that is colle
 
 EXAMPLES = 60
 FUZZ = settings(
+    fuzzed(EXAMPLES),
     deadline=None,
-    max_examples=EXAMPLES,
     database=None,
     phases=[Phase.generate],
     print_blob=True,
@@ -94,33 +94,25 @@ class Target:
 
 
 def _told(project: str, **more: str) -> dict[str, str]:
-    return {
-        "GOOGLE_CLOUD_PROJECT": project,
-        "SEATLEASE_LOG_LEVEL": "INFO",
-        "SEATLEASE_ANSWER_WITHIN_SECONDS": str(ANSWER_WITHIN),
-        "SEATLEASE_STORE_TIMEOUT_SECONDS": "3",
-        **more,
-    }
+    return {"GOOGLE_CLOUD_PROJECT": project, "SEATLEASE_LOG_LEVEL": "INFO", **more}
 
 
 @pytest.fixture(scope="module")
-def target(start_server: StartFunction, firestore_host: str, pubsub_host: str) -> Iterator[Target]:
-    """One process of every function but the one that keeps accounts."""
+def target(servers: Mapping[str, Process], functions_project: str, firestore_host: str) -> Iterator[Target]:
+    """The shared servers of every function but the one that keeps accounts."""
     if not is_there():
         pytest.skip("this system has no /proc to read a process's memory from")
-    project = f"test-{uuid4().hex[:12]}"
-    create_topic(pubsub_host, project=project)
+    project = functions_project
     names = [name for name in (*OPERATIONS, *EVENTS, *SCHEDULED) if name != KEEPS_ACCOUNTS]
-    servers = {name: start_server(name, **_told(project)) for name in names}
-    for process in servers.values():
-        process.wait_until_ready()
     with (
         closing(firestore_client(project=project, firestore_host=firestore_host)) as console,
         httpx.Client(
             verify=NO_TLS, timeout=NEVER_LONGER_THAN, limits=httpx.Limits(max_keepalive_connections=0)
         ) as http,
     ):
-        yield Target(servers=servers, project=project, tenant=Tenant.create(console), http=http)
+        yield Target(
+            servers={name: servers[name] for name in names}, project=project, tenant=Tenant.create(console), http=http
+        )
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +257,7 @@ def test_whatever_stands_in_an_audit_event_it_is_relayed_or_left_to_the_admin(ta
     # The time decides most, so it is edited most.
     slip_of_time = TIMES.map(lambda at: [Edit(document="event", fields={"at": at})])
 
-    @settings(FUZZ, max_examples=100)
+    @settings(FUZZ, max_examples=fuzzed(100).max_examples)
     @given(template=st.sampled_from(templates), slips=slip_of_time | slip_of_time | edits({"event": "event"}, most=2))
     def one(template: dict[str, Any], slips: list[Any]) -> None:
         reference = tenant.organization.collection("audit_events").document(uuid4().hex[:20])
@@ -286,7 +278,7 @@ def test_whatever_stands_in_an_audit_event_it_is_relayed_or_left_to_the_admin(ta
 def test_whatever_is_sent_to_a_scheduled_function_it_does_its_work_or_says_post(target: Target, function: str) -> None:
     url = target.servers[function].url
 
-    @settings(FUZZ, max_examples=15)
+    @settings(FUZZ, max_examples=fuzzed(15).max_examples)
     @given(sent=requests(_known(target), method="POST"))
     def one(sent: bytes) -> None:
         for answer in answers(url, sent, within=NEVER_LONGER_THAN):

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 from google.cloud import firestore
 
-from tests.functions.conftest import StartFunction
 from tests.support.client import Client, Clients
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 from tests.support.waiting import wait_until
 

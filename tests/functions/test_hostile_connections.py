@@ -12,10 +12,10 @@ from google.cloud import firestore
 
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
-from tests.functions.conftest import StartFunction
 from tests.programs.bench.proc import is_there, resident_bytes
 from tests.support.client import Clients
 from tests.support.raw import answers, connected, parsed, received
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
 IDLE = 10_000

@@ -8,8 +8,8 @@ from google.cloud import firestore
 
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
-from tests.functions.conftest import gateway_to
 from tests.support.raw import answers
+from tests.support.servers import gateway_to
 from tests.support.tenant import Tenant
 
 LAST = b"Connection: close"

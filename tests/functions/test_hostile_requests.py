@@ -10,9 +10,9 @@ from google.cloud import firestore
 
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
-from tests.functions.conftest import StartServers
 from tests.support.client import Clients
 from tests.support.raw import Answer, answers
+from tests.support.servers import StartServers
 from tests.support.tenant import Tenant
 
 SECOND = b"GET /smuggled HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

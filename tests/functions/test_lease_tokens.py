@@ -13,9 +13,9 @@ from google.cloud import firestore
 
 from infra.build.signing_keys import new_key, private_text, public_text
 from infra.local.processes import Process
-from tests.functions.conftest import StartServers
 from tests.support.client import Clients, assert_error
 from tests.support.lease import shown_keys, verified
+from tests.support.servers import StartServers
 from tests.support.tenant import Tenant
 
 CLAIMS = {

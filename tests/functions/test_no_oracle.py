@@ -14,8 +14,8 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.audit_topic import create_topic
-from tests.functions.conftest import StartServers
 from tests.support.client import Client, Clients
+from tests.support.servers import StartServers
 from tests.support.tenant import LICENSE_ID, Tenant
 from tests.support.wire import Wire, counting
 

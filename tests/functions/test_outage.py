@@ -19,8 +19,8 @@ from google.cloud import firestore
 from infra.local.emulators import start_firestore
 from infra.local.processes import Process, free_port, stop_together
 from infra.local.seed import firestore_client
-from tests.functions.conftest import StartFunction
 from tests.support.client import Client, Clients, code_of
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
 SEATS, CLIENTS = 5, 12

@@ -4,18 +4,16 @@ import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 from google.cloud import firestore
 
-from infra.local.audit_topic import create_topic
 from infra.local.processes import Process, free_port, stop_together
-from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, assert_error
 from tests.support.log_lines import lines_of
 from tests.support.schedule import call_until_done
+from tests.support.servers import StartFunction
 from tests.support.subscriber import Subscriber
 from tests.support.tenant import Tenant
 
@@ -25,39 +23,19 @@ NOTHING_DONE = dict.fromkeys(DONE, 0)
 
 
 @pytest.fixture(scope="module")
-def own_project() -> str:
-    """A project of this file's own, so that the numbers are those of its tests."""
-    return f"test-{uuid4().hex[:12]}"
-
-
-@pytest.fixture(scope="module")
-def own_servers(start_server: StartFunction, own_project: str, pubsub_host: str) -> Iterator[list[Process]]:
-    """The function under test, the same where no Pub/Sub answers and where there is no topic, and acquire."""
-    create_topic(pubsub_host, project=own_project)
-    told = {"GOOGLE_CLOUD_PROJECT": own_project, "SEATLEASE_LOG_LEVEL": "INFO"}
+def own_servers(start_server: StartFunction) -> Iterator[list[Process]]:
+    """The function under test, the same where no Pub/Sub answers, and where there is no topic."""
+    told = {"SEATLEASE_LOG_LEVEL": "INFO"}
     away = {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}", "SEATLEASE_PUBLISH_TIMEOUT_SECONDS": "1"}
     processes = [
         start_server("reconcile", **told),
         start_server("reconcile", **told, **away),
         start_server("reconcile", **told, SEATLEASE_AUDIT_TOPIC="no-such-topic"),
-        start_server("acquire", **told),
     ]
     for process in processes:
         process.wait_until_ready()
     yield processes
     stop_together(processes)
-
-
-@pytest.fixture
-def project(own_project: str) -> str:
-    """Here the project of the servers above."""
-    return own_project
-
-
-@pytest.fixture
-def clients(http: httpx.AsyncClient, own_servers: list[Process], project: str) -> Clients:
-    """Makes clients that talk to the servers above."""
-    return Clients(http=http, urls={"acquire": own_servers[3].url}, project=project)
 
 
 @pytest.fixture

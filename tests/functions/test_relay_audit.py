@@ -16,10 +16,10 @@ from google.cloud import firestore
 from infra.local.audit_topic import create_topic, subscribed
 from infra.local.emulators import start_pubsub
 from infra.local.processes import Process, free_port
-from tests.functions.conftest import StartFunction, StartGateway
 from tests.support.client import Clients
 from tests.support.cloud_event import CloudEvent
 from tests.support.log_lines import lines_of
+from tests.support.servers import StartFunction, StartGateway
 from tests.support.subscriber import Subscriber
 from tests.support.tenant import Tenant
 

@@ -9,9 +9,9 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.processes import Process
-from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, code_of
 from tests.support.schedule import call_until_done
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
 SESSIONS_FOR, AUDIT_EVENTS_FOR = timedelta(days=30), timedelta(days=400)

@@ -7,8 +7,8 @@ import time
 import httpx
 from google.cloud import firestore
 
-from tests.functions.conftest import StartFunction
 from tests.support.client import Clients
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
 

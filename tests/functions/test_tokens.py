@@ -16,9 +16,9 @@ from infra.local.processes import Process
 from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
 from infra.local.tokens import unsigned_token
 from shared.edge.identity import KEYS_WITHIN_SECONDS
-from tests.functions.conftest import StartFunction
 from tests.support.client import code_of
 from tests.support.google_keys import GoogleKeys, SigningKey, publishing
+from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
 

@@ -13,9 +13,9 @@ from google.cloud import firestore
 from infra.local.audit_topic import create_topic, subscribed
 from infra.local.emulators import start_pubsub
 from infra.local.processes import Process, free_port
-from tests.functions.conftest import StartFunction
 from tests.support.client import Clients, assert_error
 from tests.support.schedule import call_until_done
+from tests.support.servers import StartFunction
 from tests.support.subscriber import Subscriber
 from tests.support.tenant import Tenant
 

@@ -139,6 +139,7 @@ def test_the_one_secret_is_read_by_what_signs_and_terraform_never_sees_it(plan: 
     assert not plan.of_kind("google_secret_manager_secret_version")
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize(
     ("written", "instead", "granted"),
     [

@@ -154,6 +154,7 @@ WRONG: dict[str, tuple[Callable[[Build], None], set[str]]] = {
 }
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize("mistake", WRONG)
 def test_a_mistake_is_found(mistake: str, tmp_path: Path) -> None:
     make, finders = WRONG[mistake]

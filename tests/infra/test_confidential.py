@@ -100,10 +100,11 @@ def _run(folder: Path, *, workers: int, server: str, said: str) -> subprocess.Co
         shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_one_doctored_line_of_one_server_fails_the_whole_run_and_is_named_without_being_repeated(
-    tmp_path: Path,
+    tmp_path: Path, workers: int
 ) -> None:
-    leaking = _run(tmp_path / "leaking", workers=2, server="acquire", said="jane@example.com is not known")
+    leaking = _run(tmp_path / "leaking", workers=workers, server="acquire", said="jane@example.com is not known")
 
     assert leaking.returncode == 1, leaking.stdout + leaking.stderr
     assert "acquire.log, line 2: an e-mail address" in leaking.stdout

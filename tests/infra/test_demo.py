@@ -48,6 +48,7 @@ def events_shown(printed: str) -> list[str]:
     return re.findall(r"^│ [0-9:.]+ +│ session\.(\w+) ", printed, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_the_demo_ends_well_and_shows_the_trail_in_order() -> None:
     command = [sys.executable, "-m", "infra.local", "demo"]
 
@@ -63,6 +64,7 @@ def test_the_demo_ends_well_and_shows_the_trail_in_order() -> None:
     assert shown[:5] == [*["acquired"] * 3, *["denied"] * 2]
 
 
+@pytest.mark.long
 def test_what_differs_from_the_story_is_told(stack: Stack, screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     # With two seats for five people three are denied, and the demo expects two.
     monkeypatch.setattr("infra.local.demo.SEATS", 2)

@@ -316,6 +316,7 @@ DEADLY = [
 """A rule, a file, something in it, and what would break the rule in its place."""
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize(("rule", "path", "old", "new"), DEADLY, ids=lambda each: getattr(each, "__name__", str(each)))
 def test_what_would_break_a_rule_is_found(rule: Callable[[Code], Sized], path: str, old: str, new: str) -> None:
     text = the_code().files[path]

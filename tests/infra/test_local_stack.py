@@ -412,6 +412,7 @@ def test_a_tick_that_fails_prints_the_answers_and_fails(tmp_path: Path) -> None:
 # Stopping
 
 
+@pytest.mark.long
 def test_a_whole_stack_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
     with told_to_serve(tmp_path) as served:
         served.wait_until_ready()
@@ -427,6 +428,7 @@ def test_a_whole_stack_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
         assert list(served.state_folder.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_stack_stopped_by_ctrl_c_while_it_starts_leaves_nothing_but_its_neighbour(
     local_stack: Served, tmp_path: Path, tenant: Tenant
 ) -> None:

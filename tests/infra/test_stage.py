@@ -51,6 +51,11 @@ WITH_STORE: Mapping[str, tuple[dict[str, Any], int]] = {
 """What a function answers to this with a store beside it, where a plain request is enough to make it use everything."""
 
 each_function = pytest.mark.parametrize("name", function_names())
+OTHERS = sorted({*function_names()} - {"acquire"})
+one_function = pytest.mark.parametrize(
+    "name", ["acquire", *(pytest.param(each, marks=pytest.mark.long) for each in OTHERS)]
+)
+"""An environment of its own takes seconds: one in the gate, each function's in the long run."""
 
 
 @each_function
@@ -100,7 +105,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironments:
     return CleanEnvironments(folder=tmp_path_factory.mktemp("environments"))
 
 
-@each_function
+@one_function
 def test_a_staged_function_serves_without_the_rest_of_the_project_and_of_its_requirements(
     name: str, tmp_path: Path, environments: CleanEnvironments, tenant: Tenant, beside_emulators: Mapping[str, str]
 ) -> None:
@@ -132,7 +137,7 @@ def filled(request: dict[str, Any], url: str, tenant: Tenant) -> dict[str, Any]:
     return asked
 
 
-@each_function
+@one_function
 def test_the_requirements_of_a_staged_function_are_compatible_with_each_other(
     name: str, tmp_path: Path, environments: CleanEnvironments
 ) -> None:

@@ -183,6 +183,7 @@ def test_the_configuration_is_valid(terraform: Terraform, configured: Path) -> N
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize("slip", SLIPS.values(), ids=SLIPS)
 def test_a_slip_is_found(terraform: Terraform, configured: Path, tmp_path: Path, slip: Slip) -> None:
     ran = terraform.run("validate", "-no-color", folder=changed(configured, tmp_path, slip))
@@ -213,6 +214,7 @@ def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, config
     assert "6 passed, 0 failed" in ran.said
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize(
     "slip",
     [
@@ -316,6 +318,7 @@ def test_every_resource_waits_for_the_apis_of_an_empty_project(
     assert before_the_apis(terraform, copy_of(configured, tmp_path)) == set()
 
 
+@pytest.mark.mutant
 def test_a_resource_that_does_not_wait_for_the_apis_is_found(
     terraform: Terraform, configured: Path, tmp_path: Path
 ) -> None:

@@ -17,6 +17,17 @@ from tests.interleavings.scenario import Scenario
 from tests.interleavings.scenarios import SCENARIOS, any_scene
 from tests.support.length import is_long
 
+BIGGER = 60
+"""Bigger scenarios played at random in the gate."""
+
+
+SLOW = frozenset({"one takes a seat", "two want a lapsed seat, of two instances", "two organizations"})
+"""Scenarios with so many interleavings that they take ten seconds. Smaller ones show the same in the gate."""
+
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.long] if name in SLOW else []
+
 
 @pytest.fixture(autouse=True)
 def _same_pauses() -> None:
@@ -24,7 +35,9 @@ def _same_pauses() -> None:
     random.seed(20_260_302)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(each, id=name, marks=_marks(name)) for name, each in SCENARIOS.items()]
+)
 def test_a_scene_ends_well_in_every_way_it_can_be_played(scenario: Scenario) -> None:
     faults = scenario.faults + is_long()
 
@@ -41,7 +54,7 @@ class _Drawn:
         return self._data.draw(st.integers(0, len(options) - 1))
 
 
-@settings(deadline=None, max_examples=5 * settings().max_examples)
+@settings(deadline=None, max_examples=5 * settings().max_examples if is_long() else BIGGER)
 @given(scenario=any_scene(), data=st.data())
 def test_a_bigger_scene_ends_well_however_it_is_played(scenario: Scenario, data: st.DataObject) -> None:
     scenario.play(_Drawn(data))

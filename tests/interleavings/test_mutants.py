@@ -175,6 +175,7 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
 }
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize(("scenario", "faults", "slips"), MUTANTS.values(), ids=MUTANTS)
 def test_the_interleavings_find_when(
     scenario: str, faults: int, slips: list[Slip], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

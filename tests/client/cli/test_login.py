@@ -20,8 +20,8 @@ def backend(build_real: BuildBackend) -> RealBackend:
 
 
 @pytest.fixture
-def people(client_project: str, auth_host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[People]:
-    with people_of(client_project, auth_host, monkeypatch) as people:
+def people(functions_project: str, auth_host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[People]:
+    with people_of(functions_project, auth_host, monkeypatch) as people:
         yield people
 
 

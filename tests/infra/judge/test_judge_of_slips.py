@@ -20,6 +20,7 @@ from infra.local.seed import firestore_client
 from shared.firestore.client import Firestore
 from tests.infra.judge.true_history import true_history
 from tests.support.admin import Edit, edits
+from tests.support.length import fuzzed
 
 _KINDS = {"audit_events": "event", "sessions": "session", "licenses": "license", "usage": "seats"}
 
@@ -70,7 +71,7 @@ def edited(firestore_host: str) -> Iterator[Edited]:
         )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(fuzzed(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_hands_wrote_it_is_judged(edited: Edited, data: st.DataObject) -> None:
     slips = data.draw(edits(edited.kinds, most=3))

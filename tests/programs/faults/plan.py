@@ -31,7 +31,7 @@ class Scale:
     calm: float
 
 
-SHORT = Scale(seconds=36, organizations=4, clients=48, processes=2, calm=1)
+SHORT = Scale(seconds=36, organizations=4, clients=32, processes=2, calm=1)
 LONG = Scale(seconds=560, organizations=10, clients=80, processes=3, calm=2.5)
 
 

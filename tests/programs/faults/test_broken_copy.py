@@ -17,6 +17,7 @@ from tests.programs.faults.verdict import judged
 _FEW = Scale(seconds=8, organizations=2, clients=30, processes=2, calm=1)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_a_broken_seat_rule_is_caught(tmp_path: Path) -> None:
     # Nothing has to break for this one to show, and nothing but the licenses' own caps stands in the way.
