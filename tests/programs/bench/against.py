@@ -49,6 +49,7 @@ class Load(StrEnum):
     """What can be put on both: the works of the same names."""
 
     CYCLES = "cycles"
+    JUST_FULL = "just-full"
     REFUSALS = "refusals"
     HEARTBEATS = "heartbeats"
 
@@ -131,6 +132,8 @@ def _load_in_turns(
     def load(work: Work, bench: Bench, clients: int) -> Measurement:
         if work is Work.CYCLES:  # of which ``put`` has one process
             return bench.cycles(clients, processes=processes)
+        if work is Work.JUST_FULL:
+            return bench.just_full(clients, processes=processes)
         return put(work, bench, clients, expected_heartbeats=_EXPECTED_HEARTBEATS, processes=processes)
 
     console.print("warming up")

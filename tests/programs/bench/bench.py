@@ -22,6 +22,7 @@ _LOCKING = Phase(settle_seconds=0.0, seconds=10.0, drain_seconds=0.0)
 """Its cycles take longer than anybody wants to wait, so it is cut off."""
 
 FULL_SEATS = 20
+JUST_FULL_SEATS = 50
 """Seats of the license that is full; those who are refused come on top."""
 
 _LONG_LEASE_SECONDS, _SHORTEST_LEASE_SECONDS = 3_600, 3
@@ -43,6 +44,7 @@ class Bench:
     servers: Servers
     database: firestore.Client
     hot: Callable[[], Tenant]
+    crowded: Callable[[int], Tenant]
     full: Tenant
     working: Tenant
     seconds: float
@@ -65,6 +67,16 @@ class Bench:
             [cycle_step(server, device) for server, device in zip(cycle(instances), devices, strict=False)]
         )
         return measured(work, load, clients=clients, round_=self.round_, processes=processes)
+
+    def just_full(self, clients: int, *, processes: int = 1) -> Measurement:
+        """Acquire and release ``JUST_FULL_SEATS`` seats of one license. A refused client asks again at once."""
+        instances = self.servers.instances(processes)
+        devices = self.crowded(clients).devices
+        steps = [
+            cycle_step(server, device, until_granted=True)
+            for server, device in zip(cycle(instances), devices, strict=False)
+        ]
+        return measured(Work.JUST_FULL, self._put(steps), clients=clients, round_=self.round_, processes=processes)
 
     def refusals(self, clients: int, *, processes: int = 1) -> Measurement:
         """Ask for seats of a full license, each client on its own device, which never gets one, at the same process."""

@@ -11,7 +11,7 @@ from typing import assert_never
 from rich.console import Console
 
 from infra.local.seed import firestore_client
-from tests.programs.bench.bench import FULL_SEATS, Bench
+from tests.programs.bench.bench import FULL_SEATS, JUST_FULL_SEATS, Bench
 from tests.programs.bench.cold import clean_environments, cold_starts, startables
 from tests.programs.bench.default_server import require_default_servers
 from tests.programs.bench.expiry import LAPSED_SESSIONS, ORGANIZATIONS, ExpiryBench
@@ -104,6 +104,7 @@ def bench_for(plan: Plan, servers: Servers, runner: Runner) -> Bench:
         servers=servers,
         database=database,
         hot=lambda: make_tenant(database, f"hot-{next(numbers)}", users=most),
+        crowded=lambda users: make_tenant(database, f"crowded-{next(numbers)}", users=users, seats=JUST_FULL_SEATS),
         full=make_tenant(database, "full", users=FULL_SEATS + refused, seats=FULL_SEATS),
         working=make_tenant(database, "working", users=plan.sessions // _DEVICES_EACH, devices_each=_DEVICES_EACH),
         seconds=plan.seconds,

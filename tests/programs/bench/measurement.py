@@ -13,6 +13,7 @@ class Work(StrEnum):
 
     EMPTY = "empty function"
     CYCLES = "acquire + release"
+    JUST_FULL = "acquire + release, license just full"
     REFUSALS = "refusal"
     HEARTBEATS = "heartbeat"
     LOCKING = "locking acquire + release"

@@ -25,13 +25,15 @@ def empty_step(servers: Servers) -> Step:
     return ask
 
 
-def cycle_step(servers: Servers, device: Device) -> Step:
-    """Acquire a seat and release it."""
-    acquire = Endpoint("acquire", servers.url("acquire"), frozenset({201}))
+def cycle_step(servers: Servers, device: Device, *, until_granted: bool = False) -> Step:
+    """Acquire a seat and release it; ``until_granted`` asks again while the license is full."""
+    acquire = Endpoint("acquire", servers.url("acquire"), frozenset({201, 409} if until_granted else {201}))
     release = Endpoint("release", servers.url("release"), frozenset({204}))
 
     async def acquire_and_release(http: Connections) -> None:
         granted = json.loads(await acquire.post(http, device.acquire, device.headers))
+        while "session_id" not in granted:
+            granted = json.loads(await acquire.post(http, device.acquire, device.headers))
         await release.post(http, body_of_session(granted["session_id"]), device.headers)
 
     return acquire_and_release
