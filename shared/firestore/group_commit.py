@@ -18,6 +18,7 @@ Promises to every submitted request:
 import asyncio
 import logging
 import math
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -29,6 +30,7 @@ from typing import Generic, TypeVar
 from cachetools import LRUCache
 from google.api_core.exceptions import RetryError
 
+from shared.firestore.client import Firestore
 from shared.firestore.errors import Conflict, Contended, StoreError, StoreUnavailable
 from shared.firestore.pacing import Pace
 from shared.firestore.retry import retrying
@@ -273,3 +275,25 @@ class Groups(Generic[Request, Outcome]):
 
     def _forget(self, organization_id: str) -> None:
         self._by_organization.pop(organization_id, None)
+
+
+class GroupedOperation(ABC, Generic[Request, Outcome]):
+    """An operation whose requests are decided in groups, one group at a time for each organization."""
+
+    def __init__(self, firestore: Firestore, *, answer_within: timedelta) -> None:
+        self._firestore = firestore
+        self._groups = Groups[Request, Outcome](
+            lambda organization_id, pace: GroupCommit(
+                decide=partial(self._decide, organization_id),
+                commit=firestore.commit,
+                answer_within=answer_within,
+                pace=pace,
+            )
+        )
+
+    async def _submit(self, organization_id: str, request: Request) -> Answered[Outcome]:
+        return await self._groups.submit(organization_id, request)
+
+    @abstractmethod
+    async def _decide(self, organization_id: str, requests: Sequence[Request]) -> Decision[Outcome]:
+        """Read and decide, writing nothing. It runs again for every attempt."""

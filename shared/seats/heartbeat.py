@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from cachetools import LRUCache
 
@@ -11,7 +10,7 @@ from shared.documents.policy import Policy
 from shared.documents.reading import FIELDS_OF_A_TENURE, license_from, organization_from, session_from, user_from
 from shared.documents.writing import lease_write
 from shared.firestore.client import Document, Firestore, Snapshot
-from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups
+from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.firestore.writes import Write
 from shared.rules.audit import SYSTEM
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
@@ -43,23 +42,15 @@ class HeartbeatRequest:
     session_id: str
 
 
-class Heartbeats:
+class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
     """The heartbeats of one function instance, for all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        self._firestore = firestore
         self._policy = policy
         # A session's id is computed from its license's, so an entry never becomes wrong. The key includes the holder.
         # So a request for another user's session takes the same reads as one for a session that does not exist.
         self._license_of: LRUCache[tuple[str, str], str] = LRUCache(MAX_REMEMBERED)
-        self._groups = Groups[HeartbeatRequest, HeartbeatOutcome](
-            lambda organization_id, pace: GroupCommit(
-                decide=partial(self._decide, OrganizationPaths(organization_id)),
-                commit=firestore.commit,
-                answer_within=policy.answer_within,
-                pace=pace,
-            ),
-        )
+        super().__init__(firestore, answer_within=policy.answer_within)
 
     async def heartbeat(self, organization_id: str, request: HeartbeatRequest) -> Answered[HeartbeatOutcome]:
         """Keep the session's seat, or end the session if the user lost the right to it. Asking again is safe.
@@ -68,11 +59,10 @@ class Heartbeats:
             Contended: other requests changed the session until the deadline.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
-        return await self._groups.submit(organization_id, request)
+        return await self._submit(organization_id, request)
 
-    async def _decide(
-        self, paths: OrganizationPaths, requests: Sequence[HeartbeatRequest]
-    ) -> Decision[HeartbeatOutcome]:
+    async def _decide(self, organization_id: str, requests: Sequence[HeartbeatRequest]) -> Decision[HeartbeatOutcome]:
+        paths = OrganizationPaths(organization_id)
         snapshot, sessions, licenses = await self._read(paths, requests)
         stored, now = snapshot.documents, snapshot.at.now
         organization = organization_from(stored[paths.organization])

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import FIELDS_OF_A_TENURE, organization_from, session_from, user_from
 from shared.documents.writing import Retention
 from shared.firestore.client import Firestore, ReadTime
-from shared.firestore.group_commit import Answered, Decision, GroupCommit, Groups
+from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.rules.audit import SYSTEM
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
@@ -27,20 +26,12 @@ class ReleaseRequest:
     session_id: str
 
 
-class Releases:
+class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
     """The releases of one function instance, for all organizations."""
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
-        self._firestore = firestore
         self._retention: Retention = policy.retention
-        self._groups = Groups[ReleaseRequest, ReleaseOutcome](
-            lambda organization_id, pace: GroupCommit(
-                decide=partial(self._decide, OrganizationPaths(organization_id)),
-                commit=firestore.commit,
-                answer_within=policy.answer_within,
-                pace=pace,
-            ),
-        )
+        super().__init__(firestore, answer_within=policy.answer_within)
 
     async def release(self, organization_id: str, request: ReleaseRequest) -> Answered[ReleaseOutcome]:
         """End the session. Asking again is safe.
@@ -49,9 +40,10 @@ class Releases:
             Contended: other requests changed the session until the deadline.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
-        return await self._groups.submit(organization_id, request)
+        return await self._submit(organization_id, request)
 
-    async def _decide(self, paths: OrganizationPaths, requests: Sequence[ReleaseRequest]) -> Decision[ReleaseOutcome]:
+    async def _decide(self, organization_id: str, requests: Sequence[ReleaseRequest]) -> Decision[ReleaseOutcome]:
+        paths = OrganizationPaths(organization_id)
         snapshot = await self._firestore.read(
             [paths.session(request.session_id) for request in requests], only_fields=FIELDS_OF_A_TENURE
         )

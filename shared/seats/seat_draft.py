@@ -28,6 +28,7 @@ from shared.rules.acquire import (
     Renewed,
     Standing,
     acquire,
+    earliest_expiry,
 )
 from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, Detail, acquired
 from shared.rules.audit import ended as audit_ended
@@ -38,7 +39,7 @@ from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Session, ended, session_id_of
 from shared.rules.user import User
-from shared.seats.counters import repair_event
+from shared.seats.counters import Scope, repair_event
 from shared.seats.license_keys import Found
 
 
@@ -67,8 +68,8 @@ class SeatDraft:
     now: datetime
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
-    stored_denials: Mapping[str, Document | None]
     told: frozenset[str] = frozenset()
+    stored_denials: Mapping[str, Document | None] = field(default_factory=dict)
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
     _granted: int = 0
@@ -88,10 +89,10 @@ class SeatDraft:
         """Seats in use after everything decided so far."""
         return self.use.changed(self._changes, granted=self._granted)
 
-    @property
-    def sessions(self) -> list[Session]:
-        """Every session known to the draft, as it will be."""
-        return [session for session in self._sessions.values() if isinstance(session, Session)]
+    def earliest_expiry(self, scope: Scope) -> datetime | None:
+        """When the first known lease of a scope ends, after everything decided so far."""
+        known = (session for session in self._sessions.values() if isinstance(session, Session))
+        return earliest_expiry((each for each in known if scope in {None, each.license_id}), now=self.now)
 
     def end_lapsed(self, session_id: str) -> None:
         """End a session whose lease has run out; its seat can be given away in the same commit."""

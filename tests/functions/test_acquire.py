@@ -173,14 +173,13 @@ async def test_a_lapsed_seat_goes_to_the_next_client_with_no_scheduled_function_
     assert (await waiting.acquire()).status_code == 409
     tenant.let_lapse(lapsed)
 
-    granted = await waiting.acquire()
+    await waiting.acquired_soon()
 
-    assert granted.status_code == 201
     before = tenant.session(lapsed).get().to_dict()
     assert before is not None
     assert before["end_reason"] == "expired"
-    first, denied, *together = [event["type"] for event in tenant.events()]
-    assert (first, denied) == ("session.acquired", "session.denied")
+    first, *together = [event["type"] for event in tenant.events() if event["type"] != "session.denied"]
+    assert first == "session.acquired"
     assert sorted(together) == ["session.acquired", "session.expired"], "one commit, one time: in no order"
     late = await crashed.heartbeat(lapsed)
     assert (late.status_code, code_of(late)) == (410, "SESSION_EXPIRED")

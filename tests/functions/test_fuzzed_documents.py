@@ -6,6 +6,7 @@ it again.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -31,6 +32,7 @@ from shared.documents.writing import Retention
 from shared.edge.errors import Code
 from shared.firestore.client import Firestore
 from shared.seats.counters import NO_LICENSE
+from shared.seats.recent_examinations import KEPT_FOR
 from tests.support.admin import Edit, edits
 from tests.support.client import assert_error, code_of
 from tests.support.cloud_event import CloudEvent
@@ -188,6 +190,8 @@ class World:
     def restored(self) -> "World":
         """The world as it was, with leases that have just begun, and a denial of this minute."""
         self.stage.clear()
+        # What an examination of the world before this one found holds for a second.
+        time.sleep(KEPT_FOR.total_seconds())
         batch, now = self.stage.console.batch(), datetime.now(UTC)
         lease = {"last_heartbeat_at": now, "lease_expires_at": now + timedelta(minutes=6)}
         for reference, fields in self.stored.items():

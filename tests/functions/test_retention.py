@@ -35,7 +35,7 @@ async def _revoked(clients: Clients, tenant: Tenant, session_id: str) -> None:
 
 async def _given_away(clients: Clients, tenant: Tenant, session_id: str) -> None:
     tenant.let_lapse(session_id)
-    await clients.of(tenant, "m1").acquired()
+    await clients.of(tenant, "m1").acquired_soon()
 
 
 async def _expired(clients: Clients, tenant: Tenant, session_id: str) -> None:
@@ -78,7 +78,7 @@ async def test_how_long_they_are_kept_is_a_setting(
     await clients.of(tenant, "m1").acquire()
     tenant.let_lapse(session_id)
 
-    await clients.of(tenant, "m1").acquired()
+    await clients.of(tenant, "m1").acquired_soon()
 
     session = tenant.session(session_id).get().to_dict() or {}
     assert session["purge_at"] == session["ended_at"] + timedelta(days=2)

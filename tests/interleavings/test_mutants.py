@@ -17,7 +17,6 @@ from shared.firestore.writes import Create, Update
 from shared.rules.heartbeat import heartbeat as decide_heartbeat
 from shared.seats import acquire
 from shared.seats import heartbeat as heartbeats
-from shared.seats.denials import Attempted
 from tests.interleavings.exploring import explore
 from tests.interleavings.scenarios import SCENARIOS
 
@@ -85,27 +84,10 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
         ],
     ),
     "what was done and not answered is done again": ("one takes a seat", 1, [_BLIND_CREATE, _FORGETS_ITS_SESSION]),
-    "an attempt whose denial was not answered is counted again": (
-        "one is denied",
-        1,
-        [Slip(function=Attempted.is_counted, holder=Attempted, before="commit.at == last_attempt_at", after="False")],
-    ),
     "grants that two instances decide are not told apart": (
         "two want the last seat, of two instances",
         0,
         [_BLIND_CREATE],
-    ),
-    "a refusal rests on what a failed attempt had read": (
-        "one asks twice, of two instances",
-        0,
-        [
-            Slip(
-                function=acquire.Acquires._decide,  # noqa: SLF001 the place to break
-                holder=acquire.Acquires,
-                before="if has_kept and not all(",
-                after="if False and not all(",
-            )
-        ],
     ),
     "an end does not look whether there was one": ("two give back the same seat", 0, [_BLIND_CREATE, _BLIND_UPDATE]),
     "an end is told that is not written": (

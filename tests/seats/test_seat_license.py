@@ -79,6 +79,10 @@ class Store(SeatMachine):
 
     # How it is done
 
+    def _examine_again(self) -> None:
+        """Time passes here by edits of documents, and what an examination found holds for a second of real time."""
+        self.instances = [_Instance(self.connection, self.policy) for _ in range(2)]
+
     def _next_instance(self) -> _Instance:
         self.turn += 1
         return self.instances[self.turn % 2]
@@ -130,6 +134,7 @@ class Store(SeatMachine):
         batch.commit()
 
     def to_pass(self, pause: timedelta) -> None:
+        self._examine_again()
         batch = self.console.batch()
         for session_id, fields in self._below("sessions").items():
             if fields["ended_at"] is None:
@@ -187,6 +192,7 @@ class Store(SeatMachine):
     @precondition(lambda self: self.model.leases)
     @rule(data=st.data())
     def end_by_hand(self, data: st.DataObject) -> None:
+        self._examine_again()
         holder = data.draw(st.sampled_from(sorted(self.model.leases)))
         session = self._below("sessions")[_session_id(holder)]
         if session["ended_at"] is None:
