@@ -125,7 +125,9 @@ class SessionDocument(Form):
     lease_expires_at: Annotated[AwareDatetime, Field(description="When the lease ends without another heartbeat.")]
     ended_at: Annotated[
         AwareDatetime | None,
-        Field(description="null while the session is open. Put a time here to end it: the seat is free within a second."),
+        Field(
+            description="null while the session is open. Put a time here to end it: the seat is free within a second."
+        ),
     ]
     end_reason: Annotated[
         EndReason | None,
