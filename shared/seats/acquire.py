@@ -68,9 +68,8 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions=own, told=told)
         outcomes = _fold(draft, requests, found, moved)
 
-        evidence: dict[Scope, Evidence] = {}
-        recent = self._examinations.of(organization_id, now=at.now)
-        if wanted := {scope: seats for scope, seats in _seats_wanted(outcomes).items() if scope not in recent}:
+        examined = self._examinations.of(organization_id, now=at.now)
+        if wanted := {scope: seats for scope, seats in _seats_wanted(outcomes).items() if scope not in examined}:
             evidence = await self._examine(paths, wanted, at)
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=at)
@@ -79,12 +78,12 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             for lapsed in {document.document_id for proof in evidence.values() for document in proof.lapsed}:
                 draft.end_lapsed(lapsed)
             outcomes = _fold(draft, requests, found, moved)
-        found_out = recent | {
-            scope: result(draft.earliest_expiry(scope), now=at.now)
-            for scope, proof in evidence.items()
-            if not proof.has_more_lapsed
-        }
-        outcomes = [_with_expiry(outcome, draft, found_out) for outcome in outcomes]
+            examined |= {
+                scope: result(draft.earliest_expiry(scope), now=at.now)
+                for scope, proof in evidence.items()
+                if not proof.has_more_lapsed
+            }
+        outcomes = [_with_expiry(outcome, draft, examined) for outcome in outcomes]
 
         denied = list(_denied(requests, outcomes, found))
         draft.stored_denials = await self._read_denials(paths, denied, at)
@@ -94,7 +93,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             outcomes=outcomes,
             writes=draft.writes(self._policy.retention),
             now=at.now,
-            when_done=lambda: self._examinations.keep(organization_id, found_out),
+            when_done=lambda: self._examinations.keep(organization_id, examined),
         )
 
     async def _examine(
@@ -217,7 +216,7 @@ def _scope_of(outcome: CapReached) -> Scope:
     return outcome.license_id if isinstance(outcome, SeatLimitReached) else None
 
 
-def _seats_wanted(outcomes: Sequence[AcquireOutcome | Undecided]) -> dict[Scope, int]:
+def _seats_wanted(outcomes: Outcomes) -> dict[Scope, int]:
     """How many seats would have to fall free in each scope for nobody to be refused."""
     wanted: Counter[Scope] = Counter()
     excess: dict[Scope, int] = {}
@@ -230,13 +229,13 @@ def _seats_wanted(outcomes: Sequence[AcquireOutcome | Undecided]) -> dict[Scope,
 
 
 def _with_expiry(
-    outcome: AcquireOutcome | Undecided, draft: SeatDraft, found_out: Mapping[Scope, Examined]
+    outcome: AcquireOutcome | Undecided, draft: SeatDraft, examined: Mapping[Scope, Examined]
 ) -> AcquireOutcome | Undecided:
     """Say when a seat may fall free. A refusal that nobody has examined, or not to its end, needs another round."""
     if not isinstance(outcome, CapReached):
         return outcome
     scope = _scope_of(outcome)
-    if scope not in found_out:
+    if scope not in examined:
         return Undecided()
-    times = (draft.earliest_expiry(scope), found_out[scope].next_to_lapse_at)
+    times = (draft.earliest_expiry(scope), examined[scope].next_to_lapse_at)
     return replace(outcome, earliest_expiry_at=min(filter(None, times), default=None))

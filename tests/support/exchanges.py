@@ -5,9 +5,9 @@ It looks on at httpx's transports, which all clients of the tests use, and chang
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -20,36 +20,33 @@ _exchanges: deque[tuple[httpx.Request, httpx.Response | Exception]] = deque(maxl
 
 def watch() -> None:
     """Note each request and its answer from now on."""
-    _watch_transport(httpx.HTTPTransport)
-    send = httpx.AsyncHTTPTransport.handle_async_request
-
-    @wraps(send)
-    async def noted(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-        try:
-            response = await send(self, request)
-        except Exception as error:
-            _exchanges.append((request, error))
-            raise
-        _exchanges.append((request, response))
-        return response
-
-    httpx.AsyncHTTPTransport.handle_async_request = noted  # type: ignore[method-assign]  # the only way to look on
-
-
-def _watch_transport(transport: Any) -> None:  # noqa: ANN401 a class whose method is replaced
-    send = transport.handle_request
+    send, send_async = httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request
 
     @wraps(send)
     def noted(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
-        try:
-            response: httpx.Response = send(self, request)
-        except Exception as error:
-            _exchanges.append((request, error))
-            raise
+        with _failure_noted(request):
+            response = send(self, request)
         _exchanges.append((request, response))
         return response
 
-    transport.handle_request = noted
+    @wraps(send_async)
+    async def noted_async(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        with _failure_noted(request):
+            response = await send_async(self, request)
+        _exchanges.append((request, response))
+        return response
+
+    httpx.HTTPTransport.handle_request = noted  # type: ignore[method-assign]  # the only way to look on
+    httpx.AsyncHTTPTransport.handle_async_request = noted_async  # type: ignore[method-assign]  # as above
+
+
+@contextmanager
+def _failure_noted(request: httpx.Request) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        _exchanges.append((request, error))
+        raise
 
 
 def forget() -> None:
