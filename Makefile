@@ -1,6 +1,9 @@
 # No set-up is needed: `make demo` shows what Seatlease does, `make test` runs the tests.
 # Every target first installs what it needs into .venv, and skips this the next time.
 
+# Where Python may not keep its bytecode, each server and each test worker compiles the same files again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready

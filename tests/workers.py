@@ -22,7 +22,6 @@ TOGETHER = (
 FIRST = (
     "tests/programs/faults/test_proof.py",
     *TOGETHER,
-    "tests/functions/test_everything_at_once.py",
     "tests/interleavings/test_every_way.py",
 )
 """Files that take long: the other worker has enough to do beside them."""

@@ -178,6 +178,7 @@ def _assert_every_tenure_is_told_once(trail: list[dict[str, Any]], sessions: Map
     assert set(ended) == set(begun) - open_now
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 @pytest.mark.usefixtures("delivery")
 async def test_no_cap_is_ever_exceeded_and_every_fact_is_told_once_and_reaches_the_subscriber(

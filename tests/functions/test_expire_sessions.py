@@ -183,6 +183,7 @@ async def test_a_session_that_cannot_be_read_is_left_counted_and_named_in_the_lo
     tenant.session(broken).delete()
 
 
+@pytest.mark.long  # a scheduled run asks again for 12 seconds
 async def test_a_store_that_does_not_answer_is_503(http: httpx.AsyncClient, start_server: StartFunction) -> None:
     server = start_server(
         "expire_sessions", FIRESTORE_EMULATOR_HOST=f"127.0.0.1:{free_port()}", SEATLEASE_STORE_TIMEOUT_SECONDS="1"
