@@ -1,5 +1,6 @@
 """The measurements. Each prepares what it needs."""
 
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -166,13 +167,14 @@ class Bench:
         if DELAY_PROXY not in self.servers.running:
             return self.runner.run(put(meter))
         proxy = self.servers.url(DELAY_PROXY)
-        before = counted(proxy, delay_seconds=self.delay_seconds)
+        before, began = counted(proxy, delay_seconds=self.delay_seconds), time.perf_counter()
         load = self.runner.run(put(meter))
-        after = counted(proxy, delay_seconds=self.delay_seconds)
+        seconds, after = time.perf_counter() - began, counted(proxy, delay_seconds=self.delay_seconds)
         load.store = store_use(
             before,
             after,
             load.answered,
+            seconds=seconds,
             delay_seconds=self.delay_seconds,
             is_confined=self.servers.are_confined,
         )

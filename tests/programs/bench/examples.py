@@ -51,6 +51,7 @@ def measurement(
 def store_use(*, delay_seconds: float = 0.02, calls: int = 0, queries: int = 0) -> StoreUse:
     """Grant 60 requests and refuse 40, with so many calls."""
     return StoreUse(
+        seconds=1,
         delay_seconds=delay_seconds,
         is_confined=True,
         granted=60,

@@ -15,11 +15,12 @@ _READ = "documents_read"
 class StoreUse:
     """The calls of a load, and the documents that Firestore would bill as read.
 
-    All of the load counts, also what came before and after it was measured. ``granted`` and ``refused`` are answers of
-    acquire; answered heartbeats count as granted. ``delay_seconds`` is what each call took longer. ``is_confined`` says
-    whether each process of the functions had one core.
+    All of the load counts, also what came before and after it was measured: ``seconds`` in all. ``granted`` and
+    ``refused`` are answers of acquire; answered heartbeats count as granted. Each call took ``delay_seconds`` longer
+    than without the proxy. ``is_confined`` says whether each process of a function had one core.
     """
 
+    seconds: float
     delay_seconds: float
     is_confined: bool
     granted: int
@@ -46,12 +47,14 @@ def store_use(
     after: Mapping[str, int],
     answered: Mapping[tuple[str, int], int],
     *,
+    seconds: float,
     delay_seconds: float,
     is_confined: bool,
 ) -> StoreUse:
     """Sum up a load between two readings. ``answered`` has the driver's answers by function and status."""
     used = {name: count - before.get(name, 0) for name, count in after.items()}
     return StoreUse(
+        seconds=seconds,
         delay_seconds=delay_seconds,
         is_confined=is_confined,
         granted=answered.get(("acquire", 201), 0) + answered.get(("heartbeat", 200), 0),
