@@ -103,7 +103,7 @@ def _store20(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
         console.print(f"store20: {'one core' if servers.are_confined else 'all cores'} for each process of a function")
         console.print(f"store20: writing {ENDED_SESSIONS:,} ended sessions, and warming up")
         roomy, just_full = store20_bench(plan, servers, runner)
-        store20_warm_up(roomy, just_full, plan)
+        store20_warm_up(roomy, plan)
         yield from store20_rounds(roomy, just_full, plan)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import count, product
 
 from infra.local.seed import firestore_client
 from shared.documents.paths import OrganizationPaths
@@ -24,7 +24,7 @@ from tests.programs.bench.plan import (
 )
 from tests.programs.bench.servers import PROJECT, Servers
 from tests.programs.bench.stopping import Runner
-from tests.programs.bench.tenants import another_license, make_tenant
+from tests.programs.bench.tenants import Tenant, another_license, make_tenant
 
 ENDED_SESSIONS = 20_000
 
@@ -42,24 +42,31 @@ _WARM_UPS = 3
 
 
 def store20_bench(plan: Plan, servers: Servers, runner: Runner) -> tuple[Bench, Bench]:
-    """Write an organization with its ended sessions; measure on its license of 200 seats, or on that of 50."""
+    """Write an organization with its ended sessions; measure on licenses of 200 seats, or on those of 50.
+
+    Each load has a license of its own, so that a client that was cut off leaves no seat in use for the next load.
+    """
     database = firestore_client(project=PROJECT, firestore_host=servers.firestore_host)
-    roomy = make_tenant(database, "store20", users=_USERS)
-    just_full = another_license(roomy, "license-2", seats=JUST_FULL_SEATS)
-    full = another_license(roomy, "license-3", seats=FULL_SEATS)
-    runner.run(_write_ended(servers.firestore_host, OrganizationPaths(roomy.organization_id)))
-    working = make_tenant(database, "working", users=plan.sessions // _HEARTBEATS_EACH, devices_each=_HEARTBEATS_EACH)
+    tenant = make_tenant(database, "store20", users=_USERS)
+    runner.run(_write_ended(servers.firestore_host, OrganizationPaths(tenant.organization_id)))
+    numbers = count(2)
+
+    def license_of(seats: int) -> Tenant:
+        return another_license(tenant, f"license-{next(numbers)}", seats=seats)
+
     bench = Bench(
         runner=runner,
         servers=servers,
         database=database,
-        hot=lambda: roomy,
-        crowded=lambda _: just_full,
-        full=full,
-        working=working,
+        hot=lambda: license_of(_USERS),
+        crowded=lambda _: license_of(JUST_FULL_SEATS),
+        full=license_of(FULL_SEATS),
+        working=make_tenant(
+            database, "working", users=plan.sessions // _HEARTBEATS_EACH, devices_each=_HEARTBEATS_EACH
+        ),
         seconds=plan.seconds,
     )
-    return bench, replace(bench, hot=lambda: just_full)
+    return bench, replace(bench, hot=lambda: license_of(JUST_FULL_SEATS))
 
 
 async def _write_ended(firestore_host: str, paths: OrganizationPaths) -> None:
@@ -77,10 +84,12 @@ async def _write_ended(firestore_host: str, paths: OrganizationPaths) -> None:
     store.close()
 
 
-def store20_warm_up(roomy: Bench, just_full: Bench, plan: Plan) -> None:
+def store20_warm_up(bench: Bench, plan: Plan) -> None:
     """Put loads on all processes, unrecorded."""
-    for bench in (roomy, just_full) * _WARM_UPS:
-        bench.in_round(0, seconds=plan.warm_up_seconds).cycles(MORE_THAN_SEATS, processes=max(STORE_PROCESSES))
+    warming, processes = bench.in_round(0, seconds=plan.warm_up_seconds), max(STORE_PROCESSES)
+    for _ in range(_WARM_UPS):
+        warming.cycles(MORE_THAN_SEATS, processes=processes)
+        warming.just_full(MORE_THAN_SEATS, processes=processes)
 
 
 def store20_rounds(roomy: Bench, just_full: Bench, plan: Plan) -> Iterator[Measurement]:
