@@ -6,7 +6,7 @@ each 1,000 index entries that are counted, or part of them; a write for each of 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,7 +108,7 @@ class Wire(grpc.GenericRpcHandler):
                 answers = list(self._channel.unary_stream(method)(request, **_options(context)))
             except grpc.RpcError as error:
                 _fail(context, error)
-            rpc.reads = _reads(rpc.method, answers)
+            rpc.reads = billed_reads(rpc.method, answers)
         yield from answers
 
     @contextmanager
@@ -153,7 +153,8 @@ def _fail(context: grpc.ServicerContext, error: Any) -> NoReturn:  # noqa: ANN40
     raise AssertionError
 
 
-def _reads(method: str, answers: list[bytes]) -> int:
+def billed_reads(method: str, answers: Sequence[bytes]) -> int:
+    """What the messages of one answer to a read cost; the method is named without its service."""
     match method:
         case "BatchGetDocuments":
             read = map(api.BatchGetDocumentsResponse.pb().FromString, answers)

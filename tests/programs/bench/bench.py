@@ -1,19 +1,31 @@
 """The measurements. Each prepares what it needs."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import cycle, islice
+from typing import Any
+from uuid import uuid4
 
 from google.cloud import firestore
 
 from tests.programs.bench.cpu import CpuMeter
 from tests.programs.bench.http import UnexpectedAnswer
-from tests.programs.bench.load import Load, Phase, Step, put_load
+from tests.programs.bench.load import Load, Phase, Step, in_turn, put_load
 from tests.programs.bench.measurement import Measurement, Work, measured
-from tests.programs.bench.servers import Servers, with_locking
-from tests.programs.bench.steps import acquire_all, cycle_step, empty_step, heartbeats, locking_step, refusal_step
+from tests.programs.bench.servers import DELAY_PROXY, Servers, with_locking
+from tests.programs.bench.steps import (
+    acquire_all,
+    acquire_step,
+    cycle_step,
+    empty_step,
+    heartbeats,
+    locking_step,
+    refusal_step,
+)
 from tests.programs.bench.stopping import Runner
+from tests.programs.bench.store_use import counted, store_use
 from tests.programs.bench.tenants import Tenant, make_tenant
 
 _SETTLE_SECONDS = 0.5
@@ -24,6 +36,8 @@ _LOCKING = Phase(settle_seconds=0.0, seconds=10.0, drain_seconds=0.0)
 FULL_SEATS = 20
 JUST_FULL_SEATS = 50
 """Seats of the license that is full; those who are refused come on top."""
+
+NEW_ORGANIZATIONS = 20
 
 _LONG_LEASE_SECONDS, _SHORTEST_LEASE_SECONDS = 3_600, 3
 _LAPS_PER_LEASE = 6
@@ -37,7 +51,7 @@ class Bench:
 
     ``hot`` makes the organization whose seats are acquired and released, a new one for each measurement: the emulator
     keeps every version of a document, and copies all of them for the next, so what is written over and over costs
-    it more with every minute.
+    it more with every minute. Where a proxy is before the store, ``delay_seconds`` is what each call takes longer.
     """
 
     runner: Runner
@@ -49,6 +63,7 @@ class Bench:
     working: Tenant
     seconds: float
     round_: int = 0
+    delay_seconds: float = 0.0
 
     def in_round(self, number: int, *, seconds: float) -> "Bench":
         """Measure in another round, for as long."""
@@ -71,12 +86,26 @@ class Bench:
     def just_full(self, clients: int, *, processes: int = 1) -> Measurement:
         """Acquire and release ``JUST_FULL_SEATS`` seats of one license. A refused client asks again at once."""
         instances = self.servers.instances(processes)
-        devices = self.crowded(clients).devices
+        devices = self.crowded(clients).devices[:clients]
         steps = [
             cycle_step(server, device, until_granted=True)
             for server, device in zip(cycle(instances), devices, strict=False)
         ]
         return measured(Work.JUST_FULL, self._put(steps), clients=clients, round_=self.round_, processes=processes)
+
+    def held(self, clients: int) -> Measurement:
+        """As ``just_full``, but a client keeps each seat for 1 s, and waits as it is told: 1 s at most."""
+        steps = [
+            cycle_step(self.servers, device, until_granted=True, hold_seconds=1.0, longest_wait_seconds=1.0)
+            for device in self.crowded(clients).devices[:clients]
+        ]
+        return measured(Work.HELD, self._put(steps), clients=clients, round_=self.round_)
+
+    def first_acquires(self) -> Measurement:
+        """Acquire the first seat of new organizations, one after the other."""
+        tenants = [make_tenant(self.database, f"new-{uuid4().hex}", users=1) for _ in range(NEW_ORGANIZATIONS)]
+        steps = [acquire_step(self.servers, tenant.devices[0]) for tenant in tenants]
+        return measured(Work.FIRST, self._counted(lambda meter: in_turn(steps, meter)), clients=1, round_=self.round_)
 
     def refusals(self, clients: int, *, processes: int = 1) -> Measurement:
         """Ask for seats of a full license, each client on its own device, which never gets one, at the same process."""
@@ -129,6 +158,24 @@ class Bench:
         return measured(Work.LOCKING, load, clients=clients, round_=self.round_)
 
     def _put(self, steps: Sequence[Step], *, servers: Servers | None = None, phase: Phase | None = None) -> Load:
-        meter = CpuMeter((servers or self.servers).pids)
         usual = Phase(settle_seconds=_SETTLE_SECONDS, seconds=self.seconds, drain_seconds=_DRAIN_SECONDS)
-        return self.runner.run(put_load(steps, phase or usual, meter))
+        return self._counted(lambda meter: put_load(steps, phase or usual, meter), servers=servers)
+
+    def _counted(self, put: Callable[[CpuMeter], Coroutine[Any, Any, Load]], *, servers: Servers | None = None) -> Load:
+        """Put a load; where there is a proxy before the store, say what was done there."""
+        meter = CpuMeter((servers or self.servers).pids)
+        if DELAY_PROXY not in self.servers.running:
+            return self.runner.run(put(meter))
+        proxy = self.servers.url(DELAY_PROXY)
+        before, began = counted(proxy, delay_seconds=self.delay_seconds), time.perf_counter()
+        load = self.runner.run(put(meter))
+        seconds, after = time.perf_counter() - began, counted(proxy, delay_seconds=self.delay_seconds)
+        load.store = store_use(
+            before,
+            after,
+            load.answered,
+            seconds=seconds,
+            delay_seconds=self.delay_seconds,
+            is_confined=self.servers.are_confined,
+        )
+        return load

@@ -5,6 +5,7 @@ from tests.programs.bench.machine import Machine
 from tests.programs.bench.measurement import Measurement, Work
 from tests.programs.bench.plan import Plan
 from tests.programs.bench.results import Results
+from tests.programs.bench.store_use import StoreUse
 
 MACHINE = Machine(cores=2, cpu="Some CPU", system="Linux", python="3.11", commit="c0ffee", load_average=0.5)
 
@@ -25,6 +26,7 @@ def measurement(
     errors: int = 0,
     unfinished: int = 0,
     beside: Work | None = None,
+    store: StoreUse | None = None,
 ) -> Measurement:
     """Measure for one second, at this rate and with a median of 10 ms."""
     return Measurement(
@@ -41,7 +43,22 @@ def measurement(
         cpu={},
         processes=processes,
         beside=beside,
+        store=store,
         written=1.0 if work is Work.HEARTBEATS else None,
+    )
+
+
+def store_use(*, delay_seconds: float = 0.02, calls: int = 0, queries: int = 0) -> StoreUse:
+    """Grant 60 requests and refuse 40, with so many calls."""
+    return StoreUse(
+        seconds=1,
+        delay_seconds=delay_seconds,
+        is_confined=True,
+        granted=60,
+        refused=40,
+        calls=calls,
+        queries=queries,
+        documents_read=0,
     )
 
 

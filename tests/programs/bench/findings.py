@@ -11,6 +11,7 @@ from tests.programs.bench.process_findings import findings_of_processes
 from tests.programs.bench.request_findings import findings_of_requests
 from tests.programs.bench.results import Results
 from tests.programs.bench.start_findings import findings_of_start
+from tests.programs.bench.store_findings import findings_of_store20
 
 
 def findings(results: Results) -> list[Finding]:
@@ -25,7 +26,8 @@ def findings(results: Results) -> list[Finding]:
 
 
 def _figures(results: Results) -> Iterator[Finding]:
-    plan, measurements = results.plan, results.measurements
+    plan = results.plan
+    measurements = [each for each in results.measurements if each.store is None]
     if Part.START in plan.parts:
         yield from findings_of_start(results.starts, results.memory)
     if Part.REQUESTS in plan.parts:
@@ -34,6 +36,8 @@ def _figures(results: Results) -> Iterator[Finding]:
         yield from findings_of_processes(measurements, plan)
     if Part.EXPIRE in plan.parts:
         yield _run_of_expire(measurements)
+    if Part.STORE20 in plan.parts:
+        yield from findings_of_store20(results.measurements)
 
 
 def _run_of_expire(measurements: Sequence[Measurement]) -> Finding:

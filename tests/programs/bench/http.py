@@ -6,6 +6,7 @@ lack. This driver only writes a request and parses its answer (with httptools).
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -103,6 +104,8 @@ class Connections:
     """Connections that are kept, as many to each server as there are requests at a time."""
 
     patience_seconds: float
+    answered: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Answers by the name of the endpoint and the status."""
     _idle: dict[tuple[str, int], list[_Connection]] = field(default_factory=dict)
 
     async def ask(self, host: str, port: int, request: bytes) -> _Answer:
@@ -175,6 +178,7 @@ class Endpoint:
 
     async def _ask(self, http: Connections, request: bytes) -> bytes:
         answer = await http.ask(self._host, self._port, request)
+        http.answered[self.name, answer.status] += 1
         if answer.status not in self.expected:
             message = f"{self.name}: {answer.status} {_code(answer.content)}".rstrip()
             raise UnexpectedAnswer(message)

@@ -11,7 +11,7 @@ from shared.documents.writing import Retention, seat_use_fields, session_fields
 from shared.rules.audit import AuditType
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Session, session_id_of
-from tests.programs.bench.tenants import LICENSE_ID, Device, make_tenant
+from tests.programs.bench.tenants import LICENSE_ID, make_tenant
 
 _DEVICES_EACH = 10
 _LAPSED_WITHIN = timedelta(minutes=1)
@@ -50,7 +50,8 @@ def write_lapsed(database: firestore.Client, *, named: str, organizations: int, 
         batch = database.batch()
         organization = database.document(f"organizations/{organization_id}")
         for place, device in enumerate(tenant.devices):
-            session = _lapsed_session(device, lapsed_at=now - (place * organizations + number) * step)
+            lapsed_at = now - (place * organizations + number) * step
+            session = lapsed_session(device.user_id, device.hardware_id, lapsed_at=lapsed_at)
             batch.set(
                 organization.collection("sessions").document(session.session_id), session_fields(session, _RETENTION)
             )
@@ -60,13 +61,14 @@ def write_lapsed(database: firestore.Client, *, named: str, organizations: int, 
     return lapsed
 
 
-def _lapsed_session(device: Device, *, lapsed_at: datetime) -> Session:
+def lapsed_session(user_id: str, hardware_id: str, *, lapsed_at: datetime) -> Session:
+    """A session of eight hours that has lapsed and is not ended yet."""
     return Session(
-        session_id=session_id_of(license_id=LICENSE_ID, user_id=device.user_id, hardware_id=device.hardware_id),
+        session_id=session_id_of(license_id=LICENSE_ID, user_id=user_id, hardware_id=hardware_id),
         license_id=LICENSE_ID,
-        user_id=device.user_id,
-        user_email=f"{device.user_id}@example.com",
-        hardware_id=device.hardware_id,
+        user_id=user_id,
+        user_email=f"{user_id}@example.com",
+        hardware_id=hardware_id,
         ip_address="203.0.113.7",
         user_agent="bench/1.0",
         started_at=lapsed_at - timedelta(hours=8),

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from tests.programs.bench.cpu import CpuMeter, shares
 from tests.programs.bench.http import Connections, UnexpectedAnswer, connections
+from tests.programs.bench.store_use import StoreUse
 
 Step = Callable[[Connections], Awaitable[None]]
 """What a client does over and over; it raises when an answer is not the expected one."""
@@ -44,7 +45,8 @@ class Load:
     """What came of it.
 
     ``durations_seconds`` are those of everything that was under way while it was measured: what takes longer than that
-    must not be missing. ``errors`` are those of all three parts, by their text; ``unfinished`` clients were cut off.
+    must not be missing. ``errors`` are those of all three parts, by their text; ``answered`` are all answers, by
+    function and status. ``unfinished`` clients were cut off.
     """
 
     completed: int = 0
@@ -53,6 +55,8 @@ class Load:
     seconds: float = 0.0
     unfinished: int = 0
     cpu: dict[str, float] = field(default_factory=dict)
+    answered: Counter[tuple[str, int]] = field(default_factory=Counter)
+    store: StoreUse | None = None
     measuring: bool = False
     ending: bool = False
 
@@ -61,6 +65,7 @@ async def put_load(steps: Sequence[Step], phase: Phase, meter: CpuMeter) -> Load
     """Let one client run for each step, and measure the middle part. ``completed`` is what completes in it."""
     load = Load()
     async with connections() as http:
+        load.answered = http.answered
         answered = [asyncio.Event() for _ in steps]
         clients = [
             asyncio.create_task(_client(step, http, load, each)) for step, each in zip(steps, answered, strict=True)
@@ -91,14 +96,31 @@ async def put_load(steps: Sequence[Step], phase: Phase, meter: CpuMeter) -> Load
 
 async def _client(step: Step, http: Connections, load: Load, answered: asyncio.Event) -> None:
     while not load.ending:
-        began = time.perf_counter()
-        try:
-            await step(http)
-        except (UnexpectedAnswer, OSError) as error:
-            load.errors[str(error) or type(error).__name__] += 1
-            await asyncio.sleep(_PAUSE_AFTER_ERROR_SECONDS)
-        else:
-            load.completed += load.measuring
-            if load.measuring or load.ending:
-                load.durations_seconds.append(time.perf_counter() - began)
+        await _once(step, http, load)
         answered.set()
+
+
+async def _once(step: Step, http: Connections, load: Load) -> None:
+    began = time.perf_counter()
+    try:
+        await step(http)
+    except (UnexpectedAnswer, OSError) as error:
+        load.errors[str(error) or type(error).__name__] += 1
+        await asyncio.sleep(_PAUSE_AFTER_ERROR_SECONDS)
+    else:
+        load.completed += load.measuring
+        if load.measuring or load.ending:
+            load.durations_seconds.append(time.perf_counter() - began)
+
+
+async def in_turn(steps: Sequence[Step], meter: CpuMeter) -> Load:
+    """Do each step once, one after the other."""
+    load = Load(measuring=True)
+    async with connections() as http:
+        load.answered = http.answered
+        before, began = meter.read(), time.perf_counter()
+        for step in steps:
+            await _once(step, http, load)
+        load.seconds = time.perf_counter() - began
+        load.cpu = shares(before, meter.read(), seconds=load.seconds)
+    return load

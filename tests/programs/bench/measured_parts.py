@@ -17,11 +17,12 @@ from tests.programs.bench.default_server import require_default_servers
 from tests.programs.bench.expiry import LAPSED_SESSIONS, ORGANIZATIONS, ExpiryBench
 from tests.programs.bench.memory import memory_of_heartbeat
 from tests.programs.bench.parts import Part
-from tests.programs.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, Plan
+from tests.programs.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, STORE_PROCESSES, Plan
 from tests.programs.bench.results import Recorded
 from tests.programs.bench.rounds import LOADS, run_rounds, run_rounds_of_processes, warm_up, warm_up_processes
 from tests.programs.bench.servers import EMPTY, EXPIRE, FUNCTIONS, PROJECT, Servers, replace_firestore, running_servers
 from tests.programs.bench.stopping import Runner
+from tests.programs.bench.store20 import ENDED_SESSIONS, store20_bench, store20_rounds, store20_warm_up
 from tests.programs.bench.tenants import make_tenant
 
 _DEVICES_EACH = 10
@@ -46,6 +47,8 @@ def measure(part: Part, plan: Plan, *, runner: Runner, console: Console) -> Meas
             return _processes(plan, runner=runner, console=console)
         case Part.EXPIRE:
             return _expire(plan, runner=runner, console=console)
+        case Part.STORE20:
+            return _store20(plan, runner=runner, console=console)
         case _:
             assert_never(part)
 
@@ -91,6 +94,17 @@ def _expire(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
         database = firestore_client(project=PROJECT, firestore_host=servers.firestore_host)
         console.print(f"expire: {LAPSED_SESSIONS:,} lapsed sessions of {ORGANIZATIONS} organizations in each round")
         yield from ExpiryBench(runner=runner, servers=servers, database=database).rounds(plan.rounds)
+
+
+def _store20(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
+    names = [*("acquire", "release") * max(STORE_PROCESSES), "heartbeat"]
+    console.print(f"store20: starting {len(names)}")
+    with running_servers(*names, as_in_production=True) as servers:
+        console.print(f"store20: {'one core' if servers.are_confined else 'all cores'} for each process of a function")
+        console.print(f"store20: writing {ENDED_SESSIONS:,} ended sessions, and warming up")
+        roomy, just_full = store20_bench(plan, servers, runner)
+        store20_warm_up(roomy, plan)
+        yield from store20_rounds(roomy, just_full, plan)
 
 
 def bench_for(plan: Plan, servers: Servers, runner: Runner) -> Bench:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.programs.bench.load import Load
+from tests.programs.bench.store_use import StoreUse
 
 
 class Work(StrEnum):
@@ -14,7 +15,9 @@ class Work(StrEnum):
     EMPTY = "empty function"
     CYCLES = "acquire + release"
     JUST_FULL = "acquire + release, license just full"
+    HELD = "acquire + release, seats held for 1 s"
     REFUSALS = "refusal"
+    FIRST = "first acquire of an organization"
     HEARTBEATS = "heartbeat"
     LOCKING = "locking acquire + release"
     SPREAD_CYCLES = "acquire + release, spread"
@@ -30,6 +33,7 @@ class Measurement:
     0 to 1, by program, its processes together. ``beside`` is, of the empty function, what was
     measured next, to be compared with it. ``written`` is the share of the answered heartbeats
     that extended their lease, and ``lease_seconds`` the lease that they extended.
+    ``store`` is what the part store20 counts.
     """
 
     work: Work
@@ -47,6 +51,7 @@ class Measurement:
     beside: Work | None = None
     written: float | None = None
     lease_seconds: int | None = None
+    store: StoreUse | None = None
 
     @property
     def per_second(self) -> float:
@@ -78,6 +83,7 @@ def measured(
         cpu=load.cpu,
         processes=processes,
         beside=beside,
+        store=load.store,
     )
 
 

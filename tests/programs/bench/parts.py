@@ -10,3 +10,4 @@ class Part(StrEnum):
     REQUESTS = "requests"
     PROCESSES = "processes"
     EXPIRE = "expire"
+    STORE20 = "store20"

@@ -12,6 +12,11 @@ JUDGED_CLIENTS = 32
 ANSWERING_PROCESSES = 2
 """So many processes answer each load: cycles one of acquire and one of release, refusals and heartbeats two."""
 
+STORE_DELAYS_SECONDS = (0.0, 0.02)
+STORE_PROCESSES = (1, 2, 4)
+WITH_A_SEAT_EACH, MORE_THAN_SEATS = 48, 64
+"""What the part store20 compares: calls that take longer, processes, and clients on 50 seats."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:

@@ -31,7 +31,7 @@ def write_plot(path: Path, results: Results, found: Sequence[Finding]) -> None:
         figure = Figure(figsize=(10, height))
         panels = figure.subplots(1, len(_PANELS))
         for axes, (label, value) in zip(panels, _PANELS.items(), strict=True):
-            _draw(axes, results.measurements, value)
+            _draw(axes, [each for each in results.measurements if each.store is None], value)
             axes.set(xlabel="clients", ylabel=label)
         panels[0].legend(frameon=False)
         figure.suptitle(f"Seatlease: median and spread of {results.plan.rounds} round(s)")

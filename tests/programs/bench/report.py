@@ -15,7 +15,7 @@ from tests.programs.bench.machine import Machine
 from tests.programs.bench.measurement import Measurement
 from tests.programs.bench.memory import Memory
 from tests.programs.bench.results import NOT_TO_QUOTE, Recorded, Results
-from tests.programs.bench.tables import cpu, grouped, milliseconds, rates, starts, verdicts
+from tests.programs.bench.tables import cpu, grouped, milliseconds, rates, starts, store_use, verdicts
 
 _NOTICEABLE = 0.1
 _MEGABYTE = 1e6
@@ -52,6 +52,8 @@ def tell_results(console: Console, results: Results, found: Sequence[Finding]) -
         groups = grouped(results.measurements)
         console.print(rates(groups))
         console.print(cpu(groups))
+        if any(each.store for each in results.measurements):
+            console.print(store_use(groups))
     console.print(verdicts(found))
     elsewhere = max((each.cpu.get(OTHERS, 0.0) for each in results.measurements), default=0.0)
     if elsewhere > _NOTICEABLE:
@@ -81,5 +83,7 @@ def _line(each: Measurement) -> str:
     errors = f", errors {dict(each.errors)}" if each.errors else ""
     written = f", {each.written:.1%} written (lease {each.lease_seconds} s)" if each.written is not None else ""
     processes = f", {each.processes} processes" if each.processes > 1 else ""
+    if each.store is not None:
+        processes += f", {1000 * each.store.delay_seconds:.0f} ms"
     rate = f"{each.per_second:.1f}/s, p50 {milliseconds([each.p50_seconds])} ms"
     return f"{each.work}, {each.clients} clients{processes}: {rate}{written}{errors}"

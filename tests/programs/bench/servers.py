@@ -1,5 +1,6 @@
 """The programs under load: one Firestore emulator, and each function on its own server, without the gateway."""
 
+import os
 import shutil
 import signal
 import sys
@@ -19,7 +20,7 @@ from tests.programs.bench.default_server import require_default_servers
 
 PROJECT = "demo-seatlease-bench"
 FUNCTIONS = ("acquire", "heartbeat", "release")
-EXPIRE, EMPTY = "expire_sessions", "empty"
+EXPIRE, EMPTY, DELAY_PROXY = "expire_sessions", "empty", "delay_proxy"
 
 _HERE = Path(__file__).parent
 _DEFAULT_SERVER = {"LOG_EXECUTION_ID": "false", "CLOUD_RUN_TIMEOUT_SECONDS": "0"}
@@ -46,11 +47,12 @@ let: here the emulator runs long enough.
 class Servers:
     """What runs: the emulator as ``firestore``, each function by its name, its further processes by name and number.
 
-    ``work`` has the logs and staged folders.
+    ``work`` has the logs and staged folders. ``are_confined`` says whether each process of a function has one core.
     """
 
     running: dict[str, Process]
     work: Path
+    are_confined: bool = False
 
     @property
     def firestore_host(self) -> str:
@@ -103,11 +105,14 @@ NOBODY = "127.0.0.1:1"
 
 
 @contextmanager
-def running_servers(*names: str, ours: int = 1, others_from: Path = ROOT) -> Iterator[Servers]:
+def running_servers(
+    *names: str, ours: int = 1, others_from: Path = ROOT, as_in_production: bool = False
+) -> Iterator[Servers]:
     """Run an emulator and these functions, the product's or the empty one, and stop exactly those.
 
     A function that is named several times gets as many processes, each a server of its own. ``others_from`` is the
-    checkout that all but the first, or the first ``ours``, are taken from.
+    checkout that all but the first, or the first ``ours``, are taken from. ``as_in_production`` puts the proxy that
+    delays before the emulator, and gives each process of a function one core, where the system can.
 
     Raises:
         JarError: the emulator's jar is not to be had.
@@ -118,13 +123,19 @@ def running_servers(*names: str, ours: int = 1, others_from: Path = ROOT) -> Ite
     with ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, work, ignore_errors=True)
         running = {"firestore": start_firestore(port=free_port(), log_folder=work / "logs", java=_ROOMY)}
-        servers = Servers(running=running, work=work)
+        confined = as_in_production and hasattr(os, "sched_setaffinity")
+        servers = Servers(running=running, work=work, are_confined=confined)
         cleanup.callback(servers.stop_firestore)
+        running["firestore"].wait_until_ready()
+        store = servers.firestore_host
+        if as_in_production:
+            running[DELAY_PROXY], store = _start_proxy(servers)
+            cleanup.callback(running[DELAY_PROXY].stop)
+            running[DELAY_PROXY].wait_until_ready()
         environment = {
-            **function_environment(project=PROJECT, firestore=servers.firestore_host, pubsub=NOBODY),
+            **function_environment(project=PROJECT, firestore=store, pubsub=NOBODY),
             **_DEFAULT_SERVER,
         }
-        running["firestore"].wait_until_ready()
         wanted = Counter(names)
         served: list[Process] = []
         cleanup.callback(lambda: stop_together(served))
@@ -143,9 +154,26 @@ def running_servers(*names: str, ours: int = 1, others_from: Path = ROOT) -> Ite
                     )
                 running[_key(name, number)] = process
                 served.append(process)
+                if confined:
+                    _confine(process, number - 1 + list(wanted).index(name))
             for name in started:
                 running[_key(name, number)].wait_until_ready()
         yield servers
+
+
+def _start_proxy(servers: Servers) -> tuple[Process, str]:
+    """Start the proxy that delays, and say at which HOST:PORT it stands for the emulator."""
+    listen, control = free_port(), free_port()
+    target = servers.firestore_host.rpartition(":")[2]
+    command = [sys.executable, "-m", "tests.programs.bench.delay_proxy", str(listen), target, str(control)]
+    process = Process.start(DELAY_PROXY, command, port=control, log_folder=servers.work / "logs", cwd=ROOT)
+    return process, f"127.0.0.1:{listen}"
+
+
+def _confine(process: Process, number: int) -> None:
+    """Give a process that has just started one of the cores, and with it all that it will start."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(process.popen.pid, {cores[number % len(cores)]})
 
 
 def replace_firestore(servers: Servers) -> None:

@@ -25,18 +25,43 @@ def empty_step(servers: Servers) -> Step:
     return ask
 
 
-def cycle_step(servers: Servers, device: Device, *, until_granted: bool = False) -> Step:
-    """Acquire a seat and release it; ``until_granted`` asks again while the license is full."""
+def cycle_step(
+    servers: Servers,
+    device: Device,
+    *,
+    until_granted: bool = False,
+    hold_seconds: float = 0.0,
+    longest_wait_seconds: float = 0.0,
+) -> Step:
+    """Acquire a seat, hold it and release it.
+
+    ``until_granted`` asks again while the license is full, after as long as the service says, and at most
+    ``longest_wait_seconds``.
+    """
     acquire = Endpoint("acquire", servers.url("acquire"), frozenset({201, 409} if until_granted else {201}))
     release = Endpoint("release", servers.url("release"), frozenset({204}))
 
     async def acquire_and_release(http: Connections) -> None:
         granted = json.loads(await acquire.post(http, device.acquire, device.headers))
         while "session_id" not in granted:
+            if longest_wait_seconds:
+                await asyncio.sleep(min(longest_wait_seconds, granted["error"]["details"]["retry_after_seconds"]))
             granted = json.loads(await acquire.post(http, device.acquire, device.headers))
+        if hold_seconds:
+            await asyncio.sleep(hold_seconds)
         await release.post(http, body_of_session(granted["session_id"]), device.headers)
 
     return acquire_and_release
+
+
+def acquire_step(servers: Servers, device: Device) -> Step:
+    """Acquire a seat and keep it."""
+    acquire = Endpoint("acquire", servers.url("acquire"), frozenset({201}))
+
+    async def be_granted(http: Connections) -> None:
+        await acquire.post(http, device.acquire, device.headers)
+
+    return be_granted
 
 
 def refusal_step(servers: Servers, device: Device) -> Step:

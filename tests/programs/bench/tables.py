@@ -12,16 +12,17 @@ from tests.programs.bench.measurement import Measurement, Work
 
 Group = list[Measurement]
 
-_WHAT = ("what", "clients", "processes")
+_WHAT = ("what", "delay ms", "clients", "processes")
 
 
 def grouped(measurements: Sequence[Measurement]) -> list[Group]:
     """Put the rounds of the same measurement together."""
-    groups: dict[tuple[Work, int, int], Group] = {}
+    groups: dict[tuple[Work, int, int, float | None], Group] = {}
     for work in Work:
         for each in measurements:
             if each.work is work:
-                groups.setdefault((work, each.clients, each.processes), []).append(each)
+                delay = None if each.store is None else each.store.delay_seconds
+                groups.setdefault((work, each.clients, each.processes, delay), []).append(each)
     return list(groups.values())
 
 
@@ -54,6 +55,27 @@ def cpu(groups: Sequence[Group]) -> Table:
         used = [[each.cpu[name] for each in group if name in each.cpu] for name in programs]
         shares = [f"{statistics.median(values):.0%}" if values else "" for values in used]
         table.add_row(*_what(group), *shares)
+    return table
+
+
+def store_use(groups: Sequence[Group]) -> Table:
+    """Tell what each request that was granted or refused asked of the store."""
+    used = [(group, [each.store for each in group if each.store is not None]) for group in groups]
+    confined = all(each.is_confined for _, stores in used for each in stores)
+    cores = "one core for each process of a function" if confined else "functions not confined to one core"
+    table = _table(f"The store ({cores}): median (min..max) over rounds", _WHAT)
+    for column in ("granted", "refused", "calls of each", "queries of each", "documents read by each"):
+        table.add_column(column, justify="right")
+    for group, stores in used:
+        if stores:
+            table.add_row(
+                *_what(group),
+                spread([each.granted for each in stores], ",.0f"),
+                spread([each.refused for each in stores], ",.0f"),
+                spread([each.each(each.calls) for each in stores], ".2f"),
+                spread([each.each(each.queries) for each in stores], ".3f"),
+                spread([each.each(each.documents_read) for each in stores], ".2f"),
+            )
     return table
 
 
@@ -104,8 +126,10 @@ def _target(each: Finding) -> str:
     return target if each.aim is None else f"{target} (aim {each.aim:g})"
 
 
-def _what(group: Group) -> tuple[str, str, str]:
-    return group[0].work, str(group[0].clients), str(group[0].processes)
+def _what(group: Group) -> tuple[str, str, str, str]:
+    first = group[0]
+    delay = "" if first.store is None else f"{1000 * first.store.delay_seconds:.0f}"
+    return first.work, delay, str(first.clients), str(first.processes)
 
 
 def _table(title: str, columns: Sequence[str]) -> Table:

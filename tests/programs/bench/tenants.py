@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.cloud import firestore
 
@@ -67,10 +67,23 @@ def make_tenant(
         headers = {"Authorization": f"Bearer {token}", **_JSON}
         for number in range(devices_each):
             hardware_id = f"device-{number}"
-            body = json.dumps({"license_key": key, "hardware_id": hardware_id}).encode()
+            body = _acquire(key, hardware_id)
             devices.append(Device(user_id=user_id, hardware_id=hardware_id, headers=headers, acquire=body))
     license_ = database.document(f"organizations/{organization_id}/licenses/{LICENSE_ID}")
     return Tenant(organization_id=organization_id, license=license_, devices=tuple(devices))
+
+
+def another_license(tenant: Tenant, license_id: str, *, seats: int) -> Tenant:
+    """Write one more license of the organization, and look at the same devices, which ask for its seats."""
+    key = f"BENCH-{tenant.organization_id}-{license_id}"
+    license_ = tenant.license.parent.document(license_id)
+    license_.set({**(tenant.license.get().to_dict() or {}), "license_key": key, "max_concurrent_seats": seats})
+    devices = tuple(replace(device, acquire=_acquire(key, device.hardware_id)) for device in tenant.devices)
+    return replace(tenant, license=license_, devices=devices)
+
+
+def _acquire(key: str, hardware_id: str) -> bytes:
+    return json.dumps({"license_key": key, "hardware_id": hardware_id}).encode()
 
 
 def body_of_session(session_id: str) -> bytes:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.programs.bench.examples import measurement, results, starts
+from tests.programs.bench.examples import measurement, results, starts, store_use
 from tests.programs.bench.finding import Finding
 from tests.programs.bench.findings import findings
 from tests.programs.bench.measurement import Measurement, Work
@@ -15,6 +15,7 @@ from tests.programs.bench.plan import QUICK, WHOLE, Plan
 REQUESTS = replace(WHOLE, parts=(Part.REQUESTS,))
 PROCESSES = replace(WHOLE, parts=(Part.PROCESSES,))
 START = replace(WHOLE, parts=(Part.START,))
+STORE20 = replace(WHOLE, parts=(Part.STORE20,))
 ERRORS, CUT_OFF = "errors, without those of locking", "clients cut off, without those of locking"
 
 
@@ -133,6 +134,62 @@ def test_ten_thousand_requests_take_no_more_memory_than_one_thousand(resident: i
     (finding,) = [each for each in findings(recorded) if "memory" in each.name]
 
     assert finding.is_met is is_met
+
+
+@pytest.mark.parametrize(("cycles", "is_met"), [(70, True), (69, False)])
+def test_seats_that_run_short_slow_the_clients_down_by_less_than_a_third(cycles: int, *, is_met: bool) -> None:
+    slow, fast = store_use(), store_use(delay_seconds=0)
+
+    finding = found(
+        "cycles of 64 clients / of 48, 50 seats, 20 ms",
+        STORE20,
+        measurement(Work.JUST_FULL, 1, clients=64, store=fast),
+        measurement(Work.CYCLES, 1, clients=48, store=fast),
+        measurement(Work.JUST_FULL, cycles, clients=64, store=slow),
+        measurement(Work.CYCLES, 100, clients=48, store=slow),
+    )
+
+    assert finding.is_met is is_met
+
+
+@pytest.mark.parametrize(("calls", "queries", "is_met"), [(200, 4, (True, True)), (201, 5, (False, False))])
+def test_a_refusal_makes_two_calls_at_most_and_an_examination_comes_once_a_second(
+    calls: int, queries: int, is_met: tuple[bool, bool]
+) -> None:
+    refusals = measurement(Work.REFUSALS, 1, store=store_use(calls=calls, queries=queries))
+
+    names = ("calls of a refusal, 20 ms", "queries a second of refusals, 20 ms")
+    findings = [found(name, STORE20, refusals) for name in names]
+
+    assert tuple(each.is_met for each in findings) == is_met
+
+
+@pytest.mark.parametrize(("calls", "is_met"), [(300, True), (301, False)])
+def test_the_first_acquire_of_an_organization_makes_three_calls_at_most(calls: int, *, is_met: bool) -> None:
+    first = measurement(Work.FIRST, 1, clients=1, store=store_use(calls=calls))
+
+    assert found("calls of the first acquire of an organization, 20 ms", STORE20, first).is_met is is_met
+
+
+@pytest.mark.parametrize(("cycles", "is_met"), [(60, True), (59, False)])
+def test_four_processes_far_from_the_store_do_most_of_what_one_does(cycles: int, *, is_met: bool) -> None:
+    finding = found(
+        "cycles / cycles of one process, processes: 4, 32 clients, 20 ms",
+        STORE20,
+        measurement(Work.CYCLES, 1, store=store_use(delay_seconds=0)),
+        measurement(Work.CYCLES, 100, store=store_use()),
+        measurement(Work.CYCLES, cycles, processes=4, store=store_use()),
+    )
+
+    assert finding.is_met is is_met
+
+
+def test_other_parts_are_not_judged_by_what_store20_measured() -> None:
+    empty = measurement(Work.EMPTY, 1000, beside=Work.CYCLES)
+
+    both = found("cycles / (E/2), 32 clients", WHOLE, empty, measurement(Work.CYCLES, 1, store=store_use()))
+
+    assert both.values == ()
 
 
 def test_what_was_to_be_measured_and_was_not_is_missed() -> None:
