@@ -300,24 +300,3 @@ async def test_without_a_topic_that_answers_it_is_503_with_the_numbers_and_the_s
     assert first.get().get("published_at") is None
     assert (await http.post(runs[0].url)).json()["events_published"] >= 1
     assert first.get().get("published_at") is not None
-
-
-async def test_although_the_sessions_cannot_be_looked_for_events_are_published(
-    http: httpx.AsyncClient,
-    clients: Clients,
-    console: firestore.Client,
-    start_server: StartFunction,
-    subscriber: Subscriber,
-) -> None:
-    tenant = Tenant.create(console)
-    await clients.of(tenant).acquired()
-    (event,) = tenant.event_documents()
-    tenant.age(event.reference)
-    broken = start_server("expire_sessions", BREAKS="shared.seats.expire.Expiries.expire")
-    broken.wait_until_ready()
-
-    response = await http.post(broken.url)
-
-    assert_error(response, 500, "INTERNAL")
-    subscriber.wait_for({event.id})
-    broken.stop()

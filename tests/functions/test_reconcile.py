@@ -10,7 +10,7 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.processes import Process, stop_together
-from tests.support.client import Clients
+from tests.support.client import Clients, assert_error
 from tests.support.log_lines import lines_of
 from tests.support.schedule import call_until_done
 from tests.support.servers import StartFunction
