@@ -41,8 +41,8 @@ LEFT_BEHIND_AFTER = WINDOW_FOR + SETTLES_FOR
 the function that its commit triggered has failed."""
 
 LOOKS_BACK_FOR = timedelta(days=1)
-"""A run looks no further back, so that it does not pass the index entries of all that was ever published. Only the run
-of the first minute of each hour looks at everything."""
+"""A run looks no further back, so that it does not pass what published events left in the index. Only the run in minute
+0 of each hour looks at everything."""
 
 PAGE = 500
 """The most events that are read at a time and published in one request. Pub/Sub takes 1,000, and 10 MB."""
