@@ -1,4 +1,6 @@
-"""Ends the sessions whose lease has run out, in every organization. Cloud Scheduler calls it every minute."""
+"""Ends the sessions whose lease has run out, and publishes denials and what was left behind. Cloud Scheduler calls it
+every minute.
+"""
 
 from functools import cache
 
@@ -7,6 +9,7 @@ from starlette.responses import Response
 
 from shared.edge.expire_answer import answer_expire
 from shared.edge.http import http_function
+from shared.edge.pubsub_wiring import relays
 from shared.edge.settings import settings
 from shared.edge.wiring import firestore, policy
 from shared.seats.expire import Expiries
@@ -14,10 +17,15 @@ from shared.seats.expire import Expiries
 
 @cache
 def expiries() -> Expiries:
-    return Expiries(firestore(), policy(), run_within=settings().run_within)
+    """Half of a run's time is for sessions. The other half is for audit events."""
+    return Expiries(firestore(), policy(), run_within=settings().run_within / 2)
 
 
 @http_function("POST")
 async def expire_sessions(_: Request) -> Response:
-    """End the lapsed sessions. The platform decides about callers; the request's content is ignored."""
-    return answer_expire(await expiries().expire())
+    """End sessions, then publish events. The platform decides about callers; the request's content is ignored."""
+    try:
+        expired = await expiries().expire()
+    finally:  # also if the sessions could not be ended
+        relayed = await relays().relay_left_behind()
+    return answer_expire(expired, relayed)

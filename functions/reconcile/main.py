@@ -1,20 +1,23 @@
-"""Publishes audit events that were left behind, and repairs sessions and counters. Cloud Scheduler calls it every
-15 minutes.
-"""
+"""Repairs sessions and counters. Cloud Scheduler calls it every 15 minutes."""
+
+from functools import cache
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.edge.http import http_function
-from shared.edge.pubsub_wiring import reconciliations, relays
 from shared.edge.reconcile_answer import answer_reconcile
+from shared.edge.settings import settings
+from shared.edge.wiring import firestore, policy
+from shared.seats.reconcile import Reconciliations
+
+
+@cache
+def reconciliations() -> Reconciliations:
+    return Reconciliations(firestore(), policy(), run_within=settings().run_within)
 
 
 @http_function("POST")
 async def reconcile(_: Request) -> Response:
     """Reconcile all organizations. The platform decides about callers; the request's content is ignored."""
-    try:
-        relayed = await relays().relay_left_behind()
-    finally:  # also if the events could not be published
-        reconciled = await reconciliations().reconcile()
-    return answer_reconcile(relayed, reconciled)
+    return answer_reconcile(await reconciliations().reconcile())

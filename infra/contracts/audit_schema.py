@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
-from shared.audit.message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, RevokedEvent, message_from
+from shared.audit.message import AUDIT_MESSAGE, AuditMessage, RevokedEvent, message_from
 from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields
 from shared.firestore.client import Document
@@ -30,7 +30,7 @@ from shared.rules.audit import (
     removed,
     usage_repaired,
 )
-from shared.rules.denial import Attempts, Denied, Limit, denied
+from shared.rules.denial import Denied, Limit, denied
 from shared.rules.session import EndReason, Session, session_id_of
 from shared.rules.session import ended as end
 from shared.rules.user import Role, User
@@ -62,7 +62,6 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "limit",
         "attempts",
         "last_attempt_at",
-        "is_final",
         "ip_address",
         "user_agent",
         "user_email",
@@ -111,12 +110,12 @@ def proto_schema() -> str:
 
 def examples() -> Iterator[AuditMessage]:
     """One message of each type, made by the code that makes the real ones."""
-    for event, published_at in _events():
+    for event in _events():
         paths = OrganizationPaths("northwind")
         retention = Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400))
         fields = audit_event_fields(event, paths, retention)
         document = Document(path=paths.audit_event(event.name), fields=fields, update_time=None)
-        message = message_from(document, now=published_at)
+        message = message_from(document)
         if not isinstance(message, get_args(AuditMessage)):
             error = f"not a message: {message}"
             raise TypeError(error)
@@ -140,8 +139,6 @@ def main() -> None:
 
 def _note(message: AuditMessage) -> str:
     match message:
-        case DeniedEvent():
-            return ", final" if message.details.is_final else ", the first"
         case RevokedEvent() if message.details.lease_expires_at is None:
             return ", by deleting its document"
         case _:
@@ -189,13 +186,12 @@ def _proto_type(schema: Mapping[str, Any]) -> str:
             raise ValueError(message)
 
 
-def _events() -> Iterator[tuple[AuditEvent, datetime]]:
-    """An event of each type, with the time at which it is published."""
+def _events() -> Iterator[AuditEvent]:
+    """An event of each type, as it is stored."""
     at = datetime(2026, 3, 2, 9, 14, 7, 250_000, tzinfo=UTC)
-    soon = timedelta(milliseconds=400)
     use: dict[str, Detail] = {"seats": {"in_use": 3, "max": 3}, "organization_seats": {"in_use": 3, "max": None}}
     session = _session(at)
-    yield acquired(session, grant_number=41, details=use), at + soon
+    yield acquired(session, grant_number=41, details=use)
     attempt = Denied(
         session_id=session_id_of(license_id="license-1", user_id="ben", hardware_id="workshop-pc"),
         license_id="license-1",
@@ -203,18 +199,16 @@ def _events() -> Iterator[tuple[AuditEvent, datetime]]:
         device=Device(hardware_id="workshop-pc", ip_address="203.0.113.9", user_agent="cad/4.2"),
         limit=Limit.LICENSE,
     )
-    once = denied(attempt, before=None, use=use, now=at)
-    yield once, at + soon
-    more = Attempts(first_at=at, number=2)
-    yield denied(attempt, before=more, use=use, now=at + timedelta(seconds=44)), at + timedelta(minutes=9)
+    denial = denied(attempt, use=use, now=at + timedelta(seconds=44))
+    yield replace(denial, details={**denial.details, "attempts": 3})
     ends = at + timedelta(hours=2)
     later = replace(
         session, last_heartbeat_at=ends - timedelta(seconds=80), lease_expires_at=ends + timedelta(minutes=4)
     )
-    yield ended(end(later, reason=EndReason.RELEASED, now=ends), actor="ada"), ends + soon
+    yield ended(end(later, reason=EndReason.RELEASED, now=ends), actor="ada")
     lapsed = replace(later, lease_expires_at=ends - timedelta(seconds=12))
-    yield ended(end(lapsed, reason=EndReason.EXPIRED, now=ends), actor=SYSTEM), ends + soon
-    yield ended(end(later, reason=EndReason.REVOKED_BY_ADMIN, now=ends), actor="olivia"), ends + soon
+    yield ended(end(lapsed, reason=EndReason.EXPIRED, now=ends), actor=SYSTEM)
+    yield ended(end(later, reason=EndReason.REVOKED_BY_ADMIN, now=ends), actor="olivia")
     tenure = Tenure(
         session_id=session.session_id,
         license_id=session.license_id,
@@ -222,14 +216,14 @@ def _events() -> Iterator[tuple[AuditEvent, datetime]]:
         hardware_id=session.hardware_id,
         started_at=session.started_at,
     )
-    yield removed(tenure, now=ends), ends + soon
-    yield usage_repaired(at=ends, before={"license-1": 3}, after={"license-1": 2}), ends + soon
+    yield removed(tenure, now=ends)
+    yield usage_repaired(at=ends, before={"license-1": 3}, after={"license-1": 2})
     caps = ({"max_concurrent_seats": "5"}, {"max_concurrent_seats": "20"})
-    yield edited(AuditType.ORGANIZATION_EDITED, "northwind", at=ends, before=caps[0], after=caps[1]), ends + soon
+    yield edited(AuditType.ORGANIZATION_EDITED, "northwind", at=ends, before=caps[0], after=caps[1])
     new_user = {"email": '"ben@northwind.example"', "role": '"member"', "is_active": "true"}
-    yield edited(AuditType.USER_EDITED, "ben", at=ends, before=None, after=new_user), ends + soon
+    yield edited(AuditType.USER_EDITED, "ben", at=ends, before=None, after=new_user)
     old_key, new_key = {"license_key": '"7K3QF-9XW2M-QZP4T"'}, {"license_key": '"M2XW9-FQ3K7-T4PZQ"'}
-    yield edited(AuditType.LICENSE_EDITED, "license-1", at=ends, before=old_key, after=new_key), ends + soon
+    yield edited(AuditType.LICENSE_EDITED, "license-1", at=ends, before=old_key, after=new_key)
 
 
 def _session(at: datetime) -> Session:

@@ -2,11 +2,10 @@
 
 ::
 
-    committed      2 min                                       17 min and more
-        |-- fresh --|-- late: reconcile publishes it ---------|-- reconcile failed
+    committed      90 s                                          4.5 min and more
+        |-- fresh --|-- late: expire_sessions publishes it ------|-- expire_sessions failed
 
-A denial is published when it is made, but marked as published only after its minute. So it usually waits for reconcile.
-Any other late event was not published by relay_audit.
+A denial waits for expire_sessions anyway. Any other late event was not published by relay_audit.
 """
 
 import asyncio
@@ -34,17 +33,17 @@ def check_backlog(project: Project) -> list[Finding]:
 
 def _look_at(area: Area, project: Project) -> Iterator[Finding]:
     events, number, now = asyncio.run(_left_behind(project))
-    reconcile = triggers()["reconcile"]
-    if not isinstance(reconcile, OnSchedule):
-        message = "infra/functions.json gives reconcile no schedule, so nothing publishes late events"
+    expire_sessions = triggers()["expire_sessions"]
+    if not isinstance(expire_sessions, OnSchedule):
+        message = "infra/functions.json gives expire_sessions no schedule, so nothing publishes late events"
         raise TypeError(message)
-    too_old = now - LEFT_BEHIND_AFTER - interval_of(reconcile.schedule, now=now) - _A_RUN_TAKES
+    too_old = now - LEFT_BEHIND_AFTER - interval_of(expire_sessions.schedule, now=now) - _A_RUN_TAKES
     logs = "gcloud logging read 'resource.labels.service_name=\"{}\" severity>=WARNING' --freshness=1h --project={}"
     not_relayed = [event for event in events if event.fields.get("type") != AuditType.DENIED]
     if not_relayed:
         yield area.wrong(
             "relay_audit",
-            f"{len(not_relayed)} events are unpublished after two minutes or more, {_since(not_relayed, now)}",
+            f"{len(not_relayed)} events are unpublished after 90 seconds or more, {_since(not_relayed, now)}",
             mend=logs.format(deployed_name("relay_audit"), project.project),
         )
     else:
@@ -52,12 +51,12 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
     missed = [event for event in events if _at(event) < too_old]
     if missed:
         yield area.wrong(
-            "reconcile",
+            "expire_sessions",
             f"{len(missed)} events should be published by now, {_since(missed, now)}; {number} wait in total",
-            mend=logs.format(deployed_name("reconcile"), project.project),
+            mend=logs.format(deployed_name("expire_sessions"), project.project),
         )
     else:
-        yield area.ok("reconcile", f"{number} events wait for its next run")
+        yield area.ok("expire_sessions", f"{number} events wait for its next run")
 
 
 async def _left_behind(project: Project) -> tuple[list[Document], int, datetime]:

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from infra.judge.acknowledged_leases import CONFLICT, NO_CONTENT, Lease
 from infra.judge.history import Acknowledged, History, Operation
-from infra.judge.tenure import NEVER
+from infra.judge.tenure import ALWAYS, NEVER
 from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
+from shared.rules.denial import minute_of
 
 
 def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
@@ -42,22 +43,21 @@ def _grants(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
 
 
 def _denials(history: History, requests: Sequence[Acknowledged]) -> Iterator[Violation]:
-    """Compare counts, because a denying answer has no database time, and the attempts of a minute are one event."""
+    """Compare the attempts of each user and minute. Denials may count more: an answer may have been lost."""
     refused = Counter(
-        (request.user_id, request.hardware_id)
+        (request.user_id, minute_of(at))
         for request in requests
         if request.operation is Operation.ACQUIRE and request.status == CONFLICT
+        if (at := datetime.fromisoformat(request.body["server_time"])) and minute_of(at) > (history.begins_at or ALWAYS)
     )
-    told: Counter[tuple[str | None, str | None]] = Counter()
+    told: Counter[tuple[str | None, datetime]] = Counter()
     for event in history.events:
         if event.type == AuditType.DENIED:
-            told[event.user_id, event.hardware_id] += int(event.details.get("attempts", 1))
-    for (user_id, hardware_id), times in refused.items():
-        if told[user_id, hardware_id] < times:
-            message = (
-                f"{user_id} on {hardware_id} was denied {times} times, but the trail has {told[user_id, hardware_id]}"
-            )
-            yield _violation(Kind.ACKNOWLEDGED_DENIAL_LOST, history, message)
+            told[event.user_id, event.at] += int(event.details.get("attempts", 1))
+    for (user_id, minute), times in refused.items():
+        if told[user_id, minute] < times:
+            message = f"{user_id} was denied {times} times, but the trail has {told[user_id, minute]} of that minute"
+            yield _violation(Kind.ACKNOWLEDGED_DENIAL_LOST, history, message, at=minute)
 
 
 def _releases(history: History, requests: Sequence[Acknowledged], leases: Sequence[Lease]) -> Iterator[Violation]:

@@ -115,8 +115,8 @@ class History:
     - ``requests``: every request of every client.
     - ``messages``: all messages that a subscription received since the beginning.
     - ``begins_at``: the trail is complete only from this time on.
-    - ``is_settled``: since the last change all event functions, ``expire_sessions`` and ``reconcile`` have run, with
-      all events old enough. So no function still has to audit, repair or publish anything.
+    - ``is_settled``: since the last change all event functions, ``reconcile`` and ``expire_sessions`` have run. So no
+      function still has to audit, repair or publish anything, but for denials that may still count.
     """
 
     organization_id: str

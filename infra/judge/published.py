@@ -1,14 +1,20 @@
-"""Every committed event reached the topic at least once and unchanged, and nothing else did."""
+"""Every committed event reached the topic at least once and unchanged, and nothing else did.
+
+A denial is published with its final number, so its message has the number that the document has.
+"""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from infra.judge.events import published_form
 from infra.judge.history import Event, History
 from infra.judge.violation import Kind, Violation
-from shared.audit.message import FINAL
+from shared.audit.relay import LEFT_BEHIND_AFTER
 from shared.rules.audit import AuditType
+
+_NEXT_RUN_WITHIN = timedelta(minutes=1)
+"""``expire_sessions`` runs every minute."""
 
 
 def violations(history: History) -> Iterator[Violation]:
@@ -19,37 +25,27 @@ def violations(history: History) -> Iterator[Violation]:
     received: set[str] = set()
     for message in history.messages:
         name = str(message.data.get("event_id"))
-        event = events.get(name.removesuffix(FINAL))
+        event = events.get(name)
         if event is None:
             if not _is_from_before(message.data, history.begins_at):
                 yield _violation(Kind.PUBLISHED_UNCOMMITTED, history, f"{name} was published, but no document has it")
             continue
         received.add(event.event_id)
         form = published_form(event, history.organization_id)
-        if form is not None and not _fits(message.data, form, event):
+        if form is not None and message.data != form:
             yield _violation(
                 Kind.PUBLISHED_DIFFERENTLY, history, f"{name} was published as {dict(message.data)}", event
             )
     for event in history.events:
-        is_due = history.is_settled or event.published_at is not None
-        if is_due and event.event_id not in received:
+        if is_due(event, history) and event.event_id not in received:
             yield _violation(Kind.UNPUBLISHED, history, f"{event.event_id} did not reach the topic", event)
 
 
-def _fits(data: Mapping[str, Any], form: Mapping[str, Any], event: Event) -> bool:
-    """Whether a message is the event's published form. A denial may have been published with a lower count."""
-    if event.type != AuditType.DENIED:
-        return data == form
-    if str(data.get("event_id")).endswith(FINAL):
-        return data == {**form, "event_id": f"{event.event_id}{FINAL}"}
-    then, now = data.get("details"), form["details"]
-    return (
-        {**data, "details": None} == {**form, "details": None}
-        and isinstance(then, dict)
-        and then.keys() == now.keys()
-        and then["is_final"] is False
-        and then["attempts"] <= now["attempts"]
-    )
+def is_due(event: Event, history: History) -> bool:
+    """Whether the event must have been published. A denial waits until it counts no more, and for the next run."""
+    if event.published_at is not None or history.present is None or event.type != AuditType.DENIED:
+        return history.is_settled or event.published_at is not None
+    return history.is_settled and event.at <= history.present.read_at - LEFT_BEHIND_AFTER - _NEXT_RUN_WITHIN
 
 
 def _is_from_before(data: Mapping[str, Any], begins_at: datetime | None) -> bool:

@@ -173,7 +173,7 @@ class Usage:
             self.acquires * (OPERATIONS["acquire, granted"].reads + OPERATIONS["release"].reads)
             + self.heartbeats * OPERATIONS["heartbeat"].reads
             + self.events * OPERATIONS["relay of an audit event"].reads
-            + self.expiries * OPERATIONS["expire_sessions, nothing lapsed"].reads
+            + self.expiries * OPERATIONS["expire_sessions, nothing to do"].reads
             + busy * reconcile_reads(sessions=self.seats, organizations=self.organizations)
             + idle * reconcile_reads(sessions=0, organizations=0)
         )

@@ -10,9 +10,9 @@ locals {
   events_email    = "${google_service_account.events.account_id}@${var.project_id}.iam.gserviceaccount.com"
   build_email     = "${google_service_account.build.account_id}@${var.project_id}.iam.gserviceaccount.com"
 
-  # The two that publish audit events. Functions that handle seats never wait for Pub/Sub, and have
-  # no right on it.
-  publishers = toset(["reconcile", "relay_audit"])
+  # The two that publish audit events. Functions that a client waits for never wait for Pub/Sub, and
+  # have no right on it.
+  publishers = toset(["expire_sessions", "relay_audit"])
   # The only one that changes accounts: it sets the claims of tokens.
   auth_admins = toset(["sync_user_claims"])
   # All but keys, which only shows the keys that it was given at start.

@@ -44,11 +44,11 @@ locals {
     }
     relay_backlog = {
       title     = "Audit events are not published"
-      meaning   = "Two runs of reconcile within 40 minutes left events unpublished. No event is lost: each is a document, and is published once the cause is gone."
+      meaning   = "More than five runs of expire_sessions within ten minutes left events unpublished. No event is lost: each is a document, and is published once the cause is gone."
       severity  = "ERROR"
       filter    = "metric.type=\"logging.googleapis.com/user/seatlease/runs_with_events_left\" AND resource.type=\"cloud_run_revision\""
-      period    = "2400s"
-      threshold = 1
+      period    = "600s"
+      threshold = 5
     }
     failed_calls = {
       title     = "Calls of Cloud Scheduler fail"

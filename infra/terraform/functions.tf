@@ -17,9 +17,9 @@ locals {
   ]...)
 
   # SEATLEASE_RUN_WITHIN_SECONDS: a scheduled function starts no new work after this time. The next
-  # run of expire_sessions finds first what the last one left. reconcile walks over everything that
-  # is open, from the start each time, and runs every 15 minutes. So it gets most of that time: half
-  # for unpublished audit events, half for seats.
+  # run of expire_sessions finds first what the last one left: half of the time is for sessions, half
+  # for unpublished audit events. reconcile walks over everything that is open, from the start each
+  # time, and runs every 15 minutes. So it gets most of that time.
   run_within_seconds = { expire_sessions = 45, reconcile = 600 }
 
   sizes = {
@@ -177,7 +177,7 @@ resource "google_cloudfunctions2_function" "function" {
 
 # Firestore's events. Retries are on by default: without a retry_policy, Eventarc delivers an event
 # until the function answers with success, after pauses of 10 to 600 s, for 24 hours. Source:
-# Eventarc's page on retrying events. After that, reconcile finds unpublished audit events.
+# Eventarc's page on retrying events. expire_sessions publishes what is still unpublished meanwhile.
 resource "google_eventarc_trigger" "document" {
   for_each = local.of_documents
 

@@ -25,7 +25,7 @@ locals {
       labels = ["code", "function"]
     }
     runs_with_events_left = {
-      title  = "Runs of reconcile that left audit events unpublished"
+      title  = "Runs of expire_sessions that left audit events unpublished"
       filter = "${local.relays} AND jsonPayload.events_left>0"
       labels = []
     }
@@ -61,7 +61,7 @@ resource "google_logging_metric" "counted" {
 
 resource "google_logging_metric" "events_left" {
   name            = "seatlease/events_left"
-  description     = "Audit events that a run of reconcile left unpublished"
+  description     = "Audit events that a run of expire_sessions left unpublished"
   filter          = "${local.relays} AND jsonPayload.events_left>=0"
   value_extractor = "EXTRACT(jsonPayload.events_left)"
 

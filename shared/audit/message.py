@@ -4,7 +4,6 @@ The JSON schema ``infra/contracts/audit-event.schema.json`` and the topic's ``in
 generated from these models. Fields are only ever added, at the end. Any other change is a new ``schema_version``.
 """
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -13,7 +12,7 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.rfc3339 import Time
 from shared.firestore.client import Document
 from shared.rules.audit import EditKind
-from shared.rules.denial import Limit, is_final
+from shared.rules.denial import Limit
 from shared.rules.refusal import Unusable
 from shared.rules.session import EndReason
 
@@ -75,16 +74,17 @@ class RevokedDetails(_Message):
 
 
 class DeniedDetails(_Message):
-    """Which cap was reached, and how many attempts were refused within this minute.
-
-    ``seats`` and ``organization_seats`` are from the latest attempt. While ``is_final`` is false, ``attempts`` may
-    still grow. Another message then brings the final number.
-    """
+    """How many attempts of the user were refused within the minute. All else is of the latest attempt."""
 
     limit: Annotated[Limit, Field(strict=False)]
-    attempts: Annotated[int, Field(ge=1)]
+    attempts: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="How many attempts were refused. An attempt may count twice if the database's answer was lost.",
+        ),
+    ]
     last_attempt_at: Time
-    is_final: bool
     ip_address: str | None
     user_agent: str | None
     user_email: str | None
@@ -141,7 +141,10 @@ class AcquiredEvent(_SeatEvent):
 
 
 class DeniedEvent(_SeatEvent):
-    """A user got no seat because a cap was reached, once or several times within one minute."""
+    """A user got no seat of the license because a cap was reached, once or several times within one minute.
+
+    ``at`` is the beginning of the minute. ``session_id`` and ``hardware_id`` are of the latest attempt.
+    """
 
     type: Literal["session.denied"]
     details: DeniedDetails
@@ -214,12 +217,9 @@ AuditMessage = (
 AUDIT_MESSAGE: TypeAdapter[AuditMessage] = TypeAdapter(Annotated[AuditMessage, Field(discriminator="type")])
 """Validates audit messages and makes their JSON schema."""
 
-FINAL = "-final"
-"""The end of the id of a denial's second message; before it stands the id of the first."""
 
-
-def message_from(document: Document, *, now: datetime) -> AuditMessage | Unusable:
-    """The published form of a stored audit event, as it is at ``now``."""
+def message_from(document: Document) -> AuditMessage | Unusable:
+    """The published form of a stored audit event."""
     # The organization is taken from the path: the field of the same name may have been edited by hand.
     located = OrganizationPaths.of(document.path)
     fields: dict[str, Any] = {
@@ -228,11 +228,6 @@ def message_from(document: Document, *, now: datetime) -> AuditMessage | Unusabl
         "event_id": document.document_id,
         "organization_id": None if located is None else located.paths.organization_id,
     }
-    first_at, details = fields.get("at"), fields.get("details")
-    if fields.get("type") == "session.denied" and isinstance(first_at, datetime) and isinstance(details, dict):
-        final = is_final(first_at=first_at, now=now)
-        fields["details"] = {**details, "is_final": final}
-        fields["event_id"] += FINAL if final else ""
     try:
         return AUDIT_MESSAGE.validate_python(fields)
     except ValidationError as error:

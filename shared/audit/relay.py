@@ -5,6 +5,11 @@
     committed          published           stamped
         |-- unpublished --|-- published, ---|-- published_at is set
                              but no stamp: may be published once more
+
+A denial counts the attempts of a minute. It is published once, when nothing more can be added to it::
+
+    10:15:00                    10:16:00              10:16:30       the next run
+        |-- attempts are counted --|-- the last are written --|-- waits --|-- published, with its final number
 """
 
 import asyncio
@@ -16,7 +21,7 @@ from functools import partial
 
 from google.api_core.exceptions import RetryError
 
-from shared.audit.message import FINAL, AuditMessage, DeniedEvent, message_from
+from shared.audit.message import AuditMessage, message_from
 from shared.audit.topic import Topic
 from shared.documents import queries
 from shared.documents.organizations import Run, work_through
@@ -25,12 +30,19 @@ from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.errors import Conflict, MessageRejected, TopicUnavailable
 from shared.firestore.retry import read_with_retry, retrying
 from shared.firestore.writes import Update
+from shared.rules.audit import AuditType
+from shared.rules.denial import SETTLES_FOR, WINDOW_FOR
 from shared.rules.refusal import Unusable
 
 logger = logging.getLogger(__name__)
 
-LEFT_BEHIND_AFTER = timedelta(minutes=2)
-"""An event unpublished for so long counts as left behind: the function that its commit triggered has failed."""
+LEFT_BEHIND_AFTER = WINDOW_FOR + SETTLES_FOR
+"""A denial is published this long after its ``at``. Any other event that is unpublished by then counts as left behind:
+the function that its commit triggered has failed."""
+
+LOOKS_BACK_FOR = timedelta(days=1)
+"""A run looks no further back, so that it does not pass what published events left in the index. Only the run in minute
+0 of each hour looks at everything."""
 
 PAGE = 500
 """The most events that are read at a time and published in one request. Pub/Sub takes 1,000, and 10 MB."""
@@ -38,7 +50,7 @@ PAGE = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RelayReport:
-    """What a run did. ``events_left`` counts events older than two minutes at its start that are still unpublished.
+    """What a run did. ``events_left`` counts the events that it looked for and that are still unpublished.
 
     It includes events that cannot be read, and documents of other collections with the same name.
     """
@@ -71,7 +83,8 @@ class Relays:
     async def relay(self, path: str) -> None:
         """Publish the audit event at this path unless it is stamped as published. A retry is safe.
 
-        A path of another document, and an event that cannot be read, are logged and ignored: a retry would not help.
+        A denial is left alone: it still counts. A path of another document, and an event that cannot be read, are
+        logged and ignored: a retry would not help.
 
         Raises:
             TopicError: Pub/Sub did not confirm. The event is unpublished, or published without a stamp.
@@ -87,21 +100,25 @@ class Relays:
                 document = snapshot.documents[path]
                 if document is None:
                     logger.info("an audit event was deleted before it was published", extra={"document": path})
-                else:
+                elif document.fields.get("type") != AuditType.DENIED:
                     await self._publish([document], now=snapshot.at.now)
         except (RetryError, TimeoutError) as error:
             message = "an audit event could not be published and stamped in time; asking again is safe"
             raise TopicUnavailable(message) from error
 
     async def relay_left_behind(self) -> RelayReport:
-        """Publish the events unpublished for two minutes or more, oldest first, until the time is up.
+        """Publish the denials that count no more and the events left behind, oldest first, until the time is up.
 
         Raises:
             StoreUnavailable: Firestore did not answer. Some events may be published already.
         """
         start = (await read_with_retry(self._firestore.now)).now
         run = _RelayRun(self._run_within, start=start)
-        unpublished = partial(queries.unpublished_events, before=start - LEFT_BEHIND_AFTER)
+        unpublished = partial(
+            queries.unpublished_events,
+            before=start - LEFT_BEHIND_AFTER,
+            after=None if start.minute == 0 else start - LOOKS_BACK_FOR,
+        )
         await work_through(
             self._firestore,
             unpublished(limit=PAGE),
@@ -116,7 +133,8 @@ class Relays:
             is_complete=run.is_complete,
             is_topic_available=run.is_topic_available,
         )
-        logger.info("a run of the relay is over", extra=asdict(report))
+        level = logging.INFO if report.events_published or report.events_left else logging.DEBUG
+        logger.log(level, "a run of the relay is over", extra=asdict(report))
         return report
 
     async def _publish_left_behind(self, paths: OrganizationPaths, events: Sequence[Document], run: _RelayRun) -> None:
@@ -135,11 +153,11 @@ class Relays:
     async def _publish(self, events: Sequence[Document], *, now: datetime) -> int:
         """Publish and stamp the unpublished events among these of one organization. Returns how many were published."""
         messages: list[AuditMessage] = []
-        stamps: list[Document] = []
+        readable: list[Document] = []
         for event in events:
             if event.fields.get("published_at") is not None:
                 continue
-            message = message_from(event, now=now)
+            message = message_from(event)
             if isinstance(message, Unusable):
                 fields = ", ".join(message.fields)
                 logger.error(
@@ -148,11 +166,9 @@ class Relays:
                 )
                 continue
             messages.append(message)
-            if not isinstance(message, DeniedEvent) or message.details.is_final:
-                # A denial that still counts attempts is published now, and stamped when its final number is published.
-                stamps.append(event)
+            readable.append(event)
         rejected = await self._send(messages)
-        await self._stamp([event for event in stamps if event.document_id not in rejected], now=now)
+        await self._stamp([event for event in readable if event.document_id not in rejected], now=now)
         return len(messages) - len(rejected)
 
     async def _send(self, messages: Sequence[AuditMessage]) -> set[str]:
@@ -164,7 +180,7 @@ class Relays:
         except MessageRejected:
             if len(messages) == 1:
                 logger.exception("Pub/Sub refuses an audit event", extra={"event_id": messages[0].event_id})
-                return {messages[0].event_id.removesuffix(FINAL)}
+                return {messages[0].event_id}
             middle = len(messages) // 2
             return await self._send(messages[:middle]) | await self._send(messages[middle:])
         return set()
@@ -173,14 +189,24 @@ class Relays:
         try:
             await self._commit_stamps(events, now)
         except Conflict:
-            # Another instance stamped one of them, or it was deleted. The others still need their stamps.
-            again = retrying(Conflict, within=self._answer_within)(self._read_and_stamp)
-            await again([event.path for event in events], now)
+            # Another instance stamped one of them, or it was changed or deleted. The others still need their stamps.
+            again = retrying(Conflict, within=self._answer_within)(self._stamp_unchanged)
+            await again(events, now)
 
-    async def _read_and_stamp(self, paths: Sequence[str], now: datetime) -> None:
-        snapshot = await self._firestore.read(paths)
-        stored = [document for document in snapshot.documents.values() if document is not None]
-        await self._commit_stamps([event for event in stored if event.fields.get("published_at") is None], now)
+    async def _stamp_unchanged(self, published: Sequence[Document], now: datetime) -> None:
+        """Stamp the events that still are what was published. The next run publishes the others, as they are then.
+
+        So an attempt that was added to a denial meanwhile is not lost.
+        """
+        stored = (await self._firestore.read([event.path for event in published])).documents
+        unchanged = [
+            found
+            for event in published
+            if (found := stored[event.path]) is not None
+            and found.fields.get("published_at") is None
+            and message_from(found) == message_from(event)
+        ]
+        await self._commit_stamps(unchanged, now)
 
     async def _commit_stamps(self, events: Sequence[Document], now: datetime) -> None:
         stamp = {"published_at": now}

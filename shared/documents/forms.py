@@ -135,23 +135,9 @@ class SessionDocument(Form):
     ] = None
 
 
-_Attempts = Annotated[int, Field(ge=1, le=1_000_000)]
-"""Attempts of one device in one minute. A higher number was typed in by hand."""
-
-
-class _CountedAttempts(Form):
-    attempts: _Attempts
-
-
-class DenialDocument(Form):
-    """``organizations/{org_id}/audit_events/{event_id}`` of the type ``session.denied``. Written by the functions."""
-
-    at: AwareDatetime
-    details: _CountedAttempts
-
-
 class _MaybeAttempts(Form):
-    attempts: _Attempts = 1
+    attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """Of one user in one minute. A higher number was typed in by hand."""
 
 
 class HappenedDocument(Form):

@@ -126,7 +126,7 @@ def counters_in_use(*, limit: int) -> Query:
 
 
 def tenures_of(session_id: str, *, limit: int) -> Query:
-    """The audit events of a session, latest first: all its tenures, and denials of the same device."""
+    """The audit events of a session, latest first: all its tenures, and denials whose latest attempt it was."""
     return Query(
         collection="audit_events",
         where=(("session_id", "==", session_id),),
@@ -141,12 +141,16 @@ def reviews_of_user(user_id: str) -> Query:
     return Query(collection="reviews", everywhere=True, where=(("user_id", "==", user_id),))
 
 
-def unpublished_events(*, before: datetime, limit: int | None = None) -> Query:
-    """The audit events of all organizations from ``before`` or earlier that have not been published, oldest first."""
+def unpublished_events(*, before: datetime, after: datetime | None = None, limit: int | None = None) -> Query:
+    """The audit events of all organizations from ``before`` or earlier that have not been published, oldest first.
+
+    With ``after`` it leaves out events from ``after`` or earlier.
+    """
+    later: tuple[tuple[str, Comparison, Plain], ...] = () if after is None else (("at", ">", after),)
     return Query(
         collection="audit_events",
         everywhere=True,
-        where=(("published_at", "==", None), ("at", "<=", before)),
+        where=(("published_at", "==", None), ("at", "<=", before), *later),
         order_by="at",
         limit=limit,
     )

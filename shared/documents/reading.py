@@ -4,13 +4,12 @@ Admins edit these documents by hand, so nothing in them is trusted. A missing op
 document that cannot be used becomes an ``Unusable`` that names its fields.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from shared.documents.forms import (
-    DenialDocument,
     Form,
     HappenedDocument,
     LicenseDocument,
@@ -21,7 +20,6 @@ from shared.documents.forms import (
 )
 from shared.documents.policy import Policy
 from shared.firestore.client import Document
-from shared.rules.denial import Attempts, is_same_minute
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
@@ -131,19 +129,6 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
     held = {license_id: seats for license_id, seats in parsed.by_license.items() if seats}
     use = SeatUse(by_license=held, grants=parsed.grants)
     return use if parsed.total == use.total and parsed.seal == use.seal else None
-
-
-def attempts_from(document: Document | None, *, now: datetime) -> Attempts | None:
-    """Read the attempts counted in the denial of this minute.
-
-    ``None`` when there is none, or when it was edited by hand: the count then begins again.
-    """
-    if document is None:
-        return None
-    parsed = _parse(DenialDocument, document, called="audit event")
-    if isinstance(parsed, Unusable) or not is_same_minute(parsed.at, now=now):
-        return None
-    return Attempts(first_at=parsed.at, number=parsed.details.attempts)
 
 
 def happened_from(document: Document) -> SeatEvent | None:

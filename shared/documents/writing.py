@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document
 from shared.firestore.values import Plain
-from shared.firestore.writes import Add, Create, Update
+from shared.firestore.writes import Add, Create, Update, Upsert
 from shared.rules.audit import AuditEvent
 from shared.rules.digest import BASE32
 from shared.rules.seat_use import SeatUse, seal_of
@@ -119,6 +119,15 @@ def _later(time: datetime, span: timedelta) -> datetime:
 def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:
     """Create an audit event. The commit fails if the event exists: it was reported before."""
     return Create(path=paths.audit_event(event.name), fields=audit_event_fields(event, paths, retention))
+
+
+def denial_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention, *, attempts: int) -> Upsert:
+    """Add refused attempts to the denial of their minute. Each detail is set alone, so that their number is kept."""
+    written = audit_event_fields(event, paths, retention)
+    del written["details"]
+    fields: dict[tuple[str, ...], Plain] = {(name,): value for name, value in written.items()}
+    fields |= {("details", name): value for name, value in event.details.items()}
+    return Upsert(path=paths.audit_event(event.name), fields=fields, numbers={("details", "attempts"): attempts})
 
 
 def document_write(path: str, stored: Document | None, fields: Mapping[str, Plain]) -> Create | Update | None:

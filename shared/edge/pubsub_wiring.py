@@ -1,25 +1,18 @@
-"""Makes the parts that need Pub/Sub. They are in their own module because its client takes half a second to import."""
+"""Makes the relay, which needs Pub/Sub. It is in its own module because that client takes half a second to import."""
 
 from functools import cache
 
 from shared.audit.relay import Relays
 from shared.audit.topic import Topic
 from shared.edge.settings import settings
-from shared.edge.wiring import firestore, policy
-from shared.seats.reconcile import Reconciliations
+from shared.edge.wiring import firestore
 
 
 @cache
 def relays() -> Relays:
-    """Publishes audit events. Half of a run's time is for events that were left behind."""
+    """Publishes audit events. Half of a run's time is for this."""
     env = settings()
     return Relays(firestore(), _topic(), answer_within=env.answer_within, run_within=env.run_within / 2)
-
-
-@cache
-def reconciliations() -> Reconciliations:
-    """Repairs counters and ends sessions without a right. The other half of a run's time is for this."""
-    return Reconciliations(firestore(), policy(), run_within=settings().run_within / 2)
 
 
 @cache

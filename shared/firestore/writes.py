@@ -15,7 +15,7 @@ _REQUEST_TIME = write_types.DocumentTransform.FieldTransform.ServerValue.REQUEST
 
 @lru_cache(maxsize=10_000)
 def _field_path(parts: tuple[str, ...]) -> str:
-    """A field's name in the form of the API, quoted where necessary. There are three, and one for each license."""
+    """A field's name in the form of the API, quoted where necessary. Some twenty, and one for each license."""
     return str(FieldPath(*parts).to_api_repr())
 
 
@@ -87,3 +87,32 @@ class Add:
             encode_into(change.increment, number)
         stamp = wire.transform.field_transforms.add(field_path=self.timestamp_field)
         stamp.set_to_server_value = _REQUEST_TIME
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Upsert:
+    """Set some fields of a document and add to numbers, whatever is stored. A missing document is created.
+
+    Fields and numbers are named by their path within the document. A commit whose outcome is not known may have added;
+    repeated, it adds once more.
+    """
+
+    path: str
+    fields: Mapping[tuple[str, ...], Plain]
+    numbers: Mapping[tuple[str, ...], int]
+
+    def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
+        wire.update.name = root + self.path
+        for parts, value in self.fields.items():
+            encode_into(_field_at(wire.update.fields, parts), value)
+        wire.update_mask.field_paths.extend(map(_field_path, self.fields))
+        for parts, number in self.numbers.items():
+            change = wire.update_transforms.add(field_path=_field_path(parts))
+            encode_into(change.increment, number)
+
+
+def _field_at(wire_fields: Any, parts: tuple[str, ...]) -> Any:  # noqa: ANN401 as above
+    *maps, last = parts
+    for name in maps:
+        wire_fields = wire_fields[name].map_value.fields
+    return wire_fields[last]

@@ -1,11 +1,7 @@
 """Denials: which users got no seat because a cap was reached, how often they asked, and how many seats there were.
 
-A client that asks again and again must not inflate the report. So its attempts within one minute are one event.
-
-::
-
-      |         the minute: attempts are counted           |  settling: the last are written    |   final
-    10:15:00      first_at                last_attempt_at 10:16:00                            10:16:30
+A client that asks again and again must not inflate the report. So the refused attempts of one user for one license
+within one minute are one event, which counts them.
 """
 
 from collections.abc import Mapping
@@ -21,11 +17,10 @@ from shared.rules.digest import digest
 from shared.rules.user import User
 
 WINDOW_FOR = timedelta(minutes=1)
-"""Attempts of one device for one license are counted together for this long, from the full minute on."""
+"""Attempts within this time are counted together, from the full minute on."""
 
 SETTLES_FOR = timedelta(seconds=30)
-"""An attempt at the end of the minute is written within this time. A request may not take nearly as long."""
-
+"""A decision is written within this time. A request may not take nearly as long."""
 
 CapReached = SeatLimitReached | OrganizationSeatLimitReached
 """The refusals for lack of seats."""
@@ -39,18 +34,10 @@ class Limit(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Attempts:
-    """The attempts counted so far: when the first of the minute was refused, and their number."""
-
-    first_at: datetime
-    number: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Denied:
     """One refused attempt: the user, the device, the license, and the cap that was reached.
 
-    ``session_id`` is the id that the session would have. It identifies user, device and license together.
+    ``session_id`` is the id that the session would have.
     """
 
     session_id: str
@@ -70,45 +57,25 @@ def limit_of(refusal: CapReached) -> Limit:
             assert_never(refusal)
 
 
-def denial_name(*, session_id: str, now: datetime) -> str:
-    """The name of the event for the minute of ``now``."""
-    return _name_of(session_id, _minute_of(now))
+def denied(attempt: Denied, *, use: Mapping[str, Detail], now: datetime) -> AuditEvent:
+    """Report a refused attempt. All attempts of one user for one license in the minute of ``now`` have the same event.
 
-
-@lru_cache(maxsize=10_000)
-def _name_of(session_id: str, minute: datetime) -> str:
-    return digest(AuditType.DENIED, session_id, minute.isoformat())
-
-
-def is_same_minute(first_at: datetime, *, now: datetime) -> bool:
-    """Whether attempts from ``first_at`` on are counted together with one at ``now``."""
-    return _minute_of(first_at) == _minute_of(now)
-
-
-def is_final(*, first_at: datetime, now: datetime) -> bool:
-    """Whether no further attempt can be added to the event of the minute of ``first_at``."""
-    # The spans are subtracted from now: a time typed in by hand may be the last possible one, and cannot be added to.
-    return _minute_of(first_at) <= now - WINDOW_FOR - SETTLES_FOR
-
-
-def denied(attempt: Denied, *, before: Attempts | None, use: Mapping[str, Detail], now: datetime) -> AuditEvent:
-    """Report one more refused attempt, in addition to the attempts ``before`` in the same minute.
-
-    ``use`` holds the seats in use and the caps at this moment.
+    Its name and its time depend on nothing else, so instances that write it at the same time agree. The other fields
+    are of the latest attempt, and the number of attempts is added where the event is stored. ``use`` holds the seats in
+    use and the caps at this moment.
     """
-    first_at = now if before is None else before.first_at
+    user_id, license_id = attempt.user.user_id, attempt.license_id
     return AuditEvent(
-        name=denial_name(session_id=attempt.session_id, now=now),
+        name=denial_name(user_id=user_id, license_id=license_id, now=now),
         type=AuditType.DENIED,
-        at=first_at,
-        actor=attempt.user.user_id,
-        license_id=attempt.license_id,
+        at=minute_of(now),
+        actor=user_id,
+        license_id=license_id,
         session_id=attempt.session_id,
-        user_id=attempt.user.user_id,
+        user_id=user_id,
         hardware_id=attempt.device.hardware_id,
         details={
             "limit": attempt.limit.value,
-            "attempts": 1 if before is None else before.number + 1,
             "last_attempt_at": now,
             "ip_address": attempt.device.ip_address,
             "user_agent": attempt.device.user_agent,
@@ -118,5 +85,16 @@ def denied(attempt: Denied, *, before: Attempts | None, use: Mapping[str, Detail
     )
 
 
-def _minute_of(time: datetime) -> datetime:
+def denial_name(*, user_id: str, license_id: str, now: datetime) -> str:
+    """The name of the event for the minute of ``now``."""
+    return _name_of(user_id, license_id, minute_of(now))
+
+
+@lru_cache(maxsize=10_000)
+def _name_of(user_id: str, license_id: str, minute: datetime) -> str:
+    return digest(AuditType.DENIED, user_id, license_id, minute.isoformat())
+
+
+def minute_of(time: datetime) -> datetime:
+    """The beginning of the minute: the ``at`` of a denial."""
     return time.replace(second=0, microsecond=0)

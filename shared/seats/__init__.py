@@ -1,1 +1,1 @@
-"""The operations on seats, one module each, and their common parts: counters, endings, denials."""
+"""The operations on seats, one module each, and their common parts, such as counters and endings."""

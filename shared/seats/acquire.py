@@ -1,11 +1,11 @@
-"""Acquire: two round trips for a group, two more when a refusal has to be examined.
+"""Acquire: two round trips for a group, one more when a refusal has to be examined.
 
 Read; decide; if a request would be refused, examine the sessions and decide once more; write.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.documents.paths import OrganizationPaths
@@ -15,7 +15,7 @@ from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation, Undecided
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
 from shared.rules.audit import AuditEvent, ended_by_hand
-from shared.rules.denial import CapReached, denial_name
+from shared.rules.denial import CapReached
 from shared.rules.session import Session, is_ended_by_hand, session_id_of
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount, told_of
 from shared.seats.license_keys import Found, LicenseKeys
@@ -85,9 +85,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             }
         outcomes = [_with_expiry(outcome, draft, examined) for outcome in outcomes]
 
-        denied = list(_denied(requests, outcomes, found))
-        draft.stored_denials = await self._read_denials(paths, denied, at)
-        for request, license_id, refusal in denied:
+        for request, license_id, refusal in _denied(requests, outcomes, found):
             draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
         return Decision(
             outcomes=outcomes,
@@ -103,17 +101,6 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             *(examine(self._firestore, paths, scope, wanted=number, at=at) for scope, number in wanted.items())
         )
         return dict(zip(wanted, proofs, strict=True))
-
-    async def _read_denials(
-        self, paths: OrganizationPaths, denied: Collection[tuple[AcquireRequest, str, CapReached]], at: ReadTime
-    ) -> dict[str, Document | None]:
-        names = {
-            denial_name(session_id=request.session_id(license_id), now=at.now) for request, license_id, _ in denied
-        }
-        if not names:
-            return {}
-        read = await self._firestore.read([paths.audit_event(name) for name in names], at=at)
-        return {name: read.documents[paths.audit_event(name)] for name in names}
 
     def _forget_moved_keys(
         self, paths: OrganizationPaths, found: Mapping[str, Found], snapshot: Snapshot

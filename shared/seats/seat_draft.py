@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.documents.paths import OrganizationPaths
-from shared.documents.reading import attempts_from, session_from
+from shared.documents.reading import session_from
 from shared.documents.writing import (
     Retention,
-    audit_event_fields,
     audit_event_write,
+    denial_write,
     document_write,
     seat_use_change,
     seat_use_fields,
@@ -32,7 +32,7 @@ from shared.rules.acquire import (
 )
 from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, Detail, acquired
 from shared.rules.audit import ended as audit_ended
-from shared.rules.denial import Attempts, CapReached, Denied, denial_name, denied, limit_of
+from shared.rules.denial import CapReached, Denied, denied, limit_of
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
@@ -59,9 +59,8 @@ class OrganizationState:
 class SeatDraft:
     """One attempt at the acquires of a group.
 
-    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far,
-    ``stored_denials`` the denials of this minute, by their names, and ``told`` the names of the ends by hand that the
-    trail has already.
+    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far, and
+    ``told`` the names of the ends by hand that the trail has already.
     """
 
     state: OrganizationState
@@ -69,13 +68,12 @@ class SeatDraft:
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
     told: frozenset[str] = frozenset()
-    stored_denials: Mapping[str, Document | None] = field(default_factory=dict)
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
     _granted: int = 0
     _events: list[AuditEvent] = field(default_factory=list)
-    _attempts: dict[str, Attempts] = field(default_factory=dict)
     _denials: dict[str, AuditEvent] = field(default_factory=dict)
+    _attempts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         """Parse the sessions and report counters that were wrong."""
@@ -137,7 +135,7 @@ class SeatDraft:
         return outcome
 
     def deny(self, *, user_id: str, license_id: str, device: Device, refusal: CapReached) -> None:
-        """Report that a cap stood in the way of a request. Denials of one device in one minute add up."""
+        """Report that a cap stood in the way of a request. Attempts of one user for one license add up."""
         user, license_ = self.state.users[user_id], self.state.licenses[license_id]
         assert isinstance(user, User)  # noqa: S101 a cap is asked only after everything else; for the type checker
         assert isinstance(license_, License)  # noqa: S101 as above
@@ -145,14 +143,16 @@ class SeatDraft:
         attempt = Denied(
             session_id=session_id, license_id=license_id, user=user, device=device, limit=limit_of(refusal)
         )
-        key = denial_name(session_id=session_id, now=self.now)
-        before = self._attempts.get(key) or attempts_from(self.stored_denials[key], now=self.now)
-        event = denied(attempt, before=before, use=self._told_of(self.in_use, license_), now=self.now)
-        self._denials[key] = event
-        self._attempts[key] = Attempts(first_at=event.at, number=1 if before is None else before.number + 1)
+        event = denied(attempt, use=self._told_of(self.in_use, license_), now=self.now)
+        self._denials[event.name] = event
+        self._attempts[event.name] += 1
 
     def writes(self, retention: Retention) -> list[Write]:
-        """Everything that the decisions change, each under the condition that what they looked at still holds."""
+        """Everything that the decisions change.
+
+        Each write has the condition that what they looked at still holds. Only counters and denials are added to
+        blindly: nothing conflicts with a refusal.
+        """
         paths = self.state.paths
         writes: list[Write] = []
         for session_id, session in self._sessions.items():
@@ -165,11 +165,7 @@ class SeatDraft:
         if self._events:
             writes.extend(self._counters())
         for name, denial in self._denials.items():
-            stored = self.stored_denials[name]
-            fields = audit_event_fields(denial, paths, retention)
-            write = document_write(paths.audit_event(name), stored, fields)
-            if write is not None:
-                writes.append(write)
+            writes.append(denial_write(denial, paths, retention, attempts=self._attempts[name]))
         return writes
 
     def _counters(self) -> list[Write]:

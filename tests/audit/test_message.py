@@ -10,23 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.audit.message import AUDIT_MESSAGE, AuditMessage, DeniedEvent, message_from
+from shared.audit.message import AUDIT_MESSAGE, AuditMessage, message_from
 from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields
 from shared.firestore.client import Document
 from shared.firestore.values import Opaque
-from shared.rules.audit import SYSTEM, AuditEvent, AuditType, Detail, acquired, ended, usage_repaired
+from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, ended, usage_repaired
 from shared.rules.denial import Denied, Limit, denied
 from shared.rules.refusal import Unusable
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
-from tests.rules.make import INSTANT, NOW, a_device, a_session, a_user
+from tests.rules.make import NOW, a_device, a_session, a_user
 
 ACME = OrganizationPaths("acme")
 RETENTION = Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400))
 USE: dict[str, Detail] = {"seats": {"in_use": 5, "max": 5}, "organization_seats": {"in_use": 9, "max": None}}
-SETTLED = NOW + timedelta(seconds=90)
-"""When a denial of the minute of NOW is final."""
 
 
 def stored(event: AuditEvent, **changes: Any) -> Document:  # noqa: ANN401 a document holds anything
@@ -45,7 +43,8 @@ def an_end(reason: EndReason = EndReason.RELEASED) -> AuditEvent:
 
 def a_denial(limit: Limit = Limit.LICENSE) -> AuditEvent:
     attempt = Denied(session_id=a_session().session_id, license_id="cad", user=a_user(), device=a_device(), limit=limit)
-    return denied(attempt, before=None, use=USE, now=NOW)
+    event = denied(attempt, use=USE, now=NOW)
+    return replace(event, details={**event.details, "attempts": 1})  # which its write adds to
 
 
 def a_repair(before: Mapping[str, int] | None = None) -> AuditEvent:
@@ -71,7 +70,7 @@ EVERY_EVENT = [
 
 @pytest.mark.parametrize("event", EVERY_EVENT)
 def test_every_event_that_is_written_can_be_published(event: AuditEvent) -> None:
-    message = sent(message_from(stored(event), now=NOW))
+    message = sent(message_from(stored(event)))
 
     assert message["type"] == event.type
     assert message["schema_version"] == 1
@@ -82,19 +81,17 @@ def test_every_event_that_is_written_can_be_published(event: AuditEvent) -> None
 
 @pytest.mark.parametrize("event", EVERY_EVENT)
 def test_everything_that_is_told_of_an_event_is_published(event: AuditEvent) -> None:
-    message = sent(message_from(stored(event), now=NOW))
+    message = sent(message_from(stored(event)))
 
-    added = {"is_final"} if event.type is AuditType.DENIED else set()
-    assert message["details"].keys() == event.details.keys() | added
+    assert message["details"].keys() == event.details.keys()
     assert {name: value for name, value in message["details"].items() if not name.endswith("_at")} == {
-        **{name: value for name, value in event.details.items() if not name.endswith("_at")},
-        **dict.fromkeys(added, False),
+        name: value for name, value in event.details.items() if not name.endswith("_at")
     }
 
 
 @pytest.mark.parametrize("event", EVERY_EVENT)
 def test_a_message_can_be_read_by_the_models_that_wrote_it(event: AuditEvent) -> None:
-    message = message_from(stored(event), now=NOW)
+    message = message_from(stored(event))
 
     assert AUDIT_MESSAGE.validate_json(AUDIT_MESSAGE.dump_json(AUDIT_MESSAGE.validate_python(message))) == message
 
@@ -107,13 +104,13 @@ def test_a_message_can_be_read_by_the_models_that_wrote_it(event: AuditEvent) ->
     ],
 )
 def test_a_time_is_told_in_utc_to_the_microsecond(at: datetime, text: str) -> None:
-    message = sent(message_from(stored(a_grant(), at=at), now=NOW))
+    message = sent(message_from(stored(a_grant(), at=at)))
 
     assert message["at"] == text
 
 
 def test_the_times_of_a_tenure_are_told_in_the_same_form() -> None:
-    message = sent(message_from(stored(an_end()), now=NOW))
+    message = sent(message_from(stored(an_end())))
 
     assert {name: message["details"][name] for name in ("started_at", "last_heartbeat_at", "lease_expires_at")} == {
         "started_at": "2026-03-02T09:00:00.000000Z",
@@ -125,7 +122,7 @@ def test_the_times_of_a_tenure_are_told_in_the_same_form() -> None:
 def test_whose_event_it_is_and_its_id_its_place_says_and_not_its_fields() -> None:
     document = stored(a_grant(), organization_id="somebody-else", event_id="another", schema_version=7)
 
-    message = sent(message_from(document, now=NOW))
+    message = sent(message_from(document))
 
     assert (message["organization_id"], message["event_id"]) == ("acme", document.document_id)
     assert message["schema_version"] == 1
@@ -134,7 +131,7 @@ def test_whose_event_it_is_and_its_id_its_place_says_and_not_its_fields() -> Non
 def test_what_is_stored_beside_the_event_is_not_published() -> None:
     document = stored(a_grant(), note="the admin's own", details={**a_grant().details, "secret": "x"})
 
-    message = sent(message_from(document, now=NOW))
+    message = sent(message_from(document))
 
     assert not {"purge_at", "published_at", "note"} & message.keys()
     assert "secret" not in message["details"]
@@ -143,35 +140,9 @@ def test_what_is_stored_beside_the_event_is_not_published() -> None:
 def test_a_device_that_told_nothing_of_itself_is_published_as_such() -> None:
     session = replace(a_session(), ip_address=None, user_agent=None, user_email=None)
 
-    message = sent(message_from(stored(acquired(session, grant_number=1, details=USE)), now=NOW))
+    message = sent(message_from(stored(acquired(session, grant_number=1, details=USE))))
 
     assert {message["details"][name] for name in ("ip_address", "user_agent", "user_email")} == {None}
-
-
-def test_a_denial_is_final_at_the_very_instant_it_settles_and_its_second_message_has_an_id_of_its_own() -> None:
-    document = stored(a_denial())
-
-    messages = [message_from(document, now=now) for now in (NOW, SETTLED - INSTANT, SETTLED)]
-
-    denials = [message for message in messages if isinstance(message, DeniedEvent)]
-    assert [denial.details.is_final for denial in denials] == [False, False, True]
-    event_id = document.document_id
-    assert [denial.event_id for denial in denials] == [event_id, event_id, f"{event_id}-final"]
-
-
-def test_that_a_denial_is_final_the_clock_says_and_not_its_fields() -> None:
-    document = stored(a_denial(), details={**a_denial().details, "is_final": True})
-
-    message = sent(message_from(document, now=NOW))
-
-    assert message["details"]["is_final"] is False
-
-
-@pytest.mark.parametrize("event", [a_grant(), an_end(), a_repair()], ids=lambda event: event.type)
-def test_only_a_denial_has_a_second_message(event: AuditEvent) -> None:
-    ids = {sent(message_from(stored(event), now=now))["event_id"] for now in (NOW, SETTLED + timedelta(days=1))}
-
-    assert ids == {stored(event).document_id}
 
 
 UNREADABLE = [
@@ -191,6 +162,7 @@ UNREADABLE = [
     pytest.param(a_grant(), {"details": []}, ("session.acquired.details",), id="details as a list"),
     pytest.param(a_denial(), {"details": None}, ("session.denied.details",), id="denial without details"),
     pytest.param(a_denial(), {"details": []}, ("session.denied.details",), id="denial with a list"),
+    pytest.param(a_denial(), {"at": None}, ("session.denied.at",), id="denial without a time"),
     pytest.param(
         a_denial(),
         {"details": {**a_denial().details, "limit": "budget"}},
@@ -224,27 +196,18 @@ def test_an_event_that_cannot_be_read_is_named_with_its_fields(
 ) -> None:
     document = stored(event, **changes)
 
-    outcome = message_from(document, now=NOW)
+    outcome = message_from(document)
 
     assert isinstance(outcome, Unusable)
     assert (outcome.document, outcome.document_path) == ("audit event", document.path)
     assert tuple(field for field in outcome.fields if field) == fields
 
 
-def test_a_denial_without_a_time_is_named_and_not_final() -> None:
-    document = stored(a_denial(), at=None)
-
-    outcome = message_from(document, now=SETTLED)
-
-    assert isinstance(outcome, Unusable)
-    assert "session.denied.at" in outcome.fields
-
-
 @pytest.mark.parametrize("path", ["audit_events/e", "organizations/acme", "organizations/a/audit_events/e/x/y"])
 def test_an_event_in_no_organization_is_not_published(path: str) -> None:
     document = replace(stored(a_grant()), path=path)
 
-    outcome = message_from(document, now=NOW)
+    outcome = message_from(document)
 
     assert isinstance(outcome, Unusable)
     assert outcome.fields == ("session.acquired.organization_id",)
@@ -275,14 +238,14 @@ def test_whatever_somebody_writes_into_an_event_it_is_published_or_named(
         inside = data.draw(st.sampled_from(sorted(event.details)))
         changes = {"details": {**event.details, inside: data.draw(ANYTHING)}}
 
-    outcome = message_from(stored(event, **changes), now=SETTLED)
+    outcome = message_from(stored(event, **changes))
 
     if not isinstance(outcome, Unusable):
         assert AUDIT_MESSAGE.validate_json(outcome.model_dump_json()) == outcome
 
 
 def test_a_repair_that_nobody_asked_for_has_the_system_as_its_actor() -> None:
-    message = sent(message_from(stored(a_repair({"cad": 3})), now=NOW))
+    message = sent(message_from(stored(a_repair({"cad": 3}))))
 
     assert message["actor"] == SYSTEM
     assert message["details"] == {

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -19,10 +19,11 @@ from shared.audit.topic import Topic
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.rfc3339 import rfc3339
-from shared.documents.writing import audit_event_fields
+from shared.documents.writing import audit_event_fields, denial_write
+from shared.firestore.client import ReadTime
 from shared.firestore.errors import MessageRejected, StoreUnavailable, TopicUnavailable
 from shared.rules.audit import AuditEvent, Detail, acquired
-from shared.rules.denial import Attempts, Denied, Limit, denied
+from shared.rules.denial import Denied, Limit, denied
 from shared.rules.session import session_id_of
 from tests.rules.make import a_device, a_session, a_user
 from tests.support.connections import HeldCommit, WatchedFirestore
@@ -76,12 +77,14 @@ class Trail:
     def grant(self, number: int, at: datetime) -> Event:
         return self.add(acquired(a_session(started_at=at), grant_number=number, details=USE))
 
-    def denial(self, *, attempts: int) -> Event:
-        """Write a denial of this moment."""
-        now = datetime.now(UTC)
+    async def deny(self, store: WatchedFirestore, *, attempts: int, at: datetime) -> Event:
+        """Add attempts to the denial of this minute, as the store does."""
         session_id = session_id_of(license_id="cad", user_id="ann", hardware_id="laptop")
         attempt = Denied(session_id=session_id, license_id="cad", user=a_user(), device=a_device(), limit=Limit.LICENSE)
-        return self.add(denied(attempt, before=Attempts(first_at=now, number=attempts - 1), use=USE, now=now))
+        event = denied(attempt, use=USE, now=at)
+        await store.commit([denial_write(event, self.paths, self.policy.retention, attempts=attempts)])
+        document: Event = self.console.document(self.paths.audit_event(event.name))
+        return document
 
 
 def stamp(event: Event) -> datetime | None:
@@ -366,50 +369,101 @@ async def test_an_event_for_which_there_is_no_time_is_not_stamped_and_the_caller
     assert stamp(event) is None
 
 
-# Denials, which count on for a while
+# Denials, which count for a while
 
 
-async def test_a_denial_that_still_counts_is_announced_and_not_stamped(
+async def test_the_creation_of_a_denial_publishes_nothing(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = await trail.deny(store, attempts=1, at=datetime.now(UTC) - LEFT_BEHIND)
+    young = await trail.deny(store, attempts=1, at=datetime.now(UTC))
+
+    for event in (old, young):
+        await relays(store, topic, policy).relay(path_of(event))
+
+    assert topic.asked == []
+    assert are_stamped([old, young]) == [False, False]
+    assert caplog.messages == []
+
+
+async def test_a_denial_is_published_once_with_the_number_that_it_has_when_its_minute_is_over(
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, subscriber: Subscriber
 ) -> None:
-    event = trail.denial(attempts=1)
+    at = (datetime.now(UTC) - LEFT_BEHIND).replace(second=7, microsecond=0)
+    event = await trail.deny(store, attempts=2, at=at)
+    await trail.deny(store, attempts=40, at=at + timedelta(seconds=50))
+    relaying = relays(store, topic, policy)
 
-    await relays(store, topic, policy).relay(path_of(event))
+    runs = [await relaying.relay_left_behind() for _ in range(2)]
 
+    assert runs == [report(published=1), report(published=0)]
     subscriber.wait_for({event.id})
     (message,) = subscriber.messages
-    assert message.event["details"]["is_final"] is False
-    assert message.event["details"]["attempts"] == 1
-    assert stamp(event) is None
+    assert (message.event["type"], message.event["event_id"]) == ("session.denied", event.id)
+    assert message.event["at"] == rfc3339(at.replace(second=0))
+    assert message.event["details"]["attempts"] == 42
+    assert message.event["details"]["last_attempt_at"] == rfc3339(at + timedelta(seconds=50))
+    assert stamp(event) is not None
 
 
-async def test_a_denial_that_is_final_is_published_under_an_id_of_its_own_and_stamped(
-    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, subscriber: Subscriber
+async def test_a_denial_waits_for_half_a_minute_after_its_minute(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
-    event = trail.denial(attempts=1)
+    over = await trail.deny(store, attempts=1, at=datetime.now(UTC) - LEFT_BEHIND)
+    settling = await trail.deny(store, attempts=1, at=datetime.now(UTC))
+    now = datetime.now(UTC)
+    over.update({"at": now - timedelta(seconds=91)})
+    settling.update({"at": now - timedelta(seconds=60)})
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=1)
+    assert topic.confirmed == [over.id]
+    assert are_stamped([over, settling]) == [True, False]
+
+
+async def test_an_attempt_that_is_written_after_the_publication_is_published_with_the_next_run(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    at = datetime.now(UTC) - LEFT_BEHIND
+    event = await trail.deny(store, attempts=1, at=at)
     relaying = relays(store, topic, policy)
-    await relaying.relay(path_of(event))
-    event.update({"at": datetime.now(UTC) - LEFT_BEHIND, "details.attempts": 42})
+    await relaying.relay_left_behind()
+    await trail.deny(store, attempts=1, at=at)
 
     done = await relaying.relay_left_behind()
 
     assert done == report(published=1)
-    final_id = f"{event.id}-final"
-    subscriber.wait_for({event.id, final_id})
-    first, final = subscriber.messages
-    assert (first.event["event_id"], final.event["event_id"]) == (event.id, final_id)
-    assert (first.event["details"]["is_final"], final.event["details"]["is_final"]) == (False, True)
-    assert (first.event["details"]["attempts"], final.event["details"]["attempts"]) == (1, 42)
-    assert final.attributes["event_id"] == final_id
-    assert stamp(event) is not None
+    assert topic.confirmed == [event.id, event.id]
+    assert (event.get().get("details.attempts"), stamp(event) is not None) == (2, True)
 
 
-async def test_a_final_denial_that_pubsub_refuses_stays_unpublished(
+async def test_an_attempt_that_is_written_between_publication_and_stamp_is_published_with_the_next_run(
+    store: WatchedFirestore, another_store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    at = datetime.now(UTC) - LEFT_BEHIND
+    event, other = await trail.deny(store, attempts=1, at=at), trail.grant(1, at)
+    relaying = relays(store, topic, policy)
+    halt = HeldCommit(store)
+    running = asyncio.create_task(relaying.relay_left_behind())
+    await halt.reached.wait()
+    await trail.deny(another_store, attempts=1, at=at)
+    halt.let_go.set()
+
+    first = await running
+    second = await relaying.relay_left_behind()
+
+    assert halt.outcomes == ["conflict", "written", "written"]
+    assert (first, second) == (report(published=2, left=1), report(published=1))
+    assert topic.confirmed.count(event.id) == 2
+    assert are_stamped([event, other]) == [True, True]
+
+
+async def test_a_denial_that_pubsub_refuses_stays_unpublished(
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
 ) -> None:
-    event = trail.denial(attempts=1)
-    event.update({"at": datetime.now(UTC) - LEFT_BEHIND})
-    topic.refused = {f"{event.id}-final"}
+    event = await trail.deny(store, attempts=1, at=datetime.now(UTC) - LEFT_BEHIND)
+    topic.refused = {event.id}
 
     done = await relays(store, topic, policy).relay_left_behind()
 
@@ -430,6 +484,31 @@ async def test_what_was_left_behind_is_published_and_what_is_about_to_be_is_left
     assert done == report(published=1)
     assert topic.confirmed == [old.id]
     assert are_stamped([old, recent]) == [True, False]
+
+
+@pytest.mark.parametrize(("minute", "published"), [(0, 2), (1, 1), (59, 1)])
+async def test_only_the_first_run_of_an_hour_looks_for_events_older_than_a_day(
+    store: WatchedFirestore,
+    topic: WatchedTopic,
+    policy: Policy,
+    trail: Trail,
+    monkeypatch: pytest.MonkeyPatch,
+    minute: int,
+    published: int,
+) -> None:
+    ancient, old = trail.grants(timedelta(hours=26), timedelta(hours=2))
+    real = store.now
+
+    async def at_the_minute() -> ReadTime:
+        read = await real()
+        return replace(read, now=read.now.replace(minute=minute))
+
+    monkeypatch.setattr(store, "now", at_the_minute)
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=published)
+    assert are_stamped([ancient, old]) == [published == 2, True]
 
 
 async def test_a_second_run_publishes_nothing_again(

@@ -13,7 +13,7 @@ from shared.firestore.client import Firestore
 from shared.firestore.errors import Conflict, StoreUnavailable
 from shared.firestore.query import Query
 from shared.firestore.values import Plain
-from shared.firestore.writes import Add, Create, Update, Write
+from shared.firestore.writes import Add, Create, Update, Upsert, Write
 from tests.support.connections import WatchedFirestore
 
 AT = datetime(2026, 1, 1, 12, 30, 0, 123456, tzinfo=UTC)
@@ -123,6 +123,36 @@ async def test_adding_needs_no_condition_and_knows_awkward_names(
     assert written is not None
     assert (written["total"], written["by_license"]) == (1, {awkward: 1})
     assert written["updated_at"] is not None
+
+
+async def test_an_upsert_makes_the_document_then_adds_and_sets_and_leaves_everything_else(
+    store: WatchedFirestore, console: firestore.Client
+) -> None:
+    awkward = "li.cen`se \\ 1"
+    first = Upsert(
+        path=PATH,
+        fields={("kind",): "a", ("details", awkward): None, ("details", "seats"): {"in_use": 1, "max": 2}},
+        numbers={("details", "attempts"): 2},
+    )
+    second = Upsert(path=PATH, fields={("details", "seats"): {"in_use": 3}}, numbers={("details", "attempts"): 5})
+
+    await store.commit([first])
+    await store.commit([second])
+
+    written = console.document(PATH).get().to_dict()
+    assert written == {"kind": "a", "details": {awkward: None, "seats": {"in_use": 3}, "attempts": 7}}
+
+
+@pytest.mark.parametrize("stored", ["see the ticket", None, {"attempts": "many"}, {"attempts": None}], ids=str)
+async def test_an_upsert_begins_anew_where_something_else_was_typed_in(
+    store: WatchedFirestore, console: firestore.Client, stored: object
+) -> None:
+    console.document(PATH).set({"details": stored, "note": "added by hand"})
+
+    await store.commit([Upsert(path=PATH, fields={("details", "x"): 1}, numbers={("details", "attempts"): 2})])
+
+    written = console.document(PATH).get().to_dict()
+    assert written == {"details": {"x": 1, "attempts": 2}, "note": "added by hand"}
 
 
 async def test_nobody_at_the_address_is_store_unavailable(project: str) -> None:

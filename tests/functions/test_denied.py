@@ -27,10 +27,11 @@ async def _denied(client: Client, times: int = 1) -> None:
 
 
 def _denials(tenant: Tenant) -> list[dict[str, Any]]:
-    """The denials of one device: one, or two when the minute has just ended."""
+    """The denials of one user: one, or two when the minute has just ended."""
     denials = tenant.events("session.denied")
     assert 1 <= len(denials) <= 2
-    assert len({denial["at"].replace(second=0, microsecond=0) for denial in denials}) == len(denials)
+    assert len({denial["at"] for denial in denials}) == len(denials)
+    assert {(denial["at"].second, denial["at"].microsecond) for denial in denials} == {(0, 0)}
     return denials
 
 
@@ -120,7 +121,7 @@ async def test_the_organizations_cap_is_named_as_the_one_that_stood_in_the_way(
     assert denial["details"]["organization_seats"] == {"in_use": 1, "max": 1}
 
 
-async def test_every_device_every_user_and_every_license_has_denials_of_its_own(
+async def test_every_user_and_every_license_has_denials_of_its_own_and_the_devices_of_a_user_add_up(
     clients: Clients, console: firestore.Client
 ) -> None:
     tenant = Tenant.create(console, seats=0)
@@ -131,18 +132,24 @@ async def test_every_device_every_user_and_every_license_has_denials_of_its_own(
 
     await asyncio.gather(_denied(desk, 3), _denied(laptop, 2), _denied(other), _denied(second))
 
-    attempts = Counter[tuple[str, str, str]]()
+    attempts = Counter[tuple[str, str]]()
     for denial in tenant.events("session.denied"):
-        attempts[denial["license_id"], denial["user_id"], denial["hardware_id"]] += denial["details"]["attempts"]
-    assert attempts == {
-        ("license-1", "m0", "desk"): 3,
-        ("license-1", "m0", "laptop"): 2,
-        ("license-1", "m1", "desk"): 1,
-        ("license-2", "m0", "desk"): 1,
-    }
+        attempts[denial["license_id"], denial["user_id"]] += denial["details"]["attempts"]
+    assert attempts == {("license-1", "m0"): 5, ("license-1", "m1"): 1, ("license-2", "m0"): 1}
 
 
-async def test_refusals_of_one_device_in_two_processes_at_once_add_up(
+async def test_a_denial_names_the_device_of_the_latest_attempt(clients: Clients, console: firestore.Client) -> None:
+    tenant = Tenant.create(console, seats=0)
+    for device in ("desk", "laptop"):
+        await _denied(clients.of(tenant, "m0", hardware_id=device))
+
+    latest = max(_denials(tenant), key=lambda denial: denial["at"])
+
+    session_id = session_id_of(license_id="license-1", user_id="m0", hardware_id="laptop")
+    assert (latest["hardware_id"], latest["session_id"]) == ("laptop", session_id)
+
+
+async def test_200_refusals_of_one_user_in_three_processes_at_once_are_one_denial_with_their_number(
     console: firestore.Client,
     http: httpx.AsyncClient,
     start_server: StartFunction,
@@ -150,16 +157,21 @@ async def test_refusals_of_one_device_in_two_processes_at_once_add_up(
     project: str,
 ) -> None:
     tenant = Tenant.create(console, seats=0)
-    second = start_server("acquire")
-    second.wait_until_ready()
-    urls = (servers["acquire"].url, second.url)
-    device = [Clients(http=http, urls={"acquire": url}, project=project).of(tenant) for url in urls]
+    others = [start_server("acquire") for _ in range(2)]
+    for process in others:
+        process.wait_until_ready()
+    urls = [servers["acquire"].url, *(process.url for process in others)]
+    devices = [
+        Clients(http=http, urls={"acquire": urls[n % 3]}, project=project).of(tenant, hardware_id=f"d{n % 2}")
+        for n in range(200)
+    ]
 
-    answers = await asyncio.gather(*(device[n % 2].acquire() for n in range(30)))
+    answers = await asyncio.gather(*(device.acquire() for device in devices))
 
     assert {code_of(answer) for answer in answers} == {"SEAT_LIMIT_REACHED"}
-    assert _attempts(_denials(tenant)) == 30
-    second.stop()
+    assert _attempts(_denials(tenant)) == 200
+    for process in others:
+        process.stop()
 
 
 # What is not
@@ -249,7 +261,7 @@ async def test_a_denial_edited_by_hand_stands_in_nobodys_way(
 # What the subscriber learns
 
 
-async def test_the_subscriber_learns_of_the_first_attempt_at_once_and_of_their_number_when_the_minute_is_over(
+async def test_the_subscriber_learns_of_a_denial_once_when_its_minute_is_over(
     http: httpx.AsyncClient,
     clients: Clients,
     console: firestore.Client,
@@ -257,40 +269,28 @@ async def test_the_subscriber_learns_of_the_first_attempt_at_once_and_of_their_n
     subscriber: Subscriber,
 ) -> None:
     tenant = Tenant.create(console, seats=0)
-    waiting = clients.of(tenant)
-    await _denied(waiting)
-    (first,) = (document.reference for document in tenant.event_documents("session.denied"))
-
-    await CloudEvent.created(first).post(http, servers["relay_audit"].url)
-
-    subscriber.wait_for({first.id})
-    (announced,) = (message.event for message in subscriber.of(tenant))
-    assert (announced["details"]["attempts"], announced["details"]["is_final"]) == (1, False)
-    assert first.get().get("published_at") is None, "the number may still grow"
-
-    await _denied(waiting, times=2)
+    await _denied(clients.of(tenant), times=3)
     denials = [document.reference for document in tenant.event_documents("session.denied")]
     for denial in denials:
+        await CloudEvent.created(denial).post(http, servers["relay_audit"].url)
         tenant.age(denial)
-    await http.post(servers["reconcile"].url)
 
-    subscriber.wait_for({f"{denial.id}-final" for denial in denials})
-    _, *final = (message.event for message in subscriber.of(tenant))
-    assert all(event["details"]["is_final"] for event in final)
-    assert sum(event["details"]["attempts"] for event in final) == 3
-    stamps = [denial.get().get("published_at") for denial in denials]
-    assert None not in stamps
-    await http.post(servers["reconcile"].url)
-    assert [denial.get().get("published_at") for denial in denials] == stamps, "it is told once"
+    for _ in range(2):
+        assert (await http.post(servers["expire_sessions"].url)).status_code == 200
+
+    subscriber.wait_for({denial.id for denial in denials})
+    told = [message.event for message in subscriber.of(tenant)]
+    assert sorted(event["event_id"] for event in told) == sorted(denial.id for denial in denials)
+    assert sum(event["details"]["attempts"] for event in told) == 3
+    assert None not in [denial.get().get("published_at") for denial in denials]
 
 
-async def test_a_minute_that_is_not_over_is_not_told_as_final(
+async def test_a_denial_whose_minute_is_not_over_is_not_published(
     http: httpx.AsyncClient, clients: Clients, console: firestore.Client, servers: Mapping[str, Process]
 ) -> None:
     tenant = Tenant.create(console, seats=0)
     await _denied(clients.of(tenant))
 
-    await http.post(servers["reconcile"].url)
+    await http.post(servers["expire_sessions"].url)
 
-    (denial,) = _denials(tenant)
-    assert denial["published_at"] is None
+    assert {denial["published_at"] for denial in _denials(tenant)} == {None}

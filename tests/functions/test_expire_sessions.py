@@ -1,4 +1,4 @@
-"""Expire over HTTP: called by a schedule, with nothing in the call, and answered with numbers only."""
+"""Expire over HTTP: called by a schedule, it ends what lapsed, and publishes denials and what was left behind."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -14,9 +14,11 @@ from tests.support.client import Clients, assert_error, code_of
 from tests.support.log_lines import lines_of
 from tests.support.schedule import call_until_done
 from tests.support.servers import StartFunction
+from tests.support.subscriber import Subscriber
 from tests.support.tenant import Tenant
 
-COUNTED = {"sessions_ended", "sessions_left", "organizations", "organizations_failed"}
+EXPIRED = {"sessions_ended", "sessions_left", "organizations", "organizations_failed"}
+COUNTED = EXPIRED | {"events_published", "events_left"}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ async def test_lapsed_sessions_end_and_live_ones_go_on(
     response = await http.post(url)
 
     assert response.status_code == 200
-    assert {name: response.json()[name] for name in COUNTED} == {
+    assert {name: response.json()[name] for name in EXPIRED} == {
         "sessions_ended": 2,
         "sessions_left": 0,
         "organizations": 1,
@@ -159,11 +161,16 @@ async def test_a_run_logs_its_numbers_and_one_with_nothing_to_do_is_quiet(
 
     busy, idle = await http.post(runs[0].url), await http.post(runs[0].url)
 
-    (line,) = lines_of(runs[0].log, busy.headers["X-Request-Id"])
+    (line,) = _lines(runs[0], busy, logger="shared.seats.expire")
     assert (line["severity"], line["message"]) == ("INFO", "lapsed sessions were ended")
-    assert {name: line[name] for name in COUNTED} == {name: busy.json()[name] for name in COUNTED}
+    assert {name: line[name] for name in EXPIRED} == {name: busy.json()[name] for name in EXPIRED}
     assert (busy.json()["sessions_ended"], idle.json()["sessions_ended"]) == (2, 0)
-    assert lines_of(runs[0].log, idle.headers["X-Request-Id"]) == []
+    assert _lines(runs[0], idle, logger="shared.seats.expire") == []
+
+
+def _lines(process: Process, response: httpx.Response, *, logger: str) -> list[dict[str, Any]]:
+    """What one part of a run logged. The other part may work for earlier tests meanwhile."""
+    return [line for line in lines_of(process.log, response.headers["X-Request-Id"]) if line["logger"] == logger]
 
 
 async def test_a_session_that_cannot_be_read_is_left_counted_and_named_in_the_log(
@@ -178,9 +185,65 @@ async def test_a_session_that_cannot_be_read_is_left_counted_and_named_in_the_lo
     assert response.status_code == 200
     assert (response.json()["sessions_ended"], response.json()["sessions_left"]) == (1, 1)
     assert broken not in response.text
-    error, _ = lines_of(runs[0].log, response.headers["X-Request-Id"])
+    error, _ = _lines(runs[0], response, logger="shared.seats.expire")
     assert (error["severity"], error["document"]) == ("ERROR", tenant.session(broken).path)
     tenant.session(broken).delete()
+
+
+async def test_a_run_that_publishes_logs_its_numbers(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, runs: list[Process]
+) -> None:
+    tenant = Tenant.create(console)
+    await clients.of(tenant).acquired()
+    (event,) = tenant.event_documents()
+    tenant.age(event.reference)
+
+    response = await http.post(runs[0].url)
+
+    (line,) = _lines(runs[0], response, logger="shared.audit.relay")
+    assert (line["severity"], line["message"]) == ("INFO", "a run of the relay is over")
+    names = ("events_published", "events_left")
+    assert [line[name] for name in names] == [response.json()[name] for name in names]
+
+
+async def test_what_was_left_behind_is_published_and_what_is_new_is_left_to_the_relay(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, runs: list[Process], subscriber: Subscriber
+) -> None:
+    tenant = Tenant.create(console)
+    for user_id in ("m0", "m1", "m2"):
+        await clients.of(tenant, user_id).acquired()
+    *left_behind, new = (document.reference for document in tenant.event_documents())
+    for event in left_behind:
+        tenant.age(event)
+
+    response = await http.post(runs[0].url)
+
+    assert response.json()["events_published"] >= 2
+    assert response.json()["events_left"] == 0
+    subscriber.wait_for({event.id for event in left_behind})
+    assert {message.event["event_id"] for message in subscriber.of(tenant)} == {event.id for event in left_behind}
+    assert all(event.get().get("published_at") is not None for event in left_behind)
+    assert new.get().get("published_at") is None
+
+
+async def test_an_event_that_cannot_be_read_is_left_counted_and_keeps_none_of_the_others(
+    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, runs: list[Process], subscriber: Subscriber
+) -> None:
+    tenant = Tenant.create(console)
+    for user_id in ("m0", "m1"):
+        await clients.of(tenant, user_id).acquired()
+    broken, event = (document.reference for document in tenant.event_documents())
+    broken.update({"details": "see the ticket"})
+    for each in (broken, event):
+        tenant.age(each)
+
+    response = await http.post(runs[0].url)
+
+    assert response.status_code == 200
+    assert response.json()["events_left"] == 1
+    subscriber.wait_for({event.id})
+    assert broken.get().get("published_at") is None
+    broken.delete()
 
 
 @pytest.mark.long  # a scheduled run asks again for 12 seconds
@@ -194,3 +257,47 @@ async def test_a_store_that_does_not_answer_is_503(http: httpx.AsyncClient, star
 
     assert_error(response, 503, "STORE_UNAVAILABLE")
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def without_topic(start_server: StartFunction) -> Iterator[list[Process]]:
+    """The function where no Pub/Sub answers, and where there is no topic."""
+    away = {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}", "SEATLEASE_PUBLISH_TIMEOUT_SECONDS": "1"}
+    processes = [
+        start_server("expire_sessions", **away),
+        start_server("expire_sessions", SEATLEASE_AUDIT_TOPIC="no-such-topic"),
+    ]
+    for process in processes:
+        process.wait_until_ready()
+    yield processes
+    stop_together(processes)
+
+
+@pytest.mark.parametrize("server", [pytest.param(0, id="no Pub/Sub"), pytest.param(1, id="no topic")])
+async def test_without_a_topic_that_answers_it_is_503_with_the_numbers_and_the_sessions_end(
+    http: httpx.AsyncClient,
+    clients: Clients,
+    console: firestore.Client,
+    runs: list[Process],
+    without_topic: list[Process],
+    server: int,
+) -> None:
+    tenant = Tenant.create(console)
+    (session_id,) = await _lapsed(clients, tenant, "m0")
+    (first,) = (document.reference for document in tenant.event_documents())
+    tenant.age(first)
+
+    response = await http.post(without_topic[server].url)
+
+    assert_error(response, 503, "TOPIC_UNAVAILABLE")
+    details = response.json()["error"]["details"]
+    assert set(details) == COUNTED | {"is_complete"}
+    assert (details["events_published"], details["is_complete"]) == (0, False)
+    assert details["events_left"] >= 1
+    assert details["sessions_ended"] == 1
+    for told in (tenant.organization_id, tenant.license_key, session_id, "m0", "@"):
+        assert told not in response.text
+    assert tenant.open_sessions() == []
+    assert first.get().get("published_at") is None
+    assert (await http.post(runs[0].url)).json()["events_published"] >= 1
+    assert first.get().get("published_at") is not None

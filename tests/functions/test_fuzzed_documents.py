@@ -203,7 +203,7 @@ class World:
         assert stage.ask("acquire", other, "m0", body).status_code == 201
         everything = [*_below(tenant.organization), *_below(other.organization)]
         stored = {each.reference: each.to_dict() or {} for each in everything}
-        # Published, or reconcile would stamp it as left behind once this world is some minutes old.
+        # Published, or expire_sessions would stamp it as left behind once this world is some minutes old.
         for event in other.event_documents():
             stored[event.reference]["published_at"] = event.get("at")
         return cls(stage=stage, tenant=tenant, other=other, documents=named, stored=stored)

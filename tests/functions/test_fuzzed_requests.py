@@ -270,7 +270,7 @@ def test_whatever_stands_in_an_audit_event_it_is_relayed_or_left_to_the_admin(ta
 
     target.keep_sending(one, to="relay_audit", share=0.15)
 
-    report = target.http.post(target.servers["reconcile"].url).json()
+    report = target.http.post(target.servers["expire_sessions"].url).json()
     assert (report["organizations_failed"], report["is_complete"]) == (0, True), report
 
 

@@ -1,4 +1,4 @@
-"""Reconcile over HTTP: called by a schedule, it publishes what was left behind and puts right what drifted."""
+"""Reconcile over HTTP: called by a schedule, it puts right what drifted."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,40 +9,32 @@ import httpx
 import pytest
 from google.cloud import firestore
 
-from infra.local.processes import Process, free_port, stop_together
+from infra.local.processes import Process, stop_together
 from tests.support.client import Clients, assert_error
 from tests.support.log_lines import lines_of
 from tests.support.schedule import call_until_done
 from tests.support.servers import StartFunction
-from tests.support.subscriber import Subscriber
 from tests.support.tenant import Tenant
 
 DONE = {"sessions_ended", "ends_reported", "counters_repaired", "organizations_failed"}
-COUNTED = DONE | {"events_published", "events_left", "organizations"}
+COUNTED = DONE | {"organizations"}
 NOTHING_DONE = dict.fromkeys(DONE, 0)
 
 
 @pytest.fixture(scope="module")
-def own_servers(start_server: StartFunction) -> Iterator[list[Process]]:
-    """The function under test, the same where no Pub/Sub answers, and where there is no topic."""
-    told = {"SEATLEASE_LOG_LEVEL": "INFO"}
-    away = {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}", "SEATLEASE_PUBLISH_TIMEOUT_SECONDS": "1"}
-    processes = [
-        start_server("reconcile", **told),
-        start_server("reconcile", **told, **away),
-        start_server("reconcile", **told, SEATLEASE_AUDIT_TOPIC="no-such-topic"),
-    ]
-    for process in processes:
-        process.wait_until_ready()
-    yield processes
-    stop_together(processes)
+def own_server(start_server: StartFunction) -> Iterator[Process]:
+    """The function under test, with a log that can be read."""
+    process = start_server("reconcile", SEATLEASE_LOG_LEVEL="INFO")
+    process.wait_until_ready()
+    yield process
+    stop_together([process])
 
 
 @pytest.fixture
-def run(own_servers: list[Process]) -> Process:
+def run(own_server: Process) -> Process:
     """The function under test; nothing of earlier tests is left for it to do."""
-    call_until_done(own_servers[0].url)
-    return own_servers[0]
+    call_until_done(own_server.url)
+    return own_server
 
 
 def _done(response: httpx.Response) -> dict[str, Any]:
@@ -119,55 +111,13 @@ async def test_a_run_logs_its_numbers(
 
     response = await http.post(run.url)
 
-    relayed, reconciled = lines_of(run.log, response.headers["X-Request-Id"])
-    assert (relayed["severity"], relayed["message"]) == ("INFO", "a run of the relay is over")
-    assert (reconciled["severity"], reconciled["message"]) == ("INFO", "all organizations were reconciled")
-    assert reconciled["sessions_ended"] == 1
-    logged = {**relayed, **reconciled}
-    assert {name: logged[name] for name in COUNTED} == {name: response.json()[name] for name in COUNTED}
+    (line,) = lines_of(run.log, response.headers["X-Request-Id"])
+    assert (line["severity"], line["message"]) == ("INFO", "all organizations were reconciled")
+    assert line["sessions_ended"] == 1
+    assert {name: line[name] for name in COUNTED} == {name: response.json()[name] for name in COUNTED}
 
 
 # What it does
-
-
-async def test_what_was_left_behind_is_published_and_what_is_new_is_left_to_the_relay(
-    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, run: Process, subscriber: Subscriber
-) -> None:
-    tenant = Tenant.create(console)
-    for user_id in ("m0", "m1", "m2"):
-        await clients.of(tenant, user_id).acquired()
-    *left_behind, new = (document.reference for document in tenant.event_documents())
-    for event in left_behind:
-        tenant.age(event)
-
-    response = await http.post(run.url)
-
-    assert response.json()["events_published"] >= 2
-    assert response.json()["events_left"] == 0
-    subscriber.wait_for({event.id for event in left_behind})
-    assert {message.event["event_id"] for message in subscriber.of(tenant)} == {event.id for event in left_behind}
-    assert all(event.get().get("published_at") is not None for event in left_behind)
-    assert new.get().get("published_at") is None
-
-
-async def test_an_event_that_cannot_be_read_is_left_counted_and_keeps_none_of_the_others(
-    http: httpx.AsyncClient, clients: Clients, console: firestore.Client, run: Process, subscriber: Subscriber
-) -> None:
-    tenant = Tenant.create(console)
-    for user_id in ("m0", "m1"):
-        await clients.of(tenant, user_id).acquired()
-    broken, event = (document.reference for document in tenant.event_documents())
-    broken.update({"details": "see the ticket"})
-    for each in (broken, event):
-        tenant.age(each)
-
-    response = await http.post(run.url)
-
-    assert response.status_code == 200
-    assert response.json()["events_left"] == 1
-    subscriber.wait_for({event.id})
-    assert broken.get().get("published_at") is None
-    broken.delete()
 
 
 COUNTER_EDITS = [
@@ -282,40 +232,3 @@ async def test_what_is_right_is_left_as_it_is(
     assert response.json()["organizations"] >= 1
     assert [reference.get().update_time for reference in (tenant.session(session_id), tenant.seats)] == before
     assert len(tenant.events()) == 1
-
-
-# Away
-
-
-@pytest.mark.parametrize("server", [pytest.param(1, id="no Pub/Sub"), pytest.param(2, id="no topic")])
-async def test_without_a_topic_that_answers_it_is_503_with_the_numbers_and_everything_else_is_done(
-    http: httpx.AsyncClient,
-    clients: Clients,
-    console: firestore.Client,
-    run: Process,
-    own_servers: list[Process],
-    server: int,
-) -> None:
-    tenant = Tenant.create(console)
-    session_id = await clients.of(tenant, "m0").acquired()
-    await clients.of(tenant, "m1").acquired()
-    (first, _) = (document.reference for document in tenant.event_documents())
-    tenant.age(first)
-    tenant.user("m0").update({"is_active": False})
-    tenant.seats.update({"total": 9})
-
-    response = await http.post(own_servers[server].url)
-
-    assert_error(response, 503, "TOPIC_UNAVAILABLE")
-    details = response.json()["error"]["details"]
-    assert set(details) == COUNTED | {"is_complete"}
-    assert (details["events_published"], details["is_complete"]) == (0, False)
-    assert details["events_left"] >= 1
-    assert (details["sessions_ended"], details["counters_repaired"]) == (1, 1)
-    for told in (tenant.organization_id, tenant.license_key, session_id, "m0", "@"):
-        assert told not in response.text
-    assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (1, {"license-1": 1})
-    assert [session["user_id"] for session in tenant.open_sessions()] == ["m1"]
-    assert first.get().get("published_at") is None
-    assert (await http.post(run.url)).json()["events_published"] >= 1
-    assert first.get().get("published_at") is not None

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import httpx
@@ -266,20 +265,22 @@ async def test_what_is_no_event_is_400(
     assert response.status_code == 400
 
 
-async def test_a_denial_of_the_end_of_all_times_is_published_as_one_that_still_counts(
+async def test_a_denial_is_left_to_expire_sessions(
     http: httpx.AsyncClient, clients: Clients, console: firestore.Client, relay: Process, subscriber: Subscriber
 ) -> None:
     tenant = Tenant.create(console, seats=0)
     await clients.of(tenant).acquire()
     (denial,) = tenant.event_documents("session.denied")
-    denial.reference.update({"at": datetime.max.replace(second=58, microsecond=0, tzinfo=UTC)})
+    tenant.age(denial.reference)
+    asked = CloudEvent.created(denial.reference)
 
-    response = await CloudEvent.created(denial.reference).post(http, relay.url)
+    response = await asked.post(http, relay.url)
 
     assert response.status_code == 200
-    subscriber.wait_for({denial.id})
-    (message,) = subscriber.of(tenant)
-    assert (message.event["at"], message.event["details"]["is_final"]) == ("9999-12-31T23:59:58.000000Z", False)
+    assert lines_of(relay.log, asked.event_id) == []
+    assert denial.reference.get().get("published_at") is None
+    tenant.license().update({"max_concurrent_seats": 1})
+    await _assert_only_this_is_received(http, relay, subscriber, await _stored_event(clients, tenant))
 
 
 async def test_an_event_that_cannot_be_read_is_logged_with_its_fields_and_waits_for_the_admin(

@@ -48,7 +48,7 @@ RIGHTS: list[Right] = [
     seats("review-admin-edit"),
     seats("sync-user-claims"),
     seats("usage", "viewer"),
-    ("seatlease-reconcile", "roles/pubsub.publisher", TOPIC, ""),
+    ("seatlease-expire-sessions", "roles/pubsub.publisher", TOPIC, ""),
     ("seatlease-relay-audit", "roles/pubsub.publisher", TOPIC, ""),
     ("seatlease-sync-user-claims", "roles/firebaseauth.admin", THE_PROJECT, ""),
     ("seatlease-acquire", "roles/secretmanager.secretAccessor", SIGNING_KEYS, ""),

@@ -19,14 +19,14 @@ from shared.rules.audit import AuditType
 
 EXAMPLES = list(examples())
 BY_TYPE: dict[str, dict[str, Any]] = {message.type: message.model_dump(mode="json") for message in EXAMPLES}
-"""One example of each type, as a subscriber gets it; of denials the final one."""
+"""One example of each type, as a subscriber gets it."""
 
 VALIDATOR = Draft202012Validator(json.loads(JSON_SCHEMA.read_text()))
 REMOVE = object()
 
 
 def _name(message: AuditMessage) -> str:
-    return message.event_id if message.event_id.endswith("-final") else message.type
+    return message.type
 
 
 def _changed(kind: str, path: str, value: object) -> dict[str, Any]:
@@ -138,13 +138,6 @@ def test_every_type_of_event_is_in_the_docs(kind: AuditType) -> None:
     assert headings
 
 
-def test_both_messages_about_a_denial_have_an_example_the_final_one_under_an_id_of_its_own() -> None:
-    first, final = (message for message in EXAMPLES if message.type == "session.denied")
-
-    assert (first.details.is_final, final.details.is_final) == (False, True)
-    assert final.event_id == f"{first.event_id}-final"
-
-
 @pytest.mark.parametrize("message", EXAMPLES, ids=_name)
 def test_an_example_reads_back_as_the_message_that_it_is(message: AuditMessage) -> None:
     sent = message.model_dump_json()
@@ -195,8 +188,7 @@ WRONG: list[tuple[str, str, object]] = [
     ("session.acquired", "details.seats.in_use", -1),
     ("session.acquired", "details.seats.in_use", None),
     ("session.acquired", "details.seats.max", "many"),
-    ("session.denied", "details.is_final", REMOVE),
-    ("session.denied", "details.is_final", "yes"),
+    ("session.denied", "details.attempts", REMOVE),
     ("session.denied", "details.attempts", 0),
     ("session.denied", "details.limit", "user"),
     ("session.released", "details.reason", "tired"),
@@ -300,7 +292,7 @@ def test_a_field_that_may_be_null_may_be_null_on_the_topic(compiled: type[Messag
         ("session.acquired", "grant_number", 1.5),
         ("session.acquired", "details", "none"),
         ("session.acquired", "details.seats", 3),
-        ("session.denied", "details.is_final", "yes"),
+        ("session.denied", "details.attempts", "three"),
         ("session.denied", "details.attempts", True),
         ("usage.repaired", "details.after", 3),
         ("usage.repaired", "details.after.0.in_use", "two"),
@@ -326,8 +318,8 @@ def test_a_field_of_the_topics_schema_keeps_its_number(compiled: type[Message]) 
     first = {
         "AuditEvent": "schema_version event_id type at actor organization_id license_id session_id user_id hardware_id "
         "grant_number details",
-        "Details": "reason started_at last_heartbeat_at lease_expires_at limit attempts last_attempt_at is_final "
-        "ip_address user_agent user_email seats organization_seats before after",
+        "Details": "reason started_at last_heartbeat_at lease_expires_at limit attempts last_attempt_at ip_address "
+        "user_agent user_email seats organization_seats before after",
         "Seats": "in_use max",
         "LicenseSeats": "license_id in_use",
     }

@@ -58,10 +58,11 @@ def test_the_demo_ends_well_and_shows_the_trail_in_order() -> None:
     assert "Passed: every step went as expected." in played.stdout
     assert "✗" not in played.stdout
     shown = events_shown(played.stdout)
-    # Who waits is refused again and again, and how often depends on who is first.
+    # Who waits is refused again and again, which is one denial a minute, shown where the latest attempt was.
     granted_and_ended = [kind for kind in shown if kind != "denied"]
     assert granted_and_ended == [*["acquired"] * 3, "expired", "acquired", "released", "acquired", "revoked", "expired"]
-    assert shown[:5] == [*["acquired"] * 3, *["denied"] * 2]
+    assert shown[:3] == ["acquired"] * 3
+    assert shown.count("denied") >= 2
 
 
 @pytest.mark.long

@@ -152,7 +152,7 @@ async def test_a_run_that_leaves_events_is_counted_with_their_number(
         report = await relays.relay_left_behind()
 
     assert report.events_left == 1
-    assert counted_by(plan, lines(), service="seatlease-reconcile") == {"runs_with_events_left", "events_left"}
+    assert counted_by(plan, lines(), service="seatlease-expire-sessions") == {"runs_with_events_left", "events_left"}
 
 
 @pytest.mark.usefixtures("as_deployed")
@@ -166,7 +166,7 @@ async def test_a_run_that_leaves_none_is_only_a_point_of_the_chart(
         report = await relays.relay_left_behind()
 
     assert (report.events_published, report.events_left) == (1, 0)
-    assert counted_by(plan, lines(), service="seatlease-reconcile") == {"events_left"}
+    assert counted_by(plan, lines(), service="seatlease-expire-sessions") == {"events_left"}
 
 
 def test_lines_of_somebody_elses_service_are_not_counted(plan: Plan) -> None:

@@ -262,9 +262,22 @@ def _changed(write: Any, before: Any, *, name: str, time: datetime) -> Any:  # n
         for each in write.transform.field_transforms:
             _transform(after.fields, FieldPath.from_api_repr(each.field_path).parts, each, time)
         return after
-    for field in write.update_mask.field_paths or write.update.fields:
-        after.fields[field].CopyFrom(write.update.fields[field])
+    if not write.HasField("update_mask"):
+        after.fields.MergeFrom(write.update.fields)
+    for path in write.update_mask.field_paths:
+        parts = FieldPath.from_api_repr(path).parts
+        _field_at(after.fields, parts).CopyFrom(_field_at(write.update.fields, parts))
+    for each in write.update_transforms:
+        _transform(after.fields, FieldPath.from_api_repr(each.field_path).parts, each, time)
     return after
+
+
+def _field_at(fields: Any, parts: tuple[str, ...]) -> Any:  # noqa: ANN401 as above
+    *maps, last = parts
+    for name in maps:
+        fields[name].map_value.SetInParent()
+        fields = fields[name].map_value.fields
+    return fields[last]
 
 
 def _transform(fields: Any, parts: tuple[str, ...], change: Any, time: datetime) -> None:  # noqa: ANN401 as above

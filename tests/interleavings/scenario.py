@@ -1,6 +1,7 @@
 """A scenario: who asks for what in which order, of one or two instances, and what must be true however it is played."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -170,7 +171,8 @@ class _Truth:
         granted = [each for each in self.invariants.sessions().values() if each["started_at"] == at]
         assert len(live) + len(granted) >= max_seats, "refused although a seat was free"
         denials = [each for each in self.invariants.events() if each["type"] == "session.denied"]
-        assert self.ask.session_id in {each["session_id"] for each in denials}, "a denial that was not told of"
+        told = {(each["user_id"], each["license_id"]) for each in denials}
+        assert (self.ask.user_id, self.ask.license_id) in told, "a denial that was not told of"
 
 
 @dataclass(kw_only=True, init=False)
@@ -304,20 +306,19 @@ class _Run:
         """No attempt is counted twice without a fault, and none that was answered is missing."""
         refused = (SeatLimitReached, OrganizationSeatLimitReached)
         for name, invariants in self.invariants.items():
-            for denial in invariants.events():
-                if denial["type"] != "session.denied":
-                    continue
-                same = [
-                    got
-                    for got in self.answers
-                    if (got.ask.organization_id, got.ask.kind) == (name, "acquire")
-                    and got.ask.session_id == denial["session_id"]
-                ]
-                told = [
-                    got for got in same if isinstance(got.answer, Answered) and isinstance(got.answer.outcome, refused)
-                ]
-                attempts = denial["details"]["attempts"]
-                assert len(told) <= attempts, "an attempt that was answered is not counted"
+            counted = Counter[tuple[str, str]]()
+            for each in invariants.events():
+                if each["type"] == "session.denied":
+                    counted[each["user_id"], each["license_id"]] += each["details"]["attempts"]
+            asked = [got for got in self.answers if (got.ask.organization_id, got.ask.kind) == (name, "acquire")]
+            every, told = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+            for got in asked:
+                key = (got.ask.user_id, got.ask.license_id)
+                every[key] += 1
+                told[key] += isinstance(got.answer, Answered) and isinstance(got.answer.outcome, refused)
+            for key, attempts in counted.items():
                 # A commit that was done and not answered may count its attempts once more.
-                most = len(same) * (1 + self.faults)
-                assert attempts <= most, f"{len(same)} attempts were counted as {attempts}"
+                most = every[key] * (1 + self.faults)
+                assert attempts <= most, f"{every[key]} attempts were counted as {attempts}"
+            for key, times in told.items():
+                assert times <= counted[key], "an attempt that was answered is not counted"

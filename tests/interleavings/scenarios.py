@@ -49,6 +49,9 @@ def _deactivates_ben(store: MemoryFirestore) -> None:
 SCENARIOS: Mapping[str, Scenario] = {
     "one takes a seat": Scenario(opens=_opened(Held(user_id="ben"), seats=2), asks=[_acquire("ann")], faults=2),
     "one is denied": Scenario(opens=_opened(Held(user_id="ben"), seats=1), asks=[_acquire("ann")], faults=1),
+    "one is denied twice, by two instances": Scenario(
+        opens=_opened(Held(user_id="ben"), seats=1), asks=[_acquire("ann"), _acquire("ann", instance=1)], faults=0
+    ),
     "one sends a heartbeat": Scenario(opens=_opened(Held(user_id="ann"), seats=1), asks=[_heartbeat("ann")], faults=2),
     "one gives back": Scenario(opens=_opened(Held(user_id="ann"), seats=1), asks=[_release("ann")], faults=2),
     "two want the last seat": Scenario(

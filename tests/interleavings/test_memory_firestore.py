@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.firestore.client import Firestore
 from shared.firestore.errors import Conflict
 from shared.firestore.query import Query
-from shared.firestore.writes import Add, Create, Delete, Update, Write
+from shared.firestore.writes import Add, Create, Delete, Update, Upsert, Write
 from tests.interleavings.exploring import Replayed
 from tests.interleavings.scheduler import DirectedFirestore, Scheduler
 
@@ -24,7 +24,7 @@ FIELDS = st.dictionaries(
 )
 STEPS = st.lists(
     st.lists(
-        st.tuples(st.sampled_from(["create", "update", "stale update", "delete", "add"]), NAMES, FIELDS),
+        st.tuples(st.sampled_from(["create", "update", "stale update", "delete", "add", "upsert"]), NAMES, FIELDS),
         min_size=1,
         max_size=3,
         unique_by=lambda step: step[1],
@@ -90,13 +90,17 @@ def _timeless(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name != "updated_at"}
 
 
-def _write(kind: str, path: str, fields: Mapping[str, Any], read: Any) -> Write | None:  # noqa: ANN401 a snapshot
+def _write(kind: str, path: str, fields: Mapping[str, Any], read: Any) -> Write | None:  # noqa: ANN401, PLR0911 a snapshot; a line for each kind
     document = read.documents[path]
     match kind:
         case "create":
             return Create(path=path, fields=fields)
         case "add":
             return Add(path=path, numbers={("total",): 1, ("by_license", "license-1"): -1})
+        case "upsert":
+            named: dict[tuple[str, ...], Any] = {(name,): value for name, value in fields.items()}
+            named |= {("details", name): value for name, value in fields.items()}
+            return Upsert(path=path, fields=named, numbers={("details", "attempts"): 2, ("total",): 1})
         case _ if document is None:
             return None
         case "update":

@@ -13,7 +13,7 @@ import pytest
 from shared.firestore import client as firestore
 from shared.firestore import errors
 from shared.firestore.group_commit import GroupCommit
-from shared.firestore.writes import Create, Update
+from shared.firestore.writes import Create, Update, Upsert
 from shared.rules.heartbeat import heartbeat as decide_heartbeat
 from shared.seats import acquire
 from shared.seats import heartbeat as heartbeats
@@ -88,6 +88,20 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
         "two want the last seat, of two instances",
         0,
         [_BLIND_CREATE],
+    ),
+    "denials of two instances are not added up": (
+        "one is denied twice, by two instances",
+        0,
+        [
+            Slip(
+                function=Upsert.put_into,
+                holder=Upsert,
+                before="change = wire.update_transforms.add(field_path=_field_path(parts))\n"
+                "        encode_into(change.increment, number)",
+                after="wire.update_mask.field_paths.append(_field_path(parts))\n"
+                "        encode_into(_field_at(wire.update.fields, parts), number)",
+            )
+        ],
     ),
     "an end does not look whether there was one": ("two give back the same seat", 0, [_BLIND_CREATE, _BLIND_UPDATE]),
     "an end is told that is not written": (

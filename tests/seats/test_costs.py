@@ -59,7 +59,6 @@ class World:
         await self.releases.release(self.tenant.organization_id, request)
 
     async def reconcile(self) -> None:
-        await self.relays.relay_left_behind()
         await self.reconciliations.reconcile()
 
 
@@ -131,8 +130,9 @@ async def _relayed(world: World) -> None:
     await world.relays.relay(event.reference.path)
 
 
-async def _nothing_lapsed(world: World) -> None:
+async def _nothing_to_do(world: World) -> None:
     await world.expiries.expire()
+    await world.relays.relay_left_behind()
 
 
 async def _nothing_open(world: World) -> None:
@@ -148,7 +148,7 @@ STORIES: dict[str, Callable[[World], Awaitable[None]]] = {
     "release": _released,
     "expire_sessions, each that lapsed": _lapsed,
     "relay of an audit event": _relayed,
-    "expire_sessions, nothing lapsed": _nothing_lapsed,
+    "expire_sessions, nothing to do": _nothing_to_do,
     "reconcile, nothing open": _nothing_open,
 }
 

@@ -52,20 +52,21 @@ async def test_a_group_of_acquires_is_two_calls_whatever_its_size(
     assert store.calls == [("read", 4 + 150), ("commit", 2 * 150 + 1)]
 
 
-async def test_a_group_of_refusals_is_six_calls_in_three_round_trips_and_writes_a_denial_for_each_device(
+async def test_a_group_of_refusals_is_five_calls_in_three_round_trips_and_reads_nothing_for_its_denials(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
-    tenant, acquires = Tenant.create(console, seats=1, members=1), Acquires(store, policy)
+    tenant, acquires = Tenant.create(console, seats=1, members=2), Acquires(store, policy)
     await _warm(acquires, tenant, store)
 
     answers = await asyncio.gather(
-        *(acquires.acquire(tenant.organization_id, _asking(tenant, n, user="m0")) for n in range(1, 101))
+        *(acquires.acquire(tenant.organization_id, _asking(tenant, n, user=f"m{n % 2}")) for n in range(1, 101))
     )
 
     assert all(isinstance(answer.outcome, SeatLimitReached) for answer in answers)
-    assert store.calls[0] == ("read", 4 + 100)
-    assert Counter(store.calls[1:5]) == Counter([("count", 1), ("select", 0), ("select", 1), ("read", 100)])
-    assert store.calls[5:] == [("commit", 100)]
+    assert store.calls[0] == ("read", 5 + 100)
+    assert Counter(store.calls[1:4]) == Counter([("count", 1), ("select", 0), ("select", 1)])
+    assert store.calls[4:] == [("commit", 2)], "one write for each user"
+    assert [event["details"]["attempts"] for event in tenant.events("session.denied")] == [50, 50]
 
 
 async def test_a_renewal_leaves_the_counters_alone(

@@ -155,7 +155,7 @@ class Store(SeatMachine):
             ended=Counter(_of(each) for each in events if each["type"] in ENDS),
             denied=sum(
                 (
-                    Counter({_of(each): each["details"]["attempts"]})
+                    Counter({(each["license_id"], each["user_id"]): each["details"]["attempts"]})
                     for each in events
                     if each["type"] == "session.denied"
                 ),

@@ -43,7 +43,7 @@ class Seen:
     counters: Mapping[str, int]
     begun: Counter[Holder]
     ended: Counter[Holder]
-    denied: Counter[Holder]
+    denied: Counter[tuple[str, str]]
 
 
 class SeatMachine(RuleBasedStateMachine):
@@ -58,7 +58,7 @@ class SeatMachine(RuleBasedStateMachine):
         self.begun: Counter[Holder] = Counter()
         self.over: Counter[Holder] = Counter()
         """Tenures that are certainly over, told of yet or not."""
-        self.denied: Counter[Holder] = Counter()
+        self.denied: Counter[tuple[str, str]] = Counter()
         self.has_drifted = False
         """Whether an admin has changed sessions behind the counters' back."""
 
@@ -100,7 +100,7 @@ class SeatMachine(RuleBasedStateMachine):
         if not is_renewed:
             limit = self.model.in_the_way(holder, now)
             if limit is not None:
-                self.denied[holder] += 1
+                self.denied[holder.license_id, holder.user_id] += 1
                 return limit
             self._end(holder)
             self.begun[holder] += 1

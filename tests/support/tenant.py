@@ -85,7 +85,7 @@ class Tenant:
         return sorted(wanted, key=lambda document: document.get("at"))
 
     def age(self, event: firestore.DocumentReference, *, by: timedelta = timedelta(minutes=5)) -> None:
-        """Move an audit event into the past: by default so far that it was left behind, and a denial is final."""
+        """Move an audit event into the past: by default so far that it was left behind, and a denial counts no more."""
         stored = event.get().to_dict() or {}
         aged = {"at": stored["at"] - by}
         if "last_attempt_at" in stored["details"]:

@@ -43,7 +43,8 @@ class Telling:
             answered = await acquires.acquire(self.tenant.organization_id, asked)
             outcome = answered.outcome
             if isinstance(outcome, CapReached):
-                return 409, {"error": {"details": {"in_use": outcome.in_use, "max": outcome.max_seats}}}
+                details = {"in_use": outcome.in_use, "max": outcome.max_seats}
+                return 409, {"error": {"details": details}, "server_time": rfc3339(answered.now)}
             assert isinstance(outcome, Granted)
             seats = {"in_use": outcome.in_use, "max": outcome.license.max_concurrent_seats}
             held = {"license_id": outcome.license.license_id, "seats": seats}

@@ -89,7 +89,9 @@ def grant_unasked(h: History) -> History:
 
 
 def unpublished(h: History) -> History:
-    return replace(h, messages=(h.messages or ())[1:])
+    # A denial of this minute need not be published yet.
+    dropped = next(each for each in h.messages or () if each.data["type"] != "session.denied")
+    return replace(h, messages=tuple(each for each in h.messages or () if each is not dropped))
 
 
 def published_uncommitted(h: History) -> History:

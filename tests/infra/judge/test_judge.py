@@ -8,14 +8,14 @@ from uuid import uuid4
 
 import pytest
 
-from infra.judge import caps_in_force
+from infra.judge import caps_in_force, published
 from infra.judge.history import Event, History, Operation
 from infra.judge.judge import judge
 from infra.judge.saving import from_json, to_json
 from infra.judge.violation import Kind
 from infra.local.seed import firestore_client
 from shared.rules.audit import AuditType
-from tests.infra.judge.mutations import committed, starts
+from tests.infra.judge.mutations import committed, only, starts
 from tests.infra.judge.seeded import SEEDED
 from tests.infra.judge.true_history import true_history
 from tests.support.tenant import LICENSE_ID
@@ -41,6 +41,20 @@ def test_a_sown_fault_is_rejected_as_what_it_is(kind: Kind, history: History) ->
 
     assert {violation.kind for violation in found} == {kind}
     assert all(violation.is_certain for violation in found)
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(149, set()), (150, {Kind.UNPUBLISHED})])
+def test_a_denial_must_be_published_by_the_run_after_it_counts_no_more(
+    seconds: int, found: set[Kind], history: History
+) -> None:
+    denial = only(history, AuditType.DENIED)
+    assert history.present is not None
+    read = replace(history.present, read_at=denial.at + timedelta(seconds=seconds))
+    messages = tuple(each for each in history.messages or () if each.data["event_id"] != denial.event_id)
+
+    violations = published.violations(replace(history, present=read, messages=messages))
+
+    assert {violation.kind for violation in violations} == found
 
 
 @pytest.mark.parametrize(

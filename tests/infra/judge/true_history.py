@@ -78,11 +78,10 @@ async def true_history(console: firestore.Client, *, project: str, firestore_hos
 
 async def _published(store: Firestore, paths: OrganizationPaths) -> tuple[Message, ...]:
     """What a subscriber receives of them, once each."""
-    now = (await store.now()).now
     documents = await store.select(paths.organization, Query(collection="audit_events"))
     messages = []
     for document in documents:
-        message = message_from(document, now=now)
+        message = message_from(document)
         assert not isinstance(message, Unusable)
         messages.append(Message(data=message.model_dump(mode="json")))
     return tuple(messages)

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from infra.judge.history import Event, History
+from infra.judge.history import History
+from infra.judge.published import is_due
 from infra.judge.tenure import started_at_of
-from shared.audit.message import FINAL
 from shared.rules.audit import ENDS, AuditType
 
 
@@ -27,20 +27,14 @@ def left_behind(history: History) -> Iterator[str]:
     elif any(seats.fields["by_license"].values()) or seats.fields["total"]:
         yield f"{name}: the counters count seats that no session holds: {seats.fields}"
     yield from (f"{name}: {problem}" for problem in _tenures_told_wrongly(history))
-    # A denial that still counts was published, and is not stamped before its minute is over.
-    stamped = [event for event in history.events if event.type != AuditType.DENIED]
-    unpublished = [event.event_id for event in stamped if event.published_at is None]
+    due = [event for event in history.events if is_due(event, history)]
+    unpublished = [event.event_id for event in due if event.published_at is None]
     if unpublished:
         yield f"{name}: {len(unpublished)} events are not published: {unpublished[:5]}"
     received = {message.data["event_id"] for message in history.messages or ()}
-    unreceived = [event.event_id for event in history.events if not received & message_ids(event)]
+    unreceived = [event.event_id for event in due if event.event_id not in received]
     if unreceived:
         yield f"{name}: {len(unreceived)} events did not reach the topic: {unreceived[:5]}"
-
-
-def message_ids(event: Event) -> set[str]:
-    """What a message of the event may be named: of a denial, whose minute may be over, the final number only."""
-    return {event.event_id, event.event_id + FINAL} if event.type == AuditType.DENIED else {event.event_id}
 
 
 def _tenures_told_wrongly(history: History) -> Iterator[str]:

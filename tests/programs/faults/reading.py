@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
@@ -12,12 +12,12 @@ from datetime import datetime
 from google.cloud import firestore
 
 from infra.judge.history import History, Message
+from infra.judge.published import is_due
 from infra.judge.reading import read_history
 from infra.local.audit_topic import Subscription
 from shared.firestore.client import Firestore
 from tests.programs.faults.notes import Notes
 from tests.programs.faults.plan import Plan
-from tests.programs.faults.quiescence import message_ids
 from tests.programs.faults.servers import PROJECT, Servers
 
 _RECEIVED_WITHIN_SECONDS = 75.0
@@ -35,10 +35,11 @@ async def read_histories(
     """Read everything; ``committed_at`` are the times of events whose documents an import has made anew, by path."""
     with closing(Firestore(project=PROJECT, emulator_host=servers.firestore_host)) as store:
         read = [await read_history(store, planned.organization_id) for planned in plan.organizations]
-        wanted = [message_ids(event) for history in read for event in history.events]
+        settled = [replace(history, is_settled=True) for history in read]
+        wanted = {event.event_id for history in settled for event in history.events if is_due(event, history)}
         messages = await asyncio.to_thread(_received, subscription, wanted)
         histories = []
-        for history in read:
+        for history in settled:
             name = history.organization_id
             events = tuple(
                 replace(each, committed_at=known)
@@ -52,7 +53,6 @@ async def read_histories(
                 requests=tuple(notes.requests[name]),
                 edits=tuple(sorted(notes.edits[name], key=lambda edit: edit.at)),
                 messages=tuple(messages[name]),
-                is_settled=True,
             )
             histories.append(noted)
     return histories
@@ -67,11 +67,11 @@ def open_sessions(console: firestore.Client) -> dict[str, dict[str, int]]:
     return {organization_id: dict(licenses) for organization_id, licenses in counted.items()}
 
 
-def _received(subscription: Subscription, wanted: Sequence[AbstractSet[str]]) -> Mapping[str, list[Message]]:
+def _received(subscription: Subscription, wanted: AbstractSet[str]) -> Mapping[str, list[Message]]:
     """Receive until there is a message of each, or until what the emulator lent to a call that gave up came again."""
     received: dict[str, list[Message]] = defaultdict(list)
     names, deadline = set[str](), time.monotonic() + _RECEIVED_WITHIN_SECONDS
-    while any(names.isdisjoint(each) for each in wanted) and time.monotonic() < deadline:
+    while not wanted <= names and time.monotonic() < deadline:
         for each in subscription.pull(timeout=3):
             received[each.ordering_key].append(Message(data=each.event, attributes=each.attributes))
             names.add(str(each.event["event_id"]))

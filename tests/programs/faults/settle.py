@@ -46,6 +46,7 @@ async def settle(
     await _deliver_again(servers, console, notes)
     await _until_complete(servers, "reconcile", http, notes)
     await _deliver_again(servers, console, notes)
+    await _until_complete(servers, "expire_sessions", http, notes)  # once more, for the denials
 
 
 async def _until_complete(servers: Servers, function: str, http: aiohttp.ClientSession, notes: Notes) -> None:
