@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.cloud import firestore
 
+from shared.admin.review import Reviews
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device, Granted, SeatLimitReached
 from shared.seats.acquire import AcquireRequest, Acquires
@@ -36,6 +37,20 @@ async def test_an_acquire_alone_is_two_calls_five_reads_and_three_writes(
 
     assert isinstance(answered.outcome, Granted)
     assert store.calls == [("read", 5), ("commit", 3)]
+
+
+async def test_the_first_acquire_of_an_organization_that_an_admin_made_only_looks_its_key_up_besides(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    await Reviews(store, policy).review(tenant.organization.path)
+    store.forget()
+
+    answered = await Acquires(store, policy).acquire(tenant.organization_id, _asking(tenant, 1))
+
+    assert isinstance(answered.outcome, Granted)
+    assert store.calls == [("select", 1), ("read", 5), ("commit", 3)]
+    assert tenant.events("usage.repaired") == []
 
 
 async def test_a_group_of_acquires_is_two_calls_whatever_its_size(
