@@ -12,7 +12,7 @@ from shared.documents.reading import seat_use_from, session_from
 from shared.documents.writing import Retention, audit_event_write, document_write, seat_use_fields
 from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.writes import Write
-from shared.rules.audit import AuditEvent, grant_name, usage_repaired
+from shared.rules.audit import AuditEvent, usage_repaired
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 
@@ -21,12 +21,6 @@ Scope = str | None
 
 NO_LICENSE = "/"
 """Sessions without a possible license id are counted under this name. No license can have it."""
-
-MAX_GRANTS = 2**31
-"""A higher grant number was typed in by hand. The seal of more grants would not fit into Firestore's 64 bits."""
-
-_AHEAD = 20
-"""Grants that are looked up by name at a time."""
 
 MAX_LAPSED = 200
 """The most lapsed sessions that one commit of an acquire ends. If more must end, the next commit ends them."""
@@ -80,24 +74,12 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: ReadTim
         firestore.select(paths.organization, queries.last_grant(), at=at),
     )
     held = Counter(counted_under(document.fields.get("license_id")) for document in documents)
-    return SeatUse(by_license=held, grants=await _beyond(firestore, paths, latest_grant(last), at=at))
+    return SeatUse(by_license=held, grants=_number_of(last))
 
 
-async def _beyond(firestore: Firestore, paths: OrganizationPaths, grants: int, *, at: ReadTime) -> int:
-    """Find the latest grant by the names of the events, because their numbers may have been edited by hand."""
-    while True:
-        following = {paths.audit_event(grant_name(grants + ahead)): grants + ahead for ahead in range(1, _AHEAD + 1)}
-        stored = (await firestore.read(following, at=at)).documents
-        named = [number for path, number in following.items() if stored[path] is not None]
-        if not named:
-            return grants
-        grants = max(named)
-
-
-def latest_grant(events: Iterable[Document]) -> int:
-    """The highest grant number among these events, which come highest first. Impossible numbers are skipped."""
-    numbers = (event.fields.get("grant_number") for event in events)
-    return next((number for number in numbers if type(number) is int and 0 < number < MAX_GRANTS), 0)
+def _number_of(last_grant: Iterable[Document]) -> int:
+    """The number of the latest grant; 0 if there is none."""
+    return max((int(event.fields["grant_number"]) for event in last_grant), default=0)
 
 
 async def told_of(
@@ -168,4 +150,4 @@ async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, 
         asyncio.gather(*(firestore.count(paths.organization, queries.open_sessions(each), at=at) for each in scopes)),
     )
     counted = [use.total, *use.by_license.values()]
-    return held == counted and latest_grant(latest) <= use.grants
+    return held == counted and _number_of(latest) <= use.grants
