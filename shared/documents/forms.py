@@ -170,4 +170,4 @@ class SeatUseDocument(Form):
     total: int
     by_license: dict[str, _Count]
     grants: _Count
-    seal: int
+    checksum: int

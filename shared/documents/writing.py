@@ -10,7 +10,7 @@ from shared.firestore.values import Plain
 from shared.firestore.writes import Add, Create, Update
 from shared.rules.audit import AuditEvent
 from shared.rules.digest import BASE32
-from shared.rules.seat_use import SeatUse, seal_of
+from shared.rules.seat_use import SeatUse, checksum_change
 from shared.rules.session import Session
 
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -74,12 +74,11 @@ def end_write(document: Document, session: Session, retention: Retention) -> Upd
 
 
 def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
-    """The fields of the counters, with their seal."""
     return {
         "total": use.total,
         "by_license": dict(use.by_license),
         "grants": use.grants,
-        "seal": use.seal,
+        "checksum": use.checksum,
         "updated_at": now,
     }
 
@@ -89,7 +88,7 @@ def seat_use_change(paths: OrganizationPaths, changes: Mapping[str, int], *, gra
     numbers: dict[tuple[str, ...], int] = {("by_license", key): change for key, change in changes.items() if change}
     numbers["total",] = sum(changes.values())
     numbers["grants",] = granted
-    numbers["seal",] = seal_of(changes, grants=granted)
+    numbers["checksum",] = checksum_change(changes, grants=granted)
     return Add(path=paths.seats, numbers={field: number for field, number in numbers.items() if number})
 
 
