@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document
@@ -12,8 +12,6 @@ from shared.rules.audit import AuditEvent
 from shared.rules.digest import BASE32
 from shared.rules.seat_use import SeatUse, checksum_change
 from shared.rules.session import Session
-
-_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 EXPIRY_SHARDS = 8
 """Open sessions are found by the end of their lease, through an index whose values only grow. One index range takes
@@ -53,7 +51,7 @@ def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
         "ended_at": session.ended_at,
         "end_reason": None if session.end_reason is None else session.end_reason.value,
         "expiry_shard": expiry_shard(session.session_id),
-        "purge_at": None if session.ended_at is None else _later(session.ended_at, retention.sessions_for),
+        "purge_at": None if session.ended_at is None else session.ended_at + retention.sessions_for,
     }
 
 
@@ -106,13 +104,8 @@ def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: R
         "grant_number": event.grant_number,
         "details": event.details,
         "published_at": None,
-        "purge_at": _later(event.at, retention.audit_events_for),
+        "purge_at": event.at + retention.audit_events_for,
     }
-
-
-def _later(time: datetime, span: timedelta) -> datetime:
-    """Add a span to a time, which may be typed in by hand; the last possible time is the most."""
-    return time + min(span, _END_OF_TIME - time)
 
 
 def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:
