@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, Protocol
 
 from google.cloud.firestore_v1.field_path import FieldPath
@@ -11,12 +10,6 @@ from google.cloud.firestore_v1.types import write as write_types
 from shared.firestore.values import Plain, encode_fields, encode_into
 
 _REQUEST_TIME = write_types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
-
-
-@lru_cache(maxsize=10_000)
-def _field_path(parts: tuple[str, ...]) -> str:
-    """A field's name in the form of the API, quoted where necessary. There are three, and one for each license."""
-    return str(FieldPath(*parts).to_api_repr())
 
 
 class Write(Protocol):
@@ -83,7 +76,7 @@ class Add:
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
         wire.transform.document = root + self.path
         for parts, number in self.numbers.items():
-            change = wire.transform.field_transforms.add(field_path=_field_path(parts))
+            change = wire.transform.field_transforms.add(field_path=FieldPath(*parts).to_api_repr())
             encode_into(change.increment, number)
         stamp = wire.transform.field_transforms.add(field_path=self.timestamp_field)
         stamp.set_to_server_value = _REQUEST_TIME
