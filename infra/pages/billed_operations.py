@@ -67,8 +67,8 @@ OPERATIONS: Mapping[str, Billed] = MappingProxyType(
 RECONCILE_READS_OF_A_SESSION = 3
 """The session as the query finds it, the session again, and its user's document."""
 
-RECONCILE_READS_OF_AN_ORGANIZATION = 11
-"""The organization, its license, its counters twice, two counts of sessions, and the events of five grants."""
+RECONCILE_READS_OF_AN_ORGANIZATION = 7
+"""The organization, its license, its counters twice, two counts of sessions, and the event of the latest grant."""
 
 RECONCILE_EMPTY_QUERIES = 2
 """Queries that cost one read if they find nothing. If they find documents, only these are billed."""
