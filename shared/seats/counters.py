@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,16 +80,6 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: ReadTim
 def _number_of(last_grant: Iterable[Document]) -> int:
     """The number of the latest grant; 0 if there is none."""
     return max((int(event.fields["grant_number"]) for event in last_grant), default=0)
-
-
-async def told_of(
-    firestore: Firestore, paths: OrganizationPaths, events: Collection[AuditEvent], *, at: ReadTime
-) -> frozenset[str]:
-    """The names of those events that the audit trail already has."""
-    if not events:
-        return frozenset()
-    snapshot = await firestore.read([paths.audit_event(event.name) for event in events], at=at)
-    return frozenset(event.name for event in events if snapshot.documents[paths.audit_event(event.name)] is not None)
 
 
 def counted_under(license_id: object) -> str:
