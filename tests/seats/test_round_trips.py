@@ -67,7 +67,7 @@ async def test_a_group_of_acquires_is_two_calls_whatever_its_size(
     assert store.calls == [("read", 4 + 150), ("commit", 2 * 150 + 1)]
 
 
-async def test_a_group_of_refusals_is_six_calls_in_three_round_trips_and_writes_a_denial_for_each_device(
+async def test_a_group_of_refusals_is_seven_calls_in_three_round_trips_and_writes_a_denial_for_each_device(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
     tenant, acquires = Tenant.create(console, seats=1, members=1), Acquires(store, policy)
@@ -79,8 +79,26 @@ async def test_a_group_of_refusals_is_six_calls_in_three_round_trips_and_writes_
 
     assert all(isinstance(answer.outcome, SeatLimitReached) for answer in answers)
     assert store.calls[0] == ("read", 4 + 100)
-    assert Counter(store.calls[1:5]) == Counter([("count", 1), ("select", 0), ("select", 1), ("read", 100)])
-    assert store.calls[5:] == [("commit", 100)]
+    examined = [("count", 1), ("count", 1), ("select", 0), ("select", 1)]
+    assert Counter(store.calls[1:6]) == Counter([*examined, ("read", 100)])
+    assert store.calls[6:] == [("commit", 100)]
+
+
+@pytest.mark.parametrize(("minutes", "calls"), [(14, 6), (16, 7)])
+async def test_a_seat_whose_lease_ran_out_long_ago_is_found_with_one_query_more(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, minutes: int, calls: int
+) -> None:
+    tenant, acquires = Tenant.create(console, seats=1), Acquires(store, policy)
+    held = await acquires.acquire(tenant.organization_id, _asking(tenant, 0))
+    assert isinstance(held.outcome, Granted)
+    tenant.let_lapse(held.outcome.session.session_id, since=timedelta(minutes=minutes))
+    store.forget()
+
+    answered = await acquires.acquire(tenant.organization_id, _asking(tenant, 1))
+
+    assert isinstance(answered.outcome, Granted)
+    assert len(store.calls) == calls
+    assert len(tenant.open_sessions()) == tenant.counters()["total"] == 1
 
 
 async def test_a_renewal_leaves_the_counters_alone(
