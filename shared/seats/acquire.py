@@ -4,7 +4,6 @@ Read; decide; if a request would be refused, examine the sessions and decide onc
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -71,10 +70,10 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions=own)
         outcomes = _fold(draft, requests, found, moved)
 
-        refused = _seats_wanted(outcomes)
+        refused = dict.fromkeys(_scope_of(outcome) for outcome in outcomes if isinstance(outcome, CapReached))
         examined = self._examinations.of(organization_id, now=at.now) if refused else {}
-        if wanted := {scope: seats for scope, seats in refused.items() if scope not in examined}:
-            evidence = await self._examine(paths, wanted, at)
+        if unexamined := [scope for scope in refused if scope not in examined]:
+            evidence = await self._examine(paths, unexamined, at)
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=at)
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
@@ -115,13 +114,9 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             return []
         return await by_hand_writes(self._firestore, paths, without_reason, self._policy.retention, at=at)
 
-    async def _examine(
-        self, paths: OrganizationPaths, wanted: Mapping[Scope, int], at: ReadTime
-    ) -> dict[Scope, Evidence]:
-        proofs = await asyncio.gather(
-            *(examine(self._firestore, paths, scope, wanted=number, at=at) for scope, number in wanted.items())
-        )
-        return dict(zip(wanted, proofs, strict=True))
+    async def _examine(self, paths: OrganizationPaths, scopes: Sequence[Scope], at: ReadTime) -> dict[Scope, Evidence]:
+        proofs = await asyncio.gather(*(examine(self._firestore, paths, scope, at=at) for scope in scopes))
+        return dict(zip(scopes, proofs, strict=True))
 
     async def _read_denials(
         self, paths: OrganizationPaths, denied: Collection[tuple[AcquireRequest, str, CapReached]], at: ReadTime
@@ -217,18 +212,6 @@ def _denied(
 
 def _scope_of(outcome: CapReached) -> Scope:
     return outcome.license_id if isinstance(outcome, SeatLimitReached) else None
-
-
-def _seats_wanted(outcomes: Outcomes) -> dict[Scope, int]:
-    """How many seats would have to fall free in each scope for nobody to be refused."""
-    wanted: Counter[Scope] = Counter()
-    excess: dict[Scope, int] = {}
-    for outcome in outcomes:
-        if isinstance(outcome, CapReached):
-            scope = _scope_of(outcome)
-            wanted[scope] += 1
-            excess[scope] = max(0, outcome.in_use - outcome.max_seats)
-    return {scope: number + excess[scope] for scope, number in wanted.items()}
 
 
 def _with_expiry(

@@ -41,23 +41,19 @@ class Evidence:
         return self.lapsed if self.next_to_lapse is None else (*self.lapsed, self.next_to_lapse)
 
 
-async def examine(
-    firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, wanted: int, at: ReadTime
-) -> Evidence:
-    """Query the sessions of a scope as they were at ``at``. ``wanted`` is how many seats would have to be free.
+async def examine(firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, at: ReadTime) -> Evidence:
+    """Query the sessions of a scope as they were at ``at``.
 
     Four queries at the same time, one round trip. Another one if leases ran out longer ago than ``LOOKS_BACK``.
     """
-    # A few more than wanted, because some of the documents may be unreadable.
-    limit = min(wanted + 20, MAX_LAPSED)
-    lapsed_since = partial(queries.lapsed_sessions, scope, now=at.now, limit=limit)
+    lapsed_since = partial(queries.lapsed_sessions, scope, now=at.now, limit=MAX_LAPSED)
     open_count, live_count, lapsed, next_to_lapse = await asyncio.gather(
         firestore.count(paths.organization, queries.open_sessions(scope), at=at),
         firestore.count(paths.organization, queries.live_sessions(scope, now=at.now), at=at),
         firestore.select(paths.organization, lapsed_since(since=at.now - queries.LOOKS_BACK), at=at),
         firestore.select(paths.organization, queries.next_to_lapse(scope, now=at.now), at=at),
     )
-    if len(lapsed) < min(limit, open_count - live_count):
+    if len(lapsed) < min(MAX_LAPSED, open_count - live_count):
         lapsed = await firestore.select(paths.organization, lapsed_since(), at=at)
     # A session that cannot be read cannot be ended. It holds its seat until an admin corrects or deletes it.
     usable = tuple(document for document in lapsed if isinstance(session_from(document), Session))
@@ -65,7 +61,7 @@ async def examine(
         open_count=open_count,
         lapsed=usable,
         next_to_lapse=next_to_lapse[0] if next_to_lapse else None,
-        has_more_lapsed=bool(usable) and len(lapsed) == limit,
+        has_more_lapsed=bool(usable) and len(lapsed) == MAX_LAPSED,
     )
 
 
