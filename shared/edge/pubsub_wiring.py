@@ -12,8 +12,8 @@ from shared.seats.reconcile import Reconciliations
 @cache
 def relays() -> Relays:
     """Publishes audit events. Half of a run's time is for events that were left behind."""
-    env = settings()
-    return Relays(firestore(), _topic(), answer_within=env.answer_within, run_within=env.run_within / 2)
+    run_within = settings().run_within / 2
+    return Relays(firestore(), _topic(), answer_within=policy().answer_within, run_within=run_within)
 
 
 @cache
