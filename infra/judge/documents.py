@@ -87,6 +87,6 @@ def _disagreement(present: Present, history: History) -> str | None:
     if numbered is None or (grants and numbered != max(grants)):
         latest = max(grants, default=None)
         return f"the counters say {fields.get('grants')} grants, but the latest grant has the number {latest}"
-    if fields.get("seal") != SeatUse(by_license=held, grants=numbered).seal:
-        return "the counters do not match their seal"
+    if fields.get("checksum") != SeatUse(by_license=held, grants=numbered).checksum:
+        return "the counters do not match their checksum"
     return None

@@ -40,8 +40,8 @@ IN_GROUPS: Mapping[str, InGroup] = MappingProxyType(
         # Once: reads of the organization, the license and the counters. Each: reads of its user and its session, and a
         # write of its event.
         "acquire, granted": InGroup(rpcs=2, reads_once=3, reads_each=2, writes_once=1, writes_each=2),
-        # Once: the evidence (a count and two queries). Each: a write of the denial, which nothing is read for.
-        "acquire, refused": InGroup(rpcs=5, reads_once=6, reads_each=2, writes_once=0, writes_each=1),
+        # Once: the evidence (two counts and two queries). Each: a write of the denial, which nothing is read for.
+        "acquire, refused": InGroup(rpcs=6, reads_once=7, reads_each=2, writes_once=0, writes_each=1),
         "acquire, renewed": InGroup(rpcs=2, reads_once=3, reads_each=2, writes_once=0, writes_each=1),
         "heartbeat": InGroup(rpcs=2, reads_once=2, reads_each=2, writes_once=0, writes_each=1),
         "heartbeat, too early": InGroup(rpcs=1, reads_once=2, reads_each=2, writes_once=0, writes_each=0),
@@ -68,8 +68,8 @@ OPERATIONS: Mapping[str, Billed] = MappingProxyType(
 RECONCILE_READS_OF_A_SESSION = 3
 """The session as the query finds it, the session again, and its user's document."""
 
-RECONCILE_READS_OF_AN_ORGANIZATION = 11
-"""The organization, its license, its counters twice, two counts of sessions, and the events of five grants."""
+RECONCILE_READS_OF_AN_ORGANIZATION = 7
+"""The organization, its license, its counters twice, two counts of sessions, and the event of the latest grant."""
 
 RECONCILE_EMPTY_QUERIES = 2
 """Queries that cost one read if they find nothing. If they find documents, only these are billed."""

@@ -118,7 +118,7 @@ def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         case {"type": "integer", "minimum": least}:
             return f"a whole number, {least} or more (type number)"
         case {"type": "string", "format": "date-time"}:
-            return "a time (type timestamp)"
+            return "a time from 1970 to 2199 (type timestamp)"
         case {"type": "string", "minLength": least, "maxLength": most, "pattern": _}:
             return f"one line of text, {least} to {most} characters, without tabs (type string)"
         case {"type": "string", "maxLength": most}:

@@ -26,12 +26,15 @@ from shared.documents.forms import OrganizationDocument
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import organization_from
-from shared.firestore.client import Firestore
+from shared.documents.writing import seat_use_fields
+from shared.firestore.client import Firestore, Snapshot
 from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
+from shared.firestore.writes import Create
 from shared.rules.audit import AuditType
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, organization_problems
+from shared.seats.counters import recount
 from shared.seats.license_keys import new_license_key
 
 logger = logging.getLogger(__name__)
@@ -94,7 +97,19 @@ class Reviews:
                 problems += organization_problems(organization, use=counted(snapshot.documents[paths.seats]))
         verdict = ReviewResult(fills=fills, problems=problems)
         writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=snapshot.at.now)
-        await self._firestore.commit(writes)
+        await self._firestore.commit([*writes, *await self._first_counters(paths, snapshot)])
+
+    async def _first_counters(self, paths: OrganizationPaths, snapshot: Snapshot) -> list[Create]:
+        """The counters of an organization that has none and no seat in use, so that its first acquire counts nothing.
+
+        Counters that are missing although seats are in use are repaired by acquire and reconcile, which report it.
+        """
+        if snapshot.documents[paths.organization] is None or snapshot.documents[paths.seats] is not None:
+            return []
+        use = await recount(self._firestore, paths, at=snapshot.at)
+        if use.by_license:
+            return []
+        return [Create(path=paths.seats, fields=seat_use_fields(use, now=snapshot.at.now))]
 
 
 def _organization(paths: OrganizationPaths) -> ReviewTarget:

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, cast
 
-from shared.documents.forms import Form
+from pydantic import BaseModel, ValidationError
+
+from shared.documents.forms import Form, StoredTime
 from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_write, document_write
 from shared.firestore.client import Document
@@ -32,7 +34,10 @@ MAX_PROBLEMS = 20
 _MAX_FIELDS = 200
 _LONGEST = 500
 _READABLE = 100
-_TIME = "timestamp"
+
+
+class _RememberedTime(BaseModel):
+    timestamp: StoredTime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,10 +84,13 @@ class ReviewState:
         names = sorted(fields.keys() - OURS, key=lambda name: (name not in known, name))[:_MAX_FIELDS]
         return {name: _as_json(fields[name]) for name in names}
 
-    def was(self, name: str) -> object:
-        """The value last seen in a field. A time is a map with a text."""
-        text = (self.before or {}).get(name)
-        return None if text is None else json.loads(text)
+    def time_seen(self, name: str) -> datetime | None:
+        """The time last seen in a field; ``None`` if it held none."""
+        try:
+            seen_before = _RememberedTime.model_validate_json((self.before or {}).get(name, "null"), strict=True)
+        except ValidationError:
+            return None
+        return seen_before.timestamp.astimezone(UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +169,7 @@ def defaults(form_defaults: Mapping[str, Plain], looked_at: ReviewState, *, date
     written_at = decode_time(document.update_time)
     filled: dict[str, Plain] = dict(form_defaults)
     for name in dated:
-        filled[name] = _as_time(looked_at.was(name)) or written_at
+        filled[name] = looked_at.time_seen(name) or written_at
     return {name: value for name, value in filled.items() if name not in document.fields}
 
 
@@ -182,7 +190,7 @@ def _odd(value: object) -> dict[str, str | None]:
     """A map for a value that JSON does not know. A time must differ from the same text: to replace one is an edit."""
     match value:
         case datetime():
-            return {_TIME: value.isoformat()}
+            return {"timestamp": value.isoformat()}
         case Opaque(kind=kind):
             return {kind.removesuffix("_value"): None}
         case _:
@@ -199,14 +207,3 @@ def is_json(text: object) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _as_time(remembered: object) -> datetime | None:
-    text = remembered.get(_TIME) if isinstance(remembered, dict) else None
-    if not isinstance(text, str):
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return time.astimezone(UTC) if time.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None

@@ -4,6 +4,7 @@ The functions read documents by these forms. The problems that an admin sees in 
 admin's guide, are made from them too.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -32,6 +33,8 @@ def _document_id(text: str) -> str:
 
 _DocumentId = Annotated[str, AfterValidator(_document_id)]
 _Count = Annotated[int, Field(ge=0)]
+StoredTime = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+"""A time in a document. A lease, a grace or a retention can be added to it, and it stays a possible time."""
 
 
 class Form(BaseModel):
@@ -94,7 +97,7 @@ class LicenseDocument(Form):
     name: Annotated[str, Field(description="The name that people see.")] = ""
     max_concurrent_seats: Annotated[_Count, Field(description="The most seats in use at a time.")] = 5
     expires_at: Annotated[
-        AwareDatetime | None,
+        StoredTime | None,
         Field(description="The end of the contract. No seat is given from then on. null: no end."),
     ] = None
     is_active: Annotated[bool, Field(description="false: the license gives no seat, and its sessions end.")] = True
@@ -120,11 +123,11 @@ class SessionDocument(Form):
     hardware_id: Annotated[str, Field(description="The user's device, as the program names it.")]
     ip_address: Annotated[str | None, Field(description="The IP address from which they took the seat.")] = None
     user_agent: Annotated[str | None, Field(description="The name and version that the program gives itself.")] = None
-    started_at: Annotated[AwareDatetime, Field(description="When they took the seat.")]
-    last_heartbeat_at: Annotated[AwareDatetime, Field(description="The program's last heartbeat.")]
-    lease_expires_at: Annotated[AwareDatetime, Field(description="When the lease ends without another heartbeat.")]
+    started_at: Annotated[StoredTime, Field(description="When they took the seat.")]
+    last_heartbeat_at: Annotated[StoredTime, Field(description="The program's last heartbeat.")]
+    lease_expires_at: Annotated[StoredTime, Field(description="When the lease ends without another heartbeat.")]
     ended_at: Annotated[
-        AwareDatetime | None,
+        StoredTime | None,
         Field(
             description="null while the session is open. Put a time here to end it: the seat is free within a second."
         ),
@@ -143,7 +146,7 @@ class _MaybeAttempts(Form):
 class HappenedDocument(Form):
     """The fields of an audit event that the activity of a license (peak and denials) is computed from."""
 
-    at: AwareDatetime
+    at: StoredTime
     type: Annotated[AuditType, Field(strict=False)]
     license_id: str
     user_id: str
@@ -156,4 +159,4 @@ class SeatUseDocument(Form):
     total: int
     by_license: dict[str, _Count]
     grants: _Count
-    seal: int
+    checksum: int

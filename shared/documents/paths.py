@@ -2,12 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from shared.rules.digest import digest
-
-_LONGEST_REMEMBERED = 128
-"""Longer texts are checked anew each time. Clients may send any, and 20,000 long ones would fill the memory."""
 
 _NO_DOCUMENT_ID = re.compile(r"\.{1,2}|__.*__|.*/.*|", re.DOTALL)
 MAX_ID_BYTES = 1500
@@ -22,18 +18,11 @@ def can_be_document_id(text: str) -> bool:
 
     Source: Firestore's documented limits on ids (1 to 1,500 bytes, no ``/``, not ``.`` or ``..``, not ``__.*__``).
     """
-    return _is_document_id(text) if len(text) <= _LONGEST_REMEMBERED else _looks_like_document_id(text)
-
-
-def _looks_like_document_id(text: str) -> bool:
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
         return False
     return size <= MAX_ID_BYTES and _NO_DOCUMENT_ID.fullmatch(text) is None
-
-
-_is_document_id = lru_cache(maxsize=20_000)(_looks_like_document_id)
 
 
 @dataclass(frozen=True, slots=True)

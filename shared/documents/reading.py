@@ -128,7 +128,7 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
         return None
     held = {license_id: seats for license_id, seats in parsed.by_license.items() if seats}
     use = SeatUse(by_license=held, grants=parsed.grants)
-    return use if parsed.total == use.total and parsed.seal == use.seal else None
+    return use if parsed.total == use.total and parsed.checksum == use.checksum else None
 
 
 def happened_from(document: Document) -> SeatEvent | None:

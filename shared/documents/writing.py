@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document
@@ -10,10 +10,8 @@ from shared.firestore.values import Plain
 from shared.firestore.writes import Add, Create, Update, Upsert
 from shared.rules.audit import AuditEvent
 from shared.rules.digest import BASE32
-from shared.rules.seat_use import SeatUse, seal_of
+from shared.rules.seat_use import SeatUse, checksum_change
 from shared.rules.session import Session
-
-_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 EXPIRY_SHARDS = 8
 """Open sessions are found by the end of their lease, through an index whose values only grow. One index range takes
@@ -53,7 +51,7 @@ def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
         "ended_at": session.ended_at,
         "end_reason": None if session.end_reason is None else session.end_reason.value,
         "expiry_shard": expiry_shard(session.session_id),
-        "purge_at": None if session.ended_at is None else _later(session.ended_at, retention.sessions_for),
+        "purge_at": None if session.ended_at is None else session.ended_at + retention.sessions_for,
     }
 
 
@@ -74,12 +72,11 @@ def end_write(document: Document, session: Session, retention: Retention) -> Upd
 
 
 def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
-    """The fields of the counters, with their seal."""
     return {
         "total": use.total,
         "by_license": dict(use.by_license),
         "grants": use.grants,
-        "seal": use.seal,
+        "checksum": use.checksum,
         "updated_at": now,
     }
 
@@ -89,7 +86,7 @@ def seat_use_change(paths: OrganizationPaths, changes: Mapping[str, int], *, gra
     numbers: dict[tuple[str, ...], int] = {("by_license", key): change for key, change in changes.items() if change}
     numbers["total",] = sum(changes.values())
     numbers["grants",] = granted
-    numbers["seal",] = seal_of(changes, grants=granted)
+    numbers["checksum",] = checksum_change(changes, grants=granted)
     return Add(path=paths.seats, numbers={field: number for field, number in numbers.items() if number})
 
 
@@ -107,13 +104,8 @@ def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: R
         "grant_number": event.grant_number,
         "details": event.details,
         "published_at": None,
-        "purge_at": _later(event.at, retention.audit_events_for),
+        "purge_at": event.at + retention.audit_events_for,
     }
-
-
-def _later(time: datetime, span: timedelta) -> datetime:
-    """Add a span to a time, which may be typed in by hand; the last possible time is the most."""
-    return time + min(span, _END_OF_TIME - time)
 
 
 def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:

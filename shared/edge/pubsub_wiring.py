@@ -5,14 +5,14 @@ from functools import cache
 from shared.audit.relay import Relays
 from shared.audit.topic import Topic
 from shared.edge.settings import settings
-from shared.edge.wiring import firestore
+from shared.edge.wiring import firestore, policy
 
 
 @cache
 def relays() -> Relays:
     """Publishes audit events. Half of a run's time is for this."""
-    env = settings()
-    return Relays(firestore(), _topic(), answer_within=env.answer_within, run_within=env.run_within / 2)
+    run_within = settings().run_within / 2
+    return Relays(firestore(), _topic(), answer_within=policy().answer_within, run_within=run_within)
 
 
 @cache

@@ -109,45 +109,14 @@ class Settings(BaseModel):
             )
 
     @property
-    def default_lease_for(self) -> timedelta:
-        """The lease of a license that sets none."""
-        return timedelta(seconds=self.default_lease_seconds)
-
-    @property
-    def default_grace_for(self) -> timedelta:
-        """The grace of a license that sets none: how long after its lease a program may work on without the service."""
-        return timedelta(seconds=self.default_grace_seconds)
-
-    @property
-    def keep_sessions_for(self) -> timedelta:
-        """How long an ended session is kept."""
-        return timedelta(days=self.keep_sessions_days)
-
-    @property
-    def keep_audit_events_for(self) -> timedelta:
-        return timedelta(days=self.keep_audit_events_days)
-
-    @property
-    def answer_within(self) -> timedelta:
-        """The deadline of a request."""
-        return timedelta(seconds=self.answer_within_seconds)
-
-    @property
     def publish_timeout(self) -> timedelta:
         """The timeout of publishing events, with all retries. The default is half of the time for an answer."""
-        if self.publish_timeout_seconds is None:
-            return self.answer_within / 2
-        return timedelta(seconds=self.publish_timeout_seconds)
+        return timedelta(seconds=self.publish_timeout_seconds or self.answer_within_seconds / 2)
 
     @property
     def run_within(self) -> timedelta:
         """How long a scheduled function begins new work. It ends at most ``answer_within`` later."""
         return timedelta(seconds=self.run_within_seconds)
-
-    @property
-    def store_timeout(self) -> timedelta:
-        """The timeout of one call to Firestore."""
-        return timedelta(seconds=self.store_timeout_seconds)
 
 
 @cache

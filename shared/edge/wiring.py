@@ -3,6 +3,7 @@
 Each operation makes its own part in its ``main.py``, so that no function imports what it does not use.
 """
 
+from datetime import timedelta
 from functools import cache
 
 from shared.documents.policy import Policy
@@ -18,7 +19,7 @@ def firestore() -> Firestore:
         project=env.project,
         database=env.database,
         emulator_host=env.firestore_emulator_host,
-        answer_within=env.store_timeout,
+        answer_within=timedelta(seconds=env.store_timeout_seconds),
     )
 
 
@@ -26,8 +27,11 @@ def firestore() -> Firestore:
 def policy() -> Policy:
     env = settings()
     return Policy(
-        default_lease_for=env.default_lease_for,
-        default_grace_for=env.default_grace_for,
-        answer_within=env.answer_within,
-        retention=Retention(sessions_for=env.keep_sessions_for, audit_events_for=env.keep_audit_events_for),
+        default_lease_for=timedelta(seconds=env.default_lease_seconds),
+        default_grace_for=timedelta(seconds=env.default_grace_seconds),
+        answer_within=timedelta(seconds=env.answer_within_seconds),
+        retention=Retention(
+            sessions_for=timedelta(days=env.keep_sessions_days),
+            audit_events_for=timedelta(days=env.keep_audit_events_days),
+        ),
     )

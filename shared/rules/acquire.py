@@ -12,10 +12,8 @@ from shared.rules.session import (
     EndReason,
     Session,
     ended,
-    is_ended_by_hand,
     is_live,
     is_open,
-    revoked_by_hand,
     session_id_of,
 )
 from shared.rules.user import User
@@ -49,15 +47,13 @@ class Granted:
     """A seat was taken.
 
     ``replaced`` is an open tenure of the same device that ends now: its lease ran out, or an admin moved it to another
-    license by hand. ``ended_by_hand`` is the last tenure if an admin ended it in the console and it is not reported
-    yet.
+    license by hand.
     """
 
     session: Session
     license: License
     in_use: int
     replaced: Session | None
-    ended_by_hand: Session | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +125,6 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
         license=license_,
         in_use=in_license + 1,
         replaced=replaced,
-        ended_by_hand=revoked_by_hand(before, now=now) if before is not None and is_ended_by_hand(before) else None,
     )
 
 

@@ -1,15 +1,13 @@
 """A license: a key with a number of seats."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 HEARTBEATS_PER_LEASE = 3
 """Heartbeats in one lease. Two in a row may be lost."""
 
 EARLY_HEARTBEATS_PER_INTERVAL = 4
 """A heartbeat within this fraction (a quarter) of the interval after the last one writes nothing."""
-
-_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,9 +42,8 @@ class License:
         Its seat is free when the lease ends. The grace ends with the contract at the latest, because a signed grace
         cannot be taken back.
         """
-        # A lease end typed in by hand may be the last possible time.
-        last = _END_OF_TIME if self.expires_at is None else max(self.expires_at, lease_expires_at)
-        return lease_expires_at + min(self.grace_for, last - lease_expires_at)
+        ends_at = lease_expires_at + self.grace_for
+        return ends_at if self.expires_at is None else min(ends_at, max(self.expires_at, lease_expires_at))
 
     def is_expired(self, *, now: datetime) -> bool:
         """Whether the contract has ended. At the instant of ``expires_at`` it has."""

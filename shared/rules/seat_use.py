@@ -1,4 +1,4 @@
-"""The organization's counters of seats in use, and the seal that shows an edit of them by hand."""
+"""The organization's counters of seats in use, and the checksum that shows an edit of them by hand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from hashlib import sha256
 _COUNTED, _GRANTS = "counted", "grants"
 
 
-def seal_weight(counted: str) -> int:
-    """The weight of one counter in the seal: a positive 31-bit number, computed from its name."""
+def checksum_weight(counted: str) -> int:
+    """The weight of one counter in the checksum: a positive 31-bit number, computed from its name."""
     return int.from_bytes(sha256(counted.encode()).digest()[:4], "big") >> 1 | 1
 
 
@@ -27,14 +27,14 @@ class SeatUse:
         return sum(self.by_license.values())
 
     @property
-    def seal(self) -> int:
+    def checksum(self) -> int:
         """A weighted sum over the counters, stored with them.
 
-        A change by the functions also adds its weight to the seal. An edit of a counter by hand does not. Then the seal
-        does not fit, and the counters are counted again from the sessions. The seal of no seats is not 0, so counters
+        A change by the functions also adds its weight. An edit of a counter by hand does not. Then the checksum does
+        not fit, and the counters are counted again from the sessions. The checksum of no seats is not 0, so counters
         that were deleted and then added to do not fit either.
         """
-        return seal_weight(_COUNTED) + seal_of(self.by_license, grants=self.grants)
+        return checksum_weight(_COUNTED) + checksum_change(self.by_license, grants=self.grants)
 
     def of(self, license_id: str) -> int:
         return self.by_license.get(license_id, 0)
@@ -47,8 +47,7 @@ class SeatUse:
         )
 
 
-def seal_of(by_license: Mapping[str, int], *, grants: int) -> int:
-    """The change of the seal for these changes of the counters."""
+def checksum_change(by_license: Mapping[str, int], *, grants: int) -> int:
     # The slash keeps a license id apart from the other names: no document id can contain one.
-    seats = sum(seal_weight(f"licenses/{license_id}") * held for license_id, held in by_license.items())
-    return seats + seal_weight(_GRANTS) * grants
+    seats = sum(checksum_weight(f"licenses/{license_id}") * held for license_id, held in by_license.items())
+    return seats + checksum_weight(_GRANTS) * grants

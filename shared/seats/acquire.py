@@ -4,20 +4,20 @@ Read; decide; if a request would be refused, examine the sessions and decide onc
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
-from shared.documents.reading import license_from, organization_from, seat_use_from, session_from, user_from
+from shared.documents.reading import license_from, organization_from, seat_use_from, user_from
 from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation, Undecided
+from shared.firestore.writes import Write
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
-from shared.rules.audit import AuditEvent, ended_by_hand
 from shared.rules.denial import CapReached
-from shared.rules.session import Session, is_ended_by_hand, session_id_of
-from shared.seats.counters import Evidence, Scope, agrees, examine, recount, told_of
+from shared.rules.session import session_id_of
+from shared.seats.counters import Evidence, Scope, agrees, examine, recount
+from shared.seats.endings import by_hand_writes
 from shared.seats.license_keys import Found, LicenseKeys
 from shared.seats.recent_examinations import Examined, RecentExaminations, result
 from shared.seats.seat_draft import OrganizationState, SeatDraft
@@ -59,22 +59,25 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
     async def _decide(self, organization_id: str, requests: Sequence[AcquireRequest]) -> Decision[AcquireOutcome]:
         paths = OrganizationPaths(organization_id)
         found = await self._keys.find(paths, [request.license_key for request in requests])
-        snapshot = await self._firestore.read(_documents_needed(paths, requests, found))
+        session_ids = _session_ids(requests, found)
+        snapshot = await self._firestore.read(_documents_needed(paths, requests, found, session_ids))
         at, moved = snapshot.at, self._forget_moved_keys(paths, found, snapshot)
-        own = _own_sessions(paths, requests, found, snapshot)
+        own = {session_id: snapshot.documents[paths.session(session_id)] for session_id in session_ids}
         state = self._state(paths, requests, found, snapshot)
-        told = await told_of(self._firestore, paths, _ends_by_hand(own.values(), at), at=at)
+        if reports := await self._report_ends_by_hand(paths, own.values(), at):
+            return Decision(outcomes=[Undecided() for _ in requests], writes=reports, now=at.now)
         use = state.use or await recount(self._firestore, paths, at=at)
-        draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions=own, told=told)
+        draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions=own)
         outcomes = _fold(draft, requests, found, moved)
 
-        examined = self._examinations.of(organization_id, now=at.now)
-        if wanted := {scope: seats for scope, seats in _seats_wanted(outcomes).items() if scope not in examined}:
-            evidence = await self._examine(paths, wanted, at)
+        refused = dict.fromkeys(_scope_of(outcome) for outcome in outcomes if isinstance(outcome, CapReached))
+        examined = self._examinations.of(organization_id, now=at.now) if refused else {}
+        if unexamined := [scope for scope in refused if scope not in examined]:
+            evidence = await self._examine(paths, unexamined, at)
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=at)
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
-            draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**seen, **own}, told=told)
+            draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**seen, **own})
             for lapsed in {document.document_id for proof in evidence.values() for document in proof.lapsed}:
                 draft.end_lapsed(lapsed)
             outcomes = _fold(draft, requests, found, moved)
@@ -91,16 +94,27 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             outcomes=outcomes,
             writes=draft.writes(self._policy.retention),
             now=at.now,
-            when_done=lambda: self._examinations.keep(organization_id, examined),
+            when_done=(lambda: self._examinations.keep(organization_id, examined)) if examined else (lambda: None),
         )
 
-    async def _examine(
-        self, paths: OrganizationPaths, wanted: Mapping[Scope, int], at: ReadTime
-    ) -> dict[Scope, Evidence]:
-        proofs = await asyncio.gather(
-            *(examine(self._firestore, paths, scope, wanted=number, at=at) for scope, number in wanted.items())
-        )
-        return dict(zip(wanted, proofs, strict=True))
+    async def _report_ends_by_hand(
+        self, paths: OrganizationPaths, own: Iterable[Document | None], at: ReadTime
+    ) -> Sequence[Write]:
+        """The writes that report ends by hand. The next round grants: a grant takes over the session's document."""
+        without_reason = [
+            document
+            for document in own
+            if document is not None
+            and document.fields.get("ended_at") is not None
+            and document.fields.get("end_reason") is None
+        ]
+        if not without_reason:
+            return []
+        return await by_hand_writes(self._firestore, paths, without_reason, self._policy.retention, at=at)
+
+    async def _examine(self, paths: OrganizationPaths, scopes: Sequence[Scope], at: ReadTime) -> dict[Scope, Evidence]:
+        proofs = await asyncio.gather(*(examine(self._firestore, paths, scope, at=at) for scope in scopes))
+        return dict(zip(scopes, proofs, strict=True))
 
     def _forget_moved_keys(
         self, paths: OrganizationPaths, found: Mapping[str, Found], snapshot: Snapshot
@@ -137,15 +151,27 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         )
 
 
+def _session_ids(requests: Sequence[AcquireRequest], found: Mapping[str, Found]) -> list[str]:
+    """The sessions that the requests ask for."""
+    return [
+        request.session_id(license_id)
+        for request in requests
+        if isinstance(license_id := found[request.license_key], str)
+    ]
+
+
 def _documents_needed(
-    paths: OrganizationPaths, requests: Sequence[AcquireRequest], found: Mapping[str, Found]
+    paths: OrganizationPaths,
+    requests: Sequence[AcquireRequest],
+    found: Mapping[str, Found],
+    session_ids: Iterable[str],
 ) -> list[str]:
-    needed = [paths.organization, paths.seats]
+    needed = [paths.organization, paths.seats, *map(paths.session, session_ids)]
     for request in requests:
         license_id = found[request.license_key]
         needed.append(paths.user(request.user_id))
         if isinstance(license_id, str):
-            needed += [paths.license(license_id), paths.session(request.session_id(license_id))]
+            needed.append(paths.license(license_id))
     return needed
 
 
@@ -161,34 +187,6 @@ def _fold(
     ]
 
 
-def _own_sessions(
-    paths: OrganizationPaths, requests: Sequence[AcquireRequest], found: Mapping[str, Found], snapshot: Snapshot
-) -> dict[str, Document | None]:
-    ids = [
-        request.session_id(license_id)
-        for request in requests
-        if isinstance(license_id := found[request.license_key], str)
-    ]
-    return {session_id: snapshot.documents[paths.session(session_id)] for session_id in ids}
-
-
-def _ends_by_hand(own: Iterable[Document | None], at: ReadTime) -> list[AuditEvent]:
-    """What is to be told of sessions that somebody ended in the console."""
-    # Parsed again only where there may be such an end: this is on the way of every acquire.
-    sessions = (
-        session_from(document)
-        for document in own
-        if document is not None
-        and document.fields.get("ended_at") is not None
-        and not document.fields.get("end_reason")
-    )
-    return [
-        ended_by_hand(session, now=at.now)
-        for session in sessions
-        if isinstance(session, Session) and is_ended_by_hand(session)
-    ]
-
-
 def _denied(
     requests: Sequence[AcquireRequest], outcomes: Sequence[AcquireOutcome | Undecided], found: Mapping[str, Found]
 ) -> Iterator[tuple[AcquireRequest, str, CapReached]]:
@@ -201,18 +199,6 @@ def _denied(
 
 def _scope_of(outcome: CapReached) -> Scope:
     return outcome.license_id if isinstance(outcome, SeatLimitReached) else None
-
-
-def _seats_wanted(outcomes: Outcomes) -> dict[Scope, int]:
-    """How many seats would have to fall free in each scope for nobody to be refused."""
-    wanted: Counter[Scope] = Counter()
-    excess: dict[Scope, int] = {}
-    for outcome in outcomes:
-        if isinstance(outcome, CapReached):
-            scope = _scope_of(outcome)
-            wanted[scope] += 1
-            excess[scope] = max(0, outcome.in_use - outcome.max_seats)
-    return {scope: number + excess[scope] for scope, number in wanted.items()}
 
 
 def _with_expiry(

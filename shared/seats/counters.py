@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -12,7 +13,7 @@ from shared.documents.reading import seat_use_from, session_from
 from shared.documents.writing import Retention, audit_event_write, document_write, seat_use_fields
 from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.writes import Write
-from shared.rules.audit import AuditEvent, grant_name, usage_repaired
+from shared.rules.audit import AuditEvent, usage_repaired
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 
@@ -21,12 +22,6 @@ Scope = str | None
 
 NO_LICENSE = "/"
 """Sessions without a possible license id are counted under this name. No license can have it."""
-
-MAX_GRANTS = 2**31
-"""A higher grant number was typed in by hand. The seal of more grants would not fit into Firestore's 64 bits."""
-
-_AHEAD = 20
-"""Grants that are looked up by name at a time."""
 
 MAX_LAPSED = 200
 """The most lapsed sessions that one commit of an acquire ends. If more must end, the next commit ends them."""
@@ -46,27 +41,27 @@ class Evidence:
         return self.lapsed if self.next_to_lapse is None else (*self.lapsed, self.next_to_lapse)
 
 
-async def examine(
-    firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, wanted: int, at: ReadTime
-) -> Evidence:
-    """Query the sessions of a scope as they were at ``at``. ``wanted`` is how many seats would have to be free.
+async def examine(firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, at: ReadTime) -> Evidence:
+    """Query the sessions of a scope as they were at ``at``.
 
-    Three queries at the same time, one round trip.
+    Four queries at the same time, one round trip. Another one if leases ran out longer ago than ``LOOKS_BACK``.
     """
-    # A few more than wanted, because some of the documents may be unreadable.
-    limit = min(wanted + 20, MAX_LAPSED)
-    open_count, lapsed, next_to_lapse = await asyncio.gather(
+    lapsed_since = partial(queries.lapsed_sessions, scope, now=at.now, limit=MAX_LAPSED)
+    open_count, live_count, lapsed, next_to_lapse = await asyncio.gather(
         firestore.count(paths.organization, queries.open_sessions(scope), at=at),
-        firestore.select(paths.organization, queries.lapsed_sessions(scope, now=at.now, limit=limit), at=at),
+        firestore.count(paths.organization, queries.live_sessions(scope, now=at.now), at=at),
+        firestore.select(paths.organization, lapsed_since(since=at.now - queries.LOOKS_BACK), at=at),
         firestore.select(paths.organization, queries.next_to_lapse(scope, now=at.now), at=at),
     )
+    if len(lapsed) < min(MAX_LAPSED, open_count - live_count):
+        lapsed = await firestore.select(paths.organization, lapsed_since(), at=at)
     # A session that cannot be read cannot be ended. It holds its seat until an admin corrects or deletes it.
     usable = tuple(document for document in lapsed if isinstance(session_from(document), Session))
     return Evidence(
         open_count=open_count,
         lapsed=usable,
         next_to_lapse=next_to_lapse[0] if next_to_lapse else None,
-        has_more_lapsed=bool(usable) and len(lapsed) == limit,
+        has_more_lapsed=bool(usable) and len(lapsed) == MAX_LAPSED,
     )
 
 
@@ -80,34 +75,12 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: ReadTim
         firestore.select(paths.organization, queries.last_grant(), at=at),
     )
     held = Counter(counted_under(document.fields.get("license_id")) for document in documents)
-    return SeatUse(by_license=held, grants=await _beyond(firestore, paths, latest_grant(last), at=at))
+    return SeatUse(by_license=held, grants=_number_of(last))
 
 
-async def _beyond(firestore: Firestore, paths: OrganizationPaths, grants: int, *, at: ReadTime) -> int:
-    """Find the latest grant by the names of the events, because their numbers may have been edited by hand."""
-    while True:
-        following = {paths.audit_event(grant_name(grants + ahead)): grants + ahead for ahead in range(1, _AHEAD + 1)}
-        stored = (await firestore.read(following, at=at)).documents
-        named = [number for path, number in following.items() if stored[path] is not None]
-        if not named:
-            return grants
-        grants = max(named)
-
-
-def latest_grant(events: Iterable[Document]) -> int:
-    """The highest grant number among these events, which come highest first. Impossible numbers are skipped."""
-    numbers = (event.fields.get("grant_number") for event in events)
-    return next((number for number in numbers if type(number) is int and 0 < number < MAX_GRANTS), 0)
-
-
-async def told_of(
-    firestore: Firestore, paths: OrganizationPaths, events: Collection[AuditEvent], *, at: ReadTime
-) -> frozenset[str]:
-    """The names of those events that the audit trail already has."""
-    if not events:
-        return frozenset()
-    snapshot = await firestore.read([paths.audit_event(event.name) for event in events], at=at)
-    return frozenset(event.name for event in events if snapshot.documents[paths.audit_event(event.name)] is not None)
+def _number_of(last_grant: Iterable[Document]) -> int:
+    """The number of the latest grant; 0 if there is none."""
+    return max((int(event.fields["grant_number"]) for event in last_grant), default=0)
 
 
 def counted_under(license_id: object) -> str:
@@ -168,4 +141,4 @@ async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, 
         asyncio.gather(*(firestore.count(paths.organization, queries.open_sessions(each), at=at) for each in scopes)),
     )
     counted = [use.total, *use.by_license.values()]
-    return held == counted and latest_grant(latest) <= use.grants
+    return held == counted and _number_of(latest) <= use.grants

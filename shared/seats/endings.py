@@ -9,12 +9,12 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import license_from, organization_from, session_from, user_from
 from shared.documents.writing import Retention, audit_event_write, end_write, seat_use_change
-from shared.firestore.client import Document, Firestore
-from shared.firestore.writes import Write
-from shared.rules.audit import SYSTEM
+from shared.firestore.client import Document, Firestore, ReadTime
+from shared.firestore.writes import Create, Update, Write
+from shared.rules.audit import SYSTEM, ended_by_hand
 from shared.rules.audit import ended as audit_ended
 from shared.rules.expire import reconcile
-from shared.rules.session import Session
+from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,27 @@ def ending_writes(endings: Iterable[Ending], paths: OrganizationPaths, retention
         changes = {license_id: -seats for license_id, seats in freed.items()}
         writes.append(seat_use_change(paths, changes, granted=0))
     return writes
+
+
+async def by_hand_writes(
+    firestore: Firestore, paths: OrganizationPaths, found: Iterable[Document], retention: Retention, *, at: ReadTime
+) -> list[Create | Update]:
+    """The writes that report the sessions among these that an admin ended in the console: a reason, and an event.
+
+    The trail may have the event already: an end looks the same if an admin removed its reason. The counters never knew
+    of such an end. They are compared with the sessions.
+    """
+    ends: list[Create | Update] = []
+    events: list[Create] = []
+    for document in found:
+        session = session_from(document)
+        if isinstance(session, Session) and is_ended_by_hand(session):
+            ends.append(end_write(document, revoked_by_hand(session, now=at.now), retention))
+            events.append(audit_event_write(ended_by_hand(session, now=at.now), paths, retention))
+    if not events:
+        return []
+    trail = (await firestore.read([event.path for event in events], at=at)).documents
+    return ends + [event for event in events if trail[event.path] is None]
 
 
 class Rights:

@@ -21,6 +21,7 @@ from shared.documents.reading import session_from
 from shared.documents.writing import EXPIRY_SHARDS
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.errors import StoreError
+from shared.firestore.query import Query
 from shared.firestore.retry import read_with_retry, retrying
 from shared.rules.audit import SYSTEM
 from shared.rules.expire import expire
@@ -38,7 +39,7 @@ MAX_ENDINGS = 200
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpiryReport:
-    """What a run did. ``sessions_left`` counts the sessions that had lapsed at its start and have not ended."""
+    """What a run did. ``sessions_left`` counts the sessions that it should have ended and did not."""
 
     sessions_ended: int
     sessions_left: int
@@ -66,13 +67,15 @@ class Expiries:
         self._run_within = run_within
 
     async def expire(self) -> ExpiryReport:
-        """End every session that is lapsed now, until the time is up. It may run again, and twice at the same time.
+        """End every session that lapsed after ``lapsed_since``, until the time is up.
+
+        It may run again, and twice at the same time.
 
         Raises:
             StoreUnavailable: Firestore did not answer. Some sessions may have ended, each as a whole.
         """
         run = _ExpiryRun(self._run_within, start=(await read_with_retry(self._firestore.now)).now)
-        shards = [queries.lapsed_everywhere(shard, now=run.start, limit=PAGE) for shard in range(EXPIRY_SHARDS)]
+        shards = _shards(run, limit=PAGE)
         while shards and run.may_begin():
             pages = await asyncio.gather(
                 *(read_with_retry(partial(self._firestore.select, ALL_ORGANIZATIONS, shard)) for shard in shards)
@@ -145,6 +148,18 @@ class Expiries:
         if run.is_complete and not run.failed and not run.has_unreadable:
             return 0
         at = await read_with_retry(self._firestore.now)
-        lapsed = (queries.lapsed_everywhere(shard, now=run.start) for shard in range(EXPIRY_SHARDS))
-        counts = (read_with_retry(partial(self._firestore.count, ALL_ORGANIZATIONS, each, at=at)) for each in lapsed)
-        return sum(await asyncio.gather(*counts))
+        left = (partial(self._firestore.count, ALL_ORGANIZATIONS, shard, at=at) for shard in _shards(run))
+        return sum(await asyncio.gather(*map(read_with_retry, left)))
+
+
+def _shards(run: _ExpiryRun, *, limit: int | None = None) -> list[Query]:
+    query = partial(queries.lapsed_everywhere, since=lapsed_since(run.start), now=run.start, limit=limit)
+    return [query(shard) for shard in range(EXPIRY_SHARDS)]
+
+
+def lapsed_since(start: datetime) -> datetime:
+    """Where a run begins to look: 15 minutes back, or once an hour at the first of all times.
+
+    Reconcile ends sessions that lapsed earlier too. Its runs may be too short to reach all of them.
+    """
+    return queries.FIRST if start.minute == 0 else start - queries.LOOKS_BACK

@@ -40,8 +40,7 @@ class RecentExaminations:
 
     def keep(self, organization_id: str, results: Mapping[Scope, Examined]) -> None:
         """Keep results, once the commit that rests on them is done."""
-        if results:
-            self._kept[organization_id] = results
+        self._kept[organization_id] = results
 
 
 def result(first: datetime | None, *, now: datetime) -> Examined:

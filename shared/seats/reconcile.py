@@ -13,15 +13,11 @@ from shared.documents import queries
 from shared.documents.organizations import Run, work_through
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
-from shared.documents.reading import session_from
-from shared.documents.writing import audit_event_write, end_write
 from shared.firestore.client import Document, Firestore
 from shared.firestore.retry import read_with_retry, retrying
-from shared.firestore.writes import Write
-from shared.rules.audit import ended_by_hand
-from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
-from shared.seats.counters import repair_counters, told_of
-from shared.seats.endings import Rights
+from shared.firestore.writes import Create
+from shared.seats.counters import repair_counters
+from shared.seats.endings import Rights, by_hand_writes
 
 logger = logging.getLogger(__name__)
 
@@ -99,20 +95,11 @@ class Reconciliations:
 
     async def _report_ends_once(self, paths: OrganizationPaths, session_paths: Sequence[str]) -> int:
         snapshot = await self._firestore.read(session_paths)
-        now, retention = snapshot.at.now, self._policy.retention
-        ends = [
-            (end_write(document, revoked_by_hand(session, now=now), retention), ended_by_hand(session, now=now))
-            for document in filter(None, snapshot.documents.values())
-            if isinstance(session := session_from(document), Session) and is_ended_by_hand(session)
-        ]
-        if not ends:
-            return 0
-        told = await told_of(self._firestore, paths, [event for _, event in ends], at=snapshot.at)
-        untold = [event for _, event in ends if event.name not in told]
-        writes: list[Write] = [end for end, _ in ends]
-        writes += [audit_event_write(event, paths, retention) for event in untold]
-        await self._firestore.commit(writes)
-        return len(untold)
+        found = filter(None, snapshot.documents.values())
+        writes = await by_hand_writes(self._firestore, paths, found, self._policy.retention, at=snapshot.at)
+        if writes:
+            await self._firestore.commit(writes)
+        return sum(isinstance(write, Create) for write in writes)
 
     async def _review(self, paths: OrganizationPaths, sessions: Sequence[Document], run: _ReconcileRun) -> None:
         if not run.may_begin():

@@ -30,7 +30,7 @@ from shared.rules.acquire import (
     acquire,
     earliest_expiry,
 )
-from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, Detail, acquired
+from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired
 from shared.rules.audit import ended as audit_ended
 from shared.rules.denial import CapReached, Denied, denied, limit_of
 from shared.rules.license import License
@@ -59,15 +59,13 @@ class OrganizationState:
 class SeatDraft:
     """One attempt at the acquires of a group.
 
-    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far, and
-    ``told`` the names of the ends by hand that the trail has already.
+    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far.
     """
 
     state: OrganizationState
     now: datetime
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
-    told: frozenset[str] = frozenset()
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
     _granted: int = 0
@@ -78,9 +76,14 @@ class SeatDraft:
     def __post_init__(self) -> None:
         """Parse the sessions and report counters that were wrong."""
         self._sessions = {key: session_from(document) for key, document in self.stored_sessions.items()}
-        repair = repair_event(self.state.seats, before=self.state.use, after=self.use, now=self.now)
-        if repair is not None:
-            self._events.append(repair)
+        if self._repairs:
+            repair = repair_event(self.state.seats, before=self.state.use, after=self.use, now=self.now)
+            self._events += filter(None, [repair])
+
+    @property
+    def _repairs(self) -> bool:
+        """Whether the counters are written anew, because they were missing or wrong."""
+        return self.state.use != self.use
 
     @property
     def in_use(self) -> SeatUse:
@@ -119,11 +122,6 @@ class SeatDraft:
         if isinstance(outcome, Granted):
             if outcome.replaced is not None:
                 self._end(outcome.replaced)
-            if outcome.ended_by_hand is not None:
-                # Told before the new tenure takes its document. The counters never knew of this end: they are compared.
-                end = audit_ended(outcome.ended_by_hand, actor=CONSOLE)
-                if end.name not in self.told:
-                    self._events.append(end)
             self._changes[outcome.session.license_id] += 1
             self._granted += 1
             self._sessions[outcome.session.session_id] = outcome.session
@@ -175,7 +173,7 @@ class SeatDraft:
         give the same seat away is seen to by the number of the grant, which names its audit event.
         """
         paths = self.state.paths
-        if self.state.use == self.use:
+        if not self._repairs:
             return [seat_use_change(paths, self._changes, granted=self._granted)]
         fields = seat_use_fields(self.in_use, now=self.now)
         repaired = document_write(paths.seats, self.state.seats, fields)

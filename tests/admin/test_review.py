@@ -72,6 +72,65 @@ async def test_an_organization_of_nothing_but_a_name_gets_everything_else(review
     }
 
 
+async def test_an_organization_without_a_session_gets_counters_of_nothing(
+    store: WatchedFirestore, policy: Policy, reviews: Reviews, tenant: Tenant
+) -> None:
+    await reviews.review(tenant.organization.path)
+
+    counted = tenant.counters()
+    await acquire(store, policy, tenant)
+
+    assert (counted["total"], counted["by_license"], counted["grants"]) == (0, {}, 0)
+    assert (tenant.counters()["total"], tenant.counters()["grants"]) == (1, 1)
+
+
+async def test_counters_that_are_gone_are_not_begun_anew_while_a_seat_is_in_use(
+    store: WatchedFirestore, policy: Policy, reviews: Reviews, tenant: Tenant
+) -> None:
+    await acquire(store, policy, tenant)
+    tenant.seats.delete()
+
+    await reviews.review(tenant.organization.path)
+
+    assert not tenant.seats.get().exists
+
+
+async def test_counters_begun_anew_go_on_with_the_number_of_the_latest_grant(
+    store: WatchedFirestore, policy: Policy, reviews: Reviews, tenant: Tenant
+) -> None:
+    session_id = await acquire(store, policy, tenant)
+    await Releases(store, policy).release(tenant.organization_id, ReleaseRequest(user_id="m0", session_id=session_id))
+    tenant.seats.delete()
+
+    await reviews.review(tenant.organization.path)
+
+    assert (tenant.counters()["total"], tenant.counters()["grants"]) == (0, 1)
+
+
+async def test_an_acquire_that_makes_the_counters_meanwhile_is_counted(
+    store: WatchedFirestore,
+    another_store: WatchedFirestore,
+    policy: Policy,
+    tenant: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    commit = store.commit
+    overtaken: list[str] = []
+
+    async def commit_after_an_acquire(writes: Sequence[Write]) -> None:
+        if not overtaken:
+            overtaken.append(await acquire(another_store, policy, tenant))
+        await commit(writes)
+
+    monkeypatch.setattr(store, "commit", commit_after_an_acquire)
+
+    await Reviews(store, policy).review(tenant.organization.path)
+
+    assert overtaken
+    assert (tenant.counters()["total"], tenant.counters()["grants"]) == (1, 1)
+    assert len(tenant.events("organization.edited")) == 1
+
+
 async def test_a_license_of_nothing_at_all_gets_everything_and_a_key_that_can_be_read_out(
     reviews: Reviews, tenant: Tenant
 ) -> None:
@@ -156,7 +215,7 @@ async def test_what_is_wrong_is_said_and_taken_back_when_it_is_mended(reviews: R
             "field": "expires_at",
             "level": "error",
             "found": 'the text "2030-01-01"',
-            "expected": "a time (type timestamp), or null",
+            "expected": "a time from 1970 to 2199 (type timestamp), or null",
         },
     ]
     assert fields(tenant.license())["problems"] == []

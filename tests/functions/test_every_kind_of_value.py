@@ -134,11 +134,11 @@ async def test_in_a_session(clients: Clients, console: firestore.Client) -> None
 async def test_in_the_counters(clients: Clients, console: firestore.Client) -> None:
     # Besides each field alone, all that say how many seats are in use: they agree with each other, and are wrong.
     empty = [{"total": 0, "by_license": {LICENSE_ID: 0}}, {"total": 0, "by_license": {}}]
-    slips = [*empty, {**empty[1], "seal": 0}, {**empty[1], "grants": 0}]
+    slips = [*empty, {**empty[1], "checksum": 0}, {**empty[1], "grants": 0}]
     edits = [*_edits("seats", ONE_OF_EACH), *(Edit(document="seats", fields=fields) for fields in slips)]
     tenants, now = [_tenant(console) for _ in edits], datetime.now(UTC)
     use = SeatUse(by_license={LICENSE_ID: 1}, grants=1)
-    counters = {"total": 1, "by_license": {LICENSE_ID: 1}, "grants": 1, "seal": use.seal, "updated_at": now}
+    counters = {"total": 1, "by_license": {LICENSE_ID: 1}, "grants": 1, "checksum": use.checksum, "updated_at": now}
     session_id = session_id_of(license_id=LICENSE_ID, user_id="m0", hardware_id="laptop")
     written: Documents = []
     for tenant, edit in zip(tenants, edits, strict=True):

@@ -1,6 +1,7 @@
 """Documents edited by hand: counters, sessions and licenses in every state but the right one."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ COUNTER_EDITS = [
     pytest.param({"total": -3, "by_license": {"license-1": -3}}, id="negative"),
     pytest.param({"total": "two"}, id="not a number"),
     pytest.param({"by_license": None}, id="not a map"),
-    pytest.param({"seal": firestore.DELETE_FIELD}, id="seal removed"),
+    pytest.param({"checksum": firestore.DELETE_FIELD}, id="checksum removed"),
     pytest.param({"grants": 0}, id="grants set back"),
     pytest.param(None, id="deleted"),
 ]
@@ -103,6 +104,7 @@ BROKEN_LICENSES = [
     pytest.param({"max_concurrent_seats": True}, "max_concurrent_seats", id="yes is not a number"),
     pytest.param({"max_concurrent_seats": 2.5}, "max_concurrent_seats", id="half a seat"),
     pytest.param({"expires_at": "2030-01-01"}, "expires_at", id="date as text"),
+    pytest.param({"expires_at": datetime(9999, 12, 31, tzinfo=UTC)}, "expires_at", id="the end of all times"),
     pytest.param({"is_active": "yes"}, "is_active", id="active as text"),
     pytest.param({"lease_seconds": 0}, "lease_seconds", id="no lease"),
     pytest.param({"grace_seconds": -1}, "grace_seconds", id="a grace before the lease's end"),

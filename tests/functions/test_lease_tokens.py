@@ -13,7 +13,7 @@ from google.cloud import firestore
 
 from infra.build.signing_keys import new_key, private_text, public_text
 from infra.local.processes import Process
-from tests.support.client import Clients, assert_error
+from tests.support.client import Clients, assert_error, code_of
 from tests.support.lease import shown_keys, verified
 from tests.support.servers import StartServers
 from tests.support.tenant import Tenant
@@ -131,18 +131,18 @@ def grace(answer: httpx.Response) -> timedelta:
     return ends[1] - ends[0]
 
 
-async def test_a_lease_to_the_end_of_all_times_has_a_grace_to_the_end_of_all_times(
-    clients: Clients, console: firestore.Client, keys: dict[str, Any]
+async def test_a_lease_to_the_end_of_all_times_was_typed_in_and_is_none(
+    clients: Clients, console: firestore.Client
 ) -> None:
-    tenant = Tenant.create(console, grace_seconds=2_592_000)
+    tenant = Tenant.create(console)
     client = clients.of(tenant)
     session_id = await client.acquired()
     tenant.session(session_id).update({"lease_expires_at": datetime(9999, 12, 31, 23, tzinfo=UTC)})
 
     answer = await client.heartbeat(session_id)
 
-    assert answer.json()["grace_ends_at"] == "9999-12-31T23:59:59.999999Z"
-    assert verified(answer.json()["lease_token"], keys)["exp"] == 253_402_300_799
+    assert (answer.status_code, code_of(answer)) == (403, "LICENSE_MISCONFIGURED")
+    assert answer.json()["error"]["details"] == {"document": "session", "fields": ["lease_expires_at"]}
 
 
 async def test_grace_keeps_no_seat(clients: Clients, console: firestore.Client) -> None:

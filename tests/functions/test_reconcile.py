@@ -125,7 +125,7 @@ COUNTER_EDITS = [
     pytest.param({"by_license.`license-1`": 0}, id="one license down"),
     pytest.param({"total": -3, "by_license": {"license-1": -3}}, id="negative"),
     pytest.param({"total": "two"}, id="not a number"),
-    pytest.param({"seal": firestore.DELETE_FIELD}, id="seal removed"),
+    pytest.param({"checksum": firestore.DELETE_FIELD}, id="checksum removed"),
     pytest.param({"grants": 0}, id="grants set back"),
     pytest.param(None, id="deleted"),
 ]

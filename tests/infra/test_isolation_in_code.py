@@ -22,7 +22,7 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/http.py": ["/traces/", "projects/"],
     "shared/edge/logs.py": ["logging.googleapis.com/spanId", "logging.googleapis.com/trace"],
     "shared/edge/requests.py": ["application/json", "send JSON, with the header Content-Type: application/json"],
-    "shared/rules/seat_use.py": ["licenses/"],  # what a seal weighs
+    "shared/rules/seat_use.py": ["licenses/"],  # what a counter weighs in the checksum
     "shared/seats/counters.py": ["/"],  # the license that no document can be
     "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "clock/-", "projects/"],  # before every path
     "shared/audit/relay.py": ["Pub/Sub refuses an audit event"],

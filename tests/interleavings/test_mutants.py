@@ -15,8 +15,8 @@ from shared.firestore import errors
 from shared.firestore.group_commit import GroupCommit
 from shared.firestore.writes import Create, Update, Upsert
 from shared.rules.heartbeat import heartbeat as decide_heartbeat
-from shared.seats import acquire
 from shared.seats import heartbeat as heartbeats
+from shared.seats.seat_draft import SeatDraft
 from tests.interleavings.exploring import explore
 from tests.interleavings.scenarios import SCENARIOS
 
@@ -53,9 +53,9 @@ _BLIND_UPDATE = Slip(
     after="pass",
 )
 _FORGETS_ITS_SESSION = Slip(
-    function=acquire._own_sessions,  # noqa: SLF001 the place to break
-    holder=acquire,
-    before="snapshot.documents[paths.session(session_id)]",
+    function=SeatDraft.__post_init__,
+    holder=SeatDraft,
+    before="session_from(document)",
     after="None",
 )
 MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {

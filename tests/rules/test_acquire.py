@@ -301,16 +301,6 @@ def test_a_session_that_has_ended_is_followed_by_a_new_one(reason: EndReason | N
     assert (outcome.session, outcome.in_use, outcome.replaced) == (a_session(started_at=now), 4, None)
 
 
-def test_an_end_by_hand_is_told_before_the_next_tenure_takes_its_document() -> None:
-    by_hand = replace(a_session(), ended_at=NOW)
-    by_function = ended(a_session(), reason=EndReason.RELEASED, now=NOW)
-
-    outcomes = [acquire(replace(FREE, session=before), a_device(), now=NOW) for before in (by_hand, by_function)]
-
-    told = [outcome.ended_by_hand for outcome in outcomes if isinstance(outcome, Granted)]
-    assert told == [replace(by_hand, end_reason=EndReason.REVOKED_BY_ADMIN), None]
-
-
 def test_a_session_that_has_ended_makes_no_room_in_a_full_license() -> None:
     before = ended(a_session(), reason=EndReason.RELEASED, now=NOW)
     standing = replace(FREE, license=a_license(seats=1), session=before, use=SeatUse(by_license={"cad": 1}))

@@ -179,7 +179,7 @@ class Caps(RuleBasedStateMachine):
 
     @invariant()
     def the_seal_kept_by_additions_is_the_seal_of_the_counters(self) -> None:
-        assert self.world.seal == self.world.use.seal
+        assert self.world.checksum == self.world.use.checksum
 
     @invariant()
     def every_grant_and_every_end_has_an_event_of_its_own(self) -> None:

@@ -1,4 +1,4 @@
-"""The counters: changed by addition, and sealed against an edit by hand."""
+"""The counters: changed by addition, with a checksum against an edit by hand."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.rules.seat_use import SeatUse, seal_of, seal_weight
+from shared.rules.seat_use import SeatUse, checksum_change, checksum_weight
 
 LICENSE_IDS = st.sampled_from(["cad", "render", "grants", "licenses/cad"])
 COUNTERS = st.dictionaries(LICENSE_IDS, st.integers(min_value=-50, max_value=50))
@@ -79,14 +79,14 @@ def test_a_counter_below_zero_is_kept_for_whoever_checks_it() -> None:
 
 @settings(max_examples=50)
 @given(start=COUNTERS, changes=COUNTERS, grants=GRANTS, granted=GRANTS)
-def test_changed_counters_have_a_seal_that_is_changed_by_the_weight_of_the_changes(
+def test_changed_counters_have_a_checksum_that_is_changed_by_the_weight_of_the_changes(
     start: dict[str, int], changes: dict[str, int], grants: int, granted: int
 ) -> None:
     use = SeatUse(by_license=start, grants=grants)
 
     after = use.changed(changes, granted=granted)
 
-    assert after.seal == use.seal + seal_of(changes, grants=granted)
+    assert after.checksum == use.checksum + checksum_change(changes, grants=granted)
 
 
 @settings(max_examples=50)
@@ -101,73 +101,75 @@ def test_changes_may_come_in_any_order(start: dict[str, int], one: dict[str, int
 
 @settings(max_examples=50)
 @given(start=COUNTERS, license_id=LICENSE_IDS, by=st.integers(min_value=-50, max_value=50).filter(bool))
-def test_an_edit_by_hand_of_one_counter_breaks_the_seal(start: dict[str, int], license_id: str, by: int) -> None:
-    seal = SeatUse(by_license=start, grants=7).seal
+def test_an_edit_by_hand_of_one_counter_breaks_the_checksum(start: dict[str, int], license_id: str, by: int) -> None:
+    checksum = SeatUse(by_license=start, grants=7).checksum
     edited = SeatUse(by_license={**start, license_id: start.get(license_id, 0) + by}, grants=7)
 
-    still_sealed = edited.seal == seal
+    still_fits = edited.checksum == checksum
 
-    assert not still_sealed
+    assert not still_fits
 
 
 @settings(max_examples=50)
 @given(start=COUNTERS, grants=GRANTS, by=st.integers(min_value=-50, max_value=50).filter(bool))
-def test_an_edit_by_hand_of_the_number_of_grants_breaks_the_seal(start: dict[str, int], grants: int, by: int) -> None:
-    seal = SeatUse(by_license=start, grants=grants).seal
+def test_an_edit_by_hand_of_the_number_of_grants_breaks_the_checksum(
+    start: dict[str, int], grants: int, by: int
+) -> None:
+    checksum = SeatUse(by_license=start, grants=grants).checksum
     edited = SeatUse(by_license=start, grants=grants + by)
 
-    still_sealed = edited.seal == seal
+    still_fits = edited.checksum == checksum
 
-    assert not still_sealed
+    assert not still_fits
 
 
-def test_a_seat_moved_by_hand_from_one_license_to_another_breaks_the_seal() -> None:
-    seal = SeatUse(by_license={"cad": 3, "render": 2}).seal
+def test_a_seat_moved_by_hand_from_one_license_to_another_breaks_the_checksum() -> None:
+    checksum = SeatUse(by_license={"cad": 3, "render": 2}).checksum
     edited = SeatUse(by_license={"cad": 2, "render": 3})
 
-    still_sealed = edited.seal == seal
+    still_fits = edited.checksum == checksum
 
     assert edited.total == 5
-    assert not still_sealed
+    assert not still_fits
 
 
-def test_a_counter_that_is_removed_by_hand_breaks_the_seal() -> None:
-    seal = SeatUse(by_license={"cad": 3, "render": 2}).seal
+def test_a_counter_that_is_removed_by_hand_breaks_the_checksum() -> None:
+    checksum = SeatUse(by_license={"cad": 3, "render": 2}).checksum
     edited = SeatUse(by_license={"cad": 3})
 
-    still_sealed = edited.seal == seal
+    still_fits = edited.checksum == checksum
 
-    assert not still_sealed
+    assert not still_fits
 
 
 @pytest.mark.parametrize(
     ("added", "grants"), [({}, 0), ({"cad": 1}, 1), ({"cad": 1, "render": -1}, 1), ({"cad": -1}, 0)]
 )
-def test_what_additions_alone_have_made_has_no_seal(added: dict[str, int], grants: int) -> None:
+def test_what_additions_alone_have_made_has_no_checksum(added: dict[str, int], grants: int) -> None:
     made = SeatUse().changed(added, granted=grants)
 
-    assert seal_of(added, grants=grants) != made.seal
+    assert checksum_change(added, grants=grants) != made.checksum
 
 
 def test_a_license_named_like_the_number_of_grants_does_not_weigh_like_it() -> None:
-    named_grants = seal_of({"grants": 1}, grants=0)
+    named_grants = checksum_change({"grants": 1}, grants=0)
 
-    one_grant = seal_of({}, grants=1)
+    one_grant = checksum_change({}, grants=1)
 
     assert named_grants != one_grant
 
 
 @pytest.mark.parametrize("counted", ["", "grants", "licenses/cad", "licenses/ü"])
 def test_a_weight_is_a_positive_number_of_31_bits_that_follows_from_the_name(counted: str) -> None:
-    weight = seal_weight(counted)
+    weight = checksum_weight(counted)
 
     assert 0 < weight < 2**31
-    assert weight == seal_weight(counted)
+    assert weight == checksum_weight(counted)
 
 
 def test_licenses_differ_in_weight() -> None:
     names = [f"licenses/{number}" for number in range(100)]
 
-    weights = Counter(seal_weight(name) for name in names)
+    weights = Counter(checksum_weight(name) for name in names)
 
     assert len(weights) == len(names)

@@ -11,7 +11,7 @@ from shared.rules.audit import ended as audit_ended
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
-from shared.rules.seat_use import SeatUse, seal_of
+from shared.rules.seat_use import SeatUse, checksum_change
 from shared.rules.session import EndReason, Session, ended, is_live, is_open, session_id_of
 from shared.rules.user import User
 from tests.rules.make import INSTANT, NOW, a_device
@@ -19,7 +19,7 @@ from tests.rules.make import INSTANT, NOW, a_device
 
 @dataclass(kw_only=True)
 class World:
-    """Documents as they stand at ``now``. ``seal`` is kept up by blind additions, as the stored one is."""
+    """Documents as they stand at ``now``. ``checksum`` is kept up by blind additions, as the stored one is."""
 
     organization: Organization | Unusable | None
     users: dict[str, User | Unusable | None]
@@ -27,7 +27,7 @@ class World:
     now: datetime = NOW
     sessions: dict[str, Session] = field(default_factory=dict)
     use: SeatUse = field(default_factory=SeatUse)
-    seal: int = field(default_factory=lambda: SeatUse().seal)
+    checksum: int = field(default_factory=lambda: SeatUse().checksum)
     events: list[AuditEvent] = field(default_factory=list)
 
     def open_seats(self) -> Counter[str]:
@@ -100,7 +100,7 @@ class World:
 
     def _count(self, changes: dict[str, int], *, granted: int) -> None:
         self.use = self.use.changed(changes, granted=granted)
-        self.seal += seal_of(changes, grants=granted)
+        self.checksum += checksum_change(changes, grants=granted)
 
     def _pass_an_instant(self) -> None:
         # Firestore reads a document that was changed at a time after that change: no two tenures start together.

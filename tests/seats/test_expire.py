@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.documents import queries
 from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.firestore.errors import Conflict, StoreUnavailable
@@ -15,12 +16,14 @@ from shared.rules.acquire import Device, Granted
 from shared.rules.heartbeat import Extended
 from shared.rules.session import session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
-from shared.seats.expire import Expiries, ExpiryReport
+from shared.seats.expire import Expiries, ExpiryReport, lapsed_since
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
+from shared.seats.reconcile import Reconciliations
 from tests.support.connections import HeldCommit, WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
 A_MINUTE = timedelta(minutes=1)
+AN_HOUR_BEGINS = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def expiries(store: Firestore, policy: Policy, *, run_within: timedelta = A_MINUTE) -> Expiries:
@@ -83,6 +86,49 @@ async def test_a_live_session_goes_on(store: WatchedFirestore, console: firestor
     assert reported(tenant) == [gone]
     assert tenant.session(live).get().get("ended_at") is None
     assert tenant.counters()["by_license"] == {LICENSE_ID: 1}
+
+
+@pytest.mark.parametrize(
+    ("start", "since"),
+    [("12:01:00", "11:46:00"), ("12:59:59", "12:44:59"), ("12:00:00", None), ("12:00:59.999999", None)],
+)
+def test_a_run_looks_back_15_minutes_and_once_an_hour_to_the_beginning(start: str, since: str | None) -> None:
+    day = "2026-11-24T"
+
+    begins = lapsed_since(datetime.fromisoformat(f"{day}{start}+00:00"))
+
+    assert begins == (queries.FIRST if since is None else datetime.fromisoformat(f"{day}{since}+00:00"))
+
+
+async def test_the_run_of_the_hour_ends_what_lapsed_a_day_ago(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.seats.expire.lapsed_since", lambda _: lapsed_since(AN_HOUR_BEGINS))
+    tenant = Tenant.create(console)
+    (old,) = await held(store, policy, tenant, "m0")
+    tenant.let_lapse(old, since=timedelta(days=1))
+
+    report = await expiries(store, policy).expire()
+
+    assert (report.sessions_ended, reported(tenant)) == (1, [old])
+
+
+async def test_what_lapsed_long_ago_is_left_to_reconcile_until_then(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.seats.expire.lapsed_since", lambda start: start - queries.LOOKS_BACK)
+    tenant = Tenant.create(console)
+    old, recent = await held(store, policy, tenant, "m0", "m1")
+    tenant.let_lapse(old, since=16 * A_MINUTE)
+    tenant.let_lapse(recent, since=14 * A_MINUTE)
+
+    report = await expiries(store, policy).expire()
+    by_the_run = reported(tenant)
+    await Reconciliations(store, policy, run_within=A_MINUTE).reconcile()
+
+    assert (report.sessions_ended, report.sessions_left, by_the_run) == (1, 0, [recent])
+    assert reported(tenant) == sorted([old, recent])
+    assert tenant.counters()["total"] == 0
 
 
 async def test_a_minute_with_nothing_to_do_costs_nine_reads_and_writes_nothing(
@@ -228,7 +274,7 @@ async def test_a_commit_whose_answer_is_lost_ends_nothing_twice(
 # What is broken does not stop the rest.
 
 
-def unreadable(tenant: Tenant, number: int, *, since: timedelta = timedelta(hours=1)) -> None:
+def unreadable(tenant: Tenant, number: int, *, since: timedelta = 10 * A_MINUTE) -> None:
     """A session document that somebody made by hand: it lapsed, and cannot be read."""
     tenant.session(f"by-hand-{number}").set(
         {"expiry_shard": number % 8, "ended_at": None, "lease_expires_at": datetime.now(UTC) - since, "license_id": 7}
@@ -417,7 +463,7 @@ async def test_a_collection_of_the_same_name_elsewhere_is_left_alone(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
     session_id = session_id_of(license_id=LICENSE_ID, user_id="m0", hardware_id="d0")
-    past = datetime.now(UTC) - timedelta(hours=1)
+    past = datetime.now(UTC) - 10 * A_MINUTE
     fields = {
         "license_id": LICENSE_ID,
         "user_id": "m0",

@@ -72,7 +72,7 @@ async def test_counters_that_are_right_are_left_alone(
         {"by_license": {LICENSE_ID: 1}},
         {"by_license": {LICENSE_ID: 2, "ghost": 4}},
         {"by_license": "none"},
-        {"seal": 0},
+        {"checksum": 0},
         {"grants": 0},
     ],
     ids=str,
@@ -146,7 +146,7 @@ async def test_counters_behind_the_audit_trail_would_stop_every_grant_and_are_re
     await held(store, policy, tenant, "m0")
     before = tenant.counters()
     await held(store, policy, tenant, "m1")
-    # Set back whole, seal and all, and one of the sessions taken out: the numbers agree with each other.
+    # Set back whole, checksum and all, and one of the sessions taken out: the numbers agree with each other.
     tenant.seats.set(before)
     (newest,) = [event["session_id"] for event in tenant.events("session.acquired") if event["grant_number"] == 2]
     tenant.session(newest).delete()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.cloud import firestore
 
+from shared.admin.review import Reviews
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device, Granted, SeatLimitReached
 from shared.seats.acquire import AcquireRequest, Acquires
@@ -38,6 +39,20 @@ async def test_an_acquire_alone_is_two_calls_five_reads_and_three_writes(
     assert store.calls == [("read", 5), ("commit", 3)]
 
 
+async def test_the_first_acquire_of_an_organization_that_an_admin_made_only_looks_its_key_up_besides(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    await Reviews(store, policy).review(tenant.organization.path)
+    store.forget()
+
+    answered = await Acquires(store, policy).acquire(tenant.organization_id, _asking(tenant, 1))
+
+    assert isinstance(answered.outcome, Granted)
+    assert store.calls == [("select", 1), ("read", 5), ("commit", 3)]
+    assert tenant.events("usage.repaired") == []
+
+
 async def test_a_group_of_acquires_is_two_calls_whatever_its_size(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
@@ -52,7 +67,7 @@ async def test_a_group_of_acquires_is_two_calls_whatever_its_size(
     assert store.calls == [("read", 4 + 150), ("commit", 2 * 150 + 1)]
 
 
-async def test_a_group_of_refusals_is_five_calls_in_three_round_trips_and_reads_nothing_for_its_denials(
+async def test_a_group_of_refusals_is_six_calls_in_three_round_trips_and_reads_nothing_for_its_denials(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
     tenant, acquires = Tenant.create(console, seats=1, members=2), Acquires(store, policy)
@@ -64,9 +79,26 @@ async def test_a_group_of_refusals_is_five_calls_in_three_round_trips_and_reads_
 
     assert all(isinstance(answer.outcome, SeatLimitReached) for answer in answers)
     assert store.calls[0] == ("read", 5 + 100)
-    assert Counter(store.calls[1:4]) == Counter([("count", 1), ("select", 0), ("select", 1)])
-    assert store.calls[4:] == [("commit", 2)], "one write for each user"
+    assert Counter(store.calls[1:5]) == Counter([("count", 1), ("count", 1), ("select", 0), ("select", 1)])
+    assert store.calls[5:] == [("commit", 2)], "one write for each user"
     assert [event["details"]["attempts"] for event in tenant.events("session.denied")] == [50, 50]
+
+
+@pytest.mark.parametrize(("minutes", "calls"), [(14, 6), (16, 7)])
+async def test_a_seat_whose_lease_ran_out_long_ago_is_found_with_one_query_more(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, minutes: int, calls: int
+) -> None:
+    tenant, acquires = Tenant.create(console, seats=1), Acquires(store, policy)
+    held = await acquires.acquire(tenant.organization_id, _asking(tenant, 0))
+    assert isinstance(held.outcome, Granted)
+    tenant.let_lapse(held.outcome.session.session_id, since=timedelta(minutes=minutes))
+    store.forget()
+
+    answered = await acquires.acquire(tenant.organization_id, _asking(tenant, 1))
+
+    assert isinstance(answered.outcome, Granted)
+    assert len(store.calls) == calls
+    assert len(tenant.open_sessions()) == tenant.counters()["total"] == 1
 
 
 async def test_a_renewal_leaves_the_counters_alone(

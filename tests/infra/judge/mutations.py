@@ -72,7 +72,7 @@ def with_sessions(history: History, change: Callable[[list[Stored]], list[Stored
     held = Counter(each.fields["license_id"] for each in sessions if each.fields["ended_at"] is None)
     before = history.present.seats.fields
     use = SeatUse(by_license=held, grants=before["grants"] + grants)
-    fields = {**before, "total": use.total, "by_license": dict(held), "grants": use.grants, "seal": use.seal}
+    fields = {**before, "total": use.total, "by_license": dict(held), "grants": use.grants, "checksum": use.checksum}
     seats = replace(history.present.seats, fields=fields)
     return replace(history, present=replace(history.present, sessions=tuple(sessions), seats=seats))
 

@@ -108,7 +108,7 @@ def _are_zero(counters: dict[str, Any], *, grants: int) -> bool:
     nothing_held = seat_use_fields(SeatUse(by_license={}, grants=grants), now=datetime.now(UTC))
     by_license = counters.get("by_license")
     return (
-        all(counters.get(name) == nothing_held[name] for name in ("total", "grants", "seal"))
+        all(counters.get(name) == nothing_held[name] for name in ("total", "grants", "checksum"))
         and isinstance(by_license, dict)
         and not any(by_license.values())
     )
