@@ -18,17 +18,18 @@ from infra.judge.admin_edits import AdminEdits
 from infra.judge.cap import max_of
 from infra.judge.history import Event, History, Operation
 from infra.judge.occupancy import Occupancy
-from infra.judge.tenure import Tenure
+from infra.judge.tenure import NEVER, Tenure
 from infra.judge.violation import Kind, Violation
-from shared.rules.audit import AuditType
+from shared.rules.audit import CONSOLE, AuditType
 from shared.rules.denial import Limit
+from shared.seats.recent_examinations import KEPT_FOR
 
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
     """Check each denial, and the answers to denied clients."""
     admin_edits = AdminEdits(history.edits)
     if not admin_edits.changed_any:  # sessions that admins reopened or created hold seats that are not in the trail
-        live = Occupancy((tenure.license_id, tenure.opens_from, tenure.live_until) for tenure in tenures)
+        live = Occupancy((tenure.license_id, tenure.opens_from, _counted_until(tenure)) for tenure in tenures)
         granted = Counter(
             (scope, start.at)
             for tenure in tenures
@@ -58,6 +59,12 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
                     message=f"{request.user_id} was denied although {details['in_use']} of {details['max']} seats "
                     "were in use, by the answer itself",
                 )
+
+
+def _counted_until(tenure: Tenure) -> datetime:
+    """Until when a denial may count the tenure. An examination of the last second does not know of an end by hand."""
+    is_ended_by_hand = any(end.actor == CONSOLE for end in tenure.ends) and tenure.closes_by != NEVER
+    return tenure.closes_by + KEPT_FOR if is_ended_by_hand else tenure.live_until
 
 
 def _of(event: Event, live: Occupancy, granted: Counter[tuple[str | None, datetime]]) -> tuple[datetime, str] | None:

@@ -15,7 +15,7 @@ from infra.judge.saving import from_json, to_json
 from infra.judge.violation import Kind
 from infra.local.seed import firestore_client
 from shared.rules.audit import AuditType
-from tests.infra.judge.mutations import committed, only, starts
+from tests.infra.judge.mutations import TICK, committed, only, starts, trail, with_details
 from tests.infra.judge.seeded import SEEDED
 from tests.infra.judge.true_history import true_history
 from tests.support.tenant import LICENSE_ID
@@ -93,6 +93,13 @@ def test_what_nobody_noted_accuses_nobody(history: History) -> None:
 
     assert judge(trail_and_documents) == []
     assert judge(replace(trail_and_documents, present=None)) == []
+
+
+def test_a_denial_right_after_an_admin_deleted_a_session_may_not_know_of_it(history: History) -> None:
+    (deleted,) = (edit for edit in history.edits or () if edit.collection == "sessions")
+    denial = only(history, AuditType.DENIED)
+
+    assert judge(with_details(trail(history), denial, last_attempt_at=deleted.at + TICK)) == []
 
 
 def test_a_trail_that_begins_in_the_middle_accuses_nobody(history: History) -> None:
