@@ -39,6 +39,10 @@ class SeatUse:
     def of(self, license_id: str) -> int:
         return self.by_license.get(license_id, 0)
 
+    def in_scope(self, license_id: str | None) -> int:
+        """Seats in use of a license, or with ``None`` of the organization."""
+        return self.total if license_id is None else self.of(license_id)
+
     def changed(self, changes: Mapping[str, int], *, granted: int) -> "SeatUse":
         """The counters after these changes, without those that are 0."""
         held = {key: self.of(key) + changes.get(key, 0) for key in {*self.by_license, *changes}}

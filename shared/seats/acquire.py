@@ -15,6 +15,7 @@ from shared.firestore.group_commit import Answered, Decision, GroupedOperation, 
 from shared.firestore.writes import Write
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
 from shared.rules.denial import CapReached
+from shared.rules.seat_use import SeatUse
 from shared.rules.session import session_id_of
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount
 from shared.seats.endings import by_hand_writes
@@ -73,7 +74,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         refused = dict.fromkeys(_scope_of(outcome) for outcome in outcomes if isinstance(outcome, CapReached))
         examined = self._examinations.of(organization_id, now=at.now) if refused else {}
         if unexamined := [scope for scope in refused if scope not in examined]:
-            evidence = await self._examine(paths, unexamined, at)
+            evidence = await self._examine(paths, unexamined, use, at)
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=at)
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
@@ -112,8 +113,12 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             return []
         return await by_hand_writes(self._firestore, paths, without_reason, self._policy.retention, at=at)
 
-    async def _examine(self, paths: OrganizationPaths, scopes: Sequence[Scope], at: ReadTime) -> dict[Scope, Evidence]:
-        proofs = await asyncio.gather(*(examine(self._firestore, paths, scope, at=at) for scope in scopes))
+    async def _examine(
+        self, paths: OrganizationPaths, scopes: Sequence[Scope], use: SeatUse, at: ReadTime
+    ) -> dict[Scope, Evidence]:
+        proofs = await asyncio.gather(
+            *(examine(self._firestore, paths, scope, counted=use.in_scope(scope), at=at) for scope in scopes)
+        )
         return dict(zip(scopes, proofs, strict=True))
 
     def _forget_moved_keys(

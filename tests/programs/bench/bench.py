@@ -26,7 +26,7 @@ from tests.programs.bench.steps import (
 )
 from tests.programs.bench.stopping import Runner
 from tests.programs.bench.store_use import counted, store_use
-from tests.programs.bench.tenants import Tenant, make_tenant
+from tests.programs.bench.tenants import Tenant, make_tenant, review
 
 _SETTLE_SECONDS = 0.5
 _DRAIN_SECONDS = 20.0
@@ -104,6 +104,7 @@ class Bench:
     def first_acquires(self) -> Measurement:
         """Acquire the first seat of new organizations, one after the other."""
         tenants = [make_tenant(self.database, f"new-{uuid4().hex}", users=1) for _ in range(NEW_ORGANIZATIONS)]
+        self.runner.run(review(self.servers.firestore_host, tenants))
         steps = [acquire_step(self.servers, tenant.devices[0]) for tenant in tenants]
         return measured(Work.FIRST, self._counted(lambda meter: in_turn(steps, meter)), clients=1, round_=self.round_)
 
@@ -174,6 +175,7 @@ class Bench:
             before,
             after,
             load.answered,
+            acquire_seconds=load.acquire_seconds,
             seconds=seconds,
             delay_seconds=self.delay_seconds,
             is_confined=self.servers.are_confined,

@@ -48,8 +48,10 @@ def measurement(
     )
 
 
-def store_use(*, delay_seconds: float = 0.02, calls: int = 0, queries: int = 0) -> StoreUse:
-    """Grant 60 requests and refuse 40, with so many calls."""
+def store_use(
+    *, delay_seconds: float = 0.02, calls: int = 0, queries: int = 0, acquire_p99_seconds: float = 0.02
+) -> StoreUse:
+    """Grant 60 requests and refuse 40, with so many calls and a median of 10 ms."""
     return StoreUse(
         seconds=1,
         delay_seconds=delay_seconds,
@@ -59,6 +61,8 @@ def store_use(*, delay_seconds: float = 0.02, calls: int = 0, queries: int = 0) 
         calls=calls,
         queries=queries,
         documents_read=0,
+        acquire_p50_seconds=0.01,
+        acquire_p99_seconds=acquire_p99_seconds,
     )
 
 

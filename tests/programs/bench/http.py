@@ -6,7 +6,8 @@ lack. This driver only writes a request and parses its answer (with httptools).
 
 import asyncio
 import json
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -106,6 +107,8 @@ class Connections:
     patience_seconds: float
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Answers by the name of the endpoint and the status."""
+    seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """How long each answer took, by the name of the endpoint."""
     _idle: dict[tuple[str, int], list[_Connection]] = field(default_factory=dict)
 
     async def ask(self, host: str, port: int, request: bytes) -> _Answer:
@@ -177,7 +180,9 @@ class Endpoint:
         return await self._ask(http, head.encode() + body)
 
     async def _ask(self, http: Connections, request: bytes) -> bytes:
+        began = time.perf_counter()
         answer = await http.ask(self._host, self._port, request)
+        http.seconds[self.name].append(time.perf_counter() - began)
         http.answered[self.name, answer.status] += 1
         if answer.status not in self.expected:
             message = f"{self.name}: {answer.status} {_code(answer.content)}".rstrip()

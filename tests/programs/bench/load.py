@@ -46,7 +46,7 @@ class Load:
 
     ``durations_seconds`` are those of everything that was under way while it was measured: what takes longer than that
     must not be missing. ``errors`` are those of all three parts, by their text; ``answered`` are all answers, by
-    function and status. ``unfinished`` clients were cut off.
+    function and status, and ``acquire_seconds`` how long those of acquire took. ``unfinished`` clients were cut off.
     """
 
     completed: int = 0
@@ -56,6 +56,7 @@ class Load:
     unfinished: int = 0
     cpu: dict[str, float] = field(default_factory=dict)
     answered: Counter[tuple[str, int]] = field(default_factory=Counter)
+    acquire_seconds: Sequence[float] = ()
     store: StoreUse | None = None
     measuring: bool = False
     ending: bool = False
@@ -65,7 +66,7 @@ async def put_load(steps: Sequence[Step], phase: Phase, meter: CpuMeter) -> Load
     """Let one client run for each step, and measure the middle part. ``completed`` is what completes in it."""
     load = Load()
     async with connections() as http:
-        load.answered = http.answered
+        load.answered, load.acquire_seconds = http.answered, http.seconds["acquire"]
         answered = [asyncio.Event() for _ in steps]
         clients = [
             asyncio.create_task(_client(step, http, load, each)) for step, each in zip(steps, answered, strict=True)
@@ -117,7 +118,7 @@ async def in_turn(steps: Sequence[Step], meter: CpuMeter) -> Load:
     """Do each step once, one after the other."""
     load = Load(measuring=True)
     async with connections() as http:
-        load.answered = http.answered
+        load.answered, load.acquire_seconds = http.answered, http.seconds["acquire"]
         before, began = meter.read(), time.perf_counter()
         for step in steps:
             await _once(step, http, load)

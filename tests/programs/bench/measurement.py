@@ -1,11 +1,11 @@
 """One measurement: the load, the number of clients, and the result."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.programs.bench.load import Load
+from tests.programs.bench.percentile import percentile
 from tests.programs.bench.store_use import StoreUse
 
 
@@ -77,16 +77,11 @@ def measured(
         completed=load.completed,
         unfinished=load.unfinished,
         errors=dict(load.errors),
-        p50_seconds=_percentile(durations, 50),
-        p95_seconds=_percentile(durations, 95),
-        p99_seconds=_percentile(durations, 99),
+        p50_seconds=percentile(durations, 50),
+        p95_seconds=percentile(durations, 95),
+        p99_seconds=percentile(durations, 99),
         cpu=load.cpu,
         processes=processes,
         beside=beside,
         store=load.store,
     )
-
-
-def _percentile(ascending: Sequence[float], percent: int) -> float | None:
-    """The nearest-rank percentile, or ``None`` of nothing."""
-    return ascending[math.ceil(len(ascending) * percent / 100) - 1] if ascending else None

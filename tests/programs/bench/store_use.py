@@ -1,11 +1,12 @@
 """What a load did at the store, as the proxy in front of it counted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import httpx
 
 from infra.local.loopback import NO_TLS
+from tests.programs.bench.percentile import percentile
 
 _QUERIES = ("RunQuery", "RunAggregationQuery")
 _READ = "documents_read"
@@ -17,7 +18,8 @@ class StoreUse:
 
     All of the load counts, also what came before and after it was measured: ``seconds`` in all. ``granted`` and
     ``refused`` are answers of acquire; answered heartbeats count as granted. Each call took ``delay_seconds`` longer
-    than without the proxy. ``is_confined`` says whether each process of a function had one core.
+    than without the proxy. ``is_confined`` says whether each process of a function had one core. The times are those
+    of single answers of acquire.
     """
 
     seconds: float
@@ -28,6 +30,8 @@ class StoreUse:
     calls: int
     queries: int
     documents_read: int
+    acquire_p50_seconds: float | None
+    acquire_p99_seconds: float | None
 
     def each(self, count: int) -> float:
         """So many for each request that was granted or refused."""
@@ -47,11 +51,13 @@ def store_use(
     after: Mapping[str, int],
     answered: Mapping[tuple[str, int], int],
     *,
+    acquire_seconds: Iterable[float],
     seconds: float,
     delay_seconds: float,
     is_confined: bool,
 ) -> StoreUse:
     """Sum up a load between two readings. ``answered`` has the driver's answers by function and status."""
+    took = sorted(acquire_seconds)
     used = {name: count - before.get(name, 0) for name, count in after.items()}
     return StoreUse(
         seconds=seconds,
@@ -62,4 +68,6 @@ def store_use(
         calls=sum(count for name, count in used.items() if name != _READ),
         queries=sum(used.get(name, 0) for name in _QUERIES),
         documents_read=used.get(_READ, 0),
+        acquire_p50_seconds=percentile(took, 50),
+        acquire_p99_seconds=percentile(took, 99),
     )

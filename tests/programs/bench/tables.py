@@ -64,7 +64,16 @@ def store_use(groups: Sequence[Group]) -> Table:
     confined = all(each.is_confined for _, stores in used for each in stores)
     cores = "one core for each process of a function" if confined else "functions not confined to one core"
     table = _table(f"The store ({cores}): median (min..max) over rounds", _WHAT)
-    for column in ("granted", "refused", "calls of each", "queries of each", "documents read by each"):
+    columns = (
+        "granted",
+        "refused",
+        "acquire p50 ms",
+        "p99 ms",
+        "calls of each",
+        "queries of each",
+        "reads of each",
+    )
+    for column in columns:
         table.add_column(column, justify="right")
     for group, stores in used:
         if stores:
@@ -72,6 +81,8 @@ def store_use(groups: Sequence[Group]) -> Table:
                 *_what(group),
                 spread([each.granted for each in stores], ",.0f"),
                 spread([each.refused for each in stores], ",.0f"),
+                milliseconds(each.acquire_p50_seconds for each in stores),
+                milliseconds(each.acquire_p99_seconds for each in stores),
                 spread([each.each(each.calls) for each in stores], ".2f"),
                 spread([each.each(each.queries) for each in stores], ".3f"),
                 spread([each.each(each.documents_read) for each in stores], ".2f"),

@@ -1,13 +1,20 @@
 """The organizations that the clients belong to, and the requests of their devices, encoded once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from google.cloud import firestore
 
 from infra.local.seed import seed_organization
 from infra.local.tokens import unsigned_token
+from shared.admin.review import Reviews
+from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
+from shared.documents.writing import Retention
+from shared.firestore.client import Firestore
 from tests.programs.bench.servers import PROJECT
 
 LICENSE_ID = "license-1"
@@ -71,6 +78,19 @@ def make_tenant(
             devices.append(Device(user_id=user_id, hardware_id=hardware_id, headers=headers, acquire=body))
     license_ = database.document(f"organizations/{organization_id}/licenses/{LICENSE_ID}")
     return Tenant(organization_id=organization_id, license=license_, devices=tuple(devices))
+
+
+async def review(firestore_host: str, tenants: Sequence[Tenant]) -> None:
+    """Do what ``review_admin_edit`` does when an admin has made these organizations."""
+    policy = Policy(
+        default_lease_for=timedelta(minutes=6),
+        default_grace_for=timedelta(0),
+        answer_within=timedelta(seconds=8),
+        retention=Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400)),
+    )
+    with closing(Firestore(project=PROJECT, emulator_host=firestore_host)) as store:
+        for tenant in tenants:
+            await Reviews(store, policy).review(OrganizationPaths(tenant.organization_id).organization)
 
 
 def another_license(tenant: Tenant, license_id: str, *, seats: int) -> Tenant:
