@@ -40,8 +40,8 @@ IN_GROUPS: Mapping[str, InGroup] = MappingProxyType(
         # Once: reads of the organization, the license and the counters. Each: reads of its user and its session, and a
         # write of its event.
         "acquire, granted": InGroup(rpcs=2, reads_once=3, reads_each=2, writes_once=1, writes_each=2),
-        # Once: the evidence (a count and a query). Each: a write of the denial, which nothing is read for.
-        "acquire, refused": InGroup(rpcs=4, reads_once=5, reads_each=2, writes_once=0, writes_each=1),
+        # Once: the evidence (two counts and a query). Each: a write of the denial, which nothing is read for.
+        "acquire, refused": InGroup(rpcs=5, reads_once=6, reads_each=2, writes_once=0, writes_each=1),
         "acquire, renewed": InGroup(rpcs=2, reads_once=3, reads_each=2, writes_once=0, writes_each=1),
         "heartbeat": InGroup(rpcs=2, reads_once=2, reads_each=2, writes_once=0, writes_each=1),
         "heartbeat, too early": InGroup(rpcs=1, reads_once=2, reads_each=2, writes_once=0, writes_each=0),

@@ -28,47 +28,65 @@ MAX_LAPSED = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LiveSeats:
+    """How many sessions of one scope hold a seat, and the one whose lease ends first."""
+
+    count: int
+    first: Document | None
+
+    @property
+    def first_ends_at(self) -> datetime | None:
+        """``None`` if there is no lease, or if its document cannot be read."""
+        session = session_from(self.first)
+        return session.lease_expires_at if isinstance(session, Session) else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
     """What the session documents of one scope show at the instant of the decision."""
 
     open_count: int
     lapsed: tuple[Document, ...]
-    next_to_lapse: Document | None
+    live: LiveSeats
     has_more_lapsed: bool
 
     @property
     def documents(self) -> tuple[Document, ...]:
-        return self.lapsed if self.next_to_lapse is None else (*self.lapsed, self.next_to_lapse)
+        return self.lapsed if self.live.first is None else (*self.lapsed, self.live.first)
 
 
-async def examine(
-    firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, counted: int, at: ReadTime
-) -> Evidence:
-    """Query the sessions of a scope as they were at ``at``. ``counted`` is what the counters say is in use.
-
-    Two queries at the same time, one round trip. If as many sessions are live as were counted, nothing has lapsed. If
-    not, two more queries find what has, and a fifth one what lapsed longer ago than ``LOOKS_BACK``.
-    """
-    live_count, next_to_lapse = await asyncio.gather(
+async def live_seats(firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, at: ReadTime) -> LiveSeats:
+    """Count the seats that are held at ``at``. Two queries at the same time, one round trip."""
+    count, first = await asyncio.gather(
         firestore.count(paths.organization, queries.live_sessions(scope, now=at.now), at=at),
         firestore.select(paths.organization, queries.next_to_lapse(scope, now=at.now), at=at),
     )
-    first = next_to_lapse[0] if next_to_lapse else None
-    if live_count == counted:
-        return Evidence(open_count=counted, lapsed=(), next_to_lapse=first, has_more_lapsed=False)
-    lapsed_since = partial(queries.lapsed_sessions, scope, now=at.now, limit=MAX_LAPSED)
-    open_count, lapsed = await asyncio.gather(
+    return LiveSeats(count=count, first=first[0] if first else None)
+
+
+async def examine(firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, at: ReadTime) -> Evidence:
+    """Query the sessions of a scope as they were at ``at``.
+
+    Three queries at the same time, one round trip. Another query if leases have run out, and a fifth if some of them
+    did so longer ago than ``LOOKS_BACK``.
+    """
+    open_count, live = await asyncio.gather(
         firestore.count(paths.organization, queries.open_sessions(scope), at=at),
-        firestore.select(paths.organization, lapsed_since(since=at.now - queries.LOOKS_BACK), at=at),
+        live_seats(firestore, paths, scope, at=at),
     )
-    if len(lapsed) < min(MAX_LAPSED, open_count - live_count):
-        lapsed = await firestore.select(paths.organization, lapsed_since(), at=at)
+    lapsed: list[Document] = []
+    if lapsed_count := open_count - live.count:
+        lapsed_since = partial(queries.lapsed_sessions, scope, now=at.now, limit=MAX_LAPSED)
+        since = at.now - queries.LOOKS_BACK
+        lapsed = await firestore.select(paths.organization, lapsed_since(since=since), at=at)
+        if len(lapsed) < min(MAX_LAPSED, lapsed_count):
+            lapsed = await firestore.select(paths.organization, lapsed_since(), at=at)
     # A session that cannot be read cannot be ended. It holds its seat until an admin corrects or deletes it.
     usable = tuple(document for document in lapsed if isinstance(session_from(document), Session))
     return Evidence(
         open_count=open_count,
         lapsed=usable,
-        next_to_lapse=first,
+        live=live,
         has_more_lapsed=bool(usable) and len(lapsed) == MAX_LAPSED,
     )
 

@@ -3,6 +3,12 @@
 An examination finds three things of a scope: no counter is wrong, no lease has lapsed, and the first lease ends at T.
 This holds for one second and until T. Our own grants and releases do not change it, because they keep the counters
 right. A session that an admin ends by hand makes room at most a second late.
+
+::
+
+    examined at                      aging                               until
+        |-- refusals rest on it ------|-- and one examines anew, --------|-- a refusal waits for
+                                          for which nobody waits             an examination
 """
 
 from collections.abc import Mapping
@@ -14,6 +20,7 @@ from cachetools import LRUCache
 from shared.seats.counters import Scope
 
 KEPT_FOR = timedelta(seconds=1)
+AGES_AFTER = KEPT_FOR * 0.6
 
 MAX_ORGANIZATIONS = 10_000
 """Organizations whose examinations an instance remembers. A forgotten one is examined again."""
@@ -23,8 +30,17 @@ MAX_ORGANIZATIONS = 10_000
 class Examined:
     """The result for one scope. It holds before ``until``."""
 
+    at: datetime
     next_to_lapse_at: datetime | None
-    until: datetime
+
+    @property
+    def until(self) -> datetime:
+        until = self.at + KEPT_FOR
+        return until if self.next_to_lapse_at is None else min(until, self.next_to_lapse_at)
+
+    def is_aging(self, *, now: datetime) -> bool:
+        """Whether it is time for the next examination."""
+        return now >= self.at + AGES_AFTER
 
 
 class RecentExaminations:
@@ -38,12 +54,11 @@ class RecentExaminations:
         kept = self._kept.get(organization_id, {})
         return {scope: each for scope, each in kept.items() if now < each.until}
 
-    def keep(self, organization_id: str, results: Mapping[Scope, Examined]) -> None:
-        """Keep results, once the commit that rests on them is done."""
-        self._kept[organization_id] = results
-
-
-def result(first: datetime | None, *, now: datetime) -> Examined:
-    """What an examination at ``now`` found out. All that had lapsed has ended; ``first`` is the next lease to end."""
-    until = now + KEPT_FOR
-    return Examined(next_to_lapse_at=first, until=until if first is None else min(until, first))
+    def keep(self, organization_id: str, results: Mapping[Scope, Examined], *, now: datetime) -> None:
+        """Keep results whose examination is over, and of each scope the latest."""
+        latest = self.of(organization_id, now=now)
+        for scope, each in results.items():
+            if scope not in latest or latest[scope].at < each.at:
+                latest[scope] = each
+        if latest:
+            self._kept[organization_id] = latest
