@@ -5,21 +5,19 @@ Read; decide; if a request would be refused, examine the sessions and decide onc
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import license_from, organization_from, seat_use_from, user_from
 from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
-from shared.firestore.errors import StoreError
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation, Undecided
 from shared.firestore.writes import Write
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
 from shared.rules.denial import CapReached
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import session_id_of
-from shared.seats.counters import Evidence, Scope, agrees, examine, live_seats, recount
+from shared.seats.counters import Evidence, Scope, agrees, examine, recount
 from shared.seats.endings import by_hand_writes
 from shared.seats.license_keys import Found, LicenseKeys
 from shared.seats.recent_examinations import Examined, RecentExaminations
@@ -48,7 +46,6 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         self._policy = policy
         self._keys = LicenseKeys(firestore)
         self._examinations = RecentExaminations()
-        self._examining: dict[str, asyncio.Task[None]] = {}
         super().__init__(firestore, answer_within=policy.answer_within)
 
     async def acquire(self, organization_id: str, request: AcquireRequest) -> Answered[AcquireOutcome]:
@@ -77,7 +74,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         refused = dict.fromkeys(_scope_of(outcome) for outcome in outcomes if isinstance(outcome, CapReached))
         examined = self._examinations.of(organization_id, now=at.now) if refused else {}
         if unexamined := [scope for scope in refused if scope not in examined]:
-            evidence = await self._examine(paths, unexamined, at)
+            evidence = await self._examine(paths, unexamined, use, at)
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, at=at)
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
@@ -90,8 +87,6 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
                 for scope, proof in evidence.items()
                 if not proof.has_more_lapsed
             }
-        elif aging := [scope for scope in refused if examined[scope].is_aging(now=at.now)]:
-            self._examine_ahead(paths, aging, use, at)
         outcomes = [_with_expiry(outcome, draft, examined) for outcome in outcomes]
 
         for request, license_id, refusal in _denied(requests, outcomes, found):
@@ -100,9 +95,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             outcomes=outcomes,
             writes=draft.writes(self._policy.retention),
             now=at.now,
-            when_done=(
-                (lambda: self._examinations.keep(organization_id, examined, now=at.now)) if examined else (lambda: None)
-            ),
+            when_done=(lambda: self._examinations.keep(organization_id, examined)) if examined else (lambda: None),
         )
 
     async def _report_ends_by_hand(
@@ -120,30 +113,15 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             return []
         return await by_hand_writes(self._firestore, paths, without_reason, self._policy.retention, at=at)
 
-    async def _examine(self, paths: OrganizationPaths, scopes: Sequence[Scope], at: ReadTime) -> dict[Scope, Evidence]:
-        proofs = await asyncio.gather(*(examine(self._firestore, paths, scope, at=at) for scope in scopes))
-        return dict(zip(scopes, proofs, strict=True))
-
-    def _examine_ahead(self, paths: OrganizationPaths, scopes: Sequence[Scope], use: SeatUse, at: ReadTime) -> None:
-        """Examine for the refusals to come, which then need not wait. One at a time for each organization."""
-        organization_id = paths.organization_id
-        if organization_id not in self._examining:
-            examining = asyncio.create_task(self._keep_if_right(paths, scopes, use, at))
-            self._examining[organization_id] = examining
-            examining.add_done_callback(lambda _: self._examining.pop(organization_id))
-
-    async def _keep_if_right(
+    async def _examine(
         self, paths: OrganizationPaths, scopes: Sequence[Scope], use: SeatUse, at: ReadTime
-    ) -> None:
-        """Keep that as many seats are held as were counted. Else the next refusal examines for itself."""
-        with suppress(StoreError):
-            held = await asyncio.gather(*(live_seats(self._firestore, paths, scope, at=at) for scope in scopes))
-            right = {
-                scope: Examined(at=at.now, next_to_lapse_at=live.first_ends_at)
-                for scope, live in zip(scopes, held, strict=True)
-                if live.count == use.in_scope(scope)
-            }
-            self._examinations.keep(paths.organization_id, right, now=at.now)
+    ) -> dict[Scope, Evidence]:
+        lately = self._examinations.lately(paths.organization_id, now=at.now)
+        counted = {scope: use.in_scope(scope) if scope in lately else None for scope in scopes}
+        proofs = await asyncio.gather(
+            *(examine(self._firestore, paths, scope, counted=counted[scope], at=at) for scope in scopes)
+        )
+        return dict(zip(scopes, proofs, strict=True))
 
     def _forget_moved_keys(
         self, paths: OrganizationPaths, found: Mapping[str, Found], snapshot: Snapshot

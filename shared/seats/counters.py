@@ -28,54 +28,37 @@ MAX_LAPSED = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LiveSeats:
-    """How many sessions of one scope hold a seat, and the one whose lease ends first."""
-
-    count: int
-    first: Document | None
-
-    @property
-    def first_ends_at(self) -> datetime | None:
-        """``None`` if there is no lease, or if its document cannot be read."""
-        session = session_from(self.first)
-        return session.lease_expires_at if isinstance(session, Session) else None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
     """What the session documents of one scope show at the instant of the decision."""
 
     open_count: int
     lapsed: tuple[Document, ...]
-    live: LiveSeats
+    next_to_lapse: Document | None
     has_more_lapsed: bool
 
     @property
     def documents(self) -> tuple[Document, ...]:
-        return self.lapsed if self.live.first is None else (*self.lapsed, self.live.first)
+        return self.lapsed if self.next_to_lapse is None else (*self.lapsed, self.next_to_lapse)
 
 
-async def live_seats(firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, at: ReadTime) -> LiveSeats:
-    """Count the seats that are held at ``at``. Two queries at the same time, one round trip."""
-    count, first = await asyncio.gather(
+async def examine(
+    firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, counted: int | None, at: ReadTime
+) -> Evidence:
+    """Query the sessions of a scope as they were at ``at``.
+
+    Two queries at the same time: how many sessions are live, and which lease ends first. If ``counted`` says that the
+    scope was examined a moment ago, and as many are live, nothing has lapsed since. If not, a third one counts the open
+    sessions. If some of them have lapsed, one more finds them, and a fifth one those of longer ago than ``LOOKS_BACK``.
+    """
+    live_count, first = await asyncio.gather(
         firestore.count(paths.organization, queries.live_sessions(scope, now=at.now), at=at),
         firestore.select(paths.organization, queries.next_to_lapse(scope, now=at.now), at=at),
     )
-    return LiveSeats(count=count, first=first[0] if first else None)
-
-
-async def examine(firestore: Firestore, paths: OrganizationPaths, scope: Scope, *, at: ReadTime) -> Evidence:
-    """Query the sessions of a scope as they were at ``at``.
-
-    Three queries at the same time, one round trip. Another query if leases have run out, and a fifth if some of them
-    did so longer ago than ``LOOKS_BACK``.
-    """
-    open_count, live = await asyncio.gather(
-        firestore.count(paths.organization, queries.open_sessions(scope), at=at),
-        live_seats(firestore, paths, scope, at=at),
-    )
+    open_count = live_count
+    if live_count != counted:
+        open_count = await firestore.count(paths.organization, queries.open_sessions(scope), at=at)
     lapsed: list[Document] = []
-    if lapsed_count := open_count - live.count:
+    if lapsed_count := open_count - live_count:
         lapsed_since = partial(queries.lapsed_sessions, scope, now=at.now, limit=MAX_LAPSED)
         since = at.now - queries.LOOKS_BACK
         lapsed = await firestore.select(paths.organization, lapsed_since(since=since), at=at)
@@ -86,7 +69,7 @@ async def examine(firestore: Firestore, paths: OrganizationPaths, scope: Scope, 
     return Evidence(
         open_count=open_count,
         lapsed=usable,
-        live=live,
+        next_to_lapse=first[0] if first else None,
         has_more_lapsed=bool(usable) and len(lapsed) == MAX_LAPSED,
     )
 

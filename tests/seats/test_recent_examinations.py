@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from google.cloud import firestore
@@ -10,7 +9,7 @@ from google.cloud import firestore
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device, Granted, SeatLimitReached
 from shared.seats.acquire import AcquireRequest, Acquires
-from shared.seats.recent_examinations import AGES_AFTER, KEPT_FOR, Examined, RecentExaminations
+from shared.seats.recent_examinations import KEPT_FOR, Examined, RecentExaminations
 from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import Tenant
@@ -27,9 +26,9 @@ def _asking(tenant: Tenant, user: str) -> AcquireRequest:
 def test_a_result_holds_to_the_instant_before_its_end() -> None:
     examinations = RecentExaminations()
     kept = Examined(at=NOW, next_to_lapse_at=None)
-    examinations.keep("acme", {"cad": kept}, now=NOW)
+    examinations.keep("acme", {"cad": kept})
 
-    last, over = (examinations.of("acme", now=kept.until - by) for by in (INSTANT, timedelta(0)))
+    last, over = (examinations.of("acme", now=NOW + KEPT_FOR - by) for by in (INSTANT, timedelta(0)))
 
     assert (last, over) == ({"cad": kept}, {})
     assert examinations.of("other", now=NOW) == {}
@@ -76,57 +75,21 @@ async def test_a_lease_that_ends_makes_room_at_once_whatever_is_kept(
     assert isinstance(granted.outcome, Granted)
 
 
-def test_a_late_answer_replaces_no_later_result() -> None:
-    examinations = RecentExaminations()
-    earlier, later = (Examined(at=NOW + by, next_to_lapse_at=None) for by in (timedelta(0), INSTANT))
-
-    examinations.keep("acme", {"cad": later}, now=NOW + INSTANT)
-    examinations.keep("acme", {"cad": earlier}, now=NOW + INSTANT)
-
-    assert examinations.of("acme", now=NOW + INSTANT) == {"cad": later}
-
-
-async def test_while_refusals_go_on_none_of_them_waits_for_the_next_examination(
-    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tenant, acquires = Tenant.create(console, seats=1), Acquires(store, policy)
-    await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
-    first = await acquires.acquire(tenant.organization_id, _asking(tenant, "m1"))
-    examining, let_go, count = asyncio.Event(), asyncio.Event(), store.count
-
-    async def held_count(*asked: Any, **at: Any) -> int:  # noqa: ANN401 passed on as they are
-        examining.set()
-        await let_go.wait()
-        return int(await count(*asked, **at))
-
-    monkeypatch.setattr(store, "count", held_count)
-    await asyncio.sleep(AGES_AFTER.total_seconds())
-    second = await acquires.acquire(tenant.organization_id, _asking(tenant, "m1"))
-    await examining.wait()
-    let_go.set()
-    await asyncio.sleep((KEPT_FOR - AGES_AFTER).total_seconds())
-    store.forget()
-    third = await acquires.acquire(tenant.organization_id, _asking(tenant, "m1"))
-
-    assert all(isinstance(each.outcome, SeatLimitReached) for each in (first, second, third))
-    if third.now - second.now < KEPT_FOR:
-        assert [call for call, _ in store.calls][:2] == ["read", "commit"], (
-            "the third rests on what was found meanwhile"
-        )
-
-
-async def test_what_an_examination_ahead_finds_wrong_is_left_to_the_next_refusal(
+async def test_an_examination_after_another_one_makes_two_queries_and_one_after_a_pause_three(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
     tenant, acquires = Tenant.create(console, seats=1), Acquires(store, policy)
-    held = (await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))).outcome
-    assert isinstance(held, Granted)
-    await acquires.acquire(tenant.organization_id, _asking(tenant, "m1"))
-    tenant.let_lapse(held.session.session_id)
+    await acquires.acquire(tenant.organization_id, _asking(tenant, "m0"))
+    queries, times = [], []
 
-    await asyncio.sleep(AGES_AFTER.total_seconds())
-    await acquires.acquire(tenant.organization_id, _asking(tenant, "m1"))
-    await asyncio.sleep((KEPT_FOR - AGES_AFTER).total_seconds())
-    granted = await acquires.acquire(tenant.organization_id, _asking(tenant, "m1"))
+    for pause in (timedelta(0), KEPT_FOR, 2 * KEPT_FOR):
+        await asyncio.sleep(pause.total_seconds())
+        store.forget()
+        answered = await acquires.acquire(tenant.organization_id, _asking(tenant, "m1"))
+        assert isinstance(answered.outcome, SeatLimitReached)
+        queries.append(sorted(call for call, _ in store.calls if call in {"count", "select"}))
+        times.append(answered.now)
 
-    assert isinstance(granted.outcome, Granted)
+    if times[1] - times[0] < 2 * KEPT_FOR:
+        assert queries[1] == ["count", "select"]
+    assert queries[0] == queries[2] == ["count", "count", "select"]

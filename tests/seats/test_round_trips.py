@@ -67,7 +67,7 @@ async def test_a_group_of_acquires_is_two_calls_whatever_its_size(
     assert store.calls == [("read", 4 + 150), ("commit", 2 * 150 + 1)]
 
 
-async def test_a_group_of_refusals_is_five_calls_in_three_round_trips_and_reads_nothing_for_its_denials(
+async def test_a_group_of_refusals_is_five_calls_in_four_round_trips_and_reads_nothing_for_its_denials(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
     tenant, acquires = Tenant.create(console, seats=1, members=2), Acquires(store, policy)
