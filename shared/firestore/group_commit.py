@@ -175,7 +175,7 @@ class GroupCommit(Generic[Request, Outcome]):
     def _gather(self) -> list[_Waiter[Request, Outcome]]:
         """Drop requests that are answered or gave up. Then fill the group from the waiting ones, or cut it to size."""
         self._group = [waiter for waiter in self._group if not waiter.answer.done()]
-        room = 1 if self._alone else min(MAX_GROUP, self._pace.at_most)
+        room = 1 if self._alone else MAX_GROUP
         self._waiting.extendleft(reversed(self._group[room:]))
         del self._group[room:]
         while self._waiting and len(self._group) < room:
@@ -197,7 +197,7 @@ class GroupCommit(Generic[Request, Outcome]):
             decision.when_done()
         except Conflict as error:
             self._heard_at = loop.time()
-            self._pace.collided(len(group), began=began, now=self._heard_at)
+            self._pace.collided(began=began, now=self._heard_at)
             self._trouble = error
             return
         except StoreError as error:
@@ -208,7 +208,7 @@ class GroupCommit(Generic[Request, Outcome]):
             self._isolate_failure(group, error)
             return
         self._trouble, self._heard_at = None, loop.time()
-        self._pace.done(len(group), began=began, now=self._heard_at, has_written=bool(decision.writes))
+        self._pace.done(len(group), now=self._heard_at, has_written=bool(decision.writes))
         self._alone = max(0, self._alone - 1)
         for number, (waiter, outcome) in enumerate(zip(group, decision.outcomes, strict=True)):
             if number and number % ANSWERED_TOGETHER == 0:

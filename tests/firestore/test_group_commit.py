@@ -128,7 +128,7 @@ async def test_who_comes_while_a_group_is_tried_again_joins_it() -> None:
     assert book.committed == ["a", "b"]
 
 
-async def test_who_goes_on_losing_to_somebody_faster_tries_with_half_as_many_and_the_others_follow() -> None:
+async def test_after_collisions_the_whole_group_tries_again() -> None:
     book = Book(before_commit=[_fails(Conflict("somebody was faster"))] * 5)
     group = book.group()
     names = [f"request {number:02}" for number in range(40)]
@@ -138,7 +138,7 @@ async def test_who_goes_on_losing_to_somebody_faster_tries_with_half_as_many_and
 
     answers = await asyncio.gather(*asks)
 
-    assert book.groups == [names] * 5 + [names[:20], names[20:]]
+    assert book.groups == [names] * 6
     assert [answer.outcome for answer in answers] == [name.upper() for name in names]
 
 

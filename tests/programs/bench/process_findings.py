@@ -7,7 +7,7 @@ from tests.programs.bench.measurement import Measurement, Work
 from tests.programs.bench.plan import JUDGED_CLIENTS, Plan
 
 _JUDGED_PROCESSES = 4
-_TO_ONE = 0.9
+_TO_ONE = 0.6
 _P99_SECONDS = 2.0
 
 
