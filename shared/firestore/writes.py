@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from google.cloud.firestore_v1.field_path import FieldPath
@@ -12,6 +13,7 @@ from shared.firestore.values import Plain, encode_fields, encode_into
 _REQUEST_TIME = write_types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 
+@lru_cache(maxsize=10_000)
 def _field_path(parts: tuple[str, ...]) -> str:
     """A field's name in the form of the API, quoted where necessary."""
     return str(FieldPath(*parts).to_api_repr())

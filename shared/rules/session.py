@@ -9,6 +9,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from shared.rules.digest import digest
 
@@ -47,6 +48,7 @@ class Session:
     end_reason: EndReason | None = None
 
 
+@lru_cache(maxsize=10_000)  # an acquire asks four times for the same one
 def session_id_of(*, license_id: str, user_id: str, hardware_id: str) -> str:
     """The id of the one session that this user on this device can have for this license: 26 characters.
 
