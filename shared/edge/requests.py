@@ -25,6 +25,7 @@ about a query of 64 kB larger still.
 """
 
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
+_Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
 
 
@@ -52,12 +53,14 @@ class AcquireBody(_Body):
 
     license_key: _Text
     hardware_id: _Text
+    nonce: _Nonce | None = None
 
 
 class HeartbeatBody(_Body):
     """Body of ``POST /v1/heartbeat``."""
 
     session_id: _SessionId
+    nonce: _Nonce | None = None
 
 
 class ReleaseBody(_Body):
