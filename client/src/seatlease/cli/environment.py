@@ -2,12 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from seatlease._service import stored
 from seatlease._service.credentials import Credentials, IdToken, RefreshToken
+from seatlease._service.keys import Keys
 from seatlease._service.service import Service
 from seatlease.cli.saying import Misconfigured
 from seatlease.errors import SignInRequired
@@ -50,6 +52,21 @@ def find_credentials(url: str) -> Found:
         message = f"Nobody is signed in at {url}: run seatlease login, or set {ID_TOKEN} or {REFRESH_TOKEN}."
         raise SignInRequired(message)
     return Found(credentials=kept, origin="a stored sign-in")
+
+
+def pinned_keys(file: Path | None) -> Keys | None:
+    """Read the keys that answers must be proven with, from a file as ``GET /v1/keys`` answers.
+
+    Raises:
+        Misconfigured: the file cannot be read, or holds no keys.
+    """
+    if file is None:
+        return None
+    try:
+        return Keys.pinned(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"the keys in {file} cannot be used: {error}"
+        raise Misconfigured(message) from None
 
 
 def for_program(session_id: str) -> dict[str, str]:
@@ -97,6 +114,15 @@ OneLicenseKey = Annotated[
 HardwareId = Annotated[
     str | None,
     typer.Option(help="Names this device, as SEATLEASE_HARDWARE_ID does. By default, a hash of the machine's id."),
+]
+PinnedKeys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        envvar="SEATLEASE_KEYS",
+        metavar="FILE",
+        help="The service's public keys, as GET /v1/keys answers. With them, only its own fresh answers count.",
+    ),
 ]
 ApiKey = Annotated[
     str, typer.Option(envvar="SEATLEASE_API_KEY", help="The Firebase project's Web API key. It is no secret.")
