@@ -60,7 +60,7 @@ class _Seat:
         """Describe the seat. Nothing is sent before ``acquire``.
 
         Args:
-            url: the address of the service, without ``/v1``.
+            url: the address of the service, without ``/v1``. It begins with ``https://`` unless it is on this machine.
             license_key: the key of the license.
             credentials: a ``RefreshToken``, a function that returns an ID token, or an ID token, which lasts an hour.
             wait: how long to wait for a seat when all are in use, or when the service does not answer.

@@ -11,9 +11,10 @@ import anyio
 import httpx
 import jwt
 
+from seatlease._service.address import refuse_in_clear
 from seatlease._service.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
 from seatlease._service.clock import elapsed
-from seatlease._service.credentials import Credentials
+from seatlease._service.credentials import Credentials, RefreshToken
 from seatlease._service.lease_token import Keys, verify
 from seatlease.errors import LeaseNotProven, RequestRefused, SeatleaseError, ServiceUnreachable
 from seatlease.lease import Lease
@@ -46,7 +47,14 @@ class Service:
         keys: Keys | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """The functions answer under ``url`` + ``/v1/``. Nothing is sent yet."""
+        """The functions answer under ``url`` + ``/v1/``. Nothing is sent yet.
+
+        Raises:
+            RequestRefused: tokens would be sent in clear to another machine.
+        """
+        refuse_in_clear(url)
+        if isinstance(credentials, RefreshToken):
+            credentials.serve(url)
         self._url = url.rstrip("/") + "/v1"
         self._credentials = credentials
         self._keys = keys

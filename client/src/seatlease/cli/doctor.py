@@ -15,6 +15,7 @@ from seatlease.cli.checks import (
     Finding,
     check_address,
     check_device,
+    check_emulator,
     check_keys,
     check_proxies,
     check_sharing,
@@ -49,6 +50,7 @@ def _findings(url: str, license_key: str | None, hardware_id: str | None) -> Ite
     if len(address) > 1:  # it is the service: it told the time
         yield check_keys(url)
         yield from asyncio.run(check_user(url, license_key))
+    yield from check_emulator(url)
     yield check_device(license_key, given=hardware_id)
     yield check_sharing()
     yield check_proxies(url)

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from seatlease._service import stored
+from seatlease._service.address import refuse_in_clear
 from seatlease._service.credentials import Credentials, IdToken, RefreshToken
 from seatlease._service.keys import Keys
 from seatlease._service.service import Service
 from seatlease.cli.saying import Misconfigured
-from seatlease.errors import SignInRequired
+from seatlease.errors import RequestRefused, SignInRequired
 
 ID_TOKEN = "SEATLEASE_ID_TOKEN"  # noqa: S105 the variable's name
 REFRESH_TOKEN = "SEATLEASE_REFRESH_TOKEN"  # noqa: S105 as above
@@ -42,7 +43,9 @@ def find_credentials(url: str) -> Found:
         if not api_key:
             message = f"{REFRESH_TOKEN} needs {API_KEY} too: the Web API key of the Firebase project."
             raise Misconfigured(message)
-        return Found(credentials=RefreshToken(refresh_token, api_key=api_key), origin=REFRESH_TOKEN)
+        credentials = RefreshToken(refresh_token, api_key=api_key)
+        credentials.serve(url)
+        return Found(credentials=credentials, origin=REFRESH_TOKEN)
     try:
         kept = stored.load(url)
     except OSError as error:
@@ -100,6 +103,10 @@ def _address(text: str) -> str:
     if not text.startswith(("https://", "http://")) or not text.partition("://")[2].strip("/"):
         message = "an address starts with https:// or http://"
         raise typer.BadParameter(message)
+    try:
+        refuse_in_clear(text)
+    except RequestRefused as refusal:
+        raise typer.BadParameter(refusal.message) from None
     return text.rstrip("/")
 
 
