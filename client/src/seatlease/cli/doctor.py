@@ -22,7 +22,7 @@ from seatlease.cli.checks import (
     check_user,
 )
 from seatlease.cli.environment import HardwareId, OneLicenseKey, Url
-from seatlease.cli.saying import explained
+from seatlease.cli.saying import explained, printable
 
 _Json = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
 
@@ -60,6 +60,7 @@ def _show(findings: list[Finding]) -> None:
     output = Console(highlight=False)
     for finding in findings:
         style = "green" if finding.status == "ok" else "bold red"
-        output.print(Text.assemble((f"{finding.status:8}", style), f"{finding.name:9}{finding.says}"), soft_wrap=True)
+        says = f"{finding.name:9}{printable(finding.says)}"
+        output.print(Text.assemble((f"{finding.status:8}", style), says), soft_wrap=True)
         if finding.advice:
             output.print(Text(f"{'':17}-> {finding.advice}"), soft_wrap=True)
