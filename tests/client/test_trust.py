@@ -150,11 +150,12 @@ def test_a_saved_lease_of_a_cheap_license_opens_no_program_of_a_dear_one_offline
         file.load(pinned, hardware_id=backend.hardware_id, license_key=f"DEAR-{own}")
 
 
-def test_a_seat_of_another_user_opens_no_program(backend: RealBackend, middle: Between) -> None:
+@pytest.mark.parametrize("own", [{}, {"credentials": "no-ID-token"}], ids=["with a user", "without one"])
+def test_a_seat_of_another_user_opens_no_program(backend: RealBackend, middle: Between, own: dict[str, str]) -> None:
     middle.token = backend.described("m1")["credentials"]
 
     with pytest.raises(seatlease.LeaseNotProven, match="for another user"):
-        backend.seat("m0", url=middle.url, keys=backend.keys).acquire()
+        backend.seat("m0", url=middle.url, keys=backend.keys, **own).acquire()
 
     assert backend.in_use == 0
 

@@ -207,7 +207,7 @@ class Service:
             hardware_id=hardware_id,
             license_key=license_key,
             license_id=lease.license_id,
-            user_id=_user_of(response.request.headers["Authorization"].removeprefix("Bearer ")) or None,
+            user_id=_user_of(response.request.headers["Authorization"].removeprefix("Bearer ")),
             nonce=nonce,
             now=lease.server_time,
         )
