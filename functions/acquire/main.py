@@ -32,4 +32,4 @@ async def acquire(request: Request) -> Response:
         device=device_of(request, hardware_id=asked.hardware_id),
     )
     answered = await acquires().acquire(caller.organization_id, wanted)
-    return answer_acquire(answered, organization_id=caller.organization_id, tokens=tokens)
+    return answer_acquire(answered, organization_id=caller.organization_id, tokens=tokens, nonce=asked.nonce)

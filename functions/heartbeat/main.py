@@ -27,4 +27,4 @@ async def heartbeat(request: Request) -> Response:
     asked = await parse(request, HeartbeatBody)
     kept = HeartbeatRequest(user_id=caller.user_id, session_id=asked.session_id)
     answered = await heartbeats().heartbeat(caller.organization_id, kept)
-    return answer_heartbeat(answered, organization_id=caller.organization_id, tokens=tokens)
+    return answer_heartbeat(answered, organization_id=caller.organization_id, tokens=tokens, nonce=asked.nonce)

@@ -120,7 +120,7 @@ def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         case {"type": "string", "format": "date-time"}:
             return "a time from 1970 to 2199 (type timestamp)"
         case {"type": "string", "minLength": least, "maxLength": most, "pattern": _}:
-            return f"one line of text, {least} to {most} characters, without tabs (type string)"
+            return f"one line of text, {least} to {most} characters, without tabs or invisible characters (type string)"
         case {"type": "string", "maxLength": most}:
             return f"text of at most {most} characters (type string)"
         case {"type": "string"}:

@@ -14,8 +14,17 @@ from shared.rules.audit import AuditType
 from shared.rules.session import EndReason
 from shared.rules.user import Role
 
-NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f]+$"
-"""For texts that programs send, and that an admin compares with them: one line, no tabs."""
+_CONTROL_CHARACTERS = (
+    r"\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+    # Beyond U+FFFF regular expressions of Python, Rust and JavaScript agree on no escape, only on the characters.
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001"
+    "\U000e0020-\U000e007f"
+)
+"""Unicode's categories Cc, Cf, Zl and Zp (version 15): they change how the rest of a line is shown, or are not seen."""
+
+NO_CONTROL_CHARACTERS = f"^[^{_CONTROL_CHARACTERS}]+$"
+"""For texts that programs send, and that people see or compare: one line, no tabs, nothing that is not seen."""
 
 MAX_KEY_LENGTH = 256
 """The most characters of a license key. A request with a longer one is refused."""

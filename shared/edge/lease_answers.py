@@ -39,7 +39,9 @@ class AcquireAnswer(Answer):
     server_time: Time
 
 
-def answer_acquire(answered: Answered[AcquireOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
+def answer_acquire(
+    answered: Answered[AcquireOutcome], *, organization_id: str, tokens: LeaseTokens, nonce: str | None
+) -> Response:
     """Answer 201 for a new seat, 200 for a seat that the device already holds, else the refusal."""
     outcome, now = answered.outcome, answered.now
     match outcome:
@@ -54,7 +56,7 @@ def answer_acquire(answered: Answered[AcquireOutcome], *, organization_id: str, 
         license_id=license_.license_id,
         lease_expires_at=session.lease_expires_at,
         grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
-        lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now),
+        lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now, nonce=nonce),
         heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
         seats=Seats(in_use=in_use, max=license_.max_concurrent_seats),
         renewed=renewed,
@@ -74,7 +76,9 @@ class HeartbeatAnswer(Answer):
     server_time: Time
 
 
-def answer_heartbeat(answered: Answered[HeartbeatOutcome], *, organization_id: str, tokens: LeaseTokens) -> Response:
+def answer_heartbeat(
+    answered: Answered[HeartbeatOutcome], *, organization_id: str, tokens: LeaseTokens, nonce: str | None
+) -> Response:
     outcome, now = answered.outcome, answered.now
     match outcome:
         case Extended(session=session, license=license_) | StillFresh(session=session, license=license_):
@@ -82,7 +86,7 @@ def answer_heartbeat(answered: Answered[HeartbeatOutcome], *, organization_id: s
                 session_id=session.session_id,
                 lease_expires_at=session.lease_expires_at,
                 grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
-                lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now),
+                lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now, nonce=nonce),
                 heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
                 server_time=now,
             )

@@ -44,8 +44,13 @@ class LeaseTokens:
         self._header = {"kid": kid, "typ": TOKEN_TYPE}
         self._issuer = f"seatlease/{project}"
 
-    def sign(self, session: Session, license_: License, *, organization_id: str, now: datetime) -> str:
-        """Sign the lease of a session. Times in the token are whole seconds, rounded down."""
+    def sign(
+        self, session: Session, license_: License, *, organization_id: str, now: datetime, nonce: str | None = None
+    ) -> str:
+        """Sign the lease of a session. Times in the token are whole seconds, rounded down.
+
+        With the request's ``nonce`` in it, the token answers this request and no other.
+        """
         grace_ends_at = _seconds(license_.grace_ends_at(session.lease_expires_at))
         claims: dict[str, object] = {
             "iss": self._issuer,
@@ -54,10 +59,12 @@ class LeaseTokens:
             "exp": grace_ends_at,
             "organization_id": organization_id,
             "license_id": session.license_id,
+            "license_key_sha256": sha256(license_.license_key.encode()).hexdigest(),
             "session_id": session.session_id,
             "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
             "lease_expires_at": _seconds(session.lease_expires_at),
             "grace_ends_at": grace_ends_at,
+            **({} if nonce is None else {"nonce": nonce}),
         }
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers=self._header)
 

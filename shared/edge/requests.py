@@ -1,6 +1,7 @@
 """The bodies and queries of requests, and how they are read."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -24,7 +25,22 @@ MAX_PROBLEMS = 20
 about a query of 64 kB larger still.
 """
 
-_Text = Annotated[str, Field(min_length=1, max_length=MAX_KEY_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
+_ONE_LINE = re.compile(NO_CONTROL_CHARACTERS)
+
+
+def _one_line(text: str) -> str:
+    if _ONE_LINE.fullmatch(text) is None:
+        message = "not one line of characters that are seen; leave out tabs, control and formatting characters"
+        raise ValueError(message)
+    return text
+
+
+_Text = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_KEY_LENGTH, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
+    AfterValidator(_one_line),
+]
+_Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
 
 
@@ -52,12 +68,14 @@ class AcquireBody(_Body):
 
     license_key: _Text
     hardware_id: _Text
+    nonce: _Nonce | None = None
 
 
 class HeartbeatBody(_Body):
     """Body of ``POST /v1/heartbeat``."""
 
     session_id: _SessionId
+    nonce: _Nonce | None = None
 
 
 class ReleaseBody(_Body):

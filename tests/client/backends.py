@@ -22,6 +22,9 @@ class Backend(Protocol):
     def hardware_id(self) -> str: ...
 
     @property
+    def license_key(self) -> str: ...
+
+    @property
     def keys(self) -> seatlease.Keys: ...
 
     def seat(self, user: str = "m0", **options: Any) -> seatlease.Seat: ...  # noqa: ANN401 the seat's own
@@ -50,6 +53,10 @@ class RealBackend:
     project: str
     proxy: TcpProxy
     hardware_id: str = "laptop"
+
+    @property
+    def license_key(self) -> str:
+        return self.tenant.license_key
 
     @property
     def keys(self) -> seatlease.Keys:
@@ -113,6 +120,10 @@ class FakeBackend:
     lease: timedelta
     hardware_id: str = "device-1"
     _refusing: list[Any] = field(default_factory=list)
+
+    @property
+    def license_key(self) -> str:
+        return self.service.license_key
 
     @property
     def keys(self) -> seatlease.Keys:

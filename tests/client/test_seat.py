@@ -411,6 +411,34 @@ def test_every_lease_is_told_so_that_it_can_be_kept_and_proven_offline(backend: 
     assert proven.lease_expires_at == second.lease_expires_at.replace(microsecond=0)
 
 
+def test_each_answer_proves_its_own_request_and_the_license_user_and_device_that_were_asked_for(
+    backend: Backend,
+) -> None:
+    pinned = backend.keys
+    with backend.seat("m1", keys=pinned) as seat:
+        leases = [seat.lease]
+        for _ in range(2):
+            seat.heartbeat()
+            leases.append(seat.lease)
+    with backend.seat("m1") as seat:
+        without_keys = seat.lease
+
+    proven = [
+        seatlease.verify(
+            lease.lease_token,
+            pinned,
+            hardware_id=backend.hardware_id,
+            license_key=backend.license_key,
+            user_id="m1",
+            now=lease.server_time,
+        )
+        for lease in (*leases, without_keys)
+        if lease is not None and lease.lease_token is not None
+    ]
+    nonces = [each.nonce for each in proven]
+    assert (len(proven), len(set(nonces)), nonces[-1]) == (4, 4, None)
+
+
 def test_a_lease_that_other_keys_signed_is_no_seat(backend: Backend) -> None:
     impostors = FakeService().keys
 

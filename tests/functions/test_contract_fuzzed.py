@@ -174,7 +174,7 @@ def _nested(depth: int) -> bytes:
 JSON_LIKE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
-        st.lists(inner) | st.dictionaries(st.sampled_from(["license_key", "hardware_id", "session_id"]), inner)
+        st.lists(inner) | st.dictionaries(st.sampled_from(["license_key", "hardware_id", "session_id", "nonce"]), inner)
     ),
 ).map(lambda value: json.dumps(value).encode())
 

@@ -74,6 +74,21 @@ BAD_BODIES = [
     pytest.param(_acquire_body(hardware_id="a\x00b"), "INVALID_REQUEST", id="NUL in the hardware id"),
     pytest.param(_acquire_body(license_key="a\x00b"), "INVALID_REQUEST", id="NUL in the license key"),
     pytest.param(_acquire_body(license_key="a\nb"), "INVALID_REQUEST", id="a line break in the license key"),
+    *(
+        pytest.param(_acquire_body(**{field: f"a{character}b"}), "INVALID_REQUEST", id=f"{name} in {field}")
+        for field in ("hardware_id", "license_key")
+        for name, character in {
+            "C1": "\x9b",
+            "DEL": "\x7f",
+            "a soft hyphen": "\xad",
+            "a zero-width space": "\u200b",
+            "a line separator": "\u2028",
+            "a bidi override": "\u202e",
+            "a bidi isolate": "\u2066",
+            "a byte order mark": "\ufeff",
+            "a tag": "\U000e0041",
+        }.items()
+    ),
 ]
 
 
@@ -96,6 +111,21 @@ async def test_the_details_name_the_field(clients: Clients, console: firestore.C
 
     fields = [problem["field"] for problem in response.json()["error"]["details"]["fields"]]
     assert fields == ["hardware_id", "color"]
+
+
+async def test_a_problem_with_a_character_that_nobody_sees_is_told_in_characters_that_are_seen(
+    clients: Clients, console: firestore.Client
+) -> None:
+    client = clients.of(Tenant.create(console, members=1))
+
+    answers = [await client.acquire(hardware_id="a\u202eb"), await client.usage(license_key="a\u202eb")]
+
+    for answer, field in zip(answers, ("hardware_id", "license_key"), strict=True):
+        (problem,) = answer.json()["error"]["details"]["fields"]
+        assert problem == {
+            "field": field,
+            "problem": "not one line of characters that are seen; leave out tabs, control and formatting characters",
+        }
 
 
 async def test_of_thousands_of_problems_the_first_are_told(clients: Clients, console: firestore.Client) -> None:

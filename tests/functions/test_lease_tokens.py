@@ -25,6 +25,7 @@ CLAIMS = {
     "exp",
     "organization_id",
     "license_id",
+    "license_key_sha256",
     "session_id",
     "hardware_sha256",
     "lease_expires_at",
@@ -47,7 +48,9 @@ async def test_the_token_of_a_new_seat_says_what_was_granted_and_nothing_else(
     clients: Clients, console: firestore.Client, project: str, keys: dict[str, Any]
 ) -> None:
     tenant = Tenant.create(console, grace_seconds=7200)
-    client = clients.of(tenant, "m1", hardware_id="Grüße-vom-Mac")
+    key = f"Schlüssel {tenant.license_key}"
+    tenant.license().update({"license_key": key})
+    client = clients.of(tenant, "m1", hardware_id="Grüße-vom-Mac", license_key=key)
 
     response = await client.acquire()
 
@@ -61,6 +64,7 @@ async def test_the_token_of_a_new_seat_says_what_was_granted_and_nothing_else(
         "exp": seconds(body["lease_expires_at"]) + 7200,
         "organization_id": tenant.organization_id,
         "license_id": "license-1",
+        "license_key_sha256": sha256(key.encode()).hexdigest(),
         "session_id": body["session_id"],
         "hardware_sha256": sha256("Grüße-vom-Mac".encode()).hexdigest(),
         "lease_expires_at": seconds(body["lease_expires_at"]),
@@ -106,6 +110,58 @@ async def test_every_answer_that_gives_a_lease_is_signed(
         assert claims["lease_expires_at"] == seconds(body["lease_expires_at"])
         assert claims["exp"] == claims["grace_ends_at"] == seconds(body["grace_ends_at"])
         assert claims["hardware_sha256"] == sha256(b"laptop").hexdigest()
+
+
+NONCE = "once-0123456789_"
+
+
+async def test_a_token_repeats_the_nonce_of_its_request_and_of_no_other(
+    clients: Clients, console: firestore.Client, keys: dict[str, Any]
+) -> None:
+    client = clients.of(Tenant.create(console))
+
+    taken = await client.acquire(nonce=NONCE)
+    renewed = await client.acquire(nonce="r" * 64)
+    without, null = await client.acquire(), await client.acquire(nonce=None)
+    session_id = taken.json()["session_id"]
+    kept = await client.heartbeat(session_id, nonce="k" * 20)
+    kept_without = await client.heartbeat(session_id)
+
+    answers = (taken, renewed, kept, without, null, kept_without)
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 200, 200, 200]
+    claims = [verified(answer.json()["lease_token"], keys) for answer in answers]
+    assert [each.get("nonce") for each in claims] == [NONCE, "r" * 64, "k" * 20, None, None, None]
+    assert [set(each) - CLAIMS for each in claims] == [{"nonce"}] * 3 + [set()] * 3
+
+
+@pytest.mark.parametrize("nonce", ["", "x" * 15, "x" * 65, "x" * 16 + "\n", "x" * 15 + "é", "x" * 15 + ".", 10**16])
+async def test_a_nonce_of_another_form_is_refused_and_named(
+    clients: Clients, console: firestore.Client, nonce: object
+) -> None:
+    tenant = Tenant.create(console)
+    client = clients.of(tenant)
+
+    answers = [await client.acquire(nonce=nonce), await client.heartbeat("a" * 26, nonce=nonce)]
+
+    for answer in answers:
+        assert_error(answer, 400, "INVALID_REQUEST")
+        assert [each["field"] for each in answer.json()["error"]["details"]["fields"]] == ["nonce"]
+    assert tenant.sessions() == []
+
+
+async def test_a_token_names_the_key_of_its_license_and_of_no_other(
+    clients: Clients, console: firestore.Client, keys: dict[str, Any]
+) -> None:
+    tenant = Tenant.create(console)
+    tenant.add_license("dear", f"DEAR-{tenant.license_key}", seats=1)
+    licensed = {key: clients.of(tenant, license_key=key) for key in (tenant.license_key, f"DEAR-{tenant.license_key}")}
+
+    for key, client in licensed.items():
+        taken = await client.acquire()
+        kept = await client.heartbeat(taken.json()["session_id"])
+        for answer in (taken, kept):
+            claims = verified(answer.json()["lease_token"], keys)
+            assert claims["license_key_sha256"] == sha256(key.encode()).hexdigest()
 
 
 async def test_without_a_grace_of_its_own_a_license_has_the_settings(

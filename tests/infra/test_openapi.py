@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from infra.build.stage import ROOT
 from infra.build.triggers import OnRequest, triggers
@@ -19,12 +19,14 @@ from infra.contracts.openapi.document import OPENAPI, as_text, document
 from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
 from infra.contracts.openapi.schemas import code_schema_name
 from infra.contracts.openapi.words import AT, WORDS
+from shared.documents.forms import LicenseDocument
 from shared.documents.paths import can_be_document_id
 from shared.documents.rfc3339 import Time
 from shared.edge.errors import Code
 from shared.edge.lease_answers import answer_acquire, answer_heartbeat
 from shared.edge.refusals import Refusal, refused
 from shared.edge.release_answer import answer_release
+from shared.edge.requests import AcquireBody, UsageQuery
 from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
@@ -202,6 +204,33 @@ def test_each_code_stands_under_its_one_status(name: str) -> None:
     }
 
     assert told == {code: int(code.status) for code in OPERATIONS[name].codes | ANY_CALL}
+
+
+TEXTS = {
+    **dict.fromkeys(["a", "é", "a b", "a\U0001f600b"], True),
+    **dict.fromkeys(["a\nb", "a\x9bb", "a\xadb", "a\u202eb", "a\u2028b", "a\u200bb", "a\U000e0041b"], False),
+}
+"""Texts, and whether a license key may be one of them."""
+
+
+@pytest.mark.parametrize(
+    ("model", "others"), [(AcquireBody, {"hardware_id": "H"}), (UsageQuery, {}), (LicenseDocument, {})]
+)
+def test_license_keys_are_the_same_to_the_document_to_requests_and_to_licenses(
+    model: type[BaseModel], others: dict[str, str]
+) -> None:
+    schema = DOCUMENT["components"]["schemas"]["AcquireBody"]["properties"]["license_key"]
+
+    assert {text: problems(DOCUMENT, schema, text) == [] for text in TEXTS} == TEXTS
+    assert {text: _is_taken(model, {**others, "license_key": text}) for text in TEXTS} == TEXTS
+
+
+def _is_taken(model: type[BaseModel], fields: dict[str, str]) -> bool:
+    try:
+        model.model_validate(fields)
+    except ValidationError:
+        return False
+    return True
 
 
 @cache

@@ -45,8 +45,8 @@ class Client:
         assert response.status_code in (200, 201), response.text
         return str(response.json()["session_id"])
 
-    async def heartbeat(self, session_id: str) -> httpx.Response:
-        return await self.post("heartbeat", json={"session_id": session_id})
+    async def heartbeat(self, session_id: str, **changes: Any) -> httpx.Response:  # noqa: ANN401 as above
+        return await self.post("heartbeat", json={"session_id": session_id, **changes})
 
     async def release(self, session_id: str) -> httpx.Response:
         return await self.post("release", json={"session_id": session_id})

@@ -110,7 +110,7 @@ class RequestRefused(SeatleaseError):  # noqa: N818 as NoSeatFree
 
 
 class LeaseNotProven(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """The service's keys do not prove the lease token for this license, device and time."""
+    """The service's keys do not prove the lease token for this request, license, user, device and time."""
 
 
 class ClockSetBack(LeaseNotProven):

@@ -60,7 +60,7 @@ class _Seat:
         """Describe the seat. Nothing is sent before ``acquire``.
 
         Args:
-            url: the address of the service, without ``/v1``.
+            url: the address of the service, without ``/v1``. It begins with ``https://`` unless it is on this machine.
             license_key: the key of the license.
             credentials: a ``RefreshToken``, a function that returns an ID token, or an ID token, which lasts an hour.
             wait: how long to wait for a seat when all are in use, or when the service does not answer.
@@ -69,7 +69,8 @@ class _Seat:
             on_lease: called with each lease granted, also by a heartbeat, for example to save it in a ``LeaseFile``.
             reacquire: whether to ask again for a lost seat, once for each loss.
             hardware_id: the id of this device, instead of ``seatlease.hardware_id``.
-            keys: the service's keys. With them, an answer without a valid proof counts as no answer.
+            keys: the service's keys. With them, an answer counts only if it is proven to be the service's, to this
+                request, and for this license, user and device.
             sigterm: whether SIGTERM gives the seat back, if the program has no handler of its own.
             transport: what carries the requests, for tests and special networks.
         """

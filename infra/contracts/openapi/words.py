@@ -34,6 +34,11 @@ WORDS: Mapping[str, Word] = {
         meaning="The client's name for the device. It must always be the same on the same device.",
         example="adas-laptop",
     ),
+    "nonce": Word(
+        meaning="A random text, new for each request. The `lease_token` of the answer repeats it. So a client knows "
+        "that the answer is no recording of an earlier one. null, or left out: the token has none.",
+        example="nVkOq3Tz0mJ5rWc1uYhB8g",
+    ),
     "session_id": Word(
         meaning="The id of the session: this user, on this device, with a seat of this license.", example=_SESSION_ID
     ),
@@ -59,8 +64,10 @@ WORDS: Mapping[str, Word] = {
     ),
     "lease_token": Word(
         meaning="A JWT (EdDSA) that proves this lease offline, with the public keys that `keys` answers. Its claims: "
-        "`iss`, `sub` (the user), `iat`, `exp` (the end of the grace), `organization_id`, `license_id`, `session_id`, "
-        "`hardware_sha256`, `lease_expires_at`, `grace_ends_at`. Times are in whole seconds.",
+        "`iss`, `sub` (the user), `iat`, `exp` (the end of the grace), `organization_id`, `license_id`, "
+        "`license_key_sha256` (the SHA-256 of the license key in UTF-8, in hexadecimal), `session_id`, "
+        "`hardware_sha256` (the same of the hardware id), `lease_expires_at`, `grace_ends_at`, and `nonce` if the "
+        "request had one. Times are in whole seconds.",
         example=_LEASE_TOKEN,
     ),
     "keys": Word(meaning="The keys."),

@@ -36,6 +36,7 @@ def test_where_all_is_well_each_thing_is_named(backend: RealBackend) -> None:
         "address", "clock", "keys", "sign-in", "access", "license", "device", "sharing", "proxies",
     }  # fmt: skip
     assert findings["license"]["says"] == "L: 0 of 1 seats are in use"
+    assert findings["address"]["says"].endswith(", in clear, on this machine")
     assert "uid m0" in findings["sign-in"]["says"]
     assert backend.tenant.organization_id in findings["sign-in"]["says"]
     assert findings["device"]["says"] == "hardware id laptop: set by SEATLEASE_HARDWARE_ID"
@@ -94,6 +95,37 @@ def test_a_clock_that_is_off_is_noticed(backend: RealBackend) -> None:
 
     assert findings["clock"]["status"] == "problem"
     assert "ahead of the service's" in findings["clock"]["says"]
+
+
+@pytest.mark.parametrize(
+    ("emulator", "url", "says"),
+    [
+        ("127.0.0.1:9099", "http://127.0.0.1:9", "go to the emulator at 127.0.0.1:9099 (FIREBASE_AUTH_EMULATOR_HOST)"),
+        ("192.0.2.2:9099", "http://127.0.0.1:9", "is set to 192.0.2.2:9099 and ignored, because it is not on this"),
+        ("127.0.0.1:9099", "https://127.0.0.1:9", "ignored, because the service's address begins with https://"),
+        ("nonsense/", "http://127.0.0.1:9", "must be HOST:PORT"),
+    ],
+)
+def test_an_emulator_in_the_environment_is_told_with_whether_it_counts(
+    backend: RealBackend, emulator: str, url: str, says: str
+) -> None:
+    environment = environment_of(backend, FIREBASE_AUTH_EMULATOR_HOST=emulator, SEATLEASE_URL=url)
+
+    findings = _findings(environment, well=False)  # nothing answers at the address
+
+    assert says in findings["emulator"]["says"]
+    assert (findings["emulator"]["status"] == "problem") is (emulator == "nonsense/")
+
+
+def test_a_connection_in_clear_to_another_machine_is_told(backend: RealBackend) -> None:
+    error = {"code": "TOKEN_MISSING", "message": "m", "retryable": False, "request_id": "r", "details": {}}
+    with answering(told({"error": error, "server_time": "2020-01-01T00:00:00Z"}, status=401)) as proxy:
+        elsewhere = {"SEATLEASE_URL": "http://licenses.example", "HTTP_PROXY": f"http://{proxy.host}"}
+        environment = environment_of(backend, SEATLEASE_INSECURE="1", SEATLEASE_ID_TOKEN="", **elsewhere)
+        findings = _findings(environment, well=False)
+
+    assert findings["address"]["status"] == "problem"
+    assert "in clear: tokens can be read on the way" in findings["address"]["says"]
 
 
 def test_a_state_folder_that_cannot_be_written_and_a_proxy_are_told(backend: RealBackend, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_an_answer_without_keys_is_an_outage(answer: Answer, match: str) -> None
         Keys.fetch(f"http://{server.host}")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no-scheme", "http://[", ""])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no-scheme", "https://[", ""])
 def test_nobody_there_is_an_outage(url: str) -> None:
     with pytest.raises(ServiceUnreachable, match="could not be fetched"):
         Keys.fetch(url)

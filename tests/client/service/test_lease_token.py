@@ -44,7 +44,9 @@ def test_a_token_of_the_service_proves_its_lease() -> None:
     proven = _proven(
         _KEY.sign(),
         hardware_id="device-1",
+        license_key="KEY-1",
         license_id="license-1",
+        user_id="user-1",
         organization_id="acme",
         issuer="seatlease/demo",
         not_before=NOW,
@@ -60,7 +62,21 @@ def test_a_token_of_the_service_proves_its_lease() -> None:
         granted_at=NOW,
         lease_expires_at=NOW + LEASE,
         grace_ends_at=NOW + LEASE + GRACE,
+        license_key_sha256=sha256(b"KEY-1").hexdigest(),
     )
+
+
+@pytest.mark.parametrize("other", [{}, {"nonce": "n" * 15 + "m"}], ids=["none", "another one"])
+def test_what_answers_another_request_proves_nothing(other: dict[str, str]) -> None:
+    assert _proven(_KEY.sign(claims(nonce="n" * 16)), nonce="n" * 16).nonce == "n" * 16
+    assert "recorded earlier" in str(_refused(_KEY.sign(claims(**other)), nonce="n" * 16))
+
+
+def test_a_service_too_old_to_name_the_licenses_key_proves_a_lease_of_any_and_none_of_one() -> None:
+    token = _KEY.sign(claims(license_key_sha256=...))
+
+    assert _proven(token).license_key_sha256 is None
+    assert "another license" in str(_refused(token, license_key="KEY-1"))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +85,9 @@ def test_a_token_of_the_service_proves_its_lease() -> None:
         ({"hardware_id": "device-2"}, "another device"),
         ({"hardware_id": ""}, "another device"),
         ({"license_id": "license-2"}, "another license"),
+        ({"license_key": "KEY-2"}, "another license"),
+        ({"license_key": ""}, "another license"),
+        ({"user_id": "user-2"}, "another user"),
         ({"organization_id": "other"}, "another organization"),
         ({"issuer": "seatlease/other"}, "another license service"),
     ],
@@ -205,9 +224,10 @@ def test_a_token_with_any_part_changed_proves_nothing(part: int) -> None:
     _refused(".".join(parts))
 
 
-@pytest.mark.parametrize("name", sorted(claims()))
+@pytest.mark.parametrize("name", sorted({*claims(), "nonce"}))
 def test_each_claim_has_to_be_there_and_of_its_kind(name: str) -> None:
-    values: list[object] = [..., None, "", 1.5, True, [], {}, -(10**30)]
+    may_be_missing = name in {"license_key_sha256", "nonce"}
+    values: list[object] = [*([] if may_be_missing else [...]), None, "", 1.5, True, [], {}, -(10**30)]
     for value in values:
         _refused(_KEY.sign(claims(**{name: value})))
 

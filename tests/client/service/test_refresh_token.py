@@ -184,7 +184,7 @@ async def test_no_answer_is_an_outage_and_the_next_try_is_free(
     assert await credentials.id_token() in {"id-secret-1", "id-secret-2"}
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:1", "no-such-host.invalid:80", "127.0.0.1:no-port", "[::", "a..b:1"])
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost:1", "[::1]:1"])
 async def test_nobody_there_is_an_outage(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", host)
 
@@ -195,8 +195,9 @@ async def test_nobody_there_is_an_outage(monkeypatch: pytest.MonkeyPatch, host: 
     assert not isinstance(raised.value.__context__, httpx.HTTPError)
 
 
-async def test_an_emulator_with_a_path_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", "http://127.0.0.1:9099")
+@pytest.mark.parametrize("named", ["http://127.0.0.1:9099", "me@127.0.0.1:9099", "127.0.0.1:no-port", "[::"])
+async def test_an_emulator_of_another_form_is_refused(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", named)
 
     with pytest.raises(RequestRefused, match="HOST:PORT"):
         await _credentials().id_token()
@@ -217,8 +218,56 @@ async def test_nothing_of_a_token_shows_in_texts_logs_or_addresses(
     assert path == "/securetoken.googleapis.com/v1/token?key=public-key"
 
 
-def test_without_an_emulator_firebase_itself_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("FIREBASE_AUTH_EMULATOR_HOST", raising=False)
+ON_THIS_MACHINE = "http://127.0.0.1:8080"
 
-    assert firebase.SECURE_TOKEN.url == "https://securetoken.googleapis.com/v1/token"
-    assert firebase.SIGN_IN.url == "https://identitytoolkit.googleapis.com/v1/accounts:signInWithPassword"
+
+@pytest.mark.parametrize(
+    ("emulator", "service_url"),
+    [
+        ("", ON_THIS_MACHINE),
+        ("127.0.0.1:9099", "https://licenses.example.com"),
+        ("127.0.0.1:9099", "HTTPS://licenses.example.com"),
+        ("http://127.0.0.1:9099", "https://licenses.example.com"),
+        ("192.0.2.2:9099", ON_THIS_MACHINE),
+        ("192.0.2.2:9099", None),
+        ("firebase.internal:9099", ON_THIS_MACHINE),
+        ("localhost.example.com:9099", ON_THIS_MACHINE),
+        ("127.0.0.1.example.com:9099", None),
+        ("2130706433:9099", None),
+    ],
+)
+def test_without_an_emulator_on_this_machine_or_for_a_service_at_https_firebase_itself_is_asked(
+    monkeypatch: pytest.MonkeyPatch, emulator: str, service_url: str | None
+) -> None:
+    monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", emulator)
+
+    exchange, sign_in = (each.url(service_url=service_url) for each in (firebase.SECURE_TOKEN, firebase.SIGN_IN))
+
+    assert exchange == "https://securetoken.googleapis.com/v1/token"
+    assert sign_in == "https://identitytoolkit.googleapis.com/v1/accounts:signInWithPassword"
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.8.9.10", "[::1]"])
+@pytest.mark.parametrize("service_url", [ON_THIS_MACHINE, None])
+def test_an_emulator_on_this_machine_is_asked(
+    monkeypatch: pytest.MonkeyPatch, host: str, service_url: str | None
+) -> None:
+    monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", f"{host}:9099")
+
+    url = firebase.SECURE_TOKEN.url(service_url=service_url)
+
+    assert url == f"http://{host}:9099/securetoken.googleapis.com/v1/token"
+
+
+async def test_a_token_that_also_serves_a_service_at_https_goes_to_no_emulator(
+    asked: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # nobody asks Google from here
+    credentials = _credentials()
+    for url in (ON_THIS_MACHINE, "https://licenses.example.com", ON_THIS_MACHINE):
+        credentials.serve(url)
+
+    with pytest.raises(ServiceUnreachable):
+        await credentials.id_token()
+
+    assert asked.heard == []

@@ -17,7 +17,7 @@ from keyring.backends.null import Keyring as NullKeyring
 from seatlease._service.stored import StoredSignIn, find, forget, load, save
 from tests.client.answering import answering, exchanged
 
-_URL = "https://licenses.example.com"
+_URL = "http://localhost:8080"  # for a service elsewhere no emulator is asked
 _ADA = StoredSignIn(url=_URL, api_key="public-key", email="ada@example.com", refresh_token="refresh-secret-0")
 
 
@@ -156,7 +156,7 @@ def test_without_a_keyring_a_file_that_only_the_user_can_read_keeps_it(folder: P
     (file,) = _files(folder)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert "licenses" not in file.name
+    assert "localhost" not in file.name
 
 
 def test_with_a_keyring_no_file_has_the_secret(folder: Path, a_keyring: _Keyring) -> None:

@@ -24,8 +24,12 @@ import machineid
 from seatlease.errors import RequestRefused
 
 _VARIABLE = "SEATLEASE_HARDWARE_ID"
-_TAKEN_BY_THE_SERVICE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
-"""A surrogate comes from bytes in the environment that are not UTF-8. It cannot be sent."""
+_TAKEN_BY_THE_SERVICE = re.compile(
+    r"[^\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\ud800-\udfff]{1,256}"
+)
+"""No control or formatting characters. A surrogate comes from bytes in the environment that are not UTF-8."""
 _MARKS_OF_CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
 _NOT_YET = "uninitialized"
@@ -44,7 +48,7 @@ def hardware_id(license_key: str) -> str:
     given = os.environ.get(_VARIABLE)
     if given:
         if not _TAKEN_BY_THE_SERVICE.fullmatch(given):
-            message = f"{_VARIABLE} must be at most 256 characters of UTF-8, without control characters."
+            message = f"{_VARIABLE} must be at most 256 characters of UTF-8, without control or formatting characters."
             raise RequestRefused(message)
         return given
     named = f"seatlease/{license_key}"

@@ -1,7 +1,8 @@
 """Firebase: asks its two endpoints for tokens, and explains their refusals.
 
 Source: Firebase Auth REST API. If ``FIREBASE_AUTH_EMULATOR_HOST`` (``HOST:PORT``) is set, the emulator is asked, as by
-Firebase's own libraries.
+Firebase's own libraries. But requests to it are not encrypted. So it must be on this machine, and the tokens must not
+be for a service at ``https://``. Otherwise the variable is ignored.
 """
 
 import json
@@ -14,11 +15,12 @@ from typing import Any
 import anyio
 import httpx
 
+from seatlease._service.address import is_encrypted, is_this_machine
 from seatlease.errors import RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 
 ANSWER_WITHIN_SECONDS = 10.0
 
-_EMULATOR = "FIREBASE_AUTH_EMULATOR_HOST"
+EMULATOR = "FIREBASE_AUTH_EMULATOR_HOST"
 _MAX_ANSWER_BYTES = 1_000_000
 _NOT_FIREBASE = "The sign-in service cannot be reached: something else answered in its place. Try again later."
 
@@ -48,20 +50,32 @@ class Endpoint:
     host: str
     path: str
 
-    @property
-    def url(self) -> str:
-        """The address, of the emulator if the environment names one.
+    def url(self, *, service_url: str | None) -> str:
+        """Give the address to ask for tokens for this service (``None``: not known).
 
         Raises:
-            RequestRefused: the environment names an emulator, but not as ``HOST:PORT``.
+            RequestRefused: as ``emulator_for``.
         """
-        emulator = os.environ.get(_EMULATOR)
-        if not emulator:
-            return f"https://{self.host}{self.path}"
-        if "/" in emulator or "@" in emulator:
-            message = f"{_EMULATOR} must be HOST:PORT."
-            raise RequestRefused(message)
-        return f"http://{emulator}/{self.host}{self.path}"
+        emulator = emulator_for(service_url)
+        return f"https://{self.host}{self.path}" if emulator is None else f"http://{emulator}/{self.host}{self.path}"
+
+
+def emulator_for(service_url: str | None) -> str | None:
+    """Give the emulator to ask for tokens for this service, as ``HOST:PORT``; ``None`` for Firebase itself.
+
+    Raises:
+        RequestRefused: the environment names one, but not as ``HOST:PORT``.
+    """
+    named = os.environ.get(EMULATOR)
+    if not named or (service_url is not None and is_encrypted(service_url)):
+        return None
+    try:
+        if "/" not in named and "@" not in named:
+            return named if is_this_machine(httpx.URL(f"http://{named}").host) else None
+    except httpx.InvalidURL:
+        pass
+    message = f"{EMULATOR} must be HOST:PORT."
+    raise RequestRefused(message)
 
 
 SECURE_TOKEN = Endpoint(host="securetoken.googleapis.com", path="/v1/token")
@@ -69,16 +83,23 @@ SIGN_IN = Endpoint(host="identitytoolkit.googleapis.com", path="/v1/accounts:sig
 
 
 async def ask(
-    endpoint: Endpoint, *, api_key: str, form: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
+    endpoint: Endpoint,
+    *,
+    api_key: str,
+    service_url: str | None,
+    form: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Send a form or a JSON body and return the answer. The secrets are in the body, never in the URL.
+
+    ``service_url`` is the service that the tokens are for, or ``None`` if that is not known.
 
     Raises:
         SignInRequired: the user must do something.
         RequestRefused: the API key or the request is wrong.
         ServiceUnreachable: no answer in time, or not from Firebase.
     """
-    url = endpoint.url
+    url = endpoint.url(service_url=service_url)
     try:
         with anyio.fail_after(ANSWER_WITHIN_SECONDS):
             status, content = await _post(url, api_key=api_key, form=form, body=body)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import jwt
 
+from seatlease._service.address import refuse_in_clear
 from seatlease.errors import ServiceUnreachable
 
 _FETCH_WITHIN_SECONDS = 10.0
@@ -49,8 +50,10 @@ class Keys:
         """Get the keys of the service at this address over the network. Do it once, and pin its ``jwks``.
 
         Raises:
+            RequestRefused: the keys would come in clear from another machine, which others can exchange on the way.
             ServiceUnreachable: the service did not answer, or not with keys.
         """
+        refuse_in_clear(url)
         try:
             response = httpx.get(f"{url.rstrip('/')}/v1/keys", timeout=_FETCH_WITHIN_SECONDS, follow_redirects=False)
             if response.status_code == httpx.codes.OK and len(response.content) <= _MAX_ANSWER_BYTES:

@@ -42,12 +42,15 @@ class LeaseFile:
         keys: Keys,
         *,
         hardware_id: str,
+        license_key: str | None = None,
         license_id: str | None = None,
         organization_id: str | None = None,
         issuer: str | None = None,
         now: datetime | None = None,
     ) -> ProvenLease:
         """Prove the saved lease, and note the time.
+
+        Without ``license_key``, the lease of another license of this user is proven too.
 
         Raises:
             LeaseNotProven: no lease is saved, or it proves nothing now, or the time cannot be noted.
@@ -61,6 +64,7 @@ class LeaseFile:
                     lease_token,
                     keys,
                     hardware_id=hardware_id,
+                    license_key=license_key,
                     license_id=license_id,
                     organization_id=organization_id,
                     issuer=issuer,

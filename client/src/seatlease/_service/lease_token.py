@@ -28,13 +28,15 @@ CLOCK_LEEWAY = timedelta(minutes=5)
 _TYPE = "seatlease-lease+jwt"
 _ISSUERS = "seatlease/"
 _NOT_OF_THE_SERVICE = "The lease was not signed by the license service."
+_NOT_FRESH = "The answer was recorded earlier, or the license service is too old for this program."
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProvenLease:
     """A lease as the service granted it at ``granted_at``. Only the service knows what happened to it since.
 
-    Times are aware, in UTC, by the service's clock, in whole seconds.
+    Times are aware, in UTC, by the service's clock, in whole seconds. ``nonce`` is the request's, if it had one.
+    ``license_key_sha256`` is ``None`` if the service was too old to say it.
 
     ::
 
@@ -51,6 +53,8 @@ class ProvenLease:
     granted_at: datetime
     lease_expires_at: datetime
     grace_ends_at: datetime
+    license_key_sha256: str | None = None
+    nonce: str | None = None
 
     def is_live(self, now: datetime) -> bool:
         """Whether the lease holds its seat at this time, if it was not ended early."""
@@ -66,27 +70,35 @@ def verify(  # noqa: PLR0913 what a lease may have to be for, each by its name
     keys: Keys,
     *,
     hardware_id: str | None = None,
+    license_key: str | None = None,
     license_id: str | None = None,
+    user_id: str | None = None,
     organization_id: str | None = None,
     issuer: str | None = None,
+    nonce: str | None = None,
     now: datetime | None = None,
     not_before: datetime | None = None,
 ) -> ProvenLease:
-    """Prove that the service signed the lease for these ids (``None``: any) and that its grace still runs.
+    """Prove that the service signed the lease for all of these (``None``: any) and that its grace still runs.
 
-    Without ``hardware_id``, a token copied from another device is proven too. By default, ``now`` is the machine's
-    clock. ``not_before`` is the latest time that the program has seen on that clock.
+    Without ``hardware_id``, a token copied from another device is proven too. Without ``license_key``, one for another
+    license of the user is. With the ``nonce`` of a request, only the answer to that request is proven. By default,
+    ``now`` is the machine's clock. ``not_before`` is the latest time that the program has seen on that clock.
 
     Raises:
-        LeaseNotProven: the service did not sign it, it is for something else, or it is over.
+        LeaseNotProven: the service did not sign it, it is for something else, it answers another request, or it is
+            over.
         ClockSetBack: ``now`` is more than ``CLOCK_LEEWAY`` before the lease was granted, or before ``not_before``.
     """
     lease = _read(_signed_claims(lease_token, keys))
-    device = None if hardware_id is None else sha256(hardware_id.encode("utf-8", "surrogatepass")).hexdigest()
+    if nonce is not None and lease.nonce != nonce:
+        raise LeaseNotProven(_NOT_FRESH)
+    _must_be_for(lease.license_key_sha256, _sha256(license_key), "license")
     _must_be_for(lease.license_id, license_id, "license")
+    _must_be_for(lease.user_id, user_id, "user")
     _must_be_for(lease.organization_id, organization_id, "organization")
     _must_be_for(lease.issuer, issuer, "license service")
-    _must_be_for(lease.hardware_sha256, device, "device")
+    _must_be_for(lease.hardware_sha256, _sha256(hardware_id), "device")
 
     at = datetime.now(timezone.utc) if now is None else now
     latest_known = lease.granted_at if not_before is None else max(lease.granted_at, not_before)
@@ -129,6 +141,7 @@ def _read(claims: Mapping[str, Any]) -> ProvenLease:
         granted_at=_time(claims.get("iat")),
         lease_expires_at=_time(claims.get("lease_expires_at")),
         grace_ends_at=_time(claims.get("grace_ends_at")),
+        **{name: _text(claims[name]) for name in ("license_key_sha256", "nonce") if name in claims},
     )
     is_in_order = lease.granted_at <= lease.lease_expires_at <= lease.grace_ends_at == _time(claims.get("exp"))
     if not is_in_order or not lease.issuer.startswith(_ISSUERS):
@@ -152,7 +165,11 @@ def _time(told: object) -> datetime:
     raise LeaseNotProven(_NOT_OF_THE_SERVICE)
 
 
-def _must_be_for(told: str, wanted: str | None, what: str) -> None:
+def _sha256(text: str | None) -> str | None:
+    return None if text is None else sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _must_be_for(told: str | None, wanted: str | None, what: str) -> None:
     if wanted is not None and told != wanted:
         message = f"The lease is for another {what}."
         raise LeaseNotProven(message)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from seatlease._service.address import is_encrypted
 from seatlease._service.clock import elapsed
 from seatlease._service.firebase import SECURE_TOKEN, ask
 from seatlease.errors import ServiceUnreachable
@@ -34,12 +35,18 @@ class RefreshToken:
         self._refresh_token = refresh_token
         self._api_key = api_key
         self._on_rotated = on_rotated
+        self._service_url: str | None = None
         self._kept: _IdToken | None = None
         self._exchanges = 0
         self._turn: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     def __repr__(self) -> str:
         return "RefreshToken(...)"
+
+    def serve(self, service_url: str) -> None:
+        """Note a service that the ID tokens are for. ``Seat`` does so. For one at ``https://`` no emulator is asked."""
+        if self._service_url is None or is_encrypted(service_url):
+            self._service_url = service_url
 
     async def id_token(self, *, refresh: bool = False) -> str:
         """Give an ID token. Several callers at once share one exchange.
@@ -68,7 +75,7 @@ class RefreshToken:
     async def _exchange(self) -> _IdToken:
         asked_at = elapsed()
         form = {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
-        answer = await ask(SECURE_TOKEN, api_key=self._api_key, form=form)
+        answer = await ask(SECURE_TOKEN, api_key=self._api_key, service_url=self._service_url, form=form)
         id_token, rotated, seconds = (answer.get(each) for each in ("id_token", "refresh_token", "expires_in"))
         if not (isinstance(id_token, str) and id_token and isinstance(rotated, str) and rotated):
             message = "The sign-in service's answer is incomplete. Try again later."

@@ -1,6 +1,7 @@
 """Service: the requests, each with an ID token and a deadline."""
 
 import contextlib
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
@@ -10,9 +11,10 @@ import anyio
 import httpx
 import jwt
 
+from seatlease._service.address import refuse_in_clear
 from seatlease._service.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
 from seatlease._service.clock import elapsed
-from seatlease._service.credentials import Credentials
+from seatlease._service.credentials import Credentials, RefreshToken
 from seatlease._service.lease_token import Keys, verify
 from seatlease.errors import LeaseNotProven, RequestRefused, SeatleaseError, ServiceUnreachable
 from seatlease.lease import Lease
@@ -27,12 +29,14 @@ REQUEST_WITHIN_SECONDS = 10.0
 _GRANTED = 201
 _EXPIRED = frozenset({"TOKEN_EXPIRED", "TOKEN_INVALID"})
 _MAX_ANSWER_BYTES = 1_000_000
+_NONCE_BYTES = 24
 
 
 class Service:
     """The license service at one address, for one user.
 
-    With ``keys``, an answer counts only if they prove its lease token. Then no other server can grant a seat.
+    With ``keys``, an answer counts only if they prove its lease token, for this request. Then no other server can grant
+    a seat, and no recorded answer can.
     """
 
     def __init__(
@@ -43,7 +47,14 @@ class Service:
         keys: Keys | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """The functions answer under ``url`` + ``/v1/``. Nothing is sent yet."""
+        """The functions answer under ``url`` + ``/v1/``. Nothing is sent yet.
+
+        Raises:
+            RequestRefused: tokens would be sent in clear to another machine.
+        """
+        refuse_in_clear(url)
+        if isinstance(credentials, RefreshToken):
+            credentials.serve(url)
         self._url = url.rstrip("/") + "/v1"
         self._credentials = credentials
         self._keys = keys
@@ -60,11 +71,11 @@ class Service:
         Raises:
             SeatleaseError: any except SessionLost, SessionRevoked and WaitCancelled.
         """
-        asked_at = elapsed()
-        response = await self._post("acquire", {"license_key": license_key, "hardware_id": hardware_id})
+        asked_at, nonce = elapsed(), self._new_nonce()
+        response = await self._post("acquire", {"license_key": license_key, "hardware_id": hardware_id, **nonce})
         lease = lease_of(response, asked_at=asked_at)
         try:
-            self._prove(lease, hardware_id=hardware_id)
+            self._prove(lease, response, license_key=license_key, hardware_id=hardware_id, **nonce)
         except LeaseNotProven:
             if response.status_code == _GRANTED:  # for this request, so nobody else uses it
                 with contextlib.suppress(SeatleaseError):
@@ -78,12 +89,13 @@ class Service:
         Raises:
             SeatleaseError: any except NoSeatFree and WaitCancelled.
         """
-        asked_at = elapsed()
-        response = await self._post("heartbeat", {"session_id": lease.session_id})
+        asked_at, nonce = elapsed(), self._new_nonce()
+        response = await self._post("heartbeat", {"session_id": lease.session_id, **nonce})
         kept = lease_of(response, asked_at=asked_at, before=lease)
         if kept.session_id != lease.session_id:
             raise ServiceUnreachable(NOT_THE_SERVICE)
-        self._prove(kept, hardware_id=hardware_id, before=lease)
+        # Its id says that the session is still for the same license, also if an admin has changed the license's key.
+        self._prove(kept, response, hardware_id=hardware_id, **nonce)
         return kept
 
     async def release(self, session_id: str, *, within_seconds: float) -> None:
@@ -108,12 +120,7 @@ class Service:
 
     async def user(self) -> str:
         """Give the ID token's user, unverified. Use it only to tell the users of a device apart."""
-        token = await self._credentials.id_token()
-        try:
-            claims = jwt.decode(token, options={"verify_signature": False})
-        except jwt.PyJWTError:
-            return ""  # no token of Firebase's: the service will say so
-        return str(claims.get("sub", ""))
+        return _user_of(await self._credentials.id_token())
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -174,9 +181,21 @@ class Service:
         finally:
             await response.aclose()
         headers = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _ENCODED]
-        return httpx.Response(response.status_code, headers=headers, content=bytes(content))
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=request)
 
-    def _prove(self, lease: Lease, *, hardware_id: str, before: Lease | None = None) -> None:
+    def _new_nonce(self) -> dict[str, str]:
+        """Make the field that asks for a fresh answer. Without keys there is none: nothing could be told from it."""
+        return {} if self._keys is None else {"nonce": secrets.token_urlsafe(_NONCE_BYTES)}
+
+    def _prove(
+        self,
+        lease: Lease,
+        response: httpx.Response,
+        *,
+        hardware_id: str,
+        license_key: str | None = None,
+        nonce: str | None = None,
+    ) -> None:
         if self._keys is None:
             return
         if lease.lease_token is None:
@@ -186,19 +205,29 @@ class Service:
             lease.lease_token,
             self._keys,
             hardware_id=hardware_id,
+            license_key=license_key,
             license_id=lease.license_id,
+            user_id=_user_of(response.request.headers["Authorization"].removeprefix("Bearer ")),
+            nonce=nonce,
             now=lease.server_time,
         )
-        # An old answer that is played back is proven too, but it does not go on from the one before.
-        is_newer = before is None or lease.server_time > before.server_time
         told = (
             lease.session_id,
             *map(_whole_seconds, (lease.server_time, lease.lease_expires_at, lease.grace_ends_at)),
         )
         signed = (proven.session_id, proven.granted_at, proven.lease_expires_at, proven.grace_ends_at)
-        if told != signed or not is_newer:
+        if told != signed:
             message = "The license service's answer does not match its lease token."
             raise LeaseNotProven(message)
+
+
+def _user_of(id_token: str) -> str:
+    """Read the user from an ID token, unverified."""
+    try:
+        claims = jwt.decode(id_token, options={"verify_signature": False})
+    except jwt.PyJWTError:
+        return ""  # no token of Firebase's: the service will say so
+    return str(claims.get("sub", ""))
 
 
 def _whole_seconds(time: datetime) -> datetime:

@@ -20,8 +20,8 @@ class SignedIn:
         return RefreshToken(self.refresh_token, api_key=api_key, on_rotated=on_rotated)
 
 
-async def sign_in(email: str, password: str, *, api_key: str) -> SignedIn:
-    """Sign in. The password goes to Firebase and is not kept.
+async def sign_in(email: str, password: str, *, api_key: str, service_url: str | None = None) -> SignedIn:
+    """Sign in, for the service of this address. The password goes to Firebase and is not kept.
 
     Raises:
         SignInRequired: the address or the password is wrong, the account is disabled, there were too many attempts, or
@@ -30,7 +30,7 @@ async def sign_in(email: str, password: str, *, api_key: str) -> SignedIn:
         ServiceUnreachable: Firebase did not answer.
     """
     asked = {"email": email.strip(), "password": password, "returnSecureToken": True}
-    answer = await ask(SIGN_IN, api_key=api_key, body=asked)
+    answer = await ask(SIGN_IN, api_key=api_key, service_url=service_url, body=asked)
     if "mfaPendingCredential" in answer:
         message = "This account requires a second factor, which this program does not support."
         raise SignInRequired(message, code="SECOND_FACTOR")

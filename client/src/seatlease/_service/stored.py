@@ -61,7 +61,9 @@ def load(url: str) -> RefreshToken | None:
     kept = find(url)
     if kept is None:
         return None
-    return RefreshToken(kept.refresh_token, api_key=kept.api_key, on_rotated=_keeps(kept))
+    credentials = RefreshToken(kept.refresh_token, api_key=kept.api_key, on_rotated=_keeps(kept))
+    credentials.serve(url)
+    return credentials
 
 
 def forget(url: str) -> bool:

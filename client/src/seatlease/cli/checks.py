@@ -1,5 +1,6 @@
 """What the doctor looks at: this machine, the sign-in, the service, the license, the keys."""
 
+import os
 import urllib.request
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -13,8 +14,10 @@ from filelock import FileLock, Timeout
 
 from seatlease._keeping.sharing import state_folder
 from seatlease._service import device
+from seatlease._service.address import is_encrypted, is_this_machine
 from seatlease._service.answers import error_of, time_of
 from seatlease._service.credentials import IdToken
+from seatlease._service.firebase import EMULATOR, emulator_for
 from seatlease._service.keys import Keys
 from seatlease.cli.environment import Found, fetch_usage, find_credentials
 from seatlease.cli.saying import Misconfigured, in_words, sentence_of
@@ -89,7 +92,6 @@ def check_proxies(url: str) -> Finding:
 
 
 _CLOCK_MAY_BE_OFF_BY = timedelta(seconds=60)
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _ASKING_SECONDS = 10.0
 
 
@@ -99,7 +101,6 @@ async def check_address(url: str) -> list[Finding]:
     try:
         async with httpx.AsyncClient(timeout=_ASKING_SECONDS, follow_redirects=False) as client:
             response = await client.get(f"{url}/v1/usage")
-            host = response.request.url.host
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         advice = "check the address, the network and the proxies"
         return [problem(name, f"{url} does not answer ({type(error).__name__})", advice)]
@@ -107,12 +108,31 @@ async def check_address(url: str) -> list[Finding]:
     if error_of(response).code != "TOKEN_MISSING":
         says = f"something else answers at {url} (status {response.status_code})"
         return [problem(name, says, "give the address without /v1; or a proxy or the network's sign-in page answers")]
-    findings = [fine(name, f"the license service answers at {url}")]
-    if not url.startswith("https://") and host not in _LOCAL:
-        findings[0] = problem(
-            name, f"{url} is not encrypted: tokens can be read on the way", "use its https:// address"
-        )
-    return [*findings, _clock(response.json(), asked_at=asked_at, answered_at=answered_at)]
+    return [_connection(url), _clock(response.json(), asked_at=asked_at, answered_at=answered_at)]
+
+
+def _connection(url: str) -> Finding:
+    answers = f"the license service answers at {url}"
+    if is_encrypted(url):
+        return fine("address", f"{answers}, encrypted")
+    if is_this_machine(httpx.URL(url).host):
+        return fine("address", f"{answers}, in clear, on this machine")
+    return problem("address", f"{answers}, in clear: tokens can be read on the way", "use its https:// address")
+
+
+def check_emulator(url: str) -> list[Finding]:
+    """Say whether sign-ins go to Firebase's Auth emulator, if the environment names one."""
+    named = os.environ.get(EMULATOR)
+    if not named:
+        return []
+    try:
+        emulator = emulator_for(url)
+    except RequestRefused as error:
+        return [problem("emulator", error.message, f"correct or unset {EMULATOR}")]
+    if emulator is not None:
+        return [fine("emulator", f"sign-ins go to the emulator at {emulator} ({EMULATOR}), in clear, on this machine")]
+    why = "the service's address begins with https://" if is_encrypted(url) else "it is not on this machine"
+    return [fine("emulator", f"{EMULATOR} is set to {named} and ignored, because {why}")]
 
 
 def _clock(body: dict[str, Any], *, asked_at: datetime, answered_at: datetime) -> Finding:

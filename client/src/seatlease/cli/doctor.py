@@ -15,13 +15,14 @@ from seatlease.cli.checks import (
     Finding,
     check_address,
     check_device,
+    check_emulator,
     check_keys,
     check_proxies,
     check_sharing,
     check_user,
 )
 from seatlease.cli.environment import HardwareId, OneLicenseKey, Url
-from seatlease.cli.saying import explained
+from seatlease.cli.saying import explained, printable
 
 _Json = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
 
@@ -49,6 +50,7 @@ def _findings(url: str, license_key: str | None, hardware_id: str | None) -> Ite
     if len(address) > 1:  # it is the service: it told the time
         yield check_keys(url)
         yield from asyncio.run(check_user(url, license_key))
+    yield from check_emulator(url)
     yield check_device(license_key, given=hardware_id)
     yield check_sharing()
     yield check_proxies(url)
@@ -58,6 +60,7 @@ def _show(findings: list[Finding]) -> None:
     output = Console(highlight=False)
     for finding in findings:
         style = "green" if finding.status == "ok" else "bold red"
-        output.print(Text.assemble((f"{finding.status:8}", style), f"{finding.name:9}{finding.says}"), soft_wrap=True)
+        says = f"{finding.name:9}{printable(finding.says)}"
+        output.print(Text.assemble((f"{finding.status:8}", style), says), soft_wrap=True)
         if finding.advice:
             output.print(Text(f"{'':17}-> {finding.advice}"), soft_wrap=True)

@@ -2,15 +2,18 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from seatlease._service import stored
+from seatlease._service.address import refuse_in_clear
 from seatlease._service.credentials import Credentials, IdToken, RefreshToken
+from seatlease._service.keys import Keys
 from seatlease._service.service import Service
 from seatlease.cli.saying import Misconfigured
-from seatlease.errors import SignInRequired
+from seatlease.errors import RequestRefused, SignInRequired
 
 ID_TOKEN = "SEATLEASE_ID_TOKEN"  # noqa: S105 the variable's name
 REFRESH_TOKEN = "SEATLEASE_REFRESH_TOKEN"  # noqa: S105 as above
@@ -40,7 +43,9 @@ def find_credentials(url: str) -> Found:
         if not api_key:
             message = f"{REFRESH_TOKEN} needs {API_KEY} too: the Web API key of the Firebase project."
             raise Misconfigured(message)
-        return Found(credentials=RefreshToken(refresh_token, api_key=api_key), origin=REFRESH_TOKEN)
+        credentials = RefreshToken(refresh_token, api_key=api_key)
+        credentials.serve(url)
+        return Found(credentials=credentials, origin=REFRESH_TOKEN)
     try:
         kept = stored.load(url)
     except OSError as error:
@@ -50,6 +55,21 @@ def find_credentials(url: str) -> Found:
         message = f"Nobody is signed in at {url}: run seatlease login, or set {ID_TOKEN} or {REFRESH_TOKEN}."
         raise SignInRequired(message)
     return Found(credentials=kept, origin="a stored sign-in")
+
+
+def pinned_keys(file: Path | None) -> Keys | None:
+    """Read the keys that answers must be proven with, from a file as ``GET /v1/keys`` answers.
+
+    Raises:
+        Misconfigured: the file cannot be read, or holds no keys.
+    """
+    if file is None:
+        return None
+    try:
+        return Keys.pinned(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"the keys in {file} cannot be used: {error}"
+        raise Misconfigured(message) from None
 
 
 def for_program(session_id: str) -> dict[str, str]:
@@ -83,6 +103,10 @@ def _address(text: str) -> str:
     if not text.startswith(("https://", "http://")) or not text.partition("://")[2].strip("/"):
         message = "an address starts with https:// or http://"
         raise typer.BadParameter(message)
+    try:
+        refuse_in_clear(text)
+    except RequestRefused as refusal:
+        raise typer.BadParameter(refusal.message) from None
     return text.rstrip("/")
 
 
@@ -97,6 +121,15 @@ OneLicenseKey = Annotated[
 HardwareId = Annotated[
     str | None,
     typer.Option(help="Names this device, as SEATLEASE_HARDWARE_ID does. By default, a hash of the machine's id."),
+]
+PinnedKeys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        envvar="SEATLEASE_KEYS",
+        metavar="FILE",
+        help="The service's public keys, as GET /v1/keys answers. With them, only its own fresh answers count.",
+    ),
 ]
 ApiKey = Annotated[
     str, typer.Option(envvar="SEATLEASE_API_KEY", help="The Firebase project's Web API key. It is no secret.")

@@ -23,7 +23,9 @@ def login(*, url: Url, api_key: ApiKey, email: _Email = None) -> None:
     """
     with explained():
         address = email or _asked("E-mail: ")
-        signed_in = asyncio.run(sign_in(address, _asked("Password: ", is_secret=True), api_key=api_key))
+        signed_in = asyncio.run(
+            sign_in(address, _asked("Password: ", is_secret=True), api_key=api_key, service_url=url)
+        )
         kept = stored.StoredSignIn(
             url=url, api_key=api_key, email=signed_in.email, refresh_token=signed_in.refresh_token
         )

@@ -5,7 +5,15 @@ from typing import Annotated
 import typer
 
 from seatlease.cli import exit_status, program
-from seatlease.cli.environment import HardwareId, LicenseKey, Url, find_credentials, for_program
+from seatlease.cli.environment import (
+    HardwareId,
+    LicenseKey,
+    PinnedKeys,
+    Url,
+    find_credentials,
+    for_program,
+    pinned_keys,
+)
 from seatlease.cli.loss import OnLoss, Policy, Watch
 from seatlease.cli.program import Interrupted, Signals
 from seatlease.cli.saying import duration, explained
@@ -29,6 +37,7 @@ def run(  # noqa: PLR0913 each is an option
     url: Url,
     license_key: LicenseKey,
     hardware_id: HardwareId = None,
+    keys: PinnedKeys = None,
     wait: _Wait = "0",
     on_loss: _OnLoss = OnLoss.TERMINATE,
     kill_after: _KillAfter = "10s",
@@ -50,6 +59,7 @@ def run(  # noqa: PLR0913 each is an option
                     license_key,
                     credentials=find_credentials(url).credentials,
                     hardware_id=hardware_id,
+                    keys=pinned_keys(keys),
                     wait=wait_for or None,
                     on_change=watch.tell,
                     on_wait=on_wait,

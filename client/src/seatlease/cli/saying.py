@@ -22,7 +22,12 @@ class Misconfigured(Exception):  # noqa: N818 it is the caller's slip, told as a
 
 def say(text: str) -> None:
     """Write one line. Markup in it is shown as text."""
-    errors.print(PREFIX + text, markup=False, soft_wrap=True)
+    errors.print(PREFIX + printable(text), markup=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Escape what is not printable. From a server or another user, it could steer this terminal or hide a text."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def sentence_of(error: SeatleaseError) -> str:

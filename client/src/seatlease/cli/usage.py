@@ -15,7 +15,7 @@ from rich.text import Text
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
 from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials
-from seatlease.cli.saying import duration, explained, in_words, sentence_of
+from seatlease.cli.saying import duration, explained, in_words, printable, sentence_of
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0
@@ -71,7 +71,7 @@ def _watch(
                     raise  # no later request will go better
                 except SeatleaseError as error:
                     note = f"at {datetime.now().astimezone():%H:%M:%S}, not refreshed: {sentence_of(error)}"
-                live.update(Group(shown, Text(note)), refresh=True)
+                live.update(Group(shown, Text(printable(note))), refresh=True)
                 time.sleep(pause_seconds)
     except KeyboardInterrupt:
         return
@@ -98,7 +98,7 @@ def tables_of(answer: dict[str, Any]) -> Group:
 
 def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, now: datetime) -> Table:
     title = f"{organization['name']}: {organization['in_use']} of {_cap(organization['max'])} seats in use"
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(printable(title)), title_justify="left")
     for heading in ("license", "in use", "max", "share", "first lease ends", "last 24 hours"):
         table.add_column(heading, justify="right" if heading in {"in use", "max", "share"} else "left")
     for license_ in licenses:
@@ -139,7 +139,7 @@ def _sessions(licenses: list[dict[str, Any]], *, now: datetime) -> Table:
 
 
 def _row(table: Table, *cells: object) -> None:
-    table.add_row(*(Text(str(cell)) for cell in cells))
+    table.add_row(*(Text(printable(str(cell))) for cell in cells))
 
 
 def _cap(seats: int | None) -> str:

@@ -15,7 +15,7 @@ from seatlease.testing.transport import FakeTransport
 class FakeService:
     """A service with one license, in memory. ``keys`` prove its lease tokens. ``transport`` carries requests to it."""
 
-    url = "http://seatlease.invalid"
+    url = "https://seatlease.invalid"
 
     def __init__(
         self,

@@ -26,7 +26,9 @@ class Signer:
         public = json.loads(OKPAlgorithm.to_jwk(self._key.public_key()))
         return {"keys": [{**public, "kid": self._kid, "alg": "EdDSA", "use": "sig"}]}
 
-    def lease_token(self, session: Session, *, license_id: str, grace_ends_at: datetime) -> str:
+    def lease_token(
+        self, session: Session, *, license_id: str, license_key: str, grace_ends_at: datetime, nonce: str | None
+    ) -> str:
         claims = {
             "iss": "seatlease/fake",
             "sub": session.user,
@@ -34,10 +36,12 @@ class Signer:
             "exp": int(grace_ends_at.timestamp()),
             "organization_id": "fake-organization",
             "license_id": license_id,
+            "license_key_sha256": sha256(license_key.encode()).hexdigest(),
             "session_id": session.session_id,
             "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
             "lease_expires_at": int(session.lease_expires_at.timestamp()),
             "grace_ends_at": int(grace_ends_at.timestamp()),
+            **({} if nonce is None else {"nonce": nonce}),
         }
         headers = {"kid": self._kid, "typ": "seatlease-lease+jwt"}
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers=headers)

@@ -33,7 +33,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         return response
 
     def _answer(self, function: str, request: httpx.Request, body: dict[str, str]) -> httpx.Response:
-        user = user_of(request.headers["authorization"])
+        user, nonce = user_of(request.headers["authorization"]), body.get("nonce")
         ledger = self._ledger
         match function:
             case "acquire":
@@ -42,25 +42,39 @@ class FakeTransport(httpx.AsyncBaseTransport):
                     return self._refused(outcome)
                 session, is_renewed = outcome
                 seats = {"in_use": ledger.in_use, "max": ledger.seats}
-                granted = {**self._kept(session), "license_id": _LICENSE_ID, "seats": seats, "renewed": is_renewed}
+                granted = {
+                    **self._kept(session, nonce),
+                    "license_id": _LICENSE_ID,
+                    "seats": seats,
+                    "renewed": is_renewed,
+                }
                 return httpx.Response(200 if is_renewed else 201, json=granted)
             case "heartbeat":
                 kept = ledger.heartbeat(user=user, session_id=body["session_id"])
-                return self._refused(kept) if isinstance(kept, Refusal) else httpx.Response(200, json=self._kept(kept))
+                if isinstance(kept, Refusal):
+                    return self._refused(kept)
+                return httpx.Response(200, json=self._kept(kept, nonce))
             case "release":
                 refusal = ledger.release(user=user, session_id=body["session_id"])
                 return httpx.Response(204) if refusal is None else self._refused(refusal)
             case _:
                 return httpx.Response(404, text="not here")
 
-    def _kept(self, session: Session) -> dict[str, Any]:
+    def _kept(self, session: Session, nonce: str | None) -> dict[str, Any]:
         ledger = self._ledger
         grace_ends_at = session.lease_expires_at + ledger.grace
+        lease_token = self._signer.lease_token(
+            session,
+            license_id=_LICENSE_ID,
+            license_key=ledger.license_key,
+            grace_ends_at=grace_ends_at,
+            nonce=nonce,
+        )
         return {
             "session_id": session.session_id,
             "lease_expires_at": rfc3339(session.lease_expires_at),
             "grace_ends_at": rfc3339(grace_ends_at),
-            "lease_token": self._signer.lease_token(session, license_id=_LICENSE_ID, grace_ends_at=grace_ends_at),
+            "lease_token": lease_token,
             "heartbeat_interval_seconds": max(1, ledger.lease // timedelta(seconds=3)),
             "server_time": rfc3339(session.decided_at),
         }
