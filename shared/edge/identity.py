@@ -99,6 +99,10 @@ class Tokens:
             raise _no_keys() from error
         except _NO_TOKEN:
             raise _invalid() from None
+        sign_in = claims.get("firebase")
+        if isinstance(sign_in, dict) and "tenant" in sign_in:
+            # Identity Platform's tenants have uids of their own, which may be those of other people in the project.
+            raise _invalid()
         organization_id = claims.get("org_id")
         return _Verified(
             user_id=claims["uid"],

@@ -123,6 +123,7 @@ BAD_TOKENS: list[tuple[str, str, Callable[[Issuing], str]]] = [
     ("not a token", "TOKEN_INVALID", lambda _: "abc.def.ghi"),
     ("from the future", "TOKEN_INVALID", lambda by: by.token(iat=_in_an_hour(), exp=_in_an_hour(2))),
     ("without a subject", "TOKEN_INVALID", lambda by: by.token(sub="")),
+    ("of an Identity Platform tenant", "TOKEN_INVALID", lambda by: by.token(firebase={"tenant": "t-1"})),
     ("very long", "TOKEN_INVALID", lambda _: "x" * 10_000),
     ("of lists", "TOKEN_INVALID", lambda _: _of_parts(b"[]", b"[]")),
     ("nested deeply", "TOKEN_INVALID", lambda _: _of_parts(b"[" * 3_000, b"{}")),
