@@ -27,6 +27,8 @@ CLOCKS_DIFFER_BY_SECONDS = 10
 extend a token's life: ``Tokens.verify`` checks the expiry itself, without this tolerance."""
 
 _MAX_TOKEN_LENGTH = 8_192
+_END_OF_TIMES = 253_402_300_800
+"""The year 10,000, in seconds."""
 
 _NO_TOKEN = (auth.InvalidIdTokenError, ValueError, TypeError, AttributeError, RecursionError)
 """The errors that the library raises for a bad token. It reads a token before it verifies the signature, so unexpected
@@ -103,11 +105,14 @@ class Tokens:
         if isinstance(sign_in, dict) and "tenant" in sign_in:
             # Identity Platform's tenants have uids of their own, which may be those of other people in the project.
             raise _invalid()
-        organization_id = claims.get("org_id")
+        organization_id, expires_at = claims.get("org_id"), claims.get("exp")
+        # With an emulator the library looks at no expiry. This also refuses NaN, and numbers with thousands of digits.
+        if not isinstance(expires_at, int | float) or not 0 <= expires_at < _END_OF_TIMES:
+            raise _invalid()
         return _Verified(
             user_id=claims["uid"],
             organization_id=organization_id if isinstance(organization_id, str) else None,
-            expires_at=claims["exp"],
+            expires_at=float(expires_at),
         )
 
 

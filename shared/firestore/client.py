@@ -27,7 +27,7 @@ from shared.firestore.values import Fields, decode, decode_fields, decode_time
 from shared.firestore.writes import Write
 
 MAX_CALLS = 64
-"""The most calls at a time in one instance. A group of an organization makes one, or five while it checks refusals."""
+"""The most calls at a time in one instance. A group of an organization makes one, or two for each scope it examines."""
 
 CLOCK_DOCUMENT = "clock/-"
 """A document that is read only to get the database's time. It need not exist."""

@@ -1,4 +1,4 @@
-"""Acquire: two round trips for a group, one more when a refusal has to be examined.
+"""Acquire: two round trips for a group, one to four more when a refusal has to be examined.
 
 Read; decide; if a request would be refused, examine the sessions and decide once more; write.
 """
