@@ -5,8 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.http_server import serving
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +68,9 @@ def answering(*answers: Answer) -> Iterator[Answering]:
         def log_message(self, *_: object) -> None:
             """Keep the tests' output clean."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server_side.host = f"127.0.0.1:{server.server_port}"
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        serving.start()
+    with serving(Handler) as url:
+        server_side.host = url.removeprefix("http://")
         try:
             yield server_side
         finally:
             server_side.gate.set()
-            server.shutdown()
-            serving.join()

@@ -1,14 +1,15 @@
 """An HTTP server between a client and the service: it changes requests, records answers, and plays them back."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
+
+from tests.support.http_server import serving
 
 Body = dict[str, Any]
 
@@ -67,12 +68,5 @@ def between(service_url: str) -> Iterator[Between]:
         def log_message(self, *_: object) -> None:
             """Keep the tests' output clean."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        middle.url = f"http://127.0.0.1:{server.server_port}"
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        serving.start()
-        try:
-            yield middle
-        finally:
-            server.shutdown()
-            serving.join()
+    with serving(Handler) as middle.url:
+        yield middle

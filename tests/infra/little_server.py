@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.http_server import serving
 
 _SECONDS = 20
 
@@ -74,16 +76,11 @@ def little_server(*statuses: int, port: int = 0) -> Iterator[LittleServer]:
         def log_message(self, *_: object) -> None:
             """Keep the tests' output clean."""
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-        little.url = f"http://127.0.0.1:{server.server_port}"
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        serving.start()
+    with serving(Handler, port=port) as little.url:
         try:
             yield little
         finally:
             little.gate.set()
-            server.shutdown()
-            serving.join()
 
 
 async def soon(condition: Callable[[], bool], *, what: str) -> None:

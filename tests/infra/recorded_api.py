@@ -4,16 +4,17 @@ The recordings were written from the APIs' documentation and not taken from a li
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.http_server import serving
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -83,12 +84,5 @@ def recorded_api() -> Iterator[RecordedApi]:
         def log_message(self, *_: object) -> None:
             """Keep the tests' output clean."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        api.url = f"http://127.0.0.1:{server.server_port}"
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        serving.start()
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            serving.join()
+    with serving(Handler) as api.url:
+        yield api

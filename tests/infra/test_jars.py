@@ -4,16 +4,16 @@ import hashlib
 import io
 import re
 import shutil
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from infra.local.jars import FIRESTORE, JARS_VARIABLE, PUBSUB, Jar, JarError, Published, download, find_jar
+from tests.support.http_server import serving
 
 CONTENT = bytes(number % 251 for number in range(10_000))
 CHUNK = 1000
@@ -63,15 +63,8 @@ def publisher() -> Iterator[Publisher]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the name that http.server gives it
             """Say nothing: the tests look at what was asked for."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        publisher.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield publisher
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as publisher.url:
+        yield publisher
 
 
 @pytest.fixture(autouse=True)
