@@ -10,7 +10,7 @@ import pytest
 from google.cloud import firestore
 
 from shared.documents.policy import Policy
-from shared.firestore.errors import Contended
+from shared.firestore.errors import StoreError
 from shared.rules.acquire import AcquireOutcome, Device, Granted, SeatLimitReached
 from shared.seats.acquire import AcquireRequest, Acquires
 from tests.support.connections import WatchedFirestore
@@ -68,7 +68,9 @@ async def test_where_the_counters_are_gone_too_no_seat_is_given_too_many(
 
     for user_id in ("m3", "m4"):
         tenant.seats.delete()
-        with suppress(Contended):  # where the highest number is too low, the next grant has the name of an old one
+        # Where the highest number is too low, the next grant has the name of an old one, and no attempt succeeds.
+        # Which error the deadline finds depends on how fast the emulator answered.
+        with suppress(StoreError):
             await asked(store, impatient, tenant, user_id)
 
     assert 3 <= len(tenant.open_sessions()) <= 4
