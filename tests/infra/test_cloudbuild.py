@@ -6,7 +6,7 @@ failure are run, with a ``terraform`` and a ``python`` that fail as told.
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -259,6 +259,8 @@ def test_every_target_of_make_that_it_calls_exists() -> None:
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in called)
 
 
+EMPTY: Mapping[str, str] = {}
+
 SCRIPTS = [
     (file, name)
     for file in (DEPLOYS, TESTS)
@@ -267,10 +269,10 @@ SCRIPTS = [
 ]
 
 
-def script(step: str, file: Path = DEPLOYS, **substitutions: str) -> list[str]:
+def script(step: str, *, file: Path = DEPLOYS, given: Mapping[str, str] = EMPTY) -> list[str]:
     """The step's command as Cloud Build starts it, with its substitutions in place."""
     build = read(file)
-    values: dict[str, str] = {"PROJECT_ID": "demo-seatlease", **build["substitutions"], **substitutions}
+    values: dict[str, str] = {"PROJECT_ID": "demo-seatlease", **build["substitutions"], **given}
     *options, text = steps(build)[step]["args"]
     while names := set(re.findall(r"(?<!\$)\$\{([A-Z_]+)\}", text)):
         for name in names:
@@ -280,7 +282,7 @@ def script(step: str, file: Path = DEPLOYS, **substitutions: str) -> list[str]:
 
 @pytest.mark.parametrize(("file", "step"), SCRIPTS)
 def test_a_script_is_one(file: Path, step: str) -> None:
-    program, *_, text = script(step, file)
+    program, *_, text = script(step, file=file)
 
     checked = subprocess.run([program, "-n"], input=text, text=True, capture_output=True, check=False)
 
@@ -311,7 +313,7 @@ def fails(program: Path, command: str, status: int) -> None:
 def run(step: str, workspace: Path, **substitutions: str) -> subprocess.CompletedProcess[str]:
     folder = workspace / steps(read())[step].get("dir", ".")
     environment = {"PATH": f"{workspace / 'bin'}:/usr/bin:/bin"}
-    command = script(step, **substitutions)
+    command = script(step, given=substitutions)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

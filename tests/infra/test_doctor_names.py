@@ -14,6 +14,7 @@ from tests.infra.recorded_api import recorded
 
 TERRAFORM = "\n".join(path.read_text() for path in sorted((ROOT / "infra/terraform").glob("*.tf")))
 BUILD = YAML(typ="safe").load((ROOT / "cloudbuild.yaml").read_text())
+TEST_BUILD = YAML(typ="safe").load((ROOT / "infra/build/cloudbuild-tests.yaml").read_text())
 
 
 def block(kind: str, name: str) -> str:
@@ -95,7 +96,8 @@ def test_the_build_and_the_doctor_set_variables_that_there_are() -> None:
 def test_the_tests_run_on_the_python_that_the_functions_run_on() -> None:
     runtime = json.loads(argument(block("variable", "runtime"), "default"))
 
-    versions = {step["name"].partition(":")[2] for step in BUILD["steps"] if step["name"].startswith("python:")}
+    images = [step["name"] for build in (BUILD, TEST_BUILD) for step in build["steps"]]
+    versions = {image.partition(":")[2] for image in images if "/python:" in image}
 
     assert len(versions) == 1
     assert runtime == "python" + "".join(versions.pop().split(".")[:2])
