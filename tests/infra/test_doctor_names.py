@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from infra.build.stage import ROOT
 from infra.build.triggers import deployed_name, triggers
 from infra.doctor.options import REGION, Environment
-from infra.doctor.project import Project
+from infra.doctor.project import Project, database_of
 from tests.infra.recorded_api import recorded
 
 TERRAFORM = "\n".join(path.read_text() for path in sorted((ROOT / "infra/terraform").glob("*.tf")))
@@ -74,6 +74,11 @@ def test_every_environment_says_whether_its_trail_goes_to_bigquery(environment: 
 
     assert project.is_in_bigquery is (environment is not Environment.DEVELOPMENT)
     assert argument(block("variable", "audit_in_bigquery"), "default") == "false"
+
+
+@pytest.mark.parametrize("environment", list(Environment))
+def test_the_doctor_looks_at_the_environments_database(environment: Environment) -> None:
+    assert database_of(environment) == json.loads(argument(block("variable", "database"), "default"))
 
 
 def test_an_environment_is_a_file_of_variables() -> None:
