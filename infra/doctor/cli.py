@@ -12,8 +12,11 @@ from google.auth.exceptions import GoogleAuthError
 from httpx import TransportError
 from rich.console import Console
 
+from infra.build.preflight.apis import Looking
+from infra.build.preflight.quotas import check_quotas
 from infra.doctor.backlog import check_backlog
 from infra.doctor.canary import Canary, Functions, check_answering, check_canary, no_canary
+from infra.doctor.database import check_database
 from infra.doctor.finding import Finding
 from infra.doctor.indexes import check_indexes
 from infra.doctor.jobs import check_jobs
@@ -35,6 +38,7 @@ from infra.doctor.options import (
 from infra.doctor.project import Project, database_of
 from infra.doctor.report import as_json, is_healthy, tell
 from infra.doctor.rules import check_rules
+from infra.doctor.services import check_services
 from infra.doctor.token import Signer, TokenError, id_token
 from infra.doctor.topic import check_topic
 
@@ -75,9 +79,12 @@ def doctor(
         endpoints=endpoints_from(endpoint or []),
     )
     findings = [
+        *check_services(deployed),
+        *check_quotas(Looking(project=deployed)),
         *check_jobs(deployed),
         *check_topic(deployed, with_bigquery=deployed.is_in_bigquery),
         *check_backlog(deployed),
+        *check_database(deployed),
         *check_indexes(deployed),
         *check_rules(deployed),
         *check_functions(
