@@ -53,6 +53,15 @@ resource "google_service_account" "build" {
   depends_on = [google_project_service.api]
 }
 
+# It has no roles: the right to sign as it is no right in Google Cloud. But Firebase accepts what any
+# account of the project signs, for any user. infra/docs/deploy.md#the-canary says who may sign.
+resource "google_service_account" "canary" {
+  account_id   = "seatlease-canary"
+  display_name = "Seatlease: the smoke test and the doctor sign the canary in as this account"
+
+  depends_on = [google_project_service.api]
+}
+
 # What functions may do
 
 resource "google_project_iam_member" "database" {

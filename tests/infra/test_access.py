@@ -131,6 +131,13 @@ def test_the_one_role_of_the_projects_own_reads_and_updates_accounts_and_may_do_
     assert sorted(role["permissions"]) == ["firebaseauth.users.get", "firebaseauth.users.update"]
 
 
+def test_the_account_that_signs_the_canary_in_has_no_right(plan: Plan) -> None:
+    account = plan.one("google_service_account", "canary")["account_id"]
+
+    assert account == "seatlease-canary"
+    assert account not in {who for who, _, _, _ in rights(plan)}
+
+
 def test_every_function_runs_as_itself(plan: Plan) -> None:
     functions = plan.of_kind("google_cloudfunctions2_function")
 
