@@ -170,7 +170,7 @@ resource "google_cloudfunctions2_function" "function" {
     google_firestore_field.override,
     # It also needs its rights.
     google_project_iam_member.database,
-    google_project_iam_member.auth_admin,
+    google_project_iam_member.claim_setter,
     google_pubsub_topic_iam_member.publisher,
   ]
 }

@@ -141,6 +141,7 @@ APIS: Mapping[str, set[str]] = {
     "google_monitoring_alert_policy": {"monitoring"},
     "google_monitoring_dashboard": {"monitoring"},
     "google_monitoring_notification_channel": {"monitoring"},
+    "google_project_iam_custom_role": {"iam"},
     "google_project_iam_member": {"cloudresourcemanager"},
     "google_project_service": set(),
     "google_pubsub_schema": {"pubsub"},
@@ -307,7 +308,7 @@ def test_a_new_version_of_a_function_waits_for_its_indexes_and_its_rights(
         "google_firestore_index.composite",
         "google_firestore_field.override",
         "google_project_iam_member.database",
-        "google_project_iam_member.auth_admin",
+        "google_project_iam_member.claim_setter",
         "google_pubsub_topic_iam_member.publisher",
     }
 
