@@ -24,7 +24,7 @@ variable "region" {
 }
 
 variable "database" {
-  description = "The Firestore database. Only the default one has a free quota."
+  description = "The Firestore database. Only the first one of a project has a free quota. If another app uses the default one, name another: its documents and its rules stay as they are. `make preflight` says whether it is in use."
   type        = string
   default     = "(default)"
 }
@@ -47,10 +47,22 @@ variable "is_protected" {
   default     = true
 }
 
+variable "keep_backups_days" {
+  description = "How many days a protected database keeps each daily backup: at most 98."
+  type        = number
+  default     = 14
+}
+
 variable "warm_instances" {
   description = "How many instances of acquire always wait for work, and how many of heartbeat. An instance takes most of a second to start. An idle one costs about 10 USD a month."
   type        = number
   default     = 0
+}
+
+variable "grant_all_users" {
+  description = "If true, everybody gets the right to call the functions for clients. Set it to false only where an organization policy forbids that: infra/docs/deploy.md#all-users."
+  type        = bool
+  default     = true
 }
 
 variable "trusted_proxy_hops" {
@@ -98,6 +110,12 @@ variable "alert_emails" {
   description = "The addresses that get an e-mail when an alert opens. If empty, alerts show in the console only."
   type        = set(string)
   default     = []
+}
+
+variable "runbook" {
+  description = "The address of infra/docs/deploy.md in your repository's web view. An alert's e-mail links to its section."
+  type        = string
+  default     = "infra/docs/deploy.md"
 }
 
 variable "denials_an_hour" {
