@@ -127,6 +127,16 @@ def examples() -> Iterator[Example]:
         ),
         "Edit the key. Remove spaces before and after it.",
     )
+    yield _example(
+        "license",
+        license_problems(
+            replace(_license(seats=3), grace_for=timedelta(days=30)),
+            organization=organization,
+            use=SeatUse(),
+            same_key=(),
+        ),
+        "Lower the number. Or leave it: the notice stops nothing.",
+    )
     listed = [Membership(organization_id="harbor-studio", user=_user())]
     yield _example(
         "user",

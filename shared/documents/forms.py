@@ -118,7 +118,7 @@ class LicenseDocument(Form):
         Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] | None,
         Field(
             description="How many seconds after its lease a program may work on without a connection. "
-            "Its seat is free meanwhile. Left out or null: 0."
+            "Its seat is free meanwhile. Only a user who has held the seat for one lease gets it. Left out or null: 0."
         ),
     ] = None
 
