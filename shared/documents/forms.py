@@ -74,7 +74,10 @@ class UserDocument(Form):
 
     email: Annotated[
         Annotated[str, Field(max_length=320)] | None,
-        Field(description="Shown beside the user's seats. Left out, it is taken from Firebase Authentication."),
+        Field(
+            description="Shown beside the user's seats. Left out, it is taken from Firebase Authentication, if it is "
+            "verified there."
+        ),
     ] = None
     role: Annotated[
         Role,
