@@ -59,6 +59,8 @@ locals {
     review_admin_edit = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
   }
 
+  client_ingress = { "all" = "ALLOW_ALL", "internal-and-gclb" = "ALLOW_INTERNAL_AND_GCLB" }
+
   settings = {
     # Staging runs as production does: an instance refuses what production refuses.
     SEATLEASE_ENVIRONMENT = var.environment == "development" ? "development" : "production"
@@ -71,8 +73,9 @@ locals {
     # tried.) Both ways are open, and a function cannot tell which one a request took.
     #   1   a session through Hosting shows an address of Hosting, and no client can forge one
     #   2   it shows the client's address, but a client that calls the function itself can forge any
-    # The default is 1. Set 2 if you want to see the addresses more than to trust them. No decision
-    # depends on them.
+    # The default is 1. Set 2 if you want to see the addresses more than to trust them: a direct
+    # caller then writes any address into its session and into the audit trail. No decision depends
+    # on them. ingress = "internal-and-gclb" closes the direct way.
     SEATLEASE_TRUSTED_PROXY_HOPS     = tostring(var.trusted_proxy_hops)
     SEATLEASE_AUDIT_TOPIC            = google_pubsub_topic.audit.name
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)
@@ -127,7 +130,7 @@ resource "google_cloudfunctions2_function" "function" {
     max_instance_count               = local.sizes[each.key].maximum
 
     # Cloud Scheduler and Eventarc of this project count as internal.
-    ingress_settings               = contains(local.for_clients, each.key) ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
+    ingress_settings               = contains(local.for_clients, each.key) ? local.client_ingress[var.ingress] : "ALLOW_INTERNAL_ONLY"
     all_traffic_on_latest_revision = true
     environment_variables = merge(
       local.settings,

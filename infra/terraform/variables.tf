@@ -71,6 +71,17 @@ variable "trusted_proxy_hops" {
   default     = 1
 }
 
+variable "ingress" {
+  description = "How the five client functions are reached: all (each at its own address), or internal-and-gclb (only through a load balancer of yours, for example with Cloud Armor; Firebase Hosting does not reach them then)."
+  type        = string
+  default     = "all"
+
+  validation {
+    condition     = contains(["all", "internal-and-gclb"], var.ingress)
+    error_message = "The ingress must be all or internal-and-gclb."
+  }
+}
+
 variable "keep_sessions_days" {
   description = "SEATLEASE_KEEP_SESSIONS_DAYS: how many days after its end a session may be deleted."
   type        = number

@@ -143,23 +143,25 @@ def settings() -> Settings:
 
 
 def _from_environment() -> dict[str, str]:
-    """Find the settings among the environment's variables, in capital or small letters.
+    """Find the settings among the environment's variables, by their exact names.
+
+    Google's libraries read the emulators' variables so. With another spelling here, they could see an emulator that
+    these settings do not.
 
     The package pydantic-settings does this and much more, but its import took a twentieth of a cold start.
     """
-    variables = {name.upper(): value for name, value in os.environ.items()}
     found = {}
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
         variable = alias if isinstance(alias, str) else f"SEATLEASE_{name.upper()}"
-        if variable in variables:
-            found[variable if alias else name] = variables[variable]
+        if variable in os.environ:
+            found[variable if alias else name] = os.environ[variable]
     return found
 
 
 def _emulators() -> str:
-    """The names of the variables that point to an emulator, in capital or small letters."""
-    names = (name for name, value in os.environ.items() if value and name.upper().endswith("_EMULATOR_HOST"))
+    """The names of the variables that point to an emulator."""
+    names = (name for name, value in os.environ.items() if value and name.endswith("_EMULATOR_HOST"))
     return ", ".join(sorted(names))
 
 

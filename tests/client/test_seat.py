@@ -43,6 +43,22 @@ def test_the_lease_says_what_was_granted(backend: Backend) -> None:
     assert len(lease.session_id) == 26
 
 
+def test_a_grace_is_earned_by_holding_the_seat_for_one_lease(graceful: Backend, tmp_path: Path) -> None:
+    file, graces, lease_ends = seatlease.LeaseFile(tmp_path / "lease.json"), [], []
+    with graceful.seat(keys=graceful.keys) as seat:
+        for _ in range(3):
+            assert seat.lease is not None
+            assert seat.lease.lease_token is not None
+            graces.append(seat.lease.grace_ends_at - seat.lease.lease_expires_at)
+            lease_ends.append(seat.lease.lease_expires_at)
+            file.save(seat.lease.lease_token)
+            graceful.pass_time(timedelta(minutes=4))
+            assert seat.heartbeat() is State.ACTIVE
+
+    assert graces == [timedelta(), timedelta(), timedelta(hours=1)]
+    assert file.load(graceful.keys, hardware_id=graceful.hardware_id, now=lease_ends[-1]).in_grace(lease_ends[-1])
+
+
 def test_a_full_license_is_told_with_when_to_come_back(backend: Backend) -> None:
     with backend.seat("m0"), backend.seat("m1"):
         with pytest.raises(seatlease.NoSeatFree) as refused:

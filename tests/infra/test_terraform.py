@@ -143,6 +143,7 @@ APIS: Mapping[str, set[str]] = {
     "google_monitoring_alert_policy": {"monitoring"},
     "google_monitoring_dashboard": {"monitoring"},
     "google_monitoring_notification_channel": {"monitoring"},
+    "google_project_iam_audit_config": {"cloudresourcemanager"},
     "google_project_iam_custom_role": {"iam"},
     "google_project_iam_member": {"cloudresourcemanager"},
     "google_project_service": set(),
@@ -214,7 +215,7 @@ def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, config
     ran = run_tests(terraform, configured, file="variables")
 
     assert ran.status == 0, ran.said
-    assert "7 passed, 0 failed" in ran.said
+    assert "9 passed, 0 failed" in ran.said
 
 
 @pytest.mark.mutant

@@ -59,7 +59,8 @@ WORDS: Mapping[str, Word] = {
     ),
     "grace_ends_at": Word(
         meaning="Until when a program that cannot reach the service may work on. Its seat is already free from the end "
-        "of the lease on. If the license gives no grace, this is the end of the lease.",
+        "of the lease on. It is the end of the lease if the license gives no grace, and until the user has held the "
+        "seat for one lease.",
         example=_GRACE_ENDS,
     ),
     "lease_token": Word(

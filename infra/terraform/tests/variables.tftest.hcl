@@ -60,6 +60,32 @@ run "a_database_of_its_own_in_a_multi_region" {
   }
 }
 
+run "behind_a_load_balancer_no_function_has_a_public_address" {
+  command = plan
+
+  variables {
+    ingress = "internal-and-gclb"
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in google_cloudfunctions2_function.function :
+      function.service_config[0].ingress_settings == (contains(keys(google_cloud_run_v2_service_iam_member.public), name) ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_INTERNAL_ONLY")
+    ])
+    error_message = "The client functions must be reachable through a load balancer only, and the others from inside only."
+  }
+}
+
+run "an_ingress_is_one_of_two" {
+  command = plan
+
+  variables {
+    ingress = "internal"
+  }
+
+  expect_failures = [var.ingress]
+}
+
 run "an_environment_is_one_of_three" {
   command = plan
 
