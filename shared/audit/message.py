@@ -100,7 +100,10 @@ class RepairedDetails(_Message):
 
 
 class Change(_Message):
-    """One field, with its JSON value before and after. null: it was not there. A license key shows only its end."""
+    """One field, with its JSON value before and after. null: it was not there. A license key shows only its end.
+
+    Of a user only the role, whether active, and the creation time are shown. Any other value is ``"…"``.
+    """
 
     field: str
     before: str | None
