@@ -74,6 +74,7 @@ locals {
     # The default is 1. Set 2 if you want to see the addresses more than to trust them. No decision
     # depends on them.
     SEATLEASE_TRUSTED_PROXY_HOPS     = tostring(var.trusted_proxy_hops)
+    SEATLEASE_CLIENT_ADDRESSES       = var.client_addresses
     SEATLEASE_AUDIT_TOPIC            = google_pubsub_topic.audit.name
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)
     SEATLEASE_KEEP_AUDIT_EVENTS_DAYS = tostring(var.keep_audit_events_days)
