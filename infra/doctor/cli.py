@@ -14,6 +14,7 @@ from rich.console import Console
 
 from infra.doctor.backlog import check_backlog
 from infra.doctor.canary import Canary, Functions, check_answering, check_canary, no_canary
+from infra.doctor.database import DatabaseOption
 from infra.doctor.finding import Finding
 from infra.doctor.indexes import check_indexes
 from infra.doctor.jobs import check_jobs
@@ -53,7 +54,7 @@ def doctor(
     *,
     region: RegionOption = REGION,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
+    database: DatabaseOption = "(default)",
     topic: Annotated[str, typer.Option(help="The audit topic.")] = "seatlease-audit",
     url: UrlOption = None,
     canary_token: TokenOption = None,

@@ -121,7 +121,10 @@ class _Event(_Message):
     schema_version: Literal[1] = SCHEMA_VERSION
     event_id: Annotated[str, Field(description="Identifies the event. Ignore a second message with the same id.")]
     at: Annotated[Time, Field(description="When it happened, by the database's clock.")]
-    actor: Annotated[str, Field(description="The user's UID, `system`, or `console` for an edit by hand.")]
+    actor: Annotated[
+        str,
+        Field(description="The user's UID; `system`; `console` for an edit by hand; `erased` if the user was erased."),
+    ]
     organization_id: str
 
 

@@ -14,6 +14,9 @@ SYSTEM = "system"
 CONSOLE = "console"
 """The actor of edits by hand in the Firebase console. Which admin it was is not known."""
 
+ERASED = "erased"
+"""Stands in events for the user, the actor and the device of a person whose data was erased."""
+
 _LONG_KEY = 14
 """A license key of this length or more, quotes included, shows its last four characters."""
 
