@@ -11,7 +11,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz preflight doctor judge clean
+.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz preflight doctor judge erase clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -109,6 +109,9 @@ doctor: $(READY) ## Check a deployed project (PROJECT=, DOCTOR=--help)
 
 judge: $(READY) ## Judge a deployed organization (PROJECT=, ORGANIZATION=)
 	@$(BIN)/python -m infra.judge $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)
+
+erase: $(READY) ## Erase a person (PROJECT=, ORGANIZATION=, UID=, CONFIRM=yes)
+	@$(BIN)/python -m infra.admin erase --organization='$(ORGANIZATION)' --user='$(UID)' $(if $(PROJECT),--project=$(PROJECT)) $(if $(filter yes,$(CONFIRM)),--apply) $(ERASE)
 
 stage: ## Write the deployable functions into build/
 	@$(PYTHON) -m infra.build.stage

@@ -77,6 +77,7 @@ locals {
     # caller then writes any address into its session and into the audit trail. No decision depends
     # on them. ingress = "internal-and-gclb" closes the direct way.
     SEATLEASE_TRUSTED_PROXY_HOPS     = tostring(var.trusted_proxy_hops)
+    SEATLEASE_CLIENT_ADDRESSES       = var.client_addresses
     SEATLEASE_AUDIT_TOPIC            = google_pubsub_topic.audit.name
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)
     SEATLEASE_KEEP_AUDIT_EVENTS_DAYS = tostring(var.keep_audit_events_days)

@@ -82,6 +82,17 @@ variable "ingress" {
   }
 }
 
+variable "client_addresses" {
+  description = "SEATLEASE_CLIENT_ADDRESSES: what is kept of the IP addresses of clients: whole, shortened or none."
+  type        = string
+  default     = "whole"
+
+  validation {
+    condition     = contains(["whole", "shortened", "none"], var.client_addresses)
+    error_message = "The addresses of clients are kept whole, shortened or none."
+  }
+}
+
 variable "keep_sessions_days" {
   description = "SEATLEASE_KEEP_SESSIONS_DAYS: how many days after its end a session may be deleted."
   type        = number

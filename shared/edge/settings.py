@@ -34,6 +34,14 @@ class Environment(StrEnum):
     TEST = "test"
 
 
+class ClientAddresses(StrEnum):
+    """What is kept of the IP addresses of clients. Shortened: the /24 of an IPv4 address, the /48 of an IPv6 one."""
+
+    WHOLE = "whole"
+    SHORTENED = "shortened"
+    NONE = "none"
+
+
 class Settings(BaseModel):
     """All settings of a function. The variable of each is its name in capitals after ``SEATLEASE_``, or its alias."""
 
@@ -43,6 +51,7 @@ class Settings(BaseModel):
     project: Annotated[str, Field(min_length=1, validation_alias="GOOGLE_CLOUD_PROJECT")]
     database: Annotated[str, Field(min_length=1)] = "(default)"
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=10)] = 1
+    client_addresses: ClientAddresses = ClientAddresses.WHOLE
     default_lease_seconds: Annotated[int, Field(ge=3, le=86_400)] = 360
     default_grace_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] = 0
     signing_keys: SecretStr | None = None

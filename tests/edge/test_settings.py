@@ -211,6 +211,7 @@ def test_events_are_kept_longer_than_sessions(
         ("SEATLEASE_KEEP_SESSIONS_DAYS", "0"),
         ("SEATLEASE_KEEP_AUDIT_EVENTS_DAYS", "0"),
         ("SEATLEASE_LOG_LEVEL", "LOUD"),
+        ("SEATLEASE_CLIENT_ADDRESSES", "short"),
         ("SEATLEASE_DATABASE", ""),
     ],
 )

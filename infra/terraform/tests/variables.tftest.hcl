@@ -165,3 +165,13 @@ run "the_metrics_need_the_lines_of_refusals" {
 
   expect_failures = [var.log_level]
 }
+
+run "addresses_are_kept_in_one_of_three_ways" {
+  command = plan
+
+  variables {
+    client_addresses = "short"
+  }
+
+  expect_failures = [var.client_addresses]
+}
