@@ -15,7 +15,7 @@
 #
 # audit_events.at and grant_number only grow too, but queries need both. So an organization can have
 # up to 500 events a second. Collections lie below their organization, so these limits hold for each
-# organization. The indexes over all organizations are the exception.
+# organization. The indexes over all organizations begin with a shard, or are hardly written to.
 
 locals {
   index_definitions = jsondecode(file("${path.module}/../firestore.indexes.json"))
