@@ -45,7 +45,7 @@ class Index:
 
 
 def _equalities(query: Query) -> set[str]:
-    return {name for name, comparison, _ in query.where if comparison == "=="}
+    return {name for name, comparison, _ in query.where if comparison in {"==", "in"}}
 
 
 def _ordered(query: Query) -> tuple[tuple[str, str], ...]:
