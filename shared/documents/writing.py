@@ -87,6 +87,7 @@ def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
         "total": use.total,
         "by_license": dict(use.by_license),
         "grants": use.grants,
+        "epoch": use.epoch,
         "checksum": use.checksum,
         "updated_at": now,
     }
@@ -113,6 +114,7 @@ def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: R
         "user_id": event.user_id,
         "hardware_id": event.hardware_id,
         "grant_number": event.grant_number,
+        "epoch": event.epoch,
         "details": event.details,
         "published_at": None,
         "unpublished_shard": unpublished_shard(event.name),
