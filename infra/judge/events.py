@@ -65,7 +65,7 @@ def _names(event: Event) -> set[str]:
     """The possible names of the event; none if the event lacks the data."""
     session_id, started_at = event.session_id or "", started_at_of(event)
     if event.type == AuditType.ACQUIRED:
-        return {grant_name(event.grant_number or 0)}
+        return {grant_name(event.grant_number or 0, epoch=event.epoch)}
     if event.type == AuditType.DENIED and event.user_id == ERASED:
         return set()  # its name is made from the user's id, which is gone
     if event.type == AuditType.DENIED:

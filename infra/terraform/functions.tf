@@ -67,6 +67,8 @@ locals {
     # The platform does not set it for functions of the second generation.
     GOOGLE_CLOUD_PROJECT = var.project_id
     SEATLEASE_DATABASE   = google_firestore_database.seats.name
+    # The global address may be served from another location.
+    SEATLEASE_FIRESTORE_HOST = var.firestore_host
     # How many proxies stand before a function. A request to the function's own address passes one,
     # Google's front end, which appends the client's address. Through Firebase Hosting there is one
     # more, and the last entry is Hosting's address. (That it is exactly one more has not been

@@ -35,6 +35,12 @@ variable "database_location" {
   default     = null
 }
 
+variable "firestore_host" {
+  description = "SEATLEASE_FIRESTORE_HOST: where the functions call Firestore. firestore.LOCATION.rep.googleapis.com keeps requests in the database's location, where Firestore has such an endpoint."
+  type        = string
+  default     = "firestore.googleapis.com"
+}
+
 variable "runtime" {
   description = "The functions' Python version. The tests run on 3.11 and later."
   type        = string

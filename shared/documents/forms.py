@@ -171,4 +171,5 @@ class SeatUseDocument(Form):
     total: int
     by_license: dict[str, _Count]
     grants: _Count
+    epoch: str | None = None
     checksum: int

@@ -17,7 +17,7 @@ from shared.edge.errors import ApiError, Code
 from shared.edge.logs import RequestContext, current_request
 from shared.edge.platform import prepare_instance
 from shared.edge.settings import settings
-from shared.firestore.errors import Contended, StoreUnavailable
+from shared.firestore.errors import Contended, DatabaseUnusable, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 """The form of a request id. A client's own id is used if it has this form."""
 
 _RETRY_SOON = {"Retry-After": "1"}
+_REPORT_IT = "something went wrong on the server; report the request id, with which it is found in the logs"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _FIRST_SERVER_ERROR = 500
 
@@ -81,15 +82,18 @@ def _as_api_error(error: Exception) -> ApiError:
         case ClientDisconnect():
             return ApiError(Code.INVALID_REQUEST, "the connection closed before the body was complete")
         case Contended():
+            logger.info("other writes came first until the deadline", extra={"cause": str(error.__cause__)})
             return ApiError(Code.CONTENTION, str(error), headers=_RETRY_SOON)
         case StoreUnavailable():
             logger.error("Firestore does not answer", exc_info=error)
             message = "Firestore did not answer in time; asking again is safe"
             return ApiError(Code.STORE_UNAVAILABLE, message, headers=_RETRY_SOON)
+        case DatabaseUnusable():
+            logger.error("the Firestore database cannot be used: %s", error, exc_info=error)
+            return ApiError(Code.INTERNAL, _REPORT_IT)
         case _:
             logger.error("an unexpected error", exc_info=error)
-            message = "something went wrong on the server; report the request id, with which it is found in the logs"
-            return ApiError(Code.INTERNAL, message)
+            return ApiError(Code.INTERNAL, _REPORT_IT)
 
 
 def _context(request: Request, function: str) -> RequestContext:

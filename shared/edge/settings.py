@@ -18,6 +18,9 @@ PLATFORM_GRACE_SECONDS = 10
 PURGED_WITHIN_DAYS = 7
 """A margin: Firestore's TTL policies typically delete within a day, in no order. Source: its page on TTL policies."""
 
+_FIRESTORE_HOST = r"^firestore(\.[a-z0-9-]+\.rep)?\.googleapis\.com$"
+"""The global endpoint, or that of a location. Source: Firestore's page on locations and regional endpoints."""
+
 _TOPIC_ID = r"^[A-Za-z][A-Za-z0-9._~%+-]{2,254}$"
 """Source: Pub/Sub's guidelines for the names of topics."""
 
@@ -50,6 +53,7 @@ class Settings(BaseModel):
     environment: Environment
     project: Annotated[str, Field(min_length=1, validation_alias="GOOGLE_CLOUD_PROJECT")]
     database: Annotated[str, Field(min_length=1)] = "(default)"
+    firestore_host: Annotated[str, Field(pattern=_FIRESTORE_HOST)] = "firestore.googleapis.com"
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=10)] = 1
     client_addresses: ClientAddresses = ClientAddresses.WHOLE
     default_lease_seconds: Annotated[int, Field(ge=3, le=86_400)] = 360

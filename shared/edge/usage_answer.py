@@ -9,6 +9,9 @@ from shared.firestore.group_commit import Answered
 from shared.rules.license import License
 from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
 
+PRIVATE = {"Cache-Control": "private, no-store"}
+"""Hosting's cache has kept answers that only had to be asked for again. Source: an issue of firebase-functions."""
+
 
 class SessionView(Answer):
     """One live session."""
@@ -83,7 +86,7 @@ def answer_usage(answered: Answered[UsageOutcome]) -> Response:
         next_page_token=outcome.next_page,
         server_time=answered.now,
     )
-    return answer(body)
+    return answer(body, headers=PRIVATE)
 
 
 def _license_view(used: LicenseUsage) -> LicenseView:

@@ -67,7 +67,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         state = self._state(paths, requests, found, snapshot)
         if reports := await self._report_ends_by_hand(paths, own.values(), at):
             return Decision(outcomes=[Undecided() for _ in requests], writes=reports, now=at.now)
-        use = state.use or await recount(self._firestore, paths, at=at)
+        use = state.use or await recount(self._firestore, paths, before=None, at=at)
         draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions=own)
         outcomes = _fold(draft, requests, found, moved)
 
@@ -76,7 +76,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         if unexamined := [scope for scope in refused if scope not in examined]:
             evidence = await self._examine(paths, unexamined, use, at)
             if not agrees(use, evidence):
-                use = await recount(self._firestore, paths, at=at)
+                use = await recount(self._firestore, paths, before=state.use, at=at)
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
             draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**seen, **own})
             for lapsed in {document.document_id for proof in evidence.values() for document in proof.lapsed}:

@@ -213,6 +213,7 @@ def test_events_are_kept_longer_than_sessions(
         ("SEATLEASE_LOG_LEVEL", "LOUD"),
         ("SEATLEASE_CLIENT_ADDRESSES", "short"),
         ("SEATLEASE_DATABASE", ""),
+        ("SEATLEASE_FIRESTORE_HOST", "firestore.example.com"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused_and_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -205,7 +205,7 @@ class World:
         stored = {each.reference: each.to_dict() or {} for each in everything}
         # Published, or expire_sessions would stamp it as left behind once this world is some minutes old.
         for event in other.event_documents():
-            stored[event.reference]["published_at"] = event.get("at")
+            del stored[event.reference]["unpublished_shard"]
         return cls(stage=stage, tenant=tenant, other=other, documents=named, stored=stored)
 
     def restored(self) -> "World":

@@ -231,7 +231,7 @@ async def test_the_public_keys_are_shown_to_anybody_and_may_be_kept_for_an_hour(
 
     (key,) = answer.json()["keys"]
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
-    assert answer.headers["Cache-Control"] == "public, max-age=3600"
+    assert answer.headers["Cache-Control"] == "public, max-age=300, s-maxage=300"
     assert {name: key[name] for name in key if name not in {"x", "kid"}} == {
         "kty": "OKP",
         "crv": "Ed25519",

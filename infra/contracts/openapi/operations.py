@@ -10,7 +10,7 @@ from shared.edge.errors import Code
 from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
-from shared.edge.usage_answer import UsageAnswer
+from shared.edge.usage_answer import PRIVATE, UsageAnswer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,8 +78,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "keys": Operation(
         method="GET",
         summary="Get the public keys",
-        description="Answers the public keys that verify `lease_token`. No token is needed. A key is published an hour "
-        "before it signs, so an answer may be cached for an hour. The call changes nothing: asking again is safe.",
+        description="Answers the public keys that verify `lease_token`. No token is needed. A key is published ten "
+        "minutes before it signs, so an answer may be cached for five. The call changes nothing: asking again is safe.",
         successes={
             200: Success(
                 means="Every key that may have signed a valid lease token (RFC 7517, RFC 8037).",
@@ -105,7 +105,13 @@ OPERATIONS: Mapping[str, Operation] = {
         description="Reports the seats of the caller's organization. Owners and admins see everything, members their "
         "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe.",
         query=UsageQuery,
-        successes={200: Success(means="The seats at one instant, `server_time`.", model=UsageAnswer)},
+        successes={
+            200: Success(
+                means="The seats at one instant, `server_time`.",
+                model=UsageAnswer,
+                cache_control=PRIVATE["Cache-Control"],
+            )
+        },
         codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),
 }
