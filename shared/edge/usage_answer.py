@@ -28,8 +28,12 @@ class SessionView(Answer):
 
 
 class ActivityView(Answer):
-    """The last 24 hours of a license: the most seats in use at a time, and the users who got no seat."""
+    """The last 24 hours of a license: the most seats in use at a time, and the users who got no seat.
 
+    With very many events it is less than 24 hours: everything since ``begins_at``.
+    """
+
+    begins_at: Time
     peak_in_use: int
     denied_users: int
     denied_attempts: int

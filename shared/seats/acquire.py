@@ -4,6 +4,7 @@ Read; decide; if a request would be refused, examine the sessions and decide onc
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from shared.firestore.group_commit import Answered, Decision, GroupedOperation, 
 from shared.firestore.writes import Write
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
 from shared.rules.denial import CapReached
+from shared.rules.refusal import LicenseNotFound
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import session_id_of
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount
@@ -22,6 +24,8 @@ from shared.seats.endings import by_hand_writes
 from shared.seats.license_keys import Found, LicenseKeys
 from shared.seats.recent_examinations import Examined, RecentExaminations
 from shared.seats.seat_draft import OrganizationState, SeatDraft
+
+logger = logging.getLogger(__name__)
 
 Outcomes = list[AcquireOutcome | Undecided]
 
@@ -55,7 +59,12 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             Contended: other instances were faster until the deadline.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
-        return await self._submit(organization_id, request)
+        answered = await self._submit(organization_id, request)
+        if isinstance(answered.outcome, LicenseNotFound):
+            # A user who tries keys leaves no audit event. These lines can be counted by user.
+            told = {"organization_id": organization_id, "user_id": request.user_id}
+            logger.info("a user asked for a license key that the organization does not have", extra=told)
+        return answered
 
     async def _decide(self, organization_id: str, requests: Sequence[AcquireRequest]) -> Decision[AcquireOutcome]:
         paths = OrganizationPaths(organization_id)

@@ -464,6 +464,24 @@ def test_a_lease_that_other_keys_signed_is_no_seat(backend: Backend) -> None:
     assert backend.in_use == 0  # what nobody can use is given back
 
 
+@pytest.mark.parametrize(("status", "code"), [(408, "BODY_TOO_SLOW"), (429, "RATE_LIMITED")])
+def test_a_request_that_was_too_slow_or_too_much_is_repeated_later(status: int, code: str) -> None:
+    service = FakeService()
+    late: dict[str, object] = {"retry_after_seconds": 1}
+    with service.seat() as seat:
+        with service.refusing(code, status=status, details=late):
+            missed = seat.heartbeat()
+            told = seat.error
+        after = seat.heartbeat()
+
+    with service.refusing(code, status=status, details=late), pytest.raises(seatlease.ServiceUnreachable) as refused:
+        service.seat().acquire()
+
+    assert (missed, after) == (seatlease.State.DEGRADED, seatlease.State.ACTIVE)
+    assert isinstance(told, seatlease.ServiceUnreachable)
+    assert (refused.value.code, refused.value.retry_after) == (code, timedelta(seconds=1))
+
+
 def test_characters_that_cannot_be_sent_are_refused(backend: Backend) -> None:
     with pytest.raises(seatlease.RequestRefused):
         backend.seat(license_key="half a character: \udce4").acquire()

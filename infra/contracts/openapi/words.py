@@ -115,6 +115,11 @@ WORDS: Mapping[str, Word] = {
         meaning="The last 24 hours, for owners and admins and only on the first page. Otherwise null."
     ),
     "sessions": Word(meaning="The live sessions on this page that the caller may see, oldest first."),
+    "begins_at": Word(
+        meaning="Since when these sums are complete: 24 hours before `server_time`, or later if there were too many "
+        "events to sum up.",
+        example=rfc3339(AT - timedelta(hours=24)),
+    ),
     "peak_in_use": Word(meaning="The most seats in use at a time.", example=17),
     "denied_users": Word(meaning="How many users got no seat because a cap was reached.", example=2),
     "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),

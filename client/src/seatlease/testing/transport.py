@@ -83,7 +83,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         error = {
             "code": refusal.code,
             "message": refusal.message,
-            "retryable": refusal.status in {409, 500, 503},
+            "retryable": refusal.status in {408, 409, 429, 500, 503},
             "request_id": uuid4().hex,
             "details": refusal.details,
         }
