@@ -11,7 +11,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz doctor judge clean
+.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz preflight doctor judge erase clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -101,11 +101,17 @@ proof-short: $(READY) ## Inject faults for 1 minute, then run the judge (SEED=)
 soak: $(READY) ## Run at half load and look for growth (MINUTES=30)
 	@$(BIN)/python -m tests.programs.soak $(if $(MINUTES),--minutes=$(MINUTES))
 
+preflight: $(READY) ## Look at a project before a deployment (PROJECT=, PREFLIGHT=--help)
+	@$(BIN)/python -m infra.build.preflight $(if $(PROJECT),--project=$(PROJECT)) $(PREFLIGHT)
+
 doctor: $(READY) ## Check a deployed project (PROJECT=, DOCTOR=--help)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
 
 judge: $(READY) ## Judge a deployed organization (PROJECT=, ORGANIZATION=)
 	@$(BIN)/python -m infra.judge $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)
+
+erase: $(READY) ## Erase a person (PROJECT=, ORGANIZATION=, UID=, CONFIRM=yes)
+	@$(BIN)/python -m infra.admin erase --organization='$(ORGANIZATION)' --user='$(UID)' $(if $(PROJECT),--project=$(PROJECT)) $(if $(filter yes,$(CONFIRM)),--apply) $(ERASE)
 
 stage: ## Write the deployable functions into build/
 	@$(PYTHON) -m infra.build.stage

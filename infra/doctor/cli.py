@@ -20,6 +20,7 @@ from infra.doctor.jobs import check_jobs
 from infra.doctor.options import (
     REGION,
     ApiKeyOption,
+    DatabaseOption,
     EndpointsOption,
     Environment,
     EnvironmentOption,
@@ -30,7 +31,7 @@ from infra.doctor.options import (
     UrlOption,
     UserOption,
 )
-from infra.doctor.project import Project
+from infra.doctor.project import Project, database_of
 from infra.doctor.report import as_json, is_healthy, tell
 from infra.doctor.rules import check_rules
 from infra.doctor.token import SignIn, TokenError, id_token
@@ -51,7 +52,7 @@ def doctor(
     *,
     region: RegionOption = REGION,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
+    database: DatabaseOption = None,
     topic: Annotated[str, typer.Option(help="The audit topic.")] = "seatlease-audit",
     url: UrlOption = None,
     canary_token: TokenOption = None,
@@ -66,7 +67,7 @@ def doctor(
         project=project,
         region=region,
         environment=environment.value,
-        database=database,
+        database=database or database_of(environment),
         topic=topic,
         endpoints=endpoints_from(endpoint or []),
     )

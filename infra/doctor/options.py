@@ -24,6 +24,9 @@ RegionOption = Annotated[
 EnvironmentOption = Annotated[
     Environment, typer.Option(help="The deployed environment, of infra/terraform/environments.")
 ]
+DatabaseOption = Annotated[
+    str | None, typer.Option(help="The Firestore database. Default: the one in the environment's file.")
+]
 UrlOption = Annotated[
     str | None,
     typer.Option(help="One address for all functions, or one with {function} in it. Default: the platform's."),

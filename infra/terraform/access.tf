@@ -123,14 +123,14 @@ resource "google_secret_manager_secret_iam_member" "signer" {
 # Who may call them
 
 resource "google_cloud_run_v2_service_iam_member" "public" {
-  for_each = local.for_clients
+  for_each = var.grant_all_users ? local.for_clients : []
 
   location = var.region
   name     = google_cloudfunctions2_function.function[each.key].name
   role     = "roles/run.invoker"
   # Everybody may call these. Each verifies a user's token first, except keys, which shows public
-  # keys. If an organization policy forbids public services (iam.allowedPolicyMemberDomains), this
-  # project needs an exception.
+  # keys. An organization policy may forbid this (iam.allowedPolicyMemberDomains):
+  # infra/docs/deploy.md#all-users says what to do.
   member = "allUsers"
 }
 

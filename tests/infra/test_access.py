@@ -77,7 +77,7 @@ RIGHTS: list[Right] = [
     (PUBSUB, "roles/bigquery.metadataViewer", "table_id messages", ""),
 ]
 
-_GRANTS = re.compile(r"_iam_(?!custom_role$)|_acl$|_access_control|_access$")
+_GRANTS = re.compile(r"_iam_(?!(?:audit_config|custom_role)$)|_acl$|_access_control|_access$")
 _ON = {
     "google_artifact_registry_repository_iam_member": "repository",
     "google_bigquery_table_iam_member": "table_id",
@@ -116,6 +116,20 @@ def test_what_is_public_is_what_clients_call() -> None:
     public = {on for who, _, on, _ in RIGHTS if who in {"allUsers", "allAuthenticatedUsers"}}
 
     assert public == {f"service seatlease-{name}" for name, by in triggers().items() if isinstance(by, OnRequest)}
+
+
+def test_edits_by_hand_and_reads_of_the_secret_are_logged_and_what_the_functions_write_is_not(plan: Plan) -> None:
+    logged = plan.of_kind("google_project_iam_audit_config")
+
+    kinds = {each["service"]: [log["log_type"] for log in each["audit_log_config"]] for each in logged.values()}
+    exempted = {
+        re.sub(r"^serviceAccount:|@.*$", "", member)
+        for each in logged.values()
+        for log in each["audit_log_config"]
+        for member in log["exempted_members"] or []
+    }
+    assert kinds == {"datastore.googleapis.com": ["DATA_WRITE"], "secretmanager.googleapis.com": ["DATA_READ"]}
+    assert exempted == {who for who, role, _, _ in RIGHTS if role.startswith("roles/datastore.")}
 
 
 def test_no_right_is_an_owners_or_an_editors() -> None:
