@@ -50,7 +50,8 @@ def install(folder: Path = FOLDER, *, locked: Path = LOCKED) -> None:
     (folder / ".ready").unlink(missing_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(locked / name, folder / name)
-    # The packages' install scripts download and compile things that the emulator does not need.
+    # The packages' install scripts download and compile things that the emulator does not need. Without them no code of
+    # a package runs here. So npm keeps this process's environment, which may say how to reach its registry.
     command = [npm, "ci", f"--prefix={folder}", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
