@@ -1,53 +1,46 @@
-"""Check that the database is where it should be, and can be brought back after a mistake."""
+"""The Firestore database that an operator's program works on: of a project, or of an emulator."""
 
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Annotated, Any, NoReturn
 
-from infra.doctor.finding import Area, Finding
-from infra.doctor.project import Project, variable
+import grpc
+import typer
+from google.auth.exceptions import GoogleAuthError
+from rich.console import Console
 
+from shared.firestore.client import Firestore
+from shared.firestore.errors import StoreError
 
-def check_database(project: Project) -> list[Finding]:
-    area = Area(name="database", api="firestore.googleapis.com", role="roles/datastore.viewer", project=project.project)
-    schedules = Area(
-        name=area.name, api=area.api, role="roles/datastore.backupSchedulesViewer", project=project.project
-    )
-    return [
-        *area.ask("database", lambda: list(_look_at(area, project))),
-        *schedules.ask("daily backup", lambda: list(_backups(schedules, project))),
-    ]
+DatabaseOption = Annotated[str, typer.Option(help="The Firestore database.")]
+EmulatorOption = Annotated[
+    str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
+]
 
-
-def _look_at(area: Area, project: Project) -> Iterator[Finding]:
-    database = project.ask("firestore", _path(project))
-    if database is None:
-        yield area.wrong("database", f"there is none named {project.database}", mend=project.apply)
-        return
-    yield area.ok("database", f"{project.database} is in {database['locationId']}")
-    locks = {
-        "point-in-time recovery": database.get("pointInTimeRecoveryEnablement") == "POINT_IN_TIME_RECOVERY_ENABLED",
-        "delete protection": database.get("deleteProtectionState") == "DELETE_PROTECTION_ENABLED",
-    }
-    for subject, is_on in locks.items():
-        if is_on == _is_protected(project):
-            yield area.ok(subject, "is on" if is_on else "is off, as this environment wants it")
-        else:
-            yield area.wrong(subject, "is on" if is_on else "is off", mend=project.apply)
+_PAGE_WITHIN = timedelta(seconds=60)
+_problems = Console(stderr=True)
 
 
-def _backups(area: Area, project: Project) -> Iterator[Finding]:
-    listed = (project.ask("firestore", f"{_path(project)}/backupSchedules") or {}).get("backupSchedules", [])
-    kept = [each["retention"] for each in listed if "dailyRecurrence" in each]
-    if kept:
-        yield area.ok("daily backup", f"each is kept for {int(kept[0].removesuffix('s')) // (24 * 60 * 60)} days")
-    elif _is_protected(project):
-        yield area.wrong("daily backup", "there is none: a deleted database is lost", mend=project.apply)
-    else:
-        yield area.ok("daily backup", "there is none, as this environment wants it")
+@contextmanager
+def opened(*, project: str, database: str, emulator_host: str | None) -> Iterator[Firestore]:
+    """Connect to the database. If it does not answer or refuses, end the program with a message and status 2."""
+    try:
+        with closing(
+            Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_PAGE_WITHIN)
+        ) as firestore:
+            yield firestore
+    except (StoreError, GoogleAuthError) as error:
+        end(f"could not use the database: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
+    except grpc.RpcError as error:
+        end(f"could not use the database: {_told_by(error)}")
 
 
-def _path(project: Project) -> str:
-    return f"/v1/projects/{project.project}/databases/{project.database}"
+def end(problem: str, *, status: int = 2) -> NoReturn:
+    """Print a problem and end the program."""
+    _problems.print(problem, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(status)
 
 
-def _is_protected(project: Project) -> bool:
-    return variable(project.environment, "is_protected") != "false"
+def _told_by(error: Any) -> str:  # noqa: ANN401 the raised object is an error and a call at once
+    return f"{error.code().name}: {error.details()}"

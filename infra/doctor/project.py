@@ -85,6 +85,11 @@ class Project:
         return f"{self.topic}-dead-letters"
 
     @property
+    def canary_account(self) -> str:
+        """The service account that signs the canary in. It has no roles."""
+        return f"seatlease-canary@{self.project}.iam.gserviceaccount.com"
+
+    @property
     def is_in_bigquery(self) -> bool:
         """Whether this environment sends the audit trail to BigQuery."""
         return variable(self.environment, "audit_in_bigquery") == "true"

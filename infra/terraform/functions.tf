@@ -59,21 +59,27 @@ locals {
     review_admin_edit = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
   }
 
+  client_ingress = { "all" = "ALLOW_ALL", "internal-and-gclb" = "ALLOW_INTERNAL_AND_GCLB" }
+
   settings = {
     # Staging runs as production does: an instance refuses what production refuses.
     SEATLEASE_ENVIRONMENT = var.environment == "development" ? "development" : "production"
     # The platform does not set it for functions of the second generation.
     GOOGLE_CLOUD_PROJECT = var.project_id
     SEATLEASE_DATABASE   = google_firestore_database.seats.name
+    # The global address may be served from another location.
+    SEATLEASE_FIRESTORE_HOST = var.firestore_host
     # How many proxies stand before a function. A request to the function's own address passes one,
     # Google's front end, which appends the client's address. Through Firebase Hosting there is one
     # more, and the last entry is Hosting's address. (That it is exactly one more has not been
     # tried.) Both ways are open, and a function cannot tell which one a request took.
     #   1   a session through Hosting shows an address of Hosting, and no client can forge one
     #   2   it shows the client's address, but a client that calls the function itself can forge any
-    # The default is 1. Set 2 if you want to see the addresses more than to trust them. No decision
-    # depends on them.
+    # The default is 1. Set 2 if you want to see the addresses more than to trust them: a direct
+    # caller then writes any address into its session and into the audit trail. No decision depends
+    # on them. ingress = "internal-and-gclb" closes the direct way.
     SEATLEASE_TRUSTED_PROXY_HOPS     = tostring(var.trusted_proxy_hops)
+    SEATLEASE_CLIENT_ADDRESSES       = var.client_addresses
     SEATLEASE_AUDIT_TOPIC            = google_pubsub_topic.audit.name
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)
     SEATLEASE_KEEP_AUDIT_EVENTS_DAYS = tostring(var.keep_audit_events_days)
@@ -127,7 +133,7 @@ resource "google_cloudfunctions2_function" "function" {
     max_instance_count               = local.sizes[each.key].maximum
 
     # Cloud Scheduler and Eventarc of this project count as internal.
-    ingress_settings               = contains(local.for_clients, each.key) ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
+    ingress_settings               = contains(local.for_clients, each.key) ? local.client_ingress[var.ingress] : "ALLOW_INTERNAL_ONLY"
     all_traffic_on_latest_revision = true
     environment_variables = merge(
       local.settings,
@@ -170,7 +176,7 @@ resource "google_cloudfunctions2_function" "function" {
     google_firestore_field.override,
     # It also needs its rights.
     google_project_iam_member.database,
-    google_project_iam_member.auth_admin,
+    google_project_iam_member.claim_setter,
     google_pubsub_topic_iam_member.publisher,
   ]
 }

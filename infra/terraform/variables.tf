@@ -35,6 +35,12 @@ variable "database_location" {
   default     = null
 }
 
+variable "firestore_host" {
+  description = "SEATLEASE_FIRESTORE_HOST: where the functions call Firestore. firestore.LOCATION.rep.googleapis.com keeps requests in the database's location, where Firestore has such an endpoint."
+  type        = string
+  default     = "firestore.googleapis.com"
+}
+
 variable "runtime" {
   description = "The functions' Python version. The tests run on 3.11 and later."
   type        = string
@@ -69,6 +75,28 @@ variable "trusted_proxy_hops" {
   description = "SEATLEASE_TRUSTED_PROXY_HOPS: how many proxies append to X-Forwarded-For. Read functions.tf before you change it."
   type        = number
   default     = 1
+}
+
+variable "ingress" {
+  description = "How the five client functions are reached: all (each at its own address), or internal-and-gclb (only through a load balancer of yours, for example with Cloud Armor; Firebase Hosting does not reach them then)."
+  type        = string
+  default     = "all"
+
+  validation {
+    condition     = contains(["all", "internal-and-gclb"], var.ingress)
+    error_message = "The ingress must be all or internal-and-gclb."
+  }
+}
+
+variable "client_addresses" {
+  description = "SEATLEASE_CLIENT_ADDRESSES: what is kept of the IP addresses of clients: whole, shortened or none."
+  type        = string
+  default     = "whole"
+
+  validation {
+    condition     = contains(["whole", "shortened", "none"], var.client_addresses)
+    error_message = "The addresses of clients are kept whole, shortened or none."
+  }
 }
 
 variable "keep_sessions_days" {

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from infra.build.stage import function_names
-from infra.doctor.database import check_database
 from infra.doctor.finding import Finding, Mark
 from infra.doctor.project import Project
+from infra.doctor.recovery import check_database
 from infra.doctor.services import check_services
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
 from tests.infra.recorded_deployment import BACKUPS, DATABASE, say_deployment, say_services, services_in

@@ -52,6 +52,12 @@ def test_topics_and_subscriptions_are_called_as_the_doctor_calls_them() -> None:
     assert argument(resource("google_pubsub_subscription", "bigquery"), "name") == f'"{project.subscription}"'
 
 
+def test_the_account_that_signs_the_canary_in_is_called_as_the_doctor_calls_it() -> None:
+    name = json.loads(argument(resource("google_service_account", "canary"), "account_id"))
+
+    assert Project(project="p", region="r").canary_account == f"{name}@p.iam.gserviceaccount.com"
+
+
 def test_the_schema_that_terraform_makes_is_the_recorded_ones() -> None:
     name = json.loads(argument(resource("google_pubsub_schema", "audit"), "name"))
 

@@ -29,7 +29,7 @@ def _firebase(looking: Looking) -> list[Finding]:
     def question() -> list[Finding]:
         if project.ask("firebase", f"/v1beta1/projects/{project.project}") is not None:
             return [area.ok("Firebase", "is added to this project")]
-        mend = f"npx firebase-tools projects:addfirebase {project.project}"
+        mend = f"make auth-emulator && .firebase/node_modules/.bin/firebase projects:addfirebase {project.project}"
         return [area.wrong("Firebase", "is not added to this project, so no user can sign in", mend=mend)]
 
     return looking.ask(area, "Firebase", question)

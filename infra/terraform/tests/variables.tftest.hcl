@@ -60,6 +60,32 @@ run "a_database_of_its_own_in_a_multi_region" {
   }
 }
 
+run "behind_a_load_balancer_no_function_has_a_public_address" {
+  command = plan
+
+  variables {
+    ingress = "internal-and-gclb"
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in google_cloudfunctions2_function.function :
+      function.service_config[0].ingress_settings == (contains(keys(google_cloud_run_v2_service_iam_member.public), name) ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_INTERNAL_ONLY")
+    ])
+    error_message = "The client functions must be reachable through a load balancer only, and the others from inside only."
+  }
+}
+
+run "an_ingress_is_one_of_two" {
+  command = plan
+
+  variables {
+    ingress = "internal"
+  }
+
+  expect_failures = [var.ingress]
+}
+
 run "an_environment_is_one_of_three" {
   command = plan
 
@@ -94,7 +120,7 @@ run "the_first_stage_needs_no_key" {
       google_logging_metric.counted,
       google_logging_metric.events_left,
       google_logging_metric.failed_calls,
-      google_project_iam_member.auth_admin,
+      google_project_iam_member.claim_setter,
       google_project_iam_member.build,
       google_project_iam_member.database,
       google_project_iam_member.events,
@@ -139,4 +165,14 @@ run "the_metrics_need_the_lines_of_refusals" {
   }
 
   expect_failures = [var.log_level]
+}
+
+run "addresses_are_kept_in_one_of_three_ways" {
+  command = plan
+
+  variables {
+    client_addresses = "short"
+  }
+
+  expect_failures = [var.client_addresses]
 }
