@@ -29,6 +29,13 @@ from shared.firestore.retry import read_with_retry, retry_until
 from shared.firestore.writes import Delete, Update
 from shared.rules.audit import AuditType
 
+EVENTS_OF, EVENTS_BY, SESSIONS_OF = SEARCHED = (
+    ("audit_events", "user_id"),
+    ("audit_events", "actor"),
+    ("sessions", "user_id"),
+)
+"""The fields that are searched for the user's id. Each needs the index that Firestore makes by itself."""
+
 PAGE = 300
 """The most documents that are read, or written in one commit."""
 
@@ -94,12 +101,12 @@ async def look(firestore: Firestore, person: Person) -> Found:
     stored = (
         await read_with_retry(partial(firestore.read, [paths.organization, review.path, review.record_path]))
     ).documents
-    events = await _all(firestore, person, "audit_events", "user_id", only_fields=("type", "published_at"))
-    acted = await _all(firestore, person, "audit_events", "actor", only_fields=("user_id",))
+    events = await _all(firestore, person, EVENTS_OF, only_fields=("type", "published_at"))
+    acted = await _all(firestore, person, EVENTS_BY, only_fields=("user_id",))
     return Found(
         has_organization=stored[paths.organization] is not None,
         own=[path for path in (review.path, review.record_path) if stored[path] is not None],
-        sessions=await _all(firestore, person, "sessions", "user_id", only_fields=("ended_at",)),
+        sessions=await _all(firestore, person, SESSIONS_OF, only_fields=("ended_at",)),
         events=events,
         acted=[each for each in acted if each.fields.get("user_id") != person.user_id],
         elsewhere=await _elsewhere(firestore, person),
@@ -196,9 +203,10 @@ async def _elsewhere(firestore: Firestore, person: Person) -> list[str]:
 
 
 async def _all(
-    firestore: Firestore, person: Person, collection: str, field: str, *, only_fields: tuple[str, ...]
+    firestore: Firestore, person: Person, searched: tuple[str, str], *, only_fields: tuple[str, ...]
 ) -> list[Document]:
     """Find all documents of a collection whose field holds the user's id."""
+    collection, field = searched
     query = Query(collection=collection, where=((field, "==", person.user_id),), limit=PAGE, only_fields=only_fields)
     return [document async for page in _pages(firestore, person.paths, query) for document in page]
 
