@@ -35,7 +35,7 @@ from shared.firestore.query import Query
 from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
-from shared.rules.claims import user_problems
+from shared.rules.claims import email_not_verified, user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Problem
 from shared.rules.user import Role
@@ -96,8 +96,9 @@ class UserClaims:
         problems: list[Problem] = []
         if looked_at.document is not None:
             fills = defaults(_DEFAULTS, looked_at, dated=(CREATED_AT,))
-            if settled.account is not None and settled.account.email and "email" not in looked_at.document.fields:
-                fills["email"] = settled.account.email
+            email = None if settled.account is None else settled.account.verified_email
+            if email is not None and "email" not in looked_at.document.fields:
+                fills["email"] = email
             problems = await self._problems(paths, looked_at.document, settled)
         now = (await self._firestore.now()).now
         verdict = ReviewResult(fills=fills, problems=problems)
@@ -150,16 +151,18 @@ class UserClaims:
 
     async def _problems(self, paths: OrganizationPaths, document: Document, settled: SyncedClaims) -> list[Problem]:
         problems = form_problems(UserDocument, document.fields, written_by_us=BOOKKEEPING)
-        other_id = None
+        other_id, account = None, settled.account
         email = document.fields.get("email")
-        if settled.account is None and isinstance(email, str):
+        if account is None and isinstance(email, str):
             other = await self._accounts.find_by_email(email)
             other_id = None if other is None else other.user_id
         problems += user_problems(
             paths.organization_id,
             settled.listings,
-            has_account=settled.account is not None,
+            has_account=account is not None,
             has_room=settled.has_room,
             other_id=other_id,
         )
+        if account is not None and account.email and not account.verified_email and "email" not in document.fields:
+            problems.append(email_not_verified())
         return problems

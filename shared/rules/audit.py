@@ -59,7 +59,8 @@ class EditKind(StrEnum):
 class AuditEvent:
     """One event. ``name`` is computed from what happened, so that the same event is never reported twice.
 
-    ``grant_number`` numbers the grants of an organization without a gap. Only ``session.acquired`` has one.
+    ``grant_number`` numbers the grants of an organization without a gap, within an ``epoch`` of its counters. Only
+    ``session.acquired`` has them.
     """
 
     name: str
@@ -71,21 +72,24 @@ class AuditEvent:
     user_id: str | None = None
     hardware_id: str | None = None
     grant_number: int | None = None
+    epoch: str | None = None
     details: Mapping[str, Detail]
 
 
-def grant_name(grant_number: int) -> str:
-    return digest(AuditType.ACQUIRED, str(grant_number))
+def grant_name(grant_number: int, *, epoch: str | None = None) -> str:
+    return digest(AuditType.ACQUIRED, *([] if epoch is None else [epoch]), str(grant_number))
 
 
-def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detail]) -> AuditEvent:
+def acquired(
+    session: Session, *, grant_number: int, epoch: str | None = None, details: Mapping[str, Detail]
+) -> AuditEvent:
     """Report the start of a tenure. The actor is its user.
 
     The event's name is computed from the grant's number. Two instances that decide at the same time use the same number
     and create the same document. One of the two commits fails, and that instance reads again.
     """
     return AuditEvent(
-        name=grant_name(grant_number),
+        name=grant_name(grant_number, epoch=epoch),
         type=AuditType.ACQUIRED,
         at=session.started_at,
         actor=session.user_id,
@@ -94,6 +98,7 @@ def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detai
         user_id=session.user_id,
         hardware_id=session.hardware_id,
         grant_number=grant_number,
+        epoch=epoch,
         details={
             "ip_address": session.ip_address,
             "user_agent": session.user_agent,

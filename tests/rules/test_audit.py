@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, AuditType, acquired, edited, ended, usage_repaired
-from shared.rules.digest import BASE32, DIGEST_LENGTH
+from shared.rules.digest import BASE32, DIGEST_LENGTH, digest
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
 from tests.rules.make import INSTANT, LEASE, NOW, a_session
@@ -44,6 +44,20 @@ def test_two_instances_that_give_the_same_grant_number_report_the_same_event() -
     events = [acquired(session, grant_number=41, details={}) for session in (ann, ben)]
 
     assert events[0].name == events[1].name
+
+
+def test_the_same_grant_number_of_another_epoch_is_another_event() -> None:
+    epochs = [None, "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:00.000001Z"]
+
+    names = {acquired(a_session(), grant_number=41, epoch=epoch, details={}).name for epoch in epochs}
+
+    assert len(names) == 3
+
+
+def test_a_grant_without_an_epoch_is_named_as_it_always_was() -> None:
+    event = acquired(a_session(), grant_number=41, details={})
+
+    assert event.name == digest("session.acquired", "41")
 
 
 def test_every_grant_number_has_an_event_of_its_own() -> None:
