@@ -185,7 +185,7 @@ def test_whoever_is_erased_already_is_said_to_be_unknown(tenant: Tenant, firesto
     assert everything(tenant) == before
 
 
-def test_while_a_session_is_open_no_function_ends_it_and_nothing_else_is_erased(
+def test_a_session_that_no_function_ends_stops_the_erasure_behind_its_first_step(
     tenant: Tenant, firestore_host: str
 ) -> None:
     (session,) = (each for each in tenant.organization.collection("sessions").stream() if each.get("user_id") == PERSON)
