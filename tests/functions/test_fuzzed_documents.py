@@ -456,7 +456,9 @@ class AccountsInMemory(Accounts):
     claims: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     async def find(self, user_id: str) -> Account | None:
-        return Account(user_id=user_id, email=f"{user_id}@example.com", claims=self.claims.get(user_id, {}))
+        return Account(
+            user_id=user_id, email=f"{user_id}@example.com", is_email_verified=True, claims=self.claims.get(user_id, {})
+        )
 
     async def find_by_email(self, _: str) -> Account | None:
         return None

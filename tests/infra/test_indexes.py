@@ -106,6 +106,8 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("sessions", ("ended_at",)),
         ("sessions", ("end_reason", "ended_at")),
         ("usage", ("total",)),
+        ("licenses", ("license_key",)),
+        ("organizations", ("slug",)),
         ("audit_events", ("published_at", "at")),
         ("reviews", ("user_id",)),
     }

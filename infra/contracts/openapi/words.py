@@ -83,6 +83,11 @@ WORDS: Mapping[str, Word] = {
     ),
     "seats": Word(meaning="The seats of the license after this decision."),
     "in_use": Word(meaning="Seats in use at `server_time`.", example=3),
+    "Seats.in_use": Word(
+        meaning="Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand "
+        "until it is reported, at most 15 minutes later, and one whose lease ran out for about a minute.",
+        example=3,
+    ),
     "max": Word(meaning="The cap: the most seats in use at a time.", example=20),
     "LicenseView.max": Word(meaning="The license's cap. null: its document cannot be used.", example=20),
     "OrganizationView.max": Word(
@@ -102,6 +107,18 @@ WORDS: Mapping[str, Word] = {
     "name": Word(meaning="The name that people see.", example="Northwind"),
     "LicenseView.name": Word(
         meaning="The name that people see. null: the license's document cannot be used.", example="Design Studio"
+    ),
+    "status": Word(
+        meaning="Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin "
+        "deactivated it. `expired`: its contract has ended. `misconfigured`: an admin must correct its document.",
+        example="active",
+    ),
+    "is_active": Word(
+        meaning="Whether an admin lets the license give seats. null: its document cannot be used.", example=True
+    ),
+    "expires_at": Word(
+        meaning="The end of the contract. null: it has no end, or the license's document cannot be used.",
+        example="2027-01-01T00:00:00.000000Z",
     ),
     "licenses": Word(meaning="Every license of the organization, or the one with the requested key."),
     "earliest_expiry_at": Word(

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, timezone
 
 import pytest
 
@@ -47,7 +49,7 @@ def _take_seats(backend: RealBackend, number: int) -> None:
 
 
 def test_a_table_shows_the_seats_and_who_holds_them(backend: RealBackend) -> None:
-    with backend.seat("m0", hardware_id="0123456789abcdef"):
+    with backend.seat("m0", hardware_id="0123456789abcdef") as seat:
         shown = run("usage", environment=environment_of(backend, "olivia"))
 
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -55,6 +57,8 @@ def test_a_table_shows_the_seats_and_who_holds_them(backend: RealBackend) -> Non
     assert "m0@example.com" in shown.stdout
     assert "0123456789ab…" in shown.stdout
     assert "0123456789abc" not in shown.stdout
+    assert seat.lease is not None
+    assert seat.lease.session_id in shown.stdout
     (license_row,) = (line.split("│")[1:-1] for line in shown.stdout.splitlines() if "denied" in line)
     assert [cell.strip() for cell in license_row[:4]] == ["L", "1", "200", "0%"]
     assert "in 5m" in license_row[4] or "in 6m" in license_row[4]
@@ -87,6 +91,26 @@ def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> Non
 
     assert (shown.returncode, shown.stdout) == (77, "")
     assert "no license with this key" in shown.stderr
+
+
+def test_a_license_shows_its_end_and_why_it_gives_no_seat(backend: RealBackend) -> None:
+    backend.tenant.license().update({"expires_at": datetime(2090, 5, 1, tzinfo=timezone.utc)})
+    backend.tenant.add_license("over", "OVER", seats=1, expires_at=datetime(2020, 5, 1, tzinfo=timezone.utc))
+    backend.tenant.add_license("off", "OFF", seats=1, is_active=False)
+    backend.tenant.add_license("bad", "BAD", seats=-1)
+
+    shown = run("usage", environment=environment_of(backend, "olivia"))
+
+    assert shown.returncode == 0
+    said = " ".join(re.findall(r"[^\s│]+", shown.stdout))
+    for words in (
+        "until 2090-0",
+        "gives no seat: expired on 2020-0",
+        "gives no seat: deactivated",
+        "fields to correct:",
+    ):
+        assert words in said
+    assert shown.stdout.count("unlimited") == 1
 
 
 def test_what_people_wrote_is_shown_as_text(backend: RealBackend) -> None:

@@ -20,7 +20,7 @@ from seatlease._service.credentials import IdToken
 from seatlease._service.firebase import EMULATOR, emulator_for
 from seatlease._service.keys import Keys
 from seatlease.cli.environment import Found, fetch_usage, find_credentials
-from seatlease.cli.saying import Misconfigured, in_words, sentence_of
+from seatlease.cli.saying import Misconfigured, in_words, sentence_of, why_no_seat
 from seatlease.errors import NotEntitled, RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 
 
@@ -205,8 +205,9 @@ async def _accepted(url: str, token: str, license_key: str | None) -> list[Findi
 
 
 def _license(license_: dict[str, Any]) -> Finding:
-    name, fields = license_["name"] or license_["license_id"], license_["misconfigured_fields"]
-    if fields:
-        says = f"{name} has fields to correct: {', '.join(fields)}"
-        return problem("license", says, "tell the organization's administrator")
-    return fine("license", f"{name}: {license_['in_use']} of {license_['max']} seats are in use")
+    name, because = license_["name"] or license_["license_id"], why_no_seat(license_)
+    if because is not None:
+        return problem("license", f"{name} gives no seat: {because}", "tell the organization's administrator")
+    ends = license_.get("expires_at")
+    until = "" if ends is None else f"; the license ends on {time_of(ends).astimezone():%Y-%m-%d %H:%M}"
+    return fine("license", f"{name}: {license_['in_use']} of {license_['max']} seats are in use{until}")

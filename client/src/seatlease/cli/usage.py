@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +15,7 @@ from rich.text import Text
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
 from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials
-from seatlease.cli.saying import duration, explained, in_words, printable, sentence_of
+from seatlease.cli.saying import duration, explained, in_words, printable, sentence_of, why_no_seat
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0
@@ -78,6 +78,7 @@ def _watch(
 
 
 _ENOUGH_OF_AN_ID = 12
+_LENGTH_OF_A_SESSION_ID = 26
 
 
 def tables_of(answer: dict[str, Any]) -> Group:
@@ -103,12 +104,9 @@ def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, n
         table.add_column(heading, justify="right" if heading in {"in use", "max", "share"} else "left")
     for license_ in licenses:
         share, ends, day = license_["share"], license_["earliest_expiry_at"], license_["last_24_hours"]
-        name = str(license_["name"] or license_["license_id"])
-        if license_["misconfigured_fields"]:
-            name += f" (fields to correct: {', '.join(license_['misconfigured_fields'])})"
         _row(
             table,
-            name,
+            _described(license_),
             license_["in_use"],
             "" if license_["max"] is None else license_["max"],
             "" if share is None else f"{share:.0%}",
@@ -118,28 +116,40 @@ def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, n
     return table
 
 
+def _described(license_: dict[str, Any]) -> Text:
+    """Name the license. A second line says when it ends, or in red why it gives no seat."""
+    name, because = str(license_["name"] or license_["license_id"]), why_no_seat(license_)
+    if because is not None:
+        return Text.assemble(printable(name), "\n", (f"gives no seat: {printable(because)}", "bold red"))
+    if (ends := license_.get("expires_at")) is not None:
+        return Text.assemble(printable(name), "\n", f"until {time_of(ends).astimezone():%Y-%m-%d %H:%M}")
+    return Text(printable(name))
+
+
 def _sessions(licenses: list[dict[str, Any]], *, now: datetime) -> Table:
     table = Table()
-    for heading in ("license", "user", "device", "since", "last heartbeat", "lease ends"):
+    table.add_column("license")
+    table.add_column("user, session", overflow="fold", min_width=_LENGTH_OF_A_SESSION_ID)
+    for heading in ("device", "since", "lease ends"):
         table.add_column(heading)
     for license_ in licenses:
         for session in license_["sessions"]:
-            since, last, ends = (time_of(session[at]) for at in ("started_at", "last_heartbeat_at", "lease_expires_at"))
+            since, ends = time_of(session["started_at"]), time_of(session["lease_expires_at"])
+            user, session_id = session["user_email"] or session["user_id"], session["session_id"]
             device = str(session["hardware_id"])
             _row(
                 table,
                 license_["name"] or license_["license_id"],
-                session["user_email"] or session["user_id"],
+                Text(f"{printable(str(user))}\n{printable(str(session_id))}"),
                 device if len(device) <= _ENOUGH_OF_AN_ID else f"{device[:_ENOUGH_OF_AN_ID]}…",
                 f"{since.astimezone():%Y-%m-%d %H:%M}",
-                f"{in_words(max(now - last, timedelta()))} ago",
                 f"in {in_words(ends - now)}",
             )
     return table
 
 
 def _row(table: Table, *cells: object) -> None:
-    table.add_row(*(Text(printable(str(cell))) for cell in cells))
+    table.add_row(*(cell if isinstance(cell, Text) else Text(printable(str(cell))) for cell in cells))
 
 
 def _cap(seats: int | None) -> str:
