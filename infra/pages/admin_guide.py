@@ -167,17 +167,6 @@ def examples() -> Iterator[Example]:
         "Decide which license keeps the key. In the other one delete `license_key` (a new key is made) or write "
         "another key.",
     )
-    yield _example(
-        "license",
-        license_problems(
-            replace(_license(seats=3), license_key=" ABC "),
-            organization=organization,
-            use=SeatUse(),
-            same_key=(),
-            now=_NOW,
-        ),
-        "Edit the key. Remove spaces before and after it.",
-    )
     listed = [Membership(organization_id="harbor-studio", user=_user())]
     yield _example(
         "user",

@@ -24,8 +24,9 @@ from shared.documents.reading import license_from, organization_from, seat_use_f
 from shared.documents.writing import document_write
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore, ReadTime, Snapshot
 from shared.firestore.values import Plain
+from shared.firestore.writes import Update
 from shared.rules.audit import AuditType
-from shared.rules.license import License
+from shared.rules.license import License, normal_key
 from shared.rules.organization import Organization
 from shared.rules.review import Problem, key_elsewhere, license_problems
 from shared.rules.seat_use import SeatUse
@@ -62,6 +63,11 @@ class LicenseReviews:
         if looked_at.is_settled:
             return
         document = looked_at.document
+        if document is not None and (normal := _normalized(document)) is not None:
+            # First of all: the other licenses with the key are found by its normal form, and find this one by it.
+            await self._firestore.commit([normal])
+            await self.review(paths, license_id, new_key)
+            return
         sharing = await self._sharing(paths, license_id, document, at=snapshot.at)
         told = _told_of(looked_at)
         if not told >= set(sharing):
@@ -185,3 +191,11 @@ def _told_of(looked_at: ReviewState) -> set[str]:
 def _key_is_left_out(document: Document) -> bool:
     key = document.fields.get("license_key")
     return key is None or (isinstance(key, str) and not key.strip())
+
+
+def _normalized(document: Document) -> Update | None:
+    """Write the key in its normal form; ``None`` if it has that form, or there is none."""
+    key = document.fields.get("license_key")
+    if not isinstance(key, str) or key == normal_key(key) or _key_is_left_out(document):
+        return None
+    return Update(path=document.path, fields={"license_key": normal_key(key)}, unchanged_since=document.update_time)

@@ -6,7 +6,7 @@ writes of the others.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from shared.admin.account_claims import AccountClaims, SyncedClaims
@@ -35,7 +35,7 @@ from shared.firestore.query import Query
 from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
-from shared.rules.claims import OtherAccount, user_problems
+from shared.rules.claims import DOCUMENT_ID, OtherAccount, user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Problem, without_owner
 from shared.rules.user import Role, User
@@ -104,7 +104,8 @@ class UserClaims:
             problems = await self._problems(looked_at, looked_at.document, settled)
         now = (await self._firestore.now()).now
         verdict = ReviewResult(fills=fills, problems=problems)
-        writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=now, user_id=user_id)
+        kept: dict[str, Plain] = {"user_id": user_id, "awaits_account": _awaits_account(settled, problems)}
+        writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=now, **kept)
         await self._firestore.commit(writes)
 
     async def _look(self, paths: OrganizationPaths, user_id: str) -> ReviewState:
@@ -173,6 +174,10 @@ class UserClaims:
         """Whether the organization has an active owner."""
         found = await self._firestore.select(paths.organization, queries.owners())
         return any(isinstance(user := user_from(each), User) and user.is_active for each in found)
+
+
+def _awaits_account(settled: SyncedClaims, problems: Sequence[Problem]) -> bool:
+    return settled.account is None and any(each.field == DOCUMENT_ID for each in problems)
 
 
 def _is_owner_no_more(looked_at: ReviewState, user: User) -> bool:

@@ -13,12 +13,13 @@ _Unary = query_types.StructuredQuery.UnaryFilter.Operator
 _Direction = query_types.StructuredQuery.Direction
 _AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
 
-Comparison = Literal["==", "!=", "<=", ">"]
+Comparison = Literal["==", "!=", "<=", ">", "in"]
 _OPERATORS = {
     "==": _Operator.EQUAL,
     "!=": _Operator.NOT_EQUAL,
     "<=": _Operator.LESS_THAN_OR_EQUAL,
     ">": _Operator.GREATER_THAN,
+    "in": _Operator.IN,
 }
 
 

@@ -84,11 +84,6 @@ def license_problems(
         found = f"the same key as these licenses: {others}"
         expected = "its own key. Remove the field to get a new one. Until then both licenses may refuse seats"
         problems.append(Problem(field="license_key", level=Level.ERROR, found=found, expected=expected))
-    if license_.license_key != license_.license_key.strip():
-        found = "a key with a space before or after it; programs do not send the space"
-        problems.append(
-            Problem(field="license_key", level=Level.NOTICE, found=found, expected="the key without the space")
-        )
     seats, in_use = license_.max_concurrent_seats, use.of(license_.license_id)
     if in_use > seats:
         problems.append(_below_use(seats, in_use=in_use))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.rules.audit import ENDS, AuditType
-from shared.rules.license import License
+from shared.rules.license import License, normal_key
 from shared.rules.organization import Organization
 from shared.rules.refusal import (
     LicenseExpired,
@@ -102,10 +102,10 @@ def visibility_of(
 
 def without_shared_keys(licenses: Mapping[str, License | Unusable]) -> dict[str, License | Unusable]:
     """The licenses, each by the path of its document. Of those that share a key, none can be used."""
-    held = Counter(each.license_key for each in licenses.values() if isinstance(each, License))
+    held = Counter(normal_key(each.license_key) for each in licenses.values() if isinstance(each, License))
     return {
         path: Unusable(document="license", document_path=path, fields=("license_key",))
-        if isinstance(each, License) and held[each.license_key] > 1
+        if isinstance(each, License) and held[normal_key(each.license_key)] > 1
         else each
         for path, each in licenses.items()
     }

@@ -15,6 +15,7 @@ from shared.firestore.group_commit import Answered, Decision, GroupedOperation, 
 from shared.firestore.writes import Write
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
 from shared.rules.denial import CapReached
+from shared.rules.license import normal_key
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, session_id_of
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount, repair_writes
@@ -135,7 +136,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         for key, license_id in found.items():
             if isinstance(license_id, str):
                 document = snapshot.documents[paths.license(license_id)]
-                if document is None or document.fields.get("license_key") != key:
+                if document is None or not _is_key(document.fields.get("license_key"), key):
                     self._keys.forget(paths, key)
                     moved.add(key)
         return frozenset(moved)
@@ -166,6 +167,10 @@ def _may_be_ended_by_hand(document: Document) -> bool:
     """Whether to read it as a session: most have a time and a reason, or neither. An admin may write anything."""
     at, reason = (document.fields.get(name, _MISSING) for name in ("ended_at", "end_reason"))
     return at is not None and reason not in _REASONS
+
+
+def _is_key(stored: object, key: str) -> bool:
+    return isinstance(stored, str) and normal_key(stored) == normal_key(key)
 
 
 def _session_ids(requests: Sequence[AcquireRequest], found: Mapping[str, Found]) -> list[str]:

@@ -185,6 +185,33 @@ async def test_a_key_that_was_left_empty_is_made(reviews: Reviews, tenant: Tenan
     assert re.fullmatch(READABLE_KEY, fields(tenant.license())["license_key"])
 
 
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("7k3qf 9xwIm qzpOt h0rga 5vnbe", "7K3QF-9XW1M-QZP0T-H0RGA-5VNBE"),
+        ("  Own-Key\u00a0", "Own-Key"),
+        ("own-key\n", "own-key"),
+    ],
+)
+async def test_a_key_is_written_in_its_normal_form(reviews: Reviews, tenant: Tenant, typed: str, written: str) -> None:
+    tenant.license().update({"license_key": typed})
+
+    await reviews.review(tenant.license().path)
+
+    assert fields(tenant.license())["license_key"] == written
+    assert problems(tenant.license()) == []
+
+
+async def test_the_same_key_in_another_form_is_told_to_both(reviews: Reviews, tenant: Tenant) -> None:
+    tenant.license().update({"license_key": "7K3QF-9XW1M-QZP0T-H0RGA-5VNBE"})
+    await reviews.review(tenant.license().path)
+    tenant.add_license("other", "7k3qf9xw1mqzp0th0rga5vnbe", seats=1)
+
+    await reviews.review(tenant.license("other").path)
+
+    assert [problems(tenant.license(name)) for name in (LICENSE_ID, "other")] == [[("license_key", "error")]] * 2
+
+
 async def test_no_two_keys_are_the_same(reviews: Reviews, tenant: Tenant) -> None:
     for number in range(5):
         tenant.license(f"l{number}").set({})

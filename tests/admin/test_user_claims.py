@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -14,6 +15,7 @@ from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.reconcile import Reconciliations
 from tests.support.connections import WatchedFirestore
 from tests.support.people import People, people_of
 from tests.support.tenant import Tenant
@@ -234,6 +236,25 @@ async def test_a_uid_that_nobody_has_is_told(claims: UserClaims, people: People,
     await claims.sync(tenant.user("nobody").path)
 
     assert problems(tenant.user("nobody")) == [("(document id)", "error")]
+
+
+async def test_an_account_that_is_made_later_is_found_by_itself(
+    claims: UserClaims, people: People, store: WatchedFirestore, policy: Policy, tenant: Tenant
+) -> None:
+    reconciliations = Reconciliations(store, policy, run_within=timedelta(minutes=1))
+    tenant.user("ada").set({"role": "owner"})
+    await claims.sync(tenant.user("ada").path)
+    told = problems(tenant.user("ada"))
+    people.sign_up(uid="ada", email="ada@example.com")
+
+    await reconciliations.reconcile()
+    emptied = tenant.user("ada").get().get("problems")
+    await claims.sync(tenant.user("ada").path)
+    await reconciliations.reconcile()
+
+    assert (told, emptied) == ([("(document id)", "error")], None)
+    assert people.claims("ada")["org_id"] == tenant.organization_id
+    assert problems(tenant.user("ada")) == []
 
 
 @pytest.mark.parametrize("uid", ["x" * 129, "ada@example.com", "Zoë 東京"])

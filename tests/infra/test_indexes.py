@@ -110,6 +110,7 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("organizations", ("slug",)),
         ("audit_events", ("published_at", "at")),
         ("reviews", ("user_id",)),
+        ("reviews", ("awaits_account",)),
     }
 
 

@@ -72,15 +72,6 @@ def test_a_key_that_others_have_is_an_error_that_names_them() -> None:
     assert problem.found == "the same key as these licenses: cad-2, render"
 
 
-@pytest.mark.parametrize("key", [" ABC", "ABC ", "\u00a0ABC"])
-def test_a_key_with_blanks_around_it_is_a_notice(key: str) -> None:
-    license_ = replace(a_license(), license_key=key)
-
-    (problem,) = license_problems(license_, organization=None, use=SeatUse(), same_key=(), now=NOW)
-
-    assert (problem.field, problem.level) == ("license_key", Level.NOTICE)
-
-
 def test_several_problems_are_told_together() -> None:
     problems = license_problems(
         a_license(seats=4), organization=an_organization(seats=3), use=FULL, same_key=["render"], now=NOW

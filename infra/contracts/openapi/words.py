@@ -29,7 +29,12 @@ _LEASE_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dX
 _SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
 
 WORDS: Mapping[str, Word] = {
-    "license_key": Word(meaning="The license's key, as an admin gave it to the user.", example="ACME-DESIGN-STUDIO"),
+    "license_key": Word(
+        meaning="The license's key, as an admin gave it to the user. Blanks around it do not count. Of a generated key "
+        "(five groups of five characters) neither case, blanks nor hyphens count, and I and L are 1, O is 0, U is V. "
+        "Its normal form has capital letters and hyphens.",
+        example="ACME-DESIGN-STUDIO",
+    ),
     "hardware_id": Word(
         meaning="The client's name for the device. It must always be the same on the same device.",
         example="adas-laptop",
@@ -65,7 +70,7 @@ WORDS: Mapping[str, Word] = {
     "lease_token": Word(
         meaning="A JWT (EdDSA) that proves this lease offline, with the public keys that `keys` answers. Its claims: "
         "`iss`, `sub` (the user), `iat`, `exp` (the end of the grace), `organization_id`, `license_id`, "
-        "`license_key_sha256` (the SHA-256 of the license key in UTF-8, in hexadecimal), `session_id`, "
+        "`license_key_sha256` (the SHA-256 of the license key's normal form in UTF-8, in hexadecimal), `session_id`, "
         "`hardware_sha256` (the same of the hardware id), `lease_expires_at`, `grace_ends_at`, and `nonce` if the "
         "request had one. Times are in whole seconds.",
         example=_LEASE_TOKEN,

@@ -86,6 +86,20 @@ def test_a_license_that_gives_no_seat_is_a_problem(backend: RealBackend, edit: d
     assert says in findings["license"]["says"]
 
 
+def test_a_variable_that_holds_no_token_is_what_has_to_be_changed(backend: RealBackend) -> None:
+    findings = _findings(environment_of(backend, SEATLEASE_ID_TOKEN="bad"), well=False)
+
+    assert findings["sign-in"]["advice"].startswith("set SEATLEASE_ID_TOKEN to a new token")
+
+
+@pytest.mark.parametrize("url", ["http://localhost:abc", "http://local\nhost", "localhost:8080", "https://"])
+def test_what_is_no_address_is_said_so(backend: RealBackend, url: str) -> None:
+    ran = run("doctor", environment=environment_of(backend, SEATLEASE_URL=url))
+
+    assert ran.returncode == 2
+    assert "must begin with https://" in " ".join(ran.stderr.replace("│", " ").split())
+
+
 def test_tokens_of_nobodys_organization_and_of_yesterday_are_told_apart(backend: RealBackend, project: str) -> None:
     lonely = unsigned_token(project=project, organization_id=None, user_id="m0")
     old = unsigned_token(project=project, organization_id="o", user_id="m0", lifetime_seconds=-60)

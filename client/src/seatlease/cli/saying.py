@@ -45,7 +45,7 @@ def why_no_seat(license_: Mapping[str, Any]) -> str | None:
         return f"fields to correct: {', '.join(license_['misconfigured_fields'])}"
     status = license_.get("status", "active")
     if status == "expired":
-        return f"expired on {time_of(license_['expires_at']).astimezone():%Y-%m-%d %H:%M}"
+        return f"expired on {time_of(license_['expires_at']).astimezone():%Y-%m-%d}"
     if status != "active":
         return "deactivated" if status == "inactive" else str(status)
     return "its max is 0" if license_["max"] == 0 else None
@@ -79,7 +79,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST = timedelta(days=365)
 
 
-def duration(text: str) -> timedelta:
+def duration(text: str, *, option: str) -> timedelta:
     """Read ``90s``, ``10m``, ``1h30m`` or a plain number of seconds.
 
     Raises:
@@ -92,10 +92,10 @@ def duration(text: str) -> timedelta:
         seconds = float(text)
     else:
         message = f"{text!r} is not a duration: write it as 90s, 10m, 1h30m or 0"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter(message, param_hint=option)
     if seconds > _LONGEST.total_seconds():
         message = "a duration is at most one year"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter(message, param_hint=option)
     return timedelta(seconds=seconds)
 
 
