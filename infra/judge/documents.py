@@ -87,6 +87,7 @@ def _disagreement(present: Present, history: History) -> str | None:
     if numbered is None or (grants and numbered != max(grants)):
         latest = max(grants, default=None)
         return f"the counters say {fields.get('grants')} grants, but the latest grant has the number {latest}"
-    if fields.get("checksum") != SeatUse(by_license=held, grants=numbered).checksum:
+    use = SeatUse(by_license=held, grants=numbered, epoch=only(str, fields.get("epoch")))
+    if fields.get("checksum") != use.checksum:
         return "the counters do not match their checksum"
     return None

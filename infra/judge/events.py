@@ -16,7 +16,7 @@ from infra.judge.tenure import started_at_of
 from infra.judge.violation import Kind, Violation
 from shared.audit.message import AUDIT_MESSAGE, SCHEMA_VERSION
 from shared.documents.paths import OrganizationPaths
-from shared.rules.audit import CONSOLE, ENDS, AuditType, grant_name
+from shared.rules.audit import CONSOLE, ENDS, ERASED, AuditType, grant_name
 from shared.rules.denial import denial_name
 from shared.rules.digest import digest
 
@@ -65,7 +65,9 @@ def _names(event: Event) -> set[str]:
     """The possible names of the event; none if the event lacks the data."""
     session_id, started_at = event.session_id or "", started_at_of(event)
     if event.type == AuditType.ACQUIRED:
-        return {grant_name(event.grant_number or 0)}
+        return {grant_name(event.grant_number or 0, epoch=event.epoch)}
+    if event.type == AuditType.DENIED and event.user_id == ERASED:
+        return set()  # its name is made from the user's id, which is gone
     if event.type == AuditType.DENIED:
         return {denial_name(user_id=event.user_id or "", license_id=event.license_id or "", now=event.at)}
     if event.type == AuditType.USAGE_REPAIRED:

@@ -27,6 +27,7 @@ class Event:
     user_id: str | None = None
     hardware_id: str | None = None
     grant_number: int | None = None
+    epoch: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     committed_at: datetime | None = None
     published_at: datetime | None = None

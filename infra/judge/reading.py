@@ -66,6 +66,7 @@ def event_from(document: Document, *, imported_at: datetime | None = None) -> Ev
         user_id=only(str, fields.get("user_id")),
         hardware_id=only(str, fields.get("hardware_id")),
         grant_number=only(int, fields.get("grant_number")),
+        epoch=only(str, fields.get("epoch")),
         details=sound_details(fields.get("details")),
         committed_at=None if imported_at is not None and committed_at <= imported_at else committed_at,
         published_at=only(datetime, fields.get("published_at")),

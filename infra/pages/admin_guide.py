@@ -13,7 +13,7 @@ from infra.pages.marked_sections import replaced
 from shared.admin.form_problems import expectations, form_problems
 from shared.admin.review_record import BOOKKEEPING, CREATED_AT, PROBLEMS, UPDATED_AT
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
-from shared.rules.claims import Membership, OtherAccount, user_problems
+from shared.rules.claims import Membership, OtherAccount, email_not_verified, user_problems
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.review import (
@@ -57,7 +57,7 @@ FORMS: Mapping[str, tuple[type[Form], Sequence[tuple[str, str, str]]]] = {
 _LEFT_OUT: Mapping[str, str] = {
     "slug": "made from the name",
     "license_key": "a new key",
-    "email": "the account's, if it has one",
+    "email": "the account's, if it is verified",
     "lease_seconds": "not filled in",
     "grace_seconds": "not filled in",
 }
@@ -167,6 +167,17 @@ def examples() -> Iterator[Example]:
         "Decide which license keeps the key. In the other one delete `license_key` (a new key is made) or write "
         "another key.",
     )
+    yield _example(
+        "license",
+        license_problems(
+            replace(_license(seats=3), grace_for=timedelta(days=30)),
+            organization=organization,
+            use=SeatUse(),
+            same_key=(),
+            now=_NOW,
+        ),
+        "Lower the number. Or leave it: the notice stops nothing.",
+    )
     listed = [Membership(organization_id="harbor-studio", user=_user())]
     yield _example(
         "user",
@@ -202,6 +213,11 @@ def examples() -> Iterator[Example]:
         "user",
         user_problems("harbor-studio", listed, has_account=True, has_room=False),
         "Create the organization again with a shorter document id.",
+    )
+    yield _example(
+        "user",
+        [email_not_verified()],
+        "Write the address, or leave it. Or let the user verify it, then delete `problems`: it is filled in.",
     )
 
 

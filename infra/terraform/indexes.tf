@@ -10,12 +10,12 @@
 #                        heartbeat), purge_at, published_at, updated_at.
 #                      - Every entry of a map or a list would be indexed: details, by_license, and
 #                        what reviews remember.
-#                      - No query looks for these numbers: grants, checksum.
+#                      - No query looks for the other fields. Each entry makes a write slower.
 #                      Without an index, the console cannot sort by a field.
 #
 # audit_events.at and grant_number only grow too, but queries need both. So an organization can have
 # up to 500 events a second. Collections lie below their organization, so these limits hold for each
-# organization. The indexes over all organizations are the exception.
+# organization. The indexes over all organizations begin with a shard, or are hardly written to.
 
 locals {
   index_definitions = jsondecode(file("${path.module}/../firestore.indexes.json"))

@@ -23,7 +23,7 @@ class Account:
 
     user_id: str
     email: str | None
-    is_email_verified: bool
+    verified_email: str | None
     claims: Mapping[str, Any]
 
 
@@ -66,6 +66,6 @@ class Accounts:
         return Account(
             user_id=record.uid,
             email=record.email,
-            is_email_verified=record.email_verified,
+            verified_email=record.email if record.email_verified else None,
             claims=record.custom_claims or {},
         )

@@ -124,7 +124,7 @@ class Reviews:
         """
         if snapshot.documents[paths.organization] is None or snapshot.documents[paths.seats] is not None:
             return []
-        use = await recount(self._firestore, paths, at=snapshot.at)
+        use = await recount(self._firestore, paths, before=None, at=snapshot.at)
         if use.by_license:
             return []
         return [Create(path=paths.seats, fields=seat_use_fields(use, now=snapshot.at.now))]

@@ -35,7 +35,7 @@ from shared.firestore.query import Query
 from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
-from shared.rules.claims import DOCUMENT_ID, OtherAccount, user_problems
+from shared.rules.claims import DOCUMENT_ID, OtherAccount, email_not_verified, user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Problem, without_owner
 from shared.rules.user import Role, User
@@ -96,8 +96,9 @@ class UserClaims:
         problems: list[Problem] = []
         if looked_at.document is not None:
             fills = defaults(_DEFAULTS, looked_at, dated=(CREATED_AT,))
-            if settled.account is not None and settled.account.email and "email" not in looked_at.document.fields:
-                fills["email"] = settled.account.email
+            email = None if settled.account is None else settled.account.verified_email
+            if email is not None and "email" not in looked_at.document.fields:
+                fills["email"] = email
             user = user_from(looked_at.document)
             if isinstance(user, User) and looked_at.document.fields.get("role") != user.role:
                 fills["role"] = user.role.value  # as the security rules read it: they compare letter by letter
@@ -155,17 +156,22 @@ class UserClaims:
     async def _problems(self, looked_at: ReviewState, document: Document, settled: SyncedClaims) -> list[Problem]:
         paths, user = looked_at.subject.paths, user_from(document)
         problems = form_problems(UserDocument, document.fields, written_by_us=BOOKKEEPING)
+        account = settled.account
         # An address in place of the User UID is a slip that is easily made. It may stand in the field too.
-        addresses = [document.document_id, document.fields.get("email")] if settled.account is None else []
+        addresses = [document.document_id, document.fields.get("email")] if account is None else []
         found = [await self._accounts.find_by_email(each) for each in addresses if isinstance(each, str)]
         other = next(filter(None, found), None)
         problems += user_problems(
             paths.organization_id,
             settled.listings,
-            has_account=settled.account is not None,
+            has_account=account is not None,
             has_room=settled.has_room,
-            other=None if other is None else OtherAccount(user_id=other.user_id, is_verified=other.is_email_verified),
+            other=None
+            if other is None
+            else OtherAccount(user_id=other.user_id, is_verified=other.verified_email is not None),
         )
+        if account is not None and account.email and not account.verified_email and "email" not in document.fields:
+            problems.append(email_not_verified())
         if isinstance(user, User) and _is_owner_no_more(looked_at, user) and not await self._has_owner(paths):
             problems.append(without_owner(user))
         return problems

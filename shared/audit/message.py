@@ -100,7 +100,10 @@ class RepairedDetails(_Message):
 
 
 class Change(_Message):
-    """One field, with its JSON value before and after. null: it was not there. A license key shows only its end."""
+    """One field, with its JSON value before and after. null: it was not there. A license key shows only its end.
+
+    Of a user only the role, whether active, and the creation time are shown. Any other value is ``"…"``.
+    """
 
     field: str
     before: str | None
@@ -118,7 +121,10 @@ class _Event(_Message):
     schema_version: Literal[1] = SCHEMA_VERSION
     event_id: Annotated[str, Field(description="Identifies the event. Ignore a second message with the same id.")]
     at: Annotated[Time, Field(description="When it happened, by the database's clock.")]
-    actor: Annotated[str, Field(description="The user's UID, `system`, or `console` for an edit by hand.")]
+    actor: Annotated[
+        str,
+        Field(description="The user's UID; `system`; `console` for an edit by hand; `erased` if the user was erased."),
+    ]
     organization_id: str
 
 

@@ -3,7 +3,7 @@
 ::
 
     committed          published           stamped
-        |-- unpublished --|-- published, ---|-- published_at is set
+        |-- unpublished --|-- published, ---|-- published_at is set, unpublished_shard is gone
                              but no stamp: may be published once more
 
 A denial counts the attempts of a minute. It is published once, when nothing more can be added to it::
@@ -18,18 +18,28 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from random import sample
 
 from google.api_core.exceptions import RetryError
 
 from shared.audit.message import AuditMessage, message_from
 from shared.audit.topic import Topic
 from shared.documents import queries
-from shared.documents.organizations import Run, work_through
+from shared.documents.organizations import (
+    MAX_ORGANIZATIONS,
+    Run,
+    by_organization,
+    each_organization,
+    every_organization,
+    next_page,
+    walk,
+)
 from shared.documents.paths import OrganizationPaths
+from shared.documents.writing import is_published, published_write
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.errors import Conflict, MessageRejected, TopicUnavailable
+from shared.firestore.query import Query
 from shared.firestore.retry import read_with_retry, retrying
-from shared.firestore.writes import Update
 from shared.rules.audit import AuditType
 from shared.rules.denial import SETTLES_FOR, WINDOW_FOR
 from shared.rules.refusal import Unusable
@@ -46,6 +56,9 @@ LOOKS_BACK_FOR = timedelta(days=1)
 
 PAGE = 500
 """The most events that are read at a time and published in one request. Pub/Sub takes 1,000, and 10 MB."""
+
+_Waiting = dict[OrganizationPaths, Query]
+"""The organizations that may have more events, each with the query for its next page."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +122,9 @@ class Relays:
     async def relay_left_behind(self) -> RelayReport:
         """Publish the denials that count no more and the events left behind, oldest first, until the time is up.
 
+        After each full page every organization has a turn of one page. So those of one organization, however many,
+        delay no other's.
+
         Raises:
             StoreUnavailable: Firestore did not answer. Some events may be published already.
         """
@@ -119,12 +135,19 @@ class Relays:
             before=start - LEFT_BEHIND_AFTER,
             after=None if start.minute == 0 else start - LOOKS_BACK_FOR,
         )
-        await work_through(
-            self._firestore,
-            unpublished(limit=PAGE),
-            lambda paths, events: self._publish_left_behind(paths, events, run),
-            run=run,
-        )
+        waiting: _Waiting | None = None
+        async for page in walk(self._firestore, unpublished(limit=PAGE)):
+            await each_organization(
+                by_organization(page, collection="audit_events"),
+                lambda paths, events: self._publish_left_behind(paths, events, run),
+                at_once=MAX_ORGANIZATIONS,
+            )
+            if not run.is_complete:
+                break
+            if len(page) == PAGE:
+                if waiting is None:
+                    waiting = await self._all_waiting(unpublished(everywhere=False, limit=PAGE))
+                waiting = await self._take_turns(waiting, run)
         at = await read_with_retry(self._firestore.now)
         report = RelayReport(
             events_published=run.published,
@@ -136,6 +159,27 @@ class Relays:
         level = logging.INFO if report.events_published or report.events_left else logging.DEBUG
         logger.log(level, "a run of the relay is over", extra=asdict(report))
         return report
+
+    async def _all_waiting(self, query: Query) -> _Waiting:
+        organizations = await every_organization(self._firestore)
+        # In another order each time: a run may end before the last ones had their turn.
+        return dict.fromkeys(sample(organizations, len(organizations)), query)
+
+    async def _take_turns(self, waiting: _Waiting, run: _RelayRun) -> _Waiting:
+        """Publish one page of each organization. Returns those that may have more."""
+        after: _Waiting = {}
+
+        async def take(paths: OrganizationPaths, _: Sequence[Document]) -> None:
+            if not run.may_begin():
+                return
+            with run.isolated(paths):
+                page = await read_with_retry(partial(self._firestore.select, paths.organization, waiting[paths]))
+                await self._publish_left_behind(paths, page, run)
+                if (following := next_page(waiting[paths], page)) is not None:
+                    after[paths] = following
+
+        await each_organization(dict.fromkeys(waiting, ()), take, at_once=MAX_ORGANIZATIONS)
+        return after
 
     async def _publish_left_behind(self, paths: OrganizationPaths, events: Sequence[Document], run: _RelayRun) -> None:
         if not run.may_begin():
@@ -155,7 +199,7 @@ class Relays:
         messages: list[AuditMessage] = []
         readable: list[Document] = []
         for event in events:
-            if event.fields.get("published_at") is not None:
+            if is_published(event):
                 continue
             message = message_from(event)
             if isinstance(message, Unusable):
@@ -203,14 +247,11 @@ class Relays:
             found
             for event in published
             if (found := stored[event.path]) is not None
-            and found.fields.get("published_at") is None
+            and not is_published(found)
             and message_from(found) == message_from(event)
         ]
         await self._commit_stamps(unchanged, now)
 
     async def _commit_stamps(self, events: Sequence[Document], now: datetime) -> None:
-        stamp = {"published_at": now}
         if events:
-            await self._firestore.commit(
-                [Update(path=event.path, fields=stamp, unchanged_since=event.update_time) for event in events]
-            )
+            await self._firestore.commit([published_write(event, now=now) for event in events])

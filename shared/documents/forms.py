@@ -80,7 +80,10 @@ class UserDocument(Form):
 
     email: Annotated[
         Annotated[str, Field(max_length=320)] | None,
-        Field(description="Shown beside the user's seats. Left out, it is taken from Firebase Authentication."),
+        Field(
+            description="Shown beside the user's seats. Left out, it is taken from Firebase Authentication, if it is "
+            "verified there."
+        ),
     ] = None
     role: Annotated[
         Role,
@@ -124,7 +127,7 @@ class LicenseDocument(Form):
         Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] | None,
         Field(
             description="How many seconds after its lease a program may work on without a connection. "
-            "Its seat is free meanwhile. Left out or null: 0."
+            "Its seat is free meanwhile. Only a user who has held the seat for one lease gets it. Left out or null: 0."
         ),
     ] = None
 
@@ -174,4 +177,5 @@ class SeatUseDocument(Form):
     total: int
     by_license: dict[str, _Count]
     grants: _Count
+    epoch: str | None = None
     checksum: int

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 
 from shared.documents.paths import OrganizationPaths
+from shared.documents.queries import all_organizations
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.query import Cursor, Query
 from shared.firestore.retry import read_with_retry
@@ -18,6 +20,9 @@ from shared.firestore.values import is_opaque
 
 logger = logging.getLogger(__name__)
 
+
+PAGE = 500
+"""Organizations listed at a time."""
 
 MAX_ORGANIZATIONS = 16
 """Organizations worked on at a time. Their documents are separate, so their commits do not conflict."""
@@ -108,6 +113,17 @@ async def walk(firestore: Firestore, query: Query) -> AsyncIterator[list[Documen
         page = await read_with_retry(partial(firestore.select, ALL_ORGANIZATIONS, following))
         yield page
         following = next_page(following, page)
+
+
+async def every_organization(firestore: Firestore) -> list[OrganizationPaths]:
+    """List all organizations that have a document, by their ids.
+
+    Raises:
+        StoreUnavailable: no answer.
+    """
+    found = [page async for page in walk(firestore, all_organizations(limit=PAGE))]
+    paths = (OrganizationPaths.of_organization(document.path) for document in chain.from_iterable(found))
+    return [each for each in paths if each is not None]
 
 
 async def work_through(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from shared.documents.writing import UNPUBLISHED_SHARDS
 from shared.firestore.query import Comparison, Cursor, Query
 from shared.firestore.values import Plain
 from shared.rules.license import normal_key
@@ -182,16 +183,24 @@ def without_account(*, limit: int) -> Query:
     return Query(collection="reviews", everywhere=True, where=(("awaits_account", "==", True),), limit=limit)
 
 
-def unpublished_events(*, before: datetime, after: datetime | None = None, limit: int | None = None) -> Query:
-    """The audit events of all organizations from ``before`` or earlier that have not been published, oldest first.
+def all_organizations(*, limit: int) -> Query:
+    """The ids of all organizations that have a document."""
+    return Query(collection="organizations", everywhere=True, limit=limit, only_fields=("__name__",))
 
-    With ``after`` it leaves out events from ``after`` or earlier.
+
+def unpublished_events(
+    *, everywhere: bool = True, before: datetime, after: datetime | None = None, limit: int | None = None
+) -> Query:
+    """The audit events from ``before`` or earlier that have not been published, oldest first.
+
+    They are those of all organizations, or of one. With ``after`` it leaves out events from ``after`` or earlier. All
+    shards are asked in one query, which costs one read if it finds nothing.
     """
     later: tuple[tuple[str, Comparison, Plain], ...] = () if after is None else (("at", ">", after),)
     return Query(
         collection="audit_events",
-        everywhere=True,
-        where=(("published_at", "==", None), ("at", "<=", before), *later),
+        everywhere=everywhere,
+        where=(("unpublished_shard", "in", tuple(range(UNPUBLISHED_SHARDS))), ("at", "<=", before), *later),
         order_by="at",
         limit=limit,
     )
@@ -212,7 +221,9 @@ def every_query() -> Iterator[Query]:
     yield open_everywhere(limit=1)
     yield ended_by_hand(limit=1)
     yield counters_in_use(limit=1)
+    yield all_organizations(limit=1)
     yield unpublished_events(before=now)
+    yield unpublished_events(before=now, everywhere=False)
     yield tenures_of("session", limit=1)
     yield reviews_of_user("user")
     yield without_account(limit=1)

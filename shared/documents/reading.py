@@ -146,7 +146,7 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
     if isinstance(parsed, Unusable):
         return None
     held = {license_id: seats for license_id, seats in parsed.by_license.items() if seats}
-    use = SeatUse(by_license=held, grants=parsed.grants)
+    use = SeatUse(by_license=held, grants=parsed.grants, epoch=parsed.epoch)
     return use if parsed.total == use.total and parsed.checksum == use.checksum else None
 
 

@@ -19,6 +19,12 @@ about 500 writes a second, so the range is split into this many. Source: Firesto
 increasing values."""
 
 
+UNPUBLISHED_SHARDS = 16
+"""Unpublished audit events are found by their time, through an index whose values only grow. It is split like that of
+the sessions. Its field ``unpublished_shard`` is there until the event is published, so it holds unpublished ones only.
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
     """How long ended sessions and audit events are kept before Firestore's TTL policy may delete them."""
@@ -33,6 +39,11 @@ def expiry_shard(session_id: str) -> int:
     A session made by hand may have an id that begins with a character of no hash. It goes to the last shard.
     """
     return BASE32.find(session_id[0]) % EXPIRY_SHARDS
+
+
+def unpublished_shard(event_name: str) -> int:
+    """Spread events evenly over 0 to ``UNPUBLISHED_SHARDS`` - 1, by the name, which is a hash."""
+    return BASE32.index(event_name[0]) % UNPUBLISHED_SHARDS
 
 
 def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
@@ -76,6 +87,7 @@ def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
         "total": use.total,
         "by_license": dict(use.by_license),
         "grants": use.grants,
+        "epoch": use.epoch,
         "checksum": use.checksum,
         "updated_at": now,
     }
@@ -102,10 +114,26 @@ def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: R
         "user_id": event.user_id,
         "hardware_id": event.hardware_id,
         "grant_number": event.grant_number,
+        "epoch": event.epoch,
         "details": event.details,
         "published_at": None,
+        "unpublished_shard": unpublished_shard(event.name),
         "purge_at": event.at + retention.audit_events_for,
     }
+
+
+def published_write(document: Document, *, now: datetime) -> Update:
+    """Note in an audit event that it is published. The field that unpublished events are found by is taken away."""
+    return Update(
+        path=document.path,
+        fields={"published_at": now},
+        without=("unpublished_shard",),
+        unchanged_since=document.update_time,
+    )
+
+
+def is_published(event: Document) -> bool:
+    return "unpublished_shard" not in event.fields
 
 
 def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:

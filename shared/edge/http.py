@@ -5,8 +5,10 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import wraps
+from http import HTTPStatus
 
 import functions_framework.aio
 from starlette.requests import ClientDisconnect, Request
@@ -17,7 +19,7 @@ from shared.edge.errors import ApiError, Code
 from shared.edge.logs import RequestContext, current_request
 from shared.edge.platform import prepare_instance
 from shared.edge.settings import settings
-from shared.firestore.errors import Contended, StoreUnavailable
+from shared.firestore.errors import Contended, DatabaseUnusable, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 """The form of a request id. A client's own id is used if it has this form."""
 
 _RETRY_SOON = {"Retry-After": "1"}
+_REPORT_IT = "something went wrong on the server; report the request id, with which it is found in the logs"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _FIRST_SERVER_ERROR = 500
 
@@ -48,7 +51,8 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
             code: str | None = None
             try:
                 _check_method(request, method)
-                response = await handler(request)
+                with ExitStack() as request.state.until_answered:
+                    response = await handler(request)
             except Exception as error:  # noqa: BLE001 the framework would answer text without a code
                 # Do not give the error another name here. An error refers to this call. If this call also referred to
                 # the error, only the garbage collector could free the request (``infra/decisions/0017``).
@@ -81,15 +85,18 @@ def _as_api_error(error: Exception) -> ApiError:
         case ClientDisconnect():
             return ApiError(Code.INVALID_REQUEST, "the connection closed before the body was complete")
         case Contended():
+            logger.info("other writes came first until the deadline", extra={"cause": str(error.__cause__)})
             return ApiError(Code.CONTENTION, str(error), headers=_RETRY_SOON)
         case StoreUnavailable():
             logger.error("Firestore does not answer", exc_info=error)
             message = "Firestore did not answer in time; asking again is safe"
             return ApiError(Code.STORE_UNAVAILABLE, message, headers=_RETRY_SOON)
+        case DatabaseUnusable():
+            logger.error("the Firestore database cannot be used: %s", error, exc_info=error)
+            return ApiError(Code.INTERNAL, _REPORT_IT)
         case _:
             logger.error("an unexpected error", exc_info=error)
-            message = "something went wrong on the server; report the request id, with which it is found in the logs"
-            return ApiError(Code.INTERNAL, message)
+            return ApiError(Code.INTERNAL, _REPORT_IT)
 
 
 def _context(request: Request, function: str) -> RequestContext:
@@ -103,8 +110,10 @@ def _context(request: Request, function: str) -> RequestContext:
 
 
 def _log(status: int, code: str | None, *, seconds: float) -> None:
-    # A log line for every successful heartbeat would cost more than the heartbeat.
-    level = logging.DEBUG if code is None else logging.ERROR if status >= _FIRST_SERVER_ERROR else logging.INFO
+    # A log line for every successful heartbeat would cost more than the heartbeat. And a user who asks too often is
+    # logged once a minute already (``UserLimits``).
+    is_seldom_logged = code is None or status == HTTPStatus.TOO_MANY_REQUESTS
+    level = logging.DEBUG if is_seldom_logged else logging.ERROR if status >= _FIRST_SERVER_ERROR else logging.INFO
     if not logger.isEnabledFor(level):
         return
     fields = {"status": status, "code": code, "milliseconds": round(seconds * 1000, 1)}

@@ -51,7 +51,7 @@ class LeaseTokens:
 
         With the request's ``nonce`` in it, the token answers this request and no other.
         """
-        grace_ends_at = _seconds(license_.grace_ends_at(session.lease_expires_at))
+        grace_ends_at = _seconds(license_.grace_ends_at(session.lease_expires_at, held_for=now - session.started_at))
         claims: dict[str, object] = {
             "iss": self._issuer,
             "sub": session.user_id,

@@ -16,8 +16,9 @@ from shared.edge.settings import SettingsError, settings
 MAX_KEYS = 4
 """The most keys in a set. Two are normal while a new key replaces an old one; more than a few are a mistake."""
 
-CACHED = {"Cache-Control": "public, max-age=3600"}
-"""A cached answer lives one hour. So a new key must be published an hour before it signs (infra/docs/deploy.md)."""
+CACHED = {"Cache-Control": "public, max-age=300, s-maxage=300"}
+"""An answer lives five minutes in a shared cache, such as Firebase Hosting's, and then five minutes in a program. So a
+new key must be published ten minutes before it signs (infra/docs/deploy.md)."""
 
 MAKE_THEM = 'To make keys, run: python -m infra.build.signing_keys new (see deploy.md, "The signing keys")'
 

@@ -9,6 +9,9 @@ from shared.firestore.group_commit import Answered
 from shared.rules.license import License
 from shared.rules.usage import LicenseStatus, LicenseUsage, Usage, UsageOutcome
 
+PRIVATE = {"Cache-Control": "private, no-store"}
+"""Hosting's cache has kept answers that only had to be asked for again. Source: an issue of firebase-functions."""
+
 
 class SessionView(Answer):
     """One live session."""
@@ -25,8 +28,12 @@ class SessionView(Answer):
 
 
 class ActivityView(Answer):
-    """The last 24 hours of a license: the most seats in use at a time, and the users who got no seat."""
+    """The last 24 hours of a license: the most seats in use at a time, and the users who got no seat.
 
+    With very many events it is less than 24 hours: everything since ``begins_at``.
+    """
+
+    begins_at: Time
     peak_in_use: int
     denied_users: int
     denied_attempts: int
@@ -88,7 +95,7 @@ def answer_usage(answered: Answered[UsageOutcome]) -> Response:
         next_page_token=outcome.next_page,
         server_time=answered.now,
     )
-    return answer(body)
+    return answer(body, headers=PRIVATE)
 
 
 def _license_view(used: LicenseUsage) -> LicenseView:

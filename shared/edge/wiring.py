@@ -18,6 +18,7 @@ def firestore() -> Firestore:
     return Firestore(
         project=env.project,
         database=env.database,
+        host=env.firestore_host,
         emulator_host=env.firestore_emulator_host,
         answer_within=timedelta(seconds=env.store_timeout_seconds),
     )

@@ -27,7 +27,8 @@ from shared.firestore.values import Fields, decode, decode_fields, decode_time
 from shared.firestore.writes import Write
 
 MAX_CALLS = 64
-"""The most calls at a time in one instance. A group of an organization makes one, or two for each scope it examines."""
+"""The most calls at a time in one instance. A group of an organization makes one, or two for each scope it examines.
+A group of acquires makes up to 16 for license keys that are new to the instance."""
 
 CLOCK_DOCUMENT = "clock/-"
 """A document that is read only to get the database's time. It need not exist."""
@@ -79,16 +80,17 @@ class Firestore:
         *,
         project: str,
         database: str = "(default)",
+        host: str = "firestore.googleapis.com",
         emulator_host: str | None = None,
         answer_within: timedelta = timedelta(seconds=5),
     ) -> None:
-        """Connect to the database with the platform's credentials, or to the emulator at ``emulator_host``.
+        """Connect to the database at ``host`` with the platform's credentials, or to the emulator at ``emulator_host``.
 
         ``answer_within`` is the timeout of each call. A call that takes longer raises ``StoreUnavailable``.
         """
         self._database = f"projects/{project}/databases/{database}"
         self._root = f"{self._database}/documents/"
-        self._api = FirestoreApi(database=self._database, emulator_host=emulator_host, timeout=answer_within)
+        self._api = FirestoreApi(database=self._database, host=host, emulator_host=emulator_host, timeout=answer_within)
         self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="firestore")
 
     def close(self) -> None:

@@ -11,9 +11,12 @@
     ├── TopicUnavailable  Pub/Sub did not confirm in time; publishing again is safe
     └── MessageRejected   Pub/Sub refuses this message, and would refuse it every time
 
-Any other error (a missing index, a missing permission) is raised unchanged: the code or the deployment is wrong.
+    DatabaseUnusable      the database or an index is missing; asking again does not help
+
+Any other error (such as a missing permission) is raised unchanged: the code or the deployment is wrong.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,6 +41,10 @@ class Contended(Conflict):
 
 class StoreUnavailable(StoreError):  # noqa: N818 as above
     """Firestore did not answer. A commit was written as a whole or not at all. Asking again is safe."""
+
+
+class DatabaseUnusable(Exception):  # noqa: N818 as above
+    """The database does not exist, is in Datastore mode, or lacks an index. Nothing was written."""
 
 
 class TopicError(Exception):
@@ -71,17 +78,26 @@ _CONFLICTS = frozenset(
         grpc.StatusCode.NOT_FOUND,
     }
 )
+_UNUSABLE = frozenset({grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND})
+_OF_THE_DATABASE = re.compile(r"The (database|project) \S+ does not exist|Firestore API is not available")
+"""A commit has the codes of a failed precondition for a database that cannot be used, too. Only Firestore's text tells
+them apart. Source: reports of users of Google's clients, who quote these texts."""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turn the errors of a read that may pass into ``StoreUnavailable``. Others are raised unchanged."""
+    """Turn the errors of a read that may pass into ``StoreUnavailable``.
+
+    A missing database or index becomes ``DatabaseUnusable``. Others are raised unchanged.
+    """
     try:
         yield
     except grpc.RpcError as error:
         code, words = _told_by(error)
         if code in _PASSING:
             raise StoreUnavailable(words) from error
+        if code in _UNUSABLE:
+            raise DatabaseUnusable(words) from error
         raise
 
 
@@ -92,6 +108,8 @@ def committing() -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         code, words = _told_by(error)
+        if code in _UNUSABLE and _OF_THE_DATABASE.search(words):
+            raise DatabaseUnusable(words) from error
         if code in _CONFLICTS:
             raise Conflict(words) from error
         if code in _PASSING:

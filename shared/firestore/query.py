@@ -13,14 +13,17 @@ _Unary = query_types.StructuredQuery.UnaryFilter.Operator
 _Direction = query_types.StructuredQuery.Direction
 _AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
 
-Comparison = Literal["==", "!=", "<=", ">", "in"]
+Comparison = Literal["==", "in", "!=", "<=", ">"]
 _OPERATORS = {
     "==": _Operator.EQUAL,
+    "in": _Operator.IN,
     "!=": _Operator.NOT_EQUAL,
     "<=": _Operator.LESS_THAN_OR_EQUAL,
     ">": _Operator.GREATER_THAN,
-    "in": _Operator.IN,
 }
+
+
+_EQUALITIES = ("==", "in")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,8 +53,8 @@ class Query:
     @property
     def index_fields(self) -> tuple[str, ...]:
         """The fields of the composite index for this query: equalities first, then the range or order."""
-        equal = [name for name, comparison, _ in self.where if comparison == "=="]
-        ranged = [name for name, comparison, _ in self.where if comparison != "=="]
+        equal = [name for name, comparison, _ in self.where if comparison in _EQUALITIES]
+        ranged = [name for name, comparison, _ in self.where if comparison not in _EQUALITIES]
         ordered = [] if self.order_by is None else [self.order_by]
         return tuple(dict.fromkeys([*equal, *ranged, *ordered]))
 

@@ -8,14 +8,13 @@ retry: only the caller knows what has to be read again first.
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 import grpc
 from google.api_core import grpc_helpers
+from google.api_core.gapic_v1 import routing_header
 from google.cloud.firestore_v1.types import firestore as api
 from grpc.experimental import ChannelOptions
 
-_HOST = "firestore.googleapis.com:443"
 _SCOPES = ("https://www.googleapis.com/auth/datastore",)
 _SERVICE = "/google.firestore.v1.Firestore/"
 
@@ -26,7 +25,6 @@ _CHANNEL_OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 1_000),
     # Not a pause: the timeout of one attempt to connect, including TLS.
     ("grpc.min_reconnect_backoff_ms", 3_000),
-    ("grpc.keepalive_time_ms", 30_000),
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 ]
@@ -43,17 +41,18 @@ Messages = Any
 class FirestoreApi:
     """A channel to one database. Calls block. Each may raise ``grpc.RpcError``."""
 
-    def __init__(self, *, database: str, emulator_host: str | None, timeout: timedelta) -> None:
-        """Connect on first use: with the platform's credentials, or to the emulator at ``emulator_host``."""
+    def __init__(self, *, database: str, host: str, emulator_host: str | None, timeout: timedelta) -> None:
+        """Connect on first use: to ``host`` with the platform's credentials, or to an emulator."""
         self._seconds = timeout.total_seconds()
+        # As Google's own client does. A named database is not found by every front end without it.
+        self._metadata: tuple[tuple[str, str], ...] = (("google-cloud-resource-prefix", database),)
         if emulator_host is None:
-            self._channel = grpc_helpers.create_channel(_HOST, default_scopes=_SCOPES, options=_CHANNEL_OPTIONS)
-            self._credentials: tuple[tuple[str, str], ...] = ()
+            self._channel = grpc_helpers.create_channel(f"{host}:443", default_scopes=_SCOPES, options=_CHANNEL_OPTIONS)
         else:
             self._channel = grpc.insecure_channel(emulator_host, options=_CHANNEL_OPTIONS)
             # The emulator treats this bearer as a server's account, to which security rules do not apply.
-            self._credentials = (("authorization", "Bearer owner"),)
-        self._by_database = self._options(f"database={database}")
+            self._metadata += (("authorization", "Bearer owner"),)
+        self._by_database = self._options("database", database)
         self._batch_get_documents = self._stream("BatchGetDocuments", api.BatchGetDocumentsResponse.pb())
         self._run_query = self._stream("RunQuery", api.RunQueryResponse.pb())
         self._run_aggregation_query = self._stream("RunAggregationQuery", api.RunAggregationQueryResponse.pb())
@@ -71,10 +70,10 @@ class FirestoreApi:
         return self._batch_get_documents(request, **self._by_database)
 
     def run_query(self, request: Messages) -> Iterable[Messages]:
-        return self._run_query(request, **self._options(f"parent={request.parent}"))
+        return self._run_query(request, **self._options("parent", request.parent))
 
     def run_aggregation_query(self, request: Messages) -> Iterable[Messages]:
-        return self._run_aggregation_query(request, **self._options(f"parent={request.parent}"))
+        return self._run_aggregation_query(request, **self._options("parent", request.parent))
 
     def commit(self, request: Messages) -> Messages:
         return self._commit(request, **self._by_database)
@@ -92,7 +91,7 @@ class FirestoreApi:
         serialized: bytes = message.SerializeToString()
         return serialized
 
-    def _options(self, routing: str) -> dict[str, Any]:
+    def _options(self, field: str, value: str) -> dict[str, Any]:
         # With this header Google's front end finds the database without reading the message.
-        metadata = (*self._credentials, ("x-goog-request-params", quote(routing, safe="=")))
-        return {"timeout": self._seconds, "metadata": metadata}
+        routing = routing_header.to_grpc_metadata(((field, value),))
+        return {"timeout": self._seconds, "metadata": (*self._metadata, routing)}

@@ -1,6 +1,6 @@
 """The writes of a commit, each with its precondition."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -41,19 +41,21 @@ class Create:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Update:
-    """Set some fields of a document and leave the others. The commit fails if the document changed since it was read.
+    """Set some fields of a document, take ``without`` away, and leave the others.
 
-    Fields are at the top level of the document. A map is replaced as a whole.
+    The commit fails if the document changed since it was read. Fields are at the top level of the document. A map is
+    replaced as a whole.
     """
 
     path: str
     fields: Mapping[str, Plain]
     unchanged_since: Any
+    without: Sequence[str] = ()
 
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
         wire.update.name = root + self.path
         encode_fields(wire.update.fields, self.fields)
-        wire.update_mask.field_paths.extend(self.fields)
+        wire.update_mask.field_paths.extend([*self.fields, *self.without])
         wire.current_document.update_time.CopyFrom(self.unchanged_since)
 
 

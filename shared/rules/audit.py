@@ -14,8 +14,17 @@ SYSTEM = "system"
 CONSOLE = "console"
 """The actor of edits by hand in the Firebase console. Which admin it was is not known."""
 
+ERASED = "erased"
+"""Stands in events for the user, the actor and the device of a person whose data was erased."""
+
 _LONG_KEY = 14
 """A license key of this length or more, quotes included, shows its last four characters."""
+
+_SHOWN_OF_USERS = frozenset({"role", "is_active", "created_at"})
+"""The fields of a user's document whose values an event shows. All others may tell about the person."""
+
+_HIDDEN = '"…"'
+"""Stands for a value that an event does not show, as JSON."""
 
 Detail = str | int | bool | None | datetime | Mapping[str, "Detail"] | Sequence[Mapping[str, "Detail"]]
 
@@ -50,7 +59,8 @@ class EditKind(StrEnum):
 class AuditEvent:
     """One event. ``name`` is computed from what happened, so that the same event is never reported twice.
 
-    ``grant_number`` numbers the grants of an organization without a gap. Only ``session.acquired`` has one.
+    ``grant_number`` numbers the grants of an organization without a gap, within an ``epoch`` of its counters. Only
+    ``session.acquired`` has them.
     """
 
     name: str
@@ -62,21 +72,24 @@ class AuditEvent:
     user_id: str | None = None
     hardware_id: str | None = None
     grant_number: int | None = None
+    epoch: str | None = None
     details: Mapping[str, Detail]
 
 
-def grant_name(grant_number: int) -> str:
-    return digest(AuditType.ACQUIRED, str(grant_number))
+def grant_name(grant_number: int, *, epoch: str | None = None) -> str:
+    return digest(AuditType.ACQUIRED, *([] if epoch is None else [epoch]), str(grant_number))
 
 
-def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detail]) -> AuditEvent:
+def acquired(
+    session: Session, *, grant_number: int, epoch: str | None = None, details: Mapping[str, Detail]
+) -> AuditEvent:
     """Report the start of a tenure. The actor is its user.
 
     The event's name is computed from the grant's number. Two instances that decide at the same time use the same number
     and create the same document. One of the two commits fails, and that instance reads again.
     """
     return AuditEvent(
-        name=grant_name(grant_number),
+        name=grant_name(grant_number, epoch=epoch),
         type=AuditType.ACQUIRED,
         at=session.started_at,
         actor=session.user_id,
@@ -85,6 +98,7 @@ def acquired(session: Session, *, grant_number: int, details: Mapping[str, Detai
         user_id=session.user_id,
         hardware_id=session.hardware_id,
         grant_number=grant_number,
+        epoch=epoch,
         details={
             "ip_address": session.ip_address,
             "user_agent": session.user_agent,
@@ -188,11 +202,12 @@ def edited(
 ) -> AuditEvent:
     """Report that an admin edited a document by hand. ``before`` and ``after`` are its fields' values in JSON.
 
-    For a new document ``before`` is ``None``, for a deleted one ``after``. License keys show only their end.
+    For a new document ``before`` is ``None``, for a deleted one ``after``. License keys show only their end. A user's
+    e-mail address, and every field that an admin added to the user, show only that they changed.
     """
     then, now = before or {}, after or {}
     changes = [
-        {"field": name, "before": _told(name, then.get(name)), "after": _told(name, now.get(name))}
+        {"field": name, "before": _told(kind, name, then.get(name)), "after": _told(kind, name, now.get(name))}
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]
@@ -208,11 +223,15 @@ def edited(
     )
 
 
-def _told(field: str, value: str | None) -> str | None:
-    if field != "license_key" or value is None:
+def _told(kind: AuditType, field: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if kind is AuditType.USER_EDITED and field not in _SHOWN_OF_USERS:
+        return _HIDDEN
+    if field != "license_key":
         return value
     # Enough to tell keys apart, but not to use one.
-    return f'"…{value[-5:-1]}"' if len(value) >= _LONG_KEY else '"…"'
+    return f'"…{value[-5:-1]}"' if len(value) >= _LONG_KEY else _HIDDEN
 
 
 def _by_license(in_use: Mapping[str, int]) -> list[Mapping[str, Detail]]:

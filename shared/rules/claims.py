@@ -99,3 +99,10 @@ def user_problems(
         expected = "an organization with a shorter document id"
         problems.append(Problem(field=ORGANIZATION_ID, level=Level.ERROR, found=found, expected=expected))
     return problems
+
+
+def email_not_verified() -> Problem:
+    """Say why the e-mail address is not filled in, without repeating it: anybody can sign up with another person's."""
+    found = "nothing, because the e-mail address of the account is not verified"
+    expected = "an address that you know to be this user's, or null"
+    return Problem(field="email", level=Level.NOTICE, found=found, expected=expected)

@@ -23,7 +23,7 @@ EARLY_HEARTBEATS_PER_INTERVAL = 4
 class License:
     """One license of an organization. If ``expires_at`` is ``None``, it never expires.
 
-    ``grace_for`` is how long after its lease a program may work on if it cannot reach the service.
+    ``grace_for`` is how long after its lease a program may work on if it cannot reach the service. It must be earned.
     """
 
     license_id: str
@@ -45,12 +45,15 @@ class License:
         """How soon after the last heartbeat another one changes nothing."""
         return self.heartbeat_every / EARLY_HEARTBEATS_PER_INTERVAL
 
-    def grace_ends_at(self, lease_expires_at: datetime) -> datetime:
+    def grace_ends_at(self, lease_expires_at: datetime, *, held_for: timedelta) -> datetime:
         """Until when a program with this lease may work on if it cannot reach the service.
 
-        Its seat is free when the lease ends. The grace ends with the contract at the latest, because a signed grace
-        cannot be taken back.
+        Its seat is free when the lease ends. ``held_for`` is how long the tenure has lasted. Before one lease it has no
+        grace: otherwise many devices could take one seat in turn, within seconds, and each have one. The grace ends
+        with the contract at the latest, because a signed grace cannot be taken back.
         """
+        if held_for < self.lease_for:
+            return lease_expires_at
         ends_at = lease_expires_at + self.grace_for
         return ends_at if self.expires_at is None else min(ends_at, max(self.expires_at, lease_expires_at))
 

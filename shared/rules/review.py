@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.rules.license import License
 from shared.rules.organization import MAX_SLUG_LENGTH, Organization, is_slug
 from shared.rules.seat_use import SeatUse
 from shared.rules.user import User
+
+LONG_GRACE = timedelta(days=1)
+"""A longer grace is a notice."""
 
 
 class Level(StrEnum):
@@ -92,6 +95,11 @@ def license_problems(
         found = f"{seats} seats, but the organization may use only {cap} over all its licenses"
         expected = f"at most {cap}, or a higher max_concurrent_seats in the organization (null: no cap)"
         problems.append(Problem(field="max_concurrent_seats", level=Level.NOTICE, found=found, expected=expected))
+    if license_.grace_for > LONG_GRACE:
+        seconds = license_.grace_for // timedelta(seconds=1)
+        found = f"{seconds} seconds: each program that has held a seat for one lease may work offline for so long"
+        expected = "at most 86400 (a day), unless many more programs may work offline than there are seats"
+        problems.append(Problem(field="grace_seconds", level=Level.NOTICE, found=found, expected=expected))
     return problems
 
 

@@ -14,13 +14,16 @@ def checksum_weight(counted: str) -> int:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeatUse:
-    """Seats of sessions that have not ended, per license, and the number of all grants so far.
+    """Seats of sessions that have not ended, per license, and the number of all grants so far in this ``epoch``.
 
-    A license without a seat in use may be absent.
+    A license without a seat in use may be absent. An epoch begins when counters are made and no grant is on record. It
+    is part of the names of grants, so that an organization that was deleted and restored uses no name again. Counters
+    of an earlier version have none.
     """
 
     by_license: Mapping[str, int] = field(default_factory=dict)
     grants: int = 0
+    epoch: str | None = None
 
     @property
     def total(self) -> int:
@@ -34,7 +37,8 @@ class SeatUse:
         not fit, and the counters are counted again from the sessions. The checksum of no seats is not 0, so counters
         that were deleted and then added to do not fit either.
         """
-        return checksum_weight(_COUNTED) + checksum_change(self.by_license, grants=self.grants)
+        begun = 0 if self.epoch is None else checksum_weight(self.epoch)
+        return checksum_weight(_COUNTED) + begun + checksum_change(self.by_license, grants=self.grants)
 
     def of(self, license_id: str) -> int:
         return self.by_license.get(license_id, 0)
@@ -47,7 +51,9 @@ class SeatUse:
         """The counters after these changes, without those that are 0."""
         held = {key: self.of(key) + changes.get(key, 0) for key in {*self.by_license, *changes}}
         return SeatUse(
-            by_license={key: number for key, number in held.items() if number != 0}, grants=self.grants + granted
+            by_license={key: number for key, number in held.items() if number != 0},
+            grants=self.grants + granted,
+            epoch=self.epoch,
         )
 
 

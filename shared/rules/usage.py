@@ -56,8 +56,12 @@ class SeatEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activity:
-    """The last 24 hours of one license: the most seats in use at a time, and the users who got no seat."""
+    """The last 24 hours of one license: the most seats in use at a time, and the users who got no seat.
 
+    The sums have everything since ``begins_at``, and nothing before.
+    """
+
+    begins_at: datetime
     peak_in_use: int
     denied_users: int
     denied_attempts: int
@@ -130,7 +134,7 @@ def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> t
     return tuple(sorted(live, key=lambda held: held.started_at))
 
 
-def activity(license_id: str, events: Sequence[SeatEvent], *, open_now: int) -> Activity:
+def activity(license_id: str, events: Sequence[SeatEvent], *, open_now: int, begins_at: datetime) -> Activity:
     """The activity of a license. ``open_now`` is the number of its sessions that have not ended.
 
     The peak is found by going back from now. Before an acquire one seat less was in use, before an end one more. Events
@@ -147,6 +151,7 @@ def activity(license_id: str, events: Sequence[SeatEvent], *, open_now: int) -> 
         peak = max(peak, in_use)
     denials = [event for event in own if event.type is AuditType.DENIED]
     return Activity(
+        begins_at=begins_at,
         peak_in_use=peak,
         denied_users=len({event.user_id for event in denials}),
         denied_attempts=sum(event.attempts for event in denials),

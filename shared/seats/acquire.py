@@ -4,6 +4,7 @@ Read; decide; if a request would be refused, examine the sessions and decide onc
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from shared.firestore.writes import Write
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
 from shared.rules.denial import CapReached
 from shared.rules.license import normal_key
+from shared.rules.refusal import LicenseNotFound
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, session_id_of
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount, repair_writes
@@ -24,6 +26,7 @@ from shared.seats.license_keys import Found, LicenseKeys
 from shared.seats.recent_examinations import Examined, RecentExaminations
 from shared.seats.seat_draft import OrganizationState, SeatDraft
 
+logger = logging.getLogger(__name__)
 _MISSING = object()
 _REASONS = [*EndReason]
 
@@ -59,7 +62,12 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             Contended: other instances were faster until the deadline.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
-        return await self._submit(organization_id, request)
+        answered = await self._submit(organization_id, request)
+        if isinstance(answered.outcome, LicenseNotFound):
+            # A user who tries keys leaves no audit event. These lines can be counted by user.
+            told = {"organization_id": organization_id, "user_id": request.user_id}
+            logger.info("a user asked for a license key that the organization does not have", extra=told)
+        return answered
 
     async def _decide(self, organization_id: str, requests: Sequence[AcquireRequest]) -> Decision[AcquireOutcome]:
         paths = OrganizationPaths(organization_id)
@@ -71,7 +79,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         state = self._state(paths, requests, found, snapshot)
         if reports := await self._report_ends_by_hand(paths, own.values(), snapshot.documents[paths.seats], at):
             return Decision(outcomes=[Undecided() for _ in requests], writes=reports, now=at.now)
-        use = state.use or await recount(self._firestore, paths, at=at)
+        use = state.use or await recount(self._firestore, paths, before=None, at=at)
         draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions=own)
         outcomes = _fold(draft, requests, found, moved)
 
@@ -80,7 +88,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         if unexamined := [scope for scope in refused if scope not in examined]:
             evidence = await self._examine(paths, unexamined, use, at)
             if not agrees(use, evidence):
-                use = await recount(self._firestore, paths, at=at)
+                use = await recount(self._firestore, paths, before=state.use, at=at)
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
             draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**seen, **own})
             for lapsed in {document.document_id for proof in evidence.values() for document in proof.lapsed}:

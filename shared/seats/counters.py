@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,6 +14,7 @@ from shared.documents.writing import Retention, audit_event_write, document_writ
 from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.writes import Create, Update
 from shared.rules.audit import AuditEvent, usage_repaired
+from shared.rules.digest import digest
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 
@@ -74,17 +75,31 @@ async def examine(
     )
 
 
-async def recount(firestore: Firestore, paths: OrganizationPaths, *, at: ReadTime) -> SeatUse:
+async def recount(firestore: Firestore, paths: OrganizationPaths, *, before: SeatUse | None, at: ReadTime) -> SeatUse:
     """Count the counters from the sessions and the audit trail.
 
-    It costs one read per open session, so use it only if the counters are missing or wrong.
+    It costs one read per open session, so use it only if the counters are missing or wrong. The epoch is that of
+    ``before``, or of the latest grant. Without any grant a new one begins. Its name is computed from ``at``, which is
+    later than any instant before.
     """
     documents, last = await asyncio.gather(
         firestore.select(paths.organization, queries.seats_held(), at=at),
         firestore.select(paths.organization, queries.last_grant(), at=at),
     )
     held = Counter(counted_under(document.fields.get("license_id")) for document in documents)
-    return SeatUse(by_license=held, grants=_number_of(last))
+    return SeatUse(by_license=held, grants=_number_of(last), epoch=_epoch(paths, before, last, at=at))
+
+
+def _epoch(
+    paths: OrganizationPaths, before: SeatUse | None, last_grant: Sequence[Document], *, at: ReadTime
+) -> str | None:
+    if before is not None:
+        return before.epoch
+    if last_grant:
+        # The same epoch for all who make the counters anew, and for a grant that is under way: it then has their name.
+        epoch = last_grant[0].fields.get("epoch")
+        return epoch if isinstance(epoch, str) else None
+    return digest(paths.organization_id, at.now.isoformat())
 
 
 def _number_of(last_grant: Iterable[Document]) -> int:
@@ -137,7 +152,7 @@ async def repair_writes(
     before = seat_use_from(stored)
     if before is not None and await _agrees(firestore, paths, before, at=at):
         return []
-    after = await recount(firestore, paths, at=at)
+    after = await recount(firestore, paths, before=before, at=at)
     event = repair_event(stored, before=before, after=after, now=at.now)
     if event is None:
         return []

@@ -127,7 +127,8 @@ class SeatDraft:
             self._sessions[outcome.session.session_id] = outcome.session
             after = self.in_use
             details = self._told_of(after, outcome.license)
-            self._events.append(acquired(outcome.session, grant_number=after.grants, details=details))
+            grant = acquired(outcome.session, grant_number=after.grants, epoch=after.epoch, details=details)
+            self._events.append(grant)
         elif isinstance(outcome, Renewed):
             self._sessions[outcome.session.session_id] = outcome.session
         return outcome
@@ -171,9 +172,12 @@ class SeatDraft:
 
         Added to blindly, they make no release wait for an acquire and no acquire for a release. That no two instances
         give the same seat away is seen to by the number of the grant, which names its audit event.
+
+        The first grant has a condition. Until it is in the trail, counters that are deleted and made anew begin another
+        epoch, in which it has another name.
         """
         paths = self.state.paths
-        if not self._repairs:
+        if not self._repairs and (self.use.grants or not self._granted):
             return [seat_use_change(paths, self._changes, granted=self._granted)]
         fields = seat_use_fields(self.in_use, now=self.now)
         repaired = document_write(paths.seats, self.state.seats, fields)

@@ -283,6 +283,36 @@ async def test_the_uid_of_an_account_that_the_console_made_is_told_with_a_doubt(
     assert "nobody verified its address" in problem["expected"]
 
 
+async def test_an_address_that_nobody_verified_names_no_user_until_it_is_verified(
+    claims: UserClaims, people: People, tenant: Tenant
+) -> None:
+    uid = people.sign_up(email="ada@example.com", is_verified=False)
+    tenant.user(uid).set({})
+    await claims.sync(tenant.user(uid).path)
+    before = tenant.user(uid).get().to_dict() or {}
+    people.verify(uid)
+    tenant.user(uid).update({"problems": firestore.DELETE_FIELD})
+
+    await claims.sync(tenant.user(uid).path)
+
+    assert "email" not in before
+    assert [(each["field"], each["level"]) for each in before["problems"]] == [("email", "notice")]
+    assert "ada@example.com" not in str(before)
+    assert (tenant.user(uid).get().get("email"), problems(tenant.user(uid))) == ("ada@example.com", [])
+
+
+@pytest.mark.parametrize("stored", ["ada@example.com", None])
+async def test_an_address_that_an_admin_wrote_stays_without_a_notice(
+    claims: UserClaims, people: People, tenant: Tenant, stored: str | None
+) -> None:
+    uid = people.sign_up(email="other@example.com", is_verified=False)
+    tenant.user(uid).set({"email": stored})
+
+    await claims.sync(tenant.user(uid).path)
+
+    assert (tenant.user(uid).get().get("email"), problems(tenant.user(uid))) == (stored, [])
+
+
 @pytest.mark.parametrize("email", ["", "@", "a@b@c", "no address", 5, "x" * 400])
 async def test_an_address_that_is_none_finds_nobody(
     claims: UserClaims, people: People, tenant: Tenant, email: object

@@ -226,6 +226,7 @@ async def test_the_stamp_is_all_that_changes_in_the_event(
 
     after = event.get().to_dict() or {}
     assert before.pop("published_at") is None
+    assert before.pop("unpublished_shard") in range(16)
     assert after.pop("published_at") is not None
     assert after == before
 
@@ -546,6 +547,28 @@ async def test_what_was_left_behind_is_published_oldest_first_over_several_pages
     assert are_stamped(events) == [True] * 5
 
 
+async def test_the_flood_of_one_organization_does_not_delay_the_events_of_the_others(
+    store: WatchedFirestore,
+    topic: WatchedTopic,
+    policy: Policy,
+    console: firestore.Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared.audit.relay.PAGE", 2)
+    flooding, quiet = (Trail(console=console, policy=policy) for _ in range(2))
+    for each in (flooding, quiet):
+        console.document(each.paths.organization).set({})
+    flood = flooding.grants(*[2 * LEFT_BEHIND] * 9)
+    (event,) = quiet.grants(LEFT_BEHIND)
+
+    done = await relays(store, topic, policy).relay_left_behind()
+
+    assert done == report(published=10)
+    assert sorted(topic.confirmed) == sorted([event.id, *ids(flood)])
+    # Behind the first page, and at most one page of the flood's own turn.
+    assert topic.confirmed.index(event.id) <= 4
+
+
 async def test_events_of_one_commit_are_each_published_once_although_a_page_ends_between_them(
     store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -655,7 +678,7 @@ async def test_while_the_topic_does_not_answer_nothing_is_stamped_and_the_run_sa
     console: firestore.Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.documents.organizations.MAX_ORGANIZATIONS", 1)
+    monkeypatch.setattr("shared.audit.relay.MAX_ORGANIZATIONS", 1)
     trails = [Trail(console=console, policy=policy) for _ in range(3)]
     events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
 
@@ -676,7 +699,7 @@ async def test_a_topic_that_is_not_there_concerns_every_event_and_the_run_says_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Somebody deleted it, or has not made it yet: no organization's fault, and mended by somebody.
-    monkeypatch.setattr("shared.documents.organizations.MAX_ORGANIZATIONS", 1)
+    monkeypatch.setattr("shared.audit.relay.MAX_ORGANIZATIONS", 1)
     trails = [Trail(console=console, policy=policy) for _ in range(2)]
     events = [event for trail in trails for event in trail.grants(LEFT_BEHIND)]
     missing = WatchedTopic(
@@ -770,7 +793,7 @@ async def test_an_event_that_another_instance_stamped_first_keeps_that_stamp_and
     running = asyncio.create_task(relays(store, topic, policy).relay_left_behind())
     await halt.reached.wait()
 
-    taken.update({"published_at": before})
+    taken.update({"published_at": before, "unpublished_shard": firestore.DELETE_FIELD})
     halt.let_go.set()
     await running
 

@@ -36,6 +36,8 @@ class Backend(Protocol):
 
     def lapse(self) -> None: ...
 
+    def pass_time(self, by: timedelta) -> None: ...
+
     def revoke(self) -> None: ...
 
     def release_all(self) -> None: ...
@@ -85,6 +87,12 @@ class RealBackend:
     def lapse(self) -> None:
         for session in self.tenant.organization.collection("sessions").stream():
             self.tenant.let_lapse(session.id)
+
+    def pass_time(self, by: timedelta) -> None:
+        """Age every session by this."""
+        for session in self.tenant.organization.collection("sessions").stream():
+            times = ("started_at", "last_heartbeat_at", "lease_expires_at")
+            session.reference.update({name: session.get(name) - by for name in times})
 
     def revoke(self) -> None:
         self._end_all(None)
@@ -141,6 +149,9 @@ class FakeBackend:
 
     def lapse(self) -> None:
         self.service.advance(self.lease + timedelta(seconds=1))
+
+    def pass_time(self, by: timedelta) -> None:
+        self.service.advance(by)
 
     def revoke(self) -> None:
         self.service.revoke()

@@ -135,7 +135,7 @@ async def test_an_ordered_walk_finds_the_documents_of_one_value_once_although_pa
 ) -> None:
     late, early = AT + timedelta(microseconds=1), AT
     for name, at in {"1": late, "2": early, "3": early, "4": late, "5": early}.items():
-        console.document(f"organizations/a/audit_events/{name}").set({"published_at": None, "at": at})
+        console.document(f"organizations/a/audit_events/{name}").set({"unpublished_shard": int(name) % 2, "at": at})
 
     pages = await paths_of(walk(store, unpublished_events(before=BEFORE, limit=2)))
 

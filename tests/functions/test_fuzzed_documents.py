@@ -205,7 +205,7 @@ class World:
         stored = {each.reference: each.to_dict() or {} for each in everything}
         # Published, or expire_sessions would stamp it as left behind once this world is some minutes old.
         for event in other.event_documents():
-            stored[event.reference]["published_at"] = event.get("at")
+            del stored[event.reference]["unpublished_shard"]
         return cls(stage=stage, tenant=tenant, other=other, documents=named, stored=stored)
 
     def restored(self) -> "World":
@@ -456,9 +456,8 @@ class AccountsInMemory(Accounts):
     claims: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     async def find(self, user_id: str) -> Account | None:
-        return Account(
-            user_id=user_id, email=f"{user_id}@example.com", is_email_verified=True, claims=self.claims.get(user_id, {})
-        )
+        email = f"{user_id}@example.com"
+        return Account(user_id=user_id, email=email, verified_email=email, claims=self.claims.get(user_id, {}))
 
     async def find_by_email(self, _: str) -> Account | None:
         return None

@@ -243,8 +243,8 @@ async def test_one_broken_user_does_not_stop_the_others_of_the_same_moment(
 async def test_more_lapsed_sessions_than_one_commit_ends_are_all_given_away(
     clients: Clients, console: firestore.Client
 ) -> None:
-    tenant = Tenant.create(console, seats=450, members=2)
-    await asyncio.gather(*(clients.of(tenant, "m0", hardware_id=f"d{n}").acquired() for n in range(450)))
+    tenant = Tenant.create(console, seats=450, members=10)
+    await asyncio.gather(*(clients.of(tenant, f"m{n % 10}", hardware_id=f"d{n}").acquired() for n in range(450)))
     batch = console.batch()
     for number, document in enumerate(tenant.organization.collection("sessions").stream()):
         batch.update(document.reference, {"lease_expires_at": document.get("started_at")})

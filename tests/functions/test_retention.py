@@ -128,7 +128,14 @@ async def test_what_should_have_been_purged_long_ago_changes_no_answer(
     old = {"started_at": LONG_AGO, "last_heartbeat_at": LONG_AGO, "lease_expires_at": LONG_AGO}
     tenant.session(session_id).update({**old, "ended_at": LONG_AGO, "purge_at": LONG_AGO + SESSIONS_FOR})
     for event in tenant.event_documents():
-        event.reference.update({"at": LONG_AGO, "published_at": LONG_AGO, "purge_at": LONG_AGO + AUDIT_EVENTS_FOR})
+        event.reference.update(
+            {
+                "at": LONG_AGO,
+                "published_at": LONG_AGO,
+                "unpublished_shard": firestore.DELETE_FIELD,
+                "purge_at": LONG_AGO + AUDIT_EVENTS_FOR,
+            }
+        )
     before = tenant.session(session_id).get().update_time
 
     granted = await clients.of(tenant, "m1").acquire()

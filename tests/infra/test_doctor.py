@@ -149,9 +149,7 @@ def test_a_service_that_may_not_be_asked_is_not_taken_for_healthy(
     assert "0 wrong, 1 could not be checked" in told.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--regoin=x"], ["--canary-signer=account"], ["--canary-api-key=key"], ["--no-such"]]
-)
+@pytest.mark.parametrize("arguments", [["--regoin=x"], ["--no-such"]])
 def test_a_mistake_on_the_command_line_ends_with_2(arguments: list[str]) -> None:
     told = doctor(*arguments)
 
@@ -233,7 +231,7 @@ def test_a_seat_that_is_not_granted_fails_the_smoke_test(local_stack: Served, te
 
 
 def test_without_a_canary_only_the_answers_are_looked_at(local_stack: Served) -> None:
-    told = smoke(f"--url={local_stack.state['base_url']}", "--without-canary", "--canary-signer=account")
+    told = smoke(f"--url={local_stack.state['base_url']}", "--without-canary", "--canary-api-key=key")
 
     assert told.exit_code == 0, told.stdout
     assert "5 ok, 0 wrong" in told.stdout
@@ -254,7 +252,6 @@ def test_a_token_that_is_not_to_be_had_fails_the_smoke_test(
         f"--url={local_stack.state['base_url']}",
         f"--endpoint=identity={api.url}",
         "--canary-license-key=A-KEY",
-        "--canary-signer=account",
         "--canary-api-key=key",
     )
 

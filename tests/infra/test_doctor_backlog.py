@@ -23,7 +23,7 @@ def deployed(project: str, firestore_host: str) -> Project:
 
 def write_event(console: firestore.Client, *, ago: timedelta, kind: AuditType, is_published: bool = False) -> None:
     now = datetime.now(UTC)
-    event = {"type": kind.value, "at": now - ago, "published_at": now if is_published else None}
+    event = {"type": kind.value, "at": now - ago} | ({} if is_published else {"unpublished_shard": 7})
     console.collection("organizations/northwind/audit_events").add(event)
 
 

@@ -45,7 +45,7 @@ class Index:
 
 
 def _equalities(query: Query) -> set[str]:
-    return {name for name, comparison, _ in query.where if comparison == "=="}
+    return {name for name, comparison, _ in query.where if comparison in {"==", "in"}}
 
 
 def _ordered(query: Query) -> tuple[tuple[str, str], ...]:
@@ -108,7 +108,8 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("usage", ("total",)),
         ("licenses", ("license_key",)),
         ("organizations", ("slug",)),
-        ("audit_events", ("published_at", "at")),
+        ("audit_events", ("unpublished_shard", "at")),
+        ("organizations", ()),
         ("reviews", ("user_id",)),
         ("reviews", ("awaits_account",)),
     }
@@ -150,6 +151,22 @@ def test_every_document_that_is_to_be_deleted_one_day_has_its_policy() -> None:
     policies = {name for name, field in FIELDS.items() if field.get("ttl")}
 
     assert policies == {(collection, "purge_at") for collection, fields in written.items() if "purge_at" in fields}
+
+
+def test_of_what_every_seat_writes_only_what_is_looked_for_has_an_index_of_its_own() -> None:
+    retention = Retention(sessions_for=timedelta(days=1), audit_events_for=timedelta(days=2))
+    event = acquired(a_session(), grant_number=1, details={})
+    written = {
+        "sessions": session_fields(a_session(), retention),
+        "audit_events": audit_event_fields(event, PATHS, retention),
+    }
+
+    indexed = {name: {field for field in fields if (name, field) not in EXEMPT} for name, fields in written.items()}
+
+    assert indexed == {
+        "sessions": {"license_id", "user_id", "ended_at"},
+        "audit_events": {"at", "grant_number", "license_id", "session_id", "user_id"},
+    }
 
 
 def test_what_a_heartbeat_writes_has_no_index_of_its_own() -> None:

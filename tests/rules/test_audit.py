@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, AuditType, acquired, edited, ended, usage_repaired
-from shared.rules.digest import BASE32, DIGEST_LENGTH
+from shared.rules.digest import BASE32, DIGEST_LENGTH, digest
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
 from tests.rules.make import INSTANT, LEASE, NOW, a_session
@@ -44,6 +44,20 @@ def test_two_instances_that_give_the_same_grant_number_report_the_same_event() -
     events = [acquired(session, grant_number=41, details={}) for session in (ann, ben)]
 
     assert events[0].name == events[1].name
+
+
+def test_the_same_grant_number_of_another_epoch_is_another_event() -> None:
+    epochs = [None, "2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:00.000001Z"]
+
+    names = {acquired(a_session(), grant_number=41, epoch=epoch, details={}).name for epoch in epochs}
+
+    assert len(names) == 3
+
+
+def test_a_grant_without_an_epoch_is_named_as_it_always_was() -> None:
+    event = acquired(a_session(), grant_number=41, details={})
+
+    assert event.name == digest("session.acquired", "41")
 
 
 def test_every_grant_number_has_an_event_of_its_own() -> None:
@@ -244,6 +258,20 @@ def test_of_a_license_key_no_more_is_told_than_tells_keys_apart(key: str, told: 
     event = edited(AuditType.LICENSE_EDITED, "cad", at=NOW, before=None, after={"license_key": key})
 
     assert event.details["changes"] == [{"field": "license_key", "before": None, "after": told}]
+
+
+def test_of_a_user_only_what_the_seats_depend_on_is_told() -> None:
+    before = {"email": '"ann@acme.example"', "full_name": '"Ann"', "role": '"member"', "is_active": "true"}
+    after = {"email": '"ann@new.example"', "phone": "5550100", "role": '"admin"', "is_active": "true"}
+
+    event = edited(AuditType.USER_EDITED, "ann", at=NOW, before=before, after=after)
+
+    assert event.details["changes"] == [
+        {"field": "email", "before": '"…"', "after": '"…"'},
+        {"field": "full_name", "before": '"…"', "after": None},
+        {"field": "phone", "before": None, "after": '"…"'},
+        {"field": "role", "before": '"member"', "after": '"admin"'},
+    ]
 
 
 def test_two_edits_have_two_names_and_one_has_one() -> None:

@@ -1,6 +1,7 @@
 """Review: what an admin is told of a document whose fields are right each for itself."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -70,6 +71,21 @@ def test_a_key_that_others_have_is_an_error_that_names_them() -> None:
 
     assert (problem.field, problem.level) == ("license_key", Level.ERROR)
     assert problem.found == "the same key as these licenses: cad-2, render"
+
+
+def test_a_grace_of_more_than_a_day_is_a_notice_that_says_what_it_gives_away() -> None:
+    license_ = a_license(grace_for=timedelta(days=1, seconds=1))
+
+    (problem,) = license_problems(license_, organization=None, use=SeatUse(), same_key=(), now=NOW)
+
+    assert (problem.field, problem.level) == ("grace_seconds", Level.NOTICE)
+    assert problem.found.startswith("86401 seconds: each program that has held a seat for one lease")
+
+
+def test_a_grace_of_a_day_is_no_notice() -> None:
+    license_ = a_license(grace_for=timedelta(days=1))
+
+    assert license_problems(license_, organization=None, use=SeatUse(), same_key=(), now=NOW) == []
 
 
 def test_several_problems_are_told_together() -> None:

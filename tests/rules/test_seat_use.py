@@ -45,6 +45,12 @@ def test_changes_are_added_to_the_counters_and_grants_to_their_number() -> None:
     assert after == SeatUse(by_license={"cad": 4, "render": 2, "sim": 2}, grants=12)
 
 
+def test_an_edited_epoch_does_not_fit_the_checksum() -> None:
+    checksums = {SeatUse(by_license={"cad": 3}, grants=9, epoch=epoch).checksum for epoch in (None, "one", "two")}
+
+    assert len(checksums) == 3
+
+
 def test_a_license_whose_last_seat_falls_free_leaves_the_counters() -> None:
     use = SeatUse(by_license={"cad": 1, "render": 2}, grants=9)
 

@@ -1,6 +1,7 @@
 """Usage: who sees what, who holds a seat, and whether there were enough."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -116,6 +117,7 @@ def happened(kind: AuditType, user_id: str = "ann", *, license_id: str = "cad", 
     return SeatEvent(at=NOW, type=kind, license_id=license_id, user_id=user_id, attempts=attempts)
 
 
+DAY_AGO = NOW - timedelta(days=1)
 TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
     happened(kind)
     for kind in (AuditType.ACQUIRED, AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED, AuditType.DENIED)
@@ -139,7 +141,7 @@ TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
 def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent], open_now: int, peak: int) -> None:
     one_after_another = [replace(event, at=NOW - age * INSTANT) for age, event in enumerate(events)]
 
-    lately = activity("cad", one_after_another, open_now=open_now)
+    lately = activity("cad", one_after_another, open_now=open_now, begins_at=DAY_AGO)
 
     assert lately.peak_in_use == peak
 
@@ -147,7 +149,7 @@ def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent
 @pytest.mark.parametrize("events", [[EXPIRED, TAKEN], [TAKEN, EXPIRED], [EXPIRED, EXPIRED, TAKEN, TAKEN]])
 def test_who_takes_a_seat_in_the_commit_that_ended_another_does_not_raise_the_peak(events: list[SeatEvent]) -> None:
     # A query gives what has one time in the order of names, which are hashes.
-    assert activity("cad", events, open_now=10).peak_in_use == 10
+    assert activity("cad", events, open_now=10, begins_at=DAY_AGO).peak_in_use == 10
 
 
 def test_people_are_counted_once_however_often_they_tried() -> None:
@@ -157,9 +159,9 @@ def test_people_are_counted_once_however_often_they_tried() -> None:
         happened(AuditType.DENIED, "ann", attempts=2),
     ]
 
-    lately = activity("cad", events, open_now=0)
+    lately = activity("cad", events, open_now=0, begins_at=DAY_AGO)
 
-    assert lately == Activity(peak_in_use=0, denied_users=2, denied_attempts=6)
+    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=0, denied_users=2, denied_attempts=6)
 
 
 def test_another_licenses_events_do_not_count() -> None:
@@ -168,9 +170,9 @@ def test_another_licenses_events_do_not_count() -> None:
         happened(AuditType.DENIED, license_id="render"),
     ]
 
-    lately = activity("cad", events, open_now=1)
+    lately = activity("cad", events, open_now=1, begins_at=DAY_AGO)
 
-    assert lately == Activity(peak_in_use=1, denied_users=0, denied_attempts=0)
+    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=1, denied_users=0, denied_attempts=0)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ async def test_a_run_of_reconcile_reads_what_the_table_says_of_sessions_and_orga
         for number in range(grants):
             await made.acquire(number, tenant=tenant)
         for event in tenant.event_documents():
-            event.reference.update({"published_at": datetime.now(UTC)})
+            event.reference.update({"unpublished_shard": firestore.DELETE_FIELD})
     made.wire.forget()
 
     await made.reconcile()

@@ -172,10 +172,22 @@ _LIKELY: Mapping[str, st.SearchStrategy[Any]] = {
     "at": TIMES,
     "details": _ATTEMPTS,
     "published_at": TIMES,
+    "unpublished_shard": st.integers(-1, 16),
     "fields": st.dictionaries(st.sampled_from(["license_key", "created_at", "name", "?"]), TEXTS, max_size=3),
 }
 _DATES = ("created_at", "updated_at")
-_EVENT = ("type", "at", "license_id", "session_id", "user_id", "grant_number", "details", "published_at", "purge_at")
+_EVENT = (
+    "type",
+    "at",
+    "license_id",
+    "session_id",
+    "user_id",
+    "grant_number",
+    "details",
+    "published_at",
+    "unpublished_shard",
+    "purge_at",
+)
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "organization": (*OrganizationDocument.model_fields, *_DATES, "problems"),
     "user": (*UserDocument.model_fields, *_DATES, "problems"),

@@ -109,7 +109,7 @@ def assert_error(response: httpx.Response, status: int, code: str) -> None:
     assert set(body) == {"error", "server_time"}
     assert set(body["error"]) == {"code", "message", "retryable", "request_id", "details"}
     assert body["error"]["code"] == code
-    assert body["error"]["retryable"] is (status in (409, 500, 503))
+    assert body["error"]["retryable"] is (status in (408, 409, 429, 500, 503))
     assert body["error"]["request_id"] == response.headers["X-Request-Id"]
     assert isinstance(body["error"]["details"], dict)
     assert len(body["error"]["message"]) > 10

@@ -35,6 +35,10 @@ class People:
         auth.create_user(uid=uid, email=address, email_verified=is_verified, password=_PASSWORD, app=self.app)
         return uid
 
+    def verify(self, uid: str) -> None:
+        """Let the user verify the e-mail address."""
+        auth.update_user(uid, email_verified=True, app=self.app)
+
     def claims(self, uid: str) -> dict[str, Any]:
         return dict(auth.get_user(uid, app=self.app).custom_claims or {})
 

@@ -15,7 +15,8 @@ from shared.edge.errors import (
     RevokedDetails,
     SeatLimitDetails,
 )
-from shared.edge.requests import MAX_BODY_BYTES
+from shared.edge.identity import AT_A_TIME, BURST, REQUESTS_A_SECOND
+from shared.edge.requests import BODY_WITHIN_SECONDS, MAX_BODY_BYTES
 from shared.rules.session import EndReason
 
 
@@ -82,12 +83,22 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.SESSION_REVOKED: Meaning(
         when="the session was revoked", then=_STOP, details=RevokedDetails(reason=EndReason.REVOKED_BY_ADMIN)
     ),
+    Code.BODY_TOO_SLOW: Meaning(
+        when=f"the body was not complete within {BODY_WITHIN_SECONDS} s; the connection is closed",
+        then="Ask again. It is safe.",
+    ),
     Code.BODY_TOO_LARGE: Meaning(
         when=f"the body is larger than {MAX_BODY_BYTES} bytes",
         then=_MEND,
         details=BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES),
     ),
     Code.UNSUPPORTED_MEDIA_TYPE: Meaning(when="the body is not sent as application/json", then=_MEND),
+    Code.RATE_LIMITED: Meaning(
+        when=f"this user asks too often: at most {REQUESTS_A_SECOND} times a second after the first {BURST}, and "
+        f"{AT_A_TIME} requests at a time, counted in each instance of the function",
+        then=_AGAIN,
+        has_retry_after=True,
+    ),
     Code.INTERNAL: Meaning(
         when="something went wrong on the server; with the request id it is found in the logs",
         then="Ask once more. It is safe.",

@@ -10,7 +10,7 @@ from shared.edge.errors import Code
 from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
-from shared.edge.usage_answer import UsageAnswer
+from shared.edge.usage_answer import PRIVATE, UsageAnswer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,8 +39,21 @@ class Operation:
 
 ANY_CALL = frozenset({Code.METHOD_NOT_ALLOWED, Code.INTERNAL})
 
-_TOKEN = {Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.NO_ORGANIZATION, Code.STORE_UNAVAILABLE}
-_BODY = {Code.UNSUPPORTED_MEDIA_TYPE, Code.BODY_TOO_LARGE, Code.INVALID_JSON, Code.INVALID_REQUEST}
+_TOKEN = {
+    Code.TOKEN_MISSING,
+    Code.TOKEN_INVALID,
+    Code.TOKEN_EXPIRED,
+    Code.NO_ORGANIZATION,
+    Code.RATE_LIMITED,
+    Code.STORE_UNAVAILABLE,
+}
+_BODY = {
+    Code.UNSUPPORTED_MEDIA_TYPE,
+    Code.BODY_TOO_SLOW,
+    Code.BODY_TOO_LARGE,
+    Code.INVALID_JSON,
+    Code.INVALID_REQUEST,
+}
 _MEMBER = {Code.ORGANIZATION_INACTIVE, Code.USER_INACTIVE, Code.LICENSE_MISCONFIGURED}
 _HOLDER = {*_MEMBER, Code.ROLE_NOT_ALLOWED}
 _LICENSE = {Code.LICENSE_NOT_FOUND, Code.LICENSE_INACTIVE, Code.LICENSE_EXPIRED}
@@ -78,8 +91,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "keys": Operation(
         method="GET",
         summary="Get the public keys",
-        description="Answers the public keys that verify `lease_token`. No token is needed. A key is published an hour "
-        "before it signs, so an answer may be cached for an hour. The call changes nothing: asking again is safe.",
+        description="Answers the public keys that verify `lease_token`. No token is needed. A key is published ten "
+        "minutes before it signs, so an answer may be cached for five. The call changes nothing: asking again is safe.",
         successes={
             200: Success(
                 means="Every key that may have signed a valid lease token (RFC 7517, RFC 8037).",
@@ -105,7 +118,13 @@ OPERATIONS: Mapping[str, Operation] = {
         description="Reports the seats of the caller's organization. Owners and admins see everything, members their "
         "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe.",
         query=UsageQuery,
-        successes={200: Success(means="The seats at one instant, `server_time`.", model=UsageAnswer)},
+        successes={
+            200: Success(
+                means="The seats at one instant, `server_time`.",
+                model=UsageAnswer,
+                cache_control=PRIVATE["Cache-Control"],
+            )
+        },
         codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),
 }

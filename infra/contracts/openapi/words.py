@@ -64,7 +64,8 @@ WORDS: Mapping[str, Word] = {
     ),
     "grace_ends_at": Word(
         meaning="Until when a program that cannot reach the service may work on. Its seat is already free from the end "
-        "of the lease on. If the license gives no grace, this is the end of the lease.",
+        "of the lease on. It is the end of the lease if the license gives no grace, and until the user has held the "
+        "seat for one lease.",
         example=_GRACE_ENDS,
     ),
     "lease_token": Word(
@@ -136,6 +137,11 @@ WORDS: Mapping[str, Word] = {
         meaning="The last 24 hours, for owners and admins and only on the first page. Otherwise null."
     ),
     "sessions": Word(meaning="The live sessions on this page that the caller may see, oldest first."),
+    "begins_at": Word(
+        meaning="Since when these sums are complete: 24 hours before `server_time`, or later if there were too many "
+        "events to sum up.",
+        example=rfc3339(AT - timedelta(hours=24)),
+    ),
     "peak_in_use": Word(meaning="The most seats in use at a time.", example=17),
     "denied_users": Word(meaning="How many users got no seat because a cap was reached.", example=2),
     "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),

@@ -5,16 +5,21 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from seatlease._service.credentials import IdToken
 from seatlease._service.service import Service
+from seatlease.cli.usage import tables_of
+from shared.documents.rfc3339 import rfc3339
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, environment_of, run
 from tests.client.conftest import BuildBackend
 
+_NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _A_PAGE = 100
 """Sessions on a page of the service's, unless it is asked for another number."""
 
@@ -37,15 +42,20 @@ def on_terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 def _take_seats(backend: RealBackend, number: int) -> None:
-    described = backend.described("m1")
+    """Let three users take them together: one user may not ask so often at a time."""
 
-    async def take() -> None:
+    async def take(users: int, own: int) -> None:
+        described = backend.described(f"m{own}")
         async with Service(described["url"], IdToken(described["credentials"])) as service:
+            devices = range(own, number, users)
             await asyncio.gather(
-                *(service.acquire(backend.tenant.license_key, hardware_id=f"device-{n}") for n in range(number))
+                *(service.acquire(backend.tenant.license_key, hardware_id=f"device-{n}") for n in devices)
             )
 
-    asyncio.run(take())
+    async def take_all() -> None:
+        await asyncio.gather(*(take(3, own) for own in range(3)))
+
+    asyncio.run(take_all())
 
 
 def test_a_table_shows_the_seats_and_who_holds_them(backend: RealBackend) -> None:
@@ -86,6 +96,39 @@ def test_json_is_one_answer_of_all_pages(backend: RealBackend) -> None:
     assert license_["last_24_hours"]["peak_in_use"] == _A_PAGE + 5
 
 
+@pytest.mark.parametrize(
+    ("since", "more"),
+    [
+        (timedelta(hours=1), f" (only since {_NOW.astimezone() - timedelta(hours=1):%H:%M:%S})"),
+        (timedelta(days=1), ""),
+        (None, ""),  # a service from before it said so
+    ],
+)
+def test_sums_of_less_than_a_day_say_since_when(since: timedelta | None, more: str) -> None:
+    day: dict[str, object] = {"peak_in_use": 7, "denied_users": 3, "denied_attempts": 9}
+    if since is not None:
+        day["begins_at"] = rfc3339(_NOW - since)
+    license_ = {
+        "license_id": "cad",
+        "name": "CAD",
+        "in_use": 0,
+        "max": 9,
+        "share": 0.0,
+        "earliest_expiry_at": None,
+        "misconfigured_fields": [],
+        "last_24_hours": day,
+        "sessions": [],
+    }
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": 0, "max": None}
+    answer = {"organization": organization, "licenses": [license_], "server_time": rfc3339(_NOW)}
+    terminal = Console(width=200, record=True, file=StringIO())
+
+    terminal.print(tables_of(answer))
+
+    (row,) = (line.split("│")[1:-1] for line in terminal.export_text().splitlines() if "denied" in line)
+    assert row[-1].strip() == f"peak 7, 3 denied{more}"
+
+
 def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> None:
     shown = run("usage", "--license-key", "ANOTHER", environment=environment_of(backend, "olivia"))
 
@@ -94,8 +137,8 @@ def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> Non
 
 
 def test_a_license_shows_its_end_and_why_it_gives_no_seat(backend: RealBackend) -> None:
-    backend.tenant.license().update({"expires_at": datetime(2090, 5, 1, tzinfo=timezone.utc)})
-    backend.tenant.add_license("over", "OVER", seats=1, expires_at=datetime(2020, 5, 1, tzinfo=timezone.utc))
+    backend.tenant.license().update({"expires_at": datetime(2090, 5, 1, tzinfo=UTC)})
+    backend.tenant.add_license("over", "OVER", seats=1, expires_at=datetime(2020, 5, 1, tzinfo=UTC))
     backend.tenant.add_license("off", "OFF", seats=1, is_active=False)
     backend.tenant.add_license("bad", "BAD", seats=-1)
 

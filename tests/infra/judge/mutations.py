@@ -71,7 +71,7 @@ def with_sessions(history: History, change: Callable[[list[Stored]], list[Stored
     sessions = change(list(history.present.sessions))
     held = Counter(each.fields["license_id"] for each in sessions if each.fields["ended_at"] is None)
     before = history.present.seats.fields
-    use = SeatUse(by_license=held, grants=before["grants"] + grants)
+    use = SeatUse(by_license=held, grants=before["grants"] + grants, epoch=before["epoch"])
     fields = {**before, "total": use.total, "by_license": dict(held), "grants": use.grants, "checksum": use.checksum}
     seats = replace(history.present.seats, fields=fields)
     return replace(history, present=replace(history.present, sessions=tuple(sessions), seats=seats))

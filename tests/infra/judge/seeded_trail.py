@@ -76,7 +76,7 @@ def event_unreadable(h: History) -> History:
 def start_twice(h: History) -> History:
     last = starts(h, "m4", SECOND)[-1]
     number = (last.grant_number or 0) + 1
-    again = named(replace(last, grant_number=number), h, grant_name(number))
+    again = named(replace(last, grant_number=number), h, grant_name(number, epoch=last.epoch))
     return with_sessions(with_events(trail(h), again), lambda sessions: sessions, grants=1)
 
 

@@ -75,11 +75,14 @@ class Bench:
         return measured(Work.EMPTY, load, clients=clients, round_=self.round_, beside=beside)
 
     def cycles(self, clients: int, *, processes: int = 1, work: Work = Work.CYCLES) -> Measurement:
-        """Acquire and release seats of one license, each client on its own device and always at the same process."""
+        """Acquire and release seats of one license, each client on its own devices and always at the same process.
+
+        All devices are used, also by few clients: the service limits how often one user asks.
+        """
         instances = self.servers.instances(processes)
-        devices = self.hot().devices[:clients]
+        devices = self.hot().devices
         load = self._put(
-            [cycle_step(server, device) for server, device in zip(cycle(instances), devices, strict=False)]
+            [cycle_step(server, *devices[number::clients]) for server, number in zip(cycle(instances), range(clients))]
         )
         return measured(work, load, clients=clients, round_=self.round_, processes=processes)
 

@@ -27,21 +27,22 @@ def empty_step(servers: Servers) -> Step:
 
 def cycle_step(
     servers: Servers,
-    device: Device,
-    *,
+    *devices: Device,
     until_granted: bool = False,
     hold_seconds: float = 0.0,
     longest_wait_seconds: float = 0.0,
 ) -> Step:
-    """Acquire a seat, hold it and release it.
+    """Acquire a seat, hold it and release it, on one of the devices after the other.
 
     ``until_granted`` asks again while the license is full, after as long as the service says, and at most
     ``longest_wait_seconds``.
     """
     acquire = Endpoint("acquire", servers.url("acquire"), frozenset({201, 409} if until_granted else {201}))
     release = Endpoint("release", servers.url("release"), frozenset({204}))
+    in_turn = cycle(devices)
 
     async def acquire_and_release(http: Connections) -> None:
+        device = next(in_turn)
         granted = json.loads(await acquire.post(http, device.acquire, device.headers))
         while "session_id" not in granted:
             if longest_wait_seconds:

@@ -40,6 +40,11 @@ _SENTENCES = {
 }
 
 _OVER = frozenset({"SESSION_EXPIRED", "SESSION_RELEASED", "SESSION_NOT_FOUND"})
+_ASK_AGAIN = {
+    "RATE_LIMITED": "The license service has had too many requests from you in a short time. Please try again.",
+    "BODY_TOO_SLOW": "The request to the license service took too long to arrive. Please try again.",
+}
+"""Refusals that say nothing about the seat: the same request succeeds later."""
 _SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED"})
 _SIGN_IN = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED"})
 
@@ -102,8 +107,8 @@ def error_of(response: httpx.Response) -> SeatleaseError:
     message = _SENTENCES.get(code, said) if code != "INVALID_REQUEST" else _which_fields(details)
     if code in _SEATS:
         return _no_seat_free(response, code=code, request_id=request_id, details=details)
-    if response.status_code >= 500:  # noqa: PLR2004 what HTTP calls the server's errors
-        message = "The license service is not available at the moment."
+    if response.status_code >= 500 or code in _ASK_AGAIN:  # noqa: PLR2004 what HTTP calls the server's errors
+        message = _ASK_AGAIN.get(code, "The license service is not available at the moment.")
         return ServiceUnreachable(
             message, retry_after=_retry_after(response), code=code, request_id=request_id, details=details
         )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -112,9 +112,17 @@ def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, n
             "" if license_["max"] is None else license_["max"],
             "" if share is None else f"{share:.0%}",
             "" if ends is None else f"in {in_words(time_of(ends) - now)}",
-            "" if day is None else f"peak {day['peak_in_use']}, {day['denied_users']} denied",
+            "" if day is None else _lately(day, now=now),
         )
     return table
+
+
+def _lately(day: dict[str, Any], *, now: datetime) -> str:
+    shown = f"peak {day['peak_in_use']}, {day['denied_users']} denied"
+    since = time_of(day["begins_at"]) if "begins_at" in day else None  # older services leave it out
+    if since is None or now - since >= timedelta(days=1):
+        return shown
+    return f"{shown} (only since {since.astimezone():%H:%M:%S})"
 
 
 def _described(license_: dict[str, Any]) -> Text:

@@ -15,6 +15,7 @@ class Session:
     session_id: str
     user: str
     hardware_id: str
+    started_at: datetime
     decided_at: datetime
     lease_expires_at: datetime
     end_reason: str | None = None
@@ -98,6 +99,11 @@ class Ledger:
                 session.end_reason = "released"
             return None
 
+    def grace_ends_at(self, session: Session) -> datetime:
+        """Give a grace only to a session that has lasted one lease."""
+        is_earned = session.decided_at - session.started_at >= self.lease
+        return session.lease_expires_at + (self.grace if is_earned else timedelta())
+
     def occupy(self, seats: int) -> None:
         with self._one_at_a_time:
             for _ in range(seats):
@@ -124,6 +130,7 @@ class Ledger:
             session_id=session_id,
             user=user,
             hardware_id=hardware_id,
+            started_at=now,
             decided_at=now,
             lease_expires_at=now + self.lease,
         )

@@ -25,7 +25,10 @@ class FakeService:
         lease: timedelta = timedelta(minutes=6),
         grace: timedelta = timedelta(),
     ) -> None:
-        """Make a license with this many seats. A lease is a whole number of seconds, at least 3, as in the service."""
+        """Make a license with this many seats. A lease is a whole number of seconds, at least 3, as in the service.
+
+        As there, a session has its ``grace`` when it has lasted one lease.
+        """
         self.license_key = license_key
         self._ledger = Ledger(license_key=license_key, seats=seats, lease=lease, grace=grace)
         signer = Signer()

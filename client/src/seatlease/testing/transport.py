@@ -62,7 +62,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
 
     def _kept(self, session: Session, nonce: str | None) -> dict[str, Any]:
         ledger = self._ledger
-        grace_ends_at = session.lease_expires_at + ledger.grace
+        grace_ends_at = ledger.grace_ends_at(session)
         lease_token = self._signer.lease_token(
             session,
             license_id=_LICENSE_ID,
@@ -83,7 +83,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         error = {
             "code": refusal.code,
             "message": refusal.message,
-            "retryable": refusal.status in {409, 500, 503},
+            "retryable": refusal.status in {408, 409, 429, 500, 503},
             "request_id": uuid4().hex,
             "details": refusal.details,
         }
