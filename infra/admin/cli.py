@@ -77,7 +77,7 @@ def erase(
     if found.elsewhere:
         console.print(f"These organizations list the user too: {', '.join(found.elsewhere)}")
     if apply:
-        console.print("If BigQuery has the audit trail, run this there in an hour:")
+        console.print("If BigQuery has the audit trail, run this there two hours from now:")
         sys.stdout.write(f"{statements(project=project, organization=organization, user=user)}\n")
 
 

@@ -57,7 +57,13 @@ class OrganizationDocument(Form):
     """``organizations/{org_id}``: the tenant. Edited by admins."""
 
     name: Annotated[str, Field(description="The name that people see.")] = ""
-    slug: Annotated[str | None, Field(description="Your own short name for it. Nothing depends on it.")] = None
+    slug: Annotated[
+        str | None,
+        Field(
+            description="Your own short name for it, unique over all organizations: small letters, digits and "
+            "hyphens, at most 100. Left out, it is made from the name. Nothing depends on it."
+        ),
+    ] = None
     subscription_tier: Annotated[str, Field(description="Your own note. Nothing depends on it.")] = "free"
     max_concurrent_seats: Annotated[
         _Count | None,

@@ -4,6 +4,8 @@ Admins edit these documents by hand, so nothing in them is trusted. A missing op
 document that cannot be used becomes an ``Unusable`` that names its fields.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -98,9 +100,16 @@ def _seconds(number: int | None, *, default: timedelta) -> timedelta:
 
 
 def session_from(document: Document | None) -> Session | Unusable | None:
+    """Read a session. An admin who writes something else than a time into ``ended_at`` still ends it.
+
+    Firestore's queries for sessions that have not ended leave such a session out, and one without the field. So its
+    seat is free.
+    """
     if document is None:
         return None
     parsed = _parse(SessionDocument, document, called="session")
+    if isinstance(parsed, Unusable):
+        parsed = _parse(SessionDocument, _with_a_possible_end(document, parsed.fields), called="session")
     if isinstance(parsed, Unusable):
         return parsed
     return Session(
@@ -117,6 +126,16 @@ def session_from(document: Document | None) -> Session | Unusable | None:
         ended_at=parsed.ended_at,
         end_reason=parsed.end_reason,
     )
+
+
+def _with_a_possible_end(document: Document, wrong: Sequence[str]) -> Document:
+    """Replace a wrong end by the earliest possible one, the last heartbeat, and a wrong reason by none."""
+    fields = {**document.fields}
+    if "ended_at" in wrong:
+        fields["ended_at"] = fields.get("last_heartbeat_at")
+    if "end_reason" in wrong:
+        fields["end_reason"] = None
+    return replace(document, fields=fields)
 
 
 def seat_use_from(document: Document | None) -> SeatUse | None:

@@ -7,7 +7,7 @@ from shared.edge.answers import Answer, answer
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.license import License
-from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
+from shared.rules.usage import LicenseStatus, LicenseUsage, Usage, UsageOutcome
 
 PRIVATE = {"Cache-Control": "private, no-store"}
 """Hosting's cache has kept answers that only had to be asked for again. Source: an issue of firebase-functions."""
@@ -42,11 +42,16 @@ class ActivityView(Answer):
 class LicenseView(Answer):
     """One license. ``share`` is ``in_use`` divided by ``max``. An admin must correct ``misconfigured_fields``.
 
+    Only an ``active`` license gives seats. ``is_active`` and ``expires_at`` are what its document says.
+
     ``last_24_hours`` is for owners and admins, and only on the first page.
     """
 
     license_id: str
     name: str | None
+    status: LicenseStatus
+    is_active: bool | None
+    expires_at: Time | None
     in_use: int
     max: int | None
     share: float | None
@@ -94,17 +99,20 @@ def answer_usage(answered: Answered[UsageOutcome]) -> Response:
 
 
 def _license_view(used: LicenseUsage) -> LicenseView:
-    license_ = used.license
-    cap = license_.max_concurrent_seats if isinstance(license_, License) else None
+    license_ = used.license if isinstance(used.license, License) else None
+    cap = None if license_ is None else license_.max_concurrent_seats
     lately = used.activity
     return LicenseView(
         license_id=used.license_id,
-        name=license_.name if isinstance(license_, License) else None,
+        name=None if license_ is None else license_.name,
+        status=used.status,
+        is_active=None if license_ is None else license_.is_active,
+        expires_at=None if license_ is None else license_.expires_at,
         in_use=used.in_use,
         max=cap,
         share=round(used.in_use / cap, 4) if cap else None,
         earliest_expiry_at=used.earliest_expiry_at,
-        misconfigured_fields=[] if isinstance(license_, License) else list(license_.fields),
+        misconfigured_fields=[] if isinstance(used.license, License) else list(used.license.fields),
         last_24_hours=None if lately is None else ActivityView.model_validate(lately, from_attributes=True),
         sessions=[SessionView.model_validate(session, from_attributes=True) for session in used.sessions],
     )

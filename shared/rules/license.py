@@ -1,7 +1,16 @@
 """A license: a key with a number of seats."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32. It leaves out I, L, O and U, which are mistaken for 1, 0 and V when a key is read aloud."""
+
+GROUPS, GROUP_LENGTH = 5, 5
+_MISTAKEN = str.maketrans("ILOU", "110V")
+_BETWEEN_GROUPS = re.compile(r"[\s\u2010-\u2015\u2212-]+")
+_GENERATED = re.compile(f"[{ALPHABET}]{{{GROUPS * GROUP_LENGTH}}}")
 
 HEARTBEATS_PER_LEASE = 3
 """Heartbeats in one lease. Two in a row may be lost."""
@@ -51,3 +60,15 @@ class License:
     def is_expired(self, *, now: datetime) -> bool:
         """Whether the contract has ended. At the instant of ``expires_at`` it has."""
         return self.expires_at is not None and now >= self.expires_at
+
+
+def normal_key(license_key: str) -> str:
+    """Give the normal form of a key. Two texts are the same key if their normal forms are the same.
+
+    A generated key is read aloud and typed in. Case, blanks, hyphens and letters that look alike do not matter for it.
+    Of a vendor's own key every letter counts, but for blanks around it.
+    """
+    typed = _BETWEEN_GROUPS.sub("", license_key).upper().translate(_MISTAKEN)
+    if _GENERATED.fullmatch(typed) is None:
+        return license_key.strip()
+    return "-".join(typed[at : at + GROUP_LENGTH] for at in range(0, len(typed), GROUP_LENGTH))

@@ -6,16 +6,19 @@ seat, and each whose counters only say so.
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from shared.documents import queries
 from shared.documents.organizations import Run, work_through
-from shared.documents.paths import OrganizationPaths
+from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.policy import Policy
 from shared.firestore.client import Document, Firestore
+from shared.firestore.errors import Conflict
 from shared.firestore.retry import read_with_retry, retrying
-from shared.firestore.writes import Create
+from shared.firestore.writes import Create, Update
 from shared.seats.counters import repair_counters
 from shared.seats.endings import Rights, by_hand_writes
 
@@ -82,7 +85,26 @@ class Reconciliations:
         await work_through(
             self._firestore, queries.counters_in_use(limit=PAGE), lambda paths, _: self._review(paths, (), run), run=run
         )
+        await work_through(
+            self._firestore,
+            queries.without_account(limit=PAGE),
+            lambda paths, records: self._look_again(paths, records, run),
+            run=run,
+        )
         return self._report(run, now=start.now)
+
+    async def _look_again(self, paths: OrganizationPaths, records: Sequence[Document], run: _ReconcileRun) -> None:
+        """Empty the problems of users without an account. So their function looks for the account again."""
+        user_ids = [str(record.fields["user_id"]) for record in records]
+        own = [paths.user(each) for each in user_ids if can_be_document_id(each)]
+        if not run.may_begin():
+            return
+        with run.isolated(paths):
+            snapshot = await read_with_retry(partial(self._firestore.read, own))
+            for document in filter(None, snapshot.documents.values()):
+                touch = Update(path=document.path, fields={"problems": None}, unchanged_since=document.update_time)
+                with suppress(Conflict):  # an admin edited it, so its function is called
+                    await self._firestore.commit([touch])
 
     async def _report_ends(self, paths: OrganizationPaths, found: Sequence[Document], run: _ReconcileRun) -> None:
         """Write the reason of ends by hand, and report them."""

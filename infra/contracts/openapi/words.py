@@ -29,7 +29,12 @@ _LEASE_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dX
 _SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
 
 WORDS: Mapping[str, Word] = {
-    "license_key": Word(meaning="The license's key, as an admin gave it to the user.", example="ACME-DESIGN-STUDIO"),
+    "license_key": Word(
+        meaning="The license's key, as an admin gave it to the user. Blanks around it do not count. Of a generated key "
+        "(five groups of five characters) neither case, blanks nor hyphens count, and I and L are 1, O is 0, U is V. "
+        "Its normal form has capital letters and hyphens.",
+        example="ACME-DESIGN-STUDIO",
+    ),
     "hardware_id": Word(
         meaning="The client's name for the device. It must always be the same on the same device.",
         example="adas-laptop",
@@ -66,7 +71,7 @@ WORDS: Mapping[str, Word] = {
     "lease_token": Word(
         meaning="A JWT (EdDSA) that proves this lease offline, with the public keys that `keys` answers. Its claims: "
         "`iss`, `sub` (the user), `iat`, `exp` (the end of the grace), `organization_id`, `license_id`, "
-        "`license_key_sha256` (the SHA-256 of the license key in UTF-8, in hexadecimal), `session_id`, "
+        "`license_key_sha256` (the SHA-256 of the license key's normal form in UTF-8, in hexadecimal), `session_id`, "
         "`hardware_sha256` (the same of the hardware id), `lease_expires_at`, `grace_ends_at`, and `nonce` if the "
         "request had one. Times are in whole seconds.",
         example=_LEASE_TOKEN,
@@ -84,6 +89,11 @@ WORDS: Mapping[str, Word] = {
     ),
     "seats": Word(meaning="The seats of the license after this decision."),
     "in_use": Word(meaning="Seats in use at `server_time`.", example=3),
+    "Seats.in_use": Word(
+        meaning="Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand "
+        "until it is reported, at most 15 minutes later, and one whose lease ran out for about a minute.",
+        example=3,
+    ),
     "max": Word(meaning="The cap: the most seats in use at a time.", example=20),
     "LicenseView.max": Word(meaning="The license's cap. null: its document cannot be used.", example=20),
     "OrganizationView.max": Word(
@@ -103,6 +113,18 @@ WORDS: Mapping[str, Word] = {
     "name": Word(meaning="The name that people see.", example="Northwind"),
     "LicenseView.name": Word(
         meaning="The name that people see. null: the license's document cannot be used.", example="Design Studio"
+    ),
+    "status": Word(
+        meaning="Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin "
+        "deactivated it. `expired`: its contract has ended. `misconfigured`: an admin must correct its document.",
+        example="active",
+    ),
+    "is_active": Word(
+        meaning="Whether an admin lets the license give seats. null: its document cannot be used.", example=True
+    ),
+    "expires_at": Word(
+        meaning="The end of the contract. null: it has no end, or the license's document cannot be used.",
+        example="2027-01-01T00:00:00.000000Z",
     ),
     "licenses": Word(meaning="Every license of the organization, or the one with the requested key."),
     "earliest_expiry_at": Word(

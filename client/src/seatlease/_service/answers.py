@@ -104,7 +104,7 @@ def error_of(response: httpx.Response) -> SeatleaseError:
         request_id, details = str(body["request_id"]), dict(body["details"])
     except (KeyError, TypeError, ValueError, ServiceUnreachable):
         return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
-    message = _SENTENCES.get(code, said)
+    message = _SENTENCES.get(code, said) if code != "INVALID_REQUEST" else _which_fields(details)
     if code in _SEATS:
         return _no_seat_free(response, code=code, request_id=request_id, details=details)
     if response.status_code >= 500 or code in _ASK_AGAIN:  # noqa: PLR2004 what HTTP calls the server's errors
@@ -122,6 +122,14 @@ def error_of(response: httpx.Response) -> SeatleaseError:
     elif response.status_code in {403, 404}:
         kind = NotEntitled
     return kind(message, code=code, request_id=request_id, details=details)
+
+
+def _which_fields(details: Mapping[str, Any]) -> str:
+    """Name what the service could not read of a request."""
+    fields = details.get("fields")
+    known = [each for each in fields if isinstance(each, dict)] if isinstance(fields, list) else []
+    told = "; ".join(f"{each.get('field')}: {each.get('problem')}" for each in known)
+    return f"The license service cannot read the request ({told})."
 
 
 def _no_seat_free(

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from itertools import count
 
+from seatlease._service.license_key import normal_key
+
 
 @dataclass(kw_only=True)
 class Session:
@@ -60,9 +62,9 @@ class Ledger:
         with self._one_at_a_time:
             if self.refusal is not None:
                 return self.refusal
-            if license_key != self.license_key:
+            if normal_key(license_key) != normal_key(self.license_key):
                 return Refusal(code="LICENSE_NOT_FOUND", status=404)
-            session_id = _session_id(license_key, user, hardware_id)
+            session_id = _session_id(normal_key(license_key), user, hardware_id)
             session = self._sessions.get(session_id)
             if session is not None and self._is_live(session):
                 session.extend(now=self.now, lease=self.lease)
