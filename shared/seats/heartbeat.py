@@ -47,9 +47,8 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
         self._policy = policy
-        # A session's id is computed from its license's, so an entry never becomes wrong. The key includes the holder.
-        # So a request for another user's session takes the same reads as one for a session that does not exist.
-        self._license_of: LRUCache[tuple[str, str], str] = LRUCache(MAX_REMEMBERED)
+        # A session's id is computed from its license's, so an entry never becomes wrong.
+        self._license_of: LRUCache[str, str] = LRUCache(MAX_REMEMBERED)
         super().__init__(firestore, answer_within=policy.answer_within)
 
     async def heartbeat(self, organization_id: str, request: HeartbeatRequest) -> Answered[HeartbeatOutcome]:
@@ -89,8 +88,8 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
 
         If this instance remembers the license of a session, both are read in one round trip.
         """
-        holders = [(paths.user(request.user_id), request.session_id) for request in requests]
-        known = {license_id for each in holders if (license_id := self._license_of.get(each)) is not None}
+        remembered = (self._license_of.get(request.session_id) for request in requests)
+        known = {license_id for license_id in remembered if license_id is not None}
         snapshot = await self._firestore.read(
             [
                 paths.organization,
@@ -104,12 +103,9 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
             request.session_id: session_from(snapshot.documents[paths.session(request.session_id)])
             for request in requests
         }
-        needed = set()
-        for request, holder in zip(requests, holders, strict=True):
-            session = sessions[request.session_id]
-            if isinstance(session, Session) and session.user_id == request.user_id:
-                needed.add(session.license_id)
-                self._license_of[holder] = session.license_id
+        found = {key: session.license_id for key, session in sessions.items() if isinstance(session, Session)}
+        self._license_of.update(found)
+        needed = set(found.values())
         licenses = {license_id: snapshot.documents[paths.license(license_id)] for license_id in known}
         if missing := needed - known:
             more = await self._firestore.read(

@@ -76,15 +76,11 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
         *,
         at: ReadTime,
     ) -> tuple[Organization | Unusable | None, Mapping[str, User | Unusable | None]]:
-        """Read the organization, and the users who ask for a seat that is not theirs.
-
-        A session of another user takes the same reads as one that does not exist. So the time of an answer does not
-        show whether a session exists.
-        """
+        """Read the organization, and the users who ask for a seat that is not theirs."""
         asking = {
             request.user_id
             for request in requests
-            if not isinstance(session := sessions[request.session_id], Session) or session.user_id != request.user_id
+            if isinstance(session := sessions[request.session_id], Session) and session.user_id != request.user_id
         }
         if not asking:
             return None, {}
