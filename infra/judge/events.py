@@ -66,8 +66,8 @@ def _names(event: Event) -> set[str]:
     session_id, started_at = event.session_id or "", started_at_of(event)
     if event.type == AuditType.ACQUIRED:
         return {grant_name(event.grant_number or 0, epoch=event.epoch)}
-    if event.type == AuditType.DENIED and event.user_id == ERASED:
-        return set()  # its name is made from the user's id, which is gone
+    if event.user_id == ERASED and event.type not in {AuditType.ACQUIRED, *ENDS}:
+        return set()  # its name is made from what was blanked
     if event.type == AuditType.DENIED:
         return {denial_name(user_id=event.user_id or "", license_id=event.license_id or "", now=event.at)}
     if event.type == AuditType.USAGE_REPAIRED:

@@ -188,6 +188,11 @@ def all_organizations(*, limit: int) -> Query:
     return Query(collection="organizations", everywhere=True, limit=limit, only_fields=("__name__",))
 
 
+def all_documents(collection: str, *, everywhere: bool = True, limit: int | None = None) -> Query:
+    """The documents of a collection, of all organizations or of one, in the order of their paths."""
+    return Query(collection=collection, everywhere=everywhere, limit=limit)
+
+
 def unpublished_events(
     *, everywhere: bool = True, before: datetime, after: datetime | None = None, limit: int | None = None
 ) -> Query:
@@ -222,6 +227,8 @@ def every_query() -> Iterator[Query]:
     yield ended_by_hand(limit=1)
     yield counters_in_use(limit=1)
     yield all_organizations(limit=1)
+    for collection in ("organizations", "licenses", "users"):
+        yield all_documents(collection, limit=1)
     yield unpublished_events(before=now)
     yield unpublished_events(before=now, everywhere=False)
     yield tenures_of("session", limit=1)

@@ -8,8 +8,10 @@ from google.cloud import firestore
 
 from infra.local.audit_topic import TOPIC, create_topic
 from infra.pages.billed_operations import OPERATIONS, Billed, reconcile_reads
+from shared.admin.resync import Resync
 from shared.audit.relay import Relays
 from shared.audit.topic import Topic
+from shared.documents.paths import run_path
 from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted, Renewed
@@ -38,6 +40,8 @@ class World:
         self.heartbeats = Heartbeats(store, policy)
         self.expiries = Expiries(store, policy, run_within=RUN_WITHIN)
         self.reconciliations = Reconciliations(store, policy, run_within=RUN_WITHIN)
+        self.resync = Resync(store)
+        console.document(run_path("resync")).set({"walk": "", "began_at": datetime.now(UTC)})  # all was looked at today
         self.relays = Relays(store, topic, answer_within=policy.answer_within, run_within=RUN_WITHIN)
 
     async def acquire(self, number: int = 0, *, tenant: Tenant | None = None) -> str:
@@ -60,6 +64,7 @@ class World:
 
     async def reconcile(self) -> None:
         await self.reconciliations.reconcile()
+        await self.resync.touch_missed(run_within=RUN_WITHIN)
 
 
 @pytest.fixture
