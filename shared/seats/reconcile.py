@@ -99,11 +99,11 @@ class Reconciliations:
 
     async def _look_again(self, paths: OrganizationPaths, records: Sequence[Document], run: _ReconcileRun) -> None:
         """Empty the problems of users without an account. So their function looks for the account again."""
-        user_ids = [str(record.fields["user_id"]) for record in records]
-        own = [paths.user(each) for each in user_ids if can_be_document_id(each)]
         if not run.may_begin():
             return
         with run.isolated(paths):
+            user_ids = [str(record.fields.get("user_id", "")) for record in records]
+            own = [paths.user(each) for each in user_ids if can_be_document_id(each)]
             snapshot = await read_with_retry(partial(self._firestore.read, own))
             for document in filter(None, snapshot.documents.values()):
                 touch = Update(path=document.path, fields={"problems": None}, unchanged_since=document.update_time)
