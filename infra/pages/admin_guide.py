@@ -61,6 +61,7 @@ _LEFT_OUT: Mapping[str, str] = {
     "email": "the account's, if it is verified",
     "lease_seconds": "not filled in",
     "grace_seconds": "not filled in",
+    "max_instances_per_seat": "not filled in",
 }
 """What is filled into fields that have no default of their own."""
 

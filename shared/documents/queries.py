@@ -162,14 +162,15 @@ def counters_in_use(*, limit: int) -> Query:
     )
 
 
-def tenures_of(session_id: str, *, limit: int) -> Query:
-    """The audit events of a session, latest first: all its tenures, and denials whose latest attempt it was."""
+def tenures_of(session_id: str, *, limit: int, after: Cursor | None = None) -> Query:
+    """The audit events of a session, latest first: its tenures, renewals, and denials whose latest attempt it was."""
     return Query(
         collection="audit_events",
         where=(("session_id", "==", session_id),),
         order_by="at",
         last_first=True,
         limit=limit,
+        after=after,
     )
 
 

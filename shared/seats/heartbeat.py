@@ -12,11 +12,12 @@ from shared.documents.writing import lease_write
 from shared.firestore.client import Document, Firestore, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.firestore.writes import Write
-from shared.rules.audit import SYSTEM
+from shared.rules.audit import SYSTEM, AuditEvent, renewed
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session
 from shared.seats.endings import Ending, ending_writes
+from shared.seats.instance_news import news_writes
 
 MAX_REMEMBERED = 100_000
 """The most sessions whose license one instance remembers. A forgotten one costs one more round trip."""
@@ -30,16 +31,20 @@ NEEDED_FIELDS = (
     "expires_at",
     "lease_seconds",
     "grace_seconds",
+    "max_instances_per_seat",
     *FIELDS_OF_A_TENURE,
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeartbeatRequest:
-    """A caller's request to keep the seat of this session."""
+    """A caller's request to keep the seat of this session, and the program that sent it."""
 
     user_id: str
     session_id: str
+    instance_id: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
 
 
 class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
@@ -67,6 +72,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
         organization = organization_from(stored[paths.organization])
         parsed = {license_id: license_from(document, self._policy) for license_id, document in licenses.items()}
         outcomes: list[HeartbeatOutcome] = []
+        news: list[AuditEvent] = []
         for request in requests:
             session = sessions[request.session_id]
             standing = Standing(
@@ -75,11 +81,22 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
                 license=parsed.get(session.license_id) if isinstance(session, Session) else None,
                 session=session,
             )
-            outcome = heartbeat(standing, user_id=request.user_id, now=now)
+            outcome = heartbeat(
+                standing,
+                user_id=request.user_id,
+                now=now,
+                instance_id=request.instance_id,
+                ip_address=request.ip_address,
+            )
             if isinstance(outcome, Extended | Stopped):
                 sessions[request.session_id] = outcome.session
+            if isinstance(outcome, Extended) and outcome.news is not None:
+                news.append(renewed(outcome.session, outcome.news, user_agent=request.user_agent))
             outcomes.append(outcome)
-        return Decision(outcomes=outcomes, writes=self._writes(paths, outcomes, stored), now=now)
+        writes = self._writes(paths, outcomes, stored)
+        if news:
+            writes += await news_writes(self._firestore, paths, news, self._policy.retention, at=snapshot.at)
+        return Decision(outcomes=outcomes, writes=writes, now=now)
 
     async def _read(
         self, paths: OrganizationPaths, requests: Sequence[HeartbeatRequest]
@@ -120,7 +137,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
         outcomes: Sequence[HeartbeatOutcome],
         stored: Mapping[str, Document | None],
     ) -> list[Write]:
-        writes: list[Write] = []
+        kept: dict[str, Write] = {}  # several instances of a session may be in one group
         endings: list[Ending] = []
         for outcome in outcomes:
             if not isinstance(outcome, Extended | Stopped):
@@ -133,5 +150,5 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
             if isinstance(outcome, Stopped):
                 endings.append(Ending(session=outcome.session, document=document, actor=SYSTEM))
             else:
-                writes.append(lease_write(document, outcome.session))
-        return writes + ending_writes(endings, paths, self._policy.retention)
+                kept[path] = lease_write(document, outcome.session)
+        return [*kept.values(), *ending_writes(endings, paths, self._policy.retention)]

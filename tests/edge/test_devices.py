@@ -40,7 +40,7 @@ def test_no_more_of_an_address_is_kept_than_the_setting_says(
         monkeypatch.setenv("SEATLEASE_CLIENT_ADDRESSES", kept)
     request = Request({"type": "http", "headers": [(b"x-forwarded-for", f"192.0.2.1, {address}".encode())]})
 
-    device = device_of(request, hardware_id="laptop")
+    device = device_of(request, hardware_id="laptop", instance_id=None)
 
     assert device.ip_address == found
 
@@ -65,4 +65,4 @@ def test_no_more_of_an_address_is_kept_than_the_setting_says(
 def test_what_is_kept_as_the_address_is_one_and_what_the_nearest_proxy_saw(sent: list[str], kept: str | None) -> None:
     request = Request({"type": "http", "headers": [(b"x-forwarded-for", each.encode()) for each in sent]})
 
-    assert device_of(request, hardware_id="laptop").ip_address == kept
+    assert device_of(request, hardware_id="laptop", instance_id=None).ip_address == kept
