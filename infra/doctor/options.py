@@ -24,7 +24,7 @@ RegionOption = Annotated[
 EnvironmentOption = Annotated[
     Environment, typer.Option(help="The deployed environment, of infra/terraform/environments.")
 ]
-DatabaseOption = Annotated[
+NamedDatabaseOption = Annotated[
     str | None, typer.Option(help="The Firestore database. Default: the one in the environment's file.")
 ]
 UrlOption = Annotated[
