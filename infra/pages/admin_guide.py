@@ -11,6 +11,7 @@ from typing import Any
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
 from shared.admin.form_problems import expectations, form_problems
+from shared.admin.resync import id_with_blank
 from shared.admin.review_record import BOOKKEEPING, CREATED_AT, PROBLEMS, UPDATED_AT
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
 from shared.rules.claims import Membership, OtherAccount, email_not_verified, user_problems
@@ -60,6 +61,7 @@ _LEFT_OUT: Mapping[str, str] = {
     "email": "the account's, if it is verified",
     "lease_seconds": "not filled in",
     "grace_seconds": "not filled in",
+    "max_instances_per_seat": "not filled in",
 }
 """What is filled into fields that have no default of their own."""
 
@@ -177,6 +179,11 @@ def examples() -> Iterator[Example]:
             now=_NOW,
         ),
         "Lower the number. Or leave it: the notice stops nothing.",
+    )
+    yield _example(
+        "any",
+        [id_with_blank()],
+        "Add the document again with an id that you type, and delete this one.",
     )
     listed = [Membership(organization_id="harbor-studio", user=_user())]
     yield _example(

@@ -137,13 +137,15 @@ def quoted(text: str) -> str:
     return f'"{text}"' if len(text) <= _LONGEST_QUOTE else f'"{text[:_LONGEST_QUOTE]}…"'
 
 
-def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:  # noqa: PLR0911 a line for each kind of field
+def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:  # noqa: C901, PLR0911 a line for each kind of field
     match schema:
         case {"anyOf": [one, {"type": "null"}]}:
             return f"{_expected(one, definitions)}, or null"
         case {"$ref": reference}:
             values = definitions[str(reference).rpartition("/")[2]]["enum"]
             return f"one of {', '.join(values)} (type string)"
+        case {"type": "array"}:
+            return "a list"
         case {"type": "boolean"}:
             return "true or false (type boolean)"
         case {"type": "integer", "minimum": least, "maximum": most}:

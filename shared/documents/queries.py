@@ -162,14 +162,15 @@ def counters_in_use(*, limit: int) -> Query:
     )
 
 
-def tenures_of(session_id: str, *, limit: int) -> Query:
-    """The audit events of a session, latest first: all its tenures, and denials whose latest attempt it was."""
+def tenures_of(session_id: str, *, limit: int, after: Cursor | None = None) -> Query:
+    """The audit events of a session, latest first: its tenures, renewals, and denials whose latest attempt it was."""
     return Query(
         collection="audit_events",
         where=(("session_id", "==", session_id),),
         order_by="at",
         last_first=True,
         limit=limit,
+        after=after,
     )
 
 
@@ -186,6 +187,11 @@ def without_account(*, limit: int) -> Query:
 def all_organizations(*, limit: int) -> Query:
     """The ids of all organizations that have a document."""
     return Query(collection="organizations", everywhere=True, limit=limit, only_fields=("__name__",))
+
+
+def all_documents(collection: str, *, everywhere: bool = True, limit: int | None = None) -> Query:
+    """The documents of a collection, of all organizations or of one, in the order of their paths."""
+    return Query(collection=collection, everywhere=everywhere, limit=limit)
 
 
 def unpublished_events(
@@ -222,6 +228,8 @@ def every_query() -> Iterator[Query]:
     yield ended_by_hand(limit=1)
     yield counters_in_use(limit=1)
     yield all_organizations(limit=1)
+    for collection in ("organizations", "licenses", "users"):
+        yield all_documents(collection, limit=1)
     yield unpublished_events(before=now)
     yield unpublished_events(before=now, everywhere=False)
     yield tenures_of("session", limit=1)

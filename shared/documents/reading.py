@@ -26,7 +26,7 @@ from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import Session
+from shared.rules.session import Instance, Session
 from shared.rules.usage import SeatEvent
 from shared.rules.user import User
 
@@ -39,6 +39,7 @@ FIELDS_OF_A_TENURE = (
     "lease_expires_at",
     "ended_at",
     "end_reason",
+    "instances",
 )
 """The fields that heartbeat and release decide by, and report in an end. A session can be read from them alone."""
 
@@ -92,6 +93,7 @@ def license_from(document: Document | None, policy: Policy) -> License | Unusabl
         is_active=parsed.is_active,
         lease_for=_seconds(parsed.lease_seconds, default=policy.default_lease_for),
         grace_for=_seconds(parsed.grace_seconds, default=policy.default_grace_for),
+        max_instances=parsed.max_instances_per_seat,
     )
 
 
@@ -125,6 +127,17 @@ def session_from(document: Document | None) -> Session | Unusable | None:
         lease_expires_at=parsed.lease_expires_at,
         ended_at=parsed.ended_at,
         end_reason=parsed.end_reason,
+        instances=_instances_of(parsed),
+    )
+
+
+def _instances_of(session: SessionDocument) -> tuple[Instance, ...]:
+    if session.instances is None:  # an earlier version of the functions wrote it, and knew of no instances
+        unnamed = Instance(instance_id=None, ip_address=session.ip_address, last_heard_at=session.last_heartbeat_at)
+        return (unnamed,)
+    return tuple(
+        Instance(instance_id=each.instance_id, ip_address=each.ip_address, last_heard_at=each.last_heard_at)
+        for each in session.instances
     )
 
 

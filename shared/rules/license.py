@@ -19,11 +19,17 @@ EARLY_HEARTBEATS_PER_INTERVAL = 4
 """A heartbeat within this fraction (a quarter) of the interval after the last one writes nothing."""
 
 
+def early_within(lease_for: timedelta) -> timedelta:
+    """How soon after the last heartbeat another one changes nothing, for a lease of this length."""
+    return lease_for / HEARTBEATS_PER_LEASE / EARLY_HEARTBEATS_PER_INTERVAL
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class License:
     """One license of an organization. If ``expires_at`` is ``None``, it never expires.
 
     ``grace_for`` is how long after its lease a program may work on if it cannot reach the service. It must be earned.
+    If ``max_instances`` is ``None``, any number of instances may work on one seat.
     """
 
     license_id: str
@@ -34,6 +40,7 @@ class License:
     is_active: bool
     lease_for: timedelta
     grace_for: timedelta
+    max_instances: int | None = None
 
     @property
     def heartbeat_every(self) -> timedelta:
@@ -43,7 +50,7 @@ class License:
     @property
     def early_within(self) -> timedelta:
         """How soon after the last heartbeat another one changes nothing."""
-        return self.heartbeat_every / EARLY_HEARTBEATS_PER_INTERVAL
+        return early_within(self.lease_for)
 
     def grace_ends_at(self, lease_expires_at: datetime, *, held_for: timedelta) -> datetime:
         """Until when a program with this lease may work on if it cannot reach the service.

@@ -22,6 +22,7 @@ from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, session_id_of
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount, repair_writes
 from shared.seats.endings import by_hand_writes
+from shared.seats.instance_news import news_writes
 from shared.seats.license_keys import Found, LicenseKeys
 from shared.seats.recent_examinations import Examined, RecentExaminations
 from shared.seats.seat_draft import OrganizationState, SeatDraft
@@ -103,9 +104,12 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
 
         for request, license_id, refusal in _denied(requests, outcomes, found):
             draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
+        writes = draft.writes(self._policy.retention)
+        if draft.news:
+            writes += await news_writes(self._firestore, paths, draft.news, self._policy.retention, at=at)
         return Decision(
             outcomes=outcomes,
-            writes=draft.writes(self._policy.retention),
+            writes=writes,
             now=at.now,
             when_done=(lambda: self._examinations.keep(organization_id, examined)) if examined else (lambda: None),
         )

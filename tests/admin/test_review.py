@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.admin import deleted_sessions
 from shared.admin.review import Reviews
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
@@ -564,6 +565,25 @@ async def test_a_deleted_session_was_revoked_and_the_counters_follow(
     assert (event["actor"], event["details"]["reason"]) == ("console", "revoked_by_admin")
     assert event["details"]["started_at"] == started_at
     assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (1, {LICENSE_ID: 1})
+
+
+async def test_a_deleted_session_is_found_behind_more_events_than_a_page_has(
+    reviews: Reviews, store: WatchedFirestore, policy: Policy, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deleted_sessions, "PAGE", 2)
+    acquires = Acquires(store, policy)
+    for number in range(5):
+        device = Device(hardware_id="laptop", ip_address=f"192.0.2.{number}", user_agent=None)
+        request = AcquireRequest(user_id="m0", license_key=tenant.license_key, device=device)
+        await acquires.acquire(tenant.organization_id, request)
+    (event,) = tenant.events("session.acquired")
+    tenant.session(event["session_id"]).delete()
+
+    await reviews.review(tenant.session(event["session_id"]).path)
+
+    assert len(tenant.events("session.renewed")) == 4
+    (revoked,) = tenant.events("session.revoked")
+    assert revoked["details"]["started_at"] == event["at"]
 
 
 async def test_after_a_deleted_session_the_counters_follow_also_where_somebody_acquires_meanwhile(

@@ -234,12 +234,13 @@ def test_of_an_organization_every_field_of_the_table_is_filled_in(
     assert stored["problems"] == []
 
 
-def test_of_a_license_every_field_of_the_table_is_filled_in_but_the_lease_and_the_grace(
+def test_of_a_license_every_field_of_the_table_is_filled_in_but_lease_grace_and_instances(
     organization: firestore.DocumentReference,
 ) -> None:
     stored = reviewed(organization.collection("licenses").document("design-studio"))
 
-    assert sorted([*stored, "grace_seconds", "lease_seconds"]) == sorted(fields_in("licenses"))
+    left_out = ["grace_seconds", "lease_seconds", "max_instances_per_seat"]
+    assert sorted([*stored, *left_out]) == sorted(fields_in("licenses"))
     assert stored["problems"] == []
 
 

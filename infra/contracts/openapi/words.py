@@ -26,7 +26,7 @@ _GRACE_ENDS = rfc3339(AT + timedelta(minutes=36))
 _X = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 """The public key of RFC 8037's example, appendix A.2."""
 _LEASE_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dXJl"  # noqa: S105 signed by nobody
-_SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
+SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
 
 WORDS: Mapping[str, Word] = {
     "license_key": Word(
@@ -44,8 +44,28 @@ WORDS: Mapping[str, Word] = {
         "that the answer is no recording of an earlier one. null, or left out: the token has none.",
         example="nVkOq3Tz0mJ5rWc1uYhB8g",
     ),
+    "instance_id": Word(
+        meaning="A random text for each program that works on the seat, such as each replica; 16 to 64 characters. The "
+        "processes of a device that share the seat send the same one. Send it in acquire, heartbeat and release. null, "
+        "or left out: an instance without a name.",
+        example="Zq3b0T5vN1xK8cWm",
+    ),
+    "ReleaseBody.instance_id": Word(
+        meaning="The instance that leaves. The seat is given back when the last one has left. null, or left out: the "
+        "session itself ends, for all instances.",
+        example="Zq3b0T5vN1xK8cWm",
+    ),
+    "instances": Word(
+        meaning="How many instances were heard of within a lease. Programs that send no `instance_id` count as one.",
+        example=1,
+    ),
+    "addresses": Word(meaning="The IP addresses of these instances.", example=["203.0.113.7"]),
+    "InstanceLimitDetails.max": Word(meaning="The most instances that may work on one seat.", example=1),
+    "InstanceLimitDetails.earliest_expiry_at": Word(
+        meaning="When the first of these instances is forgotten without a heartbeat.", example=_LEASE_ENDS
+    ),
     "session_id": Word(
-        meaning="The id of the session: this user, on this device, with a seat of this license.", example=_SESSION_ID
+        meaning="The id of the session: this user, on this device, with a seat of this license.", example=SESSION_ID
     ),
     "license_id": Word(meaning="The license's id in the organization.", example="license-1"),
     "user_id": Word(meaning="The user's uid in Firebase Authentication.", example="ada"),
@@ -147,9 +167,9 @@ WORDS: Mapping[str, Word] = {
     "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),
     "page_size": Word(meaning="The most sessions on a page.", example=100),
     "page_token": Word(
-        meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=_SESSION_ID
+        meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=SESSION_ID
     ),
-    "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=_SESSION_ID),
+    "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=SESSION_ID),
     "error": Word(meaning="What went wrong."),
     "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),
     "message": Word(

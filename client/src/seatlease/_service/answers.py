@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from seatlease.errors import (
+    InstanceLimitReached,
     NoSeatFree,
     NotEntitled,
     RequestRefused,
@@ -45,7 +46,8 @@ _ASK_AGAIN = {
     "BODY_TOO_SLOW": "The request to the license service took too long to arrive. Please try again.",
 }
 """Refusals that say nothing about the seat: the same request succeeds later."""
-_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED"})
+_INSTANCES = "INSTANCE_LIMIT_REACHED"
+_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED", _INSTANCES})
 _SIGN_IN = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED"})
 
 NOT_THE_SERVICE = "Something else answered instead of the license service, such as a proxy or a sign-in page."
@@ -119,6 +121,8 @@ def error_of(response: httpx.Response) -> SeatleaseError:
         kind = SessionLost
     elif code == "SESSION_REVOKED":
         kind = SessionRevoked
+        if details.get("reason") == "released_elsewhere":
+            message = "Your seat was given back from elsewhere."
     elif response.status_code in {403, 404}:
         kind = NotEntitled
     return kind(message, code=code, request_id=request_id, details=details)
@@ -136,15 +140,20 @@ def _no_seat_free(
     response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]
 ) -> SeatleaseError:
     try:
-        in_use, max_seats = int(details["in_use"]), int(details["max"])
+        in_use, max_seats = int(details["instances" if code == _INSTANCES else "in_use"]), int(details["max"])
         earliest = details["earliest_expiry_at"]
         earliest_expiry_at = None if earliest is None else time_of(earliest)
         retry_after = timedelta(seconds=max(1.0, float(details["retry_after_seconds"])))
     except (KeyError, TypeError, ValueError, OverflowError):
         return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
     whose = "of your organization " if code == "ORGANIZATION_SEAT_LIMIT_REACHED" else ""
-    return NoSeatFree(
-        f"Every seat {whose}is in use ({in_use} of {max_seats}). Please try again in a while.",
+    message = f"Every seat {whose}is in use ({in_use} of {max_seats}). Please try again in a while."
+    kind = NoSeatFree
+    if code == _INSTANCES:
+        kind = InstanceLimitReached
+        message = f"No more programs may work on your seat ({in_use} of {max_seats} do). Please try again in a while."
+    return kind(
+        message,
         in_use=in_use,
         max_seats=max_seats,
         earliest_expiry_at=earliest_expiry_at,

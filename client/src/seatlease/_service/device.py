@@ -54,7 +54,7 @@ def hardware_id(license_key: str) -> str:
         return given
     named = f"seatlease/{normal_key(license_key)}"
     # surrogatepass: a key that cannot be sent is for the request to refuse, not for this.
-    key, text = (each.encode("utf-8", "surrogatepass") for each in (_own_id(), named))
+    key, text = (each.encode("utf-8", "surrogatepass") for each in (own_id(), named))
     return hmac.new(key, text, sha256).hexdigest()
 
 
@@ -68,7 +68,8 @@ def origin() -> str:
 
 
 @cache
-def _own_id() -> str:
+def own_id() -> str:
+    """What tells this machine or container from others. It is never sent as it is."""
     machine_id = None if _is_container() else _machine_id()
     return machine_id or f"host/{socket.gethostname()}"
 

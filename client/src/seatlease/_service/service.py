@@ -68,15 +68,16 @@ class Service:
             transport=transport, limits=limits, headers=headers, timeout=REQUEST_WITHIN_SECONDS, follow_redirects=False
         )
 
-    async def acquire(self, license_key: str, *, hardware_id: str) -> Lease:
+    async def acquire(self, license_key: str, *, hardware_id: str, instance_id: str | None = None) -> Lease:
         """Take a seat, or renew the one that this user has on this device. Asking again is safe.
 
         Raises:
             SeatleaseError: any except SessionLost, SessionRevoked and WaitCancelled.
         """
         license_key = normal_key(license_key)
-        asked_at, nonce = elapsed(), self._new_nonce()
-        response = await self._post("acquire", {"license_key": license_key, "hardware_id": hardware_id, **nonce})
+        asked_at, nonce, instance = elapsed(), self._new_nonce(), _named(instance_id)
+        asked = {"license_key": license_key, "hardware_id": hardware_id, **nonce, **instance}
+        response = await self._post("acquire", asked)
         with _naming(license_key):
             lease = lease_of(response, asked_at=asked_at)
         try:
@@ -84,18 +85,19 @@ class Service:
         except LeaseNotProven:
             if response.status_code == _GRANTED:  # for this request, so nobody else uses it
                 with contextlib.suppress(SeatleaseError):
-                    await self.release(lease.session_id, within_seconds=REQUEST_WITHIN_SECONDS)
+                    await self.release(lease.session_id, instance_id=instance_id, within_seconds=REQUEST_WITHIN_SECONDS)
             raise
         return lease
 
-    async def heartbeat(self, lease: Lease, *, hardware_id: str) -> Lease:
+    async def heartbeat(self, lease: Lease, *, hardware_id: str, instance_id: str | None = None) -> Lease:
         """Send one heartbeat.
 
         Raises:
-            SeatleaseError: any except NoSeatFree and WaitCancelled.
+            SeatleaseError: any except WaitCancelled; of NoSeatFree only InstanceLimitReached.
         """
         asked_at, nonce = elapsed(), self._new_nonce()
-        response = await self._post("heartbeat", {"session_id": lease.session_id, **nonce})
+        asked = {"session_id": lease.session_id, **nonce, **_named(instance_id)}
+        response = await self._post("heartbeat", asked)
         kept = lease_of(response, asked_at=asked_at, before=lease)
         if kept.session_id != lease.session_id:
             raise ServiceUnreachable(NOT_THE_SERVICE)
@@ -103,13 +105,14 @@ class Service:
         self._prove(kept, response, hardware_id=hardware_id, **nonce)
         return kept
 
-    async def release(self, session_id: str, *, within_seconds: float) -> None:
-        """Give the seat back. Asking again is safe.
+    async def release(self, session_id: str, *, instance_id: str | None = None, within_seconds: float) -> None:
+        """Leave the seat: the last instance gives it back, and a release without one ends it. Asking again is safe.
 
         Raises:
             SeatleaseError: it may not have been given back. Then it becomes free when its lease runs out.
         """
-        response = await self._post("release", {"session_id": session_id}, within_seconds=within_seconds)
+        asked = {"session_id": session_id, **_named(instance_id)}
+        response = await self._post("release", asked, within_seconds=within_seconds)
         if response.status_code != 204:  # noqa: PLR2004 the contract's "done"
             raise error_of(response)
 
@@ -240,6 +243,10 @@ def _naming(license_key: str) -> Iterator[None]:
         shown = license_key[: min(_ENOUGH_OF_A_KEY, len(license_key) // 2)]
         message = f"{error.message.removesuffix('.')} ({shown}…)."
         raise NotEntitled(message, code=error.code, request_id=error.request_id, details=error.details) from None
+
+
+def _named(instance_id: str | None) -> dict[str, str]:
+    return {} if instance_id is None else {"instance_id": instance_id}
 
 
 def _user_of(id_token: str) -> str:

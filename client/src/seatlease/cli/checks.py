@@ -66,9 +66,7 @@ def check_sharing() -> Finding:
             pass
     except (OSError, Timeout, NotImplementedError) as error:
         says = f"{folder} cannot be used ({type(error).__name__})"
-        advice = (
-            "make it writable, or set XDG_STATE_HOME: until then the first program to end gives back the seat of all"
-        )
+        advice = "make it writable, or set XDG_STATE_HOME: until then each program counts as an instance of its own"
         return problem("sharing", says, advice)
     return fine("sharing", f"programs of this user share a seat through files in {folder}")
 
