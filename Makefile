@@ -11,7 +11,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz doctor resync judge clean
+.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz preflight doctor judge erase resync clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -44,7 +44,7 @@ check: static test ## Check format, lint, types and imports, then run all tests
 auth-emulator: $(AUTH) ## Install the Firebase Auth emulator (optional, needs npm)
 
 # Without npm this prints a message and makes no file, so the next run tries again.
-$(AUTH): $(READY)
+$(AUTH): infra/local/firebase/package-lock.json | $(READY)
 	@$(BIN)/python -m infra.local auth-emulator
 
 test: $(READY) $(AUTH) ## Run all tests on the emulators
@@ -75,14 +75,19 @@ bench-quick: $(READY) ## Measure throughput and latency in less than a minute
 # --universal: for every platform and Python from 3.11 on. Versions in an existing lock stay. Delete the locks to update all.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
-lock: $(READY) ## Write the lock files from requirements*.txt
+# The same for npm, without the address of the registry that was asked.
+LOCK_NPM = npm install --prefix infra/local/firebase --package-lock-only --omit-lockfile-registry-resolved \
+	--ignore-scripts --no-audit --no-fund
+
+lock: $(READY) ## Write the lock files from requirements*.txt, and the Auth emulator's (needs npm)
 	$(LOCK) requirements.txt --output-file requirements.lock
 	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
+	$(LOCK_NPM)
 
 # --strict: a distribution that could not be looked up is an error.
 audit: $(READY) ## Check the locked packages for vulnerabilities (needs PyPI)
-	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements.lock
-	$(BIN)/uvx pip-audit==2.10.1 --strict --progress-spinner=off --disable-pip --require-hashes -r requirements-dev.lock
+	$(BIN)/pip-audit --strict --progress-spinner=off --disable-pip --require-hashes -r requirements.lock
+	$(BIN)/pip-audit --strict --progress-spinner=off --disable-pip --require-hashes -r requirements-dev.lock
 
 fuzz: $(READY) $(AUTH) ## Send random requests to all functions (SEED=, MINUTES=60)
 	@$(BIN)/python -m tests.programs.fuzz $(if $(SEED),--seed=$(SEED)) $(if $(MINUTES),--minutes=$(MINUTES))
@@ -96,6 +101,9 @@ proof-short: $(READY) ## Inject faults for 1 minute, then run the judge (SEED=)
 soak: $(READY) ## Run at half load and look for growth (MINUTES=30)
 	@$(BIN)/python -m tests.programs.soak $(if $(MINUTES),--minutes=$(MINUTES))
 
+preflight: $(READY) ## Look at a project before a deployment (PROJECT=, PREFLIGHT=--help)
+	@$(BIN)/python -m infra.build.preflight $(if $(PROJECT),--project=$(PROJECT)) $(PREFLIGHT)
+
 doctor: $(READY) ## Check a deployed project (PROJECT=, DOCTOR=--help)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
 
@@ -104,6 +112,9 @@ resync: $(READY) ## Look at everything that admins edit, after a restore (PROJEC
 
 judge: $(READY) ## Judge a deployed organization (PROJECT=, ORGANIZATION=)
 	@$(BIN)/python -m infra.judge $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)
+
+erase: $(READY) ## Erase a person (PROJECT=, ORGANIZATION=, UID=, CONFIRM=yes)
+	@$(BIN)/python -m infra.admin erase --organization='$(ORGANIZATION)' --user='$(UID)' $(if $(PROJECT),--project=$(PROJECT)) $(if $(filter yes,$(CONFIRM)),--apply) $(ERASE)
 
 stage: ## Write the deployable functions into build/
 	@$(PYTHON) -m infra.build.stage

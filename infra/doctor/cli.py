@@ -12,6 +12,8 @@ from google.auth.exceptions import GoogleAuthError
 from httpx import TransportError
 from rich.console import Console
 
+from infra.build.preflight.apis import Looking
+from infra.build.preflight.quotas import check_quotas
 from infra.doctor.backlog import check_backlog
 from infra.doctor.canary import Canary, Functions, check_answering, check_canary, no_canary
 from infra.doctor.finding import Finding
@@ -24,24 +26,25 @@ from infra.doctor.options import (
     Environment,
     EnvironmentOption,
     LicenseKeyOption,
+    NamedDatabaseOption,
     ProjectOption,
     RegionOption,
-    SignerOption,
     TokenOption,
     UrlOption,
     UserOption,
 )
-from infra.doctor.project import Project
+from infra.doctor.project import Project, database_of
+from infra.doctor.recovery import check_database
 from infra.doctor.report import as_json, is_healthy, tell
 from infra.doctor.rules import check_rules
-from infra.doctor.token import Signer, TokenError, id_token
+from infra.doctor.services import check_services
+from infra.doctor.token import SignIn, TokenError, id_token
 from infra.doctor.topic import check_topic
 
 app = typer.Typer(
     help="Check a deployed project, and print a command for each problem.",
     pretty_exceptions_show_locals=False,  # a local variable holds a token
 )
-problems = Console(stderr=True)
 
 EACH_AT_ITS_OWN = "https://{region}-{project}.cloudfunctions.net/{{function}}"
 """The platform's own address of a function."""
@@ -53,13 +56,12 @@ def doctor(
     *,
     region: RegionOption = REGION,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
+    database: NamedDatabaseOption = None,
     topic: Annotated[str, typer.Option(help="The audit topic.")] = "seatlease-audit",
     url: UrlOption = None,
     canary_token: TokenOption = None,
     canary_license_key: LicenseKeyOption = None,
     canary_user: UserOption = "canary",
-    canary_signer: SignerOption = None,
     canary_api_key: ApiKeyOption = None,
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     endpoint: EndpointsOption = None,
@@ -69,14 +71,17 @@ def doctor(
         project=project,
         region=region,
         environment=environment.value,
-        database=database,
+        database=database or database_of(environment),
         topic=topic,
         endpoints=endpoints_from(endpoint or []),
     )
     findings = [
+        *check_services(deployed),
+        *check_quotas(Looking(project=deployed)),
         *check_jobs(deployed),
         *check_topic(deployed, with_bigquery=deployed.is_in_bigquery),
         *check_backlog(deployed),
+        *check_database(deployed),
         *check_indexes(deployed),
         *check_rules(deployed),
         *check_functions(
@@ -84,7 +89,7 @@ def doctor(
             url=url,
             token=canary_token,
             license_key=canary_license_key,
-            signer=signer_from(canary_signer, user=canary_user, api_key=canary_api_key),
+            sign_in=sign_in_from(user=canary_user, api_key=canary_api_key),
         ),
     ]
     report(findings, project=project, title=f"{project}, {region}", as_json_text=as_json_text)
@@ -96,7 +101,7 @@ def check_functions(
     url: str | None,
     token: str | None,
     license_key: str | None,
-    signer: Signer | None,
+    sign_in: SignIn | None,
     with_canary: bool = True,
 ) -> list[Finding]:
     """Call the client functions: without a token, and as the canary."""
@@ -107,24 +112,19 @@ def check_functions(
         return findings
     if not license_key:
         return [*findings, no_canary(functions, "no license key: give --canary-license-key")]
-    if not token and signer is None:
-        why = "no token: give --canary-token, or --canary-signer with --canary-api-key"
+    if not token and sign_in is None:
+        why = "no token: give --canary-token or --canary-api-key"
         return [*findings, no_canary(functions, why)]
     try:
-        given = token or (id_token(deployed, signer) if signer else "")
+        given = token or (id_token(deployed, sign_in) if sign_in else "")
     except (TokenError, GoogleAuthError, TransportError) as error:
         return [*findings, no_canary(functions, str(error))]
     return [*findings, *check_canary(functions, Canary(token=given, license_key=license_key))]
 
 
-def signer_from(service_account: str | None, *, user: str, api_key: str | None) -> Signer | None:
-    """Combine the options of a sign-in, or end with a message if one is missing."""
-    if not service_account and not api_key:
-        return None
-    if not service_account or not api_key:
-        problems.print("give both --canary-signer and --canary-api-key, or neither", highlight=False)
-        raise typer.Exit(2)
-    return Signer(service_account=service_account, user_id=user, api_key=api_key)
+def sign_in_from(*, user: str, api_key: str | None) -> SignIn | None:
+    """Combine the options of a sign-in. Without an API key there is none."""
+    return SignIn(user_id=user, api_key=api_key) if api_key else None
 
 
 def endpoints_from(given: Sequence[str]) -> Mapping[str, str]:

@@ -24,6 +24,9 @@ RegionOption = Annotated[
 EnvironmentOption = Annotated[
     Environment, typer.Option(help="The deployed environment, of infra/terraform/environments.")
 ]
+NamedDatabaseOption = Annotated[
+    str | None, typer.Option(help="The Firestore database. Default: the one in the environment's file.")
+]
 UrlOption = Annotated[
     str | None,
     typer.Option(help="One address for all functions, or one with {function} in it. Default: the platform's."),
@@ -36,10 +39,6 @@ LicenseKeyOption = Annotated[
 ]
 UserOption = Annotated[
     str, typer.Option(help="User id of the canary, to make a token for.", envvar="SEATLEASE_CANARY_USER")
-]
-SignerOption = Annotated[
-    str | None,
-    typer.Option(help="Service account that signs the request for that token.", envvar="SEATLEASE_CANARY_SIGNER"),
 ]
 ApiKeyOption = Annotated[
     str | None, typer.Option(help="Firebase Web API key, for that token.", envvar="SEATLEASE_CANARY_API_KEY")

@@ -1,12 +1,15 @@
 """The deployed project, and clients of the Google services that know about it."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import google.auth
 from google.api_core.client_options import ClientOptions
+from google.api_core.exceptions import from_http_response
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.transport.requests import AuthorizedSession
 
@@ -17,13 +20,47 @@ ANSWER_WITHIN_SECONDS = 20
 _CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 PUBLIC = {
-    "scheduler": "https://cloudscheduler.googleapis.com",
-    "pubsub": "https://pubsub.googleapis.com",
+    "apis": "https://serviceusage.googleapis.com",
+    "billing": "https://cloudbilling.googleapis.com",
+    "firebase": "https://firebase.googleapis.com",
     "firestore": "https://firestore.googleapis.com",
-    "rules": "https://firebaserules.googleapis.com",
+    "hosting": "https://firebasehosting.googleapis.com",
     "identity": "https://identitytoolkit.googleapis.com",
+    "policies": "https://orgpolicy.googleapis.com",
+    "projects": "https://cloudresourcemanager.googleapis.com",
+    "pubsub": "https://pubsub.googleapis.com",
+    "rules": "https://firebaserules.googleapis.com",
+    "run": "https://run.googleapis.com",
+    "scheduler": "https://cloudscheduler.googleapis.com",
 }
 """The public address of each service."""
+
+DEFAULT_DATABASE = "(default)"
+
+
+def variables_file(environment: str) -> str:
+    """The environment's file of variables, from the repository's root."""
+    return f"infra/terraform/environments/{environment}.tfvars"
+
+
+def variable(environment: str, name: str) -> str | None:
+    """A variable as the environment's file has it, or None if the file leaves it out.
+
+    Raises:
+        FileNotFoundError: there is no such environment.
+    """
+    text = (ROOT / variables_file(environment)).read_text()
+    found = re.search(rf"^{name} *= *(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else None
+
+
+def database_of(environment: str) -> str:
+    """The environment's database.
+
+    Raises:
+        FileNotFoundError: as ``variable``.
+    """
+    return str(json.loads(variable(environment, "database") or f'"{DEFAULT_DATABASE}"'))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +70,7 @@ class Project:
     project: str
     region: str
     environment: str = "production"
-    database: str = "(default)"
+    database: str = DEFAULT_DATABASE
     topic: str = "seatlease-audit"
     endpoints: Mapping[str, str] = field(default_factory=dict)
 
@@ -48,14 +85,14 @@ class Project:
         return f"{self.topic}-dead-letters"
 
     @property
-    def is_in_bigquery(self) -> bool:
-        """Whether this environment sends the audit trail to BigQuery.
+    def canary_account(self) -> str:
+        """The service account that signs the canary in. It has no roles."""
+        return f"seatlease-canary@{self.project}.iam.gserviceaccount.com"
 
-        Raises:
-            FileNotFoundError: there is no such environment.
-        """
-        variables = (ROOT / f"infra/terraform/environments/{self.environment}.tfvars").read_text()
-        return re.search(r"^audit_in_bigquery *= *true$", variables, re.MULTILINE) is not None
+    @property
+    def is_in_bigquery(self) -> bool:
+        """Whether this environment sends the audit trail to BigQuery."""
+        return variable(self.environment, "audit_in_bigquery") == "true"
 
     @property
     def apply(self) -> str:
@@ -82,6 +119,31 @@ class Project:
         options = ClientOptions(api_endpoint=elsewhere) if elsewhere else None
         return kind(credentials=self.credentials(service), transport="rest", client_options=options)
 
-    def session(self, service: str) -> tuple[AuthorizedSession, str]:
-        """For a service without a client library: a session with the caller's credentials, and the address."""
-        return AuthorizedSession(self.credentials(service)), self.endpoints.get(service, PUBLIC[service])
+    def ask(self, service: str, path: str, *, body: object = None) -> dict[str, Any] | None:
+        """Ask a service that has no client library here: by GET, or with a body by POST. None: there is no such thing.
+
+        Raises:
+            GoogleAPICallError: the service refuses.
+        """
+        with AuthorizedSession(self.credentials(service)) as session:
+            url = f"{self.endpoints.get(service, PUBLIC[service])}{path}"
+            method = "GET" if body is None else "POST"
+            answer = session.request(method, url, json=body, timeout=ANSWER_WITHIN_SECONDS)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        if not answer.ok:
+            raise from_http_response(answer)
+        return dict(answer.json())
+
+    def listed(self, service: str, path: str, name: str) -> Iterator[dict[str, Any]]:
+        """Ask for a list, page by page. ``path`` has a query already.
+
+        Raises:
+            GoogleAPICallError: as ``ask``.
+        """
+        token = ""
+        while True:
+            page = self.ask(service, f"{path}&pageToken={token}") or {}
+            yield from page.get(name, [])
+            if not (token := page.get("nextPageToken", "")):
+                return

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from infra.doctor.cli import check_functions, endpoints_from, report, signer_from
+from infra.doctor.cli import check_functions, endpoints_from, report, sign_in_from
 from infra.doctor.options import (
     REGION,
     ApiKeyOption,
@@ -16,7 +16,6 @@ from infra.doctor.options import (
     LicenseKeyOption,
     ProjectOption,
     RegionOption,
-    SignerOption,
     TokenOption,
     UrlOption,
     UserOption,
@@ -38,7 +37,6 @@ def smoke(
     canary_token: TokenOption = None,
     canary_license_key: LicenseKeyOption = None,
     canary_user: UserOption = "canary",
-    canary_signer: SignerOption = None,
     canary_api_key: ApiKeyOption = None,
     without_canary: Annotated[
         bool, typer.Option("--without-canary", help="Acquire no seat. For the time before there is an organization.")
@@ -52,7 +50,7 @@ def smoke(
         url=url,
         token=canary_token,
         license_key=canary_license_key,
-        signer=None if without_canary else signer_from(canary_signer, user=canary_user, api_key=canary_api_key),
+        sign_in=sign_in_from(user=canary_user, api_key=canary_api_key),
         with_canary=not without_canary,
     )
     report(findings, project=project, title=f"smoke test of {project}, {region}", as_json_text=False)

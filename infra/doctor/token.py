@@ -1,12 +1,12 @@
-"""The canary's ID token: given by a person, or made with the help of a service account.
+"""The canary's ID token: given by a person, or made with the help of a service account without roles.
 
 A person pastes a token (``SEATLEASE_CANARY_TOKEN``). A build makes one as Firebase documents it for servers:
 
-1. A service account signs a custom token that names the user.
+1. The account ``seatlease-canary`` signs a custom token that names the user.
 2. Firebase Authentication exchanges it for an ID token with the user's claims.
 
 No secret is stored. The account signs through the IAM API, so the caller needs the role
-``iam.serviceAccountTokenCreator`` on the account. The Web API key names the project.
+``iam.serviceAccountTokenCreator`` on that account. The Web API key names the project.
 """
 
 from dataclasses import dataclass
@@ -26,47 +26,46 @@ class TokenError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Signer:
-    """What a sign-in needs: a service account's e-mail address, a Firebase user id, and the project's Web API key.
+class SignIn:
+    """What a sign-in needs: the canary's Firebase user id, and the project's Web API key.
 
     ``key`` is a service account key that signs on this machine. Without it the IAM API signs.
     """
 
-    service_account: str
     user_id: str
     api_key: str
     key: Any = None
 
 
-def id_token(project: Project, signer: Signer) -> str:
+def id_token(project: Project, sign_in: SignIn) -> str:
     """Sign a user in and return the ID token, which is valid for one hour.
 
     Raises:
         TokenError: the account may not sign, or Firebase refused the sign-in.
         DefaultCredentialsError: this machine has no credentials.
     """
-    custom = _custom_token(project, signer)
+    custom = _custom_token(project, sign_in)
     address = project.endpoints.get("identity", PUBLIC["identity"])
     answer = httpx.post(
         f"{address}/v1/accounts:signInWithCustomToken",
-        params={"key": signer.api_key},
+        params={"key": sign_in.api_key},
         json={"token": custom, "returnSecureToken": True},
         timeout=ANSWER_WITHIN_SECONDS,
     )
     if answer.status_code != HTTPStatus.OK:
-        message = f"Firebase refused to sign in the user {signer.user_id}: {_told_by(answer)}"
+        message = f"Firebase refused to sign in the user {sign_in.user_id}: {_told_by(answer)}"
         raise TokenError(message)
     return str(answer.json()["idToken"])
 
 
-def _custom_token(project: Project, signer: Signer) -> str:
-    credential = credentials.Certificate(signer.key) if signer.key else credentials.ApplicationDefault()
-    options = {"projectId": project.project, "serviceAccountId": signer.service_account}
+def _custom_token(project: Project, sign_in: SignIn) -> str:
+    credential = credentials.Certificate(sign_in.key) if sign_in.key else credentials.ApplicationDefault()
+    options = {"projectId": project.project, "serviceAccountId": project.canary_account}
     app = firebase_admin.initialize_app(credential, options, name=f"canary-{uuid4().hex}")
     try:
-        signed: bytes = auth.create_custom_token(signer.user_id, app=app)
+        signed: bytes = auth.create_custom_token(sign_in.user_id, app=app)
     except (auth.TokenSignError, ValueError) as error:
-        message = f"the service account {signer.service_account} could not sign a token: {error}"
+        message = f"the service account {project.canary_account} could not sign a token: {error}"
         raise TokenError(message) from error
     finally:
         firebase_admin.delete_app(app)

@@ -6,15 +6,14 @@ Exit status: 0 if every promise was kept, 1 if one was broken, 2 if the judge co
 import asyncio
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, NoReturn
+from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
-from google.auth.exceptions import GoogleAuthError
 from rich.console import Console
 
+from infra.doctor.database import DatabaseOption, EmulatorOption, end, opened
 from infra.doctor.options import ProjectOption
 from infra.judge.extent import documents_to_read, organizations_of
 from infra.judge.history import History
@@ -22,12 +21,8 @@ from infra.judge.reading import read_history
 from infra.judge.report import as_json, judged, tell
 from shared.documents.paths import can_be_document_id
 from shared.firestore.client import Firestore
-from shared.firestore.errors import StoreUnavailable
-
-_PAGE_WITHIN = timedelta(seconds=60)
 
 app = typer.Typer(help="Check whether Seatlease kept its promises in a deployed project. Writes nothing.")
-problems = Console(stderr=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +39,7 @@ def judge_organizations(
     organization: Annotated[list[str] | None, typer.Argument(help="Organization ids.")] = None,
     *,
     project: ProjectOption,
-    database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
+    database: DatabaseOption = "(default)",
     since: Annotated[
         datetime | None, typer.Option(help="Read only events after this time (UTC). Default: all.")
     ] = None,
@@ -56,29 +51,21 @@ def judge_organizations(
         bool, typer.Option("--count", help="Only count the documents to read. Each read is billed.")
     ] = False,
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    emulator_host: Annotated[
-        str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
-    ] = None,
+    emulator_host: EmulatorOption = None,
 ) -> None:
     """Read the audit trails and documents of organizations, each at one instant, and report broken promises."""
     given = organization or []
     unusable = [each for each in given if not can_be_document_id(each)]
     if unusable:
-        _end(f"not a valid organization id: {', '.join(map(repr, unusable))}")
+        end(f"not a valid organization id: {', '.join(map(repr, unusable))}")
     if bool(given) == everyone:
-        _end("give organization ids, or --all")
+        end("give organization ids, or --all")
     wanted = Wanted(organizations=tuple(given), since=_utc(since), imported_at=_utc(imported_at))
-    histories: list[History] = []
-    try:
-        with closing(
-            Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_PAGE_WITHIN)
-        ) as store:
-            if only_count:
-                sys.stdout.write(f"{asyncio.run(_count(store, wanted))} documents would be read\n")
-                return
-            histories = asyncio.run(_read(store, wanted))
-    except (StoreUnavailable, GoogleAuthError) as error:
-        _end(f"could not read the database: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
+    with opened(project=project, database=database, emulator_host=emulator_host) as store:
+        if only_count:
+            sys.stdout.write(f"{asyncio.run(_count(store, wanted))} documents would be read\n")
+            return
+        histories = asyncio.run(_read(store, wanted))
     _insist_on_something(histories, project=project)
     found = [judged(history) for history in histories]
     if as_json_text:
@@ -106,16 +93,11 @@ async def _count(store: Firestore, wanted: Wanted) -> int:
 def _insist_on_something(histories: Sequence[History], *, project: str) -> None:
     """Exit with an error if there is nothing to judge."""
     if not histories:
-        _end(f"there is no organization in {project}")
+        end(f"there is no organization in {project}")
     for history in histories:
         if history.present is None or (history.present.organization is None and not history.events):
-            _end(f"there is no organization {history.organization_id} in {project}")
+            end(f"there is no organization {history.organization_id} in {project}")
 
 
 def _utc(given: datetime | None) -> datetime | None:
     return None if given is None else given.replace(tzinfo=UTC)
-
-
-def _end(problem: str) -> NoReturn:
-    problems.print(problem, highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(2)

@@ -15,7 +15,7 @@ from infra.judge.reading import documents_read
 from infra.judge.reconstruction import tenures_of
 from infra.judge.tenure import is_open
 from infra.judge.violation import Violation
-from shared.rules.audit import AuditType
+from shared.rules.audit import ERASED, AuditType
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +40,7 @@ def judged(history: History) -> Judged:
         "tenures": len(tenures_of(history)),
         "denials": types[AuditType.DENIED],
         "counter repairs": types[AuditType.USAGE_REPAIRED],
+        "events of erased users": sum(ERASED in {event.user_id, event.actor} for event in history.events),
         "open sessions": sum(map(is_open, sessions)),
     }
     return Judged(history=history, counts=counts, violations=judge(history))

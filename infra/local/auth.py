@@ -1,7 +1,7 @@
 """The Firebase Auth emulator, from the npm package firebase-tools. Everything else runs without it.
 
-It is installed once, into a folder that git ignores. Without npm there is no Auth emulator. Then
-``python -m infra.local token`` makes the tokens, and no function keeps claims up to date.
+It is installed once, into a folder that git ignores, from the lock in ``infra/local/firebase``. Without npm there is no
+Auth emulator. Then ``python -m infra.local token`` makes the tokens, and no function keeps claims up to date.
 """
 
 import json
@@ -15,7 +15,8 @@ from infra.build.stage import ROOT
 from infra.local.loopback import NO_TLS
 from infra.local.processes import Process, StartError, free_port
 
-FIREBASE_TOOLS = "firebase-tools@15.34.2"
+LOCKED = Path(__file__).with_name("firebase")
+"""The folder of ``package.json`` and ``package-lock.json``: firebase-tools and all that it needs, with their hashes."""
 FOLDER = ROOT / ".firebase"
 PASSWORD = "only-for-here"  # noqa: S105 of accounts that exist on this machine only
 """The password of every account in a local stack."""
@@ -34,23 +35,27 @@ def firebase_program(folder: Path = FOLDER) -> Path | None:
     return program if (folder / ".ready").exists() and program.exists() and shutil.which("node") else None
 
 
-def install(folder: Path = FOLDER) -> None:
-    """Install the emulator: about 300 MB, and some minutes the first time.
+def install(folder: Path = FOLDER, *, locked: Path = LOCKED) -> None:
+    """Install the emulator as it is locked: about 300 MB, and some minutes the first time.
 
     Raises:
         NoNpmError: npm is missing. Nothing was installed.
-        StartError: npm could not install it.
+        StartError: npm could not install it, or a package does not have the hash of the lock.
     """
     npm = shutil.which("npm")
     if npm is None:
         message = "npm is missing, so there is no Firebase Auth emulator. The tests of claims are skipped."
         raise NoNpmError(message)
     folder.mkdir(exist_ok=True)
-    # The package's install scripts download and compile things that the emulator does not need.
-    command = [npm, "install", f"--prefix={folder}", "--ignore-scripts", "--no-audit", "--no-fund", FIREBASE_TOOLS]
+    (folder / ".ready").unlink(missing_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(locked / name, folder / name)
+    # The packages' install scripts download and compile things that the emulator does not need. Without them no code of
+    # a package runs here. So npm keeps this process's environment, which may say how to reach its registry.
+    command = [npm, "ci", f"--prefix={folder}", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        message = f"npm could not install {FIREBASE_TOOLS}. npm printed:\n{done.stderr.strip()}"
+        message = f"npm could not install the Firebase Auth emulator. npm printed:\n{done.stderr.strip()}"
         raise StartError(message)
     (folder / ".ready").touch()
 
@@ -65,7 +70,10 @@ def sign_up(auth_host: str, *, project: str, user_id: str, email: str) -> None:
 
 
 def start_auth(program: Path, *, port: int, work: Path, project: str) -> Process:
-    """Start the emulator without waiting until it answers."""
+    """Start the emulator without waiting until it answers.
+
+    It runs hundreds of packages. So it gets no variable of this process but PATH, and a home of its own.
+    """
     work.mkdir(parents=True, exist_ok=True)
     (work / "firebase.json").write_text(
         json.dumps(
@@ -82,5 +90,7 @@ def start_auth(program: Path, *, port: int, work: Path, project: str) -> Process
     )
     node = ["node", f"--require={_QUICK_START}"]
     command = [*node, str(program), "emulators:start", "--only=auth", f"--project={project}"]
-    quiet = {"XDG_CONFIG_HOME": str(work), "NO_UPDATE_NOTIFIER": "1", "CI": "1"}
-    return Process.start("auth", command, port=port, log_folder=work / "logs", cwd=work, environment=quiet)
+    quiet = {"HOME": str(work), "XDG_CONFIG_HOME": str(work), "NO_UPDATE_NOTIFIER": "1", "CI": "1"}
+    return Process.start(
+        "auth", command, port=port, log_folder=work / "logs", cwd=work, environment=quiet, inherited={"PATH"}
+    )

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -78,18 +78,21 @@ class Process:
         log_folder: Path,
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        inherited: Collection[str] | None = None,
     ) -> Self:
         """Start a program that answers HTTP on the port, without waiting for it.
 
+        Of this process's environment it gets the variables in ``inherited``, or all of them.
         The program gets a process group of its own, so Ctrl-C reaches only this process, which stops it in order.
         """
         log_folder.mkdir(parents=True, exist_ok=True)
         log = log_folder / f"{name}.log"
+        ours = {key: value for key, value in os.environ.items() if inherited is None or key in inherited}
         with log.open("wb") as output:
             popen = subprocess.Popen(
                 command,
                 cwd=cwd,
-                env={**os.environ, **(environment or {})},
+                env={**ours, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -14,7 +14,7 @@ locals {
   # have no right on it.
   publishers = toset(["expire_sessions", "relay_audit"])
   # The only one that changes accounts: it sets the claims of tokens.
-  auth_admins = toset(["sync_user_claims"])
+  claim_setters = toset(["sync_user_claims"])
   # All but keys, which only shows the keys that it was given at start.
   store_users = setsubtract(keys(local.triggers), ["keys"])
   # The only one that just reads. An attacker who takes it over can change nothing.
@@ -53,6 +53,15 @@ resource "google_service_account" "build" {
   depends_on = [google_project_service.api]
 }
 
+# It has no roles: the right to sign as it is no right in Google Cloud. But Firebase accepts what any
+# account of the project signs, for any user. infra/docs/deploy.md#the-canary says who may sign.
+resource "google_service_account" "canary" {
+  account_id   = "seatlease-canary"
+  display_name = "Seatlease: the smoke test and the doctor sign the canary in as this account"
+
+  depends_on = [google_project_service.api]
+}
+
 # What functions may do
 
 resource "google_project_iam_member" "database" {
@@ -83,11 +92,23 @@ resource "google_pubsub_topic_iam_member" "publisher" {
   member = "serviceAccount:${local.account_emails[each.key]}"
 }
 
-resource "google_project_iam_member" "auth_admin" {
-  for_each = local.auth_admins
+# What the code does to an account: look it up, set its claims, revoke its refresh tokens. Google's
+# own role for this, firebaseauth.admin, may also create and delete accounts, and change how people
+# sign in. Source of the permissions: Identity Platform's page on access control (GetAccountInfo,
+# SetAccountInfo).
+resource "google_project_iam_custom_role" "claim_setter" {
+  role_id     = "seatlease.claimSetter"
+  title       = "Seatlease: set the claims of accounts"
+  permissions = ["firebaseauth.users.get", "firebaseauth.users.update"]
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_project_iam_member" "claim_setter" {
+  for_each = local.claim_setters
 
   project = var.project_id
-  role    = "roles/firebaseauth.admin"
+  role    = "projects/${var.project_id}/roles/${google_project_iam_custom_role.claim_setter.role_id}"
   member  = "serviceAccount:${local.account_emails[each.key]}"
 }
 
@@ -102,14 +123,14 @@ resource "google_secret_manager_secret_iam_member" "signer" {
 # Who may call them
 
 resource "google_cloud_run_v2_service_iam_member" "public" {
-  for_each = local.for_clients
+  for_each = var.grant_all_users ? local.for_clients : []
 
   location = var.region
   name     = google_cloudfunctions2_function.function[each.key].name
   role     = "roles/run.invoker"
   # Everybody may call these. Each verifies a user's token first, except keys, which shows public
-  # keys. If an organization policy forbids public services (iam.allowedPolicyMemberDomains), this
-  # project needs an exception.
+  # keys. An organization policy may forbid this (iam.allowedPolicyMemberDomains):
+  # infra/docs/deploy.md#all-users says what to do.
   member = "allUsers"
 }
 

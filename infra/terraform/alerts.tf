@@ -1,11 +1,12 @@
 # Alerts. Each has its own section in the runbook (infra/docs/deploy.md), which says what to do.
 #
-# Monitoring may refuse an alert for some minutes after its metric was created. Then apply again.
+# Monitoring may refuse an alert for ten minutes after its metric was created. So the first deployment
+# creates the metrics a while before (infra/docs/deploy.md), or applies again.
 
 locals {
   functions_by_name = { for name in keys(local.triggers) : name => "seatlease-${replace(name, "_", "-")}" }
   of_our_functions  = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=monitoring.regex.full_match(\"seatlease-.*\")"
-  runbook           = "infra/docs/deploy.md"
+  client_functions  = join("|", [for name in local.for_clients : local.functions_by_name[name]])
 
   alerts = {
     denials = {
@@ -31,6 +32,17 @@ locals {
       filter    = "metric.type=\"logging.googleapis.com/user/seatlease/server_errors\" AND resource.type=\"cloud_run_revision\" AND metric.labels.code!=\"CONTENTION\""
       period    = "300s"
       threshold = 5
+    }
+    # A function that does not start, or that the platform refuses to call, logs no line of its own. So
+    # this alert counts what the platform counts. The answers of server_errors and contention are among
+    # these, so its threshold is higher.
+    platform_errors = {
+      title     = "The platform answers clients with errors"
+      meaning   = "More than twenty answers of 500 or above, or of 429, in five minutes, from functions that clients call. The platform counts them, also when a function does not start, runs out of memory, or has no instance left."
+      severity  = "ERROR"
+      filter    = "metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code=monitoring.regex.full_match(\"429|5..\") AND resource.type=\"cloud_run_revision\" AND resource.labels.service_name=monitoring.regex.full_match(\"${local.client_functions}\")"
+      period    = "300s"
+      threshold = 20
     }
     # No client complains about these functions, and one that does not start logs no line of its
     # own. So this alert counts what the platform counts.
@@ -69,8 +81,10 @@ locals {
       aligner = "ALIGN_MAX"
     }
     slow_answers = {
-      title     = "Clients wait for their answers"
-      meaning   = "One answer of acquire or heartbeat in a hundred takes more than two seconds."
+      title   = "Clients wait for their answers"
+      meaning = "One answer of acquire or heartbeat in a hundred takes more than two seconds."
+      # Without warm instances each first start would open it.
+      is_wanted = var.warm_instances > 0
       severity  = "WARNING"
       filter    = "metric.type=\"run.googleapis.com/request_latencies\" AND resource.type=\"cloud_run_revision\" AND resource.labels.service_name=monitoring.regex.full_match(\"${local.functions_by_name.acquire}|${local.functions_by_name.heartbeat}\")"
       period    = "600s"
@@ -92,7 +106,7 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 resource "google_monitoring_alert_policy" "above" {
-  for_each = local.alerts
+  for_each = { for name, alert in local.alerts : name => alert if try(alert.is_wanted, true) }
 
   display_name = "Seatlease: ${each.value.title}"
   combiner     = "OR"
@@ -122,7 +136,7 @@ resource "google_monitoring_alert_policy" "above" {
   documentation {
     subject   = "Seatlease: ${each.value.title}"
     mime_type = "text/markdown"
-    content   = "${each.value.meaning}\n\nWhat to do: ${local.runbook}#alert-${replace(each.key, "_", "-")}"
+    content   = "${each.value.meaning}\n\nWhat to do: ${var.runbook}#alert-${replace(each.key, "_", "-")}"
   }
 
   notification_channels = [for channel in google_monitoring_notification_channel.email : channel.name]
@@ -162,7 +176,7 @@ resource "google_monitoring_alert_policy" "silent_scheduler" {
   documentation {
     subject   = "Seatlease: expire_sessions is not called"
     mime_type = "text/markdown"
-    content   = "Cloud Scheduler calls it every minute, but no call came for ten minutes. Expired leases free their seats all the same, at the next acquire, but audit events come late.\n\nWhat to do: ${local.runbook}#alert-silent-scheduler"
+    content   = "Cloud Scheduler calls it every minute, but no call came for ten minutes. Expired leases free their seats all the same, at the next acquire, but audit events come late.\n\nWhat to do: ${var.runbook}#alert-silent-scheduler"
   }
 
   notification_channels = [for channel in google_monitoring_notification_channel.email : channel.name]

@@ -29,7 +29,7 @@ resource "google_bigquery_table" "messages" {
 
   dataset_id          = google_bigquery_dataset.audit[each.key].dataset_id
   table_id            = "messages"
-  description         = "One row for each message. An event may be in several rows: query the view events."
+  description         = "One row for each message. An event may be in several rows: query the table function events."
   deletion_protection = var.is_protected
 
   # `python -m infra.contracts.audit_table` writes the file from audit-event.proto, the topic's schema.
@@ -45,22 +45,31 @@ resource "google_bigquery_table" "messages" {
   }
 }
 
-resource "google_bigquery_table" "events" {
+# A view would read all days: it cannot push a filter below the window that finds duplicates. So this
+# is a function, which filters first. SELECT * FROM seatlease_audit.events('2026-03-01', '2026-03-31')
+resource "google_bigquery_routine" "events" {
   for_each = local.bigquery
 
-  dataset_id          = google_bigquery_dataset.audit[each.key].dataset_id
-  table_id            = "events"
-  description         = "Each audit event once, even if it was delivered twice."
-  deletion_protection = false
+  dataset_id   = google_bigquery_dataset.audit[each.key].dataset_id
+  routine_id   = "events"
+  routine_type = "TABLE_VALUED_FUNCTION"
+  language     = "SQL"
+  description  = "The audit events that were published from first_day to last_day (UTC), each once, even if it was delivered twice."
 
-  view {
-    use_legacy_sql = false
-    query          = <<-SQL
-      SELECT * EXCEPT (subscription_name, message_id, attributes)
-      FROM `${var.project_id}.${google_bigquery_dataset.audit[each.key].dataset_id}.${google_bigquery_table.messages[each.key].table_id}`
-      QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY publish_time) = 1
-    SQL
+  dynamic "arguments" {
+    for_each = ["first_day", "last_day"]
+    content {
+      name      = arguments.value
+      data_type = jsonencode({ typeKind = "DATE" })
+    }
   }
+
+  definition_body = <<-SQL
+    SELECT * EXCEPT (subscription_name, message_id, attributes)
+    FROM `${var.project_id}.${google_bigquery_dataset.audit[each.key].dataset_id}.${google_bigquery_table.messages[each.key].table_id}`
+    WHERE publish_time >= TIMESTAMP(first_day) AND publish_time < TIMESTAMP(DATE_ADD(last_day, INTERVAL 1 DAY))
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY publish_time) = 1
+  SQL
 }
 
 resource "google_bigquery_table_iam_member" "pubsub" {

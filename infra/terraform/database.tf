@@ -24,3 +24,17 @@ resource "google_firestore_database" "seats" {
 
   depends_on = [google_project_service.api]
 }
+
+# Versions are gone after seven days, and with the database. Backups outlive it.
+resource "google_firestore_backup_schedule" "daily" {
+  for_each = toset(var.is_protected ? ["daily"] : [])
+
+  database  = google_firestore_database.seats.name
+  retention = "${var.keep_backups_days * 24 * 60 * 60}s"
+
+  daily_recurrence {}
+
+  lifecycle {
+    replace_triggered_by = [google_firestore_database.seats.uid]
+  }
+}

@@ -26,23 +26,23 @@ locals {
     # A client waits at most 8 s for its answer (SEATLEASE_ANSWER_WITHIN_SECONDS). The platform's
     # limit (timeout) is only for an instance that hangs, and leaves room for a cold start.
     #
-    # concurrency   One process served about 1,000 heartbeats a second. Requests of one organization
-    #               that meet in one instance share a commit: the more of them, the fewer commits,
-    #               and the fewer lost commits. If a request takes 80 ms, mostly waiting for
-    #               Firestore, one CPU can serve 80 requests at a time. Groups take up to 200, so
-    #               they are no limit.
+    # concurrency   Requests of one organization that meet in one instance share a commit: the more
+    #               of them, the fewer commits, and the fewer lost commits. A group takes up to 200.
+    #               Cloud Run starts another instance at 60 % of this number: at 120 requests at a
+    #               time.
     # maximum       Instances that decide for one organization disturb each other: after a lost
-    #               attempt an instance reads again. So few are better than many. Ten serve some
-    #               thousand acquires a second, far more than one busy organization can have. They
-    #               also bound what a flood of requests can cost.
-    acquire   = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 10 }
-    heartbeat = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 10 }
+    #               attempt an instance reads again. So few are better than many. They also bound
+    #               what a flood of requests can cost. All maxima together fit into 20 CPUs, the
+    #               quota of a new project in a region. With more, busy functions would take the CPUs
+    #               of those that free seats (infra/docs/limits.md).
+    acquire   = { concurrency = 200, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 4 }
+    heartbeat = { concurrency = 200, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 3 }
     # A client that ends can wait for a cold start.
-    release = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 10 }
+    release = { concurrency = 200, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
     # It shows a text that it was given at start, and caches answer most requests.
-    keys = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
+    keys = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
     # A request holds a page of 500 sessions and the day's latest 5,000 events: fewer at once.
-    usage = { concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 5 }
+    usage = { concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
 
     # One run at a time looks at all organizations; the scheduler starts no second one either. A run
     # finishes what it started in time: at most one request and a cold start, so 30 s more.
@@ -52,12 +52,14 @@ locals {
     # A commit of 200 seats sends its events at once, and each waits for Pub/Sub and Firestore most
     # of its time. Eventarc delivers through Pub/Sub, which waits 10 s by default. The functions
     # answer in 8 s.
-    relay_audit = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 10 }
+    relay_audit = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
     # Admins edit these documents by hand. The maximum is for a bulk import: it must not use up what
     # Firebase Auth allows a project. Events that are refused meanwhile are delivered again.
-    sync_user_claims  = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
-    review_admin_edit = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
+    sync_user_claims  = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    review_admin_edit = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
   }
+
+  client_ingress = { "all" = "ALLOW_ALL", "internal-and-gclb" = "ALLOW_INTERNAL_AND_GCLB" }
 
   settings = {
     # Staging runs as production does: an instance refuses what production refuses.
@@ -73,9 +75,11 @@ locals {
     # tried.) Both ways are open, and a function cannot tell which one a request took.
     #   1   a session through Hosting shows an address of Hosting, and no client can forge one
     #   2   it shows the client's address, but a client that calls the function itself can forge any
-    # The default is 1. Set 2 if you want to see the addresses more than to trust them. No decision
-    # depends on them.
+    # The default is 1. Set 2 if you want to see the addresses more than to trust them: a direct
+    # caller then writes any address into its session and into the audit trail. No decision depends
+    # on them. ingress = "internal-and-gclb" closes the direct way.
     SEATLEASE_TRUSTED_PROXY_HOPS     = tostring(var.trusted_proxy_hops)
+    SEATLEASE_CLIENT_ADDRESSES       = var.client_addresses
     SEATLEASE_AUDIT_TOPIC            = google_pubsub_topic.audit.name
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)
     SEATLEASE_KEEP_AUDIT_EVENTS_DAYS = tostring(var.keep_audit_events_days)
@@ -129,7 +133,7 @@ resource "google_cloudfunctions2_function" "function" {
     max_instance_count               = local.sizes[each.key].maximum
 
     # Cloud Scheduler and Eventarc of this project count as internal.
-    ingress_settings               = contains(local.for_clients, each.key) ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
+    ingress_settings               = contains(local.for_clients, each.key) ? local.client_ingress[var.ingress] : "ALLOW_INTERNAL_ONLY"
     all_traffic_on_latest_revision = true
     environment_variables = merge(
       local.settings,
@@ -172,7 +176,7 @@ resource "google_cloudfunctions2_function" "function" {
     google_firestore_field.override,
     # It also needs its rights.
     google_project_iam_member.database,
-    google_project_iam_member.auth_admin,
+    google_project_iam_member.claim_setter,
     google_pubsub_topic_iam_member.publisher,
   ]
 }

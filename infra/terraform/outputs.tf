@@ -30,9 +30,9 @@ output "dead_letter_topic" {
   value       = google_pubsub_topic.dead_letters.id
 }
 
-output "audit_view" {
-  description = "The view of the audit trail in BigQuery, with each event once. Null without audit_in_bigquery."
-  value       = var.audit_in_bigquery ? "${var.project_id}.${google_bigquery_dataset.audit["audit"].dataset_id}.${google_bigquery_table.events["audit"].table_id}" : null
+output "audit_function" {
+  description = "The table function of the audit trail in BigQuery, with each event once. Null without audit_in_bigquery."
+  value       = var.audit_in_bigquery ? "${var.project_id}.${google_bigquery_dataset.audit["audit"].dataset_id}.${google_bigquery_routine.events["audit"].routine_id}" : null
 }
 
 output "dashboard" {

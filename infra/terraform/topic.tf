@@ -1,8 +1,8 @@
 # The audit topic with its schema, and the dead letters.
 
 locals {
-  # Pub/Sub's own account, which writes to BigQuery and to the dead letters. Google creates it some
-  # time after the API is switched on. While it is missing, the grants to it fail. To create it:
+  # Pub/Sub's own account, which writes to BigQuery and to the dead letters. While it is missing, the
+  # grants to it fail. infra/docs/deploy.md creates it before the first apply:
   #   gcloud beta services identity create --service=pubsub.googleapis.com
   pubsub_agent = "serviceAccount:service-${data.google_project.this.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }

@@ -24,7 +24,7 @@ variable "region" {
 }
 
 variable "database" {
-  description = "The Firestore database. Only the default one has a free quota."
+  description = "The Firestore database. Only the first one of a project has a free quota. If another app uses the default one, name another: its documents and its rules stay as they are. `make preflight` says whether it is in use."
   type        = string
   default     = "(default)"
 }
@@ -53,16 +53,50 @@ variable "is_protected" {
   default     = true
 }
 
+variable "keep_backups_days" {
+  description = "How many days a protected database keeps each daily backup: at most 98."
+  type        = number
+  default     = 14
+}
+
 variable "warm_instances" {
   description = "How many instances of acquire always wait for work, and how many of heartbeat. An instance takes most of a second to start. An idle one costs about 10 USD a month."
   type        = number
   default     = 0
 }
 
+variable "grant_all_users" {
+  description = "If true, everybody gets the right to call the functions for clients. Set it to false only where an organization policy forbids that: infra/docs/deploy.md#all-users."
+  type        = bool
+  default     = true
+}
+
 variable "trusted_proxy_hops" {
   description = "SEATLEASE_TRUSTED_PROXY_HOPS: how many proxies append to X-Forwarded-For. Read functions.tf before you change it."
   type        = number
   default     = 1
+}
+
+variable "ingress" {
+  description = "How the five client functions are reached: all (each at its own address), or internal-and-gclb (only through a load balancer of yours, for example with Cloud Armor; Firebase Hosting does not reach them then)."
+  type        = string
+  default     = "all"
+
+  validation {
+    condition     = contains(["all", "internal-and-gclb"], var.ingress)
+    error_message = "The ingress must be all or internal-and-gclb."
+  }
+}
+
+variable "client_addresses" {
+  description = "SEATLEASE_CLIENT_ADDRESSES: what is kept of the IP addresses of clients: whole, shortened or none."
+  type        = string
+  default     = "whole"
+
+  validation {
+    condition     = contains(["whole", "shortened", "none"], var.client_addresses)
+    error_message = "The addresses of clients are kept whole, shortened or none."
+  }
 }
 
 variable "keep_sessions_days" {
@@ -104,6 +138,12 @@ variable "alert_emails" {
   description = "The addresses that get an e-mail when an alert opens. If empty, alerts show in the console only."
   type        = set(string)
   default     = []
+}
+
+variable "runbook" {
+  description = "The address of infra/docs/deploy.md in your repository's web view. An alert's e-mail links to its section."
+  type        = string
+  default     = "infra/docs/deploy.md"
 }
 
 variable "denials_an_hour" {

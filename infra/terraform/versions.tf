@@ -23,6 +23,12 @@ provider "google" {
   project = var.project_id
   region  = var.region
 
+  # Requests count against this project's quota, and not against the quota of the account that asks.
+  # Firebase's APIs refuse a person's credentials without it. The account that deploys does not need
+  # it, and has the right to use it (serviceusage.services.use).
+  user_project_override = true
+  billing_project       = var.project_id
+
   # Labels to split a bill by.
   default_labels = {
     app         = "seatlease"

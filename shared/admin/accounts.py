@@ -16,10 +16,14 @@ _MAX_UID_LENGTH = 128
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """An account that can sign in. ``claims`` are all its custom claims: ours, and those that other software set."""
+    """An account that can sign in. ``claims`` are all its custom claims: ours, and those that other software set.
+
+    An ``email`` that is not verified may be another person's: anybody can sign up with it.
+    """
 
     user_id: str
     email: str | None
+    verified_email: str | None
     claims: Mapping[str, Any]
 
 
@@ -40,11 +44,11 @@ class Accounts:
         return await self._found(auth.get_user, user_id)
 
     async def find_by_email(self, email: str) -> Account | None:
-        """Find an account by its verified e-mail address. An unverified address may belong to another person."""
+        """Find an account by its e-mail address, verified or not."""
         name, at, domain = email.partition("@")
         if not (name and at and domain) or "@" in domain:
             return None
-        return await self._found(auth.get_user_by_email, email, is_verified=True)
+        return await self._found(auth.get_user_by_email, email)
 
     async def set_claims(self, user_id: str, claims: Mapping[str, Any]) -> None:
         """Replace all custom claims of an account. Tokens issued from now on carry them."""
@@ -54,11 +58,14 @@ class Accounts:
         """Revoke the refresh tokens of an account. Its user must sign in again to get a new ID token."""
         await asyncio.to_thread(auth.revoke_refresh_tokens, user_id, app=self._app)
 
-    async def _found(self, find: Callable[..., Any], by: str, *, is_verified: bool = False) -> Account | None:
+    async def _found(self, find: Callable[..., Any], by: str) -> Account | None:
         try:
             record = await asyncio.to_thread(find, by, app=self._app)
         except auth.UserNotFoundError:
             return None
-        if is_verified and not record.email_verified:
-            return None
-        return Account(user_id=record.uid, email=record.email, claims=record.custom_claims or {})
+        return Account(
+            user_id=record.uid,
+            email=record.email,
+            verified_email=record.email if record.email_verified else None,
+            claims=record.custom_claims or {},
+        )

@@ -23,6 +23,7 @@ from shared.firestore.retry import READ_WITHIN, read_with_retry, retrying
 from shared.firestore.values import decode_time
 from shared.firestore.writes import Update, Upsert
 from shared.rules.audit import AuditType
+from shared.rules.claims import DOCUMENT_ID
 from shared.rules.review import Level, Problem
 
 logger = logging.getLogger(__name__)
@@ -45,12 +46,6 @@ _EDITED: Mapping[str, tuple[AuditType, type[Form]]] = {
 """The collections that admins edit, in the order in which they are looked at."""
 
 _DONE = ""
-_BLANK = Problem(
-    field="document id",
-    level=Level.ERROR,
-    found="an id that begins or ends with a blank, so that no function is called for this document",
-    expected="an id without the blank: make a new document, and delete this one",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,12 +186,19 @@ def _target_of(document: Document) -> ReviewTarget | None:
     )
 
 
+def id_with_blank() -> Problem:
+    """Report an id that cannot come with an event."""
+    found = "an id that begins or ends with a blank, so that no function is called for this document"
+    expected = "an id without the blank: make a new document, and delete this one"
+    return Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected)
+
+
 def _touched(document: Document) -> Update | None:
     """The write that touches a document. ``None`` if its id cannot come with an event, and the document says so."""
     write = partial(Update, path=document.path, unchanged_since=document.update_time)
     if document.document_id != document.document_id.strip():
         # HTTP takes the blank off the end of the header that names the document.
-        told = listed([_BLANK])
+        told = listed([id_with_blank()])
         return None if document.fields.get(PROBLEMS) == told else write(fields={PROBLEMS: told})
     # A write that changes nothing is no event. Neither value is what a review leaves, so the review is not skipped.
     if PROBLEMS in document.fields and document.fields[PROBLEMS] is None:

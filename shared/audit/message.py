@@ -52,6 +52,19 @@ class AcquiredDetails(_Message):
     organization_seats: Seats
 
 
+class RenewedDetails(_Message):
+    """Which instance works on the seat, from where, and how many do with it.
+
+    ``started_at`` is when the user took the seat. A null ``instance_id`` means a program that names none.
+    """
+
+    started_at: Time
+    instance_id: str | None
+    ip_address: str | None
+    user_agent: str | None
+    instances: Annotated[int, Field(ge=0)]
+
+
 class EndedDetails(_Message):
     """Why and when the session ended. ``lease_expires_at`` is when its lease would have run out, or did."""
 
@@ -100,7 +113,10 @@ class RepairedDetails(_Message):
 
 
 class Change(_Message):
-    """One field, with its JSON value before and after. null: it was not there. A license key shows only its end."""
+    """One field, with its JSON value before and after. null: it was not there. A license key shows only its end.
+
+    Of a user only the role, whether active, and the creation time are shown. Any other value is ``"…"``.
+    """
 
     field: str
     before: str | None
@@ -118,7 +134,10 @@ class _Event(_Message):
     schema_version: Literal[1] = SCHEMA_VERSION
     event_id: Annotated[str, Field(description="Identifies the event. Ignore a second message with the same id.")]
     at: Annotated[Time, Field(description="When it happened, by the database's clock.")]
-    actor: Annotated[str, Field(description="The user's UID, `system`, or `console` for an edit by hand.")]
+    actor: Annotated[
+        str,
+        Field(description="The user's UID; `system`; `console` for an edit by hand; `erased` if the user was erased."),
+    ]
     organization_id: str
 
 
@@ -138,6 +157,16 @@ class AcquiredEvent(_SeatEvent):
         Field(ge=1, description="Numbers the grants of the organization 1, 2, 3 and so on, without a gap."),
     ]
     details: AcquiredDetails
+
+
+class RenewedEvent(_SeatEvent):
+    """Another instance works on a seat that the user holds, or one at another address or in another version.
+
+    Each instance and address is reported at most once while the user holds the seat.
+    """
+
+    type: Literal["session.renewed"]
+    details: RenewedDetails
 
 
 class DeniedEvent(_SeatEvent):
@@ -203,6 +232,7 @@ class LicenseEditedEvent(_Event):
 
 AuditMessage = (
     AcquiredEvent
+    | RenewedEvent
     | DeniedEvent
     | ReleasedEvent
     | ExpiredEvent

@@ -1,27 +1,38 @@
 """The device that a request comes from, and its IP address as the platform's proxies report it."""
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import assert_never
 
 from starlette.requests import Request
 
-from shared.edge.settings import settings
+from shared.edge.settings import ClientAddresses, settings
 from shared.rules.acquire import Device
 
 _MAX_USER_AGENT = 256
 
 
-def device_of(request: Request, *, hardware_id: str) -> Device:
-    user_agent = request.headers.get("user-agent")
-    if user_agent is not None:
-        user_agent = "".join(filter(str.isprintable, user_agent))[:_MAX_USER_AGENT]
+def device_of(request: Request, *, hardware_id: str, instance_id: str | None) -> Device:
     return Device(
         hardware_id=hardware_id,
-        ip_address=client_address(request, trusted_hops=settings().trusted_proxy_hops),
-        user_agent=user_agent,
+        ip_address=address_of(request),
+        user_agent=user_agent_of(request),
+        instance_id=instance_id,
     )
 
 
-def client_address(request: Request, *, trusted_hops: int) -> str | None:
+def address_of(request: Request) -> str | None:
+    """The client's address, as far as it can be trusted, and as much of it as this deployment keeps."""
+    env = settings()
+    address = client_address(request, trusted_hops=env.trusted_proxy_hops)
+    return None if address is None else _kept(address, env.client_addresses)
+
+
+def user_agent_of(request: Request) -> str | None:
+    user_agent = request.headers.get("user-agent")
+    return None if user_agent is None else "".join(filter(str.isprintable, user_agent))[:_MAX_USER_AGENT]
+
+
+def client_address(request: Request, *, trusted_hops: int) -> IPv4Address | IPv6Address | None:
     """Find the address that the outermost trusted proxy saw.
 
     Each proxy appends the caller's address to ``X-Forwarded-For``. Entries further left come from the client and may be
@@ -36,11 +47,26 @@ def client_address(request: Request, *, trusted_hops: int) -> str | None:
     return _normal(forwarded[-trusted_hops]) if len(forwarded) >= trusted_hops else None
 
 
-def _normal(text: str) -> str | None:
+def _kept(address: IPv4Address | IPv6Address, setting: ClientAddresses) -> str | None:
+    match setting:
+        case ClientAddresses.WHOLE:
+            return str(address)
+        case ClientAddresses.SHORTENED:
+            # ::ffff:203.0.113.7 is an IPv4 address. Its /48 would be the same for everyone.
+            plain = (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+            length = 24 if isinstance(plain, IPv4Address) else 48
+            return str(ip_network((plain, length), strict=False).network_address)
+        case ClientAddresses.NONE:
+            return None
+        case _:
+            assert_never(setting)
+
+
+def _normal(text: str) -> IPv4Address | IPv6Address | None:
     # A zone (fe80::1%eth0) means nothing outside of its machine, and may be any text of any length.
     if "%" in text:
         return None
     try:
-        return str(ip_address(text))
+        return ip_address(text)
     except ValueError:
         return None

@@ -31,11 +31,14 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = ("METHOD_NOT_ALLOWED", HTTPStatus.METHOD_NOT_ALLOWED, False)
     SEAT_LIMIT_REACHED = ("SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     ORGANIZATION_SEAT_LIMIT_REACHED = ("ORGANIZATION_SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    INSTANCE_LIMIT_REACHED = ("INSTANCE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     SESSION_EXPIRED = ("SESSION_EXPIRED", HTTPStatus.GONE, False)
     SESSION_RELEASED = ("SESSION_RELEASED", HTTPStatus.GONE, False)
     SESSION_REVOKED = ("SESSION_REVOKED", HTTPStatus.GONE, False)
+    BODY_TOO_SLOW = ("BODY_TOO_SLOW", HTTPStatus.REQUEST_TIMEOUT, True)
     BODY_TOO_LARGE = ("BODY_TOO_LARGE", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, False)
     UNSUPPORTED_MEDIA_TYPE = ("UNSUPPORTED_MEDIA_TYPE", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, False)
+    RATE_LIMITED = ("RATE_LIMITED", HTTPStatus.TOO_MANY_REQUESTS, True)
     INTERNAL = ("INTERNAL", HTTPStatus.INTERNAL_SERVER_ERROR, True)
     CONTENTION = ("CONTENTION", HTTPStatus.SERVICE_UNAVAILABLE, True)
     STORE_UNAVAILABLE = ("STORE_UNAVAILABLE", HTTPStatus.SERVICE_UNAVAILABLE, True)
@@ -111,6 +114,16 @@ class SeatLimitDetails(_Details):
     in_use: int
     max: int
     earliest_expiry_at: Time | None
+    retry_after_seconds: int
+
+
+class InstanceLimitDetails(_Details):
+    """Of ``INSTANCE_LIMIT_REACHED``: the session whose seat it is, and the instances that work on it."""
+
+    session_id: str
+    instances: int
+    max: int
+    earliest_expiry_at: Time
     retry_after_seconds: int
 
 

@@ -5,8 +5,10 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import wraps
+from http import HTTPStatus
 
 import functions_framework.aio
 from starlette.requests import ClientDisconnect, Request
@@ -49,7 +51,8 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
             code: str | None = None
             try:
                 _check_method(request, method)
-                response = await handler(request)
+                with ExitStack() as request.state.until_answered:
+                    response = await handler(request)
             except Exception as error:  # noqa: BLE001 the framework would answer text without a code
                 # Do not give the error another name here. An error refers to this call. If this call also referred to
                 # the error, only the garbage collector could free the request (``infra/decisions/0017``).
@@ -107,8 +110,10 @@ def _context(request: Request, function: str) -> RequestContext:
 
 
 def _log(status: int, code: str | None, *, seconds: float) -> None:
-    # A log line for every successful heartbeat would cost more than the heartbeat.
-    level = logging.DEBUG if code is None else logging.ERROR if status >= _FIRST_SERVER_ERROR else logging.INFO
+    # A log line for every successful heartbeat would cost more than the heartbeat. And a user who asks too often is
+    # logged once a minute already (``UserLimits``).
+    is_seldom_logged = code is None or status == HTTPStatus.TOO_MANY_REQUESTS
+    level = logging.DEBUG if is_seldom_logged else logging.ERROR if status >= _FIRST_SERVER_ERROR else logging.INFO
     if not logger.isEnabledFor(level):
         return
     fields = {"status": status, "code": code, "milliseconds": round(seconds * 1000, 1)}

@@ -1,8 +1,15 @@
-"""Identifies the caller by a Firebase ID token. A token is verified once and remembered until it expires."""
+"""Identifies the caller by a Firebase ID token, and bounds what one caller asks of an instance.
+
+A token is verified once and remembered until it expires.
+"""
 
 import asyncio
+import logging
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
 
@@ -16,6 +23,8 @@ from shared.documents.paths import can_be_document_id
 from shared.edge.errors import ApiError, Code
 from shared.edge.settings import settings
 
+logger = logging.getLogger(__name__)
+
 MAX_REMEMBERED = 10_000
 """The most verified tokens that one instance remembers. A forgotten token is verified again, in some milliseconds."""
 
@@ -25,6 +34,17 @@ KEYS_WITHIN_SECONDS = 4
 CLOCKS_DIFFER_BY_SECONDS = 10
 """How far a token's issue time may lie in the future. A new token may come from a clock ahead of ours. It does not
 extend a token's life: ``Tokens.verify`` checks the expiry itself, without this tolerance."""
+
+REQUESTS_A_SECOND, BURST = 20, 200
+"""How often one user may ask each instance of a function. A user who was quiet for ten seconds has the whole burst."""
+
+AT_A_TIME = 50
+"""The most requests of one user that an instance answers at a time."""
+
+MAX_USERS = 10_000
+"""The most users whose requests one instance counts. A forgotten user begins with a whole burst again."""
+
+_REPORTED_EVERY_SECONDS = 60
 
 _MAX_TOKEN_LENGTH = 8_192
 _END_OF_TIMES = 253_402_300_800
@@ -116,16 +136,61 @@ class Tokens:
         )
 
 
+@dataclass(kw_only=True, slots=True)
+class _Allowance:
+    """How many requests a user has left at ``counted_at``, and how many are under way."""
+
+    left: float
+    counted_at: float
+    under_way: int = 0
+    reported_at: float = -math.inf
+
+
+class UserLimits:
+    """Bounds what one user asks of this instance: a token bucket, and a number of requests at a time."""
+
+    def __init__(self) -> None:
+        self._users: LRUCache[Caller, _Allowance] = LRUCache(MAX_USERS)
+
+    @contextmanager
+    def admitted(self, caller: Caller, *, now: float) -> Iterator[None]:
+        """Count a request of the caller while it is answered. ``now`` is in seconds, by a clock that is never set.
+
+        Raises:
+            ApiError: ``RATE_LIMITED``. A refused request is not counted.
+        """
+        user = self._users.setdefault(caller, _Allowance(left=BURST, counted_at=now))
+        user.left = min(BURST, user.left + (now - user.counted_at) * REQUESTS_A_SECOND)
+        user.counted_at = now
+        if user.left < 1 or user.under_way >= AT_A_TIME:
+            # One line a minute: a line for each refusal would cost more than the refusal.
+            if now - user.reported_at >= _REPORTED_EVERY_SECONDS:
+                user.reported_at = now
+                logger.warning("a user asks too often, and is refused", extra=asdict(caller))
+            raise _too_often()
+        user.left -= 1
+        user.under_way += 1
+        try:
+            yield
+        finally:
+            user.under_way -= 1
+
+
+@cache
+def user_limits() -> UserLimits:
+    return UserLimits()
+
+
 @cache
 def tokens() -> Tokens:
     return Tokens(project=settings().project)
 
 
 async def identify(request: Request) -> Caller:
-    """Identify the caller by the ``Authorization`` header.
+    """Identify the caller by the ``Authorization`` header, and count the request until it is answered.
 
     Raises:
-        ApiError: ``TOKEN_MISSING``, ``TOKEN_INVALID``, ``TOKEN_EXPIRED``, ``NO_ORGANIZATION``.
+        ApiError: ``TOKEN_MISSING``, ``TOKEN_INVALID``, ``TOKEN_EXPIRED``, ``NO_ORGANIZATION``, ``RATE_LIMITED``.
     """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
@@ -139,12 +204,19 @@ async def identify(request: Request) -> Caller:
     if organization_id is None or not can_be_document_id(organization_id) or not can_be_document_id(verified.user_id):
         message = "the ID token names no organization (claim org_id); ask an admin to add you, then sign in again"
         raise ApiError(Code.NO_ORGANIZATION, message)
-    return Caller(user_id=verified.user_id, organization_id=organization_id)
+    caller = Caller(user_id=verified.user_id, organization_id=organization_id)
+    request.state.until_answered.enter_context(user_limits().admitted(caller, now=time.monotonic()))
+    return caller
 
 
 def _no_keys() -> ApiError:
     message = "Google's public keys, which verify the ID token, could not be fetched; asking again is safe"
     return ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"})
+
+
+def _too_often() -> ApiError:
+    message = f"this user asks too often: at most {REQUESTS_A_SECOND} times a second, {AT_A_TIME} at a time"
+    return ApiError(Code.RATE_LIMITED, message, headers={"Retry-After": "1"})
 
 
 def _expired() -> ApiError:

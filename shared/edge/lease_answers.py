@@ -55,7 +55,7 @@ def answer_acquire(
         session_id=session.session_id,
         license_id=license_.license_id,
         lease_expires_at=session.lease_expires_at,
-        grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
+        grace_ends_at=license_.grace_ends_at(session.lease_expires_at, held_for=now - session.started_at),
         lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now, nonce=nonce),
         heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
         seats=Seats(in_use=in_use, max=license_.max_concurrent_seats),
@@ -85,7 +85,7 @@ def answer_heartbeat(
             body = HeartbeatAnswer(
                 session_id=session.session_id,
                 lease_expires_at=session.lease_expires_at,
-                grace_ends_at=license_.grace_ends_at(session.lease_expires_at),
+                grace_ends_at=license_.grace_ends_at(session.lease_expires_at, held_for=now - session.started_at),
                 lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now, nonce=nonce),
                 heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
                 server_time=now,

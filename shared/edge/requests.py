@@ -12,11 +12,13 @@ from starlette.requests import Request
 from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 from shared.documents.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
 from shared.edge.errors import ApiError, BodyTooLargeDetails, Code, FieldProblem, InvalidRequestDetails
-from shared.edge.settings import settings
 from shared.rules.digest import BASE32, DIGEST_LENGTH
 
 MAX_BODY_BYTES = 16 * 1024
 """A longer body is refused before it is read to its end."""
+
+BODY_WITHIN_SECONDS = 2
+"""How long a request waits for its body. It takes one of the instance's places meanwhile."""
 
 _DIGITS = len(str(MAX_BODY_BYTES))
 
@@ -41,6 +43,7 @@ _Text = Annotated[
     AfterValidator(_one_line),
 ]
 _Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+_InstanceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
 
 
@@ -69,6 +72,7 @@ class AcquireBody(_Body):
     license_key: _Text
     hardware_id: _Text
     nonce: _Nonce | None = None
+    instance_id: _InstanceId | None = None
 
 
 class HeartbeatBody(_Body):
@@ -76,12 +80,14 @@ class HeartbeatBody(_Body):
 
     session_id: _SessionId
     nonce: _Nonce | None = None
+    instance_id: _InstanceId | None = None
 
 
 class ReleaseBody(_Body):
     """Body of ``POST /v1/release``."""
 
     session_id: _SessionId
+    instance_id: _InstanceId | None = None
 
 
 class UsageQuery(BaseModel):
@@ -102,7 +108,8 @@ async def parse(request: Request, model: type[Body]) -> Body:
     """Read the body as JSON of the model's form.
 
     Raises:
-        ApiError: ``UNSUPPORTED_MEDIA_TYPE``, ``BODY_TOO_LARGE``, ``INVALID_JSON``, ``INVALID_REQUEST``.
+        ApiError: ``UNSUPPORTED_MEDIA_TYPE``, ``BODY_TOO_SLOW``, ``BODY_TOO_LARGE``, ``INVALID_JSON``,
+            ``INVALID_REQUEST``.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -143,15 +150,13 @@ def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:
 
 
 async def _read(request: Request) -> bytes:
-    within = settings().answer_within_seconds
     try:
-        async with asyncio.timeout(within):
+        async with asyncio.timeout(BODY_WITHIN_SECONDS):
             return await _read_to_its_end(request)
     except TimeoutError:
+        message = f"the body was not complete within {BODY_WITHIN_SECONDS} s; asking again is safe"
         # The connection is closed: the rest of the body may still come.
-        late = _invalid([{"loc": (), "msg": f"the body was not complete within {within} s"}], part="body")
-        late.headers["Connection"] = "close"
-        raise late from None
+        raise ApiError(Code.BODY_TOO_SLOW, message, headers={"Connection": "close"}) from None
 
 
 async def _read_to_its_end(request: Request) -> bytes:

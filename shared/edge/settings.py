@@ -37,6 +37,14 @@ class Environment(StrEnum):
     TEST = "test"
 
 
+class ClientAddresses(StrEnum):
+    """What is kept of the IP addresses of clients. Shortened: the /24 of an IPv4 address, the /48 of an IPv6 one."""
+
+    WHOLE = "whole"
+    SHORTENED = "shortened"
+    NONE = "none"
+
+
 class Settings(BaseModel):
     """All settings of a function. The variable of each is its name in capitals after ``SEATLEASE_``, or its alias."""
 
@@ -47,6 +55,7 @@ class Settings(BaseModel):
     database: Annotated[str, Field(min_length=1)] = "(default)"
     firestore_host: Annotated[str, Field(pattern=_FIRESTORE_HOST)] = "firestore.googleapis.com"
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=10)] = 1
+    client_addresses: ClientAddresses = ClientAddresses.WHOLE
     default_lease_seconds: Annotated[int, Field(ge=3, le=86_400)] = 360
     default_grace_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] = 0
     signing_keys: SecretStr | None = None
@@ -147,23 +156,25 @@ def settings() -> Settings:
 
 
 def _from_environment() -> dict[str, str]:
-    """Find the settings among the environment's variables, in capital or small letters.
+    """Find the settings among the environment's variables, by their exact names.
+
+    Google's libraries read the emulators' variables so. With another spelling here, they could see an emulator that
+    these settings do not.
 
     The package pydantic-settings does this and much more, but its import took a twentieth of a cold start.
     """
-    variables = {name.upper(): value for name, value in os.environ.items()}
     found = {}
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
         variable = alias if isinstance(alias, str) else f"SEATLEASE_{name.upper()}"
-        if variable in variables:
-            found[variable if alias else name] = variables[variable]
+        if variable in os.environ:
+            found[variable if alias else name] = os.environ[variable]
     return found
 
 
 def _emulators() -> str:
-    """The names of the variables that point to an emulator, in capital or small letters."""
-    names = (name for name, value in os.environ.items() if value and name.upper().endswith("_EMULATOR_HOST"))
+    """The names of the variables that point to an emulator."""
+    names = (name for name, value in os.environ.items() if value and name.endswith("_EMULATOR_HOST"))
     return ", ".join(sorted(names))
 
 

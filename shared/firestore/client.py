@@ -27,7 +27,8 @@ from shared.firestore.values import Fields, decode, decode_fields, decode_time
 from shared.firestore.writes import Write
 
 MAX_CALLS = 64
-"""The most calls at a time in one instance. A group of an organization makes one, or two for each scope it examines."""
+"""The most calls at a time in one instance. A group of an organization makes one, or two for each scope it examines.
+A group of acquires makes up to 16 for license keys that are new to the instance."""
 
 CLOCK_DOCUMENT = "clock/-"
 """A document that is read only to get the database's time. It need not exist."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.rules.digest import digest
-from shared.rules.session import EndReason, Session, revoked_by_hand
+from shared.rules.session import EndReason, Instance, Session, revoked_by_hand
 
 SYSTEM = "system"
 """The actor of events that no user caused, such as a lease that ran out or repaired counters."""
@@ -14,8 +14,17 @@ SYSTEM = "system"
 CONSOLE = "console"
 """The actor of edits by hand in the Firebase console. Which admin it was is not known."""
 
+ERASED = "erased"
+"""Stands in events for the user, the actor and the device of a person whose data was erased."""
+
 _LONG_KEY = 14
 """A license key of this length or more, quotes included, shows its last four characters."""
+
+_SHOWN_OF_USERS = frozenset({"role", "is_active", "created_at"})
+"""The fields of a user's document whose values an event shows. All others may tell about the person."""
+
+_HIDDEN = '"…"'
+"""Stands for a value that an event does not show, as JSON."""
 
 Detail = str | int | bool | None | datetime | Mapping[str, "Detail"] | Sequence[Mapping[str, "Detail"]]
 
@@ -24,6 +33,7 @@ class AuditType(StrEnum):
     """The kinds of events."""
 
     ACQUIRED = "session.acquired"
+    RENEWED = "session.renewed"
     DENIED = "session.denied"
     RELEASED = "session.released"
     EXPIRED = "session.expired"
@@ -36,6 +46,14 @@ class AuditType(StrEnum):
 
 ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})
 """The events that end a tenure."""
+
+
+_ENDS_AS = {
+    EndReason.RELEASED: AuditType.RELEASED,
+    EndReason.RELEASED_ELSEWHERE: AuditType.RELEASED,
+    EndReason.EXPIRED: AuditType.EXPIRED,
+}
+"""The event of each reason. Every other reason is a revocation."""
 
 
 class EditKind(StrEnum):
@@ -99,13 +117,42 @@ def acquired(
     )
 
 
+def renewed(session: Session, instance: Instance, *, user_agent: str | None) -> AuditEvent:
+    """Report that an instance works on a live session, from its present address. The actor is the session's user.
+
+    The name follows from tenure, instance and address, so each of them is reported once in a tenure.
+    """
+    address = instance.ip_address
+    return AuditEvent(
+        name=renewed_name(session.session_id, session.started_at, instance_id=instance.instance_id, ip_address=address),
+        type=AuditType.RENEWED,
+        at=instance.last_heard_at,
+        actor=session.user_id,
+        license_id=session.license_id,
+        session_id=session.session_id,
+        user_id=session.user_id,
+        hardware_id=session.hardware_id,
+        details={
+            "started_at": session.started_at,
+            "instance_id": instance.instance_id,
+            "ip_address": address,
+            "user_agent": user_agent,
+            "instances": len(session.instances),
+        },
+    )
+
+
+def renewed_name(session_id: str, started_at: datetime, *, instance_id: str | None, ip_address: str | None) -> str:
+    return digest(AuditType.RENEWED, session_id, started_at.isoformat(), instance_id or "", ip_address or "")
+
+
 def ended(session: Session, *, actor: str) -> AuditEvent:
     """Report the end of a tenure. The type follows from its reason: released, expired or revoked."""
     reason, at = session.end_reason, session.ended_at
     if reason is None or at is None:
         message = f"session {session.session_id} has not ended: there is nothing to report"
         raise ValueError(message)
-    kind = {EndReason.RELEASED: AuditType.RELEASED, EndReason.EXPIRED: AuditType.EXPIRED}.get(reason, AuditType.REVOKED)
+    kind = _ENDS_AS.get(reason, AuditType.REVOKED)
     details: dict[str, Detail] = {
         "reason": reason.value,
         "started_at": session.started_at,
@@ -193,11 +240,12 @@ def edited(
 ) -> AuditEvent:
     """Report that an admin edited a document by hand. ``before`` and ``after`` are its fields' values in JSON.
 
-    For a new document ``before`` is ``None``, for a deleted one ``after``. License keys show only their end.
+    For a new document ``before`` is ``None``, for a deleted one ``after``. License keys show only their end. A user's
+    e-mail address, and every field that an admin added to the user, show only that they changed.
     """
     then, now = before or {}, after or {}
     changes = [
-        {"field": name, "before": _told(name, then.get(name)), "after": _told(name, now.get(name))}
+        {"field": name, "before": _told(kind, name, then.get(name)), "after": _told(kind, name, now.get(name))}
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]
@@ -213,11 +261,15 @@ def edited(
     )
 
 
-def _told(field: str, value: str | None) -> str | None:
-    if field != "license_key" or value is None:
+def _told(kind: AuditType, field: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if kind is AuditType.USER_EDITED and field not in _SHOWN_OF_USERS:
+        return _HIDDEN
+    if field != "license_key":
         return value
     # Enough to tell keys apart, but not to use one.
-    return f'"…{value[-5:-1]}"' if len(value) >= _LONG_KEY else '"…"'
+    return f'"…{value[-5:-1]}"' if len(value) >= _LONG_KEY else _HIDDEN
 
 
 def _by_license(in_use: Mapping[str, int]) -> list[Mapping[str, Detail]]:

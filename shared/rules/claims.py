@@ -26,6 +26,14 @@ class Membership:
     user: User | Unusable
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OtherAccount:
+    """An account with the e-mail address of a document whose id is no account's."""
+
+    user_id: str
+    is_verified: bool
+
+
 def active_membership(listings: Sequence[Membership]) -> Membership | None:
     """Find the organization that a user belongs to. ``listings`` are those that list the user, oldest document first.
 
@@ -53,12 +61,12 @@ def user_problems(
     *,
     has_account: bool,
     has_room: bool = True,
-    other_id: str | None = None,
+    other: OtherAccount | None = None,
 ) -> list[Problem]:
     """Compare a user's document in one organization with those in others, and with Firebase Authentication.
 
-    ``has_room`` is false when the claims are too long for the account. ``other_id`` is the uid of another account, the
-    one with the document's e-mail address.
+    ``has_room`` is false when the claims are too long for the account. ``other`` is another account, the one with
+    the document's e-mail address.
     """
     problems = []
     own = next((each for each in listings if each.organization_id == organization_id), None)
@@ -66,8 +74,10 @@ def user_problems(
         return []
     if not has_account:
         wanted = "the User UID that Firebase Authentication shows for this user"
-        if other_id is not None:
-            wanted = f'"{other_id}", the User UID of the account with this e-mail address'
+        if other is not None:
+            wanted = f'"{other.user_id}", the User UID of the account with this e-mail address'
+        if other is not None and not other.is_verified:
+            wanted += ", if that account is this user's: nobody verified its address, so anybody may have made it"
         expected = f"{wanted}. Add a document with that id and delete this one"
         found = "no user of Firebase Authentication has this UID, so this user cannot sign in"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
@@ -81,3 +91,10 @@ def user_problems(
         expected = "an organization with a shorter document id"
         problems.append(Problem(field=ORGANIZATION_ID, level=Level.ERROR, found=found, expected=expected))
     return problems
+
+
+def email_not_verified() -> Problem:
+    """Say why the e-mail address is not filled in, without repeating it: anybody can sign up with another person's."""
+    found = "nothing, because the e-mail address of the account is not verified"
+    expected = "an address that you know to be this user's, or null"
+    return Problem(field="email", level=Level.NOTICE, found=found, expected=expected)

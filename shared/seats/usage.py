@@ -1,8 +1,9 @@
 """Usage: the seats in use, the users who hold them, and whether there were enough, all of one instant."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from google.api_core.exceptions import RetryError
 from google.api_core.retry_async import AsyncRetry, if_exception_type
@@ -16,8 +17,9 @@ from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.firestore.query import Cursor
 from shared.rules.acquire import earliest_expiry
+from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.refusal import LicenseNotFound
+from shared.rules.refusal import LicenseNotFound, Unusable
 from shared.rules.session import Session
 from shared.rules.usage import (
     ACTIVITY_FOR,
@@ -28,11 +30,23 @@ from shared.rules.usage import (
     Visibility,
     activity,
     on_page,
+    status_of,
     visibility_of,
+    without_shared_keys,
 )
 
 MAX_EVENTS = 5_000
-"""The most events of the last 24 hours that are summed up. If there are more, the latest are taken."""
+"""The most events of the last 24 hours that are summed up. If there are more, each license has its share of so many,
+its latest. So the events of one license hide nothing of the others.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Events:
+    """The latest events, and since when they are all: 24 hours ago, or later."""
+
+    events: Sequence[SeatEvent]
+    begins_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,10 +105,15 @@ class Usages:
         in_use, page, events = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(None, now=at.now), at=at),
             self._page(paths, request, visibility, only, at),
-            self._events(paths, request, visibility, only, at),
+            self._events_of_each(paths, request, visibility, [each.document_id for each in licenses], at),
         )
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
-        used = await asyncio.gather(*(self._license(paths, each, sessions, events, at) for each in licenses))
+        used = await asyncio.gather(
+            *(
+                self._license(paths, each, sessions, events.get(each[0].rpartition("/")[2]), at)
+                for each in self._parsed(licenses).items()
+            )
+        )
         report = Usage(
             organization=organization,
             licenses=tuple(used),
@@ -116,27 +135,49 @@ class Usages:
         )
         return await self._firestore.select(paths.organization, query, at=at)
 
-    async def _events(
-        self, paths: OrganizationPaths, request: UsageRequest, visibility: Visibility, only: str | None, at: ReadTime
-    ) -> list[SeatEvent] | None:
-        """The events of the last 24 hours, for owners and admins and on the first page only; else ``None``."""
-        if visibility is not Visibility.ALL or request.after is not None:
-            return None
-        query = queries.events_since(at.now - ACTIVITY_FOR, license_id=only, limit=MAX_EVENTS)
+    async def _events_of_each(
+        self,
+        paths: OrganizationPaths,
+        request: UsageRequest,
+        visibility: Visibility,
+        license_ids: Sequence[str],
+        at: ReadTime,
+    ) -> Mapping[str, _Events]:
+        """The events of the last 24 hours by license, for owners and admins and on the first page only."""
+        if visibility is not Visibility.ALL or request.after is not None or not license_ids:
+            return {}
+        only = license_ids[0] if len(license_ids) == 1 else None
+        events = await self._events(paths, only, limit=MAX_EVENTS, at=at)
+        if events.begins_at == at.now - ACTIVITY_FOR or only is not None:
+            return dict.fromkeys(license_ids, events)
+        share = max(1, MAX_EVENTS // len(license_ids))
+        of_each = await asyncio.gather(*(self._events(paths, each, limit=share, at=at) for each in license_ids))
+        return dict(zip(license_ids, of_each, strict=True))
+
+    async def _events(self, paths: OrganizationPaths, license_id: str | None, *, limit: int, at: ReadTime) -> _Events:
+        since = at.now - ACTIVITY_FOR
+        query = queries.events_since(since, license_id=license_id, limit=limit)
         documents = await self._firestore.select(paths.organization, query, at=at)
-        return [event for document in documents if (event := happened_from(document)) is not None]
+        events = [event for document in documents if (event := happened_from(document)) is not None]
+        if len(documents) == limit:
+            since = documents[-1].fields["at"]
+            assert isinstance(since, datetime)  # noqa: S101 the query finds nothing else; for the type checker
+        return _Events(events=events, begins_at=since)
+
+    def _parsed(self, documents: Sequence[Document]) -> dict[str, License | Unusable]:
+        parsed = {each.path: license_from(each, self._policy) for each in documents}
+        return without_shared_keys({path: each for path, each in parsed.items() if each is not None})
 
     async def _license(
         self,
         paths: OrganizationPaths,
-        document: Document,
+        described: tuple[str, License | Unusable],
         sessions: Sequence[Session],
-        events: Sequence[SeatEvent] | None,
+        events: _Events | None,
         at: ReadTime,
     ) -> LicenseUsage:
-        license_id = document.document_id
-        license_ = license_from(document, self._policy)
-        assert license_ is not None  # noqa: S101 there is a document; for the type checker
+        path, license_ = described
+        license_id = path.rpartition("/")[2]
         in_use, open_now, first = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(license_id, now=at.now), at=at),
             self._firestore.count(paths.organization, queries.open_sessions(license_id), at=at),
@@ -146,8 +187,11 @@ class Usages:
         return LicenseUsage(
             license_id=license_id,
             license=license_,
+            status=status_of(license_, now=at.now),
             in_use=in_use,
             earliest_expiry_at=earliest_expiry(holders, now=at.now),
             sessions=on_page(sessions, license_id=license_id, now=at.now),
-            activity=None if events is None else activity(license_id, events, open_now=open_now),
+            activity=None
+            if events is None
+            else activity(license_id, events.events, open_now=open_now, begins_at=events.begins_at),
         )

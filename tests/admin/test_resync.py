@@ -167,4 +167,4 @@ async def test_an_id_with_a_blank_at_its_end_is_told_in_the_document(
     await Resync(store).touch_missed(run_within=A_MINUTE)
 
     (problem,) = tenant.user("member-9 ").get().get("problems")
-    assert (problem["field"], problem["level"]) == ("document id", "error")
+    assert (problem["field"], problem["level"]) == ("(document id)", "error")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -14,6 +15,7 @@ from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.reconcile import Reconciliations
 from tests.support.connections import WatchedFirestore
 from tests.support.people import People, people_of
 from tests.support.tenant import Tenant
@@ -213,6 +215,36 @@ async def test_a_user_who_comes_back_gets_the_claims_again(claims: UserClaims, p
 # Slips
 
 
+@pytest.mark.parametrize("slip", ["Owner", " OWNER"])
+async def test_a_role_in_other_letters_counts_and_is_written_as_it_is_read(
+    claims: UserClaims, people: People, tenant: Tenant, slip: str
+) -> None:
+    uid = people.sign_up(email="ada@example.com")
+    tenant.user(uid).set({"role": slip})
+
+    await claims.sync(tenant.user(uid).path)
+
+    assert tenant.user(uid).get().get("role") == "owner"
+    assert problems(tenant.user(uid)) == []
+
+
+@pytest.mark.parametrize(("edit", "field"), [({"is_active": False}, "is_active"), ({"role": "member"}, "role")])
+async def test_the_last_active_owner_is_told(
+    claims: UserClaims, people: People, tenant: Tenant, edit: dict[str, Any], field: str
+) -> None:
+    tenant.user("olivia").delete()
+    first, second = (people.sign_up(email=f"{name}@example.com") for name in ("ada", "bob"))
+    for uid in (first, second):
+        tenant.user(uid).set({"role": "owner"})
+        await claims.sync(tenant.user(uid).path)
+
+    for uid in (first, second):
+        tenant.user(uid).update(edit)
+        await claims.sync(tenant.user(uid).path)
+
+    assert [problems(tenant.user(uid)) for uid in (first, second)] == [[], [(field, "notice")]]
+
+
 async def test_a_uid_that_nobody_has_is_told(claims: UserClaims, people: People, tenant: Tenant) -> None:
     assert people
     tenant.user("nobody").set({"role": "member"})
@@ -220,6 +252,25 @@ async def test_a_uid_that_nobody_has_is_told(claims: UserClaims, people: People,
     await claims.sync(tenant.user("nobody").path)
 
     assert problems(tenant.user("nobody")) == [("(document id)", "error")]
+
+
+async def test_an_account_that_is_made_later_is_found_by_itself(
+    claims: UserClaims, people: People, store: WatchedFirestore, policy: Policy, tenant: Tenant
+) -> None:
+    reconciliations = Reconciliations(store, policy, run_within=timedelta(minutes=1))
+    tenant.user("ada").set({"role": "owner"})
+    await claims.sync(tenant.user("ada").path)
+    told = problems(tenant.user("ada"))
+    people.sign_up(uid="ada", email="ada@example.com")
+
+    await reconciliations.reconcile()
+    emptied = tenant.user("ada").get().get("problems")
+    await claims.sync(tenant.user("ada").path)
+    await reconciliations.reconcile()
+
+    assert (told, emptied) == ([("(document id)", "error")], None)
+    assert people.claims("ada")["org_id"] == tenant.organization_id
+    assert problems(tenant.user("ada")) == []
 
 
 @pytest.mark.parametrize("uid", ["x" * 129, "ada@example.com", "Zoë 東京"])
@@ -235,15 +286,47 @@ async def test_an_id_that_is_no_uid_is_told_with_the_one_that_was_meant(
     assert f'"{meant}"' in problem["expected"]
 
 
-async def test_an_address_that_nobody_verified_leads_to_nobodys_uid(
+async def test_the_uid_of_an_account_that_the_console_made_is_told_with_a_doubt(
     claims: UserClaims, people: People, tenant: Tenant
 ) -> None:
-    impostor = people.sign_up(email="ada@example.com", is_verified=False)
-    tenant.user("nobody").set({"email": "ada@example.com"})
+    unverified = people.sign_up(email="ada@example.com", is_verified=False)
+    tenant.user("ada@example.com").set({})
 
-    await claims.sync(tenant.user("nobody").path)
+    await claims.sync(tenant.user("ada@example.com").path)
 
-    assert impostor not in str((tenant.user("nobody").get().to_dict() or {})["problems"])
+    (problem,) = (tenant.user("ada@example.com").get().to_dict() or {})["problems"]
+    assert f'"{unverified}", the User UID of the account' in problem["expected"]
+    assert "nobody verified its address" in problem["expected"]
+
+
+async def test_an_address_that_nobody_verified_names_no_user_until_it_is_verified(
+    claims: UserClaims, people: People, tenant: Tenant
+) -> None:
+    uid = people.sign_up(email="ada@example.com", is_verified=False)
+    tenant.user(uid).set({})
+    await claims.sync(tenant.user(uid).path)
+    before = tenant.user(uid).get().to_dict() or {}
+    people.verify(uid)
+    tenant.user(uid).update({"problems": firestore.DELETE_FIELD})
+
+    await claims.sync(tenant.user(uid).path)
+
+    assert "email" not in before
+    assert [(each["field"], each["level"]) for each in before["problems"]] == [("email", "notice")]
+    assert "ada@example.com" not in str(before)
+    assert (tenant.user(uid).get().get("email"), problems(tenant.user(uid))) == ("ada@example.com", [])
+
+
+@pytest.mark.parametrize("stored", ["ada@example.com", None])
+async def test_an_address_that_an_admin_wrote_stays_without_a_notice(
+    claims: UserClaims, people: People, tenant: Tenant, stored: str | None
+) -> None:
+    uid = people.sign_up(email="other@example.com", is_verified=False)
+    tenant.user(uid).set({"email": stored})
+
+    await claims.sync(tenant.user(uid).path)
+
+    assert (tenant.user(uid).get().get("email"), problems(tenant.user(uid))) == (stored, [])
 
 
 @pytest.mark.parametrize("email", ["", "@", "a@b@c", "no address", 5, "x" * 400])
@@ -276,7 +359,7 @@ async def test_a_role_that_does_not_exist_changes_no_claims_and_ends_no_session(
 
 async def test_a_role_that_does_not_exist_opens_no_door(claims: UserClaims, people: People, tenant: Tenant) -> None:
     uid = people.sign_up()
-    tenant.user(uid).set({"role": "Owner"})
+    tenant.user(uid).set({"role": "Boss"})
 
     await claims.sync(tenant.user(uid).path)
 

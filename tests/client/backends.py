@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+import httpx
 from google.cloud import firestore
 
 import seatlease
@@ -36,9 +37,15 @@ class Backend(Protocol):
 
     def lapse(self) -> None: ...
 
+    def pass_time(self, by: timedelta) -> None: ...
+
     def revoke(self) -> None: ...
 
     def release_all(self) -> None: ...
+
+    def release_elsewhere(self, seat: seatlease.Seat) -> None: ...
+
+    def limit_instances(self, most: int) -> None: ...
 
     def refuse(self, code: str) -> None: ...
 
@@ -86,11 +93,27 @@ class RealBackend:
         for session in self.tenant.organization.collection("sessions").stream():
             self.tenant.let_lapse(session.id)
 
+    def pass_time(self, by: timedelta) -> None:
+        """Age every session by this."""
+        for session in self.tenant.organization.collection("sessions").stream():
+            times = ("started_at", "last_heartbeat_at", "lease_expires_at")
+            session.reference.update({name: session.get(name) - by for name in times})
+
     def revoke(self) -> None:
         self._end_all(None)
 
     def release_all(self) -> None:
         self._end_all("released")
+
+    def release_elsewhere(self, seat: seatlease.Seat) -> None:
+        assert seat.lease is not None
+        headers = {"Authorization": f"Bearer {self.described('m0')['credentials']}"}
+        body = {"session_id": seat.lease.session_id}
+        answer = httpx.post(f"{self.proxy.url}/v1/release", json=body, headers=headers, timeout=30)
+        assert answer.status_code == 204, answer.text
+
+    def limit_instances(self, most: int) -> None:
+        self.tenant.license().update({"max_instances_per_seat": most})
 
     def refuse(self, code: str) -> None:
         edits: dict[str, tuple[firestore.DocumentReference, dict[str, Any]]] = {
@@ -142,11 +165,21 @@ class FakeBackend:
     def lapse(self) -> None:
         self.service.advance(self.lease + timedelta(seconds=1))
 
+    def pass_time(self, by: timedelta) -> None:
+        self.service.advance(by)
+
     def revoke(self) -> None:
         self.service.revoke()
 
     def release_all(self) -> None:
         self.service.release_all()
+
+    def release_elsewhere(self, seat: seatlease.Seat) -> None:
+        assert seat.lease is not None
+        self.service.release_elsewhere()
+
+    def limit_instances(self, most: int) -> None:
+        self.service.set_max_instances(most)
 
     def refuse(self, code: str) -> None:
         self._refusing.append(refusing := self.service.refusing(code))

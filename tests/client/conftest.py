@@ -69,10 +69,20 @@ def build_real(console: firestore.Client, project: str, proxy: TcpProxy) -> Buil
 @pytest.fixture(params=["real", "fake"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Two seats, of either backend."""
+    return _either(request)
+
+
+@pytest.fixture(params=["real", "fake"])
+def graceful(request: pytest.FixtureRequest) -> Backend:
+    """The same, of a license with a grace of an hour."""
+    return _either(request, grace=timedelta(hours=1))
+
+
+def _either(request: pytest.FixtureRequest, *, grace: timedelta = timedelta()) -> Backend:
     if request.param == "real":
         build: BuildBackend = request.getfixturevalue("build_real")
-        return build(seats=2)
-    return FakeBackend(service=FakeService(seats=2), lease=timedelta(minutes=6))
+        return build(seats=2, grace_seconds=int(grace.total_seconds()))
+    return FakeBackend(service=FakeService(seats=2, grace=grace), lease=timedelta(minutes=6))
 
 
 @pytest.fixture

@@ -43,6 +43,22 @@ def test_the_lease_says_what_was_granted(backend: Backend) -> None:
     assert len(lease.session_id) == 26
 
 
+def test_a_grace_is_earned_by_holding_the_seat_for_one_lease(graceful: Backend, tmp_path: Path) -> None:
+    file, graces, lease_ends = seatlease.LeaseFile(tmp_path / "lease.json"), [], []
+    with graceful.seat(keys=graceful.keys) as seat:
+        for _ in range(3):
+            assert seat.lease is not None
+            assert seat.lease.lease_token is not None
+            graces.append(seat.lease.grace_ends_at - seat.lease.lease_expires_at)
+            lease_ends.append(seat.lease.lease_expires_at)
+            file.save(seat.lease.lease_token)
+            graceful.pass_time(timedelta(minutes=4))
+            assert seat.heartbeat() is State.ACTIVE
+
+    assert graces == [timedelta(), timedelta(), timedelta(hours=1)]
+    assert file.load(graceful.keys, hardware_id=graceful.hardware_id, now=lease_ends[-1]).in_grace(lease_ends[-1])
+
+
 def test_a_full_license_is_told_with_when_to_come_back(backend: Backend) -> None:
     with backend.seat("m0"), backend.seat("m1"):
         with pytest.raises(seatlease.NoSeatFree) as refused:
@@ -446,6 +462,24 @@ def test_a_lease_that_other_keys_signed_is_no_seat(backend: Backend) -> None:
         backend.seat(keys=impostors).acquire()
 
     assert backend.in_use == 0  # what nobody can use is given back
+
+
+@pytest.mark.parametrize(("status", "code"), [(408, "BODY_TOO_SLOW"), (429, "RATE_LIMITED")])
+def test_a_request_that_was_too_slow_or_too_much_is_repeated_later(status: int, code: str) -> None:
+    service = FakeService()
+    late: dict[str, object] = {"retry_after_seconds": 1}
+    with service.seat() as seat:
+        with service.refusing(code, status=status, details=late):
+            missed = seat.heartbeat()
+            told = seat.error
+        after = seat.heartbeat()
+
+    with service.refusing(code, status=status, details=late), pytest.raises(seatlease.ServiceUnreachable) as refused:
+        service.seat().acquire()
+
+    assert (missed, after) == (seatlease.State.DEGRADED, seatlease.State.ACTIVE)
+    assert isinstance(told, seatlease.ServiceUnreachable)
+    assert (refused.value.code, refused.value.retry_after) == (code, timedelta(seconds=1))
 
 
 def test_characters_that_cannot_be_sent_are_refused(backend: Backend) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -165,6 +166,33 @@ def test_an_admin_who_changes_a_licenses_key_stops_no_program_that_holds_a_seat(
         backend.tenant.license().update({"license_key": "CHANGED"})
 
         assert seat.heartbeat() is State.ACTIVE
+
+
+# A grace
+
+MACHINES = 25
+
+
+def test_of_machines_that_take_one_seat_in_turn_none_starts_offline_after_its_lease(
+    build_real: BuildBackend, tmp_path: Path
+) -> None:
+    backend = build_real(seats=1, grace_seconds=30 * 86_400)
+    keys = backend.keys
+    saved: list[tuple[str, seatlease.LeaseFile, datetime]] = []
+    for number in range(MACHINES):
+        machine, file = f"machine-{number}", seatlease.LeaseFile(tmp_path / f"{number}.json")
+        with backend.seat(hardware_id=machine, keys=keys) as seat:
+            assert seat.lease is not None
+            assert seat.lease.lease_token is not None
+            file.save(seat.lease.lease_token)
+            saved.append((machine, file, seat.lease.lease_expires_at))
+
+    for machine, file, lease_expires_at in saved:
+        with pytest.raises(seatlease.LeaseNotProven):
+            file.load(keys, hardware_id=machine, now=lease_expires_at)
+
+    assert len(backend.tenant.events("session.acquired")) == MACHINES
+    assert backend.in_use == 0
 
 
 # The command line

@@ -1,14 +1,15 @@
-"""ID tokens where an emulator is named: the library then verifies neither signature nor expiry."""
+"""ID tokens where an emulator is named, which the library does not verify; and how often one user may ask."""
 
 import math
 import time
+from contextlib import ExitStack, suppress
 from uuid import uuid4
 
 import jwt
 import pytest
 
 from shared.edge.errors import ApiError, Code
-from shared.edge.identity import Tokens
+from shared.edge.identity import AT_A_TIME, BURST, MAX_USERS, REQUESTS_A_SECOND, Caller, Tokens, UserLimits
 
 LEFT_OUT = "left out"
 
@@ -35,3 +36,88 @@ async def test_a_token_without_a_possible_expiry_is_invalid(
         await Tokens(project=project).verify(token)
 
     assert refused.value.code is Code.TOKEN_INVALID
+
+
+# Limits for one user
+
+
+ANN, BEN = (Caller(user_id=user_id, organization_id="acme") for user_id in ("ann", "ben"))
+
+
+def _admitted(limits: UserLimits, caller: Caller, *, times: int, now: float) -> int:
+    """How many of so many requests, one after the other, are admitted."""
+    admitted = 0
+    for _ in range(times):
+        with suppress(ApiError), limits.admitted(caller, now=now):
+            admitted += 1
+    return admitted
+
+
+def test_a_user_has_a_burst_and_then_so_many_requests_a_second() -> None:
+    limits = UserLimits()
+
+    seconds = [_admitted(limits, ANN, times=1_000, now=now) for now in (0, 1, 2, 2.5, 1_000)]
+
+    assert seconds == [BURST, REQUESTS_A_SECOND, REQUESTS_A_SECOND, REQUESTS_A_SECOND // 2, BURST]
+
+
+def test_a_refusal_says_when_to_ask_again() -> None:
+    limits = UserLimits()
+    _admitted(limits, ANN, times=BURST, now=0)
+
+    with pytest.raises(ApiError) as refused, limits.admitted(ANN, now=0):
+        pass
+
+    assert (refused.value.code, refused.value.headers) == (Code.RATE_LIMITED, {"Retry-After": "1"})
+
+
+def test_a_user_who_asks_too_often_takes_nothing_from_others() -> None:
+    limits = UserLimits()
+    elsewhere = Caller(user_id="ann", organization_id="other")
+    _admitted(limits, ANN, times=1_000, now=0)
+
+    assert [_admitted(limits, caller, times=1, now=0) for caller in (ANN, BEN, elsewhere)] == [0, 1, 1]
+
+
+def test_a_user_has_so_many_requests_under_way_and_one_more_when_one_is_answered() -> None:
+    limits = UserLimits()
+    with ExitStack() as under_way:
+        for _ in range(AT_A_TIME - 1):
+            under_way.enter_context(limits.admitted(ANN, now=0))
+        with limits.admitted(ANN, now=0):
+            at_the_limit = _admitted(limits, ANN, times=1, now=0)
+        after_an_answer = _admitted(limits, ANN, times=1, now=0)
+
+    assert (at_the_limit, after_an_answer) == (0, 1)
+
+
+def test_a_request_that_fails_is_over_too() -> None:
+    limits = UserLimits()
+
+    for _ in range(AT_A_TIME):
+        with pytest.raises(ZeroDivisionError), limits.admitted(ANN, now=0):
+            raise ZeroDivisionError
+
+    assert _admitted(limits, ANN, times=1, now=0) == 1
+
+
+def test_a_user_who_asks_too_often_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    limits = UserLimits()
+
+    for now in (0, 30, 60):
+        _admitted(limits, ANN, times=1_000, now=now)
+
+    told = [
+        (record.levelname, record.__dict__["organization_id"], record.__dict__["user_id"]) for record in caplog.records
+    ]
+    assert told == [("WARNING", "acme", "ann")] * 2
+
+
+def test_requests_of_a_bounded_number_of_users_are_counted() -> None:
+    limits = UserLimits()
+    _admitted(limits, ANN, times=1_000, now=0)
+
+    for number in range(MAX_USERS):
+        _admitted(limits, Caller(user_id=f"m{number}", organization_id="acme"), times=1, now=0)
+
+    assert _admitted(limits, ANN, times=1_000, now=0) == BURST

@@ -135,6 +135,13 @@ def test_one_emulator_without_the_other_is_refused(monkeypatch: pytest.MonkeyPat
     assert f"{set_} is set and {missing} is not" in told
 
 
+def test_a_variable_in_small_letters_hides_no_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    # firebase-admin reads the name in capitals, and takes unsigned tokens.
+    told = refusal(monkeypatch, FIREBASE_AUTH_EMULATOR_HOST="h:1", firebase_auth_emulator_host="")
+
+    assert "FIREBASE_AUTH_EMULATOR_HOST is set and FIRESTORE_EMULATOR_HOST is not" in told
+
+
 def test_a_test_on_the_platform_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     told = refusal(monkeypatch, SEATLEASE_ENVIRONMENT="test", K_SERVICE="acquire")
 
@@ -204,6 +211,7 @@ def test_events_are_kept_longer_than_sessions(
         ("SEATLEASE_KEEP_SESSIONS_DAYS", "0"),
         ("SEATLEASE_KEEP_AUDIT_EVENTS_DAYS", "0"),
         ("SEATLEASE_LOG_LEVEL", "LOUD"),
+        ("SEATLEASE_CLIENT_ADDRESSES", "short"),
         ("SEATLEASE_DATABASE", ""),
         ("SEATLEASE_FIRESTORE_HOST", "firestore.example.com"),
     ],

@@ -61,14 +61,14 @@ async def test_the_token_of_a_new_seat_says_what_was_granted_and_nothing_else(
         "iss": f"seatlease/{project}",
         "sub": "m1",
         "iat": seconds(body["server_time"]),
-        "exp": seconds(body["lease_expires_at"]) + 7200,
+        "exp": seconds(body["lease_expires_at"]),
         "organization_id": tenant.organization_id,
         "license_id": "license-1",
         "license_key_sha256": sha256(key.encode()).hexdigest(),
         "session_id": body["session_id"],
         "hardware_sha256": sha256("Grüße-vom-Mac".encode()).hexdigest(),
         "lease_expires_at": seconds(body["lease_expires_at"]),
-        "grace_ends_at": seconds(body["lease_expires_at"]) + 7200,
+        "grace_ends_at": seconds(body["lease_expires_at"]),
     }
     assert set(claims) == CLAIMS
 
@@ -94,13 +94,17 @@ async def test_every_answer_that_gives_a_lease_is_signed(
     session_id = await client.acquired()
     renewed = await client.acquire()
     still_fresh = await client.heartbeat(session_id)
-    tenant.session(session_id).update({"last_heartbeat_at": datetime.now(UTC) - timedelta(minutes=2)})
+    began_at = datetime.now(UTC) - timedelta(minutes=7)
+    tenant.session(session_id).update(
+        {"started_at": began_at, "last_heartbeat_at": datetime.now(UTC) - timedelta(minutes=2)}
+    )
 
     extended = await client.heartbeat(session_id)
 
     assert renewed.json()["renewed"] is True
     assert still_fresh.json()["lease_expires_at"] == renewed.json()["lease_expires_at"]
     assert extended.json()["lease_expires_at"] > still_fresh.json()["lease_expires_at"]
+    assert [grace(each) for each in (renewed, still_fresh, extended)] == [NONE, NONE, timedelta(seconds=60)]
     for answer in (renewed, still_fresh, extended):
         body = answer.json()
         claims = verified(body["lease_token"], keys)
@@ -112,6 +116,7 @@ async def test_every_answer_that_gives_a_lease_is_signed(
         assert claims["hardware_sha256"] == sha256(b"laptop").hexdigest()
 
 
+NONE = timedelta(0)
 NONCE = "once-0123456789_"
 
 
@@ -168,17 +173,21 @@ async def test_without_a_grace_of_its_own_a_license_has_the_settings(
     clients: Clients, console: firestore.Client, start_servers: StartServers, http: httpx.AsyncClient, project: str
 ) -> None:
     urls = start_servers("acquire", SEATLEASE_DEFAULT_GRACE_SECONDS="90")
+    began_at = datetime.now(UTC) - timedelta(minutes=7)
     others = Clients(http=http, urls=urls, project=project)
     plain, null, own = (
         Tenant.create(console, **grace) for grace in ({}, {"grace_seconds": None}, {"grace_seconds": 0})
     )
+
+    for tenant in (plain, null, own):
+        tenant.session(await clients.of(tenant).acquired()).update({"started_at": began_at})
 
     graces = [
         grace(await made.of(tenant).acquire())
         for made, tenant in ((clients, plain), (others, plain), (others, null), (others, own))
     ]
 
-    assert graces == [timedelta(0), timedelta(seconds=90), timedelta(seconds=90), timedelta(0)]
+    assert graces == [NONE, timedelta(seconds=90), timedelta(seconds=90), NONE]
 
 
 def grace(answer: httpx.Response) -> timedelta:

@@ -6,8 +6,18 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.documents.rfc3339 import rfc3339
 from tests.support.client import Clients, code_of
 from tests.support.tenant import Tenant
+
+
+def _last_24_hours(body: dict[str, Any]) -> dict[str, int]:
+    """The sums of the one license, which are those of the whole 24 hours."""
+    (license_,) = body["licenses"]
+    sums: dict[str, Any] = dict(license_["last_24_hours"])
+    begins_at, server_time = map(datetime.fromisoformat, (sums.pop("begins_at"), body["server_time"]))
+    assert server_time - begins_at == timedelta(hours=24)
+    return sums
 
 
 @pytest.mark.parametrize("manager", ["olivia", "adam"])
@@ -36,7 +46,7 @@ async def test_owners_and_admins_see_who_holds_which_seat(
     assert [session["session_id"] for session in license_["sessions"]] == [first, second]
     assert license_["sessions"][0]["user_email"] == "m0@example.com"
     assert license_["earliest_expiry_at"] == license_["sessions"][0]["lease_expires_at"]
-    assert license_["last_24_hours"] == {"peak_in_use": 3, "denied_users": 0, "denied_attempts": 0}
+    assert _last_24_hours(body) == {"peak_in_use": 3, "denied_users": 0, "denied_attempts": 0}
     assert datetime.fromisoformat(body["server_time"]).tzinfo == UTC
     assert tenant.license_key not in response.text
 
@@ -123,10 +133,10 @@ async def test_the_last_24_hours_tell_the_peak_and_who_was_denied(clients: Clien
     for name, session_id in zip(("m0", "m1"), sessions, strict=True):
         await clients.of(tenant, name).release(session_id)
 
-    (license_,) = (await clients.of(tenant, "olivia").usage()).json()["licenses"]
+    body = (await clients.of(tenant, "olivia").usage()).json()
 
-    assert license_["in_use"] == 0
-    assert license_["last_24_hours"] == {"peak_in_use": 2, "denied_users": 2, "denied_attempts": 3}
+    assert body["organization"]["in_use"] == 0
+    assert _last_24_hours(body) == {"peak_in_use": 2, "denied_users": 2, "denied_attempts": 3}
 
 
 async def test_what_happened_longer_ago_does_not_count(clients: Clients, console: firestore.Client) -> None:
@@ -138,9 +148,9 @@ async def test_what_happened_longer_ago_does_not_count(clients: Clients, console
     for event in tenant.organization.collection("audit_events").list_documents():
         event.update({"at": yesterday})
 
-    (license_,) = (await clients.of(tenant, "olivia").usage()).json()["licenses"]
+    body = (await clients.of(tenant, "olivia").usage()).json()
 
-    assert license_["last_24_hours"] == {"peak_in_use": 0, "denied_users": 0, "denied_attempts": 0}
+    assert _last_24_hours(body) == {"peak_in_use": 0, "denied_users": 0, "denied_attempts": 0}
 
 
 @pytest.mark.parametrize(
@@ -186,6 +196,25 @@ async def test_a_license_that_cannot_be_used_says_what_to_mend(clients: Clients,
     (license_,) = body["licenses"]
     assert license_["misconfigured_fields"] == ["max_concurrent_seats", "expires_at"]
     assert license_["max"] is None
+
+
+async def test_a_license_that_gives_no_seat_says_why(clients: Clients, console: firestore.Client) -> None:
+    tenant, ended_at = Tenant.create(console), datetime.now(UTC) - timedelta(days=30)
+    tenant.add_license("over", "OVER", seats=1, expires_at=ended_at)
+    tenant.add_license("off", "OFF", seats=1, is_active=False)
+    tenant.add_license("twin", "TWIN", seats=1)
+    tenant.add_license("other-twin", "TWIN", seats=1)
+
+    body = (await clients.of(tenant, "olivia").usage()).json()
+
+    told = {each["license_id"]: (each["status"], each["is_active"], each["expires_at"]) for each in body["licenses"]}
+    assert told == {
+        "license-1": ("active", True, None),
+        "over": ("expired", True, rfc3339(ended_at)),
+        "off": ("inactive", False, None),
+        "twin": ("misconfigured", None, None),
+        "other-twin": ("misconfigured", None, None),
+    }
 
 
 async def test_another_organizations_seats_are_not_in_it(clients: Clients, console: firestore.Client) -> None:

@@ -23,6 +23,7 @@ THE_PROJECT = f"project {PROJECT}"
 TOPIC, DEAD_LETTERS = "topic seatlease-audit", "topic seatlease-audit-dead-letters"
 SIGNING_KEYS = "secret_id seatlease-signing-keys"
 PUBSUB = "service-123456789012@gcp-sa-pubsub"
+CLAIM_SETTER = f"projects/{PROJECT}/roles/seatlease.claimSetter"
 
 Right = tuple[str, str, str, str]
 """Who, may do what (a role), on what, under which condition."""
@@ -50,7 +51,7 @@ RIGHTS: list[Right] = [
     seats("usage", "viewer"),
     ("seatlease-expire-sessions", "roles/pubsub.publisher", TOPIC, ""),
     ("seatlease-relay-audit", "roles/pubsub.publisher", TOPIC, ""),
-    ("seatlease-sync-user-claims", "roles/firebaseauth.admin", THE_PROJECT, ""),
+    ("seatlease-sync-user-claims", CLAIM_SETTER, THE_PROJECT, ""),
     ("seatlease-acquire", "roles/secretmanager.secretAccessor", SIGNING_KEYS, ""),
     ("seatlease-heartbeat", "roles/secretmanager.secretAccessor", SIGNING_KEYS, ""),
     # who may call them
@@ -76,7 +77,7 @@ RIGHTS: list[Right] = [
     (PUBSUB, "roles/bigquery.metadataViewer", "table_id messages", ""),
 ]
 
-_GRANTS = re.compile(r"_iam_|_acl$|_access_control|_access$")
+_GRANTS = re.compile(r"_iam_(?!(?:audit_config|custom_role)$)|_acl$|_access_control|_access$")
 _ON = {
     "google_artifact_registry_repository_iam_member": "repository",
     "google_bigquery_table_iam_member": "table_id",
@@ -117,10 +118,38 @@ def test_what_is_public_is_what_clients_call() -> None:
     assert public == {f"service seatlease-{name}" for name, by in triggers().items() if isinstance(by, OnRequest)}
 
 
+def test_edits_by_hand_and_reads_of_the_secret_are_logged_and_what_the_functions_write_is_not(plan: Plan) -> None:
+    logged = plan.of_kind("google_project_iam_audit_config")
+
+    kinds = {each["service"]: [log["log_type"] for log in each["audit_log_config"]] for each in logged.values()}
+    exempted = {
+        re.sub(r"^serviceAccount:|@.*$", "", member)
+        for each in logged.values()
+        for log in each["audit_log_config"]
+        for member in log["exempted_members"] or []
+    }
+    assert kinds == {"datastore.googleapis.com": ["DATA_WRITE"], "secretmanager.googleapis.com": ["DATA_READ"]}
+    assert exempted == {who for who, role, _, _ in RIGHTS if role.startswith("roles/datastore.")}
+
+
 def test_no_right_is_an_owners_or_an_editors() -> None:
     roles = {role for _, role, _, _ in RIGHTS}
 
     assert not roles & {"roles/owner", "roles/editor", "roles/viewer", "roles/datastore.owner", "roles/firebase.admin"}
+
+
+def test_the_one_role_of_the_projects_own_reads_and_updates_accounts_and_may_do_nothing_else(plan: Plan) -> None:
+    role = plan.one("google_project_iam_custom_role")
+
+    assert role["role_id"] == CLAIM_SETTER.rpartition("/")[2]
+    assert sorted(role["permissions"]) == ["firebaseauth.users.get", "firebaseauth.users.update"]
+
+
+def test_the_account_that_signs_the_canary_in_has_no_right(plan: Plan) -> None:
+    account = plan.one("google_service_account", "canary")["account_id"]
+
+    assert account == "seatlease-canary"
+    assert account not in {who for who, _, _, _ in rights(plan)}
 
 
 def test_every_function_runs_as_itself(plan: Plan) -> None:
@@ -152,7 +181,7 @@ def test_the_one_secret_is_read_by_what_signs_and_terraform_never_sees_it(plan: 
         pytest.param(
             'toset(["sync_user_claims"])',
             'toset(["sync_user_claims", "acquire"])',
-            ("seatlease-acquire", "roles/firebaseauth.admin", THE_PROJECT, ""),
+            ("seatlease-acquire", CLAIM_SETTER, THE_PROJECT, ""),
             id="a function more that changes accounts",
         ),
         pytest.param(

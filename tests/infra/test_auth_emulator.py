@@ -1,13 +1,18 @@
 """The Auth emulator is a choice: where npm is missing nothing is installed, and everything else goes on."""
 
+import json
+import shutil
 import sys
+import tarfile
+from base64 import b64encode
+from hashlib import sha512
 from pathlib import Path
 
 import httpx
 import pytest
 
-from infra.local.auth import FIREBASE_TOOLS, NoNpmError, firebase_program, install
-from infra.local.processes import Process, StartError
+from infra.local.auth import LOCKED, NoNpmError, firebase_program, install, start_auth
+from infra.local.processes import Process, StartError, free_port
 
 
 @pytest.fixture
@@ -56,9 +61,9 @@ def test_what_npm_installed_is_found(machine: Path, tmp_path: Path) -> None:
     assert before is None
     assert firebase_program(folder) == folder / "node_modules/firebase-tools/lib/bin/firebase.js"
     asked = (folder / "asked").read_text().split()
-    assert asked[0] == "install"
-    assert asked[-1] == FIREBASE_TOOLS
+    assert asked[0] == "ci"
     assert "--ignore-scripts" in asked
+    assert (folder / "package-lock.json").read_bytes() == (LOCKED / "package-lock.json").read_bytes()
 
 
 def test_what_npm_could_not_install_is_not_found_and_its_words_are_passed_on(machine: Path, tmp_path: Path) -> None:
@@ -70,6 +75,33 @@ def test_what_npm_could_not_install_is_not_found_and_its_words_are_passed_on(mac
         install(folder)
 
     assert firebase_program(folder) is None
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is missing")
+def test_a_package_with_another_hash_than_the_locks_is_not_installed(tmp_path: Path) -> None:
+    package, archive, locked = tmp_path / "package.json", tmp_path / "small.tgz", tmp_path / "locked"
+    package.write_text(json.dumps({"name": "small", "version": "1.0.0", "description": str(tmp_path)}))
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(package, arcname="package/package.json")
+    wanted = {"dependencies": {"small": f"file:{archive}"}}
+
+    def lock(contents: bytes) -> None:
+        hashed = f"sha512-{b64encode(sha512(contents).digest()).decode()}"
+        small = {"version": "1.0.0", "resolved": f"file:{archive}", "integrity": hashed}
+        packages = {"": wanted, "node_modules/small": small}
+        (locked / "package-lock.json").write_text(json.dumps({"lockfileVersion": 3, "packages": packages}))
+
+    locked.mkdir()
+    (locked / "package.json").write_text(json.dumps(wanted))
+    lock(b"another package")
+
+    with pytest.raises(StartError, match="EINTEGRITY"):
+        install(tmp_path / "exchanged", locked=locked)
+
+    assert not (tmp_path / "exchanged/node_modules/small/package.json").exists()
+    lock(archive.read_bytes())
+    install(tmp_path / "right", locked=locked)
+    assert (tmp_path / "right/node_modules/small/package.json").exists()
 
 
 def test_without_node_there_is_nothing_to_run_it_with(machine: Path, tmp_path: Path) -> None:
@@ -85,3 +117,16 @@ def test_the_emulator_says_that_it_is_ready(auth_emulator: Process) -> None:
     answer = httpx.get(auth_emulator.url)
 
     assert answer.json()["authEmulator"]["ready"] is True
+
+
+def test_the_emulator_gets_no_variable_of_the_developers_but_the_path(
+    machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "secret")
+    program(machine, "node", "import os; print(*os.environ)")
+
+    process = start_auth(tmp_path / "firebase.js", port=free_port(), work=tmp_path / "work", project="p")
+
+    process.popen.wait()
+    seen = set(process.log.read_text().split()) - {"LC_CTYPE"}  # Python's own
+    assert seen == {"PATH", "HOME", "XDG_CONFIG_HOME", "NO_UPDATE_NOTIFIER", "CI"}

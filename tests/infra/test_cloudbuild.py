@@ -1,4 +1,4 @@
-"""``cloudbuild.yaml``, checked without Cloud Build: by its schema, its API's message, and what neither of them sees.
+"""The two build files, checked without Cloud Build: by their schema, their API's message, and what neither sees.
 
 Each check is shown to fail: ``WRONG`` lists mistakes, and which of the three finds each. The steps that tell of a
 failure are run, with a ``terraform`` and a ``python`` that fail as told.
@@ -6,7 +6,7 @@ failure are run, with a ``terraform`` and a ``python`` that fail as told.
 
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,10 @@ from ruamel.yaml import YAML
 
 from infra.build.stage import ROOT
 
-FILE = ROOT / "cloudbuild.yaml"
+DEPLOYS = ROOT / "cloudbuild.yaml"
+TESTS = ROOT / "infra/build/cloudbuild-tests.yaml"
+
+each_file = pytest.mark.parametrize("file", [DEPLOYS, TESTS], ids=lambda file: file.name)
 
 GIVEN = frozenset({"PROJECT_ID", "PROJECT_NUMBER", "BUILD_ID", "LOCATION", "COMMIT_SHA", "SHORT_SHA", "BRANCH_NAME"})
 """Substitutions that Cloud Build makes itself. Source: its page "Substituting variable values"."""
@@ -28,8 +31,8 @@ GIVEN = frozenset({"PROJECT_ID", "PROJECT_NUMBER", "BUILD_ID", "LOCATION", "COMM
 Build = dict[str, Any]
 
 
-def read() -> Build:
-    return dict(YAML(typ="safe").load(FILE.read_text()))
+def read(file: Path = DEPLOYS) -> Build:
+    return dict(YAML(typ="safe").load(file.read_text()))
 
 
 def write(build: Build, folder: Path) -> Path:
@@ -87,20 +90,23 @@ def build_problems(build: Build) -> list[str]:
     return problems
 
 
-def test_the_build_is_valid_by_its_schema() -> None:
-    problem = schema_problem(FILE)
+@each_file
+def test_a_build_is_valid_by_its_schema(file: Path) -> None:
+    problem = schema_problem(file)
 
     assert problem == ""
 
 
-def test_the_build_is_what_the_api_takes() -> None:
-    problem = message_problem(read())
+@each_file
+def test_a_build_is_what_the_api_takes(file: Path) -> None:
+    problem = message_problem(read(file))
 
     assert problem == ""
 
 
-def test_steps_wait_for_earlier_ones_and_every_substitution_is_declared_and_used() -> None:
-    problems = build_problems(read())
+@each_file
+def test_steps_wait_for_earlier_ones_and_every_substitution_is_declared_and_used(file: Path) -> None:
+    problems = build_problems(read(file))
 
     assert problems == []
 
@@ -135,22 +141,22 @@ def steps(build: Build) -> dict[str, Any]:
 
 WRONG: dict[str, tuple[Callable[[Build], None], set[str]]] = {
     "a misspelt key": (set_at("option", to={}), {"message"}),
-    "a misspelt key of a step": (change("plan", waitfor=["test"]), {"schema", "message"}),
+    "a misspelt key of a step": (change("plan", waitfor=["stage"]), {"schema", "message"}),
     "a time without its unit": (set_at("timeout", to="90 minutes"), {"schema", "message"}),
     "an unknown way to log": (set_at("options", "logging", to="CLOUD_LOGGING"), {"schema", "message"}),
     "an unknown machine": (set_at("options", "machineType", to="E2_HUGE"), {"schema", "message"}),
-    "arguments that are no list": (change("check", args="static"), {"schema", "message"}),
+    "arguments that are no list": (change("install", args="setup"), {"schema", "message"}),
     "no steps": (forget("steps"), {"schema", "build"}),
     "a step that waits for none": (change("plan", waitFor=["tests"]), {"build"}),
-    "a step that waits for a later one": (change("check", waitFor=["smoke"]), {"build"}),
+    "a step that waits for a later one": (change("install", waitFor=["smoke"]), {"build"}),
     "two steps of one name": (change("apply", id="plan"), {"build"}),
-    "an image of no version": (change("test", name="python"), {"build"}),
-    "an image whose version moves": (change("test", name="python:3.12"), {"build"}),
+    "an image of no version": (change("stage", name="python"), {"build"}),
+    "an image whose version moves": (change("stage", name="python:3.12"), {"build"}),
     "the latest image": (change("plan", name="hashicorp/terraform:latest"), {"build"}),
     "a substitution that nobody declares": (set_at("tags", to=["${_ENVIROMENT}"]), {"build"}),
     "a substitution that nobody uses": (set_at("substitutions", "_STAGE", to=""), {"build"}),
     "a declaration that is missing": (forget("substitutions", "_STATE_BUCKET"), {"build"}),
-    "a dollar of the shell's that is none": (change("test", args=["-c", "echo ${PATH}"]), {"build"}),
+    "a dollar of the shell's that is none": (change("stage", args=["-c", "echo ${PATH}"]), {"build"}),
 }
 
 
@@ -173,31 +179,61 @@ def test_a_mistake_is_found(mistake: str, tmp_path: Path) -> None:
 # What it is to be
 
 
-def test_nothing_is_deployed_before_everything_is_checked_tested_and_staged() -> None:
+def test_nothing_is_deployed_before_everything_is_staged_and_the_smoke_test_can_run() -> None:
     build = steps(read())
 
-    assert set(build["plan"]["waitFor"]) == {"canary-is-known", "check", "test", "stage"}
+    assert set(build["plan"]["waitFor"]) == {"canary-is-known", "install", "stage"}
     assert [build[name]["waitFor"] for name in ("apply", "smoke")] == [["plan"], ["apply"]]
 
 
 def test_what_is_independent_runs_side_by_side() -> None:
-    build = steps(read())
+    deploying, testing = steps(read()), steps(read(TESTS))
 
-    at_once = [name for name, step in build.items() if step["waitFor"] == ["-"]]
+    at_once = [name for build in (deploying, testing) for name, step in build.items() if step["waitFor"] == ["-"]]
 
-    assert at_once == ["canary-is-known", "terraform-for-tests", "install", "stage"]
-    assert build["check"]["waitFor"] == ["install"]
-    assert "check" not in build["test"]["waitFor"]
+    assert at_once == ["canary-is-known", "install", "stage", "terraform-for-tests", "install"]
+    assert testing["check"]["waitFor"] == ["install"]
+    assert "check" not in testing["test"]["waitFor"]
 
 
-def test_no_step_may_fail_unseen() -> None:
+def test_the_build_that_tests_deploys_nothing() -> None:
+    text = TESTS.read_text()
+
+    assert re.findall(r"terraform (?:init|plan|apply)|infra\.doctor", text) == []
+
+
+def test_the_build_that_applies_leaves_the_cpus_to_the_builds_that_it_waits_for() -> None:
     build = read()
+
+    assert "machineType" not in build["options"]
+    assert "-parallelism=3 " in " ".join(steps(build)["apply"]["args"])
+
+
+@each_file
+def test_a_build_runs_in_the_global_pool(file: Path) -> None:
+    commands = re.findall(r"gcloud builds submit(?:[^\n]*\\\n)*[^\n]*", file.read_text())
+
+    assert commands
+    assert all("--region" not in command for command in commands)
+
+
+@each_file
+def test_images_come_from_googles_copy_of_docker_hub(file: Path) -> None:
+    images = {step["name"] for step in read(file)["steps"]}
+
+    assert all(image.startswith("mirror.gcr.io/") for image in images)
+
+
+@each_file
+def test_no_step_may_fail_unseen(file: Path) -> None:
+    build = read(file)
 
     assert not any("allowFailure" in step or "allowExitCodes" in step for step in build["steps"])
 
 
-def test_it_runs_as_an_account_of_its_own_and_says_where_its_logs_go() -> None:
-    build = read()
+@each_file
+def test_it_runs_as_an_account_of_its_own_and_says_where_its_logs_go(file: Path) -> None:
+    build = read(file)
 
     assert build["serviceAccount"].endswith("/serviceAccounts/${_BUILD_SERVICE_ACCOUNT}")
     assert build["options"]["logging"] == "CLOUD_LOGGING_ONLY"
@@ -205,7 +241,7 @@ def test_it_runs_as_an_account_of_its_own_and_says_where_its_logs_go() -> None:
 
 
 def test_the_command_at_its_head_gives_substitutions_that_there_are() -> None:
-    (given,) = re.findall(r"^# +--substitutions=(_\S+)$", FILE.read_text(), re.MULTILINE)
+    (given,) = re.findall(r"^# +--substitutions=(_\S+)$", DEPLOYS.read_text(), re.MULTILINE)
 
     names = {each.partition("=")[0] for each in given.split(",")}
 
@@ -215,20 +251,28 @@ def test_the_command_at_its_head_gives_substitutions_that_there_are() -> None:
 def test_every_target_of_make_that_it_calls_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
 
-    called = re.findall(r"\bmake ([a-z]+)$", FILE.read_text(), re.MULTILINE)
-    called += [target for step in read()["steps"] if step.get("entrypoint") == "make" for target in step["args"]]
+    called = re.findall(r"\bmake ([a-z]+)$", DEPLOYS.read_text() + TESTS.read_text(), re.MULTILINE)
+    built = [step for file in (DEPLOYS, TESTS) for step in read(file)["steps"]]
+    called += [target for step in built if step.get("entrypoint") == "make" for target in step["args"]]
 
-    assert sorted(called) == ["setup", "static", "test"]
+    assert sorted(called) == ["setup", "setup", "static", "test"]
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in called)
 
 
-SCRIPTS = [name for name, step in steps(read()).items() if step.get("entrypoint") in {"sh", "bash"}]
+EMPTY: Mapping[str, str] = {}
+
+SCRIPTS = [
+    (file, name)
+    for file in (DEPLOYS, TESTS)
+    for name, step in steps(read(file)).items()
+    if step.get("entrypoint") in {"sh", "bash"}
+]
 
 
-def script(step: str, **substitutions: str) -> list[str]:
+def script(step: str, *, file: Path = DEPLOYS, given: Mapping[str, str] = EMPTY) -> list[str]:
     """The step's command as Cloud Build starts it, with its substitutions in place."""
-    build = read()
-    values: dict[str, str] = {"PROJECT_ID": "demo-seatlease", **build["substitutions"], **substitutions}
+    build = read(file)
+    values: dict[str, str] = {"PROJECT_ID": "demo-seatlease", **build["substitutions"], **given}
     *options, text = steps(build)[step]["args"]
     while names := set(re.findall(r"(?<!\$)\$\{([A-Z_]+)\}", text)):
         for name in names:
@@ -236,9 +280,9 @@ def script(step: str, **substitutions: str) -> list[str]:
     return [steps(build)[step]["entrypoint"], *options, text.replace("$$", "$")]
 
 
-@pytest.mark.parametrize("step", SCRIPTS)
-def test_a_script_is_one(step: str) -> None:
-    program, *_, text = script(step)
+@pytest.mark.parametrize(("file", "step"), SCRIPTS)
+def test_a_script_is_one(file: Path, step: str) -> None:
+    program, *_, text = script(step, file=file)
 
     checked = subprocess.run([program, "-n"], input=text, text=True, capture_output=True, check=False)
 
@@ -269,7 +313,7 @@ def fails(program: Path, command: str, status: int) -> None:
 def run(step: str, workspace: Path, **substitutions: str) -> subprocess.CompletedProcess[str]:
     folder = workspace / steps(read())[step].get("dir", ".")
     environment = {"PATH": f"{workspace / 'bin'}:/usr/bin:/bin"}
-    command = script(step, **substitutions)
+    command = script(step, given=substitutions)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -313,7 +357,7 @@ def test_what_is_applied_is_what_was_planned(workspace: Path) -> None:
     planned, applied = run("plan", workspace).stdout, run("apply", workspace).stdout
 
     (saved,) = re.findall(r"-out=(\S+)", planned)
-    assert f"terraform apply -input=false -no-color -lock-timeout=10m {saved}\n" in applied
+    assert f"terraform apply -input=false -no-color -parallelism=3 -lock-timeout=10m {saved}\n" in applied
 
 
 def test_an_apply_tells_what_is_deployed(workspace: Path) -> None:

@@ -4,16 +4,21 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from infra.build.stage import ROOT, function_names
 from infra.build.triggers import OnDocument, OnRequest, OnSchedule, triggers
 from infra.contracts.audit_table import COLUMNS, columns
+from infra.terraform.offline.terraform import Terraform
 from shared.edge.public_keys import PublicKeySet
 from shared.edge.settings import Environment, Settings, settings
 from shared.firestore.group_commit import MAX_GROUP
-from tests.infra.planned import ENVIRONMENTS, Plan
+from tests.infra.planned import ENVIRONMENTS, Plan, run_tests
+
+CLOUD_RUN_CPUS = 20
+"""The quota of a new project in a region: infra/docs/limits.md."""
 
 CALLED_BY = triggers()
 FOR_CLIENTS = {name for name, trigger in CALLED_BY.items() if isinstance(trigger, OnRequest)}
@@ -107,6 +112,14 @@ def test_a_function_has_more_time_than_it_takes(plan: Plan, name: str) -> None:
 @each_function
 def test_requests_of_an_instance_fit_into_one_group(plan: Plan, name: str) -> None:
     assert plan.of_kind(FUNCTION)[name]["service_config"][0]["max_instance_request_concurrency"] <= MAX_GROUP
+
+
+def test_all_instances_together_fit_into_the_quota_of_a_new_project(plan: Plan) -> None:
+    sizes = [each["service_config"][0] for each in plan.of_kind(FUNCTION).values()]
+
+    cpus = sum(each["max_instance_count"] * int(each["available_cpu"]) for each in sizes)
+
+    assert cpus <= CLOUD_RUN_CPUS
 
 
 def test_functions_for_clients_that_people_wait_for_are_kept_warm_in_production_only(plans: Mapping[str, Plan]) -> None:
@@ -230,6 +243,26 @@ def test_the_rules_are_those_that_were_tried_on_the_emulator(plan: Plan) -> None
     assert plan.one("google_firebaserules_release")["name"] == "cloud.firestore"
 
 
+@each_environment
+def test_a_protected_database_is_backed_up_daily(plans: Mapping[str, Plan], environment: str) -> None:
+    schedules = plans[environment].of_kind("google_firestore_backup_schedule")
+
+    kept = {name: each["retention"] for name, each in schedules.items() if len(each["daily_recurrence"]) == 1}
+
+    assert kept == ({} if environment == "development" else {"daily": f"{14 * 24 * 60 * 60}s"})
+
+
+def test_nothing_touches_the_default_database_of_another_app(terraform: Terraform, configured: Path) -> None:
+    ran = run_tests(terraform, configured, file="existing_project")
+
+    assert (ran.status, ran.plan is not None) == (0, True), ran.said
+    assert ran.plan is not None
+    named = [each.kind for each in ran.plan.resources if "(default)" in json.dumps(each.values)]
+    rules = {each["name"] for each in ran.plan.of_kind("google_firebaserules_release").values()}
+    assert (named, rules) == ([], {"cloud.firestore/seatlease"})
+    assert not [each.kind for each in ran.plan.resources if "hosting" in each.kind or "identity" in each.kind]
+
+
 # The audit trail
 
 
@@ -280,3 +313,14 @@ def test_nothing_of_the_trail_is_given_up_for_good(plan: Plan) -> None:
     assert [each["expiration_policy"][0]["ttl"] for each in (dead_letters, bigquery)] == ["", ""]
     assert bigquery["dead_letter_policy"][0]["max_delivery_attempts"] == 10
     assert (bigquery["topic"], dead_letters["topic"]) == ("seatlease-audit", "seatlease-audit-dead-letters")
+
+
+def test_a_query_of_some_days_reads_the_partitions_of_these_days(plan: Plan) -> None:
+    function = plan.one("google_bigquery_routine")
+
+    filtered, _, windowed = function["definition_body"].partition("QUALIFY")
+
+    assert function["routine_type"] == "TABLE_VALUED_FUNCTION"
+    assert [each["name"] for each in function["arguments"]] == ["first_day", "last_day"]
+    assert "WHERE publish_time >= TIMESTAMP(first_day) AND publish_time < TIMESTAMP(DATE_ADD(last_day" in filtered
+    assert "PARTITION BY event_id" in windowed

@@ -9,11 +9,12 @@ from ruamel.yaml import YAML
 from infra.build.stage import ROOT
 from infra.build.triggers import deployed_name, triggers
 from infra.doctor.options import REGION, Environment
-from infra.doctor.project import Project
+from infra.doctor.project import Project, database_of
 from tests.infra.recorded_api import recorded
 
 TERRAFORM = "\n".join(path.read_text() for path in sorted((ROOT / "infra/terraform").glob("*.tf")))
 BUILD = YAML(typ="safe").load((ROOT / "cloudbuild.yaml").read_text())
+TEST_BUILD = YAML(typ="safe").load((ROOT / "infra/build/cloudbuild-tests.yaml").read_text())
 
 
 def block(kind: str, name: str) -> str:
@@ -51,6 +52,12 @@ def test_topics_and_subscriptions_are_called_as_the_doctor_calls_them() -> None:
     assert argument(resource("google_pubsub_subscription", "bigquery"), "name") == f'"{project.subscription}"'
 
 
+def test_the_account_that_signs_the_canary_in_is_called_as_the_doctor_calls_it() -> None:
+    name = json.loads(argument(resource("google_service_account", "canary"), "account_id"))
+
+    assert Project(project="p", region="r").canary_account == f"{name}@p.iam.gserviceaccount.com"
+
+
 def test_the_schema_that_terraform_makes_is_the_recorded_ones() -> None:
     name = json.loads(argument(resource("google_pubsub_schema", "audit"), "name"))
 
@@ -75,6 +82,11 @@ def test_every_environment_says_whether_its_trail_goes_to_bigquery(environment: 
     assert argument(block("variable", "audit_in_bigquery"), "default") == "false"
 
 
+@pytest.mark.parametrize("environment", list(Environment))
+def test_the_doctor_looks_at_the_environments_database(environment: Environment) -> None:
+    assert database_of(environment) == json.loads(argument(block("variable", "database"), "default"))
+
+
 def test_an_environment_is_a_file_of_variables() -> None:
     files = {path.stem for path in (ROOT / "infra/terraform/environments").glob("*.tfvars")}
 
@@ -95,7 +107,8 @@ def test_the_build_and_the_doctor_set_variables_that_there_are() -> None:
 def test_the_tests_run_on_the_python_that_the_functions_run_on() -> None:
     runtime = json.loads(argument(block("variable", "runtime"), "default"))
 
-    versions = {step["name"].partition(":")[2] for step in BUILD["steps"] if step["name"].startswith("python:")}
+    images = [step["name"] for build in (BUILD, TEST_BUILD) for step in build["steps"]]
+    versions = {image.partition(":")[2] for image in images if "/python:" in image}
 
     assert len(versions) == 1
     assert runtime == "python" + "".join(versions.pop().split(".")[:2])

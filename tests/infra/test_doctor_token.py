@@ -14,7 +14,7 @@ from google.auth.exceptions import DefaultCredentialsError
 from infra.doctor.cli import check_functions
 from infra.doctor.finding import Mark
 from infra.doctor.project import Project
-from infra.doctor.token import Signer, TokenError, id_token
+from infra.doctor.token import SignIn, TokenError, id_token
 from infra.local.stack import PROJECT
 from infra.local.tokens import unsigned_token
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
@@ -22,7 +22,7 @@ from tests.infra.served import Served
 from tests.support.tenant import Tenant
 
 SIGN_IN = "POST /v1/accounts:signInWithCustomToken"
-ACCOUNT = "seatlease-build@demo-seatlease.iam.gserviceaccount.com"
+ACCOUNT = "seatlease-canary@demo-seatlease.iam.gserviceaccount.com"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def private_key() -> rsa.RSAPrivateKey:
 
 
 @pytest.fixture
-def signer(private_key: rsa.RSAPrivateKey) -> Signer:
+def sign_in(private_key: rsa.RSAPrivateKey) -> SignIn:
     pem = private_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -41,7 +41,7 @@ def signer(private_key: rsa.RSAPrivateKey) -> Signer:
         "private_key": pem.decode(),
         "token_uri": "https://oauth2.googleapis.com/token",
     }
-    return Signer(service_account=ACCOUNT, user_id="canary", api_key="web-key", key=key)
+    return SignIn(user_id="canary", api_key="web-key", key=key)
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def project_at(api: RecordedApi) -> Project:
 
 
 def test_a_service_account_signs_the_canary_in_and_gets_its_id_token(
-    api: RecordedApi, signer: Signer, private_key: rsa.RSAPrivateKey
+    api: RecordedApi, sign_in: SignIn, private_key: rsa.RSAPrivateKey
 ) -> None:
-    token = id_token(project_at(api), signer)
+    token = id_token(project_at(api), sign_in)
 
     assert token == "an.id.token"
     (sent,) = api.bodies
@@ -71,11 +71,11 @@ def test_a_service_account_signs_the_canary_in_and_gets_its_id_token(
     assert (claims["uid"], claims["iss"]) == ("canary", ACCOUNT)
 
 
-def test_a_sign_in_that_firebase_refuses_is_told(api: RecordedApi, signer: Signer) -> None:
+def test_a_sign_in_that_firebase_refuses_is_told(api: RecordedApi, sign_in: SignIn) -> None:
     api.say(SIGN_IN, recorded("sign_in_refused"), status=400)
 
     with pytest.raises(TokenError) as error:
-        id_token(project_at(api), signer)
+        id_token(project_at(api), sign_in)
 
     told = "Firebase refused to sign in the user canary: API key not valid. Please pass a valid API key."
     assert str(error.value) == told
@@ -83,7 +83,7 @@ def test_a_sign_in_that_firebase_refuses_is_told(api: RecordedApi, signer: Signe
 
 def test_without_credentials_nobody_signs(api: RecordedApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
-    nobody = Signer(service_account=ACCOUNT, user_id="canary", api_key="web-key")
+    nobody = SignIn(user_id="canary", api_key="web-key")
 
     with pytest.raises((TokenError, DefaultCredentialsError)):
         id_token(project_at(api), nobody)
@@ -92,7 +92,7 @@ def test_without_credentials_nobody_signs(api: RecordedApi, monkeypatch: pytest.
 
 
 def test_a_canary_that_was_signed_in_takes_a_seat(
-    api: RecordedApi, signer: Signer, local_stack: Served, tenant: Tenant
+    api: RecordedApi, sign_in: SignIn, local_stack: Served, tenant: Tenant
 ) -> None:
     token = unsigned_token(project=PROJECT, organization_id=tenant.organization_id, user_id="m0")
     api.say(SIGN_IN, {**recorded("sign_in"), "idToken": token})
@@ -102,7 +102,7 @@ def test_a_canary_that_was_signed_in_takes_a_seat(
         url=local_stack.state["base_url"],
         token=None,
         license_key=tenant.license_key,
-        signer=signer,
+        sign_in=sign_in,
     )
 
     assert {finding.mark for finding in findings} == {Mark.OK}
@@ -110,12 +110,12 @@ def test_a_canary_that_was_signed_in_takes_a_seat(
 
 
 def test_a_canary_that_firebase_does_not_sign_in_could_not_be_checked(
-    api: RecordedApi, signer: Signer, local_stack: Served
+    api: RecordedApi, sign_in: SignIn, local_stack: Served
 ) -> None:
     api.say(SIGN_IN, recorded("sign_in_refused"), status=400)
 
     *answering, canary = check_functions(
-        project_at(api), url=local_stack.state["base_url"], token=None, license_key="A-KEY", signer=signer
+        project_at(api), url=local_stack.state["base_url"], token=None, license_key="A-KEY", sign_in=sign_in
     )
 
     assert {finding.mark for finding in answering} == {Mark.OK}

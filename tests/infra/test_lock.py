@@ -1,5 +1,6 @@
 """The locks are of the requirements, and whole: what is installed from them is the same bytes everywhere."""
 
+import json
 import re
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -10,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from infra.build.lock import Locked, LockError, locked, pin_of, read_lock
 from infra.build.stage import ROOT, function_names, stage
+from infra.local.auth import LOCKED
 from tests.infra.clean_environment import run
 
 LOCKS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requirements-dev.lock"}
@@ -106,6 +108,18 @@ def test_both_locks_agree() -> None:
     here, there = _locked("requirements.lock"), _locked("requirements-dev.lock")
 
     assert {name: entry.lines for name, entry in here.items()} == {name: there[name].lines for name in here}
+
+
+def test_every_package_of_the_auth_emulator_has_a_hash_and_no_registry() -> None:
+    wanted = json.loads((LOCKED / "package.json").read_text())["dependencies"]
+    lock = json.loads((LOCKED / "package-lock.json").read_text())["packages"]
+
+    packages = {place: entry for place, entry in lock.items() if place}
+    asked_for = {name: packages[f"node_modules/{name}"]["version"] for name in lock[""]["dependencies"]}
+
+    assert wanted == lock[""]["dependencies"] == asked_for
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+    assert not [place for place, entry in packages.items() if "resolved" in entry]
 
 
 # What a function gets of it

@@ -126,6 +126,7 @@ APIS: Mapping[str, set[str]] = {
     "google_artifact_registry_repository": {"artifactregistry"},
     "google_artifact_registry_repository_iam_member": {"artifactregistry"},
     "google_bigquery_dataset": {"bigquery"},
+    "google_bigquery_routine": {"bigquery"},
     "google_bigquery_table": {"bigquery"},
     "google_bigquery_table_iam_member": {"bigquery"},
     "google_cloud_run_v2_service_iam_member": {"run"},
@@ -134,6 +135,7 @@ APIS: Mapping[str, set[str]] = {
     "google_eventarc_trigger": {"eventarc"},
     "google_firebaserules_release": {"firebaserules"},
     "google_firebaserules_ruleset": {"firebaserules"},
+    "google_firestore_backup_schedule": {"firestore"},
     "google_firestore_database": {"firestore"},
     "google_firestore_field": {"firestore"},
     "google_firestore_index": {"firestore"},
@@ -141,6 +143,8 @@ APIS: Mapping[str, set[str]] = {
     "google_monitoring_alert_policy": {"monitoring"},
     "google_monitoring_dashboard": {"monitoring"},
     "google_monitoring_notification_channel": {"monitoring"},
+    "google_project_iam_audit_config": {"cloudresourcemanager"},
+    "google_project_iam_custom_role": {"iam"},
     "google_project_iam_member": {"cloudresourcemanager"},
     "google_project_service": set(),
     "google_pubsub_schema": {"pubsub"},
@@ -211,7 +215,7 @@ def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, config
     ran = run_tests(terraform, configured, file="variables")
 
     assert ran.status == 0, ran.said
-    assert "6 passed, 0 failed" in ran.said
+    assert "10 passed, 0 failed" in ran.said
 
 
 @pytest.mark.mutant
@@ -307,7 +311,7 @@ def test_a_new_version_of_a_function_waits_for_its_indexes_and_its_rights(
         "google_firestore_index.composite",
         "google_firestore_field.override",
         "google_project_iam_member.database",
-        "google_project_iam_member.auth_admin",
+        "google_project_iam_member.claim_setter",
         "google_pubsub_topic_iam_member.publisher",
     }
 

@@ -256,12 +256,29 @@ def test_functions_that_nobody_waits_for_have_an_alert_for_their_failures(plan: 
     assert set(re.findall(r"seatlease-[\w-]+", conditions(plan)["failing_functions"]["filter"])) == rest
 
 
+def test_functions_for_clients_have_an_alert_for_what_the_platform_answers(plan: Plan) -> None:
+    public = set(plan.of_kind("google_cloud_run_v2_service_iam_member", "public"))
+    names = {each["name"] for key, each in plan.of_kind("google_cloudfunctions2_function").items() if key in public}
+
+    watched = conditions(plan)["platform_errors"]["filter"]
+
+    assert set(re.findall(r"seatlease-[\w-]+", watched)) == names
+    assert 'response_code=monitoring.regex.full_match("429|5..")' in watched
+    assert conditions(plan)["platform_errors"]["threshold_value"] > conditions(plan)["server_errors"]["threshold_value"]
+
+
+def test_slow_answers_are_an_alert_only_where_instances_are_warm(plans: Mapping[str, Plan]) -> None:
+    alerted = {name for name, plan in plans.items() if "slow_answers" in plan.of_kind(ALERT)}
+
+    assert alerted == {"production"}
+
+
 def test_every_alert_says_what_it_means_and_where_it_says_what_to_do(plan: Plan) -> None:
     alerts = plan.of_kind(ALERT)
 
     texts = {name: alert["documentation"][0]["content"] for name, alert in alerts.items()}
 
-    assert len(alerts) == 9
+    assert len(alerts) == 10
     for name, text in texts.items():
         meaning, _, todo = text.partition("\n\n")
         assert len(meaning) > 40

@@ -72,6 +72,7 @@ def test_every_grant_number_has_an_event_of_its_own() -> None:
     ("reason", "kind"),
     [
         (EndReason.RELEASED, AuditType.RELEASED),
+        (EndReason.RELEASED_ELSEWHERE, AuditType.RELEASED),
         (EndReason.EXPIRED, AuditType.EXPIRED),
         (EndReason.REVOKED_BY_ADMIN, AuditType.REVOKED),
         (EndReason.USER_DEACTIVATED, AuditType.REVOKED),
@@ -258,6 +259,20 @@ def test_of_a_license_key_no_more_is_told_than_tells_keys_apart(key: str, told: 
     event = edited(AuditType.LICENSE_EDITED, "cad", at=NOW, before=None, after={"license_key": key})
 
     assert event.details["changes"] == [{"field": "license_key", "before": None, "after": told}]
+
+
+def test_of_a_user_only_what_the_seats_depend_on_is_told() -> None:
+    before = {"email": '"ann@acme.example"', "full_name": '"Ann"', "role": '"member"', "is_active": "true"}
+    after = {"email": '"ann@new.example"', "phone": "5550100", "role": '"admin"', "is_active": "true"}
+
+    event = edited(AuditType.USER_EDITED, "ann", at=NOW, before=before, after=after)
+
+    assert event.details["changes"] == [
+        {"field": "email", "before": '"…"', "after": '"…"'},
+        {"field": "full_name", "before": '"…"', "after": None},
+        {"field": "phone", "before": None, "after": '"…"'},
+        {"field": "role", "before": '"member"', "after": '"admin"'},
+    ]
 
 
 def test_two_edits_have_two_names_and_one_has_one() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.rules.claims import Membership, active_membership, organization_claim, user_problems
+from shared.rules.claims import Membership, OtherAccount, active_membership, organization_claim, user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Level
 from shared.rules.user import Role, User
@@ -122,6 +122,8 @@ def test_claims_that_no_token_has_room_for_are_an_error() -> None:
 
 
 def test_the_uid_that_was_probably_meant_is_named() -> None:
-    (problem,) = user_problems("acme", [listing("acme")], has_account=False, other_id="Kx82")
+    (problem,) = user_problems(
+        "acme", [listing("acme")], has_account=False, other=OtherAccount(user_id="Kx82", is_verified=True)
+    )
 
     assert '"Kx82"' in problem.expected

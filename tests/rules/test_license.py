@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.rules.make import INSTANT, NOW, a_license
+from tests.rules.make import INSTANT, LEASE, NOW, a_license
 
 
 def test_a_license_without_an_end_never_expires() -> None:
@@ -58,19 +58,27 @@ def test_whatever_the_lease_a_client_in_time_is_never_early(seconds: int) -> Non
     assert early < every < license_.lease_for
 
 
-def test_grace_begins_where_the_lease_ends() -> None:
+@pytest.mark.parametrize("held_for", [timedelta(0), LEASE / 3, LEASE - INSTANT])
+def test_before_a_tenure_has_lasted_one_lease_it_has_no_grace(held_for: timedelta) -> None:
+    license_ = a_license(grace_for=timedelta(days=30))
+
+    assert license_.grace_ends_at(NOW, held_for=held_for) == NOW
+
+
+@pytest.mark.parametrize("held_for", [LEASE, LEASE + INSTANT, timedelta(days=9)])
+def test_from_then_on_a_grace_begins_where_the_lease_ends(held_for: timedelta) -> None:
     license_ = a_license(grace_for=timedelta(hours=2))
 
-    assert license_.grace_ends_at(NOW) == NOW + timedelta(hours=2)
+    assert license_.grace_ends_at(NOW, held_for=held_for) == NOW + timedelta(hours=2)
 
 
 def test_without_a_grace_it_ends_with_the_lease() -> None:
-    assert a_license(grace_for=timedelta(0)).grace_ends_at(NOW) == NOW
+    assert a_license(grace_for=timedelta(0)).grace_ends_at(NOW, held_for=LEASE) == NOW
 
 
 def test_a_grace_ends_with_the_contract_but_not_before_the_lease() -> None:
     license_ = replace(a_license(grace_for=timedelta(days=30)), expires_at=NOW + timedelta(days=1))
 
-    assert license_.grace_ends_at(NOW) == NOW + timedelta(days=1)
-    assert license_.grace_ends_at(NOW + timedelta(days=1)) == NOW + timedelta(days=1)
-    assert license_.grace_ends_at(NOW + timedelta(days=2)) == NOW + timedelta(days=2)
+    assert license_.grace_ends_at(NOW, held_for=LEASE) == NOW + timedelta(days=1)
+    assert license_.grace_ends_at(NOW + timedelta(days=1), held_for=LEASE) == NOW + timedelta(days=1)
+    assert license_.grace_ends_at(NOW + timedelta(days=2), held_for=LEASE) == NOW + timedelta(days=2)

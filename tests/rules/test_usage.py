@@ -1,10 +1,12 @@
 """Usage: who sees what, who holds a seat, and whether there were enough."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from shared.rules.audit import AuditType
+from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import (
     CallerRefusal,
@@ -16,9 +18,19 @@ from shared.rules.refusal import (
     UserMissing,
 )
 from shared.rules.session import EndReason, ended
-from shared.rules.usage import Activity, SeatEvent, Visibility, activity, on_page, visibility_of
+from shared.rules.usage import (
+    Activity,
+    LicenseStatus,
+    SeatEvent,
+    Visibility,
+    activity,
+    on_page,
+    status_of,
+    visibility_of,
+    without_shared_keys,
+)
 from shared.rules.user import Role, User
-from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_session, a_user, an_organization
+from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_license, a_session, a_user, an_organization
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,7 @@ def happened(kind: AuditType, user_id: str = "ann", *, license_id: str = "cad", 
     return SeatEvent(at=NOW, type=kind, license_id=license_id, user_id=user_id, attempts=attempts)
 
 
+DAY_AGO = NOW - timedelta(days=1)
 TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
     happened(kind)
     for kind in (AuditType.ACQUIRED, AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED, AuditType.DENIED)
@@ -128,7 +141,7 @@ TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
 def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent], open_now: int, peak: int) -> None:
     one_after_another = [replace(event, at=NOW - age * INSTANT) for age, event in enumerate(events)]
 
-    lately = activity("cad", one_after_another, open_now=open_now)
+    lately = activity("cad", one_after_another, open_now=open_now, begins_at=DAY_AGO)
 
     assert lately.peak_in_use == peak
 
@@ -136,7 +149,7 @@ def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent
 @pytest.mark.parametrize("events", [[EXPIRED, TAKEN], [TAKEN, EXPIRED], [EXPIRED, EXPIRED, TAKEN, TAKEN]])
 def test_who_takes_a_seat_in_the_commit_that_ended_another_does_not_raise_the_peak(events: list[SeatEvent]) -> None:
     # A query gives what has one time in the order of names, which are hashes.
-    assert activity("cad", events, open_now=10).peak_in_use == 10
+    assert activity("cad", events, open_now=10, begins_at=DAY_AGO).peak_in_use == 10
 
 
 def test_people_are_counted_once_however_often_they_tried() -> None:
@@ -146,9 +159,9 @@ def test_people_are_counted_once_however_often_they_tried() -> None:
         happened(AuditType.DENIED, "ann", attempts=2),
     ]
 
-    lately = activity("cad", events, open_now=0)
+    lately = activity("cad", events, open_now=0, begins_at=DAY_AGO)
 
-    assert lately == Activity(peak_in_use=0, denied_users=2, denied_attempts=6)
+    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=0, denied_users=2, denied_attempts=6)
 
 
 def test_another_licenses_events_do_not_count() -> None:
@@ -157,6 +170,31 @@ def test_another_licenses_events_do_not_count() -> None:
         happened(AuditType.DENIED, license_id="render"),
     ]
 
-    lately = activity("cad", events, open_now=1)
+    lately = activity("cad", events, open_now=1, begins_at=DAY_AGO)
 
-    assert lately == Activity(peak_in_use=1, denied_users=0, denied_attempts=0)
+    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=1, denied_users=0, denied_attempts=0)
+
+
+@pytest.mark.parametrize(
+    ("license_", "status"),
+    [
+        pytest.param(a_license(), LicenseStatus.ACTIVE, id="no end"),
+        pytest.param(replace(a_license(), expires_at=NOW + INSTANT), LicenseStatus.ACTIVE, id="ends in an instant"),
+        pytest.param(replace(a_license(), expires_at=NOW), LicenseStatus.EXPIRED, id="ends now"),
+        pytest.param(replace(a_license(), is_active=False), LicenseStatus.INACTIVE, id="deactivated"),
+        pytest.param(UNUSABLE, LicenseStatus.MISCONFIGURED, id="misconfigured"),
+    ],
+)
+def test_only_a_license_that_gives_seats_is_active(license_: License | Unusable, status: LicenseStatus) -> None:
+    told = status_of(license_, now=NOW)
+
+    assert told is status
+
+
+def test_of_licenses_that_share_a_key_none_can_be_used() -> None:
+    shared, alone = a_license("cad"), a_license("cam")
+
+    usable = without_shared_keys({"a": shared, "b": shared, "c": alone, "d": UNUSABLE})
+
+    assert [each.fields for name in "ab" if isinstance(each := usable[name], Unusable)] == [("license_key",)] * 2
+    assert (usable["c"], usable["d"]) == (alone, UNUSABLE)

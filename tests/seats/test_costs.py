@@ -36,6 +36,7 @@ class World:
     def __init__(self, store: Firestore, wire: Wire, console: firestore.Client, policy: Policy, topic: Topic) -> None:
         self.wire, self.console, self.policy = wire, console, policy
         self.tenant = Tenant.create(console, seats=2)
+        self.instance_id: str | None = None
         self.acquires, self.releases = Acquires(store, policy), Releases(store, policy)
         self.heartbeats = Heartbeats(store, policy)
         self.expiries = Expiries(store, policy, run_within=RUN_WITHIN)
@@ -46,7 +47,7 @@ class World:
 
     async def acquire(self, number: int = 0, *, tenant: Tenant | None = None) -> str:
         tenant = tenant or self.tenant
-        device = Device(hardware_id=f"d{number}", ip_address=None, user_agent=None)
+        device = Device(hardware_id=f"d{number}", ip_address=None, user_agent=None, instance_id=self.instance_id)
         request = AcquireRequest(user_id=f"m{number}", license_key=tenant.license_key, device=device)
         answered = await self.acquires.acquire(tenant.organization_id, request)
         return answered.outcome.session.session_id if isinstance(answered.outcome, Granted | Renewed) else ""
@@ -55,11 +56,11 @@ class World:
         if is_due:
             aged = datetime.now(UTC) - timedelta(minutes=2)
             self.tenant.session(session_id).update({"last_heartbeat_at": aged})
-        request = HeartbeatRequest(user_id="m0", session_id=session_id)
+        request = HeartbeatRequest(user_id="m0", session_id=session_id, instance_id=self.instance_id)
         await self.heartbeats.heartbeat(self.tenant.organization_id, request)
 
     async def release(self, session_id: str) -> None:
-        request = ReleaseRequest(user_id="m0", session_id=session_id)
+        request = ReleaseRequest(user_id="m0", session_id=session_id, instance_id=self.instance_id)
         await self.releases.release(self.tenant.organization_id, request)
 
     async def reconcile(self) -> None:
@@ -183,6 +184,20 @@ async def test_the_daily_look_reads_what_the_table_says_of_documents(world: Call
 
     # Beside them, where the last look stopped; it is noted after each of the three collections.
     assert (made.wire.reads, made.wire.writes) == (1 + documents * DAILY_LOOK_READS_OF_A_DOCUMENT, 3)
+
+
+@pytest.mark.parametrize(
+    "operation", [each for each in STORIES if each.startswith(("acquire", "heartbeat", "release"))]
+)
+async def test_to_name_an_instance_costs_no_call_no_read_and_no_write(
+    world: Callable[[], World], operation: str
+) -> None:
+    made = world()
+    made.instance_id = "instance-a-instance"
+
+    await STORIES[operation](made)
+
+    assert billed(made.wire) == OPERATIONS[operation]
 
 
 async def test_a_run_of_reconcile_reads_what_the_table_says_of_sessions_and_organizations(

@@ -48,8 +48,8 @@ class Client:
     async def heartbeat(self, session_id: str, **changes: Any) -> httpx.Response:  # noqa: ANN401 as above
         return await self.post("heartbeat", json={"session_id": session_id, **changes})
 
-    async def release(self, session_id: str) -> httpx.Response:
-        return await self.post("release", json={"session_id": session_id})
+    async def release(self, session_id: str, **changes: Any) -> httpx.Response:  # noqa: ANN401 as above
+        return await self.post("release", json={"session_id": session_id, **changes})
 
     async def usage(self, **query: Any) -> httpx.Response:  # noqa: ANN401 as above
         return await self.http.get(self.urls["usage"], headers=self._headers, params=query)
@@ -109,7 +109,7 @@ def assert_error(response: httpx.Response, status: int, code: str) -> None:
     assert set(body) == {"error", "server_time"}
     assert set(body["error"]) == {"code", "message", "retryable", "request_id", "details"}
     assert body["error"]["code"] == code
-    assert body["error"]["retryable"] is (status in (409, 500, 503))
+    assert body["error"]["retryable"] is (status in (408, 409, 429, 500, 503))
     assert body["error"]["request_id"] == response.headers["X-Request-Id"]
     assert isinstance(body["error"]["details"], dict)
     assert len(body["error"]["message"]) > 10

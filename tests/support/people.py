@@ -28,12 +28,16 @@ class People:
     app: firebase_admin.App
     url: str
 
-    def sign_up(self, *, email: str | None = None, is_verified: bool = True) -> str:
+    def sign_up(self, *, uid: str | None = None, email: str | None = None, is_verified: bool = True) -> str:
         """Make an account, and give its uid."""
-        uid = f"u{uuid4().hex[:20]}"
+        uid = uid or f"u{uuid4().hex[:20]}"
         address = email or f"{uid}@example.com"
         auth.create_user(uid=uid, email=address, email_verified=is_verified, password=_PASSWORD, app=self.app)
         return uid
+
+    def verify(self, uid: str) -> None:
+        """Let the user verify the e-mail address."""
+        auth.update_user(uid, email_verified=True, app=self.app)
 
     def claims(self, uid: str) -> dict[str, Any]:
         return dict(auth.get_user(uid, app=self.app).custom_claims or {})

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from infra.contracts.openapi.words import AT
+from infra.contracts.openapi.words import AT, SESSION_ID
 from shared.edge.errors import (
     BodyTooLargeDetails,
     Code,
     FieldProblem,
+    InstanceLimitDetails,
     InvalidRequestDetails,
     MisconfiguredDetails,
     RevokedDetails,
     SeatLimitDetails,
 )
-from shared.edge.requests import MAX_BODY_BYTES
+from shared.edge.identity import AT_A_TIME, BURST, REQUESTS_A_SECOND
+from shared.edge.requests import BODY_WITHIN_SECONDS, MAX_BODY_BYTES
 from shared.rules.session import EndReason
 
 
@@ -77,10 +79,22 @@ MEANINGS: Mapping[Code, Meaning] = {
         details=_FULL,
         has_retry_after=True,
     ),
+    Code.INSTANCE_LIMIT_REACHED: Meaning(
+        when="as many instances work on the user's seat as the license allows",
+        then="Wait, and ask again; or release the session of `session_id`, which stops those that work on it.",
+        details=InstanceLimitDetails(
+            session_id=SESSION_ID, instances=1, max=1, earliest_expiry_at=AT, retry_after_seconds=60
+        ),
+        has_retry_after=True,
+    ),
     Code.SESSION_EXPIRED: Meaning(when="the lease ran out and the seat is free", then=_ACQUIRE),
     Code.SESSION_RELEASED: Meaning(when="the session was released", then=_ACQUIRE),
     Code.SESSION_REVOKED: Meaning(
         when="the session was revoked", then=_STOP, details=RevokedDetails(reason=EndReason.REVOKED_BY_ADMIN)
+    ),
+    Code.BODY_TOO_SLOW: Meaning(
+        when=f"the body was not complete within {BODY_WITHIN_SECONDS} s; the connection is closed",
+        then="Ask again. It is safe.",
     ),
     Code.BODY_TOO_LARGE: Meaning(
         when=f"the body is larger than {MAX_BODY_BYTES} bytes",
@@ -88,6 +102,12 @@ MEANINGS: Mapping[Code, Meaning] = {
         details=BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES),
     ),
     Code.UNSUPPORTED_MEDIA_TYPE: Meaning(when="the body is not sent as application/json", then=_MEND),
+    Code.RATE_LIMITED: Meaning(
+        when=f"this user asks too often: at most {REQUESTS_A_SECOND} times a second after the first {BURST}, and "
+        f"{AT_A_TIME} requests at a time, counted in each instance of the function",
+        then=_AGAIN,
+        has_retry_after=True,
+    ),
     Code.INTERNAL: Meaning(
         when="something went wrong on the server; with the request id it is found in the logs",
         then="Ask once more. It is safe.",

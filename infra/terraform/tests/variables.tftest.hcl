@@ -60,6 +60,32 @@ run "a_database_of_its_own_in_a_multi_region" {
   }
 }
 
+run "behind_a_load_balancer_no_function_has_a_public_address" {
+  command = plan
+
+  variables {
+    ingress = "internal-and-gclb"
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in google_cloudfunctions2_function.function :
+      function.service_config[0].ingress_settings == (contains(keys(google_cloud_run_v2_service_iam_member.public), name) ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_INTERNAL_ONLY")
+    ])
+    error_message = "The client functions must be reachable through a load balancer only, and the others from inside only."
+  }
+}
+
+run "an_ingress_is_one_of_two" {
+  command = plan
+
+  variables {
+    ingress = "internal"
+  }
+
+  expect_failures = [var.ingress]
+}
+
 run "an_environment_is_one_of_three" {
   command = plan
 
@@ -80,11 +106,27 @@ run "there_is_a_key_to_verify_with" {
   expect_failures = [google_cloudfunctions2_function.function]
 }
 
-run "the_entry_of_the_secret_is_made_before_there_is_a_key" {
+# The first apply of an empty project, on the deploy page: what needs minutes before the rest can use
+# it. It needs no signing key.
+run "the_first_stage_needs_no_key" {
   command = plan
 
   plan_options {
-    target = [google_secret_manager_secret.signing_keys]
+    target = [
+      google_project_service.api,
+      google_firestore_database.seats,
+      google_firestore_index.composite,
+      google_firestore_field.override,
+      google_logging_metric.counted,
+      google_logging_metric.events_left,
+      google_logging_metric.failed_calls,
+      google_project_iam_member.claim_setter,
+      google_project_iam_member.build,
+      google_project_iam_member.database,
+      google_project_iam_member.events,
+      google_artifact_registry_repository_iam_member.build,
+      google_secret_manager_secret_iam_member.signer,
+    ]
   }
 
   variables {
@@ -94,6 +136,24 @@ run "the_entry_of_the_secret_is_made_before_there_is_a_key" {
   assert {
     condition     = google_secret_manager_secret.signing_keys.secret_id == "seatlease-signing-keys"
     error_message = "The secret must exist before it has a first version."
+  }
+
+  assert {
+    condition     = length(google_logging_metric.counted) > 0 && length(google_project_iam_member.build) > 0
+    error_message = "The metrics and the builder's rights must exist some minutes before alerts and functions."
+  }
+}
+
+run "an_organization_may_forbid_all_users" {
+  command = plan
+
+  variables {
+    grant_all_users = false
+  }
+
+  assert {
+    condition     = length(google_cloud_run_v2_service_iam_member.public) == 0
+    error_message = "Without grant_all_users no right may be granted to everybody."
   }
 }
 
@@ -105,4 +165,14 @@ run "the_metrics_need_the_lines_of_refusals" {
   }
 
   expect_failures = [var.log_level]
+}
+
+run "addresses_are_kept_in_one_of_three_ways" {
+  command = plan
+
+  variables {
+    client_addresses = "short"
+  }
+
+  expect_failures = [var.client_addresses]
 }

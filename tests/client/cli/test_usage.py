@@ -2,17 +2,24 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from seatlease._service.credentials import IdToken
 from seatlease._service.service import Service
+from seatlease.cli.usage import tables_of
+from shared.documents.rfc3339 import rfc3339
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, environment_of, run
 from tests.client.conftest import BuildBackend
 
+_NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 _A_PAGE = 100
 """Sessions on a page of the service's, unless it is asked for another number."""
 
@@ -35,19 +42,24 @@ def on_terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 def _take_seats(backend: RealBackend, number: int) -> None:
-    described = backend.described("m1")
+    """Let three users take them together: one user may not ask so often at a time."""
 
-    async def take() -> None:
+    async def take(users: int, own: int) -> None:
+        described = backend.described(f"m{own}")
         async with Service(described["url"], IdToken(described["credentials"])) as service:
+            devices = range(own, number, users)
             await asyncio.gather(
-                *(service.acquire(backend.tenant.license_key, hardware_id=f"device-{n}") for n in range(number))
+                *(service.acquire(backend.tenant.license_key, hardware_id=f"device-{n}") for n in devices)
             )
 
-    asyncio.run(take())
+    async def take_all() -> None:
+        await asyncio.gather(*(take(3, own) for own in range(3)))
+
+    asyncio.run(take_all())
 
 
 def test_a_table_shows_the_seats_and_who_holds_them(backend: RealBackend) -> None:
-    with backend.seat("m0", hardware_id="0123456789abcdef"):
+    with backend.seat("m0", hardware_id="0123456789abcdef") as seat:
         shown = run("usage", environment=environment_of(backend, "olivia"))
 
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -55,6 +67,8 @@ def test_a_table_shows_the_seats_and_who_holds_them(backend: RealBackend) -> Non
     assert "m0@example.com" in shown.stdout
     assert "0123456789ab…" in shown.stdout
     assert "0123456789abc" not in shown.stdout
+    assert seat.lease is not None
+    assert seat.lease.session_id in shown.stdout
     (license_row,) = (line.split("│")[1:-1] for line in shown.stdout.splitlines() if "denied" in line)
     assert [cell.strip() for cell in license_row[:4]] == ["L", "1", "200", "0%"]
     assert "in 5m" in license_row[4] or "in 6m" in license_row[4]
@@ -82,11 +96,64 @@ def test_json_is_one_answer_of_all_pages(backend: RealBackend) -> None:
     assert license_["last_24_hours"]["peak_in_use"] == _A_PAGE + 5
 
 
+@pytest.mark.parametrize(
+    ("since", "more"),
+    [
+        (timedelta(hours=1), f" (only since {_NOW.astimezone() - timedelta(hours=1):%H:%M:%S})"),
+        (timedelta(days=1), ""),
+        (None, ""),  # a service from before it said so
+    ],
+)
+def test_sums_of_less_than_a_day_say_since_when(since: timedelta | None, more: str) -> None:
+    day: dict[str, object] = {"peak_in_use": 7, "denied_users": 3, "denied_attempts": 9}
+    if since is not None:
+        day["begins_at"] = rfc3339(_NOW - since)
+    license_ = {
+        "license_id": "cad",
+        "name": "CAD",
+        "in_use": 0,
+        "max": 9,
+        "share": 0.0,
+        "earliest_expiry_at": None,
+        "misconfigured_fields": [],
+        "last_24_hours": day,
+        "sessions": [],
+    }
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": 0, "max": None}
+    answer = {"organization": organization, "licenses": [license_], "server_time": rfc3339(_NOW)}
+    terminal = Console(width=200, record=True, file=StringIO())
+
+    terminal.print(tables_of(answer))
+
+    (row,) = (line.split("│")[1:-1] for line in terminal.export_text().splitlines() if "denied" in line)
+    assert row[-1].strip() == f"peak 7, 3 denied{more}"
+
+
 def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> None:
     shown = run("usage", "--license-key", "ANOTHER", environment=environment_of(backend, "olivia"))
 
     assert (shown.returncode, shown.stdout) == (77, "")
     assert "no license with this key" in shown.stderr
+
+
+def test_a_license_shows_its_end_and_why_it_gives_no_seat(backend: RealBackend) -> None:
+    backend.tenant.license().update({"expires_at": datetime(2090, 5, 1, tzinfo=UTC)})
+    backend.tenant.add_license("over", "OVER", seats=1, expires_at=datetime(2020, 5, 1, tzinfo=UTC))
+    backend.tenant.add_license("off", "OFF", seats=1, is_active=False)
+    backend.tenant.add_license("bad", "BAD", seats=-1)
+
+    shown = run("usage", environment=environment_of(backend, "olivia", SEATLEASE_LICENSE_KEY=""))
+
+    assert shown.returncode == 0
+    said = " ".join(re.findall(r"[^\s│]+", shown.stdout))
+    for words in (
+        "until 2090-0",
+        "gives no seat: expired on 2020-0",
+        "gives no seat: deactivated",
+        "fields to correct:",
+    ):
+        assert words in said
+    assert shown.stdout.count("unlimited") == 1
 
 
 def test_what_people_wrote_is_shown_as_text(backend: RealBackend) -> None:
@@ -99,7 +166,10 @@ def test_what_people_wrote_is_shown_as_text(backend: RealBackend) -> None:
 
 @pytest.mark.parametrize("words", [("--watch", "--json"), ("--watch", "--interval", "1s"), ("--interval", "soon")])
 def test_options_that_make_no_sense_are_refused(backend: RealBackend, words: tuple[str, ...]) -> None:
-    assert run("usage", *words, environment=environment_of(backend)).returncode == 2
+    shown = run("usage", *words, environment=environment_of(backend))
+
+    assert shown.returncode == 2
+    assert words[0] in shown.stderr
 
 
 def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
@@ -111,7 +181,7 @@ def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
         terminal.shows("Org: 1 of unlimited seats in use")
         terminal.shows("m0@example.com")
         with backend.offline():
-            shown = terminal.shows("not refreshed: The license service cannot be reached")
+            shown = terminal.shows("not refreshed: The license service at")
         assert shown.rindex("m0@example.com") > shown.index("Org: 1 of")
         terminal.seen = ""
         terminal.shows("Ctrl-C ends")

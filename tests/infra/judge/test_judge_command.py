@@ -147,7 +147,7 @@ def test_who_cannot_look_says_so(deployed: Deployed) -> None:
 
     away = deployed.judge(host=f"127.0.0.1:{free_port()}")
     assert away.exit_code == 2
-    assert "could not read the database" in away.stderr
+    assert "could not use the database" in away.stderr
 
 
 def test_one_time_of_purge_that_a_hand_wrote_takes_nothing_from_the_judge(deployed: Deployed) -> None:

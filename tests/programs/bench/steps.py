@@ -27,21 +27,22 @@ def empty_step(servers: Servers) -> Step:
 
 def cycle_step(
     servers: Servers,
-    device: Device,
-    *,
+    *devices: Device,
     until_granted: bool = False,
     hold_seconds: float = 0.0,
     longest_wait_seconds: float = 0.0,
 ) -> Step:
-    """Acquire a seat, hold it and release it.
+    """Acquire a seat, hold it and release it, on one of the devices after the other.
 
     ``until_granted`` asks again while the license is full, after as long as the service says, and at most
     ``longest_wait_seconds``.
     """
     acquire = Endpoint("acquire", servers.url("acquire"), frozenset({201, 409} if until_granted else {201}))
     release = Endpoint("release", servers.url("release"), frozenset({204}))
+    in_turn = cycle(devices)
 
     async def acquire_and_release(http: Connections) -> None:
+        device = next(in_turn)
         granted = json.loads(await acquire.post(http, device.acquire, device.headers))
         while "session_id" not in granted:
             if longest_wait_seconds:
@@ -64,11 +65,13 @@ def acquire_step(servers: Servers, device: Device) -> Step:
     return be_granted
 
 
-def refusal_step(servers: Servers, device: Device) -> Step:
-    """Ask for a seat of a full license and be refused."""
+def refusal_step(servers: Servers, *devices: Device) -> Step:
+    """Ask for a seat of a full license and be refused, on one of the devices after the other."""
     acquire = Endpoint("acquire", servers.url("acquire"), frozenset({409}))
+    in_turn = cycle(devices)
 
     async def be_refused(http: Connections) -> None:
+        device = next(in_turn)
         await acquire.post(http, device.acquire, device.headers)
 
     return be_refused

@@ -23,6 +23,8 @@ from tests.programs.soak.held import held
 from tests.programs.soak.load import Stretch, put_load
 
 _CLIENTS = 32
+_USERS_OF_A_CLIENT = 8
+"""The service limits how often one user asks."""
 _WARM_UP_SECONDS, _CAPACITY_SECONDS = 30.0, 10.0
 _STRETCH_SECONDS = 30.0
 _GONE_AFTER_SECONDS = 1.0
@@ -50,8 +52,9 @@ def soak(
 
         def stretch(seconds: float, pace: float | None) -> Stretch:
             with closing(firestore_client(project=PROJECT, firestore_host=servers.firestore_host)) as database:
-                tenant: Tenant = make_tenant(database, f"soak-{next(numbers)}", users=_CLIENTS)
-            return runner.run(put_load(servers, tenant.devices, seconds=seconds, pace=pace))
+                tenant: Tenant = make_tenant(database, f"soak-{next(numbers)}", users=_CLIENTS * _USERS_OF_A_CLIENT)
+            clients = [tenant.devices[number::_CLIENTS] for number in range(_CLIENTS)]
+            return runner.run(put_load(servers, clients, seconds=seconds, pace=pace))
 
         stretch(_WARM_UP_SECONDS, None)
         capacity = stretch(_CAPACITY_SECONDS, None).per_second

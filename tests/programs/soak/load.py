@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 
 from tests.programs.bench.http import Connections, Endpoint, UnexpectedAnswer, connections
 from tests.programs.bench.servers import Servers
@@ -31,25 +32,28 @@ class Stretch:
         return statistics.quantiles(self.durations_seconds, n=100)[percent - 1]
 
 
-async def put_load(servers: Servers, devices: Sequence[Device], *, seconds: float, pace: float | None) -> Stretch:
-    """Let each device work for so long: ``pace`` rounds a second all together, or as fast as it gets answers.
+async def put_load(
+    servers: Servers, clients: Sequence[Sequence[Device]], *, seconds: float, pace: float | None
+) -> Stretch:
+    """Let each client work for so long, on one of its devices after the other.
 
-    At a pace a round counts from when it should have begun, so a server that stands still is not spared.
+    They do ``pace`` rounds a second all together, or as many as they get answers. At a pace a round counts from when it
+    should have begun, so a server that stands still is not spared.
     """
     stretch = Stretch(seconds=seconds)
     endpoints = [
         Endpoint(name, servers.url(name), frozenset(expected))
         for name, expected in (("acquire", {201}), ("heartbeat", {200}), ("release", {204}))
     ]
-    every = None if pace is None else len(devices) / pace
+    every = None if pace is None else len(clients) / pace
     async with connections() as http:
         begins = time.perf_counter()
         await asyncio.gather(
             *(
                 _work(
-                    http, endpoints, device, stretch, begins=begins + number / len(devices) * (every or 0), every=every
+                    http, endpoints, devices, stretch, begins=begins + number / len(clients) * (every or 0), every=every
                 )
-                for number, device in enumerate(devices)
+                for number, devices in enumerate(clients)
             )
         )
     return stretch
@@ -58,17 +62,19 @@ async def put_load(servers: Servers, devices: Sequence[Device], *, seconds: floa
 async def _work(
     http: Connections,
     endpoints: Sequence[Endpoint],
-    device: Device,
+    devices: Sequence[Device],
     stretch: Stretch,
     *,
     begins: float,
     every: float | None,
 ) -> None:
     acquire, heartbeat, release = endpoints
+    in_turn = cycle(devices)
     ends = begins + stretch.seconds
     due = begins
     while due < ends:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        device = next(in_turn)
         try:
             body = body_of_session(json.loads(await acquire.post(http, device.acquire, device.headers))["session_id"])
             await heartbeat.post(http, body, device.headers)

@@ -7,7 +7,7 @@ PROBLEM = 1
 UNREACHABLE = 69
 """EX_UNAVAILABLE: the service, or the sign-in service, does not answer."""
 NO_SEAT = 75
-"""EX_TEMPFAIL: every seat is in use; later there may be one."""
+"""EX_TEMPFAIL: every seat is in use, or as many programs work on the user's seat as may; later there may be one."""
 NOT_ALLOWED = 77
 """EX_NOPERM: nobody is signed in, or the user, the license or the organization has no right to a seat."""
 MISCONFIGURED = 78

@@ -47,8 +47,12 @@ def run(  # noqa: PLR0913 each is an option
 
     The exit status is the program's own. Without a seat the program is not started.
     """
-    policy = Policy(on_loss=on_loss, kill_after=duration(kill_after), regain_within=duration(regain_within))
-    wait_for, watch = duration(wait), Watch(policy)
+    policy = Policy(
+        on_loss=on_loss,
+        kill_after=duration(kill_after, option="--kill-after"),
+        regain_within=duration(regain_within, option="--regain-within"),
+    )
+    wait_for, watch = duration(wait, option="--wait"), Watch(policy)
     with explained():
         path = program.find(words[0])
         try:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seatlease._service.clock import elapsed
 from seatlease.cli.saying import PREFIX, errors, in_words, say
-from seatlease.errors import NoSeatFree
+from seatlease.errors import InstanceLimitReached, NoSeatFree
 from seatlease.events import Waiting
 
 _SAY_AGAIN_AFTER_SECONDS = 60.0
@@ -67,7 +67,9 @@ class _Lines:
 
 def _sentence(waiting: Waiting, *, since: timedelta) -> str:
     error = waiting.error
-    if isinstance(error, NoSeatFree):
+    if isinstance(error, InstanceLimitReached):
+        why = f"waiting for another program to leave your seat, {error.in_use} of {error.max_seats} work on it"
+    elif isinstance(error, NoSeatFree):
         why = f"waiting for a seat, {error.in_use} of {error.max_seats} are in use"
     else:
         why = "waiting for the license service, which does not answer"

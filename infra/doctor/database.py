@@ -1,0 +1,46 @@
+"""The Firestore database that an operator's program works on: of a project, or of an emulator."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Annotated, Any, NoReturn
+
+import grpc
+import typer
+from google.auth.exceptions import GoogleAuthError
+from rich.console import Console
+
+from shared.firestore.client import Firestore
+from shared.firestore.errors import StoreError
+
+DatabaseOption = Annotated[str, typer.Option(help="The Firestore database.")]
+EmulatorOption = Annotated[
+    str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
+]
+
+_PAGE_WITHIN = timedelta(seconds=60)
+_problems = Console(stderr=True)
+
+
+@contextmanager
+def opened(*, project: str, database: str, emulator_host: str | None) -> Iterator[Firestore]:
+    """Connect to the database. If it does not answer or refuses, end the program with a message and status 2."""
+    try:
+        with closing(
+            Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_PAGE_WITHIN)
+        ) as firestore:
+            yield firestore
+    except (StoreError, GoogleAuthError) as error:
+        end(f"could not use the database: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
+    except grpc.RpcError as error:
+        end(f"could not use the database: {_told_by(error)}")
+
+
+def end(problem: str, *, status: int = 2) -> NoReturn:
+    """Print a problem and end the program."""
+    _problems.print(problem, highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+def _told_by(error: Any) -> str:  # noqa: ANN401 the raised object is an error and a call at once
+    return f"{error.code().name}: {error.details()}"
