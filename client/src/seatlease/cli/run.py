@@ -16,8 +16,9 @@ from seatlease.cli.environment import (
 )
 from seatlease.cli.loss import OnLoss, Policy, Watch
 from seatlease.cli.program import Interrupted, Signals
-from seatlease.cli.saying import duration, explained
+from seatlease.cli.saying import duration, explained, in_words, say_now, sentence_of
 from seatlease.cli.waiting import shown_waiting
+from seatlease.errors import NoSeatFree
 from seatlease.seat import Seat
 
 _Words = Annotated[list[str], typer.Argument(metavar="PROGRAM", help="The program to run, and its arguments.")]
@@ -71,7 +72,13 @@ def run(  # noqa: PLR0913 each is an option
             finally:
                 seat.close()
         except Interrupted as interrupted:
+            say_now("the program was not started, and no seat is held")
             raise typer.Exit(128 + interrupted.number) from None
+        except NoSeatFree as full:
+            say_now(sentence_of(full))
+            if not wait_for:
+                say_now(f"ask again in {in_words(full.retry_after)}, or wait for a seat with --wait 10m")
+            raise typer.Exit(exit_status.NO_SEAT) from None
     raise typer.Exit(status)
 
 

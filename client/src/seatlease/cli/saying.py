@@ -4,13 +4,13 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import typer
 from rich.console import Console
 
 from seatlease.cli import exit_status
-from seatlease.errors import NoSeatFree, SeatleaseError
+from seatlease.errors import SeatleaseError
 
 errors = Console(stderr=True, highlight=False)
 PREFIX = "seatlease: "
@@ -20,9 +20,14 @@ class Misconfigured(Exception):  # noqa: N818 it is the caller's slip, told as a
     """Something that the environment or this machine gives cannot be used."""
 
 
-def say(text: str) -> None:
-    """Write one line. Markup in it is shown as text."""
-    errors.print(PREFIX + printable(text), markup=False, soft_wrap=True)
+def say(text: str, *, style: str | None = None) -> None:
+    """Write one line, on a terminal in this style. Markup in it is shown as text."""
+    errors.print(PREFIX + printable(text), style=style, markup=False, soft_wrap=True)
+
+
+def say_now(text: str, *, style: str | None = None) -> None:
+    """Write one line with the time of day, for what may come hours after the start."""
+    say(f"{datetime.now().astimezone():%H:%M:%S} {text}", style=style)
 
 
 def printable(text: str) -> str:
@@ -45,8 +50,6 @@ def explained() -> Iterator[None]:
         yield
     except SeatleaseError as error:
         say(sentence_of(error))
-        if isinstance(error, NoSeatFree):
-            say(f"try again in {in_words(error.retry_after)}, or wait with --wait (at least that long)")
         raise typer.Exit(exit_status.of_error(error)) from None
     except Misconfigured as error:
         say(str(error))
@@ -57,7 +60,7 @@ def _library_says_it_likewise() -> None:
     logger = logging.getLogger("seatlease")
     if not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter(PREFIX + "%(message)s"))
+        handler.setFormatter(logging.Formatter(PREFIX + "%(asctime)s %(message)s", datefmt="%H:%M:%S"))
         logger.addHandler(handler)
 
 
