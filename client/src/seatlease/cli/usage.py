@@ -14,16 +14,26 @@ from rich.text import Text
 
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
-from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials
-from seatlease.cli.saying import duration, explained, in_words, printable, sentence_of
+from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials, read_duration
+from seatlease.cli.saying import explained, in_words, printable, sentence_of
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0
 """Each refresh reads all sessions of the organization."""
 
-_Json = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, all pages in one.")]
+_Json = Annotated[
+    bool, typer.Option("--json", help="Print the service's answer as JSON, with the sessions of all pages.")
+]
 _Watch = Annotated[bool, typer.Option("--watch", help="Refresh in place until Ctrl-C.")]
-_Interval = Annotated[str, typer.Option(metavar="DURATION", help="How often --watch refreshes; at least 2s.")]
+_Interval = Annotated[
+    timedelta,
+    typer.Option(
+        parser=read_duration,
+        metavar="DURATION",
+        show_default=False,
+        help="Refresh this often with --watch. The default is 5s, the shortest time 2s.",
+    ),
+]
 
 
 def usage(
@@ -32,10 +42,13 @@ def usage(
     license_key: OneLicenseKey = None,
     as_json: _Json = False,
     watch: _Watch = False,
-    interval: _Interval = "5s",
+    interval: _Interval = timedelta(seconds=5),
 ) -> None:
-    """Show the licenses and who holds their seats, as far as your role allows."""
-    pause = duration(interval).total_seconds()
+    """Show licenses and who holds their seats.
+
+    Owners and admins see all sessions, members their own, and guests only the totals.
+    """
+    pause = interval.total_seconds()
     if watch and (as_json or pause < SHORTEST_INTERVAL_SECONDS):
         message = "--watch cannot be used with --json, and needs an interval of at least 2s"
         raise typer.BadParameter(message)
