@@ -11,7 +11,7 @@ AUTH := .firebase/.ready
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz preflight doctor judge erase clean
+.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz preflight doctor judge erase resync clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -107,6 +107,9 @@ preflight: $(READY) ## Check a project before a deployment (PROJECT=)
 
 doctor: $(READY) ## Check a deployed project (PROJECT=, DOCTOR=--help)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
+
+resync: $(READY) ## Look at all documents after a restore (PROJECT=, ORGANIZATION=)
+	@$(BIN)/python -m infra.admin resync $(if $(PROJECT),--project=$(PROJECT)) $(if $(ORGANIZATION),--organization='$(ORGANIZATION)') $(RESYNC)
 
 judge: $(READY) ## Judge a deployed organization (PROJECT=, ORGANIZATION=)
 	@$(BIN)/python -m infra.judge $(ORGANIZATION) $(if $(PROJECT),--project=$(PROJECT)) $(JUDGE)

@@ -29,7 +29,7 @@ async def acquire(request: Request) -> Response:
     wanted = AcquireRequest(
         user_id=caller.user_id,
         license_key=asked.license_key,
-        device=device_of(request, hardware_id=asked.hardware_id),
+        device=device_of(request, hardware_id=asked.hardware_id, instance_id=asked.instance_id),
     )
     answered = await acquires().acquire(caller.organization_id, wanted)
     return answer_acquire(answered, organization_id=caller.organization_id, tokens=tokens, nonce=asked.nonce)

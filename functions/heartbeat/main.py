@@ -5,6 +5,7 @@ from functools import cache
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.edge.devices import address_of, user_agent_of
 from shared.edge.http import http_function
 from shared.edge.identity import identify
 from shared.edge.lease_answers import answer_heartbeat
@@ -25,6 +26,12 @@ def heartbeats() -> Heartbeats:
 async def heartbeat(request: Request) -> Response:
     caller = await identify(request)
     asked = await parse(request, HeartbeatBody)
-    kept = HeartbeatRequest(user_id=caller.user_id, session_id=asked.session_id)
+    kept = HeartbeatRequest(
+        user_id=caller.user_id,
+        session_id=asked.session_id,
+        instance_id=asked.instance_id,
+        ip_address=address_of(request),
+        user_agent=user_agent_of(request),
+    )
     answered = await heartbeats().heartbeat(caller.organization_id, kept)
     return answer_heartbeat(answered, organization_id=caller.organization_id, tokens=tokens, nonce=asked.nonce)

@@ -20,8 +20,8 @@ def releases() -> Releases:
 
 @http_function("POST")
 async def release(request: Request) -> Response:
-    """End one of the caller's sessions. Owners and admins may end every session of their organization."""
+    """Leave one of the caller's sessions, or end it. Owners and admins may end every session of their organization."""
     caller = await identify(request)
     asked = await parse(request, ReleaseBody)
-    freed = ReleaseRequest(user_id=caller.user_id, session_id=asked.session_id)
+    freed = ReleaseRequest(user_id=caller.user_id, session_id=asked.session_id, instance_id=asked.instance_id)
     return answer_release(await releases().release(caller.organization_id, freed))

@@ -12,7 +12,7 @@ from shared.rules.audit import ERASED
 
 _TEXTS_THAT_STAY = frozenset(
     {
-        *("type", "actor", "organization_id", "license_id", "session_id"),
+        *("type", "actor", "organization_id", "license_id", "session_id", "epoch"),
         *("reason", "limit", "edit", "field"),
     }
 )

@@ -17,12 +17,14 @@ from rich.table import Table
 from infra.admin.account import AccountError, delete_account, has_account
 from infra.admin.erasure import Found, Person, UnfinishedError, look
 from infra.admin.erasure import erase as erase_person
+from infra.admin.resync import resync
 from infra.doctor.database import DatabaseOption, EmulatorOption, end, opened
 from infra.doctor.options import ProjectOption
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
 
 app = typer.Typer(help="Work on the data of a deployed project.", rich_markup_mode=None)
+app.command()(resync)
 
 
 @app.callback()
@@ -77,7 +79,7 @@ def erase(
     if found.elsewhere:
         console.print(f"These organizations list the user too: {', '.join(found.elsewhere)}")
     if apply:
-        console.print("If BigQuery has the audit trail, run this there in an hour:")
+        console.print("If BigQuery has the audit trail, run this there two hours from now:")
         sys.stdout.write(f"{statements(project=project, organization=organization, user=user)}\n")
 
 

@@ -29,9 +29,13 @@ from shared.firestore.retry import read_with_retry, retry_until
 from shared.firestore.writes import Delete, Update
 from shared.rules.audit import AuditType
 
-PAGE = 300
-"""The most documents that are read, or written in one commit."""
+EVENTS_OF, SESSIONS_OF = SEARCHED = (("audit_events", "user_id"), ("sessions", "user_id"))
+"""The fields that are searched for the user's id. Each needs the index that Firestore makes by itself."""
 
+PAGE = 300
+"""The most documents that are read with all fields, or written in one commit."""
+
+_READ_PAGE = 1_000
 _COMMIT_WITHIN = timedelta(seconds=60)
 _PUBLISHED_WITHIN = timedelta(seconds=30)
 _ASK_EVERY_SECONDS = 0.5
@@ -84,8 +88,11 @@ class Found:
         return [each.path for each in self.sessions if each.fields.get("ended_at") is None]
 
 
-async def look(firestore: Firestore, person: Person) -> Found:
-    """Find what names a person. Writes nothing. Costs one read for each document.
+async def look(firestore: Firestore, person: Person, *, with_acted: bool = True) -> Found:
+    """Find what names a person. Writes nothing.
+
+    Costs one read for each document about the person. No index leads to an actor, so ``with_acted`` costs one read for
+    each audit event of the organization.
 
     Raises:
         StoreUnavailable: Firestore did not answer.
@@ -94,14 +101,13 @@ async def look(firestore: Firestore, person: Person) -> Found:
     stored = (
         await read_with_retry(partial(firestore.read, [paths.organization, review.path, review.record_path]))
     ).documents
-    events = await _all(firestore, person, "audit_events", "user_id", only_fields=("type", "published_at"))
-    acted = await _all(firestore, person, "audit_events", "actor", only_fields=("user_id",))
+    events = await _all(firestore, person, EVENTS_OF, only_fields=("type", "published_at"))
     return Found(
         has_organization=stored[paths.organization] is not None,
         own=[path for path in (review.path, review.record_path) if stored[path] is not None],
-        sessions=await _all(firestore, person, "sessions", "user_id", only_fields=("ended_at",)),
+        sessions=await _all(firestore, person, SESSIONS_OF, only_fields=("ended_at",)),
         events=events,
-        acted=[each for each in acted if each.fields.get("user_id") != person.user_id],
+        acted=await _acted(firestore, person) if with_acted else [],
         elsewhere=await _elsewhere(firestore, person),
     )
 
@@ -123,9 +129,9 @@ async def erase(firestore: Firestore, person: Person, *, within: timedelta) -> N
     await _write_each(firestore, [each.path for each in (*found.events, *found.acted)], blank)
     await _write_each(firestore, [each.path for each in found.sessions], _delete_ended)
     await _write_each(firestore, [review.record_path], _delete)
-    left = await look(firestore, person)
+    left = await look(firestore, person, with_acted=False)
     if not left.is_nothing:
-        count = len(left.own) + len(left.sessions) + len(left.events) + len(left.acted)
+        count = len(left.own) + len(left.sessions) + len(left.events)
         message = f"{count} documents were written meanwhile. Run the same command again."
         raise UnfinishedError(message)
 
@@ -195,11 +201,25 @@ async def _elsewhere(firestore: Firestore, person: Person) -> list[str]:
     return sorted(paths.organization_id for paths in others if stored[paths.user(person.user_id)] is not None)
 
 
+async def _acted(firestore: Firestore, person: Person) -> list[Document]:
+    """Find the events about other users whose actor the person is, among all events of the organization."""
+    trail = Query(collection="audit_events", limit=_READ_PAGE, only_fields=("actor", "user_id"))
+    return [
+        event
+        async for page in _pages(firestore, person.paths, trail)
+        for event in page
+        if event.fields.get("actor") == person.user_id != event.fields.get("user_id")
+    ]
+
+
 async def _all(
-    firestore: Firestore, person: Person, collection: str, field: str, *, only_fields: tuple[str, ...]
+    firestore: Firestore, person: Person, searched: tuple[str, str], *, only_fields: tuple[str, ...]
 ) -> list[Document]:
     """Find all documents of a collection whose field holds the user's id."""
-    query = Query(collection=collection, where=((field, "==", person.user_id),), limit=PAGE, only_fields=only_fields)
+    collection, field = searched
+    query = Query(
+        collection=collection, where=((field, "==", person.user_id),), limit=_READ_PAGE, only_fields=only_fields
+    )
     return [document async for page in _pages(firestore, person.paths, query) for document in page]
 
 

@@ -28,10 +28,11 @@ from shared.rules.audit import (
     edited,
     ended,
     removed,
+    renewed,
     usage_repaired,
 )
 from shared.rules.denial import Denied, Limit, denied
-from shared.rules.session import EndReason, Session, session_id_of
+from shared.rules.session import EndReason, Instance, Session, session_id_of
 from shared.rules.session import ended as end
 from shared.rules.user import Role, User
 
@@ -71,6 +72,8 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "after",
         "edit",
         "changes",
+        "instance_id",
+        "instances",
     ),
     "Seats": ("in_use", "max"),
     "LicenseSeats": ("license_id", "in_use"),
@@ -192,6 +195,8 @@ def _events() -> Iterator[AuditEvent]:
     use: dict[str, Detail] = {"seats": {"in_use": 3, "max": 3}, "organization_seats": {"in_use": 3, "max": None}}
     session = _session(at)
     yield acquired(session, grant_number=41, details=use)
+    other = Instance(instance_id="Zq3b0T5vN1xK8cWm", ip_address="203.0.113.21", last_heard_at=at + timedelta(minutes=1))
+    yield renewed(replace(session, instances=(*session.instances, other)), other, user_agent="cad/4.2")
     attempt = Denied(
         session_id=session_id_of(license_id="license-1", user_id="ben", hardware_id="workshop-pc"),
         license_id="license-1",
@@ -238,6 +243,7 @@ def _session(at: datetime) -> Session:
         started_at=at,
         last_heartbeat_at=at,
         lease_expires_at=at + timedelta(minutes=6),
+        instances=(Instance(instance_id="Hk2s9QwLr4yBa7Vd", ip_address="203.0.113.7", last_heard_at=at),),
     )
 
 

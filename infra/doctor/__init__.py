@@ -6,10 +6,13 @@ disabled, no network) is a finding too: "could not check". It never counts as he
 The doctor has not run against a real project yet. How each area is tested:
 
 ===========  =====================================================================================================
+services     recorded answers of the Cloud Run API; there is no emulator
+quotas       recorded answers of the Service Usage API; there is no emulator
 jobs         recorded answers of the Cloud Scheduler API; there is no emulator
 topic        the Pub/Sub emulator; recorded answers for the schema (the emulator knows no protobuf schemas) and
              for the states of a BigQuery subscription (the emulator has none)
 backlog      the Firestore emulator
+database     recorded answers of the Firestore Admin API; the emulator keeps no databases and backups
 indexes      recorded answers of the Firestore Admin API; the emulator keeps no indexes
 rules        recorded answers of the Firebase Rules API; there is no emulator
 canary       the local stack; recorded answers of Firebase Authentication for the token

@@ -12,6 +12,8 @@ from google.auth.exceptions import GoogleAuthError
 from httpx import TransportError
 from rich.console import Console
 
+from infra.build.preflight.apis import Looking
+from infra.build.preflight.quotas import check_quotas
 from infra.doctor.backlog import check_backlog
 from infra.doctor.canary import Canary, Functions, check_answering, check_canary, no_canary
 from infra.doctor.finding import Finding
@@ -20,11 +22,11 @@ from infra.doctor.jobs import check_jobs
 from infra.doctor.options import (
     REGION,
     ApiKeyOption,
-    DatabaseOption,
     EndpointsOption,
     Environment,
     EnvironmentOption,
     LicenseKeyOption,
+    NamedDatabaseOption,
     ProjectOption,
     RegionOption,
     TokenOption,
@@ -32,8 +34,10 @@ from infra.doctor.options import (
     UserOption,
 )
 from infra.doctor.project import Project, database_of
+from infra.doctor.recovery import check_database
 from infra.doctor.report import as_json, is_healthy, tell
 from infra.doctor.rules import check_rules
+from infra.doctor.services import check_services
 from infra.doctor.token import SignIn, TokenError, id_token
 from infra.doctor.topic import check_topic
 
@@ -53,7 +57,7 @@ def doctor(
     *,
     region: RegionOption = REGION,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: DatabaseOption = None,
+    database: NamedDatabaseOption = None,
     topic: Annotated[str, typer.Option(metavar="TOPIC", help="The audit topic.")] = "seatlease-audit",
     url: UrlOption = None,
     canary_token: TokenOption = None,
@@ -73,9 +77,12 @@ def doctor(
         endpoints=endpoints_from(endpoint or []),
     )
     findings = [
+        *check_services(deployed),
+        *check_quotas(Looking(project=deployed)),
         *check_jobs(deployed),
         *check_topic(deployed, with_bigquery=deployed.is_in_bigquery),
         *check_backlog(deployed),
+        *check_database(deployed),
         *check_indexes(deployed),
         *check_rules(deployed),
         *check_functions(

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from infra.judge.acknowledged_leases import CONFLICT, NO_CONTENT, Lease
+from infra.judge.acknowledged_leases import NO_CONTENT, Lease, is_denial
 from infra.judge.history import Acknowledged, History, Operation
 from infra.judge.tenure import ALWAYS, NEVER
 from infra.judge.violation import Kind, Violation
@@ -47,7 +47,7 @@ def _denials(history: History, requests: Sequence[Acknowledged]) -> Iterator[Vio
     refused = Counter(
         (request.user_id, minute_of(at))
         for request in requests
-        if request.operation is Operation.ACQUIRE and request.status == CONFLICT
+        if is_denial(request)
         if (at := datetime.fromisoformat(request.body["server_time"])) and minute_of(at) > (history.begins_at or ALWAYS)
     )
     told: Counter[tuple[str | None, datetime]] = Counter()
@@ -72,20 +72,31 @@ def _releases(history: History, requests: Sequence[Acknowledged], leases: Sequen
         earliest = min(earliest, at)
         earliest_after.append((sent_at, earliest))
     earliest_after.reverse()
-    for release in requests:
-        if release.operation is not Operation.RELEASE or release.status != NO_CONTENT or release.answered_at is None:
-            continue
+    for release in _ending(requests):
         known = [each for each in of_session.get(release.session_id or "", ()) if each.answered_at <= release.sent_at]
         tenure = known[-1].tenure if known else None
         if tenure is None or tenure.is_changed:
             continue
-        answered_at = release.answered_at
+        answered_at = release.answered_at or release.sent_at
         ended_by = next((at for sent_at, at in earliest_after if sent_at >= answered_at), None)
         if ended_by is None:
             ended_by = NEVER if history.present is None else history.present.read_at
         if tenure.closes_from > ended_by or tenure.closes_from == NEVER:
             message = f"{release.user_id} released {release.session_id}, but it was still open later"
             yield _violation(Kind.ACKNOWLEDGED_RELEASE_LOST, history, message, at=tenure.started_at)
+
+
+def _ending(requests: Sequence[Acknowledged]) -> Iterator[Acknowledged]:
+    """The answered releases that end a session. One of several instances on a device only leaves it."""
+    instances: dict[tuple[str, str | None], set[str | None]] = defaultdict(set)
+    for request in requests:
+        if request.operation is Operation.ACQUIRE:
+            instances[request.user_id, request.hardware_id].add(request.instance_id)
+    for request in requests:
+        is_alone = request.instance_id is None or len(instances[request.user_id, request.hardware_id]) == 1
+        is_answered = request.status == NO_CONTENT and request.answered_at is not None
+        if request.operation is Operation.RELEASE and is_answered and is_alone:
+            yield request
 
 
 def _violation(kind: Kind, history: History, message: str, *, at: datetime | None = None) -> Violation:

@@ -8,9 +8,17 @@ from datetime import datetime
 
 from infra.judge.history import Acknowledged, History, Operation
 from infra.judge.tenure import Tenure
+from shared.edge.errors import Code
 
 OK, CREATED, NO_CONTENT = 200, 201, 204
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410
+
+
+def is_denial(request: Acknowledged) -> bool:
+    """Whether a client was refused for want of a seat. One instance too many on a seat is another refusal."""
+    code = request.body.get("error", {}).get("code")
+    is_refused = request.operation is Operation.ACQUIRE and request.status == CONFLICT
+    return is_refused and code != Code.INSTANCE_LIMIT_REACHED
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

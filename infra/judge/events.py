@@ -16,7 +16,7 @@ from infra.judge.tenure import started_at_of
 from infra.judge.violation import Kind, Violation
 from shared.audit.message import AUDIT_MESSAGE, SCHEMA_VERSION
 from shared.documents.paths import OrganizationPaths
-from shared.rules.audit import CONSOLE, ENDS, ERASED, AuditType, grant_name
+from shared.rules.audit import CONSOLE, ENDS, ERASED, AuditType, grant_name, renewed_name
 from shared.rules.denial import denial_name
 from shared.rules.digest import digest
 
@@ -57,6 +57,8 @@ def published_form(event: Event, organization_id: str) -> Mapping[str, Any] | No
 
 def _ids(event: Event, organization_id: str) -> set[str]:
     """The possible ids of the event."""
+    if event.user_id == ERASED and event.type not in {AuditType.ACQUIRED, *ENDS}:
+        return set()  # its name is made from what was blanked
     paths = OrganizationPaths(organization_id)
     return {paths.audit_event(name).rpartition("/")[2] for name in _names(event)}
 
@@ -66,10 +68,11 @@ def _names(event: Event) -> set[str]:
     session_id, started_at = event.session_id or "", started_at_of(event)
     if event.type == AuditType.ACQUIRED:
         return {grant_name(event.grant_number or 0, epoch=event.epoch)}
-    if event.type == AuditType.DENIED and event.user_id == ERASED:
-        return set()  # its name is made from the user's id, which is gone
     if event.type == AuditType.DENIED:
         return {denial_name(user_id=event.user_id or "", license_id=event.license_id or "", now=event.at)}
+    if event.type == AuditType.RENEWED and started_at is not None:
+        at = {name: event.details.get(name) for name in ("instance_id", "ip_address")}
+        return {renewed_name(session_id, started_at, **at)}
     if event.type == AuditType.USAGE_REPAIRED:
         return {digest(event.type, event.at.isoformat())}
     if event.type in ENDS and started_at is not None:

@@ -70,7 +70,8 @@ class Acknowledged:
 
     ``status`` is ``None`` without an answer. ``body`` is the answer's JSON. ``sent_at`` and ``answered_at`` are from
     the client's clock. All clients of a history use the same clock, and these times are compared only with each other.
-    ``session_id`` is the requested session or, for an acquire, the session in the answer.
+    ``session_id`` is the requested session or, for an acquire, the session in the answer. ``instance_id`` is what the
+    client sent, if it sent one.
     """
 
     operation: Operation
@@ -81,6 +82,7 @@ class Acknowledged:
     body: Mapping[str, Any] = field(default_factory=dict)
     hardware_id: str | None = None
     session_id: str | None = None
+    instance_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,15 +8,20 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from infra.judge.acknowledged_leases import GONE, NOT_FOUND, Lease
-from infra.judge.history import Event, History, Operation
+from infra.judge.history import Acknowledged, Event, History, Operation
 from infra.judge.tenure import Tenure
 from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
+from shared.rules.session import EndReason
 
 
 def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
     """Compare each lease with its tenure in the trail."""
     shortened = _leases_edited(history)
+    released: dict[str | None, list[Acknowledged]] = defaultdict(list)
+    for request in history.requests or ():
+        if request.operation is Operation.RELEASE:
+            released[request.session_id].append(request)
     for lease in leases:
         tenure = lease.tenure
         if tenure is not None and tenure.is_changed:
@@ -28,6 +33,9 @@ def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]
         elif tenure is not None and not shortened and (cut := _cut_by(tenure, lease)) is not None:
             message = f"got a lease until {lease.expires_at.isoformat()}, but ended by an earlier lease"
             yield _violation(Kind.ACKNOWLEDGED_LEASE_CUT, history, lease, message, events=(cut,))
+        elif tenure is not None and not shortened and _is_cut_off(lease, tenure, released[lease.session_id]):
+            message = f"got a lease until {lease.expires_at.isoformat()}, but another instance gave the seat back"
+            yield _violation(Kind.INSTANCE_CUT_OFF, history, lease, message, events=tenure.ends)
     yield from _holders_refused(history, leases)
 
 
@@ -45,6 +53,25 @@ def _cut_by(tenure: Tenure, lease: Lease) -> Event | None:
         if known < lease.expires_at or (end.type == AuditType.EXPIRED and end.at < lease.expires_at):
             return end
     return None
+
+
+def _is_cut_off(lease: Lease, tenure: Tenure, releases: Sequence[Acknowledged]) -> bool:
+    """Whether a release by another instance ended the tenure within this instance's lease.
+
+    A release by this instance, or by none, may have ended it if it was not answered before the lease was asked for.
+    """
+    own = lease.request.instance_id
+    is_given_back = any(
+        end.details.get("reason") == EndReason.RELEASED and lease.at <= end.at < lease.expires_at for end in tenure.ends
+    )
+    return (
+        own is not None
+        and is_given_back
+        and not any(
+            each.instance_id in {own, None} and (each.answered_at is None or each.answered_at >= lease.request.sent_at)
+            for each in releases
+        )
+    )
 
 
 def _holders_refused(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:

@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from infra.judge.acknowledged_leases import is_denial
 from infra.judge.admin_edits import AdminEdits
 from infra.judge.cap import max_of
-from infra.judge.history import Event, History, Operation
+from infra.judge.history import Event, History
 from infra.judge.occupancy import Occupancy
 from infra.judge.tenure import NEVER, Tenure
 from infra.judge.violation import Kind, Violation
@@ -49,7 +50,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
                     is_certain=admin_edits.known,
                 )
     for request in history.requests or ():
-        if request.operation is Operation.ACQUIRE and request.status == 409:  # noqa: PLR2004 the status of a full license
+        if is_denial(request):
             details = request.body.get("error", {}).get("details", {})
             if details.get("in_use", 0) < details.get("max", 0):
                 yield Violation(

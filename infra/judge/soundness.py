@@ -36,6 +36,10 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_text_or_none(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
 def _are_seats(value: object) -> bool:
     if not isinstance(value, Mapping) or not {"in_use", "max"} <= value.keys():
         return False
@@ -68,6 +72,8 @@ def _is_json_or_none(text: object) -> bool:
 
 _HAS_FORM: Mapping[str, Callable[[object], bool]] = {
     "reason": _is_text,
+    "instance_id": _is_text_or_none,
+    "ip_address": _is_text_or_none,
     "limit": _is_text,
     "attempts": _is_number,
     "started_at": _is_time,

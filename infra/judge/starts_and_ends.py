@@ -11,7 +11,11 @@ from infra.judge.violation import Kind, Violation
 from shared.rules.audit import CONSOLE, SYSTEM, AuditType
 from shared.rules.session import EndReason
 
-_TYPES = {EndReason.RELEASED.value: AuditType.RELEASED, EndReason.EXPIRED.value: AuditType.EXPIRED}
+_TYPES = {
+    EndReason.RELEASED.value: AuditType.RELEASED,
+    EndReason.RELEASED_ELSEWHERE.value: AuditType.RELEASED,
+    EndReason.EXPIRED.value: AuditType.EXPIRED,
+}
 
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:

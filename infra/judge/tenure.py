@@ -71,7 +71,8 @@ def started_at_of(event: Event) -> datetime | None:
     """The start of the tenure that the event belongs to, or ``None`` if it belongs to none."""
     if event.type == AuditType.ACQUIRED:
         return event.at
-    started_at = event.details.get("started_at") if event.type in ENDS else None
+    names_start = event.type in ENDS or event.type == AuditType.RENEWED
+    started_at = event.details.get("started_at") if names_start else None
     return started_at if isinstance(started_at, datetime) else None
 
 

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     ACKNOWLEDGED_RELEASE_LOST = "acknowledged release lost"
     ACKNOWLEDGED_LEASE_CUT = "acknowledged lease cut short"
     ACKNOWLEDGED_ABOVE_CAP = "more seats acknowledged at a time than the cap"
+    INSTANCE_CUT_OFF = "seat given back while another instance held a lease"
     ANSWERED_AFTER_END = "lease answered after the session's end"
     HOLDER_REFUSED = "holder of a seat answered that it ended"
     USAGE_MISTOLD = "usage contradicts the trail"

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 import httpx
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -99,7 +101,9 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
         Route(EVENTS_PATH, take_event, methods=["POST"]),
         Route("/{path:path}", no_such_path, methods=_METHODS),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    # A web page can let a name of its own lead to 127.0.0.1. The browser then takes the gateway for a part of the page.
+    own_names = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)
+    return Starlette(routes=routes, lifespan=lifespan, middleware=[own_names])
 
 
 def serve_gateway(functions: Mapping[str, str], *, port: int) -> None:

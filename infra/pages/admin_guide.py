@@ -5,22 +5,33 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.build.stage import ROOT
 from infra.pages.marked_sections import replaced
 from shared.admin.form_problems import expectations, form_problems
+from shared.admin.resync import id_with_blank
 from shared.admin.review_record import BOOKKEEPING, CREATED_AT, PROBLEMS, UPDATED_AT
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, SessionDocument, UserDocument
-from shared.rules.claims import Membership, email_not_verified, user_problems
+from shared.rules.claims import Membership, OtherAccount, email_not_verified, user_problems
 from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.review import Problem, license_problems, organization_problems
+from shared.rules.review import (
+    Problem,
+    key_elsewhere,
+    license_problems,
+    organization_problems,
+    slug_problems,
+    without_owner,
+)
 from shared.rules.seat_use import SeatUse
 from shared.rules.user import Role, User
 
 PAGE = ROOT / "infra/docs/admin-guide.md"
+
+_NOW = datetime(2026, 1, 31, tzinfo=UTC)
+"""The time of the examples."""
 
 _A_TIME = "a time (type timestamp)"
 _CREATED = (CREATED_AT, _A_TIME, "When the document was created.")
@@ -45,10 +56,12 @@ FORMS: Mapping[str, tuple[type[Form], Sequence[tuple[str, str, str]]]] = {
 """For each collection that admins see: the form of its documents, and the fields that only the functions write."""
 
 _LEFT_OUT: Mapping[str, str] = {
+    "slug": "made from the name",
     "license_key": "a new key",
     "email": "the account's, if it is verified",
     "lease_seconds": "not filled in",
     "grace_seconds": "not filled in",
+    "max_instances_per_seat": "not filled in",
 }
 """What is filled into fields that have no default of their own."""
 
@@ -94,13 +107,23 @@ def examples() -> Iterator[Example]:
     yield _example(
         "user",
         form_problems(UserDocument, {"role": "Manager"}, written_by_us=BOOKKEEPING),
-        "Enter one of the expected words, in small letters.",
+        "Enter one of the expected words.",
     )
     yield _example(
         "any",
         form_problems(LicenseDocument, {**key, "seats": 20}, written_by_us=BOOKKEEPING),
         "If you meant the expected field, add it with this value and delete this one. If it is your own note, leave "
         "it.",
+    )
+    yield _example(
+        "any",
+        form_problems(LicenseDocument, {**key, "max_seats_per_user": 2}, written_by_us=BOOKKEEPING),
+        "Seatlease does nothing with it. Delete the field, or leave it as your own note.",
+    )
+    yield _example(
+        "any",
+        form_problems(LicenseDocument, {**key, "crm_number": 2}, written_by_us=BOOKKEEPING),
+        "Nothing, if it is your own note. Otherwise look up the name in the tables below.",
     )
     organization = Organization(organization_id="harbor-studio", name="", max_concurrent_seats=3, is_active=True)
     yield _example(
@@ -110,22 +133,41 @@ def examples() -> Iterator[Example]:
         "`problems`.",
     )
     yield _example(
-        "license",
-        license_problems(_license(seats=20), organization=organization, use=SeatUse(), same_key=()),
-        "Raise the organization's cap or make it null. If you leave it, it decides.",
+        "organization",
+        organization_problems(organization, use=SeatUse(), is_cap_filled_in=True),
+        "Write the number that you sold, or null. The notice stays until the number is another one.",
     )
+    yield _example("organization", slug_problems("Harbor Studio", is_taken=False), "Edit the field.")
     yield _example(
-        "license",
-        license_problems(_license(seats=3), organization=organization, use=SeatUse(), same_key=["render-farm"]),
-        "Decide which license keeps the key. In the other one delete `license_key` (a new key is made) or write "
-        "another key.",
+        "organization",
+        slug_problems("harbor-studio", is_taken=True),
+        "Choose another one. Both organizations work meanwhile.",
     )
     yield _example(
         "license",
         license_problems(
-            replace(_license(seats=3), license_key=" ABC "), organization=organization, use=SeatUse(), same_key=()
+            replace(_license(seats=3), expires_at=_NOW), organization=organization, use=SeatUse(), same_key=(), now=_NOW
         ),
-        "Edit the key. Remove spaces before and after it.",
+        "Look at the year. If the contract has ended, leave it.",
+    )
+    yield _example(
+        "license",
+        [key_elsewhere()],
+        "If you copied the license, delete `license_key`: a new key is made. Otherwise leave it: each organization "
+        "finds its own license.",
+    )
+    yield _example(
+        "license",
+        license_problems(_license(seats=20), organization=organization, use=SeatUse(), same_key=(), now=_NOW),
+        "Raise the organization's cap or make it null. If you leave it, it decides.",
+    )
+    yield _example(
+        "license",
+        license_problems(
+            _license(seats=3), organization=organization, use=SeatUse(), same_key=["render-farm"], now=_NOW
+        ),
+        "Decide which license keeps the key. In the other one delete `license_key` (a new key is made) or write "
+        "another key.",
     )
     yield _example(
         "license",
@@ -134,8 +176,14 @@ def examples() -> Iterator[Example]:
             organization=organization,
             use=SeatUse(),
             same_key=(),
+            now=_NOW,
         ),
         "Lower the number. Or leave it: the notice stops nothing.",
+    )
+    yield _example(
+        "any",
+        [id_with_blank()],
+        "Add the document again with an id that you type, and delete this one.",
     )
     listed = [Membership(organization_id="harbor-studio", user=_user())]
     yield _example(
@@ -146,9 +194,20 @@ def examples() -> Iterator[Example]:
     )
     yield _example(
         "user",
-        user_problems("harbor-studio", listed, has_account=False, other_id="Zt4vPq0mXeWc1d2R8sYbKJh7uLf3"),
+        user_problems("harbor-studio", listed, has_account=False, other=_other(is_verified=True)),
         "First make sure that the account with this address belongs to this user. Then add a document with that id "
         "and delete this one.",
+    )
+    yield _example(
+        "user",
+        user_problems("harbor-studio", listed, has_account=False, other=_other(is_verified=False)),
+        "If you made that account in the console, add a document with that id and delete this one. Otherwise ask the "
+        "user first.",
+    )
+    yield _example(
+        "user",
+        [without_owner(replace(_user(), role=Role.OWNER, is_active=False))],
+        "Make another user owner, if the customer is to see and end sessions.",
     )
     elsewhere = Membership(organization_id="elsewhere", user=_user())
     yield _example(
@@ -182,6 +241,10 @@ def _example(where: str, problems: Sequence[Problem], to_do: str) -> Example:
 
 def _user() -> User:
     return User(user_id="ada", email=None, role=Role.MEMBER, is_active=True)
+
+
+def _other(*, is_verified: bool) -> OtherAccount:
+    return OtherAccount(user_id="Zt4vPq0mXeWc1d2R8sYbKJh7uLf3", is_verified=is_verified)
 
 
 def _license(*, seats: int) -> License:

@@ -18,8 +18,8 @@ locals {
 
   # SEATLEASE_RUN_WITHIN_SECONDS: a scheduled function starts no new work after this time. The next
   # run of expire_sessions finds first what the last one left: half of the time is for sessions, half
-  # for unpublished audit events. reconcile walks over everything that is open, from the start each
-  # time, and runs every 15 minutes. So it gets most of that time.
+  # for unpublished audit events. reconcile walks over everything that is open, and runs every 15
+  # minutes. So it gets most of that time: half for sessions and counters, half for missed edits.
   run_within_seconds = { expire_sessions = 45, reconcile = 600 }
 
   sizes = {

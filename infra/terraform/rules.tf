@@ -1,5 +1,5 @@
-# Firestore's security rules: what a program with a user's token may read straight from Firestore.
-# tests/infra/test_firestore_rules.py compiles the file on the emulator and tries every rule.
+# Firestore's security rules: they refuse everything to every program with a user's token.
+# tests/infra/test_firestore_rules.py compiles the file on the emulator and tries it.
 #
 # Rules belong to one database. With a database of our own (the variable database), the rules of the
 # default database are not touched: its apps go on as before.

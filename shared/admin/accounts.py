@@ -44,12 +44,11 @@ class Accounts:
         return await self._found(auth.get_user, user_id)
 
     async def find_by_email(self, email: str) -> Account | None:
-        """Find an account by its verified e-mail address."""
+        """Find an account by its e-mail address, verified or not."""
         name, at, domain = email.partition("@")
         if not (name and at and domain) or "@" in domain:
             return None
-        account = await self._found(auth.get_user_by_email, email)
-        return account if account is not None and account.verified_email else None
+        return await self._found(auth.get_user_by_email, email)
 
     async def set_claims(self, user_id: str, claims: Mapping[str, Any]) -> None:
         """Replace all custom claims of an account. Tokens issued from now on carry them."""

@@ -9,15 +9,16 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import session_from
 from shared.documents.writing import audit_event_write
-from shared.firestore.client import Document, Firestore
+from shared.firestore.client import Document, Firestore, ReadTime
+from shared.firestore.query import Cursor
 from shared.firestore.retry import retry_until
 from shared.rules.audit import ENDS, AuditType, Tenure, TrailEntry, removed, tenure_without_end
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session
 from shared.seats.counters import repair_counters
 
-MAX_EVENTS = 200
-"""The most events of a session that are read. While a seat is held none is added; afterwards at most one a minute."""
+PAGE = 200
+"""Events of a session that are read at a time."""
 
 
 class Removals:
@@ -41,10 +42,7 @@ class Removals:
         present = session_from(snapshot.documents[path])
         if isinstance(present, Unusable):
             return
-        events = await self._firestore.select(
-            paths.organization, queries.tenures_of(session_id, limit=MAX_EVENTS), at=snapshot.at
-        )
-        told = [each for event in events if (each := _told(event)) is not None]
+        told = await self._latest_told(paths, session_id, at=snapshot.at)
         held_since = present.started_at if isinstance(present, Session) else None
         tenure = tenure_without_end(told, held_since=held_since)
         if tenure is None:
@@ -55,6 +53,18 @@ class Removals:
         repair = partial(repair_counters, self._firestore, paths, self._policy.retention)
         message = "the counters could not be repaired in time; the next run of reconcile does it"
         await retry_until(repair, within=self._policy.answer_within, otherwise=message)
+
+    async def _latest_told(self, paths: OrganizationPaths, session_id: str, *, at: ReadTime) -> list[TrailEntry]:
+        """The starts and ends of the session's latest tenures, latest first: at least one start, if there is one."""
+        told: list[TrailEntry] = []
+        after: Cursor | None = None
+        while True:
+            query = queries.tenures_of(session_id, limit=PAGE, after=after)
+            events = await self._firestore.select(paths.organization, query, at=at)
+            told += [each for event in events if (each := _told(event)) is not None]
+            if len(events) < PAGE or any(each.type is AuditType.ACQUIRED for each in told):
+                return told
+            after = Cursor(path=events[-1].path, value=events[-1].fields["at"])
 
 
 def _told(event: Document) -> TrailEntry | None:

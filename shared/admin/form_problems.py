@@ -1,10 +1,11 @@
 """Finds the fields of a document that do not have its form, and says in plain words what they should hold."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +19,31 @@ _ALIKE = 0.8
 """How similar an unknown name must be to a field's name to count as a misspelling of it, from 0 to 1."""
 
 _SHORTEST_WORD = 3
+_OTHER_WORDS: Mapping[str, frozenset[str]] = {
+    "expires_at": frozenset({"end", "ends", "expire", "expiry", "expiration", "until", "due"}),
+    "is_active": frozenset({"enabled", "disabled", "suspended", "blocked", "status", "state"}),
+    "max_concurrent_seats": frozenset({"limit", "cap", "quota", "capacity", "quantity"}),
+    "license_key": frozenset({"serial"}),
+    "name": frozenset({"title", "label"}),
+    "role": frozenset({"admin", "owner", "member", "guest"}),
+    "email": frozenset({"mail"}),
+    "lease_seconds": frozenset({"lease"}),
+    "grace_seconds": frozenset({"grace", "offline"}),
+}
+"""Words that other products have for our fields."""
+
+_NOT_OFFERED: Sequence[tuple[frozenset[str], str]] = [
+    (frozenset({"per", "user"}), "no field limits the seats of one user"),
+    (frozenset({"starts"}), "no field is a start. Set is_active to true on the day"),
+    (frozenset({"start"}), "no field is a start. Set is_active to true on the day"),
+    (frozenset({"valid", "from"}), "no field is a start. Set is_active to true on the day"),
+    (frozenset({"trial"}), "no field is a trial. Set expires_at to its end"),
+    (frozenset({"features"}), "programs learn of seats only, and of no features"),
+    (frozenset({"overdraft"}), "no seat above max_concurrent_seats is given"),
+    (frozenset({"reserved"}), "no seat can be reserved"),
+]
+"""What other products have and Seatlease has not, by the words of a field's name."""
+
 _KINDS = {
     "bytes_value": "bytes",
     "geo_point_value": "a geopoint",
@@ -34,11 +60,11 @@ def expectations(form: type[Form]) -> Mapping[str, str]:
 
 
 def form_problems(form: type[Form], fields: Mapping[str, Any], *, written_by_us: Collection[str]) -> list[Problem]:
-    """List the fields whose value does not have the form, and the unknown fields whose name looks like a misspelling.
+    """List the fields whose value does not have the form, and the fields that nothing reads.
 
     A missing field is no problem.
     """
-    return [*_of_wrong_form(form, fields), *_misspelt(form, fields, written_by_us)]
+    return [*_of_wrong_form(form, fields), *_unknown(form, fields, written_by_us)]
 
 
 def _of_wrong_form(form: type[Form], fields: Mapping[str, Any]) -> Iterator[Problem]:
@@ -52,18 +78,23 @@ def _of_wrong_form(form: type[Form], fields: Mapping[str, Any]) -> Iterator[Prob
                 yield Problem(field=name, level=Level.ERROR, found=found(fields[name]), expected=expected)
 
 
-def _misspelt(form: type[Form], fields: Mapping[str, Any], written_by_us: Collection[str]) -> Iterator[Problem]:
+def _unknown(form: type[Form], fields: Mapping[str, Any], written_by_us: Collection[str]) -> Iterator[Problem]:
     known = [*form.model_fields, *written_by_us]
     for name in sorted(fields.keys() - set(known)):
-        meant = _meant(name, known)
-        if meant is not None:
-            shown = f"the field {quoted(name)}, which nothing reads"
+        words = _words(name)
+        lacking = next((told for each, told in _NOT_OFFERED if each <= set(words)), None)
+        meant = _meant(words, known)
+        if lacking is not None:
+            expected = f"nothing: {lacking}"
+        elif meant is not None:
             expected = f"{meant}, if you meant that field. If not, leave it: it does no harm"
-            yield Problem(field=name, level=Level.NOTICE, found=shown, expected=expected)
+        else:
+            expected = "nothing, or a note of your own: it does no harm"
+        shown = f"the field {quoted(name)}, which nothing reads"
+        yield Problem(field=name, level=Level.NOTICE, found=shown, expected=expected)
 
 
-def _meant(name: str, known: Collection[str]) -> str | None:
-    words = _words(name)
+def _meant(words: Sequence[str], known: Collection[str]) -> str | None:
     written = {"_".join(_words(each)): each for each in known}
     close = get_close_matches("_".join(words), written, n=1, cutoff=_ALIKE)
     if close:
@@ -71,7 +102,9 @@ def _meant(name: str, known: Collection[str]) -> str | None:
     if sum(map(len, words)) < _SHORTEST_WORD:
         return None
     # "seats", or "maxSeats": each of its words is one of the field's.
-    return next((field for field in known if set(words) <= set(_words(field))), None)
+    meant = (field for field in known if set(words) <= set(_words(field)))
+    other = (field for field in known if not _OTHER_WORDS.get(field, frozenset()).isdisjoint(words))
+    return next(chain(meant, other), None)
 
 
 def _words(name: str) -> list[str]:
@@ -104,13 +137,15 @@ def quoted(text: str) -> str:
     return f'"{text}"' if len(text) <= _LONGEST_QUOTE else f'"{text[:_LONGEST_QUOTE]}…"'
 
 
-def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:  # noqa: PLR0911 a line for each kind of field
+def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:  # noqa: C901, PLR0911 a line for each kind of field
     match schema:
         case {"anyOf": [one, {"type": "null"}]}:
             return f"{_expected(one, definitions)}, or null"
         case {"$ref": reference}:
             values = definitions[str(reference).rpartition("/")[2]]["enum"]
             return f"one of {', '.join(values)} (type string)"
+        case {"type": "array"}:
+            return "a list"
         case {"type": "boolean"}:
             return "true or false (type boolean)"
         case {"type": "integer", "minimum": least, "maximum": most}:

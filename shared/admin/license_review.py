@@ -22,12 +22,13 @@ from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.policy import Policy
 from shared.documents.reading import license_from, organization_from, seat_use_from
 from shared.documents.writing import document_write
-from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
+from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore, ReadTime, Snapshot
 from shared.firestore.values import Plain
+from shared.firestore.writes import Update
 from shared.rules.audit import AuditType
-from shared.rules.license import License
+from shared.rules.license import License, normal_key
 from shared.rules.organization import Organization
-from shared.rules.review import Problem, license_problems
+from shared.rules.review import Problem, key_elsewhere, license_problems
 from shared.rules.seat_use import SeatUse
 
 MAX_SHARING = 20
@@ -62,6 +63,11 @@ class LicenseReviews:
         if looked_at.is_settled:
             return
         document = looked_at.document
+        if document is not None and (normal := _normalized(document)) is not None:
+            # First of all: the other licenses with the key are found by its normal form, and find this one by it.
+            await self._firestore.commit([normal])
+            await self.review(paths, license_id, new_key)
+            return
         sharing = await self._sharing(paths, license_id, document, at=snapshot.at)
         told = _told_of(looked_at)
         if not told >= set(sharing):
@@ -77,7 +83,7 @@ class LicenseReviews:
         fills = defaults(_LICENSE_DEFAULTS, looked_at, dated=(CREATED_AT, UPDATED_AT))
         if document is not None and _key_is_left_out(document):
             fills = {"license_key": new_key, **fills}
-        problems = [] if document is None else self._problems(document, snapshot.documents, paths, sharing, fills)
+        problems = [] if document is None else await self._problems(document, snapshot, paths, sharing, fills)
         verdict = ReviewResult(fills=fills, problems=problems)
         writes = review_writes(
             looked_at, verdict, retention=self._policy.retention, now=snapshot.at.now, sharing=sharing
@@ -105,7 +111,7 @@ class LicenseReviews:
         if document is None:
             return
         sharing = await self._sharing(paths, license_id, document, at=snapshot.at)
-        problems = self._problems(document, snapshot.documents, paths, sharing, {})
+        problems = await self._problems(document, snapshot, paths, sharing, {})
         writes = problem_writes(looked_at, problems, sharing=sorted({*_told_of(looked_at), *sharing}))
         if writes:
             await self._firestore.commit(writes)
@@ -127,10 +133,16 @@ class LicenseReviews:
         found = await self._firestore.select(paths.organization, query, at=at)
         return sorted(each.document_id for each in found if each.document_id != license_id)
 
-    def _problems(
+    async def _is_elsewhere(self, paths: OrganizationPaths, license_key: str, *, at: ReadTime) -> bool:
+        """Whether a license of another organization has this key."""
+        query = queries.licenses_with_key_everywhere(license_key, limit=MAX_SHARING + 1)
+        found = await self._firestore.select(ALL_ORGANIZATIONS, query, at=at)
+        return any(located.paths != paths for each in found if (located := OrganizationPaths.of(each.path)) is not None)
+
+    async def _problems(
         self,
         document: Document,
-        stored: Mapping[str, Document | None],
+        snapshot: Snapshot,
         paths: OrganizationPaths,
         sharing: Sequence[str],
         fills: Mapping[str, Plain],
@@ -139,13 +151,17 @@ class LicenseReviews:
         problems = form_problems(LicenseDocument, filled.fields, written_by_us=_WRITTEN_BY_US)
         license_ = license_from(filled, self._policy)
         if isinstance(license_, License):
+            stored, at = snapshot.documents, snapshot.at
             organization = organization_from(stored[paths.organization])
             problems += license_problems(
                 license_,
                 organization=organization if isinstance(organization, Organization) else None,
                 use=counted(stored[paths.seats]),
                 same_key=sharing,
+                now=at.now,
             )
+            if await self._is_elsewhere(paths, license_.license_key, at=at):
+                problems.append(key_elsewhere())
         return problems
 
 
@@ -175,3 +191,11 @@ def _told_of(looked_at: ReviewState) -> set[str]:
 def _key_is_left_out(document: Document) -> bool:
     key = document.fields.get("license_key")
     return key is None or (isinstance(key, str) and not key.strip())
+
+
+def _normalized(document: Document) -> Update | None:
+    """Write the key in its normal form; ``None`` if it has that form, or there is none."""
+    key = document.fields.get("license_key")
+    if not isinstance(key, str) or key == normal_key(key) or _key_is_left_out(document):
+        return None
+    return Update(path=document.path, fields={"license_key": normal_key(key)}, unchanged_since=document.update_time)

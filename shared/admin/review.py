@@ -22,26 +22,28 @@ from shared.admin.review_record import (
     review_writes,
     seen,
 )
+from shared.documents import queries
 from shared.documents.forms import OrganizationDocument
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import organization_from
 from shared.documents.writing import seat_use_fields
-from shared.firestore.client import Firestore, Snapshot
+from shared.firestore.client import ALL_ORGANIZATIONS, Firestore, ReadTime, Snapshot
 from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
 from shared.firestore.writes import Create
 from shared.rules.audit import AuditType
-from shared.rules.organization import Organization
-from shared.rules.review import Problem, organization_problems
+from shared.rules.organization import Organization, is_slug, slug_of
+from shared.rules.review import Problem, organization_problems, slug_problems
 from shared.seats.counters import recount
 from shared.seats.license_keys import new_license_key
 
 logger = logging.getLogger(__name__)
 
+_CAP = "max_concurrent_seats"
 _ORGANIZATION_DEFAULTS: Mapping[str, Plain] = {
     name: OrganizationDocument.model_fields[name].default
-    for name in ("name", "slug", "subscription_tier", "max_concurrent_seats", "is_active")
+    for name in ("name", "slug", "subscription_tier", _CAP, "is_active")
 }
 
 
@@ -85,19 +87,35 @@ class Reviews:
         if looked_at.is_settled:
             return
         # The licenses first. If the run is cut off, the platform delivers the event again and the review starts over.
-        if _is_changed(looked_at, "max_concurrent_seats"):
+        if _is_changed(looked_at, _CAP):
             await self._licenses.refresh_all(paths)
         document = looked_at.document
         problems: list[Problem] = []
         fills = defaults(_ORGANIZATION_DEFAULTS, looked_at, dated=(CREATED_AT, UPDATED_AT))
+        is_cap_filled_in = _is_cap_filled_in(looked_at, fills)
         if document is not None:
             problems += form_problems(OrganizationDocument, document.fields, written_by_us=BOOKKEEPING)
             organization = organization_from(document)
             if isinstance(organization, Organization):
-                problems += organization_problems(organization, use=counted(snapshot.documents[paths.seats]))
+                use = counted(snapshot.documents[paths.seats])
+                problems += organization_problems(organization, use=use, is_cap_filled_in=is_cap_filled_in)
+            slug, name = document.fields.get("slug"), document.fields.get("name")
+            if isinstance(slug, str):
+                problems += slug_problems(slug, is_taken=await self._is_taken(slug, paths, at=snapshot.at))
+            elif "slug" in fills and isinstance(name, str) and (made := slug_of(name)) is not None:
+                fills["slug"] = None if await self._is_taken(made, paths, at=snapshot.at) else made
         verdict = ReviewResult(fills=fills, problems=problems)
-        writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=snapshot.at.now)
+        retention, now = self._policy.retention, snapshot.at.now
+        writes = review_writes(looked_at, verdict, retention=retention, now=now, cap_filled_in=is_cap_filled_in)
         await self._firestore.commit([*writes, *await self._first_counters(paths, snapshot)])
+
+    async def _is_taken(self, slug: str, paths: OrganizationPaths, *, at: ReadTime) -> bool:
+        """Whether another organization has this slug."""
+        if not is_slug(slug):
+            return False
+        found = await self._firestore.select(ALL_ORGANIZATIONS, queries.organizations_with_slug(slug), at=at)
+        others = (OrganizationPaths.of_organization(each.path) for each in found)
+        return any(other is not None and other != paths for other in others)
 
     async def _first_counters(self, paths: OrganizationPaths, snapshot: Snapshot) -> list[Create]:
         """The counters of an organization that has none and no seat in use, so that its first acquire counts nothing.
@@ -121,6 +139,12 @@ def _organization(paths: OrganizationPaths) -> ReviewTarget:
         form=OrganizationDocument,
         path=paths.organization,
     )
+
+
+def _is_cap_filled_in(looked_at: ReviewState, fills: Mapping[str, Plain]) -> bool:
+    """Whether the cap is the default, because the admin left it out and has not changed it since."""
+    was_filled_in = looked_at.record is not None and looked_at.record.fields.get("cap_filled_in") is True
+    return _CAP in fills or (was_filled_in and not _is_changed(looked_at, _CAP))
 
 
 def _is_changed(looked_at: ReviewState, name: str) -> bool:

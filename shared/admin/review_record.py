@@ -126,7 +126,7 @@ def review_writes(
     fields = dict(verdict.fills)
     if looked_at.is_edit and UPDATED_AT in (*document.fields, *verdict.fills):
         fields[UPDATED_AT] = edited_at
-    fields[PROBLEMS] = _listed(verdict.problems)
+    fields[PROBLEMS] = listed(verdict.problems)
     after = looked_at.told({**document.fields, **fields})
     writes: list[Write] = []
     if (changed := document_write(document.path, document, fields)) is not None:
@@ -155,7 +155,7 @@ def problem_writes(looked_at: ReviewState, problems: Sequence[Problem], **more: 
     document = looked_at.document
     if document is None:
         return []
-    told: dict[str, Plain] = {PROBLEMS: _listed(problems)}
+    told: dict[str, Plain] = {PROBLEMS: listed(problems)}
     in_document = document_write(document.path, document, told)
     in_record = document_write(looked_at.subject.record_path, looked_at.record, {**told, **more})
     return [write for write in (in_document, in_record) if write is not None]
@@ -173,7 +173,7 @@ def defaults(form_defaults: Mapping[str, Plain], looked_at: ReviewState, *, date
     return {name: value for name, value in filled.items() if name not in document.fields}
 
 
-def _listed(problems: Sequence[Problem]) -> list[Plain]:
+def listed(problems: Sequence[Problem]) -> list[Plain]:
     # Errors first: they must not be cut off behind notices.
     first = sorted(problems, key=lambda each: each.level is not Level.ERROR)
     return [{**asdict(each), "level": each.level.value} for each in first[:MAX_PROBLEMS]]

@@ -6,7 +6,7 @@ writes of the others.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from shared.admin.account_claims import AccountClaims, SyncedClaims
@@ -35,10 +35,10 @@ from shared.firestore.query import Query
 from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
 from shared.rules.audit import AuditType
-from shared.rules.claims import email_not_verified, user_problems
+from shared.rules.claims import DOCUMENT_ID, OtherAccount, email_not_verified, user_problems
 from shared.rules.refusal import Unusable
-from shared.rules.review import Problem
-from shared.rules.user import Role
+from shared.rules.review import Problem, without_owner
+from shared.rules.user import Role, User
 from shared.seats.endings import Rights
 
 logger = logging.getLogger(__name__)
@@ -99,10 +99,14 @@ class UserClaims:
             email = None if settled.account is None else settled.account.verified_email
             if email is not None and "email" not in looked_at.document.fields:
                 fills["email"] = email
-            problems = await self._problems(paths, looked_at.document, settled)
+            user = user_from(looked_at.document)
+            if isinstance(user, User) and looked_at.document.fields.get("role") != user.role:
+                fills["role"] = user.role.value  # as the security rules read it: they compare letter by letter
+            problems = await self._problems(looked_at, looked_at.document, settled)
         now = (await self._firestore.now()).now
         verdict = ReviewResult(fills=fills, problems=problems)
-        writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=now, user_id=user_id)
+        kept: dict[str, Plain] = {"user_id": user_id, "awaits_account": _awaits_account(settled, problems)}
+        writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=now, **kept)
         await self._firestore.commit(writes)
 
     async def _look(self, paths: OrganizationPaths, user_id: str) -> ReviewState:
@@ -145,24 +149,44 @@ class UserClaims:
         looked_at = await self._look(paths, user_id)
         if looked_at.document is None:
             return
-        writes = problem_writes(looked_at, await self._problems(paths, looked_at.document, settled))
+        writes = problem_writes(looked_at, await self._problems(looked_at, looked_at.document, settled))
         if writes:
             await self._firestore.commit(writes)
 
-    async def _problems(self, paths: OrganizationPaths, document: Document, settled: SyncedClaims) -> list[Problem]:
+    async def _problems(self, looked_at: ReviewState, document: Document, settled: SyncedClaims) -> list[Problem]:
+        paths, user = looked_at.subject.paths, user_from(document)
         problems = form_problems(UserDocument, document.fields, written_by_us=BOOKKEEPING)
-        other_id, account = None, settled.account
-        email = document.fields.get("email")
-        if account is None and isinstance(email, str):
-            other = await self._accounts.find_by_email(email)
-            other_id = None if other is None else other.user_id
+        account = settled.account
+        # An address in place of the User UID is a slip that is easily made. It may stand in the field too.
+        addresses = [document.document_id, document.fields.get("email")] if account is None else []
+        found = [await self._accounts.find_by_email(each) for each in addresses if isinstance(each, str)]
+        other = next(filter(None, found), None)
         problems += user_problems(
             paths.organization_id,
             settled.listings,
             has_account=account is not None,
             has_room=settled.has_room,
-            other_id=other_id,
+            other=None
+            if other is None
+            else OtherAccount(user_id=other.user_id, is_verified=other.verified_email is not None),
         )
         if account is not None and account.email and not account.verified_email and "email" not in document.fields:
             problems.append(email_not_verified())
+        if isinstance(user, User) and _is_owner_no_more(looked_at, user) and not await self._has_owner(paths):
+            problems.append(without_owner(user))
         return problems
+
+    async def _has_owner(self, paths: OrganizationPaths) -> bool:
+        """Whether the organization has an active owner."""
+        found = await self._firestore.select(paths.organization, queries.owners())
+        return any(isinstance(user := user_from(each), User) and user.is_active for each in found)
+
+
+def _awaits_account(settled: SyncedClaims, problems: Sequence[Problem]) -> bool:
+    return settled.account is None and any(each.field == DOCUMENT_ID for each in problems)
+
+
+def _is_owner_no_more(looked_at: ReviewState, user: User) -> bool:
+    """Whether the user was an owner when last seen, or is a deactivated one."""
+    was_owner = (looked_at.before or {}).get("role") == f'"{Role.OWNER}"'
+    return (was_owner or user.role is Role.OWNER) and not (user.is_active and user.role is Role.OWNER)

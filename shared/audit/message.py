@@ -52,6 +52,19 @@ class AcquiredDetails(_Message):
     organization_seats: Seats
 
 
+class RenewedDetails(_Message):
+    """Which instance works on the seat, from where, and how many do with it.
+
+    ``started_at`` is when the user took the seat. A null ``instance_id`` means a program that names none.
+    """
+
+    started_at: Time
+    instance_id: str | None
+    ip_address: str | None
+    user_agent: str | None
+    instances: Annotated[int, Field(ge=0)]
+
+
 class EndedDetails(_Message):
     """Why and when the session ended. ``lease_expires_at`` is when its lease would have run out, or did."""
 
@@ -146,6 +159,16 @@ class AcquiredEvent(_SeatEvent):
     details: AcquiredDetails
 
 
+class RenewedEvent(_SeatEvent):
+    """Another instance works on a seat that the user holds, or one at another address or in another version.
+
+    Each instance and address is reported at most once while the user holds the seat.
+    """
+
+    type: Literal["session.renewed"]
+    details: RenewedDetails
+
+
 class DeniedEvent(_SeatEvent):
     """A user got no seat of the license because a cap was reached, once or several times within one minute.
 
@@ -209,6 +232,7 @@ class LicenseEditedEvent(_Event):
 
 AuditMessage = (
     AcquiredEvent
+    | RenewedEvent
     | DeniedEvent
     | ReleasedEvent
     | ExpiredEvent

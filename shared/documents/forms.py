@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.documents.paths import can_be_document_id
 from shared.rules.audit import AuditType
-from shared.rules.session import EndReason
+from shared.rules.session import MAX_INSTANCES, EndReason
 from shared.rules.user import Role
 
 _CONTROL_CHARACTERS = (
@@ -57,7 +57,13 @@ class OrganizationDocument(Form):
     """``organizations/{org_id}``: the tenant. Edited by admins."""
 
     name: Annotated[str, Field(description="The name that people see.")] = ""
-    slug: Annotated[str | None, Field(description="Your own short name for it. Nothing depends on it.")] = None
+    slug: Annotated[
+        str | None,
+        Field(
+            description="Your own short name for it, unique over all organizations: small letters, digits and "
+            "hyphens, at most 100. Left out, it is made from the name. Nothing depends on it."
+        ),
+    ] = None
     subscription_tier: Annotated[str, Field(description="Your own note. Nothing depends on it.")] = "free"
     max_concurrent_seats: Annotated[
         _Count | None,
@@ -124,6 +130,21 @@ class LicenseDocument(Form):
             "Its seat is free meanwhile. Only a user who has held the seat for one lease gets it. Left out or null: 0."
         ),
     ] = None
+    max_instances_per_seat: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_INSTANCES)] | None,
+        Field(
+            description="How many programs may work on one seat at a time, such as replicas with one device name. "
+            "Processes of one device that share a seat count once. Left out or null: any number."
+        ),
+    ] = None
+
+
+class InstanceEntry(Form):
+    """One of the ``instances`` of a session."""
+
+    instance_id: str | None
+    ip_address: str | None = None
+    last_heard_at: StoredTime
 
 
 class SessionDocument(Form):
@@ -147,6 +168,13 @@ class SessionDocument(Form):
     end_reason: Annotated[
         EndReason | None,
         Field(strict=False, description="Why the session ended. The functions fill it in. Do not edit it."),
+    ] = None
+    instances: Annotated[
+        list[InstanceEntry] | None,
+        Field(
+            description="The programs that work on the seat, each with its address and when it was last heard of. "
+            "Programs that name no instance are one entry. Do not edit it."
+        ),
     ] = None
 
 

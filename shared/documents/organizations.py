@@ -11,7 +11,8 @@ from datetime import timedelta
 from functools import partial
 from itertools import chain
 
-from shared.documents.paths import OrganizationPaths
+from shared.documents.paths import OrganizationPaths, in_order
+from shared.documents.places import Place, place_write
 from shared.documents.queries import all_organizations
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.query import Cursor, Query
@@ -126,10 +127,49 @@ async def every_organization(firestore: Firestore) -> list[OrganizationPaths]:
     return [each for each in paths if each is not None]
 
 
+Work = Callable[[OrganizationPaths, Sequence[Document]], Awaitable[None]]
+
+
+async def go_round(
+    firestore: Firestore, name: str, walks: Mapping[str, tuple[Query, Work]], *, place: Place, run: Run
+) -> None:
+    """Do the work of all walks once, until the run's time is up. It begins behind ``place``, and ends there.
+
+    Each full page is remembered as the place at which the next run begins. So a run that never ends, because it is
+    killed or its time is up, is no reason that a document is never reached.
+
+    Raises:
+        StoreUnavailable: no answer.
+    """
+    names = list(walks)
+    first = names.index(place.walk)
+    order = [*names[first:], *names[:first]]
+    if place.after is not None:
+        order.append(place.walk)
+    for number, each in enumerate(order):
+        query, work = walks[each]
+        begins_at_place, ends_at_place = number == 0, number == len(names)
+        async for page in walk(firestore, replace(query, after=place.after if begins_at_place else None)):
+            todo = [document for document in page if not (ends_at_place and _is_behind(document, place, query))]
+            await each_organization(by_organization(todo, collection=query.collection), work, at_once=MAX_ORGANIZATIONS)
+            if not run.is_complete or len(todo) < len(page):
+                return
+            if (following := next_page(query, page)) is not None:
+                reached = replace(place, walk=each, after=following.after)
+                await firestore.commit([place_write(name, reached)])
+
+
+def _is_behind(document: Document, place: Place, query: Query) -> bool:
+    """Whether a walk in the order of paths reaches this document behind the place."""
+    if query.order_by is not None or place.after is None:
+        return False
+    return in_order(document.path) > in_order(place.after.path)
+
+
 async def work_through(
     firestore: Firestore,
     query: Query,
-    work: Callable[[OrganizationPaths, Sequence[Document]], Awaitable[None]],
+    work: Work,
     *,
     run: Run,
 ) -> None:

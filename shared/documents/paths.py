@@ -1,4 +1,4 @@
-"""The paths of documents. Every path begins with one organization; there is no other way to name a document."""
+"""The paths of documents. Every path of a customer's document begins with its organization."""
 
 import re
 from dataclasses import dataclass
@@ -23,6 +23,16 @@ def can_be_document_id(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return size <= MAX_ID_BYTES and _NO_DOCUMENT_ID.fullmatch(text) is None
+
+
+def run_path(run: str) -> str:
+    """The document that remembers where a kind of run over all organizations stopped."""
+    return f"runs/{run}"
+
+
+def in_order(path: str) -> list[bytes]:
+    """A key that sorts paths as Firestore does: part by part, each by its bytes."""
+    return [part.encode() for part in path.split("/")]
 
 
 @dataclass(frozen=True, slots=True)

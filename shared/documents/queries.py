@@ -3,11 +3,14 @@ a composite index in ``infra/firestore.indexes.json``; a test compares the two.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.documents.writing import UNPUBLISHED_SHARDS
 from shared.firestore.query import Comparison, Cursor, Query
 from shared.firestore.values import Plain
+from shared.rules.license import normal_key
+from shared.rules.user import Role
 
 FIRST = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 """The earliest time in Firestore. A field later than this holds a time."""
@@ -18,8 +21,30 @@ a query from the first entry on would skip those of the last hour and more. Sour
 
 
 def licenses_with_key(license_key: str, *, limit: int = 2) -> Query:
-    """The licenses with this key. More than one is an admin's mistake."""
-    return Query(collection="licenses", where=(("license_key", "==", license_key),), limit=limit)
+    """The licenses with this key. More than one is an admin's mistake.
+
+    Documents hold the normal form, but for one that no function has looked at yet.
+    """
+    normal = normal_key(license_key)
+    where: tuple[str, Comparison, Plain] = ("license_key", "==", normal)
+    if normal != license_key:
+        where = ("license_key", "in", [normal, license_key])
+    return Query(collection="licenses", where=(where,), limit=limit)
+
+
+def licenses_with_key_everywhere(license_key: str, *, limit: int) -> Query:
+    """The licenses of all organizations with this key."""
+    return replace(licenses_with_key(license_key, limit=limit), everywhere=True)
+
+
+def organizations_with_slug(slug: str) -> Query:
+    """Two organizations with this slug, if there are two."""
+    return Query(collection="organizations", everywhere=True, where=(("slug", "==", slug),), limit=2)
+
+
+def owners() -> Query:
+    """The owners of an organization, active or not."""
+    return Query(collection="users", where=(("role", "==", Role.OWNER.value),), limit=20)
 
 
 def all_licenses() -> Query:
@@ -112,11 +137,14 @@ def open_everywhere(*, limit: int) -> Query:
 
 
 def ended_by_hand(*, limit: int) -> Query:
-    """The sessions of all organizations that an admin ended in the console, and whose end is not reported yet."""
+    """The sessions of all organizations that an admin ended in the console, and whose end is not reported yet.
+
+    Anything in ``ended_at`` ends a session, also what is no time.
+    """
     return Query(
         collection="sessions",
         everywhere=True,
-        where=(("end_reason", "==", None), ("ended_at", ">", FIRST)),
+        where=(("end_reason", "==", None), ("ended_at", "!=", None)),
         order_by="ended_at",
         limit=limit,
     )
@@ -134,14 +162,15 @@ def counters_in_use(*, limit: int) -> Query:
     )
 
 
-def tenures_of(session_id: str, *, limit: int) -> Query:
-    """The audit events of a session, latest first: all its tenures, and denials whose latest attempt it was."""
+def tenures_of(session_id: str, *, limit: int, after: Cursor | None = None) -> Query:
+    """The audit events of a session, latest first: its tenures, renewals, and denials whose latest attempt it was."""
     return Query(
         collection="audit_events",
         where=(("session_id", "==", session_id),),
         order_by="at",
         last_first=True,
         limit=limit,
+        after=after,
     )
 
 
@@ -150,9 +179,19 @@ def reviews_of_user(user_id: str) -> Query:
     return Query(collection="reviews", everywhere=True, where=(("user_id", "==", user_id),))
 
 
+def without_account(*, limit: int) -> Query:
+    """The review records of all users that have no account yet."""
+    return Query(collection="reviews", everywhere=True, where=(("awaits_account", "==", True),), limit=limit)
+
+
 def all_organizations(*, limit: int) -> Query:
     """The ids of all organizations that have a document."""
     return Query(collection="organizations", everywhere=True, limit=limit, only_fields=("__name__",))
+
+
+def all_documents(collection: str, *, everywhere: bool = True, limit: int | None = None) -> Query:
+    """The documents of a collection, of all organizations or of one, in the order of their paths."""
+    return Query(collection=collection, everywhere=everywhere, limit=limit)
 
 
 def unpublished_events(
@@ -177,6 +216,10 @@ def every_query() -> Iterator[Query]:
     """One of each query above, for the test that compares them with the indexes."""
     now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
     yield licenses_with_key("key")
+    yield licenses_with_key(" key ")
+    yield licenses_with_key_everywhere("key", limit=1)
+    yield organizations_with_slug("slug")
+    yield owners()
     yield all_licenses()
     yield seats_held()
     yield last_grant()
@@ -185,10 +228,13 @@ def every_query() -> Iterator[Query]:
     yield ended_by_hand(limit=1)
     yield counters_in_use(limit=1)
     yield all_organizations(limit=1)
+    for collection in ("organizations", "licenses", "users"):
+        yield all_documents(collection, limit=1)
     yield unpublished_events(before=now)
     yield unpublished_events(before=now, everywhere=False)
     yield tenures_of("session", limit=1)
     yield reviews_of_user("user")
+    yield without_account(limit=1)
     for license_id in (None, "license"):
         yield open_sessions(license_id)
         yield lapsed_sessions(license_id, now=now, limit=1)

@@ -4,6 +4,8 @@ Admins edit these documents by hand, so nothing in them is trusted. A missing op
 document that cannot be used becomes an ``Unusable`` that names its fields.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -24,7 +26,7 @@ from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import Session
+from shared.rules.session import Instance, Session
 from shared.rules.usage import SeatEvent
 from shared.rules.user import User
 
@@ -37,6 +39,7 @@ FIELDS_OF_A_TENURE = (
     "lease_expires_at",
     "ended_at",
     "end_reason",
+    "instances",
 )
 """The fields that heartbeat and release decide by, and report in an end. A session can be read from them alone."""
 
@@ -90,6 +93,7 @@ def license_from(document: Document | None, policy: Policy) -> License | Unusabl
         is_active=parsed.is_active,
         lease_for=_seconds(parsed.lease_seconds, default=policy.default_lease_for),
         grace_for=_seconds(parsed.grace_seconds, default=policy.default_grace_for),
+        max_instances=parsed.max_instances_per_seat,
     )
 
 
@@ -98,9 +102,16 @@ def _seconds(number: int | None, *, default: timedelta) -> timedelta:
 
 
 def session_from(document: Document | None) -> Session | Unusable | None:
+    """Read a session. An admin who writes something else than a time into ``ended_at`` still ends it.
+
+    Firestore's queries for sessions that have not ended leave such a session out, and one without the field. So its
+    seat is free.
+    """
     if document is None:
         return None
     parsed = _parse(SessionDocument, document, called="session")
+    if isinstance(parsed, Unusable):
+        parsed = _parse(SessionDocument, _with_a_possible_end(document, parsed.fields), called="session")
     if isinstance(parsed, Unusable):
         return parsed
     return Session(
@@ -116,7 +127,28 @@ def session_from(document: Document | None) -> Session | Unusable | None:
         lease_expires_at=parsed.lease_expires_at,
         ended_at=parsed.ended_at,
         end_reason=parsed.end_reason,
+        instances=_instances_of(parsed),
     )
+
+
+def _instances_of(session: SessionDocument) -> tuple[Instance, ...]:
+    if session.instances is None:  # an earlier version of the functions wrote it, and knew of no instances
+        unnamed = Instance(instance_id=None, ip_address=session.ip_address, last_heard_at=session.last_heartbeat_at)
+        return (unnamed,)
+    return tuple(
+        Instance(instance_id=each.instance_id, ip_address=each.ip_address, last_heard_at=each.last_heard_at)
+        for each in session.instances
+    )
+
+
+def _with_a_possible_end(document: Document, wrong: Sequence[str]) -> Document:
+    """Replace a wrong end by the earliest possible one, the last heartbeat, and a wrong reason by none."""
+    fields = {**document.fields}
+    if "ended_at" in wrong:
+        fields["ended_at"] = fields.get("last_heartbeat_at")
+    if "end_reason" in wrong:
+        fields["end_reason"] = None
+    return replace(document, fields=fields)
 
 
 def seat_use_from(document: Document | None) -> SeatUse | None:

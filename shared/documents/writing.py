@@ -61,6 +61,7 @@ def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
         "lease_expires_at": session.lease_expires_at,
         "ended_at": session.ended_at,
         "end_reason": None if session.end_reason is None else session.end_reason.value,
+        "instances": _instances(session),
         "expiry_shard": expiry_shard(session.session_id),
         "purge_at": None if session.ended_at is None else session.ended_at + retention.sessions_for,
     }
@@ -71,7 +72,16 @@ def lease_write(document: Document, session: Session) -> Update:
     fields: dict[str, Plain] = {
         "last_heartbeat_at": session.last_heartbeat_at,
         "lease_expires_at": session.lease_expires_at,
+        "instances": _instances(session),
     }
+    return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
+
+
+def instances_write(document: Document, session: Session) -> Update | None:
+    """Write which instances are left; ``None`` if none has gone."""
+    fields: dict[str, Plain] = {"instances": _instances(session)}
+    if document.fields.get("instances") == fields["instances"]:
+        return None
     return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
 
 
@@ -80,6 +90,13 @@ def end_write(document: Document, session: Session, retention: Retention) -> Upd
     written = session_fields(session, retention)
     fields = {name: written[name] for name in ("ended_at", "end_reason", "purge_at")}
     return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
+
+
+def _instances(session: Session) -> list[Plain]:
+    return [
+        {"instance_id": each.instance_id, "ip_address": each.ip_address, "last_heard_at": each.last_heard_at}
+        for each in session.instances
+    ]
 
 
 def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:

@@ -11,17 +11,25 @@ from shared.rules.acquire import Device
 _MAX_USER_AGENT = 256
 
 
-def device_of(request: Request, *, hardware_id: str) -> Device:
-    user_agent = request.headers.get("user-agent")
-    if user_agent is not None:
-        user_agent = "".join(filter(str.isprintable, user_agent))[:_MAX_USER_AGENT]
-    env = settings()
-    address = client_address(request, trusted_hops=env.trusted_proxy_hops)
+def device_of(request: Request, *, hardware_id: str, instance_id: str | None) -> Device:
     return Device(
         hardware_id=hardware_id,
-        ip_address=None if address is None else _kept(address, env.client_addresses),
-        user_agent=user_agent,
+        ip_address=address_of(request),
+        user_agent=user_agent_of(request),
+        instance_id=instance_id,
     )
+
+
+def address_of(request: Request) -> str | None:
+    """The client's address, as far as it can be trusted, and as much of it as this deployment keeps."""
+    env = settings()
+    address = client_address(request, trusted_hops=env.trusted_proxy_hops)
+    return None if address is None else _kept(address, env.client_addresses)
+
+
+def user_agent_of(request: Request) -> str | None:
+    user_agent = request.headers.get("user-agent")
+    return None if user_agent is None else "".join(filter(str.isprintable, user_agent))[:_MAX_USER_AGENT]
 
 
 def client_address(request: Request, *, trusted_hops: int) -> IPv4Address | IPv6Address | None:

@@ -31,6 +31,7 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = ("METHOD_NOT_ALLOWED", HTTPStatus.METHOD_NOT_ALLOWED, False)
     SEAT_LIMIT_REACHED = ("SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     ORGANIZATION_SEAT_LIMIT_REACHED = ("ORGANIZATION_SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    INSTANCE_LIMIT_REACHED = ("INSTANCE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     SESSION_EXPIRED = ("SESSION_EXPIRED", HTTPStatus.GONE, False)
     SESSION_RELEASED = ("SESSION_RELEASED", HTTPStatus.GONE, False)
     SESSION_REVOKED = ("SESSION_REVOKED", HTTPStatus.GONE, False)
@@ -113,6 +114,16 @@ class SeatLimitDetails(_Details):
     in_use: int
     max: int
     earliest_expiry_at: Time | None
+    retry_after_seconds: int
+
+
+class InstanceLimitDetails(_Details):
+    """Of ``INSTANCE_LIMIT_REACHED``: the session whose seat it is, and the instances that work on it."""
+
+    session_id: str
+    instances: int
+    max: int
+    earliest_expiry_at: Time
     retry_after_seconds: int
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared.edge.public_keys import MAKE_THEM, MAX_KEYS, PublicKey, public_keys, read_keys
 from shared.edge.settings import SettingsError, settings
-from shared.rules.license import License
+from shared.rules.license import License, normal_key
 from shared.rules.session import Session
 
 TOKEN_TYPE = "seatlease-lease+jwt"  # noqa: S105 the header's typ, which keeps other JWTs from being taken for a lease
@@ -59,7 +59,7 @@ class LeaseTokens:
             "exp": grace_ends_at,
             "organization_id": organization_id,
             "license_id": session.license_id,
-            "license_key_sha256": sha256(license_.license_key.encode()).hexdigest(),
+            "license_key_sha256": sha256(normal_key(license_.license_key).encode()).hexdigest(),
             "session_id": session.session_id,
             "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
             "lease_expires_at": _seconds(session.lease_expires_at),

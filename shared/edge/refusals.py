@@ -5,7 +5,14 @@ import math
 from datetime import datetime
 from typing import assert_never
 
-from shared.edge.errors import ApiError, Code, MisconfiguredDetails, RevokedDetails, SeatLimitDetails
+from shared.edge.errors import (
+    ApiError,
+    Code,
+    InstanceLimitDetails,
+    MisconfiguredDetails,
+    RevokedDetails,
+    SeatLimitDetails,
+)
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.rules.refusal import (
@@ -20,7 +27,7 @@ from shared.rules.refusal import (
     UserInactive,
     UserMissing,
 )
-from shared.rules.session import EndReason
+from shared.rules.session import EndReason, InstanceLimitReached
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +48,7 @@ Refusal = (
     | SessionOver
     | SeatLimitReached
     | OrganizationSeatLimitReached
+    | InstanceLimitReached
 )
 
 
@@ -84,6 +92,8 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
         case OrganizationSeatLimitReached():
             message = "every seat that the organization may use at a time is in use"
             return _full(Code.ORGANIZATION_SEAT_LIMIT_REACHED, message, refusal, now=now)
+        case InstanceLimitReached():
+            return _too_many(refusal, now=now)
         case _:
             assert_never(refusal)
 
@@ -102,11 +112,31 @@ def _over(reason: EndReason | None) -> ApiError:
 def _full(
     code: Code, message: str, refusal: SeatLimitReached | OrganizationSeatLimitReached, *, now: datetime
 ) -> ApiError:
-    earliest = refusal.earliest_expiry_at
-    retry_after = LONGEST_RETRY_SECONDS
-    if earliest is not None:
-        retry_after = min(LONGEST_RETRY_SECONDS, max(1, math.ceil((earliest - now).total_seconds())))
+    retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
     details = SeatLimitDetails(
-        in_use=refusal.in_use, max=refusal.max_seats, earliest_expiry_at=earliest, retry_after_seconds=retry_after
+        in_use=refusal.in_use,
+        max=refusal.max_seats,
+        earliest_expiry_at=refusal.earliest_expiry_at,
+        retry_after_seconds=retry_after,
     )
     return ApiError(code, message, details=details.as_json(), headers={"Retry-After": str(retry_after)})
+
+
+def _too_many(refusal: InstanceLimitReached, *, now: datetime) -> ApiError:
+    retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
+    details = InstanceLimitDetails(
+        session_id=refusal.session_id,
+        instances=refusal.instances,
+        max=refusal.max_instances,
+        earliest_expiry_at=refusal.earliest_expiry_at,
+        retry_after_seconds=retry_after,
+    )
+    message = "as many instances of the program work on this seat as the license allows"
+    headers = {"Retry-After": str(retry_after)}
+    return ApiError(Code.INSTANCE_LIMIT_REACHED, message, details=details.as_json(), headers=headers)
+
+
+def _retry_after(earliest: datetime | None, *, now: datetime) -> int:
+    if earliest is None:
+        return LONGEST_RETRY_SECONDS
+    return min(LONGEST_RETRY_SECONDS, max(1, math.ceil((earliest - now).total_seconds())))

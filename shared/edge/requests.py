@@ -43,6 +43,7 @@ _Text = Annotated[
     AfterValidator(_one_line),
 ]
 _Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+_InstanceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
 
 
@@ -71,6 +72,7 @@ class AcquireBody(_Body):
     license_key: _Text
     hardware_id: _Text
     nonce: _Nonce | None = None
+    instance_id: _InstanceId | None = None
 
 
 class HeartbeatBody(_Body):
@@ -78,12 +80,14 @@ class HeartbeatBody(_Body):
 
     session_id: _SessionId
     nonce: _Nonce | None = None
+    instance_id: _InstanceId | None = None
 
 
 class ReleaseBody(_Body):
     """Body of ``POST /v1/release``."""
 
     session_id: _SessionId
+    instance_id: _InstanceId | None = None
 
 
 class UsageQuery(BaseModel):

@@ -1,5 +1,7 @@
 """The answer of usage. The type checker proves that every outcome has one."""
 
+from datetime import datetime
+
 from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
@@ -7,14 +9,15 @@ from shared.edge.answers import Answer, answer
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.license import License
-from shared.rules.usage import LicenseUsage, Usage, UsageOutcome
+from shared.rules.session import Session, heard_of
+from shared.rules.usage import LicenseStatus, LicenseUsage, Usage, UsageOutcome
 
 PRIVATE = {"Cache-Control": "private, no-store"}
 """Hosting's cache has kept answers that only had to be asked for again. Source: an issue of firebase-functions."""
 
 
 class SessionView(Answer):
-    """One live session."""
+    """One live session, and how many instances work on its seat from which addresses."""
 
     session_id: str
     user_id: str
@@ -25,6 +28,8 @@ class SessionView(Answer):
     started_at: Time
     last_heartbeat_at: Time
     lease_expires_at: Time
+    instances: int
+    addresses: list[str]
 
 
 class ActivityView(Answer):
@@ -42,11 +47,16 @@ class ActivityView(Answer):
 class LicenseView(Answer):
     """One license. ``share`` is ``in_use`` divided by ``max``. An admin must correct ``misconfigured_fields``.
 
+    Only an ``active`` license gives seats. ``is_active`` and ``expires_at`` are what its document says.
+
     ``last_24_hours`` is for owners and admins, and only on the first page.
     """
 
     license_id: str
     name: str | None
+    status: LicenseStatus
+    is_active: bool | None
+    expires_at: Time | None
     in_use: int
     max: int | None
     share: float | None
@@ -86,25 +96,45 @@ def answer_usage(answered: Answered[UsageOutcome]) -> Response:
             in_use=outcome.in_use,
             max=organization.max_concurrent_seats,
         ),
-        licenses=[_license_view(each) for each in outcome.licenses],
+        licenses=[_license_view(each, now=answered.now) for each in outcome.licenses],
         next_page_token=outcome.next_page,
         server_time=answered.now,
     )
     return answer(body, headers=PRIVATE)
 
 
-def _license_view(used: LicenseUsage) -> LicenseView:
-    license_ = used.license
-    cap = license_.max_concurrent_seats if isinstance(license_, License) else None
+def _license_view(used: LicenseUsage, *, now: datetime) -> LicenseView:
+    license_ = used.license if isinstance(used.license, License) else None
+    cap = None if license_ is None else license_.max_concurrent_seats
     lately = used.activity
     return LicenseView(
         license_id=used.license_id,
-        name=license_.name if isinstance(license_, License) else None,
+        name=None if license_ is None else license_.name,
+        status=used.status,
+        is_active=None if license_ is None else license_.is_active,
+        expires_at=None if license_ is None else license_.expires_at,
         in_use=used.in_use,
         max=cap,
         share=round(used.in_use / cap, 4) if cap else None,
         earliest_expiry_at=used.earliest_expiry_at,
-        misconfigured_fields=[] if isinstance(license_, License) else list(license_.fields),
+        misconfigured_fields=[] if isinstance(used.license, License) else list(used.license.fields),
         last_24_hours=None if lately is None else ActivityView.model_validate(lately, from_attributes=True),
-        sessions=[SessionView.model_validate(session, from_attributes=True) for session in used.sessions],
+        sessions=[_session_view(session, now=now) for session in used.sessions],
+    )
+
+
+def _session_view(session: Session, *, now: datetime) -> SessionView:
+    at_work = heard_of(session, now=now)
+    return SessionView(
+        session_id=session.session_id,
+        user_id=session.user_id,
+        user_email=session.user_email,
+        hardware_id=session.hardware_id,
+        ip_address=session.ip_address,
+        user_agent=session.user_agent,
+        started_at=session.started_at,
+        last_heartbeat_at=session.last_heartbeat_at,
+        lease_expires_at=session.lease_expires_at,
+        instances=len(at_work),
+        addresses=sorted({each.ip_address for each in at_work if each.ip_address is not None}),
     )

@@ -9,6 +9,7 @@ from shared.firestore.values import Plain, encode_into
 
 WireQuery = query_types.StructuredQuery.pb()
 _Operator = query_types.StructuredQuery.FieldFilter.Operator
+_Unary = query_types.StructuredQuery.UnaryFilter.Operator
 _Direction = query_types.StructuredQuery.Direction
 _AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
 
@@ -66,7 +67,7 @@ class Query:
         for name, comparison, value in self.where:
             condition = wire.where.composite_filter.filters.add()
             if value is None:
-                condition.unary_filter.op = query_types.StructuredQuery.UnaryFilter.Operator.IS_NULL
+                condition.unary_filter.op = _Unary.IS_NOT_NULL if comparison == "!=" else _Unary.IS_NULL
                 condition.unary_filter.field.field_path = name
             else:
                 condition.field_filter.op = _OPERATORS[comparison]

@@ -10,10 +10,16 @@ from shared.rules.refusal import CallerRefusal, LicenseRefusal, Misconfigured, U
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import (
     EndReason,
+    Instance,
+    InstanceLimitReached,
     Session,
     ended,
     is_live,
+    is_news,
     is_open,
+    known_as,
+    noted,
+    refuse_instance,
     session_id_of,
 )
 from shared.rules.user import User
@@ -21,11 +27,12 @@ from shared.rules.user import User
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """The device that the request comes from."""
+    """The device that the request comes from, and the instance of the program there that sent it."""
 
     hardware_id: str
     ip_address: str | None
     user_agent: str | None
+    instance_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,11 +65,15 @@ class Granted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Renewed:
-    """The device already holds its seat. The lease starts anew."""
+    """The device already holds its seat. The lease starts anew.
+
+    ``news`` is the instance that asked, if the session did not show it before at this address and in this version.
+    """
 
     session: Session
     license: License
     in_use: int
+    news: Instance | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +96,14 @@ class OrganizationSeatLimitReached:
 
 
 AcquireOutcome = (
-    Granted | Renewed | SeatLimitReached | OrganizationSeatLimitReached | CallerRefusal | LicenseRefusal | Misconfigured
+    Granted
+    | Renewed
+    | SeatLimitReached
+    | OrganizationSeatLimitReached
+    | InstanceLimitReached
+    | CallerRefusal
+    | LicenseRefusal
+    | Misconfigured
 )
 
 
@@ -103,10 +121,20 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
     assert isinstance(license_, License)  # noqa: S101 as above
 
     before = standing.session
+    asking = Instance(instance_id=device.instance_id, ip_address=device.ip_address, last_heard_at=now)
     is_of_license = before is not None and before.license_id == license_.license_id
     if before is not None and is_of_license and is_live(before, now=now):
-        session = _tenure(user, license_, device, started_at=before.started_at, now=now)
-        return Renewed(session=session, license=license_, in_use=standing.use.of(license_.license_id))
+        if (full := refuse_instance(before, license_, asking)) is not None:
+            return full
+        session = _tenure(
+            user, license_, device, started_at=before.started_at, now=now, instances=noted(before, asking)
+        )
+        return Renewed(
+            session=session,
+            license=license_,
+            in_use=standing.use.of(license_.license_id),
+            news=asking if _is_news(before, device, asking) else None,
+        )
 
     # A lapsed tenure of the same device is still counted, and ends for the new one. A tenure that an admin moved to
     # another license by hand ends too: this license does not count it any more, so it cannot be renewed.
@@ -121,7 +149,7 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
     if cap is not None and in_organization >= cap:
         return OrganizationSeatLimitReached(in_use=in_organization, max_seats=cap)
     return Granted(
-        session=_tenure(user, license_, device, started_at=now, now=now),
+        session=_tenure(user, license_, device, started_at=now, now=now, instances=(asking,)),
         license=license_,
         in_use=in_license + 1,
         replaced=replaced,
@@ -138,7 +166,23 @@ def _given_up(before: Session, *, now: datetime) -> Session:
     return ended(before, reason=reason, now=now)
 
 
-def _tenure(user: User, license_: License, device: Device, *, started_at: datetime, now: datetime) -> Session:
+def _is_news(before: Session, device: Device, asking: Instance) -> bool:
+    """Whether the session does not show yet that this instance works on it, at this address and in this version."""
+    is_same_version = device.user_agent == before.user_agent
+    if asking.instance_id is None:
+        return not is_same_version or device.ip_address != before.ip_address
+    return is_news(before, asking) or (known_as(before, asking) is not None and not is_same_version)
+
+
+def _tenure(  # noqa: PLR0913 each is named at the call
+    user: User,
+    license_: License,
+    device: Device,
+    *,
+    started_at: datetime,
+    now: datetime,
+    instances: tuple[Instance, ...],
+) -> Session:
     return Session(
         session_id=session_id_of(license_id=license_.license_id, user_id=user.user_id, hardware_id=device.hardware_id),
         license_id=license_.license_id,
@@ -150,4 +194,5 @@ def _tenure(user: User, license_: License, device: Device, *, started_at: dateti
         started_at=started_at,
         last_heartbeat_at=now,
         lease_expires_at=now + license_.lease_for,
+        instances=instances,
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.rules.digest import digest
-from shared.rules.session import EndReason, Session, revoked_by_hand
+from shared.rules.session import EndReason, Instance, Session, revoked_by_hand
 
 SYSTEM = "system"
 """The actor of events that no user caused, such as a lease that ran out or repaired counters."""
@@ -33,6 +33,7 @@ class AuditType(StrEnum):
     """The kinds of events."""
 
     ACQUIRED = "session.acquired"
+    RENEWED = "session.renewed"
     DENIED = "session.denied"
     RELEASED = "session.released"
     EXPIRED = "session.expired"
@@ -45,6 +46,14 @@ class AuditType(StrEnum):
 
 ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})
 """The events that end a tenure."""
+
+
+_ENDS_AS = {
+    EndReason.RELEASED: AuditType.RELEASED,
+    EndReason.RELEASED_ELSEWHERE: AuditType.RELEASED,
+    EndReason.EXPIRED: AuditType.EXPIRED,
+}
+"""The event of each reason. Every other reason is a revocation."""
 
 
 class EditKind(StrEnum):
@@ -108,13 +117,42 @@ def acquired(
     )
 
 
+def renewed(session: Session, instance: Instance, *, user_agent: str | None) -> AuditEvent:
+    """Report that an instance works on a live session, from its present address. The actor is the session's user.
+
+    The name follows from tenure, instance and address, so each of them is reported once in a tenure.
+    """
+    address = instance.ip_address
+    return AuditEvent(
+        name=renewed_name(session.session_id, session.started_at, instance_id=instance.instance_id, ip_address=address),
+        type=AuditType.RENEWED,
+        at=instance.last_heard_at,
+        actor=session.user_id,
+        license_id=session.license_id,
+        session_id=session.session_id,
+        user_id=session.user_id,
+        hardware_id=session.hardware_id,
+        details={
+            "started_at": session.started_at,
+            "instance_id": instance.instance_id,
+            "ip_address": address,
+            "user_agent": user_agent,
+            "instances": len(session.instances),
+        },
+    )
+
+
+def renewed_name(session_id: str, started_at: datetime, *, instance_id: str | None, ip_address: str | None) -> str:
+    return digest(AuditType.RENEWED, session_id, started_at.isoformat(), instance_id or "", ip_address or "")
+
+
 def ended(session: Session, *, actor: str) -> AuditEvent:
     """Report the end of a tenure. The type follows from its reason: released, expired or revoked."""
     reason, at = session.end_reason, session.ended_at
     if reason is None or at is None:
         message = f"session {session.session_id} has not ended: there is nothing to report"
         raise ValueError(message)
-    kind = {EndReason.RELEASED: AuditType.RELEASED, EndReason.EXPIRED: AuditType.EXPIRED}.get(reason, AuditType.REVOKED)
+    kind = _ENDS_AS.get(reason, AuditType.REVOKED)
     details: dict[str, Detail] = {
         "reason": reason.value,
         "started_at": session.started_at,

@@ -1,4 +1,4 @@
-"""Claims: which organization a user's ID tokens name, and with which role.
+"""The claim ``org_id``: which organization a user's ID tokens name.
 
 A user belongs to one organization at a time. If two list the user, the one with the older document keeps the user.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.rules.refusal import Unusable
 from shared.rules.review import Level, Problem
-from shared.rules.user import Role, User
+from shared.rules.user import User
 
 DOCUMENT_ID = "(document id)"
 """The ``field`` of a problem with the document's id."""
@@ -27,11 +27,11 @@ class Membership:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Claims:
-    """The claims ``org_id`` and ``role`` of a user's ID tokens."""
+class OtherAccount:
+    """An account with the e-mail address of a document whose id is no account's."""
 
-    organization_id: str | None = None
-    role: Role | str | None = None
+    user_id: str
+    is_verified: bool
 
 
 def active_membership(listings: Sequence[Membership]) -> Membership | None:
@@ -42,17 +42,17 @@ def active_membership(listings: Sequence[Membership]) -> Membership | None:
     return next((each for each in listings if isinstance(each.user, Unusable) or each.user.is_active), None)
 
 
-def claims_for(listings: Sequence[Membership], *, present: Claims) -> Claims:
-    """The claims that a user should have.
+def organization_claim(listings: Sequence[Membership], *, present: str | None) -> str | None:
+    """The organization that a user's tokens should name; ``None``: no claim.
 
-    While the document cannot be used, the claims stay if they name its organization. Otherwise there are none.
+    While the document cannot be used, the claim stays if it names its organization. Otherwise there is none.
     """
     held_by = active_membership(listings)
     if held_by is None:
-        return Claims()
+        return None
     if isinstance(held_by.user, Unusable):
-        return present if present.organization_id == held_by.organization_id else Claims()
-    return Claims(organization_id=held_by.organization_id, role=held_by.user.role)
+        return present if present == held_by.organization_id else None
+    return held_by.organization_id
 
 
 def user_problems(
@@ -61,12 +61,12 @@ def user_problems(
     *,
     has_account: bool,
     has_room: bool = True,
-    other_id: str | None = None,
+    other: OtherAccount | None = None,
 ) -> list[Problem]:
     """Compare a user's document in one organization with those in others, and with Firebase Authentication.
 
-    ``has_room`` is false when the claims are too long for the account. ``other_id`` is the uid of another account, the
-    one with the document's e-mail address.
+    ``has_room`` is false when the claims are too long for the account. ``other`` is another account, the one with
+    the document's e-mail address.
     """
     problems = []
     own = next((each for each in listings if each.organization_id == organization_id), None)
@@ -74,8 +74,10 @@ def user_problems(
         return []
     if not has_account:
         wanted = "the User UID that Firebase Authentication shows for this user"
-        if other_id is not None:
-            wanted = f'"{other_id}", the User UID of the account with this e-mail address'
+        if other is not None:
+            wanted = f'"{other.user_id}", the User UID of the account with this e-mail address'
+        if other is not None and not other.is_verified:
+            wanted += ", if that account is this user's: nobody verified its address, so anybody may have made it"
         expected = f"{wanted}. Add a document with that id and delete this one"
         found = "no user of Firebase Authentication has this UID, so this user cannot sign in"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))

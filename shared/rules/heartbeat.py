@@ -15,7 +15,19 @@ from shared.rules.refusal import (
     refuse_caller,
     refuse_license,
 )
-from shared.rules.session import EndReason, Session, ended, is_live, is_open
+from shared.rules.session import (
+    EndReason,
+    Instance,
+    InstanceLimitReached,
+    Session,
+    ended,
+    is_live,
+    is_news,
+    is_open,
+    known_as,
+    noted,
+    refuse_instance,
+)
 from shared.rules.user import User
 
 
@@ -31,10 +43,14 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extended:
-    """The lease starts anew."""
+    """The lease starts anew.
+
+    ``news`` is the instance that asked, if the session did not show it before at this address.
+    """
 
     session: Session
     license: License
+    news: Instance | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,11 +79,15 @@ class Stopped:
     because: CallerRefusal | LicenseRefusal | SessionOver
 
 
-HeartbeatOutcome = Extended | StillFresh | SessionNotFound | SessionOver | Stopped | Misconfigured
+HeartbeatOutcome = (
+    Extended | StillFresh | SessionNotFound | SessionOver | Stopped | InstanceLimitReached | Misconfigured
+)
 
 
-def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOutcome:
-    """Decide one heartbeat at ``now``.
+def heartbeat(
+    standing: Standing, *, user_id: str, now: datetime, instance_id: str | None = None, ip_address: str | None = None
+) -> HeartbeatOutcome:
+    """Decide one heartbeat of an instance at ``now``.
 
     A lapsed session is never extended, because that could exceed a cap. It ends here at once. An extension that was
     decided in time may still be on its way to Firestore. It must not give the seat back after this answer.
@@ -92,11 +112,31 @@ def heartbeat(standing: Standing, *, user_id: str, now: datetime) -> HeartbeatOu
     if refusal is not None:
         return Stopped(session=revoked(session, because=refusal, now=now), because=refusal)
     assert isinstance(standing.license, License)  # noqa: S101 the refusals above leave nothing else; for the type checker
+    asking = Instance(instance_id=instance_id, ip_address=ip_address, last_heard_at=now)
+    if (full := refuse_instance(session, standing.license, asking)) is not None:
+        return full
     # If an admin has made the lease longer since, the client gets it at once, however early: it times its next
     # heartbeat by it.
     given_for = session.lease_expires_at - session.last_heartbeat_at
-    is_early = now - session.last_heartbeat_at < standing.license.early_within
-    if is_early and given_for >= standing.license.lease_for:
+    if _is_early(session, asking, standing.license) and given_for >= standing.license.lease_for:
         return StillFresh(session=session, license=standing.license)
-    kept = replace(session, last_heartbeat_at=now, lease_expires_at=now + standing.license.lease_for)
-    return Extended(session=kept, license=standing.license)
+    kept = replace(
+        session,
+        last_heartbeat_at=now,
+        lease_expires_at=now + standing.license.lease_for,
+        instances=noted(session, asking),
+    )
+    is_reported = instance_id is not None and is_news(session, asking)
+    return Extended(session=kept, license=standing.license, news=asking if is_reported else None)
+
+
+def _is_early(session: Session, asking: Instance, license_: License) -> bool:
+    """Whether the lease just started anew, and for this instance too: another one's heartbeat does not keep its place.
+
+    An instance that the session has no room for has no place, so for it the lease alone counts.
+    """
+    known = known_as(session, asking)
+    if known is None and asking in noted(session, asking):
+        return False
+    heard_at = session.last_heartbeat_at if known is None else min(known.last_heard_at, session.last_heartbeat_at)
+    return asking.last_heard_at - heard_at < license_.early_within

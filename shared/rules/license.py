@@ -1,7 +1,16 @@
 """A license: a key with a number of seats."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32. It leaves out I, L, O and U, which are mistaken for 1, 0 and V when a key is read aloud."""
+
+GROUPS, GROUP_LENGTH = 5, 5
+_MISTAKEN = str.maketrans("ILOU", "110V")
+_BETWEEN_GROUPS = re.compile(r"[\s\u2010-\u2015\u2212-]+")
+_GENERATED = re.compile(f"[{ALPHABET}]{{{GROUPS * GROUP_LENGTH}}}")
 
 HEARTBEATS_PER_LEASE = 3
 """Heartbeats in one lease. Two in a row may be lost."""
@@ -10,11 +19,17 @@ EARLY_HEARTBEATS_PER_INTERVAL = 4
 """A heartbeat within this fraction (a quarter) of the interval after the last one writes nothing."""
 
 
+def early_within(lease_for: timedelta) -> timedelta:
+    """How soon after the last heartbeat another one changes nothing, for a lease of this length."""
+    return lease_for / HEARTBEATS_PER_LEASE / EARLY_HEARTBEATS_PER_INTERVAL
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class License:
     """One license of an organization. If ``expires_at`` is ``None``, it never expires.
 
     ``grace_for`` is how long after its lease a program may work on if it cannot reach the service. It must be earned.
+    If ``max_instances`` is ``None``, any number of instances may work on one seat.
     """
 
     license_id: str
@@ -25,6 +40,7 @@ class License:
     is_active: bool
     lease_for: timedelta
     grace_for: timedelta
+    max_instances: int | None = None
 
     @property
     def heartbeat_every(self) -> timedelta:
@@ -34,7 +50,7 @@ class License:
     @property
     def early_within(self) -> timedelta:
         """How soon after the last heartbeat another one changes nothing."""
-        return self.heartbeat_every / EARLY_HEARTBEATS_PER_INTERVAL
+        return early_within(self.lease_for)
 
     def grace_ends_at(self, lease_expires_at: datetime, *, held_for: timedelta) -> datetime:
         """Until when a program with this lease may work on if it cannot reach the service.
@@ -51,3 +67,15 @@ class License:
     def is_expired(self, *, now: datetime) -> bool:
         """Whether the contract has ended. At the instant of ``expires_at`` it has."""
         return self.expires_at is not None and now >= self.expires_at
+
+
+def normal_key(license_key: str) -> str:
+    """Give the normal form of a key. Two texts are the same key if their normal forms are the same.
+
+    A generated key is read aloud and typed in. Case, blanks, hyphens and letters that look alike do not matter for it.
+    Of a vendor's own key every letter counts, but for blanks around it.
+    """
+    typed = _BETWEEN_GROUPS.sub("", license_key).upper().translate(_MISTAKEN)
+    if _GENERATED.fullmatch(typed) is None:
+        return license_key.strip()
+    return "-".join(typed[at : at + GROUP_LENGTH] for at in range(0, len(typed), GROUP_LENGTH))

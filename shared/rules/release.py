@@ -1,11 +1,15 @@
-"""Release: give a seat back. Users may release their own; owners and admins may release every seat."""
+"""Release: give a seat back. Users may release their own; owners and admins may release every seat.
 
-from dataclasses import dataclass
+A program that names its instance leaves the seat, and the last one gives it back. A release without an instance ends
+the session itself.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.rules.organization import Organization
 from shared.rules.refusal import Misconfigured, SessionNotFound, Unusable
-from shared.rules.session import EndReason, Session, ended, is_live, is_open
+from shared.rules.session import EndReason, Session, ended, heard_of, is_live, is_open
 from shared.rules.user import User
 
 
@@ -20,7 +24,14 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Released:
-    """The seat is free. The session's reason is released, revoked or expired."""
+    """The seat is free. The session's reason says whether it was released, revoked or expired."""
+
+    session: Session
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Left:
+    """The instance works on the seat no more. Others do, so the session goes on."""
 
     session: Session
 
@@ -30,11 +41,14 @@ class AlreadyEnded:
     """The session had ended before. Nothing changes."""
 
 
-ReleaseOutcome = Released | AlreadyEnded | SessionNotFound | Misconfigured
+ReleaseOutcome = Released | Left | AlreadyEnded | SessionNotFound | Misconfigured
 
 
-def release(standing: Standing, *, user_id: str, now: datetime) -> ReleaseOutcome:
-    """Decide one release at ``now``. A user needs no role or other right to give back their own seat."""
+def release(standing: Standing, *, user_id: str, now: datetime, instance_id: str | None = None) -> ReleaseOutcome:
+    """Decide one release at ``now``. A user needs no role or other right to give back their own seat.
+
+    ``instance_id`` counts for the user's own session only.
+    """
     session = standing.session
     if isinstance(session, Unusable):
         return Misconfigured(unusable=session)
@@ -46,9 +60,17 @@ def release(standing: Standing, *, user_id: str, now: datetime) -> ReleaseOutcom
     if not is_open(session):
         return AlreadyEnded()
     if not is_live(session, now=now):
-        reason = EndReason.EXPIRED
-    else:
-        reason = EndReason.RELEASED if is_own else EndReason.REVOKED_BY_ADMIN
+        return Released(session=ended(session, reason=EndReason.EXPIRED, now=now))
+    if not is_own:
+        return Released(session=ended(session, reason=EndReason.REVOKED_BY_ADMIN, now=now))
+    others = tuple(each for each in heard_of(session, now=now) if each.instance_id != instance_id)
+    if instance_id is not None and others:
+        return Left(session=replace(session, instances=others))
+    # A program that sends no instance id may be giving back its own seat. If every program at work sends one, it was
+    # none of them: the user ended the session from elsewhere, and no program may take it back.
+    at_work = {each.instance_id for each in heard_of(session, now=now)}
+    is_elsewhere = instance_id is None and bool(at_work) and None not in at_work
+    reason = EndReason.RELEASED_ELSEWHERE if is_elsewhere else EndReason.RELEASED
     return Released(session=ended(session, reason=reason, now=now))
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.rules.license import License
-from shared.rules.organization import Organization
+from shared.rules.organization import MAX_SLUG_LENGTH, Organization, is_slug
 from shared.rules.seat_use import SeatUse
+from shared.rules.user import User
 
 LONG_GRACE = timedelta(days=1)
 """A longer grace is a notice."""
@@ -30,27 +31,62 @@ class Problem:
     expected: str
 
 
-def organization_problems(organization: Organization, *, use: SeatUse) -> list[Problem]:
-    """Compare an organization's cap with the seats in use."""
-    cap = organization.max_concurrent_seats
-    return [] if cap is None or use.total <= cap else [_below_use(cap, in_use=use.total)]
+def organization_problems(organization: Organization, *, use: SeatUse, is_cap_filled_in: bool = False) -> list[Problem]:
+    """Look at an organization's cap. ``is_cap_filled_in``: the admin left it out, and has not changed it since."""
+    problems, cap = [], organization.max_concurrent_seats
+    if is_cap_filled_in:
+        found = f"{cap}, filled in because it was left out: at most {cap} seats over all its licenses together"
+        expected = "nothing to do if that is right. null: only the licenses' own caps count"
+        problems.append(Problem(field="max_concurrent_seats", level=Level.NOTICE, found=found, expected=expected))
+    if cap is not None and use.total > cap:
+        problems.append(_below_use(cap, in_use=use.total))
+    return problems
+
+
+def slug_problems(slug: str, *, is_taken: bool) -> list[Problem]:
+    """Look at an organization's slug. ``is_taken``: another organization has it too."""
+    if not is_slug(slug):
+        expected = f"small letters, digits and single hyphens between them, at most {MAX_SLUG_LENGTH} characters"
+        return [Problem(field="slug", level=Level.NOTICE, found=f'the text "{slug[:60]}"', expected=expected)]
+    if is_taken:
+        found, expected = "the slug of another organization", "a slug of its own, or null"
+        return [Problem(field="slug", level=Level.NOTICE, found=found, expected=expected)]
+    return []
+
+
+def without_owner(user: User) -> Problem:
+    """Report that the organization has no active owner any more, in the document of the latest one."""
+    field = "role" if user.is_active else "is_active"
+    found = "the last active owner of the organization; now it has none"
+    expected = "another user with the role owner, unless you mean it"
+    return Problem(field=field, level=Level.NOTICE, found=found, expected=expected)
+
+
+def key_elsewhere() -> Problem:
+    """Report that a license of another organization has the same key."""
+    # It must not name the other organization: admins of this one may not know of it.
+    found = "a key that a license of another organization has too"
+    expected = "its own key, unless you mean it. Remove the field to get a new one"
+    return Problem(field="license_key", level=Level.NOTICE, found=found, expected=expected)
 
 
 def license_problems(
-    license_: License, *, organization: Organization | None, use: SeatUse, same_key: Sequence[str]
+    license_: License, *, organization: Organization | None, use: SeatUse, same_key: Sequence[str], now: datetime
 ) -> list[Problem]:
-    """Compare a license with its organization and the seats in use. ``same_key`` are the ids of others with its key."""
+    """Compare a license with its organization, the seats in use and the time.
+
+    ``same_key`` are the ids of the organization's other licenses with its key.
+    """
     problems = []
+    if license_.is_expired(now=now):
+        found = f"{license_.expires_at:%Y-%m-%d %H:%M} UTC, which is past: the license gives no seat"
+        expected = "a time to come, or null for no end. Nothing to do if the contract has ended"
+        problems.append(Problem(field="expires_at", level=Level.NOTICE, found=found, expected=expected))
     if same_key:
         others = ", ".join(sorted(same_key))
         found = f"the same key as these licenses: {others}"
         expected = "its own key. Remove the field to get a new one. Until then both licenses may refuse seats"
         problems.append(Problem(field="license_key", level=Level.ERROR, found=found, expected=expected))
-    if license_.license_key != license_.license_key.strip():
-        found = "a key with a space before or after it; programs do not send the space"
-        problems.append(
-            Problem(field="license_key", level=Level.NOTICE, found=found, expected="the key without the space")
-        )
     seats, in_use = license_.max_concurrent_seats, use.of(license_.license_id)
     if in_use > seats:
         problems.append(_below_use(seats, in_use=in_use))

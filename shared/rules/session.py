@@ -12,12 +12,17 @@ from enum import StrEnum
 from functools import lru_cache
 
 from shared.rules.digest import digest
+from shared.rules.license import License, early_within
+
+MAX_INSTANCES = 50
+"""The most instances that a session remembers. The next one works too, but is neither remembered nor reported."""
 
 
 class EndReason(StrEnum):
     """Why a session ended."""
 
     RELEASED = "released"
+    RELEASED_ELSEWHERE = "released_elsewhere"
     EXPIRED = "expired"
     REVOKED_BY_ADMIN = "revoked_by_admin"
     USER_DEACTIVATED = "user_deactivated"
@@ -25,6 +30,18 @@ class EndReason(StrEnum):
     LICENSE_EXPIRED = "license_expired"
     ORGANIZATION_DEACTIVATED = "organization_deactivated"
     DOCUMENT_REMOVED = "document_removed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instance:
+    """A program that works on a seat, as its requests name it.
+
+    The processes that share a seat send one id. All programs that send none are one instance, whose id is ``None``.
+    """
+
+    instance_id: str | None
+    ip_address: str | None
+    last_heard_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +63,7 @@ class Session:
     lease_expires_at: datetime
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
+    instances: tuple[Instance, ...] = ()
 
 
 @lru_cache(maxsize=10_000)  # an acquire asks four times for the same one
@@ -85,3 +103,68 @@ def revoked_by_hand(session: Session, *, now: datetime) -> Session:
     """
     ended_at = None if session.ended_at is None else min(max(session.ended_at, session.last_heartbeat_at), now)
     return replace(session, ended_at=ended_at, end_reason=EndReason.REVOKED_BY_ADMIN)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceLimitReached:
+    """As many instances work on the seat as the license allows.
+
+    ``earliest_expiry_at`` is when the first of them is forgotten unless it is heard of.
+    """
+
+    session_id: str
+    instances: int
+    max_instances: int
+    earliest_expiry_at: datetime
+
+
+def heard_of(session: Session, *, now: datetime) -> tuple[Instance, ...]:
+    """The instances of a live session that hold its seat: those heard of within a lease."""
+    return tuple(each for each in session.instances if now < _forgotten_at(each, session))
+
+
+def noted(session: Session, instance: Instance) -> tuple[Instance, ...]:
+    """The instances heard of when this one is, with it. A new one is left out if there are too many."""
+    known = heard_of(session, now=instance.last_heard_at)
+    if any(each.instance_id == instance.instance_id for each in known):
+        return tuple(instance if each.instance_id == instance.instance_id else each for each in known)
+    return (*known, instance) if len(known) < MAX_INSTANCES else known
+
+
+def known_as(session: Session, instance: Instance) -> Instance | None:
+    """What the session remembers of this instance; ``None`` if it is new, or was not heard of for a lease."""
+    known = heard_of(session, now=instance.last_heard_at)
+    return next((each for each in known if each.instance_id == instance.instance_id), None)
+
+
+def is_news(session: Session, instance: Instance) -> bool:
+    """Whether it is an instance that the session does not remember and will, or one that has moved to this address."""
+    known = known_as(session, instance)
+    if known is None:
+        return len(heard_of(session, now=instance.last_heard_at)) < MAX_INSTANCES
+    return known.ip_address != instance.ip_address
+
+
+def refuse_instance(session: Session, license_: License, instance: Instance) -> InstanceLimitReached | None:
+    """Refuse one instance more than the license allows; ``None`` if there is room, or if it is known.
+
+    Requests without an instance id are neither counted nor refused: nothing tells their programs apart.
+    """
+    most = license_.max_instances
+    if most is None or instance.instance_id is None or known_as(session, instance) is not None:
+        return None
+    counted = [each for each in heard_of(session, now=instance.last_heard_at) if each.instance_id is not None]
+    if len(counted) < most:
+        return None
+    return InstanceLimitReached(
+        session_id=session.session_id,
+        instances=len(counted),
+        max_instances=most,
+        earliest_expiry_at=min(_forgotten_at(each, session) for each in counted),
+    )
+
+
+def _forgotten_at(instance: Instance, session: Session) -> datetime:
+    # An early heartbeat is answered with the lease and not noted. So an instance is remembered that much longer.
+    lease_for = session.lease_expires_at - session.last_heartbeat_at
+    return instance.last_heard_at + lease_for + early_within(lease_for)

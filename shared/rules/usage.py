@@ -1,19 +1,38 @@
 """Usage: how many seats are in use, which users hold them, and whether there were enough."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.rules.audit import ENDS, AuditType
-from shared.rules.license import License
+from shared.rules.license import License, normal_key
 from shared.rules.organization import Organization
-from shared.rules.refusal import LicenseNotFound, MemberRefusal, Unusable, refuse_member
+from shared.rules.refusal import (
+    LicenseExpired,
+    LicenseInactive,
+    LicenseNotFound,
+    MemberRefusal,
+    Misconfigured,
+    Unusable,
+    refuse_license,
+    refuse_member,
+)
 from shared.rules.session import Session, is_live
 from shared.rules.user import Role, User
 
 ACTIVITY_FOR = timedelta(hours=24)
 """The time that the peak and the denials cover."""
+
+
+class LicenseStatus(StrEnum):
+    """Whether an acquire of this license may get a seat. Only an active one gives seats."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    EXPIRED = "expired"
+    MISCONFIGURED = "misconfigured"
 
 
 class Visibility(StrEnum):
@@ -54,6 +73,7 @@ class LicenseUsage:
 
     license_id: str
     license: License | Unusable
+    status: LicenseStatus
     in_use: int
     earliest_expiry_at: datetime | None
     sessions: tuple[Session, ...]
@@ -82,6 +102,30 @@ def visibility_of(
     if not isinstance(user, User) or user.role is Role.GUEST:
         return Visibility.NOTHING
     return Visibility.ALL if user.may_manage_seats else Visibility.OWN_SESSIONS
+
+
+def without_shared_keys(licenses: Mapping[str, License | Unusable]) -> dict[str, License | Unusable]:
+    """The licenses, each by the path of its document. Of those that share a key, none can be used."""
+    held = Counter(normal_key(each.license_key) for each in licenses.values() if isinstance(each, License))
+    return {
+        path: Unusable(document="license", document_path=path, fields=("license_key",))
+        if isinstance(each, License) and held[normal_key(each.license_key)] > 1
+        else each
+        for path, each in licenses.items()
+    }
+
+
+def status_of(license_: License | Unusable, *, now: datetime) -> LicenseStatus:
+    """Say what an acquire would find, apart from the number of seats."""
+    match refuse_license(license_, now=now):
+        case None:
+            return LicenseStatus.ACTIVE
+        case LicenseInactive():
+            return LicenseStatus.INACTIVE
+        case LicenseExpired():
+            return LicenseStatus.EXPIRED
+        case Misconfigured() | LicenseNotFound():
+            return LicenseStatus.MISCONFIGURED
 
 
 def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> tuple[Session, ...]:

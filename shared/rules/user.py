@@ -12,6 +12,12 @@ class Role(StrEnum):
     MEMBER = "member"
     GUEST = "guest"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Role | None":
+        """Take a role in any case, with blanks around it: people type it."""
+        written = value.strip().lower() if isinstance(value, str) else None
+        return next((role for role in cls if role.value == written), None)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:

@@ -16,16 +16,20 @@ from shared.firestore.group_commit import Answered, Decision, GroupedOperation, 
 from shared.firestore.writes import Write
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
 from shared.rules.denial import CapReached
+from shared.rules.license import normal_key
 from shared.rules.refusal import LicenseNotFound
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import session_id_of
-from shared.seats.counters import Evidence, Scope, agrees, examine, recount
+from shared.rules.session import EndReason, session_id_of
+from shared.seats.counters import Evidence, Scope, agrees, examine, recount, repair_writes
 from shared.seats.endings import by_hand_writes
+from shared.seats.instance_news import news_writes
 from shared.seats.license_keys import Found, LicenseKeys
 from shared.seats.recent_examinations import Examined, RecentExaminations
 from shared.seats.seat_draft import OrganizationState, SeatDraft
 
 logger = logging.getLogger(__name__)
+_MISSING = object()
+_REASONS = [*EndReason]
 
 Outcomes = list[AcquireOutcome | Undecided]
 
@@ -74,7 +78,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         at, moved = snapshot.at, self._forget_moved_keys(paths, found, snapshot)
         own = {session_id: snapshot.documents[paths.session(session_id)] for session_id in session_ids}
         state = self._state(paths, requests, found, snapshot)
-        if reports := await self._report_ends_by_hand(paths, own.values(), at):
+        if reports := await self._report_ends_by_hand(paths, own.values(), snapshot.documents[paths.seats], at):
             return Decision(outcomes=[Undecided() for _ in requests], writes=reports, now=at.now)
         use = state.use or await recount(self._firestore, paths, before=None, at=at)
         draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions=own)
@@ -100,27 +104,31 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
 
         for request, license_id, refusal in _denied(requests, outcomes, found):
             draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
+        writes = draft.writes(self._policy.retention)
+        if draft.news:
+            writes += await news_writes(self._firestore, paths, draft.news, self._policy.retention, at=at)
         return Decision(
             outcomes=outcomes,
-            writes=draft.writes(self._policy.retention),
+            writes=writes,
             now=at.now,
             when_done=(lambda: self._examinations.keep(organization_id, examined)) if examined else (lambda: None),
         )
 
     async def _report_ends_by_hand(
-        self, paths: OrganizationPaths, own: Iterable[Document | None], at: ReadTime
+        self, paths: OrganizationPaths, own: Iterable[Document | None], counters: Document | None, at: ReadTime
     ) -> Sequence[Write]:
-        """The writes that report ends by hand. The next round grants: a grant takes over the session's document."""
-        without_reason = [
-            document
-            for document in own
-            if document is not None
-            and document.fields.get("ended_at") is not None
-            and document.fields.get("end_reason") is None
-        ]
-        if not without_reason:
+        """The writes that report ends by hand, and repair the counters, which do not know of them.
+
+        The next round grants: a grant takes over the session's document.
+        """
+        perhaps = [document for document in own if document is not None and _may_be_ended_by_hand(document)]
+        if not perhaps:
             return []
-        return await by_hand_writes(self._firestore, paths, without_reason, self._policy.retention, at=at)
+        retention = self._policy.retention
+        reports = await by_hand_writes(self._firestore, paths, perhaps, retention, at=at)
+        if not reports:
+            return []
+        return [*reports, *await repair_writes(self._firestore, paths, counters, retention, at=at)]
 
     async def _examine(
         self, paths: OrganizationPaths, scopes: Sequence[Scope], use: SeatUse, at: ReadTime
@@ -140,7 +148,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         for key, license_id in found.items():
             if isinstance(license_id, str):
                 document = snapshot.documents[paths.license(license_id)]
-                if document is None or document.fields.get("license_key") != key:
+                if document is None or not _is_key(document.fields.get("license_key"), key):
                     self._keys.forget(paths, key)
                     moved.add(key)
         return frozenset(moved)
@@ -165,6 +173,16 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             seats=documents[paths.seats],
             use=seat_use_from(documents[paths.seats]),
         )
+
+
+def _may_be_ended_by_hand(document: Document) -> bool:
+    """Whether to read it as a session: most have a time and a reason, or neither. An admin may write anything."""
+    at, reason = (document.fields.get(name, _MISSING) for name in ("ended_at", "end_reason"))
+    return at is not None and reason not in _REASONS
+
+
+def _is_key(stored: object, key: str) -> bool:
+    return isinstance(stored, str) and normal_key(stored) == normal_key(key)
 
 
 def _session_ids(requests: Sequence[AcquireRequest], found: Mapping[str, Found]) -> list[str]:

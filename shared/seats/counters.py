@@ -12,7 +12,7 @@ from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.reading import seat_use_from, session_from
 from shared.documents.writing import Retention, audit_event_write, document_write, seat_use_fields
 from shared.firestore.client import Document, Firestore, ReadTime
-from shared.firestore.writes import Write
+from shared.firestore.writes import Create, Update
 from shared.rules.audit import AuditEvent, usage_repaired
 from shared.rules.digest import digest
 from shared.rules.seat_use import SeatUse
@@ -139,20 +139,26 @@ async def repair_counters(firestore: Firestore, paths: OrganizationPaths, retent
         StoreUnavailable: Firestore did not answer.
     """
     snapshot = await firestore.read([paths.seats])
-    stored = snapshot.documents[paths.seats]
+    writes = await repair_writes(firestore, paths, snapshot.documents[paths.seats], retention, at=snapshot.at)
+    if writes:
+        await firestore.commit(writes)
+    return bool(writes)
+
+
+async def repair_writes(
+    firestore: Firestore, paths: OrganizationPaths, stored: Document | None, retention: Retention, *, at: ReadTime
+) -> list[Create | Update]:
+    """The writes that repair the stored counters; none if they match the sessions at ``at``."""
     before = seat_use_from(stored)
-    if before is not None and await _agrees(firestore, paths, before, at=snapshot.at):
-        return False
-    after = await recount(firestore, paths, before=before, at=snapshot.at)
-    event = repair_event(stored, before=before, after=after, now=snapshot.at.now)
+    if before is not None and await _agrees(firestore, paths, before, at=at):
+        return []
+    after = await recount(firestore, paths, before=before, at=at)
+    event = repair_event(stored, before=before, after=after, now=at.now)
     if event is None:
-        return False
-    counters = document_write(paths.seats, stored, seat_use_fields(after, now=snapshot.at.now))
-    writes: list[Write] = [audit_event_write(event, paths, retention)]
-    if counters is not None:
-        writes.append(counters)
-    await firestore.commit(writes)
-    return True
+        return []
+    counters = document_write(paths.seats, stored, seat_use_fields(after, now=at.now))
+    report = audit_event_write(event, paths, retention)
+    return [report] if counters is None else [report, counters]
 
 
 async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, *, at: ReadTime) -> bool:

@@ -12,11 +12,12 @@ from shared.documents.writing import lease_write
 from shared.firestore.client import Document, Firestore, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.firestore.writes import Write
-from shared.rules.audit import SYSTEM
+from shared.rules.audit import SYSTEM, AuditEvent, renewed
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session
 from shared.seats.endings import Ending, ending_writes
+from shared.seats.instance_news import news_writes
 
 MAX_REMEMBERED = 100_000
 """The most sessions whose license one instance remembers. A forgotten one costs one more round trip."""
@@ -30,16 +31,20 @@ NEEDED_FIELDS = (
     "expires_at",
     "lease_seconds",
     "grace_seconds",
+    "max_instances_per_seat",
     *FIELDS_OF_A_TENURE,
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeartbeatRequest:
-    """A caller's request to keep the seat of this session."""
+    """A caller's request to keep the seat of this session, and the program that sent it."""
 
     user_id: str
     session_id: str
+    instance_id: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
 
 
 class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
@@ -47,9 +52,8 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
 
     def __init__(self, firestore: Firestore, policy: Policy) -> None:
         self._policy = policy
-        # A session's id is computed from its license's, so an entry never becomes wrong. The key includes the holder.
-        # So a request for another user's session takes the same reads as one for a session that does not exist.
-        self._license_of: LRUCache[tuple[str, str], str] = LRUCache(MAX_REMEMBERED)
+        # A session's id is computed from its license's, so an entry never becomes wrong.
+        self._license_of: LRUCache[str, str] = LRUCache(MAX_REMEMBERED)
         super().__init__(firestore, answer_within=policy.answer_within)
 
     async def heartbeat(self, organization_id: str, request: HeartbeatRequest) -> Answered[HeartbeatOutcome]:
@@ -68,6 +72,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
         organization = organization_from(stored[paths.organization])
         parsed = {license_id: license_from(document, self._policy) for license_id, document in licenses.items()}
         outcomes: list[HeartbeatOutcome] = []
+        news: list[AuditEvent] = []
         for request in requests:
             session = sessions[request.session_id]
             standing = Standing(
@@ -76,11 +81,22 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
                 license=parsed.get(session.license_id) if isinstance(session, Session) else None,
                 session=session,
             )
-            outcome = heartbeat(standing, user_id=request.user_id, now=now)
+            outcome = heartbeat(
+                standing,
+                user_id=request.user_id,
+                now=now,
+                instance_id=request.instance_id,
+                ip_address=request.ip_address,
+            )
             if isinstance(outcome, Extended | Stopped):
                 sessions[request.session_id] = outcome.session
+            if isinstance(outcome, Extended) and outcome.news is not None:
+                news.append(renewed(outcome.session, outcome.news, user_agent=request.user_agent))
             outcomes.append(outcome)
-        return Decision(outcomes=outcomes, writes=self._writes(paths, outcomes, stored), now=now)
+        writes = self._writes(paths, outcomes, stored)
+        if news:
+            writes += await news_writes(self._firestore, paths, news, self._policy.retention, at=snapshot.at)
+        return Decision(outcomes=outcomes, writes=writes, now=now)
 
     async def _read(
         self, paths: OrganizationPaths, requests: Sequence[HeartbeatRequest]
@@ -89,8 +105,8 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
 
         If this instance remembers the license of a session, both are read in one round trip.
         """
-        holders = [(paths.user(request.user_id), request.session_id) for request in requests]
-        known = {license_id for each in holders if (license_id := self._license_of.get(each)) is not None}
+        remembered = (self._license_of.get(request.session_id) for request in requests)
+        known = {license_id for license_id in remembered if license_id is not None}
         snapshot = await self._firestore.read(
             [
                 paths.organization,
@@ -104,12 +120,9 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
             request.session_id: session_from(snapshot.documents[paths.session(request.session_id)])
             for request in requests
         }
-        needed = set()
-        for request, holder in zip(requests, holders, strict=True):
-            session = sessions[request.session_id]
-            if isinstance(session, Session) and session.user_id == request.user_id:
-                needed.add(session.license_id)
-                self._license_of[holder] = session.license_id
+        found = {key: session.license_id for key, session in sessions.items() if isinstance(session, Session)}
+        self._license_of.update(found)
+        needed = set(found.values())
         licenses = {license_id: snapshot.documents[paths.license(license_id)] for license_id in known}
         if missing := needed - known:
             more = await self._firestore.read(
@@ -124,7 +137,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
         outcomes: Sequence[HeartbeatOutcome],
         stored: Mapping[str, Document | None],
     ) -> list[Write]:
-        writes: list[Write] = []
+        kept: dict[str, Write] = {}  # several instances of a session may be in one group
         endings: list[Ending] = []
         for outcome in outcomes:
             if not isinstance(outcome, Extended | Stopped):
@@ -137,5 +150,5 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
             if isinstance(outcome, Stopped):
                 endings.append(Ending(session=outcome.session, document=document, actor=SYSTEM))
             else:
-                writes.append(lease_write(document, outcome.session))
-        return writes + ending_writes(endings, paths, self._policy.retention)
+                kept[path] = lease_write(document, outcome.session)
+        return [*kept.values(), *ending_writes(endings, paths, self._policy.retention)]

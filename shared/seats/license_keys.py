@@ -11,6 +11,7 @@ from cachetools import LRUCache, TTLCache
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document, Firestore
+from shared.rules.license import ALPHABET, GROUP_LENGTH, GROUPS
 from shared.rules.refusal import Unusable
 
 MAX_REMEMBERED = 10_000
@@ -26,15 +27,9 @@ Found = str | Unusable | None
 """The license's id, ``Unusable`` if two licenses have the key, or ``None``."""
 
 
-_READABLE = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32. It leaves out I, L, O and U, which are mistaken for 1, 0 and V when a key is read aloud."""
-
-_GROUPS, _GROUP_LENGTH = 5, 5
-
-
 def new_license_key() -> str:
     """Make a random key of 125 bits, which can be read aloud: five groups of five characters."""
-    groups = ("".join(secrets.choice(_READABLE) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+    groups = ("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
     return "-".join(groups)
 
 

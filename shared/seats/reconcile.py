@@ -1,25 +1,32 @@
 """Reconcile: ends sessions whose user lost the right to them, and repairs counters that do not match the sessions.
 
 A run walks over every open session, and over every counter that is not 0. So it finds each organization that holds a
-seat, and each whose counters only say so.
+seat, and each whose counters only say so. It begins where the last run stopped.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from shared.documents import queries
-from shared.documents.organizations import Run, work_through
-from shared.documents.paths import OrganizationPaths
+from shared.documents.organizations import Run, Work, go_round, work_through
+from shared.documents.paths import OrganizationPaths, can_be_document_id, run_path
+from shared.documents.places import Place, place_from
 from shared.documents.policy import Policy
 from shared.firestore.client import Document, Firestore
+from shared.firestore.errors import Conflict
+from shared.firestore.query import Query
 from shared.firestore.retry import read_with_retry, retrying
-from shared.firestore.writes import Create
+from shared.firestore.writes import Create, Update
 from shared.seats.counters import repair_counters
 from shared.seats.endings import Rights, by_hand_writes
 
 logger = logging.getLogger(__name__)
+
+ROUND = "reconcile"
 
 PAGE = 500
 """Open sessions read at a time."""
@@ -65,7 +72,7 @@ class Reconciliations:
             StoreUnavailable: Firestore did not answer. Some of the work is done, each commit as a whole.
         """
         run = _ReconcileRun(self._run_within)
-        start = await read_with_retry(self._firestore.now)
+        snapshot = await read_with_retry(partial(self._firestore.read, [run_path(ROUND)]))
         # First, because these ends did not change the counters, which are compared below.
         await work_through(
             self._firestore,
@@ -73,16 +80,35 @@ class Reconciliations:
             lambda paths, found: self._report_ends(paths, found, run),
             run=run,
         )
-        await work_through(
-            self._firestore,
-            queries.open_everywhere(limit=PAGE),
-            lambda paths, sessions: self._review(paths, sessions, run),
-            run=run,
-        )
-        await work_through(
-            self._firestore, queries.counters_in_use(limit=PAGE), lambda paths, _: self._review(paths, (), run), run=run
-        )
-        return self._report(run, now=start.now)
+        walks: Mapping[str, tuple[Query, Work]] = {
+            "sessions": (
+                queries.open_everywhere(limit=PAGE),
+                lambda paths, sessions: self._review(paths, sessions, run),
+            ),
+            "counters": (queries.counters_in_use(limit=PAGE), lambda paths, _: self._review(paths, (), run)),
+            "accounts": (
+                queries.without_account(limit=PAGE),
+                lambda paths, records: self._look_again(paths, records, run),
+            ),
+        }
+        place = place_from(snapshot.documents[run_path(ROUND)])
+        if place is None or place.walk not in walks:
+            place = Place(walk="sessions", began_at=snapshot.at.now)
+        await go_round(self._firestore, ROUND, walks, place=place, run=run)
+        return self._report(run, now=snapshot.at.now)
+
+    async def _look_again(self, paths: OrganizationPaths, records: Sequence[Document], run: _ReconcileRun) -> None:
+        """Empty the problems of users without an account. So their function looks for the account again."""
+        if not run.may_begin():
+            return
+        with run.isolated(paths):
+            user_ids = [str(record.fields.get("user_id", "")) for record in records]
+            own = [paths.user(each) for each in user_ids if can_be_document_id(each)]
+            snapshot = await read_with_retry(partial(self._firestore.read, own))
+            for document in filter(None, snapshot.documents.values()):
+                touch = Update(path=document.path, fields={"problems": None}, unchanged_since=document.update_time)
+                with suppress(Conflict):  # an admin edited it, so its function is called
+                    await self._firestore.commit([touch])
 
     async def _report_ends(self, paths: OrganizationPaths, found: Sequence[Document], run: _ReconcileRun) -> None:
         """Write the reason of ends by hand, and report them."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import FIELDS_OF_A_TENURE, organization_from, session_from, user_from
-from shared.documents.writing import Retention
+from shared.documents.writing import Retention, instances_write
 from shared.firestore.client import Firestore, ReadTime
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation
+from shared.firestore.writes import Write
 from shared.rules.audit import SYSTEM
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
-from shared.rules.release import Released, ReleaseOutcome, Standing, release
+from shared.rules.release import Left, Released, ReleaseOutcome, Standing, release
 from shared.rules.session import EndReason, Session
 from shared.rules.user import User
 from shared.seats.endings import Ending, ending_writes
@@ -20,10 +21,14 @@ from shared.seats.endings import Ending, ending_writes
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseRequest:
-    """A caller's request to give back a seat: their own, or as an owner or admin that of any user."""
+    """A caller's request to give back a seat: their own, or as an owner or admin that of any user.
+
+    With ``instance_id``, only that instance leaves the caller's own seat.
+    """
 
     user_id: str
     session_id: str
+    instance_id: str | None = None
 
 
 class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
@@ -34,7 +39,7 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
         super().__init__(firestore, answer_within=policy.answer_within)
 
     async def release(self, organization_id: str, request: ReleaseRequest) -> Answered[ReleaseOutcome]:
-        """End the session. Asking again is safe.
+        """End the session, or take an instance out of it. Asking again is safe.
 
         Raises:
             Contended: other requests changed the session until the deadline.
@@ -52,21 +57,28 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
         organization, users = await self._who_takes_back(paths, requests, sessions, at=snapshot.at)
         outcomes: list[ReleaseOutcome] = []
         endings: list[Ending] = []
+        left: dict[str, Write] = {}
         for request in requests:
             standing = Standing(
                 organization=organization,
                 user=users.get(request.user_id),
                 session=sessions[request.session_id],
             )
-            outcome = release(standing, user_id=request.user_id, now=now)
+            outcome = release(standing, user_id=request.user_id, now=now, instance_id=request.instance_id)
             document = stored[paths.session(request.session_id)]
-            if isinstance(outcome, Released) and document is not None:
+            if isinstance(outcome, Left) and document is not None:
                 sessions[request.session_id] = outcome.session
+                if (write := instances_write(document, outcome.session)) is not None:
+                    left[document.path] = write
+            elif isinstance(outcome, Released) and document is not None:
+                sessions[request.session_id] = outcome.session
+                left.pop(document.path, None)
                 lapsed = outcome.session.end_reason is EndReason.EXPIRED
                 actor = SYSTEM if lapsed else request.user_id
                 endings.append(Ending(session=outcome.session, document=document, actor=actor))
             outcomes.append(outcome)
-        return Decision(outcomes=outcomes, writes=ending_writes(endings, paths, self._retention), now=now)
+        writes = [*left.values(), *ending_writes(endings, paths, self._retention)]
+        return Decision(outcomes=outcomes, writes=writes, now=now)
 
     async def _who_takes_back(
         self,
@@ -76,15 +88,11 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
         *,
         at: ReadTime,
     ) -> tuple[Organization | Unusable | None, Mapping[str, User | Unusable | None]]:
-        """Read the organization, and the users who ask for a seat that is not theirs.
-
-        A session of another user takes the same reads as one that does not exist. So the time of an answer does not
-        show whether a session exists.
-        """
+        """Read the organization, and the users who ask for a seat that is not theirs."""
         asking = {
             request.user_id
             for request in requests
-            if not isinstance(session := sessions[request.session_id], Session) or session.user_id != request.user_id
+            if isinstance(session := sessions[request.session_id], Session) and session.user_id != request.user_id
         }
         if not asking:
             return None, {}

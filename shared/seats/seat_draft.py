@@ -30,7 +30,7 @@ from shared.rules.acquire import (
     acquire,
     earliest_expiry,
 )
-from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired
+from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, renewed
 from shared.rules.audit import ended as audit_ended
 from shared.rules.denial import CapReached, Denied, denied, limit_of
 from shared.rules.license import License
@@ -59,7 +59,8 @@ class OrganizationState:
 class SeatDraft:
     """One attempt at the acquires of a group.
 
-    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far.
+    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far;
+    ``news`` the renewals to report, unless the trail has them.
     """
 
     state: OrganizationState
@@ -70,6 +71,7 @@ class SeatDraft:
     _changes: Counter[str] = field(default_factory=Counter)
     _granted: int = 0
     _events: list[AuditEvent] = field(default_factory=list)
+    news: list[AuditEvent] = field(default_factory=list)
     _denials: dict[str, AuditEvent] = field(default_factory=dict)
     _attempts: Counter[str] = field(default_factory=Counter)
 
@@ -131,6 +133,8 @@ class SeatDraft:
             self._events.append(grant)
         elif isinstance(outcome, Renewed):
             self._sessions[outcome.session.session_id] = outcome.session
+            if outcome.news is not None:
+                self.news.append(renewed(outcome.session, outcome.news, user_agent=device.user_agent))
         return outcome
 
     def deny(self, *, user_id: str, license_id: str, device: Device, refusal: CapReached) -> None:

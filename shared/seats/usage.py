@@ -17,8 +17,9 @@ from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.firestore.query import Cursor
 from shared.rules.acquire import earliest_expiry
+from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.refusal import LicenseNotFound
+from shared.rules.refusal import LicenseNotFound, Unusable
 from shared.rules.session import Session
 from shared.rules.usage import (
     ACTIVITY_FOR,
@@ -29,7 +30,9 @@ from shared.rules.usage import (
     Visibility,
     activity,
     on_page,
+    status_of,
     visibility_of,
+    without_shared_keys,
 )
 
 MAX_EVENTS = 5_000
@@ -106,7 +109,10 @@ class Usages:
         )
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
         used = await asyncio.gather(
-            *(self._license(paths, each, sessions, events.get(each.document_id), at) for each in licenses)
+            *(
+                self._license(paths, each, sessions, events.get(each[0].rpartition("/")[2]), at)
+                for each in self._parsed(licenses).items()
+            )
         )
         report = Usage(
             organization=organization,
@@ -158,17 +164,20 @@ class Usages:
             assert isinstance(since, datetime)  # noqa: S101 the query finds nothing else; for the type checker
         return _Events(events=events, begins_at=since)
 
+    def _parsed(self, documents: Sequence[Document]) -> dict[str, License | Unusable]:
+        parsed = {each.path: license_from(each, self._policy) for each in documents}
+        return without_shared_keys({path: each for path, each in parsed.items() if each is not None})
+
     async def _license(
         self,
         paths: OrganizationPaths,
-        document: Document,
+        described: tuple[str, License | Unusable],
         sessions: Sequence[Session],
         events: _Events | None,
         at: ReadTime,
     ) -> LicenseUsage:
-        license_id = document.document_id
-        license_ = license_from(document, self._policy)
-        assert license_ is not None  # noqa: S101 there is a document; for the type checker
+        path, license_ = described
+        license_id = path.rpartition("/")[2]
         in_use, open_now, first = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(license_id, now=at.now), at=at),
             self._firestore.count(paths.organization, queries.open_sessions(license_id), at=at),
@@ -178,6 +187,7 @@ class Usages:
         return LicenseUsage(
             license_id=license_id,
             license=license_,
+            status=status_of(license_, now=at.now),
             in_use=in_use,
             earliest_expiry_at=earliest_expiry(holders, now=at.now),
             sessions=on_page(sessions, license_id=license_id, now=at.now),

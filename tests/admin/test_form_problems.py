@@ -35,7 +35,7 @@ def test_every_field_of_a_form_has_its_words(form: type[Form]) -> None:
         (LicenseDocument, {"license_key": 5}, "license_key", "the number 5", "one line of text, 1 to 256"),
         (OrganizationDocument, {"is_active": "yes"}, "is_active", 'the text "yes"', "true or false"),
         (OrganizationDocument, {"max_concurrent_seats": 2.5}, "max_concurrent_seats", "the number 2.5", "or null"),
-        (UserDocument, {"role": "Owner"}, "role", 'the text "Owner"', "one of owner, admin, member, guest"),
+        (UserDocument, {"role": "Boss"}, "role", 'the text "Boss"', "one of owner, admin, member, guest"),
         (UserDocument, {"email": []}, "email", "an array", "text"),
     ],
 )
@@ -66,6 +66,15 @@ def test_what_is_missing_is_no_misfit() -> None:
         ("expires", "expires_at"),
         ("Expires_At", "expires_at"),
         ("problem", "problems"),
+        ("expiry_date", "expires_at"),
+        ("expiry", "expires_at"),
+        ("valid_until", "expires_at"),
+        ("validUntil", "expires_at"),
+        ("end_date", "expires_at"),
+        ("enabled", "is_active"),
+        ("limit", "max_concurrent_seats"),
+        ("title", "name"),
+        ("lease_minutes", "lease_seconds"),
     ],
 )
 def test_a_name_that_looks_like_a_slip_is_a_notice_that_says_what_was_meant(name: str, meant: str) -> None:
@@ -75,9 +84,48 @@ def test_a_name_that_looks_like_a_slip_is_a_notice_that_says_what_was_meant(name
     assert problem.expected.startswith(f"{meant},")
 
 
-@pytest.mark.parametrize("name", ["crm_number", "contact", "comment", "x", "價格", "", "_", "12", *OURS])
-def test_a_field_of_the_admins_own_is_left_alone(name: str) -> None:
+@pytest.mark.parametrize("name", ["crm_number", "contact", "comment", "x", "價格", "", "_", "12"])
+def test_a_field_of_the_admins_own_is_a_notice_that_it_does_nothing(name: str) -> None:
+    (problem,) = form_problems(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS)
+
+    assert (problem.field, problem.level) == (name, Level.NOTICE)
+    assert problem.expected == "nothing, or a note of your own: it does no harm"
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking"),
+    [
+        ("max_seats_per_user", "seats of one user"),
+        ("starts_at", "a start"),
+        ("valid_from", "a start"),
+        ("trial", "trial"),
+        ("features", "features"),
+        ("overdraft", "above max_concurrent_seats"),
+        ("reserved_for", "reserved"),
+    ],
+)
+def test_what_seatlease_does_not_have_is_said_so(name: str, lacking: str) -> None:
+    (problem,) = form_problems(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS)
+
+    assert problem.expected.startswith("nothing: ")
+    assert lacking in problem.expected
+
+
+@pytest.mark.parametrize(("name", "meant"), [("is_admin", "role"), ("mail", "email"), ("Role", "role")])
+def test_words_for_users_are_understood(name: str, meant: str) -> None:
+    (problem,) = form_problems(UserDocument, {name: 5}, written_by_us=OURS)
+
+    assert problem.expected.startswith(f"{meant},")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_field_that_the_functions_write_is_no_slip(name: str) -> None:
     assert form_problems(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS) == []
+
+
+@pytest.mark.parametrize("role", ["Owner", "OWNER", " owner "])
+def test_a_role_is_taken_in_any_letters(role: str) -> None:
+    assert form_problems(UserDocument, {"role": role}, written_by_us=OURS) == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.admin import deleted_sessions
 from shared.admin.review import Reviews
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
@@ -55,21 +56,52 @@ async def acquire(store: WatchedFirestore, policy: Policy, tenant: Tenant, user_
 
 
 async def test_an_organization_of_nothing_but_a_name_gets_everything_else(reviews: Reviews, tenant: Tenant) -> None:
-    tenant.organization.set({"name": "Northwind"})
+    name = f"Northwind {tenant.organization_id}"
+    tenant.organization.set({"name": name})
     written_at = tenant.organization.get().update_time
 
     await reviews.review(tenant.organization.path)
 
-    assert fields(tenant.organization) == {
-        "name": "Northwind",
-        "slug": None,
+    filled = fields(tenant.organization)
+    assert {**filled, "problems": problems(tenant.organization)} == {
+        "name": name,
+        "slug": f"northwind-{tenant.organization_id}",
         "subscription_tier": "free",
         "max_concurrent_seats": 5,
         "is_active": True,
         "created_at": written_at,
         "updated_at": written_at,
-        "problems": [],
+        "problems": [("max_concurrent_seats", "notice")],
     }
+
+
+async def test_a_cap_that_was_filled_in_is_told_until_the_admin_changes_it(reviews: Reviews, tenant: Tenant) -> None:
+    tenant.organization.set({"name": "Northwind"})
+    await reviews.review(tenant.organization.path)
+    tenant.organization.update({"is_active": False})
+    await reviews.review(tenant.organization.path)
+    told = problems(tenant.organization)
+    tenant.organization.update({"max_concurrent_seats": None})
+
+    await reviews.review(tenant.organization.path)
+
+    assert told == [("max_concurrent_seats", "notice")]
+    assert problems(tenant.organization) == []
+
+
+async def test_of_two_organizations_with_one_slug_the_second_is_told_and_none_is_made_twice(
+    reviews: Reviews, tenant: Tenant, console: firestore.Client
+) -> None:
+    second, third, slug = Tenant.create(console), Tenant.create(console), f"s-{tenant.organization_id}"
+    tenant.organization.update({"slug": slug})
+    second.organization.update({"slug": slug})
+    third.organization.update({"name": slug})
+
+    for each in (second, third):
+        await reviews.review(each.organization.path)
+
+    assert problems(second.organization) == [("slug", "notice")]
+    assert (fields(third.organization)["slug"], problems(third.organization)) == (None, [])
 
 
 async def test_an_organization_without_a_session_gets_counters_of_nothing(
@@ -152,6 +184,33 @@ async def test_a_key_that_was_left_empty_is_made(reviews: Reviews, tenant: Tenan
     await reviews.review(tenant.license().path)
 
     assert re.fullmatch(READABLE_KEY, fields(tenant.license())["license_key"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("7k3qf 9xwIm qzpOt h0rga 5vnbe", "7K3QF-9XW1M-QZP0T-H0RGA-5VNBE"),
+        ("  Own-Key\u00a0", "Own-Key"),
+        ("own-key\n", "own-key"),
+    ],
+)
+async def test_a_key_is_written_in_its_normal_form(reviews: Reviews, tenant: Tenant, typed: str, written: str) -> None:
+    tenant.license().update({"license_key": typed})
+
+    await reviews.review(tenant.license().path)
+
+    assert fields(tenant.license())["license_key"] == written
+    assert problems(tenant.license()) == []
+
+
+async def test_the_same_key_in_another_form_is_told_to_both(reviews: Reviews, tenant: Tenant) -> None:
+    tenant.license().update({"license_key": "7K3QF-9XW1M-QZP0T-H0RGA-5VNBE"})
+    await reviews.review(tenant.license().path)
+    tenant.add_license("other", "7k3qf9xw1mqzp0th0rga5vnbe", seats=1)
+
+    await reviews.review(tenant.license("other").path)
+
+    assert [problems(tenant.license(name)) for name in (LICENSE_ID, "other")] == [[("license_key", "error")]] * 2
 
 
 async def test_no_two_keys_are_the_same(reviews: Reviews, tenant: Tenant) -> None:
@@ -276,7 +335,7 @@ async def test_a_new_key_in_place_of_a_shared_one_clears_both(reviews: Reviews, 
     assert [problems(tenant.license(name)) for name in (LICENSE_ID, "other")] == [[], []]
 
 
-async def test_the_same_key_in_another_organization_is_no_problem(
+async def test_the_same_key_in_another_organization_is_a_notice(
     reviews: Reviews, tenant: Tenant, console: firestore.Client
 ) -> None:
     other = Tenant.create(console)
@@ -285,7 +344,8 @@ async def test_the_same_key_in_another_organization_is_no_problem(
     for each in (tenant, other):
         await reviews.review(each.license().path)
 
-    assert [problems(each.license()) for each in (tenant, other)] == [[], []]
+    assert [problems(each.license()) for each in (tenant, other)] == [[("license_key", "notice")]] * 2
+    assert other.organization_id not in str(fields(tenant.license()))
 
 
 async def test_a_cap_below_what_is_in_use_is_a_notice_and_throws_nobody_out(
@@ -505,6 +565,25 @@ async def test_a_deleted_session_was_revoked_and_the_counters_follow(
     assert (event["actor"], event["details"]["reason"]) == ("console", "revoked_by_admin")
     assert event["details"]["started_at"] == started_at
     assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (1, {LICENSE_ID: 1})
+
+
+async def test_a_deleted_session_is_found_behind_more_events_than_a_page_has(
+    reviews: Reviews, store: WatchedFirestore, policy: Policy, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deleted_sessions, "PAGE", 2)
+    acquires = Acquires(store, policy)
+    for number in range(5):
+        device = Device(hardware_id="laptop", ip_address=f"192.0.2.{number}", user_agent=None)
+        request = AcquireRequest(user_id="m0", license_key=tenant.license_key, device=device)
+        await acquires.acquire(tenant.organization_id, request)
+    (event,) = tenant.events("session.acquired")
+    tenant.session(event["session_id"]).delete()
+
+    await reviews.review(tenant.session(event["session_id"]).path)
+
+    assert len(tenant.events("session.renewed")) == 4
+    (revoked,) = tenant.events("session.revoked")
+    assert revoked["details"]["started_at"] == event["at"]
 
 
 async def test_after_a_deleted_session_the_counters_follow_also_where_somebody_acquires_meanwhile(

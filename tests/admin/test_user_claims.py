@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
 from google.cloud import firestore
 
-from shared.admin.accounts import Accounts
+from shared.admin.accounts import Account, Accounts
 from shared.admin.user_claims import UserClaims
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.reconcile import Reconciliations
 from tests.support.connections import WatchedFirestore
 from tests.support.people import People, people_of
 from tests.support.tenant import Tenant
@@ -80,16 +82,14 @@ async def acquire(store: WatchedFirestore, policy: Policy, tenant: Tenant, uid: 
 # What tokens say
 
 
-async def test_a_user_who_is_added_gets_the_organization_and_the_role(
-    claims: UserClaims, people: People, tenant: Tenant
-) -> None:
+async def test_a_user_who_is_added_gets_the_organization(claims: UserClaims, people: People, tenant: Tenant) -> None:
     uid = people.sign_up(email="ada@example.com")
     tenant.user(uid).set({"role": "admin"})
     written_at = tenant.user(uid).get().update_time
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "admin"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert tenant.user(uid).get().to_dict() == {
         "email": "ada@example.com",
         "role": "admin",
@@ -105,12 +105,12 @@ async def test_a_user_of_nothing_but_a_document_is_a_member(claims: UserClaims, 
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     said = jwt.decode(people.signs_in(uid), options={"verify_signature": False})
-    assert (said["org_id"], said["role"]) == (tenant.organization_id, "member")
+    assert said["org_id"] == tenant.organization_id
 
 
-async def test_a_new_role_is_set_and_signs_nobody_out(
+async def test_a_new_role_changes_no_claim_and_signs_nobody_out(
     claims: UserClaims, accounts: WatchedAccounts, people: People, tenant: Tenant
 ) -> None:
     uid = people.sign_up()
@@ -120,8 +120,8 @@ async def test_a_new_role_is_set_and_signs_nobody_out(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid)["role"] == "owner"
-    assert accounts.changes == ["set", "set"]
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
+    assert accounts.changes == ["set"]
 
 
 async def test_claims_of_others_stay(
@@ -136,8 +136,26 @@ async def test_claims_of_others_stay(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert added == {"newsletter": True, "org_id": tenant.organization_id, "role": "member"}
-    assert people.claims(uid) == {"newsletter": True}
+    assert added == {"newsletter": True, "role": "king", "org_id": tenant.organization_id}
+    assert people.claims(uid) == {"newsletter": True, "role": "king"}
+
+
+async def test_a_claim_that_others_set_meanwhile_stays(
+    store: WatchedFirestore, policy: Policy, people: People, tenant: Tenant, project: str
+) -> None:
+    class Shared(WatchedAccounts):
+        async def find(self, user_id: str) -> Account | None:
+            found = await super().find(user_id)
+            if found is not None and "plan" not in found.claims:
+                await super().set_claims(user_id, {**found.claims, "plan": "premium"})  # behind our back
+            return found
+
+    uid = people.sign_up()
+    tenant.user(uid).set({})
+
+    await UserClaims(store, policy, Shared(project=project)).sync(tenant.user(uid).path)
+
+    assert people.claims(uid) == {"plan": "premium", "org_id": tenant.organization_id}
 
 
 @pytest.mark.parametrize("how", ["deleted", "deactivated"])
@@ -180,7 +198,7 @@ async def test_a_user_made_a_guest_loses_the_seats_and_stays_a_user(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "guest"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert tenant.open_sessions() == []
 
 
@@ -191,10 +209,40 @@ async def test_a_user_who_comes_back_gets_the_claims_again(claims: UserClaims, p
         tenant.user(uid).update({"is_active": is_active})
         await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
 
 
 # Slips
+
+
+@pytest.mark.parametrize("slip", ["Owner", " OWNER"])
+async def test_a_role_in_other_letters_counts_and_is_written_as_it_is_read(
+    claims: UserClaims, people: People, tenant: Tenant, slip: str
+) -> None:
+    uid = people.sign_up(email="ada@example.com")
+    tenant.user(uid).set({"role": slip})
+
+    await claims.sync(tenant.user(uid).path)
+
+    assert tenant.user(uid).get().get("role") == "owner"
+    assert problems(tenant.user(uid)) == []
+
+
+@pytest.mark.parametrize(("edit", "field"), [({"is_active": False}, "is_active"), ({"role": "member"}, "role")])
+async def test_the_last_active_owner_is_told(
+    claims: UserClaims, people: People, tenant: Tenant, edit: dict[str, Any], field: str
+) -> None:
+    tenant.user("olivia").delete()
+    first, second = (people.sign_up(email=f"{name}@example.com") for name in ("ada", "bob"))
+    for uid in (first, second):
+        tenant.user(uid).set({"role": "owner"})
+        await claims.sync(tenant.user(uid).path)
+
+    for uid in (first, second):
+        tenant.user(uid).update(edit)
+        await claims.sync(tenant.user(uid).path)
+
+    assert [problems(tenant.user(uid)) for uid in (first, second)] == [[], [(field, "notice")]]
 
 
 async def test_a_uid_that_nobody_has_is_told(claims: UserClaims, people: People, tenant: Tenant) -> None:
@@ -204,6 +252,25 @@ async def test_a_uid_that_nobody_has_is_told(claims: UserClaims, people: People,
     await claims.sync(tenant.user("nobody").path)
 
     assert problems(tenant.user("nobody")) == [("(document id)", "error")]
+
+
+async def test_an_account_that_is_made_later_is_found_by_itself(
+    claims: UserClaims, people: People, store: WatchedFirestore, policy: Policy, tenant: Tenant
+) -> None:
+    reconciliations = Reconciliations(store, policy, run_within=timedelta(minutes=1))
+    tenant.user("ada").set({"role": "owner"})
+    await claims.sync(tenant.user("ada").path)
+    told = problems(tenant.user("ada"))
+    people.sign_up(uid="ada", email="ada@example.com")
+
+    await reconciliations.reconcile()
+    emptied = tenant.user("ada").get().get("problems")
+    await claims.sync(tenant.user("ada").path)
+    await reconciliations.reconcile()
+
+    assert (told, emptied) == ([("(document id)", "error")], None)
+    assert people.claims("ada")["org_id"] == tenant.organization_id
+    assert problems(tenant.user("ada")) == []
 
 
 @pytest.mark.parametrize("uid", ["x" * 129, "ada@example.com", "Zoë 東京"])
@@ -219,15 +286,17 @@ async def test_an_id_that_is_no_uid_is_told_with_the_one_that_was_meant(
     assert f'"{meant}"' in problem["expected"]
 
 
-async def test_an_address_that_nobody_verified_leads_to_nobodys_uid(
+async def test_the_uid_of_an_account_that_the_console_made_is_told_with_a_doubt(
     claims: UserClaims, people: People, tenant: Tenant
 ) -> None:
-    impostor = people.sign_up(email="ada@example.com", is_verified=False)
-    tenant.user("nobody").set({"email": "ada@example.com"})
+    unverified = people.sign_up(email="ada@example.com", is_verified=False)
+    tenant.user("ada@example.com").set({})
 
-    await claims.sync(tenant.user("nobody").path)
+    await claims.sync(tenant.user("ada@example.com").path)
 
-    assert impostor not in str((tenant.user("nobody").get().to_dict() or {})["problems"])
+    (problem,) = (tenant.user("ada@example.com").get().to_dict() or {})["problems"]
+    assert f'"{unverified}", the User UID of the account' in problem["expected"]
+    assert "nobody verified its address" in problem["expected"]
 
 
 async def test_an_address_that_nobody_verified_names_no_user_until_it_is_verified(
@@ -283,14 +352,14 @@ async def test_a_role_that_does_not_exist_changes_no_claims_and_ends_no_session(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert problems(tenant.user(uid)) == [("role", "error")]
     assert len(tenant.open_sessions()) == 1
 
 
 async def test_a_role_that_does_not_exist_opens_no_door(claims: UserClaims, people: People, tenant: Tenant) -> None:
     uid = people.sign_up()
-    tenant.user(uid).set({"role": "Owner"})
+    tenant.user(uid).set({"role": "Boss"})
 
     await claims.sync(tenant.user(uid).path)
 
@@ -346,7 +415,7 @@ async def test_a_record_that_somebody_deleted_hands_the_user_over_to_nobody(
 
     await claims.sync(other.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert problems(other.user(uid)) == [("(document id)", "error")]
 
 
@@ -360,7 +429,7 @@ async def test_of_two_organizations_the_first_keeps_the_user_and_the_second_is_t
     for each in (other, tenant, other):
         await claims.sync(each.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert problems(tenant.user(uid)) == []
     assert problems(other.user(uid)) == [("(document id)", "error")]
     assert tenant.organization_id not in str(other.user(uid).get().to_dict())
@@ -382,7 +451,7 @@ async def test_a_user_whom_the_first_lets_go_is_the_seconds(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": other.organization_id, "role": "owner"}
+    assert people.claims(uid) == {"org_id": other.organization_id}
     assert problems(other.user(uid)) == []
 
 
@@ -405,7 +474,7 @@ async def test_who_is_listed_in_two_at_once_ends_with_one_whatever_comes_first(
             *(instance.sync(each.user(uid).path) for instance in instances for each in (other, tenant))
         )
 
-        assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+        assert people.claims(uid) == {"org_id": tenant.organization_id}
         assert (problems(tenant.user(uid)), problems(other.user(uid))) == ([], [("(document id)", "error")])
 
 
@@ -440,7 +509,7 @@ async def test_events_that_come_late_change_nothing(claims: UserClaims, people: 
     for _ in range(4):
         await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "guest"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert [event["details"]["edit"] for event in tenant.events("user.edited")] == ["created"]
 
 
@@ -474,7 +543,7 @@ async def test_what_fails_at_the_accounts_is_begun_again_by_the_event_that_comes
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
 
 
 async def test_who_sets_the_claims_back_time_and_again_is_given_up_on(
@@ -482,7 +551,7 @@ async def test_who_sets_the_claims_back_time_and_again_is_given_up_on(
 ) -> None:
     class Stubborn(WatchedAccounts):
         async def set_claims(self, user_id: str, claims: Mapping[str, Any]) -> None:
-            await super().set_claims(user_id, {**claims, "role": "king"})
+            await super().set_claims(user_id, {**claims, "org_id": "elsewhere"})
 
     uid = people.sign_up()
     tenant.user(uid).set({})

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+import httpx
 from google.cloud import firestore
 
 import seatlease
@@ -41,6 +42,10 @@ class Backend(Protocol):
     def revoke(self) -> None: ...
 
     def release_all(self) -> None: ...
+
+    def release_elsewhere(self, seat: seatlease.Seat) -> None: ...
+
+    def limit_instances(self, most: int) -> None: ...
 
     def refuse(self, code: str) -> None: ...
 
@@ -100,6 +105,16 @@ class RealBackend:
     def release_all(self) -> None:
         self._end_all("released")
 
+    def release_elsewhere(self, seat: seatlease.Seat) -> None:
+        assert seat.lease is not None
+        headers = {"Authorization": f"Bearer {self.described('m0')['credentials']}"}
+        body = {"session_id": seat.lease.session_id}
+        answer = httpx.post(f"{self.proxy.url}/v1/release", json=body, headers=headers, timeout=30)
+        assert answer.status_code == 204, answer.text
+
+    def limit_instances(self, most: int) -> None:
+        self.tenant.license().update({"max_instances_per_seat": most})
+
     def refuse(self, code: str) -> None:
         edits: dict[str, tuple[firestore.DocumentReference, dict[str, Any]]] = {
             "LICENSE_EXPIRED": (self.tenant.license(), {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}),
@@ -158,6 +173,13 @@ class FakeBackend:
 
     def release_all(self) -> None:
         self.service.release_all()
+
+    def release_elsewhere(self, seat: seatlease.Seat) -> None:
+        assert seat.lease is not None
+        self.service.release_elsewhere()
+
+    def limit_instances(self, most: int) -> None:
+        self.service.set_max_instances(most)
 
     def refuse(self, code: str) -> None:
         self._refusing.append(refusing := self.service.refusing(code))

@@ -40,6 +40,29 @@ def test_no_more_of_an_address_is_kept_than_the_setting_says(
         monkeypatch.setenv("SEATLEASE_CLIENT_ADDRESSES", kept)
     request = Request({"type": "http", "headers": [(b"x-forwarded-for", f"192.0.2.1, {address}".encode())]})
 
-    device = device_of(request, hardware_id="laptop")
+    device = device_of(request, hardware_id="laptop", instance_id=None)
 
     assert device.ip_address == found
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        pytest.param(["6.6.6.6, 203.0.113.9"], "203.0.113.9", id="the last of a list"),
+        pytest.param(["203.0.113.9", "6.6.6.6"], "6.6.6.6", id="the last of two headers"),
+        pytest.param(["6.6.6.6,,203.0.113.9"], "203.0.113.9", id="beside a gap"),
+        pytest.param(["203.0.113.9,"], None, id="an empty last one"),
+        pytest.param(["203.0.113.9:443"], None, id="with a port"),
+        pytest.param(["2001:DB8::0:1"], "2001:db8::1", id="of the sixth version"),
+        pytest.param(["[2001:db8::1]"], None, id="in brackets"),
+        pytest.param(["fe80::1%<script>"], None, id="with a zone of any text"),
+        pytest.param(["fe80::1%" + "x" * 50_000], None, id="with a zone of any length"),
+        pytest.param(["localhost"], None, id="a name"),
+        pytest.param(["0x7f.1"], None, id="in hexadecimal"),
+        pytest.param([], None, id="none at all"),
+    ],
+)
+def test_what_is_kept_as_the_address_is_one_and_what_the_nearest_proxy_saw(sent: list[str], kept: str | None) -> None:
+    request = Request({"type": "http", "headers": [(b"x-forwarded-for", each.encode()) for each in sent]})
+
+    assert device_of(request, hardware_id="laptop", instance_id=None).ip_address == kept

@@ -245,3 +245,28 @@ async def test_a_key_of_another_organization_is_not_found(clients: Clients, cons
 
     assert (response.status_code, code_of(response)) == (404, "LICENSE_NOT_FOUND")
     assert theirs.sessions() == []
+
+
+async def test_a_generated_key_gets_one_seat_however_it_is_typed(clients: Clients, console: firestore.Client) -> None:
+    key = "7K3QF-9XW1M-QZP0T-H0RGA-5VNBE"
+    tenant = Tenant.create(console, seats=1)
+    tenant.license().update({"license_key": key})
+    typed = [key, key.lower(), f" {key} ", key.replace("-", ""), key.replace("0", "O").replace("1", "l")]
+
+    answers = [await clients.of(tenant, license_key=each).acquire() for each in typed]
+    seen = await clients.of(tenant, "olivia").usage(license_key=key.lower())
+
+    assert [answer.status_code for answer in answers] == [201, 200, 200, 200, 200]
+    (license_,) = seen.json()["licenses"]
+    assert license_["in_use"] == 1
+
+
+async def test_a_key_that_an_admin_wrote_in_another_form_is_found_before_any_review(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console)
+    tenant.license().update({"license_key": " Own-Key "})
+
+    as_written, as_sent = [await clients.of(tenant, license_key=key).acquire() for key in (" Own-Key ", "own-key")]
+
+    assert (as_written.status_code, as_sent.status_code) == (201, 404)

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -209,18 +210,24 @@ class World:
         return cls(stage=stage, tenant=tenant, other=other, documents=named, stored=stored)
 
     def restored(self) -> "World":
-        """The world as it was, with leases that have just begun, and a denial of this minute."""
+        """The world as it was, with leases that have just begun, and a denial of this minute.
+
+        Its license keys are new: for some seconds an instance remembers that no license had a key.
+        """
+        tenant = replace(self.tenant, license_key=f"KEY-{uuid4().hex[:10]}")
+        world = replace(self, tenant=tenant)
         self.stage.clear()
         self.stage.change_acquire()
         batch, now = self.stage.console.batch(), datetime.now(UTC)
         lease = {"last_heartbeat_at": now, "lease_expires_at": now + timedelta(minutes=6)}
         for reference, fields in self.stored.items():
             is_live = fields.get("lease_expires_at", now) > now - LONG_AGO and fields.get("ended_at", now) is None
-            batch.set(reference, {**fields, **lease} if is_live else fields)
+            written = _renamed({**fields, **lease} if is_live else fields, self.tenant.license_key, tenant.license_key)
+            batch.set(reference, written)
         batch.commit()
-        assert code_of(self.acquire("m0", "license-3")) == "SEAT_LIMIT_REACHED"
-        (denial,) = self.tenant.event_documents("session.denied")
-        return replace(self, documents={**self.documents, "denial": denial.reference})
+        assert code_of(world.acquire("m0", "license-3")) == "SEAT_LIMIT_REACHED"
+        (denial,) = tenant.event_documents("session.denied")
+        return replace(world, documents={**self.documents, "denial": denial.reference})
 
     def key(self, license_id: str) -> str:
         """The key that a license has, or had before somebody edited it."""
@@ -290,6 +297,19 @@ class World:
     def versions(self, tenant: Tenant | None = None) -> dict[str, Any]:
         """Every document of an organization, and which version of it is stored."""
         return {each.reference.path: each.update_time for each in _below((tenant or self.tenant).organization)}
+
+
+def _renamed(value: Any, before: str, after: str) -> Any:  # noqa: ANN401 a document holds anything
+    """The same value with another text in place of this one, wherever it stands."""
+    match value:
+        case str():
+            return value.replace(before, after)
+        case list():
+            return [_renamed(each, before, after) for each in value]
+        case dict():
+            return {name: _renamed(each, before, after) for name, each in value.items()}
+        case _:
+            return value
 
 
 def _license_of(session: Mapping[str, Any]) -> str:

@@ -93,6 +93,9 @@ class Issuing:
     def token(self, **changes: object) -> str:
         return self.key.token(project=self.project, **{"org_id": self.organization_id, **changes})
 
+    def claims(self) -> bytes:
+        return jwt.utils.base64url_decode(self.token().split(".")[1])
+
     def tampered_with(self) -> str:
         head, _, signature = self.token().split(".")
         return f"{head}.{self.token(sub='olivia').split('.')[1]}.{signature}"
@@ -119,6 +122,19 @@ BAD_TOKENS: list[tuple[str, str, Callable[[Issuing], str]]] = [
         "signed with a shared secret",
         "TOKEN_INVALID",
         lambda _: jwt.encode({"sub": "m0"}, "secret" * 8, algorithm="HS256", headers={"kid": "key-1"}),
+    ),
+    ("unsigned, in other letters", "TOKEN_INVALID", lambda by: _of_parts(b'{"alg":"nOnE"}', by.claims())),
+    (
+        "a session cookie",
+        "TOKEN_INVALID",
+        lambda by: by.token(iss=f"https://session.firebase.google.com/{by.project}"),
+    ),
+    (
+        "a custom token",
+        "TOKEN_INVALID",
+        lambda by: by.token(
+            aud="https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"
+        ),
     ),
     ("not a token", "TOKEN_INVALID", lambda _: "abc.def.ghi"),
     ("from the future", "TOKEN_INVALID", lambda by: by.token(iat=_in_an_hour(), exp=_in_an_hour(2))),
@@ -153,6 +169,17 @@ async def test_a_token_that_is_not_good_is_401(
 
     assert [(answer.status_code, code_of(answer)) for answer in answers] == [(401, code)] * 2
     assert tenant.sessions() == []
+
+
+async def test_the_subject_that_was_signed_is_the_user_whatever_other_claims_say(
+    http: httpx.AsyncClient, verifying: Verifying, tenant: Tenant, project: str
+) -> None:
+    token = verifying.key.token(project=project, org_id=tenant.organization_id, uid="olivia", user_id="olivia")
+
+    response = await _acquire(http, verifying, tenant, token)
+
+    assert response.status_code == 201
+    assert [session["user_id"] for session in tenant.sessions()] == ["m0"]
 
 
 async def test_a_token_made_by_a_clock_that_is_a_little_ahead_is_good(

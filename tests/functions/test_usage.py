@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from google.cloud import firestore
 
+from shared.documents.rfc3339 import rfc3339
 from tests.support.client import Clients, code_of
 from tests.support.tenant import Tenant
 
@@ -195,6 +196,25 @@ async def test_a_license_that_cannot_be_used_says_what_to_mend(clients: Clients,
     (license_,) = body["licenses"]
     assert license_["misconfigured_fields"] == ["max_concurrent_seats", "expires_at"]
     assert license_["max"] is None
+
+
+async def test_a_license_that_gives_no_seat_says_why(clients: Clients, console: firestore.Client) -> None:
+    tenant, ended_at = Tenant.create(console), datetime.now(UTC) - timedelta(days=30)
+    tenant.add_license("over", "OVER", seats=1, expires_at=ended_at)
+    tenant.add_license("off", "OFF", seats=1, is_active=False)
+    tenant.add_license("twin", "TWIN", seats=1)
+    tenant.add_license("other-twin", "TWIN", seats=1)
+
+    body = (await clients.of(tenant, "olivia").usage()).json()
+
+    told = {each["license_id"]: (each["status"], each["is_active"], each["expires_at"]) for each in body["licenses"]}
+    assert told == {
+        "license-1": ("active", True, None),
+        "over": ("expired", True, rfc3339(ended_at)),
+        "off": ("inactive", False, None),
+        "twin": ("misconfigured", None, None),
+        "other-twin": ("misconfigured", None, None),
+    }
 
 
 async def test_another_organizations_seats_are_not_in_it(clients: Clients, console: firestore.Client) -> None:

@@ -1,6 +1,7 @@
 """An event without its person: nothing of them is left in it, and it can still be read."""
 
 from collections.abc import Mapping
+from dataclasses import fields as fields_of
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from infra.contracts.audit_schema import examples
 from shared.audit.message import AUDIT_MESSAGE, AuditMessage, message_from
 from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Document
-from shared.rules.audit import ERASED
+from shared.rules.audit import ERASED, AuditEvent
 from shared.rules.refusal import Unusable
 
 PATHS = OrganizationPaths("northwind")
@@ -64,6 +65,14 @@ def test_an_erased_event_holds_the_seat_and_not_the_person(message: AuditMessage
     }
 
 
+def test_what_becomes_of_each_field_of_an_event_was_decided() -> None:
+    known = {field.name for field in fields_of(AuditEvent)}
+
+    decided = {"name", "type", "at", "actor", "license_id", "session_id", "epoch", "grant_number", "details"}
+
+    assert known == decided | {"user_id", "hardware_id"}
+
+
 def test_an_event_about_another_user_keeps_all_but_its_actor() -> None:
     event = next(stored(message) for message in OF_PERSONS if message.actor == "olivia")
 
@@ -75,12 +84,18 @@ def test_an_event_about_another_user_keeps_all_but_its_actor() -> None:
 
 def test_whatever_an_admin_or_a_later_version_put_into_an_event_goes() -> None:
     instance = {"instance_id": "ada-pc", "ip_address": "203.0.113.7", "heartbeats": 3}
-    fields = {"user_id": "ada", "note": "called Ada", "details": {"instances": [instance], "attempts": 2}}
+    fields = {
+        "user_id": "ada",
+        "epoch": "e1",
+        "note": "called Ada",
+        "details": {"instances": [instance], "attempts": 2},
+    }
 
     erased = after(Document(path="organizations/northwind/audit_events/e", fields=fields, update_time=1), "ada")
 
     blank = {"instance_id": None, "ip_address": None, "heartbeats": 3}
-    assert erased.fields == {"user_id": ERASED, "note": None, "details": {"instances": [blank], "attempts": 2}}
+    details = {"instances": [blank], "attempts": 2}
+    assert erased.fields == {"user_id": ERASED, "epoch": "e1", "note": None, "details": details}
 
 
 def test_what_is_blank_or_about_another_user_is_not_written() -> None:

@@ -1,14 +1,18 @@
 """The page that one deploys by names only what there is: headings, files, make's targets, the build's substitutions."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
+from infra.build.preflight.apis import AT_ONCE, needed_apis
 from infra.build.stage import ROOT
 
 PAGE = ROOT / "infra/docs/deploy.md"
+STEPS = PAGE.read_text().partition("\n## First deployment\n")[2].partition("\n## ")[0].split("\n### ")[1:]
+FIRST_STAGE = ROOT / "infra/terraform/tests/variables.tftest.hcl"
 PAGES = sorted((ROOT / "infra/docs").glob("*.md"))
 ALERTS_FILE = (ROOT / "infra/terraform/alerts.tf").read_text()
 
@@ -76,8 +80,61 @@ def test_every_target_of_make_on_the_page_exists() -> None:
         target for line in re.findall(r"^make ([a-z -]+)", PAGE.read_text(), re.MULTILINE) for target in line.split()
     }
 
-    assert targets == {"setup", "check", "doctor", "stage", "auth-emulator"}
+    assert targets == {"setup", "check", "doctor", "preflight", "stage", "auth-emulator"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.partition("\n")[0])
+def test_a_step_says_what_one_sees_how_long_it_takes_and_what_to_do_otherwise(step: str) -> None:
+    said = [words for words in ("**You see**", "**It takes**", "**If not:**", "**If not**") if words in step]
+
+    assert said[:2] == ["**You see**", "**It takes**"]
+    assert len(said) > 2
+    assert "```bash" in step or "(admin-guide.md#" in step
+
+
+def test_steps_are_numbered_in_one_path() -> None:
+    assert [step.partition(".")[0] for step in STEPS] == [str(number) for number in range(1, 13)]
+
+
+def test_the_apis_that_are_switched_on_are_those_that_the_preflight_looks_for() -> None:
+    commands = re.findall(r"^gcloud services enable (.+) --project", PAGE.read_text(), re.MULTILINE)
+
+    named = [command.split() for command in commands]
+
+    assert sorted(name for names in named for name in names) == needed_apis()
+    assert max(map(len, named)) <= AT_ONCE
+
+
+def test_the_first_apply_makes_what_needs_minutes_before_the_rest_can_use_it() -> None:
+    resources = "".join(path.read_text() for path in (ROOT / "infra/terraform").glob("*.tf"))
+    slow = r'^resource "(google_project_iam_member|google_logging_metric|google_firestore_index)" "(\w+)"'
+
+    targets = set(re.findall(r"-target=(\S+)", PAGE.read_text()))
+
+    (tried,) = re.findall(r"    target = \[\n(.*?)    \]", FIRST_STAGE.read_text(), re.DOTALL)
+    assert targets == set(re.findall(r"[\w.]+", tried))
+    assert targets >= {f"{kind}.{name}" for kind, name in re.findall(slow, resources, re.MULTILINE)}
+    assert not any("function" in target or "alert" in target for target in targets)
+
+
+def test_builds_are_submitted_to_the_global_pool_from_a_bucket_of_our_own() -> None:
+    commands = re.findall(r"^gcloud builds submit .+$", PAGE.read_text(), re.MULTILINE)
+
+    files = {file for command in commands for file in re.findall(r"--config=(?:\.\./good/)?(\S+)", command)}
+
+    assert files == {"cloudbuild.yaml", "infra/build/cloudbuild-tests.yaml"}
+    assert all("--region" not in command for command in commands)
+    assert all("--gcs-source-staging-dir=gs://$BUILD_BUCKET/source " in command for command in commands)
+
+
+def test_hosting_is_deployed_to_a_site_of_its_own() -> None:
+    target = json.loads((ROOT / "infra/firebase.json").read_text())["hosting"]["target"]
+
+    deployed = re.findall(r"deploy --only (\S+)", PAGE.read_text())
+
+    assert deployed == [f"hosting:{target}"]
+    assert f"target:apply hosting {target} $SITE " in PAGE.read_text()
 
 
 def test_every_substitution_on_the_page_is_one_of_the_build() -> None:

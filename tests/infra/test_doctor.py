@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from infra.build.preflight.quotas import BUILD_CPUS, RUN_CPUS
 from infra.build.stage import ROOT
 from infra.doctor.cli import app as doctor_app
 from infra.doctor.finding import Area, Finding, Mark
@@ -17,7 +18,9 @@ from infra.doctor.smoke import app as smoke_app
 from infra.local.stack import PROJECT
 from infra.local.tokens import unsigned_token
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
+from tests.infra.recorded_deployment import say_deployment
 from tests.infra.recorded_indexes import Deployed
+from tests.infra.recorded_preflight import say_quota
 from tests.infra.recorded_topic import say_topic
 from tests.infra.served import Served
 from tests.support.tenant import Tenant
@@ -38,6 +41,9 @@ def api() -> Iterator[RecordedApi]:
             job["lastAttemptTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         served.say(f"GET /v1/projects/{PROJECT}/locations/us-central1/jobs", jobs)
         say_topic(served)
+        say_deployment(served, region="us-central1")
+        for metric in (RUN_CPUS, BUILD_CPUS):
+            say_quota(served, metric, 20_000)
         served.say(f"GET /v1/projects/{PROJECT}/releases/cloud.firestore", recorded("release"))
         ruleset = recorded("ruleset")
         ruleset["source"]["files"][0]["content"] = (ROOT / "infra/firestore.rules").read_text()
@@ -58,7 +64,7 @@ def smoke(*arguments: str) -> Result:
 
 
 def everywhere(api: RecordedApi, firestore_host: str) -> list[str]:
-    elsewhere = dict.fromkeys(("scheduler", "pubsub", "firestore", "rules", "identity"), api.url)
+    elsewhere = dict.fromkeys(("apis", "firestore", "identity", "pubsub", "rules", "run", "scheduler"), api.url)
     elsewhere["firestore-data"] = firestore_host
     return [f"--endpoint={service}={address}" for service, address in elsewhere.items()]
 
@@ -94,7 +100,17 @@ def test_json_has_every_finding_and_whether_all_is_well(
     report = json.loads(told.stdout)
     assert (report["project"], report["ok"]) == (PROJECT, True)
     areas = {finding["area"] for finding in report["findings"]}
-    assert areas == {"scheduler", "topic", "backlog", "indexes", "rules", "functions"}
+    assert areas == {
+        "services",
+        "quotas",
+        "scheduler",
+        "topic",
+        "backlog",
+        "database",
+        "indexes",
+        "rules",
+        "functions",
+    }
     assert {finding["mark"] for finding in report["findings"]} == {"ok"}
     acquired = next(each for each in report["findings"] if each["subject"] == "canary: acquire")
     assert acquired["milliseconds"] > 0

@@ -1,6 +1,7 @@
 """Erasing a person, without the functions: what is refused, what is left, and that it can be cut off anywhere."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -11,7 +12,8 @@ from google.cloud import firestore
 from typer.testing import CliRunner, Result
 
 from infra.admin.cli import app, statements
-from infra.admin.erasure import Person, erase, look
+from infra.admin.erasure import SEARCHED, Person, erase, look
+from infra.build.stage import ROOT
 from infra.judge.cli import app as judge
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
@@ -183,7 +185,7 @@ def test_whoever_is_erased_already_is_said_to_be_unknown(tenant: Tenant, firesto
     assert everything(tenant) == before
 
 
-def test_while_a_session_is_open_no_function_ends_it_and_nothing_else_is_erased(
+def test_a_session_that_no_function_ends_stops_the_erasure_behind_its_first_step(
     tenant: Tenant, firestore_host: str
 ) -> None:
     (session,) = (each for each in tenant.organization.collection("sessions").stream() if each.get("user_id") == PERSON)
@@ -245,6 +247,15 @@ def test_an_account_that_another_organization_needs_stays(
     assert result.exit_code == 2, result.output
     assert other.organization_id in result.stderr
     assert tenant.user(PERSON).get().exists
+
+
+def test_every_field_that_is_searched_has_its_own_index() -> None:
+    overrides = json.loads((ROOT / "infra/firestore.indexes.json").read_text())["fieldOverrides"]
+
+    without = {(each["collectionGroup"], each["fieldPath"]) for each in overrides if not each["indexes"]}
+
+    assert without
+    assert without.isdisjoint(SEARCHED)
 
 
 def test_no_id_can_end_its_text_in_the_statements() -> None:

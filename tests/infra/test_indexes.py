@@ -106,9 +106,14 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("sessions", ("ended_at",)),
         ("sessions", ("end_reason", "ended_at")),
         ("usage", ("total",)),
+        ("licenses", ("license_key",)),
+        ("organizations", ("slug",)),
         ("audit_events", ("unpublished_shard", "at")),
         ("organizations", ()),
+        ("licenses", ()),
+        ("users", ()),
         ("reviews", ("user_id",)),
+        ("reviews", ("awaits_account",)),
     }
 
 

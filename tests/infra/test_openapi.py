@@ -31,7 +31,7 @@ from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
 from shared.rules.refusal import Misconfigured, Unusable
-from shared.rules.session import EndReason
+from shared.rules.session import EndReason, InstanceLimitReached
 from tests.support.code_graph import Code as SourceCode
 from tests.support.contract import problems, the_contract, told_everything
 
@@ -305,6 +305,8 @@ def _refusals(kind: type) -> list[Refusal]:
         return [SeatLimitReached(license_id="l", in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
     if kind is OrganizationSeatLimitReached:
         return [OrganizationSeatLimitReached(in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
+    if kind is InstanceLimitReached:
+        return [InstanceLimitReached(session_id="s", instances=2, max_instances=2, earliest_expiry_at=AT)]
     return [kind()]
 
 

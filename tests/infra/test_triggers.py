@@ -192,7 +192,7 @@ async def client(function: LittleServer) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://gateway") as asking,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking,
     ):
         yield asking
 

@@ -10,7 +10,7 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields, seat_use_fields, session_fields
 from shared.rules.audit import ENDS, acquired
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import Session, session_id_of
+from shared.rules.session import Instance, Session, session_id_of
 from tests.interleavings.memory_firestore import BEGINNING, MemoryFirestore
 
 LEASE = timedelta(minutes=6)
@@ -20,12 +20,13 @@ PEOPLE = {"olivia": "owner", "ann": "member", "ben": "member", "cyd": "member"}
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """A seat that is held when the run begins."""
+    """A seat that is held when the run begins, by these programs: the instances of its session."""
 
     user_id: str
     license_id: str = "cad"
     heartbeat_ago: timedelta = timedelta(minutes=1)
     lease_for: timedelta = LEASE
+    programs: tuple[str | None, ...] = (None,)
 
     @property
     def session_id(self) -> str:
@@ -65,6 +66,9 @@ class Invariants:
                 started_at=at,
                 last_heartbeat_at=at,
                 lease_expires_at=at + each.lease_for,
+                instances=tuple(
+                    Instance(instance_id=program, ip_address=None, last_heard_at=at) for program in each.programs
+                ),
             )
             event = acquired(session, grant_number=number, details={})
             self.store.put(self.paths.session(each.session_id), session_fields(session, RETENTION))

@@ -12,7 +12,7 @@ from shared.firestore.errors import Contended, StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.rules.acquire import Device, Granted, OrganizationSeatLimitReached, Renewed, SeatLimitReached
 from shared.rules.heartbeat import Extended, SessionOver, StillFresh, Stopped
-from shared.rules.release import AlreadyEnded, Released
+from shared.rules.release import AlreadyEnded, Left, Released
 from shared.rules.session import session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
@@ -36,7 +36,10 @@ POISON = "no/id"
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """A request. ``of`` is whose session it is about, when not the asking user's own."""
+    """A request to an instance of a function, from a ``program``: the instance of the session, if it names one.
+
+    ``of`` is whose session it is about, when not the asking user's own.
+    """
 
     kind: Literal["acquire", "heartbeat", "release"]
     user_id: str
@@ -44,6 +47,7 @@ class Ask:
     license_id: str = "cad"
     of: str | None = None
     organization_id: str = "acme"
+    program: str | None = None
 
     @property
     def session_id(self) -> str:
@@ -90,14 +94,14 @@ class _Instance:
     def ask(self, ask: Ask) -> Any:  # noqa: ANN401 a coroutine of any kind of answer
         match ask.kind:
             case "acquire":
-                device = Device(hardware_id="laptop", ip_address=None, user_agent=None)
+                device = Device(hardware_id="laptop", ip_address=None, user_agent=None, instance_id=ask.program)
                 acquire = AcquireRequest(user_id=ask.user_id, license_key=f"KEY-{ask.license_id}", device=device)
                 return self.acquires.acquire(ask.organization_id, acquire)
             case "heartbeat":
-                beat = HeartbeatRequest(user_id=ask.user_id, session_id=ask.session_id)
+                beat = HeartbeatRequest(user_id=ask.user_id, session_id=ask.session_id, instance_id=ask.program)
                 return self.heartbeats.heartbeat(ask.organization_id, beat)
             case "release":
-                release = ReleaseRequest(user_id=ask.user_id, session_id=ask.session_id)
+                release = ReleaseRequest(user_id=ask.user_id, session_id=ask.session_id, instance_id=ask.program)
                 return self.releases.release(ask.organization_id, release)
 
     def remembered(self) -> list[str]:
@@ -142,6 +146,12 @@ class _Truth:
                 assert session.lease_expires_at in (then["lease_expires_at"], stored["lease_expires_at"])
             case Released(session=session) | Stopped(session=session):
                 assert (session.session_id, session.started_at) in self.invariants.ended(), "it was never written"
+                if self.ask.program is not None and stored is not None and stored["started_at"] == session.started_at:
+                    at_work = {each["instance_id"] for each in stored["instances"]}
+                    assert at_work <= {self.ask.program}, "it gave the seat of others away"
+            case Left(session=session):
+                assert stored is not None
+                assert {each["instance_id"] for each in stored["instances"]} - {self.ask.program}, "nobody was left"
             case AlreadyEnded() | SessionOver():
                 assert then is not None
                 self._is_over(then)

@@ -28,9 +28,21 @@ def _two_organizations(store: MemoryFirestore) -> None:
         Invariants(store=store, organization_id=organization_id).open(caps={"cad": 1}, held=[_LAPSED])
 
 
-def _acquire(user_id: str, *, instance: int = 0, license_id: str = "cad", organization_id: str = "acme") -> Ask:
+def _acquire(
+    user_id: str,
+    *,
+    instance: int = 0,
+    license_id: str = "cad",
+    organization_id: str = "acme",
+    program: str | None = None,
+) -> Ask:
     return Ask(
-        kind="acquire", user_id=user_id, instance=instance, license_id=license_id, organization_id=organization_id
+        kind="acquire",
+        user_id=user_id,
+        instance=instance,
+        license_id=license_id,
+        organization_id=organization_id,
+        program=program,
     )
 
 
@@ -38,8 +50,8 @@ def _heartbeat(user_id: str, *, instance: int = 0) -> Ask:
     return Ask(kind="heartbeat", user_id=user_id, instance=instance)
 
 
-def _release(user_id: str, *, instance: int = 0, of: str | None = None) -> Ask:
-    return Ask(kind="release", user_id=user_id, instance=instance, of=of)
+def _release(user_id: str, *, instance: int = 0, of: str | None = None, program: str | None = None) -> Ask:
+    return Ask(kind="release", user_id=user_id, instance=instance, of=of, program=program)
 
 
 def _deactivates_ben(store: MemoryFirestore) -> None:
@@ -91,6 +103,16 @@ SCENARIOS: Mapping[str, Scenario] = {
     "two give back the same seat": Scenario(
         opens=_opened(Held(user_id="ann"), seats=1),
         asks=[_release("ann"), _release("olivia", of="ann"), _release("ann", instance=1)],
+        faults=0,
+    ),
+    "a program leaves as another joins": Scenario(
+        opens=_opened(Held(user_id="ann", programs=("a",)), seats=1),
+        asks=[_release("ann", program="a"), _acquire("ann", instance=1, program="b")],
+        faults=0,
+    ),
+    "two programs leave one seat": Scenario(
+        opens=_opened(Held(user_id="ann", programs=("a", "b")), seats=1),
+        asks=[_release("ann", program="a"), _release("ann", instance=1, program="b")],
         faults=0,
     ),
     "a request that cannot be decided among others": Scenario(

@@ -104,6 +104,11 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
         ],
     ),
     "an end does not look whether there was one": ("two give back the same seat", 0, [_BLIND_CREATE, _BLIND_UPDATE]),
+    "an end does not look whether another program has joined": (
+        "a program leaves as another joins",
+        0,
+        [_BLIND_UPDATE],
+    ),
     "an end is told that is not written": (
         "one sends a heartbeat at the end of its lease",
         1,

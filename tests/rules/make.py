@@ -6,11 +6,13 @@ from shared.rules.acquire import Device
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
-from shared.rules.session import Session, session_id_of
+from shared.rules.session import Instance, Session, session_id_of
 from shared.rules.user import Role, User
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=6)
+HOME = "192.0.2.7"
+"""The address of every device."""
 INSTANT = timedelta(microseconds=1)
 """The smallest step of time that Firestore and Python both know."""
 
@@ -40,8 +42,12 @@ def a_license(
     )
 
 
-def a_device(hardware_id: str = "laptop") -> Device:
-    return Device(hardware_id=hardware_id, ip_address="192.0.2.7", user_agent="cad/4.2")
+def a_device(hardware_id: str = "laptop", *, instance_id: str | None = None) -> Device:
+    return Device(hardware_id=hardware_id, ip_address=HOME, user_agent="cad/4.2", instance_id=instance_id)
+
+
+def an_instance(instance_id: str | None = None, *, ip_address: str | None = HOME, heard_at: datetime = NOW) -> Instance:
+    return Instance(instance_id=instance_id, ip_address=ip_address, last_heard_at=heard_at)
 
 
 def a_session(
@@ -50,6 +56,7 @@ def a_session(
     license_id: str = "cad",
     hardware_id: str = "laptop",
     started_at: datetime = NOW,
+    instance_id: str | None = None,
 ) -> Session:
     """Make a session as acquire leaves it at ``started_at``: live until a lease later."""
     return Session(
@@ -58,9 +65,10 @@ def a_session(
         user_id=user_id,
         user_email=f"{user_id}@acme.example",
         hardware_id=hardware_id,
-        ip_address="192.0.2.7",
+        ip_address=HOME,
         user_agent="cad/4.2",
         started_at=started_at,
         last_heartbeat_at=started_at,
         lease_expires_at=started_at + LEASE,
+        instances=(an_instance(instance_id, heard_at=started_at),),
     )

@@ -29,7 +29,18 @@ from shared.rules.refusal import (
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, ended, session_id_of
 from shared.rules.user import Role
-from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_device, a_license, a_session, a_user, an_organization
+from tests.rules.make import (
+    INSTANT,
+    LEASE,
+    NOW,
+    UNUSABLE,
+    a_device,
+    a_license,
+    a_session,
+    a_user,
+    an_instance,
+    an_organization,
+)
 
 FREE = Standing(
     organization=an_organization(), user=a_user(), license=a_license(seats=5), session=None, use=SeatUse(grants=40)
@@ -162,8 +173,13 @@ def test_who_holds_a_seat_already_gets_the_same_one_with_a_new_lease() -> None:
 
     outcome = acquire(standing, a_device(), now=later)
 
-    renewed = replace(a_session(started_at=NOW), last_heartbeat_at=later, lease_expires_at=later + LEASE)
-    assert outcome == Renewed(session=renewed, license=a_license(), in_use=3)
+    renewed = replace(
+        a_session(started_at=NOW),
+        last_heartbeat_at=later,
+        lease_expires_at=later + LEASE,
+        instances=(an_instance(heard_at=later),),
+    )
+    assert outcome == Renewed(session=renewed, license=a_license(), in_use=3, news=None)
 
 
 def test_who_holds_a_seat_keeps_it_in_a_full_license_of_a_full_organization() -> None:

@@ -72,6 +72,7 @@ def test_every_grant_number_has_an_event_of_its_own() -> None:
     ("reason", "kind"),
     [
         (EndReason.RELEASED, AuditType.RELEASED),
+        (EndReason.RELEASED_ELSEWHERE, AuditType.RELEASED),
         (EndReason.EXPIRED, AuditType.EXPIRED),
         (EndReason.REVOKED_BY_ADMIN, AuditType.REVOKED),
         (EndReason.USER_DEACTIVATED, AuditType.REVOKED),

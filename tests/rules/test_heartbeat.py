@@ -22,7 +22,7 @@ from shared.rules.refusal import (
 )
 from shared.rules.session import EndReason, ended
 from shared.rules.user import Role
-from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_license, a_session, a_user, an_organization
+from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_license, a_session, a_user, an_instance, an_organization
 
 LATER = NOW + timedelta(minutes=2)
 EARLY_WITHIN = timedelta(seconds=30)
@@ -41,8 +41,13 @@ def test_a_heartbeat_starts_the_lease_anew_and_changes_nothing_else() -> None:
 
     outcome = heartbeat(standing, user_id="ann", now=LATER)
 
-    kept = replace(a_session(started_at=NOW), last_heartbeat_at=LATER, lease_expires_at=LATER + LEASE)
-    assert outcome == Extended(session=kept, license=a_license())
+    kept = replace(
+        a_session(started_at=NOW),
+        last_heartbeat_at=LATER,
+        lease_expires_at=LATER + LEASE,
+        instances=(an_instance(ip_address=None, heard_at=LATER),),
+    )
+    assert outcome == Extended(session=kept, license=a_license(), news=None)
 
 
 def test_a_heartbeat_gives_the_lease_that_the_license_has_now() -> None:
@@ -79,7 +84,12 @@ def test_a_heartbeat_is_no_longer_early_after_exactly_a_quarter_of_the_interval(
 
 
 def test_early_is_counted_from_the_last_heartbeat_and_not_from_the_start() -> None:
-    kept = replace(a_session(started_at=NOW), last_heartbeat_at=LATER, lease_expires_at=LATER + LEASE)
+    kept = replace(
+        a_session(started_at=NOW),
+        last_heartbeat_at=LATER,
+        lease_expires_at=LATER + LEASE,
+        instances=(an_instance(heard_at=LATER),),
+    )
     standing = replace(HELD, session=kept)
 
     outcome = heartbeat(standing, user_id="ann", now=LATER + INSTANT)

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.rules.review import Level, license_problems, organization_problems
+from shared.rules.organization import slug_of
+from shared.rules.review import Level, license_problems, organization_problems, slug_problems, without_owner
 from shared.rules.seat_use import SeatUse
-from tests.rules.make import a_license, an_organization
+from shared.rules.user import Role
+from tests.rules.make import INSTANT, NOW, a_license, a_user, an_organization
 
 FULL = SeatUse(by_license={"cad": 5, "render": 2})
 
@@ -26,27 +28,29 @@ def test_a_cap_of_an_organization_below_what_is_in_use_is_a_notice() -> None:
 
 
 def test_a_license_with_room_is_told_nothing() -> None:
-    problems = license_problems(a_license(seats=5), organization=an_organization(seats=5), use=FULL, same_key=())
+    problems = license_problems(
+        a_license(seats=5), organization=an_organization(seats=5), use=FULL, same_key=(), now=NOW
+    )
 
     assert problems == []
 
 
 def test_a_cap_of_a_license_below_what_is_in_use_is_a_notice() -> None:
-    (problem,) = license_problems(a_license(seats=4), organization=None, use=FULL, same_key=())
+    (problem,) = license_problems(a_license(seats=4), organization=None, use=FULL, same_key=(), now=NOW)
 
     assert (problem.field, problem.level) == ("max_concurrent_seats", Level.NOTICE)
     assert problem.found == "4, but 5 seats were in use when this was checked"
 
 
 def test_seats_of_other_licenses_do_not_count_for_a_license() -> None:
-    problems = license_problems(a_license("render", seats=2), organization=None, use=FULL, same_key=())
+    problems = license_problems(a_license("render", seats=2), organization=None, use=FULL, same_key=(), now=NOW)
 
     assert problems == []
 
 
 def test_more_seats_than_the_organization_may_use_are_a_notice() -> None:
     (problem,) = license_problems(
-        a_license(seats=20), organization=an_organization(seats=5), use=SeatUse(), same_key=()
+        a_license(seats=20), organization=an_organization(seats=5), use=SeatUse(), same_key=(), now=NOW
     )
 
     assert (problem.field, problem.level) == ("max_concurrent_seats", Level.NOTICE)
@@ -55,7 +59,7 @@ def test_more_seats_than_the_organization_may_use_are_a_notice() -> None:
 
 def test_an_organization_without_a_cap_or_that_cannot_be_used_limits_no_license() -> None:
     problems = [
-        license_problems(a_license(seats=20), organization=organization, use=SeatUse(), same_key=())
+        license_problems(a_license(seats=20), organization=organization, use=SeatUse(), same_key=(), now=NOW)
         for organization in (an_organization(seats=None), None)
     ]
 
@@ -63,25 +67,16 @@ def test_an_organization_without_a_cap_or_that_cannot_be_used_limits_no_license(
 
 
 def test_a_key_that_others_have_is_an_error_that_names_them() -> None:
-    (problem,) = license_problems(a_license(), organization=None, use=SeatUse(), same_key=["render", "cad-2"])
+    (problem,) = license_problems(a_license(), organization=None, use=SeatUse(), same_key=["render", "cad-2"], now=NOW)
 
     assert (problem.field, problem.level) == ("license_key", Level.ERROR)
     assert problem.found == "the same key as these licenses: cad-2, render"
 
 
-@pytest.mark.parametrize("key", [" ABC", "ABC ", "\u00a0ABC"])
-def test_a_key_with_blanks_around_it_is_a_notice(key: str) -> None:
-    license_ = replace(a_license(), license_key=key)
-
-    (problem,) = license_problems(license_, organization=None, use=SeatUse(), same_key=())
-
-    assert (problem.field, problem.level) == ("license_key", Level.NOTICE)
-
-
 def test_a_grace_of_more_than_a_day_is_a_notice_that_says_what_it_gives_away() -> None:
     license_ = a_license(grace_for=timedelta(days=1, seconds=1))
 
-    (problem,) = license_problems(license_, organization=None, use=SeatUse(), same_key=())
+    (problem,) = license_problems(license_, organization=None, use=SeatUse(), same_key=(), now=NOW)
 
     assert (problem.field, problem.level) == ("grace_seconds", Level.NOTICE)
     assert problem.found.startswith("86401 seconds: each program that has held a seat for one lease")
@@ -90,12 +85,68 @@ def test_a_grace_of_more_than_a_day_is_a_notice_that_says_what_it_gives_away() -
 def test_a_grace_of_a_day_is_no_notice() -> None:
     license_ = a_license(grace_for=timedelta(days=1))
 
-    assert license_problems(license_, organization=None, use=SeatUse(), same_key=()) == []
+    assert license_problems(license_, organization=None, use=SeatUse(), same_key=(), now=NOW) == []
 
 
 def test_several_problems_are_told_together() -> None:
     problems = license_problems(
-        a_license(seats=4), organization=an_organization(seats=3), use=FULL, same_key=["render"]
+        a_license(seats=4), organization=an_organization(seats=3), use=FULL, same_key=["render"], now=NOW
     )
 
     assert [problem.field for problem in problems] == ["license_key", *["max_concurrent_seats"] * 2]
+
+
+def test_a_cap_that_was_filled_in_is_told_with_what_null_means() -> None:
+    (problem,) = organization_problems(an_organization(seats=5), use=SeatUse(), is_cap_filled_in=True)
+
+    assert (problem.field, problem.level) == ("max_concurrent_seats", Level.NOTICE)
+    assert problem.found.startswith("5, filled in because it was left out")
+    assert "null: only the licenses' own caps count" in problem.expected
+
+
+def test_a_contract_that_has_ended_is_a_notice_from_its_last_instant_on() -> None:
+    license_ = replace(a_license(), expires_at=NOW)
+
+    before, at = (
+        license_problems(license_, organization=None, use=SeatUse(), same_key=(), now=now)
+        for now in (NOW - INSTANT, NOW)
+    )
+
+    assert before == []
+    assert [(each.field, each.level) for each in at] == [("expires_at", Level.NOTICE)]
+    assert "2026-03-02 09:00 UTC" in at[0].found
+
+
+@pytest.mark.parametrize("slug", ["acme", "acme-2", "2", "a" * 100])
+def test_a_slug_is_small_letters_digits_and_hyphens(slug: str) -> None:
+    assert slug_problems(slug, is_taken=False) == []
+    assert [each.level for each in slug_problems(slug, is_taken=True)] == [Level.NOTICE]
+
+
+@pytest.mark.parametrize("slug", ["", "Acme", "ac me", "acme-", "-acme", "a--b", "acmé", "a" * 101, "acme\n"])
+def test_what_is_no_slug_is_a_notice(slug: str) -> None:
+    (problem,) = slug_problems(slug, is_taken=False)
+
+    assert (problem.field, problem.level) == ("slug", Level.NOTICE)
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Harbor Studio", "harbor-studio"),
+        ("  Müller & Söhne GmbH  ", "muller-sohne-gmbh"),
+        ("Straße 7", "strasse-7"),
+        ("x" * 99 + " yz", "x" * 99),
+        ("東京", None),
+        ("", None),
+    ],
+)
+def test_a_slug_is_made_from_a_name(name: str, slug: str | None) -> None:
+    assert slug_of(name) == slug
+
+
+@pytest.mark.parametrize(("role", "is_active", "field"), [(Role.OWNER, False, "is_active"), (Role.GUEST, True, "role")])
+def test_the_last_owner_is_told_by_the_field_that_was_changed(role: Role, is_active: bool, field: str) -> None:  # noqa: FBT001 a table of cases
+    problem = without_owner(replace(a_user(role=role), is_active=is_active))
+
+    assert (problem.field, problem.level) == (field, Level.NOTICE)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.rules.audit import AuditType
+from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import (
     CallerRefusal,
@@ -17,9 +18,19 @@ from shared.rules.refusal import (
     UserMissing,
 )
 from shared.rules.session import EndReason, ended
-from shared.rules.usage import Activity, SeatEvent, Visibility, activity, on_page, visibility_of
+from shared.rules.usage import (
+    Activity,
+    LicenseStatus,
+    SeatEvent,
+    Visibility,
+    activity,
+    on_page,
+    status_of,
+    visibility_of,
+    without_shared_keys,
+)
 from shared.rules.user import Role, User
-from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_session, a_user, an_organization
+from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_license, a_session, a_user, an_organization
 
 
 @pytest.mark.parametrize(
@@ -162,3 +173,28 @@ def test_another_licenses_events_do_not_count() -> None:
     lately = activity("cad", events, open_now=1, begins_at=DAY_AGO)
 
     assert lately == Activity(begins_at=DAY_AGO, peak_in_use=1, denied_users=0, denied_attempts=0)
+
+
+@pytest.mark.parametrize(
+    ("license_", "status"),
+    [
+        pytest.param(a_license(), LicenseStatus.ACTIVE, id="no end"),
+        pytest.param(replace(a_license(), expires_at=NOW + INSTANT), LicenseStatus.ACTIVE, id="ends in an instant"),
+        pytest.param(replace(a_license(), expires_at=NOW), LicenseStatus.EXPIRED, id="ends now"),
+        pytest.param(replace(a_license(), is_active=False), LicenseStatus.INACTIVE, id="deactivated"),
+        pytest.param(UNUSABLE, LicenseStatus.MISCONFIGURED, id="misconfigured"),
+    ],
+)
+def test_only_a_license_that_gives_seats_is_active(license_: License | Unusable, status: LicenseStatus) -> None:
+    told = status_of(license_, now=NOW)
+
+    assert told is status
+
+
+def test_of_licenses_that_share_a_key_none_can_be_used() -> None:
+    shared, alone = a_license("cad"), a_license("cam")
+
+    usable = without_shared_keys({"a": shared, "b": shared, "c": alone, "d": UNUSABLE})
+
+    assert [each.fields for name in "ab" if isinstance(each := usable[name], Unusable)] == [("license_key",)] * 2
+    assert (usable["c"], usable["d"]) == (alone, UNUSABLE)

@@ -7,9 +7,11 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.audit_topic import TOPIC, create_topic
-from infra.pages.billed_operations import OPERATIONS, Billed, reconcile_reads
+from infra.pages.billed_operations import DAILY_LOOK_READS_OF_A_DOCUMENT, OPERATIONS, Billed, reconcile_reads
+from shared.admin.resync import Resync
 from shared.audit.relay import Relays
 from shared.audit.topic import Topic
+from shared.documents.paths import run_path
 from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted, Renewed
@@ -34,15 +36,18 @@ class World:
     def __init__(self, store: Firestore, wire: Wire, console: firestore.Client, policy: Policy, topic: Topic) -> None:
         self.wire, self.console, self.policy = wire, console, policy
         self.tenant = Tenant.create(console, seats=2)
+        self.instance_id: str | None = None
         self.acquires, self.releases = Acquires(store, policy), Releases(store, policy)
         self.heartbeats = Heartbeats(store, policy)
         self.expiries = Expiries(store, policy, run_within=RUN_WITHIN)
         self.reconciliations = Reconciliations(store, policy, run_within=RUN_WITHIN)
+        self.resync = Resync(store)
+        console.document(run_path("resync")).set({"walk": "", "began_at": datetime.now(UTC)})  # all was looked at today
         self.relays = Relays(store, topic, answer_within=policy.answer_within, run_within=RUN_WITHIN)
 
     async def acquire(self, number: int = 0, *, tenant: Tenant | None = None) -> str:
         tenant = tenant or self.tenant
-        device = Device(hardware_id=f"d{number}", ip_address=None, user_agent=None)
+        device = Device(hardware_id=f"d{number}", ip_address=None, user_agent=None, instance_id=self.instance_id)
         request = AcquireRequest(user_id=f"m{number}", license_key=tenant.license_key, device=device)
         answered = await self.acquires.acquire(tenant.organization_id, request)
         return answered.outcome.session.session_id if isinstance(answered.outcome, Granted | Renewed) else ""
@@ -51,15 +56,16 @@ class World:
         if is_due:
             aged = datetime.now(UTC) - timedelta(minutes=2)
             self.tenant.session(session_id).update({"last_heartbeat_at": aged})
-        request = HeartbeatRequest(user_id="m0", session_id=session_id)
+        request = HeartbeatRequest(user_id="m0", session_id=session_id, instance_id=self.instance_id)
         await self.heartbeats.heartbeat(self.tenant.organization_id, request)
 
     async def release(self, session_id: str) -> None:
-        request = ReleaseRequest(user_id="m0", session_id=session_id)
+        request = ReleaseRequest(user_id="m0", session_id=session_id, instance_id=self.instance_id)
         await self.releases.release(self.tenant.organization_id, request)
 
     async def reconcile(self) -> None:
         await self.reconciliations.reconcile()
+        await self.resync.touch_missed(run_within=RUN_WITHIN)
 
 
 @pytest.fixture
@@ -166,6 +172,32 @@ async def test_an_operation_calls_reads_and_writes_what_the_table_says(
     await STORIES[operation](made)
 
     assert billed(made.wire) == OPERATIONS[operation]
+
+
+@pytest.mark.parametrize(
+    "operation", [each for each in STORIES if each.startswith(("acquire", "heartbeat", "release"))]
+)
+async def test_to_name_an_instance_costs_no_call_no_read_and_no_write(
+    world: Callable[[], World], operation: str
+) -> None:
+    made = world()
+    made.instance_id = "instance-a-instance"
+
+    await STORIES[operation](made)
+
+    assert billed(made.wire) == OPERATIONS[operation]
+
+
+async def test_the_daily_look_reads_what_the_table_says_of_documents(world: Callable[[], World]) -> None:
+    made = world()
+    made.console.document(run_path("resync")).delete()
+    documents = 2 + len(list(made.tenant.organization.collection("users").list_documents()))
+    made.wire.forget()
+
+    await made.resync.touch_missed(run_within=RUN_WITHIN)
+
+    # Beside them, where the last look stopped; it is noted after each of the three collections.
+    assert (made.wire.reads, made.wire.writes) == (1 + documents * DAILY_LOOK_READS_OF_A_DOCUMENT, 3)
 
 
 async def test_a_run_of_reconcile_reads_what_the_table_says_of_sessions_and_organizations(

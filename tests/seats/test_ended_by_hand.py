@@ -1,14 +1,14 @@
 """A session that somebody ended in the console has revoked it: seat, counters and trail follow by themselves."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from google.cloud import firestore
 
 from shared.documents.policy import Policy
-from shared.rules.acquire import AcquireOutcome, Device, Granted
+from shared.rules.acquire import AcquireOutcome, Device, Granted, Renewed
 from shared.rules.heartbeat import SessionOver
-from shared.rules.refusal import Misconfigured
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.reconcile import Reconciliations
@@ -85,7 +85,7 @@ async def test_an_end_in_the_future_is_one_now(
     await held(store, policy, tenant, "m0")
     told = await reconcile(store, policy)
 
-    assert told == (1, 1)
+    assert told == (1, 0)
     assert len(tenant.events("session.revoked")) == 2
     assert all(event["at"] < datetime.now(UTC) for event in tenant.events())
 
@@ -117,18 +117,65 @@ async def test_the_ends_of_several_organizations_are_all_counted(
     assert await reconcile(store, policy) == (3, 3)
 
 
-@pytest.mark.parametrize("year", [1, 1969, 2200, 9999])
-async def test_an_end_in_an_impossible_year_frees_the_seat_and_is_named(
-    store: WatchedFirestore, console: firestore.Client, policy: Policy, year: int
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"ended_at": "2026-11-30"},
+        {"ended_at": True},
+        {"ended_at": {"day": 1}},
+        {"ended_at": firestore.DELETE_FIELD},
+        {"ended_at": datetime(1, 1, 2, tzinfo=UTC)},
+        {"ended_at": datetime(2200, 1, 2, tzinfo=UTC)},
+        {"ended_at": datetime(2026, 1, 2, tzinfo=UTC), "end_reason": "because"},
+        {"ended_at": "today", "end_reason": 5},
+    ],
+    ids=str,
+)
+async def test_whatever_an_admin_writes_as_the_end_ends_it_and_locks_nobody_out(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, end: dict[str, Any]
 ) -> None:
     tenant = Tenant.create(console, seats=1)
-    tenant.session(await held(store, policy, tenant)).update({"ended_at": datetime(year, 1, 2, tzinfo=UTC)})
+    session_id = await held(store, policy, tenant)
+    beat_at = tenant.session(session_id).get().get("last_heartbeat_at")
+    tenant.session(session_id).update(end)
 
-    taken, again = await asked(store, policy, tenant, "m1"), await asked(store, policy, tenant)
+    beat = HeartbeatRequest(user_id="m0", session_id=session_id)
+    answered = await Heartbeats(store, policy).heartbeat(tenant.organization_id, beat)
+    again = await asked(store, policy, tenant)
 
-    assert isinstance(taken, Granted)
-    assert isinstance(again, Misconfigured)
-    assert (again.unusable.document, again.unusable.fields) == ("session", ("ended_at",))
+    assert answered.outcome == SessionOver(reason=None)
+    assert isinstance(again, Granted)
+    assert again.in_use == 1
+    (event,) = tenant.events("session.revoked")
+    assert (event["at"], event["actor"]) == (beat_at, "console")
+    assert tenant.counters()["total"] == 1
+
+
+async def test_a_text_as_the_end_becomes_the_end_with_its_reason_by_itself(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    for user_id, end in {"m0": "2026-11-30", "m1": True, "m2": ["now"], "m3": b"now"}.items():
+        tenant.session(await held(store, policy, tenant, user_id)).update({"ended_at": end})
+
+    told = await reconcile(store, policy)
+
+    assert told == (4, 1)
+    assert {each["end_reason"] for each in tenant.sessions()} == {"revoked_by_admin"}
+    assert all(each["ended_at"] == each["last_heartbeat_at"] for each in tenant.sessions())
+
+
+async def test_a_reason_that_is_none_leaves_an_open_session_open(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    session_id = await held(store, policy, tenant)
+    tenant.session(session_id).update({"end_reason": "because"})
+
+    renewed = await asked(store, policy, tenant)
+
+    assert isinstance(renewed, Renewed)
+    assert tenant.events("session.revoked") == []
 
 
 async def test_it_is_reported_once(store: WatchedFirestore, console: firestore.Client, policy: Policy) -> None:
@@ -148,14 +195,15 @@ async def test_a_device_that_takes_a_seat_again_reports_it_first(
     session_id = await held(store, policy, tenant)
     ended_at = end_by_hand(tenant, session_id)
 
-    again = await held(store, policy, tenant)
+    again = await asked(store, policy, tenant)
     told = await reconcile(store, policy)
 
-    assert again == session_id
+    assert isinstance(again, Granted)
+    assert (again.session.session_id, again.in_use) == (session_id, 1)
     (event,) = tenant.events("session.revoked")
     assert (event["at"], event["actor"]) == (ended_at, "console")
     assert len(tenant.events("session.acquired")) == 2
-    assert told == (0, 1)
+    assert told == (0, 0)
     assert tenant.counters()["total"] == 1
 
 

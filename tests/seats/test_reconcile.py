@@ -1,8 +1,10 @@
 """Reconcile on the emulator: counters say what the sessions say, and who lost the right to a seat loses the seat."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -445,3 +447,65 @@ async def test_two_runs_at_once_end_and_repair_once(
     assert len(tenant.events("session.revoked")) == 1
     assert len(tenant.events("usage.repaired")) == 1
     assert said(tenant) == (1, {LICENSE_ID: 1})
+
+
+# Many organizations
+
+
+async def test_a_run_goes_on_where_the_time_of_the_last_one_was_up(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.seats.reconcile.PAGE", 1)
+    tenants = [Tenant.create(console) for _ in range(4)]
+    for tenant in tenants:
+        await held(store, policy, tenant, "m0")
+        tenant.user("m0").update({"is_active": False})
+    seconds = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: next(seconds))
+    monkeypatch.setattr("shared.documents.organizations.time", clock)
+
+    reports = [await reconciliations(store, policy, run_within=timedelta(seconds=3)).reconcile() for _ in range(2)]
+
+    assert [report.is_complete for report in reports] == [False, True]
+    assert [tenant.open_sessions() for tenant in tenants] == [[]] * 4
+
+
+async def test_a_run_that_begins_behind_the_front_reaches_the_front_too(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.seats.reconcile.PAGE", 2)
+    tenants = [Tenant.create(console) for _ in range(5)]
+    for tenant in tenants:
+        await held(store, policy, tenant, "m0")
+    middle = sorted(tenant.organization_id for tenant in tenants)[2]
+    session = f"organizations/{middle}/sessions/0"
+    place = {"walk": "sessions", "path": session, "value": None, "began_at": datetime.now(UTC)}
+    console.document("runs/reconcile").set(place)
+
+    report = await reconciliations(store, policy).reconcile()
+
+    assert (report.organizations, report.is_complete) == (5, True)
+
+
+@pytest.mark.parametrize("edit", [{"walk": 5}, {"path": "a/b/c"}, {"path": 7}, {"value": b"x"}, {"began_at": None}])
+async def test_a_place_that_an_admin_edited_is_the_front(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, edit: dict[str, Any]
+) -> None:
+    tenant = Tenant.create(console)
+    await held(store, policy, tenant, "m0")
+    place = {"walk": "sessions", "path": "organizations/z/sessions/z", "value": None, "began_at": datetime.now(UTC)}
+    console.document("runs/reconcile").set(place | edit)
+
+    report = await reconciliations(store, policy).reconcile()
+
+    assert report.organizations == 1
+
+
+async def test_a_small_installation_writes_no_place(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    await held(store, policy, Tenant.create(console), "m0", "m1")
+
+    await reconciliations(store, policy).reconcile()
+
+    assert not console.document("runs/reconcile").get().exists

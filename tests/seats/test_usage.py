@@ -53,6 +53,17 @@ async def test_a_flood_on_one_license_hides_nothing_of_another_and_says_since_wh
     assert before["viewer"].activity.begins_at <= cad.begins_at
 
 
+async def test_a_report_writes_nothing(store: WatchedFirestore, console: firestore.Client, policy: Policy) -> None:
+    # infra/terraform/access.tf gives usage no right to write.
+    tenant = Tenant.create(console)
+    await _ask(Acquires(store, policy), tenant, "m0", "desk", tenant.license_key)
+    store.forget()
+
+    assert await _usage(Usages(store, policy), tenant)
+
+    assert {call for call, _ in store.calls} == {"read", "select", "count"}
+
+
 async def test_an_organization_without_a_license_has_a_report_too(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:

@@ -48,8 +48,8 @@ class Client:
     async def heartbeat(self, session_id: str, **changes: Any) -> httpx.Response:  # noqa: ANN401 as above
         return await self.post("heartbeat", json={"session_id": session_id, **changes})
 
-    async def release(self, session_id: str) -> httpx.Response:
-        return await self.post("release", json={"session_id": session_id})
+    async def release(self, session_id: str, **changes: Any) -> httpx.Response:  # noqa: ANN401 as above
+        return await self.post("release", json={"session_id": session_id, **changes})
 
     async def usage(self, **query: Any) -> httpx.Response:  # noqa: ANN401 as above
         return await self.http.get(self.urls["usage"], headers=self._headers, params=query)

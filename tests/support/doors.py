@@ -31,7 +31,8 @@ def are_open(organization: Fields | None, user: Fields | None, license_: Fields 
     ends = license_.get("expires_at")
     # As of the answer: a moment ago it may have been open.
     is_running = ends is None or (isinstance(ends, datetime) and ends > datetime.now(UTC) - timedelta(seconds=5))
-    return is_running and user.get("role", "member") in ("owner", "admin", "member")
+    role = user.get("role", "member")
+    return is_running and isinstance(role, str) and role.strip().lower() in ("owner", "admin", "member")
 
 
 def _whole(value: object) -> int:

@@ -28,9 +28,9 @@ class People:
     app: firebase_admin.App
     url: str
 
-    def sign_up(self, *, email: str | None = None, is_verified: bool = True) -> str:
+    def sign_up(self, *, uid: str | None = None, email: str | None = None, is_verified: bool = True) -> str:
         """Make an account, and give its uid."""
-        uid = f"u{uuid4().hex[:20]}"
+        uid = uid or f"u{uuid4().hex[:20]}"
         address = email or f"{uid}@example.com"
         auth.create_user(uid=uid, email=address, email_verified=is_verified, password=_PASSWORD, app=self.app)
         return uid

@@ -13,6 +13,7 @@ from seatlease._service.lease_file import LeaseFile
 from seatlease._service.lease_token import ProvenLease, verify
 from seatlease.errors import (
     ClockSetBack,
+    InstanceLimitReached,
     LeaseNotProven,
     NoSeatFree,
     NotEntitled,
@@ -34,6 +35,7 @@ __all__ = [
     "Change",
     "ClockSetBack",
     "Credentials",
+    "InstanceLimitReached",
     "Keys",
     "Lease",
     "LeaseFile",

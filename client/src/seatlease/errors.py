@@ -4,9 +4,10 @@
 
     SeatleaseError
     ├── NoSeatFree           every seat is in use: wait, and ask again
+    │   └── InstanceLimitReached  as many programs work on the user's seat as the license allows: the same
     ├── NotEntitled          the user, the license or the organization has no right to a seat: show the message
     ├── SessionLost          the seat was given back or its lease ran out: acquire again
-    ├── SessionRevoked       an admin ended the session or the right to it: stop
+    ├── SessionRevoked       an admin, or the user from elsewhere, ended the session or the right to it: stop
     ├── SignInRequired       the sign-in is missing or not valid: sign in again
     ├── ServiceUnreachable   no answer, or not the service's: try later
     ├── RequestRefused       the request was malformed: correct the program
@@ -69,6 +70,14 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 a full license is not a fault
         self.retry_after = retry_after
 
 
+class InstanceLimitReached(NoSeatFree):
+    """As many programs work on the user's seat as the license allows. Wait until one leaves, or free the seat.
+
+    ``in_use`` counts the programs, and ``max_seats`` is how many may work on one seat. ``details["session_id"]`` names
+    the session: releasing it stops the others.
+    """
+
+
 class NotEntitled(SeatleaseError):  # noqa: N818 as NoSeatFree
     """The user, the license or the organization has no right to a seat. Only an admin can help."""
 
@@ -78,7 +87,7 @@ class SessionLost(SeatleaseError):  # noqa: N818 as NoSeatFree
 
 
 class SessionRevoked(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """An admin ended the session, or the right to it is gone. Stop."""
+    """An admin ended the session, its user did from elsewhere, or the right to it is gone. Stop."""
 
 
 class SignInRequired(SeatleaseError):  # noqa: N818 as NoSeatFree

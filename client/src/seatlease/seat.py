@@ -17,10 +17,12 @@ from seatlease._keeping.access import Access, Wanted
 from seatlease._keeping.engine import engine, running_engine
 from seatlease._keeping.keeper import Keeper
 from seatlease._keeping.standing import Standing
+from seatlease._service.address import base_of
 from seatlease._service.clock import elapsed
 from seatlease._service.credentials import CredentialsLike, as_credentials
 from seatlease._service.device import hardware_id as this_device
 from seatlease._service.lease_token import Keys
+from seatlease._service.license_key import normal_key
 from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.errors import SeatleaseError, WaitCancelled
 from seatlease.events import Change, Waiting
@@ -60,8 +62,8 @@ class _Seat:
         """Describe the seat. Nothing is sent before ``acquire``.
 
         Args:
-            url: the address of the service, without ``/v1``. It begins with ``https://`` unless it is on this machine.
-            license_key: the key of the license.
+            url: the address of the service. It begins with ``https://`` unless it is on this machine.
+            license_key: the key of the license. Case, blanks and hyphens of a generated key do not matter.
             credentials: a ``RefreshToken``, a function that returns an ID token, or an ID token, which lasts an hour.
             wait: how long to wait for a seat when all are in use, or when the service does not answer.
             on_change: called with each change of the state, in order.
@@ -74,7 +76,9 @@ class _Seat:
             sigterm: whether SIGTERM gives the seat back, if the program has no handler of its own.
             transport: what carries the requests, for tests and special networks.
         """
-        self._wanted = Wanted(url=url, license_key=license_key, hardware_id=hardware_id or this_device(license_key))
+        license_key = normal_key(license_key)
+        device = hardware_id or this_device(license_key)
+        self._wanted = Wanted(url=base_of(url), license_key=license_key, hardware_id=device)
         self._credentials = as_credentials(credentials)
         self._wait = wait
         self._on_change = on_change

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from infra.contracts.openapi.words import AT
+from infra.contracts.openapi.words import AT, SESSION_ID
 from shared.edge.errors import (
     BodyTooLargeDetails,
     Code,
     FieldProblem,
+    InstanceLimitDetails,
     InvalidRequestDetails,
     MisconfiguredDetails,
     RevokedDetails,
@@ -76,6 +77,14 @@ MEANINGS: Mapping[Code, Meaning] = {
         when="every seat that the organization may use at a time is in use",
         then=_WAIT,
         details=_FULL,
+        has_retry_after=True,
+    ),
+    Code.INSTANCE_LIMIT_REACHED: Meaning(
+        when="as many instances work on the user's seat as the license allows",
+        then="Wait, and ask again; or release the session of `session_id`, which stops those that work on it.",
+        details=InstanceLimitDetails(
+            session_id=SESSION_ID, instances=1, max=1, earliest_expiry_at=AT, retry_after_seconds=60
+        ),
         has_retry_after=True,
     ),
     Code.SESSION_EXPIRED: Meaning(when="the lease ran out and the seat is free", then=_ACQUIRE),

@@ -76,7 +76,7 @@ OPERATIONS: Mapping[str, Operation] = {
             ),
             201: Success(means="The user took a seat.", model=AcquireAnswer, example={"renewed": False}),
         },
-        codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, *_FULL, Code.CONTENTION}),
+        codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, *_FULL, Code.INSTANCE_LIMIT_REACHED, Code.CONTENTION}),
     ),
     "heartbeat": Operation(
         method="POST",
@@ -86,7 +86,18 @@ OPERATIONS: Mapping[str, Operation] = {
         "A session that has ended or whose lease has run out never comes back. Acquire a seat again.",
         body=HeartbeatBody,
         successes={200: Success(means="The seat is kept.", model=HeartbeatAnswer)},
-        codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, Code.SESSION_NOT_FOUND, *_OVER, Code.CONTENTION}),
+        codes=frozenset(
+            {
+                *_TOKEN,
+                *_BODY,
+                *_HOLDER,
+                *_LICENSE,
+                Code.SESSION_NOT_FOUND,
+                *_OVER,
+                Code.INSTANCE_LIMIT_REACHED,
+                Code.CONTENTION,
+            }
+        ),
     ),
     "keys": Operation(
         method="GET",
@@ -106,10 +117,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "release": Operation(
         method="POST",
         summary="Give a seat back",
-        description="Ends one of the caller's sessions. Owners and admins may end every session of their organization. "
+        description="With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. "
+        "Without, the session ends at once. Owners and admins may end every session of their organization. "
         "Asking again is safe: the answer is the same for a session that has already ended.",
         body=ReleaseBody,
-        successes={204: Success(means="The session is over, by this request or an earlier one.")},
+        successes={204: Success(means="The session is over, or goes on without the instance.")},
         codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
     ),
     "usage": Operation(

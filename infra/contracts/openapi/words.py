@@ -26,10 +26,15 @@ _GRACE_ENDS = rfc3339(AT + timedelta(minutes=36))
 _X = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 """The public key of RFC 8037's example, appendix A.2."""
 _LEASE_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dXJl"  # noqa: S105 signed by nobody
-_SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
+SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
 
 WORDS: Mapping[str, Word] = {
-    "license_key": Word(meaning="The license's key, as an admin gave it to the user.", example="ACME-DESIGN-STUDIO"),
+    "license_key": Word(
+        meaning="The license's key, as an admin gave it to the user. Blanks around it do not count. Of a generated key "
+        "(five groups of five characters) neither case, blanks nor hyphens count, and I and L are 1, O is 0, U is V. "
+        "Its normal form has capital letters and hyphens.",
+        example="ACME-DESIGN-STUDIO",
+    ),
     "hardware_id": Word(
         meaning="The client's name for the device. It must always be the same on the same device.",
         example="adas-laptop",
@@ -39,8 +44,28 @@ WORDS: Mapping[str, Word] = {
         "that the answer is no recording of an earlier one. null, or left out: the token has none.",
         example="nVkOq3Tz0mJ5rWc1uYhB8g",
     ),
+    "instance_id": Word(
+        meaning="A random text for each program that works on the seat, such as each replica; 16 to 64 characters. The "
+        "processes of a device that share the seat send the same one. Send it in acquire, heartbeat and release. null, "
+        "or left out: an instance without a name.",
+        example="Zq3b0T5vN1xK8cWm",
+    ),
+    "ReleaseBody.instance_id": Word(
+        meaning="The instance that leaves. The seat is given back when the last one has left. null, or left out: the "
+        "session itself ends, for all instances.",
+        example="Zq3b0T5vN1xK8cWm",
+    ),
+    "instances": Word(
+        meaning="How many instances were heard of within a lease. Programs that send no `instance_id` count as one.",
+        example=1,
+    ),
+    "addresses": Word(meaning="The IP addresses of these instances.", example=["203.0.113.7"]),
+    "InstanceLimitDetails.max": Word(meaning="The most instances that may work on one seat.", example=1),
+    "InstanceLimitDetails.earliest_expiry_at": Word(
+        meaning="When the first of these instances is forgotten without a heartbeat.", example=_LEASE_ENDS
+    ),
     "session_id": Word(
-        meaning="The id of the session: this user, on this device, with a seat of this license.", example=_SESSION_ID
+        meaning="The id of the session: this user, on this device, with a seat of this license.", example=SESSION_ID
     ),
     "license_id": Word(meaning="The license's id in the organization.", example="license-1"),
     "user_id": Word(meaning="The user's uid in Firebase Authentication.", example="ada"),
@@ -66,7 +91,7 @@ WORDS: Mapping[str, Word] = {
     "lease_token": Word(
         meaning="A JWT (EdDSA) that proves this lease offline, with the public keys that `keys` answers. Its claims: "
         "`iss`, `sub` (the user), `iat`, `exp` (the end of the grace), `organization_id`, `license_id`, "
-        "`license_key_sha256` (the SHA-256 of the license key in UTF-8, in hexadecimal), `session_id`, "
+        "`license_key_sha256` (the SHA-256 of the license key's normal form in UTF-8, in hexadecimal), `session_id`, "
         "`hardware_sha256` (the same of the hardware id), `lease_expires_at`, `grace_ends_at`, and `nonce` if the "
         "request had one. Times are in whole seconds.",
         example=_LEASE_TOKEN,
@@ -84,6 +109,11 @@ WORDS: Mapping[str, Word] = {
     ),
     "seats": Word(meaning="The seats of the license after this decision."),
     "in_use": Word(meaning="Seats in use at `server_time`.", example=3),
+    "Seats.in_use": Word(
+        meaning="Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand "
+        "until it is reported, at most 15 minutes later, and one whose lease ran out for about a minute.",
+        example=3,
+    ),
     "max": Word(meaning="The cap: the most seats in use at a time.", example=20),
     "LicenseView.max": Word(meaning="The license's cap. null: its document cannot be used.", example=20),
     "OrganizationView.max": Word(
@@ -103,6 +133,18 @@ WORDS: Mapping[str, Word] = {
     "name": Word(meaning="The name that people see.", example="Northwind"),
     "LicenseView.name": Word(
         meaning="The name that people see. null: the license's document cannot be used.", example="Design Studio"
+    ),
+    "status": Word(
+        meaning="Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin "
+        "deactivated it. `expired`: its contract has ended. `misconfigured`: an admin must correct its document.",
+        example="active",
+    ),
+    "is_active": Word(
+        meaning="Whether an admin lets the license give seats. null: its document cannot be used.", example=True
+    ),
+    "expires_at": Word(
+        meaning="The end of the contract. null: it has no end, or the license's document cannot be used.",
+        example="2027-01-01T00:00:00.000000Z",
     ),
     "licenses": Word(meaning="Every license of the organization, or the one with the requested key."),
     "earliest_expiry_at": Word(
@@ -125,9 +167,9 @@ WORDS: Mapping[str, Word] = {
     "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),
     "page_size": Word(meaning="The most sessions on a page.", example=100),
     "page_token": Word(
-        meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=_SESSION_ID
+        meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=SESSION_ID
     ),
-    "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=_SESSION_ID),
+    "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=SESSION_ID),
     "error": Word(meaning="What went wrong."),
     "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),
     "message": Word(

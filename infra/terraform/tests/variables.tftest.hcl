@@ -118,6 +118,7 @@ run "the_first_stage_needs_no_key" {
       google_firestore_index.composite,
       google_firestore_field.override,
       google_logging_metric.counted,
+      google_logging_metric.events_left,
       google_logging_metric.failed_calls,
       google_project_iam_member.claim_setter,
       google_project_iam_member.build,

@@ -1,6 +1,7 @@
 """``seatlease doctor``: what is wrong, and what to do. It takes no seat and shows no token."""
 
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,39 @@ def test_a_problem_is_named_with_what_to_do(
     assert findings[name]["status"] == "problem"
     assert says in findings[name]["says"]
     assert "t-secret" not in json.dumps(findings)
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        ({"is_active": False}, "L gives no seat: deactivated"),
+        ({"expires_at": datetime(2020, 5, 1, tzinfo=timezone.utc)}, "L gives no seat: expired on 2020-0"),
+        ({"max_concurrent_seats": 0}, "L gives no seat: its max is 0"),
+        ({"max_concurrent_seats": "20"}, "gives no seat: fields to correct: max_concurrent_seats"),
+    ],
+    ids=str,
+)
+def test_a_license_that_gives_no_seat_is_a_problem(backend: RealBackend, edit: dict[str, Any], says: str) -> None:
+    backend.tenant.license().update(edit)
+
+    findings = _findings(environment_of(backend), well=False)
+
+    assert findings["license"]["status"] == "problem"
+    assert says in findings["license"]["says"]
+
+
+def test_a_variable_that_holds_no_token_is_what_has_to_be_changed(backend: RealBackend) -> None:
+    findings = _findings(environment_of(backend, SEATLEASE_ID_TOKEN="bad"), well=False)
+
+    assert findings["sign-in"]["advice"].startswith("set SEATLEASE_ID_TOKEN to a new token")
+
+
+@pytest.mark.parametrize("url", ["http://localhost:abc", "http://local\nhost", "localhost:8080", "https://"])
+def test_what_is_no_address_is_said_so(backend: RealBackend, url: str) -> None:
+    ran = run("doctor", environment=environment_of(backend, SEATLEASE_URL=url))
+
+    assert ran.returncode == 2
+    assert "must begin with https://" in " ".join(ran.stderr.replace("│", " ").split())
 
 
 def test_tokens_of_nobodys_organization_and_of_yesterday_are_told_apart(backend: RealBackend, project: str) -> None:

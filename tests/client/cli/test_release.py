@@ -44,7 +44,7 @@ def test_without_an_argument_it_is_the_own_seat_on_this_device(backend: RealBack
         assert "--yes" in unasked.stderr
         assert (agreed.returncode, agreed.stdout) == (0, "")
         assert "of m0@example.com on laptop, L, since " in agreed.stderr
-        assert _end_reasons(backend) == {"m0": "released", "m1": None}
+        assert _end_reasons(backend) == {"m0": "released_elsewhere", "m1": None}
         assert (again.returncode, again.stderr) == (1, "seatlease: you hold no seat on this device\n")
 
 

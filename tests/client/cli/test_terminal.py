@@ -78,7 +78,7 @@ def test_the_findings_of_the_doctor_are_shown_escaped(steering: tuple[str, str])
         ran = run("doctor", environment=_environment(server.host))
 
     assert f"the service accepts the token, for {shown}\n" in _seen(ran.stdout)
-    assert f"{shown} has fields to correct: {shown}\n" in ran.stdout
+    assert f"{shown} gives no seat: fields to correct: {shown}\n" in ran.stdout
 
 
 def test_what_is_printed_as_json_is_ascii(steering: tuple[str, str]) -> None:
@@ -106,6 +106,9 @@ def _usage(text: str) -> dict[str, Any]:
     license_ = {
         "license_id": "license-1",
         "name": text,
+        "status": "active",
+        "is_active": True,
+        "expires_at": None,
         "in_use": 1,
         "max": 1,
         "share": 1.0,

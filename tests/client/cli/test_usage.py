@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from seatlease._service.credentials import IdToken
 from seatlease._service.service import Service
-from seatlease.cli.usage import tables_of
+from seatlease.cli.usage import fitting, tables_of
 from shared.documents.rfc3339 import rfc3339
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, environment_of, run
@@ -58,7 +59,7 @@ def _take_seats(backend: RealBackend, number: int) -> None:
 
 
 def test_a_table_shows_the_seats_and_who_holds_them(backend: RealBackend) -> None:
-    with backend.seat("m0", hardware_id="0123456789abcdef"):
+    with backend.seat("m0", hardware_id="0123456789abcdef") as seat:
         shown = run("usage", environment=environment_of(backend, "olivia"))
 
     assert (shown.returncode, shown.stderr) == (0, "")
@@ -66,6 +67,8 @@ def test_a_table_shows_the_seats_and_who_holds_them(backend: RealBackend) -> Non
     assert "m0@example.com" in shown.stdout
     assert "0123456789ab…" in shown.stdout
     assert "0123456789abc" not in shown.stdout
+    assert seat.lease is not None
+    assert seat.lease.session_id in shown.stdout
     (license_row,) = (line.split("│")[1:-1] for line in shown.stdout.splitlines() if "denied" in line)
     assert [cell.strip() for cell in license_row[:4]] == ["L", "1", "200", "0%"]
     assert "in 5m" in license_row[4] or "in 6m" in license_row[4]
@@ -123,7 +126,7 @@ def test_sums_of_less_than_a_day_say_since_when(since: timedelta | None, more: s
     terminal.print(tables_of(answer))
 
     (row,) = (line.split("│")[1:-1] for line in terminal.export_text().splitlines() if "denied" in line)
-    assert row[-1].strip() == f"peak 7, 3 users denied{more}"
+    assert row[-1].strip() == f"peak 7, 3 denied{more}"
 
 
 def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> None:
@@ -131,6 +134,26 @@ def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> Non
 
     assert (shown.returncode, shown.stdout) == (77, "")
     assert "no license with this key" in shown.stderr
+
+
+def test_a_license_shows_its_end_and_why_it_gives_no_seat(backend: RealBackend) -> None:
+    backend.tenant.license().update({"expires_at": datetime(2090, 5, 1, tzinfo=UTC)})
+    backend.tenant.add_license("over", "OVER", seats=1, expires_at=datetime(2020, 5, 1, tzinfo=UTC))
+    backend.tenant.add_license("off", "OFF", seats=1, is_active=False)
+    backend.tenant.add_license("bad", "BAD", seats=-1)
+
+    shown = run("usage", environment=environment_of(backend, "olivia", SEATLEASE_LICENSE_KEY=""))
+
+    assert shown.returncode == 0
+    said = " ".join(re.findall(r"[^\s│]+", shown.stdout))
+    for words in (
+        "until 2090-0",
+        "gives no seat: expired on 2020-0",
+        "gives no seat: deactivated",
+        "fields to correct:",
+    ):
+        assert words in said
+    assert shown.stdout.count("unlimited") == 1
 
 
 def test_what_people_wrote_is_shown_as_text(backend: RealBackend) -> None:
@@ -143,7 +166,10 @@ def test_what_people_wrote_is_shown_as_text(backend: RealBackend) -> None:
 
 @pytest.mark.parametrize("words", [("--watch", "--json"), ("--watch", "--interval", "1s"), ("--interval", "soon")])
 def test_options_that_make_no_sense_are_refused(backend: RealBackend, words: tuple[str, ...]) -> None:
-    assert run("usage", *words, environment=environment_of(backend)).returncode == 2
+    shown = run("usage", *words, environment=environment_of(backend))
+
+    assert shown.returncode == 2
+    assert words[0] in shown.stderr
 
 
 def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
@@ -155,7 +181,7 @@ def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
         terminal.shows("Org: 1 of unlimited seats in use")
         terminal.shows("m0@example.com")
         with backend.offline():
-            shown = terminal.shows("not refreshed: The license service cannot be reached")
+            shown = terminal.shows("not refreshed: The license service at")
         assert shown.rindex("m0@example.com") > shown.index("Org: 1 of")
         terminal.seen = ""
         terminal.shows("Ctrl-C ends")
@@ -164,3 +190,39 @@ def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
 
     assert terminal.ends() == 0
     assert "Traceback" not in terminal.seen
+
+
+@pytest.mark.parametrize(("lines", "left_out"), [(24, True), (60, False)])
+def test_what_is_watched_fits_the_window_and_counts_what_does_not(lines: int, *, left_out: bool) -> None:
+    at = rfc3339(_NOW)
+
+    def session(number: int) -> dict[str, object]:
+        times = dict.fromkeys(("started_at", "last_heartbeat_at", "lease_expires_at"), at)
+        who = {"user_id": f"m{number}", "user_email": f"member-{number}@example.com"}
+        return {"session_id": f"{number:026}", "hardware_id": f"device-{number}", **who, **times}
+
+    licenses = [
+        {
+            "license_id": name,
+            "name": name,
+            "in_use": 3,
+            "max": 3,
+            "share": 1.0,
+            "earliest_expiry_at": at,
+            "misconfigured_fields": [],
+            "last_24_hours": None,
+            "sessions": [session(number) for number in range(3)],
+        }
+        for name in ("CAD", "CAM", "ECAD")
+    ]
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": 9, "max": None}
+    answer = {"organization": organization, "licenses": licenses, "server_time": at}
+    window = Console(width=80, height=lines, record=True, file=StringIO(), force_terminal=True)
+
+    window.print(fitting(window, answer))
+
+    shown = window.export_text()
+    assert len(shown.splitlines()) <= lines - 2
+    assert "member-0@example.com" in shown
+    assert ("of 9 sessions. Enlarge the window" in shown) is left_out
+    assert shown.count("@example.com") == 9 or left_out

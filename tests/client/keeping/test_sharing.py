@@ -1,11 +1,13 @@
 """Who shares a seat on a device, and who is the last: by files that the operating system unlocks for the dead."""
 
+import re
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from seatlease._keeping import sharing
 from seatlease._keeping.sharing import Sharing, seat_name
 
 
@@ -29,6 +31,37 @@ def test_seats_of_other_names_have_nothing_to_do_with_it(tmp_path: Path) -> None
 
     with mine.leaving() as is_last:
         assert is_last
+
+
+def test_the_processes_of_a_folder_are_one_instance_and_stay_it_after_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, elsewhere = (Sharing("seat", folder=tmp_path / name) for name in ("here", "here", "elsewhere"))
+    for each in (first, second, elsewhere):
+        each.join()
+    for each in (first, second):
+        with each.leaving():
+            pass
+    again, copied = Sharing("seat", folder=tmp_path / "here"), Sharing("seat", folder=tmp_path / "here")
+    again.join()
+    monkeypatch.setattr(sharing, "own_id", lambda: "another machine")
+    copied.join()
+
+    assert first.instance_id == second.instance_id == again.instance_id
+    assert len({first.instance_id, elsewhere.instance_id, copied.instance_id}) == 3
+    assert all(re.fullmatch("[a-f0-9]{32}", each.instance_id) for each in (first, elsewhere, copied))
+
+
+@pytest.mark.parametrize("broken", [b"", b"too short"])
+def test_an_instance_id_that_was_half_written_is_made_anew(tmp_path: Path, broken: bytes) -> None:
+    (tmp_path / "seat").mkdir()
+    (tmp_path / "seat" / "instance").write_bytes(broken)
+    first, second = Sharing("seat", folder=tmp_path), Sharing("seat", folder=tmp_path)
+
+    first.join()
+    second.join()
+
+    assert first.instance_id == second.instance_id
 
 
 def test_nobody_joins_while_the_last_one_gives_the_seat_back(tmp_path: Path) -> None:
@@ -62,11 +95,13 @@ def test_where_nothing_can_be_written_everybody_takes_themselves_for_the_only_on
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "a file").touch()
-    alone = Sharing("seat", folder=tmp_path / "a file")
+    alone, another = Sharing("seat", folder=tmp_path / "a file"), Sharing("seat", folder=tmp_path / "a file")
     alone.join()
+    another.join()
 
     with alone.leaving() as is_last:
         assert is_last
+    assert alone.instance_id != another.instance_id
 
     assert "not shared" in caplog.text
 

@@ -28,7 +28,7 @@ def _machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(device, "_MARKS_OF_CONTAINERS", ())
     _is(monkeypatch, _MACHINE)
     yield
-    device._own_id.cache_clear()  # noqa: SLF001 a machine does not change; a test's does
+    device.own_id.cache_clear()  # a machine does not change; a test's does
 
 
 def _is(monkeypatch: pytest.MonkeyPatch, machine_id: str | None, *, host: str = "host-1") -> None:
@@ -39,7 +39,7 @@ def _is(monkeypatch: pytest.MonkeyPatch, machine_id: str | None, *, host: str = 
 
     monkeypatch.setattr(machineid, "id", own_id)
     monkeypatch.setattr(socket, "gethostname", lambda: host)
-    device._own_id.cache_clear()  # noqa: SLF001 as above
+    device.own_id.cache_clear()
 
 
 def test_the_id_is_machineids_hash_of_the_license_under_the_machines_id() -> None:

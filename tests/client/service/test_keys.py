@@ -7,7 +7,7 @@ import pytest
 
 from seatlease._service.keys import Keys
 from seatlease._service.lease_token import verify
-from seatlease.errors import ServiceUnreachable
+from seatlease.errors import RequestRefused, ServiceUnreachable
 from tests.client.answering import Answer, answering, told
 from tests.client.signing import NOW, SigningKey
 
@@ -75,7 +75,13 @@ def test_an_answer_without_keys_is_an_outage(answer: Answer, match: str) -> None
         Keys.fetch(f"http://{server.host}")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "no-scheme", "https://[", ""])
+@pytest.mark.parametrize("url", ["no-scheme", ""])
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(RequestRefused, match="must begin with https://"):
+        Keys.fetch(url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://["])
 def test_nobody_there_is_an_outage(url: str) -> None:
     with pytest.raises(ServiceUnreachable, match="could not be fetched"):
         Keys.fetch(url)

@@ -1,6 +1,7 @@
 """The lease that is kept for a start without network, and the clock that is set back between two starts."""
 
 import json
+import os
 import stat
 import sys
 from collections.abc import Callable
@@ -126,6 +127,23 @@ def test_the_file_is_for_its_user_only(path: Path) -> None:
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes, and links need a right")
+def test_a_link_in_the_files_place_is_replaced_and_its_target_is_untouched(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "another users file"
+    other.write_text("theirs")
+    path.parent.mkdir(parents=True)
+    path.symlink_to(other)
+    before = os.umask(0)
+    try:
+        LeaseFile(path).save(_KEY.sign())
+    finally:
+        os.umask(before)
+
+    assert other.read_text() == "theirs"
+    assert not path.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_starts_and_answers_at_once_leave_a_whole_file_and_no_drafts(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from shared.documents.rfc3339 import rfc3339
 from shared.documents.writing import Retention
 from shared.edge.usage_answer import answer_usage
 from shared.firestore.client import Firestore
-from shared.rules.acquire import Device, Granted
+from shared.rules.acquire import Device, Granted, Renewed
 from shared.rules.denial import CapReached
 from shared.rules.heartbeat import Extended, StillFresh
 from shared.rules.session import Session, session_id_of
@@ -34,10 +34,18 @@ class Telling:
     store: Firestore
     requests: list[Acknowledged] = field(default_factory=list)
 
-    async def acquire(self, user_id: str, license_id: str = LICENSE_ID, *, lease: timedelta | None = None) -> None:
+    async def acquire(
+        self,
+        user_id: str,
+        license_id: str = LICENSE_ID,
+        *,
+        lease: timedelta | None = None,
+        instance_id: str | None = None,
+    ) -> None:
         """Ask for a seat. With a lease of next to nothing it has run out when anybody looks."""
         acquires = Acquires(self.store, policy(lease or timedelta(minutes=6)))
-        asked = AcquireRequest(user_id=user_id, license_key=self._key(license_id), device=_DEVICE)
+        device = replace(_DEVICE, instance_id=instance_id)
+        asked = AcquireRequest(user_id=user_id, license_key=self._key(license_id), device=device)
 
         async def ask() -> tuple[int, Mapping[str, Any]]:
             answered = await acquires.acquire(self.tenant.organization_id, asked)
@@ -45,12 +53,13 @@ class Telling:
             if isinstance(outcome, CapReached):
                 details = {"in_use": outcome.in_use, "max": outcome.max_seats}
                 return 409, {"error": {"details": details}, "server_time": rfc3339(answered.now)}
-            assert isinstance(outcome, Granted)
+            assert isinstance(outcome, Granted | Renewed)
             seats = {"in_use": outcome.in_use, "max": outcome.license.max_concurrent_seats}
             held = {"license_id": outcome.license.license_id, "seats": seats}
-            return 201, {**_lease(outcome.session, answered.now), **held}
+            status = 201 if isinstance(outcome, Granted) else 200
+            return status, {**_lease(outcome.session, answered.now), **held}
 
-        await self._note(Operation.ACQUIRE, user_id, ask)
+        await self._note(Operation.ACQUIRE, user_id, ask, instance_id=instance_id)
 
     async def heartbeat(self, user_id: str) -> None:
         """Keep a seat of the first license."""
@@ -65,16 +74,17 @@ class Telling:
 
         await self._note(Operation.HEARTBEAT, user_id, ask, session_id=session_id)
 
-    async def release(self, user_id: str, license_id: str = LICENSE_ID) -> None:
+    async def release(self, user_id: str, license_id: str = LICENSE_ID, *, instance_id: str | None = None) -> None:
         """Give a seat back."""
         session_id = self.session_id(user_id, license_id)
 
         async def ask() -> tuple[int, Mapping[str, Any]]:
             releases = Releases(self.store, policy(timedelta(minutes=6)))
-            await releases.release(self.tenant.organization_id, ReleaseRequest(user_id=user_id, session_id=session_id))
+            asked = ReleaseRequest(user_id=user_id, session_id=session_id, instance_id=instance_id)
+            await releases.release(self.tenant.organization_id, asked)
             return 204, {}
 
-        await self._note(Operation.RELEASE, user_id, ask, session_id=session_id)
+        await self._note(Operation.RELEASE, user_id, ask, session_id=session_id, instance_id=instance_id)
 
     async def usage(self, user_id: str) -> None:
         """Look how many seats are in use."""
@@ -101,6 +111,7 @@ class Telling:
         ask: Callable[[], Awaitable[tuple[int, Mapping[str, Any]]]],
         *,
         session_id: str | None = None,
+        instance_id: str | None = None,
     ) -> None:
         sent_at = datetime.now(UTC)
         status, body = await ask()
@@ -114,6 +125,7 @@ class Telling:
                 body=body,
                 hardware_id=_DEVICE.hardware_id,
                 session_id=session_id or body.get("session_id"),
+                instance_id=instance_id,
             )
         )
 

@@ -35,6 +35,7 @@ SEEDED: dict[Kind, Callable[[History], History]] = {
     Kind.ACKNOWLEDGED_RELEASE_LOST: seeded_answers.acknowledged_release_lost,
     Kind.ACKNOWLEDGED_LEASE_CUT: seeded_answers.acknowledged_lease_cut,
     Kind.ACKNOWLEDGED_ABOVE_CAP: seeded_answers.acknowledged_above_cap,
+    Kind.INSTANCE_CUT_OFF: seeded_answers.instance_cut_off,
     Kind.ANSWERED_AFTER_END: seeded_answers.answered_after_end,
     Kind.HOLDER_REFUSED: seeded_answers.holder_refused,
     Kind.USAGE_MISTOLD: seeded_answers.usage_mistold,

@@ -6,6 +6,7 @@ from typing import Any
 
 from infra.judge.history import History, Message, Operation
 from tests.infra.judge.mutations import TICK, committed, ends, starts
+from tests.infra.judge.true_history import INSTANCES
 
 
 def _answered(
@@ -62,6 +63,12 @@ def acknowledged_lease_cut(h: History) -> History:
 def acknowledged_above_cap(h: History) -> History:
     body = _body(h, Operation.ACQUIRE, "m0", number=-1)
     return _answered(h, Operation.ACQUIRE, "m0", number=-1, body={**body, "seats": {"in_use": 1, "max": 1}})
+
+
+def instance_cut_off(h: History) -> History:
+    other = (Operation.RELEASE, "m5", INSTANCES[1])
+    kept = [each for each in h.requests or () if (each.operation, each.user_id, each.instance_id) != other]
+    return replace(h, requests=tuple(kept))
 
 
 def answered_after_end(h: History) -> History:

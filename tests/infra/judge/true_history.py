@@ -18,6 +18,8 @@ from tests.infra.judge.recorded_clients import SECOND, Telling, policy
 from tests.programs.faults.instants import instant
 from tests.support.tenant import Tenant
 
+INSTANCES = ("instance-a-instance", "instance-b-instance")
+
 
 async def true_history(console: firestore.Client, *, project: str, firestore_host: str) -> History:
     """Let it happen: three seats in all, two of each license.
@@ -26,9 +28,9 @@ async def true_history(console: firestore.Client, *, project: str, firestore_hos
 
         license-1   m0 ----|  m1 ----| m3 lapses, m4 takes over, is deleted |  m2 and m0 hold theirs to the end
                        m2 is refused, comes again; m0, and m2 after m3's lapse, look at the usage
-        license-2     m1 takes and leaves a seat twice                         m3, then m4, take and leave one
+        license-2     m1 takes and leaves a seat twice         two instances of m5 share one, m3, then m4, take one
     """
-    tenant = Tenant.create(console, seats=2, organization_seats=3)
+    tenant = Tenant.create(console, seats=2, organization_seats=3, members=6)
     tenant.add_license(SECOND, f"{tenant.license_key}-2", seats=2)
     with closing(Firestore(project=project, emulator_host=firestore_host)) as store:
         clients = Telling(tenant=tenant, store=store)
@@ -51,6 +53,10 @@ async def true_history(console: firestore.Client, *, project: str, firestore_hos
         await Removals(store, policy(timedelta(minutes=6))).tell(paths, clients.session_id("m4"))
         await clients.heartbeat("m2")
         await clients.acquire("m0")
+        for instance_id in INSTANCES:
+            await clients.acquire("m5", SECOND, instance_id=instance_id)
+        for instance_id in INSTANCES:
+            await clients.release("m5", SECOND, instance_id=instance_id)
         for user_id in ("m3", "m4"):
             await clients.acquire(user_id, SECOND)
             await clients.release(user_id, SECOND)

@@ -51,7 +51,8 @@ class Bench:
 
     ``hot`` makes the organization whose seats are acquired and released, a new one for each measurement: the emulator
     keeps every version of a document, and copies all of them for the next, so what is written over and over costs
-    it more with every minute. Where a proxy is before the store, ``delay_seconds`` is what each call takes longer.
+    it more with every minute. It has several users for each client, because the service limits how often one user asks.
+    Where a proxy is before the store, ``delay_seconds`` is what each call takes longer.
     """
 
     runner: Runner
@@ -75,10 +76,7 @@ class Bench:
         return measured(Work.EMPTY, load, clients=clients, round_=self.round_, beside=beside)
 
     def cycles(self, clients: int, *, processes: int = 1, work: Work = Work.CYCLES) -> Measurement:
-        """Acquire and release seats of one license, each client on its own devices and always at the same process.
-
-        All devices are used, also by few clients: the service limits how often one user asks.
-        """
+        """Acquire and release seats of one license, each client on its own devices and always at the same process."""
         instances = self.servers.instances(processes)
         devices = self.hot().devices
         load = self._put(
@@ -89,10 +87,10 @@ class Bench:
     def just_full(self, clients: int, *, processes: int = 1) -> Measurement:
         """Acquire and release ``JUST_FULL_SEATS`` seats of one license. A refused client asks again at once."""
         instances = self.servers.instances(processes)
-        devices = self.crowded(clients).devices[:clients]
+        devices = self.crowded(clients).devices
         steps = [
-            cycle_step(server, device, until_granted=True)
-            for server, device in zip(cycle(instances), devices, strict=False)
+            cycle_step(server, *devices[number::clients], until_granted=True)
+            for server, number in zip(cycle(instances), range(clients))
         ]
         return measured(Work.JUST_FULL, self._put(steps), clients=clients, round_=self.round_, processes=processes)
 
@@ -112,13 +110,16 @@ class Bench:
         return measured(Work.FIRST, self._counted(lambda meter: in_turn(steps, meter)), clients=1, round_=self.round_)
 
     def refusals(self, clients: int, *, processes: int = 1) -> Measurement:
-        """Ask for seats of a full license, each client on its own device, which never gets one, at the same process."""
+        """Ask for seats of a full license, each client on its own devices, which never get one, at the same process."""
         holders, others = self.full.devices[:FULL_SEATS], self.full.devices[FULL_SEATS:]
         self.full.license.update({"lease_seconds": _LONG_LEASE_SECONDS})
         self.runner.run(acquire_all(self.servers, holders))
         instances = cycle(self.servers.instances(processes))
         load = self._put(
-            [refusal_step(server, device) for server, device in zip(instances, others[:clients], strict=False)]
+            [
+                refusal_step(server, *others[number::clients])
+                for server, number in zip(instances, range(clients), strict=False)
+            ]
         )
         return measured(Work.REFUSALS, load, clients=clients, round_=self.round_, processes=processes)
 

@@ -26,6 +26,7 @@ from tests.programs.bench.store20 import ENDED_SESSIONS, store20_bench, store20_
 from tests.programs.bench.tenants import make_tenant
 
 _DEVICES_EACH = 10
+_USERS_OF_A_CLIENT = 4
 
 Measuring = Generator[Recorded, None, None]
 
@@ -111,14 +112,16 @@ def bench_for(plan: Plan, servers: Servers, runner: Runner) -> Bench:
     """Write the organizations that a plan needs, and measure with them."""
     database = firestore_client(project=PROJECT, firestore_host=servers.firestore_host)
     numbers = count(1)
-    refused = max(JUDGED_CLIENTS, *plan.clients_of_refusals)
-    most = max(JUDGED_CLIENTS, *plan.clients, *plan.clients_of_processes)
+    refused = _USERS_OF_A_CLIENT * max(JUDGED_CLIENTS, *plan.clients_of_refusals)
+    most = _USERS_OF_A_CLIENT * max(JUDGED_CLIENTS, *plan.clients, *plan.clients_of_processes)
     return Bench(
         runner=runner,
         servers=servers,
         database=database,
         hot=lambda: make_tenant(database, f"hot-{next(numbers)}", users=most),
-        crowded=lambda users: make_tenant(database, f"crowded-{next(numbers)}", users=users, seats=JUST_FULL_SEATS),
+        crowded=lambda clients: make_tenant(
+            database, f"crowded-{next(numbers)}", users=_USERS_OF_A_CLIENT * clients, seats=JUST_FULL_SEATS
+        ),
         full=make_tenant(database, "full", users=FULL_SEATS + refused, seats=FULL_SEATS),
         working=make_tenant(database, "working", users=plan.sessions // _DEVICES_EACH, devices_each=_DEVICES_EACH),
         seconds=plan.seconds,

@@ -65,11 +65,13 @@ def acquire_step(servers: Servers, device: Device) -> Step:
     return be_granted
 
 
-def refusal_step(servers: Servers, device: Device) -> Step:
-    """Ask for a seat of a full license and be refused."""
+def refusal_step(servers: Servers, *devices: Device) -> Step:
+    """Ask for a seat of a full license and be refused, on one of the devices after the other."""
     acquire = Endpoint("acquire", servers.url("acquire"), frozenset({409}))
+    in_turn = cycle(devices)
 
     async def be_refused(http: Connections) -> None:
+        device = next(in_turn)
         await acquire.post(http, device.acquire, device.headers)
 
     return be_refused

@@ -112,6 +112,7 @@ class Hands:
                 "name": license_.license_id,
                 "max_concurrent_seats": license_.seats,
                 "lease_seconds": license_.lease_seconds,
+                "max_instances_per_seat": license_.max_instances,
                 "is_active": True,
                 **dates,
             }

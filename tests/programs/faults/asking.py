@@ -52,20 +52,26 @@ class Asking:
     async def acquire(self, license_id: str) -> Reply:
         """Ask for a seat."""
         key = license_key(self.planned.organization_id, license_id)
-        asked = {"license_key": key, "hardware_id": self.planned.hardware_id}
+        asked = {"license_key": key, "hardware_id": self.planned.hardware_id, **self._instance}
         return await self._ask(Operation.ACQUIRE, asked, session_id=None)
 
     async def heartbeat(self, session_id: str) -> Reply:
         """Say that it is alive."""
-        return await self._ask(Operation.HEARTBEAT, {"session_id": session_id}, session_id=session_id)
+        asked = {"session_id": session_id, **self._instance}
+        return await self._ask(Operation.HEARTBEAT, asked, session_id=session_id)
 
     async def release(self, session_id: str) -> Reply:
         """Give the seat back."""
-        return await self._ask(Operation.RELEASE, {"session_id": session_id}, session_id=session_id)
+        asked = {"session_id": session_id, **self._instance}
+        return await self._ask(Operation.RELEASE, asked, session_id=session_id)
 
     async def usage(self) -> Reply:
         """Look how many seats are in use, and which of them are one's own."""
         return await self._ask(Operation.USAGE, None, session_id=None)
+
+    @property
+    def _instance(self) -> Mapping[str, str]:
+        return {} if self.planned.instance_id is None else {"instance_id": self.planned.instance_id}
 
     async def _ask(self, operation: Operation, asked: Mapping[str, str] | None, *, session_id: str | None) -> Reply:
         url = self.chance.choice(self.servers.of(operation.value)).url
@@ -102,6 +108,7 @@ class Asking:
                     body=body,
                     hardware_id=self.planned.hardware_id,
                     session_id=session_id or body.get("session_id"),
+                    instance_id=self.planned.instance_id,
                 )
             )
         return Reply(status=None if answer is None else answer.status, body=body)

@@ -13,6 +13,12 @@ SERVED = ("acquire", "heartbeat", "release", "usage", "expire_sessions", "reconc
 EVENT_FUNCTIONS = ("relay_audit", "review_admin_edit")
 """Functions that document events call; each has one process."""
 
+INSTANCES_OF_ONE_DEVICE = 2
+"""So many clients of each organization are instances of one user's program on one device."""
+
+_OLD_PROGRAMS = 0.25
+"""How many clients send no instance id."""
+
 SHORTEST_LEASE_SECONDS = 3
 """No license may have a shorter one."""
 
@@ -37,11 +43,12 @@ LONG = Scale(seconds=560, organizations=10, clients=80, processes=3, calm=2.5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedLicense:
-    """A license: its seats, and how long one is held without a heartbeat."""
+    """A license: its seats, how long one is held without a heartbeat, and how many instances may work on one."""
 
     license_id: str
     seats: int
     lease_seconds: int
+    max_instances: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,12 +64,16 @@ class PlannedOrganization:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedClient:
-    """A user on a device; ``number`` is what its own chance begins with. Some users have several devices."""
+    """A user on a device; ``number`` is what its own chance begins with. Some users have several devices.
+
+    Some clients are instances of one device. A client without ``instance_id`` sends none, as old programs do.
+    """
 
     number: int
     organization_id: str
     user_id: str
     hardware_id: str
+    instance_id: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +132,7 @@ def _organization(number: int, chance: Random) -> PlannedOrganization:
             license_id=f"license-{each}",
             seats=chance.randint(1, 4),
             lease_seconds=chance.randint(SHORTEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS + 3),
+            max_instances=chance.choice([None, None, 1]),
         )
         for each in range(1, chance.randint(2, 3) + 1)
     )
@@ -136,9 +148,11 @@ def _organization(number: int, chance: Random) -> PlannedOrganization:
 
 def _client(number: int, organizations: tuple[PlannedOrganization, ...], chance: Random) -> PlannedClient:
     organization = organizations[number % len(organizations)]
+    is_shared = number // len(organizations) < INSTANCES_OF_ONE_DEVICE
     return PlannedClient(
         number=number,
         organization_id=organization.organization_id,
-        user_id=chance.choice(organization.user_ids),
-        hardware_id=f"device-{number}",
+        user_id=organization.user_ids[0] if is_shared else chance.choice(organization.user_ids),
+        hardware_id="shared-device" if is_shared else f"device-{number}",
+        instance_id=None if chance.random() < _OLD_PROGRAMS else f"instance-{number:08}",
     )

@@ -37,10 +37,11 @@ class Access:
         Raises:
             SeatleaseError: as ``Service.acquire``.
         """
-        await self._join()
-        wanted = self._wanted
+        sharing, wanted = await self._join(), self._wanted
         asking = asyncio.ensure_future(
-            self._service().acquire(wanted.license_key, hardware_id=wanted.hardware_id),
+            self._service().acquire(
+                wanted.license_key, hardware_id=wanted.hardware_id, instance_id=sharing.instance_id
+            ),
         )
         try:
             return await asyncio.shield(asking)
@@ -54,11 +55,13 @@ class Access:
         Raises:
             SeatleaseError: as ``Service.heartbeat``.
         """
-        await self._join()  # done before, but for a process that has its lease from its parent
-        return await self._service().heartbeat(lease, hardware_id=self._wanted.hardware_id)
+        sharing = await self._join()  # done before, but for a process that has its lease from its parent
+        return await self._service().heartbeat(
+            lease, hardware_id=self._wanted.hardware_id, instance_id=sharing.instance_id
+        )
 
     async def leave(self, lease: Lease | None, *, within_seconds: float) -> None:
-        """Stop sharing the seat, give ``lease`` back if no other process uses it, and close the connections.
+        """Stop sharing the seat, leave it if no other process uses it, and close the connections.
 
         Never raises because an answer is missing: a seat not given back becomes free when its lease runs out.
         """
@@ -76,7 +79,8 @@ class Access:
         is_last = leaving is None or await loop.run_in_executor(None, leaving.__enter__)
         try:
             if lease is not None and service is not None and is_last:
-                await service.release(lease.session_id, within_seconds=within_seconds)
+                instance_id = None if sharing is None else sharing.instance_id
+                await service.release(lease.session_id, instance_id=instance_id, within_seconds=within_seconds)
         except SeatleaseError as error:
             logger.info("the seat was not given back; it becomes free when its lease runs out: %s", error.message)
         finally:
@@ -90,13 +94,15 @@ class Access:
             self._connected = self._connect()
         return self._connected
 
-    async def _join(self) -> None:
+    async def _join(self) -> Sharing:
         if self._sharing is not None:
-            return
+            return self._sharing
         wanted, user = self._wanted, await self._service().user()
         name = seat_name(url=wanted.url, license_key=wanted.license_key, hardware_id=wanted.hardware_id, user=user)
         # A share that nobody knows of would make everybody else believe not to be the last.
-        await _to_its_end(self._join_as(Sharing(name)))
+        sharing = Sharing(name)
+        await _to_its_end(self._join_as(sharing))
+        return sharing
 
     async def _join_as(self, sharing: Sharing) -> None:
         await asyncio.get_running_loop().run_in_executor(None, sharing.join)

@@ -193,6 +193,8 @@ class Keeper:
             self._due = elapsed()
         except SessionRevoked as revoked:
             self._become(self.standing.ended(State.REVOKED, revoked))
+        except NoSeatFree as full:  # others took this program's place on the seat while it was not heard of
+            self._become(self.standing.ended(State.LOST, full))
         except NotEntitled as refusal:
             if refusal.code == MEND_WITHOUT_ENDING:
                 self._missed(refusal)

@@ -2,11 +2,16 @@
 
 Each process locks a file of its own. The operating system frees the lock when the process ends, however it ends. So a
 crashed process does not count, and a reused process id is not mistaken for one.
+
+To the service these processes are one instance. Its id stays in their folder, so a program that starts again after a
+crash is the same instance.
 """
 
 import contextlib
+import hmac
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -15,10 +20,14 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
+from seatlease._service.device import own_id
+
 logger = logging.getLogger("seatlease")
 
 GATE_WITHIN_SECONDS = 5.0
 """How long a process that joins or leaves waits for another that does the same."""
+
+_ID_LENGTH = 32
 
 
 def state_folder() -> Path:
@@ -35,12 +44,13 @@ def seat_name(*, url: str, license_key: str, hardware_id: str, user: str) -> str
 class Sharing:
     """One process's share in a seat. Its methods use files, so they block briefly.
 
-    If the folder cannot be written, nothing is shared, and each process acts as the only one.
+    If the folder cannot be written, nothing is shared, and each process is an instance of its own.
     """
 
     def __init__(self, name: str, *, folder: Path | None = None) -> None:
         self._folder = (folder or state_folder()) / name
         self._mine: FileLock | None = None
+        self.instance_id = secrets.token_hex(_ID_LENGTH // 2)
 
     def join(self) -> None:
         """Count from now on. Call it before acquiring, so that a process that leaves meanwhile sees this one."""
@@ -50,11 +60,12 @@ class Sharing:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             mine = FileLock(self._folder / f"{os.getpid()}-{uuid4().hex[:8]}.lock", thread_local=False)
             with self._gate(GATE_WITHIN_SECONDS):
+                shared_id = self._shared_id()
                 mine.acquire(timeout=0)
         except (OSError, Timeout, NotImplementedError) as error:
             logger.warning("seats are not shared between processes: %s", error)
             return
-        self._mine = mine
+        self._mine, self.instance_id = mine, shared_id
 
     @contextlib.contextmanager
     def leaving(self, *, within_seconds: float = GATE_WITHIN_SECONDS) -> Iterator[bool]:
@@ -77,6 +88,16 @@ class Sharing:
                 is_last = False
                 _remove(mine)
             yield is_last
+
+    def _shared_id(self) -> str:
+        """The id of all processes that use this folder on this machine."""
+        file = self._folder / "instance"
+        random = file.read_bytes() if file.exists() else b""
+        if len(random) != _ID_LENGTH:
+            random = secrets.token_bytes(_ID_LENGTH)
+            file.write_bytes(random)
+        # A folder that was copied into an image, or that several machines share, does not make them one instance.
+        return hmac.new(random, own_id().encode(), sha256).hexdigest()[:_ID_LENGTH]
 
     def _gate(self, within_seconds: float) -> FileLock:
         return FileLock(self._folder / "gate", timeout=within_seconds, thread_local=False)

@@ -1,6 +1,7 @@
 """Address: where tokens and passwords may be sent. Nothing secret leaves this machine in clear."""
 
 import os
+import socket
 from ipaddress import ip_address
 
 import httpx
@@ -10,22 +11,43 @@ from seatlease.errors import RequestRefused
 INSECURE = "SEATLEASE_INSECURE"
 
 
+def base_of(url: str) -> str:
+    """The address without blanks around it, a slash at its end, and the path of the functions, ``/v1``."""
+    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+
+
 def refuse_in_clear(url: str) -> None:
-    """Refuse an address at ``http://`` unless it is on this machine, or ``SEATLEASE_INSECURE=1`` is set.
+    """Refuse what is no address, and one at ``http://`` that is on another machine without ``SEATLEASE_INSECURE=1``.
 
     Raises:
-        RequestRefused: tokens would be sent in clear.
+        RequestRefused: nothing can be sent there, or tokens would be sent in clear.
     """
+    message = f"The service's address must begin with https:// and name a host, as {url!r} does not."
     try:
         read = httpx.URL(url)
     except httpx.InvalidURL:
-        return  # nothing can be sent there
+        raise RequestRefused(message) from None
+    if read.scheme not in {"https", "http"} or not read.host:
+        raise RequestRefused(message)
     if read.scheme == "http" and not is_this_machine(read.host) and os.environ.get(INSECURE) != "1":
         message = (
             f"The service's address must begin with https://. To {read.host}, http:// would send tokens in clear; "
             f"{INSECURE}=1 allows that."
         )
         raise RequestRefused(message)
+
+
+def why_unreachable(error: BaseException) -> str:
+    """Say in words why no connection was made, or name the error."""
+    seen: list[BaseException] = [error]
+    for each in seen:  # it grows
+        if isinstance(each, socket.gaierror):
+            return "there is no host of this name"
+        if isinstance(each, ConnectionRefusedError):
+            return "the connection was refused"
+        causes = (each.__cause__ or each.__context__, *getattr(each, "exceptions", ()))
+        seen += [cause for cause in causes if cause is not None and cause not in seen]
+    return type(error).__name__
 
 
 def is_encrypted(url: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from seatlease.errors import (
+    InstanceLimitReached,
     NoSeatFree,
     NotEntitled,
     RequestRefused,
@@ -45,7 +46,8 @@ _ASK_AGAIN = {
     "BODY_TOO_SLOW": "The request to the license service took too long to arrive. Please try again.",
 }
 """Refusals that say nothing about the seat: the same request succeeds later."""
-_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED"})
+_INSTANCES = "INSTANCE_LIMIT_REACHED"
+_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED", _INSTANCES})
 _SIGN_IN = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED"})
 
 NOT_THE_SERVICE = "Something else answered instead of the license service, such as a proxy or a sign-in page."
@@ -104,7 +106,7 @@ def error_of(response: httpx.Response) -> SeatleaseError:
         request_id, details = str(body["request_id"]), dict(body["details"])
     except (KeyError, TypeError, ValueError, ServiceUnreachable):
         return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
-    message = _SENTENCES.get(code, said)
+    message = _SENTENCES.get(code, said) if code != "INVALID_REQUEST" else _which_fields(details)
     if code in _SEATS:
         return _no_seat_free(response, code=code, request_id=request_id, details=details)
     if response.status_code >= 500 or code in _ASK_AGAIN:  # noqa: PLR2004 what HTTP calls the server's errors
@@ -119,24 +121,39 @@ def error_of(response: httpx.Response) -> SeatleaseError:
         kind = SessionLost
     elif code == "SESSION_REVOKED":
         kind = SessionRevoked
+        if details.get("reason") == "released_elsewhere":
+            message = "Your seat was given back from elsewhere."
     elif response.status_code in {403, 404}:
         kind = NotEntitled
     return kind(message, code=code, request_id=request_id, details=details)
+
+
+def _which_fields(details: Mapping[str, Any]) -> str:
+    """Name what the service could not read of a request."""
+    fields = details.get("fields")
+    known = [each for each in fields if isinstance(each, dict)] if isinstance(fields, list) else []
+    told = "; ".join(f"{each.get('field')}: {each.get('problem')}" for each in known)
+    return f"The license service cannot read the request ({told})."
 
 
 def _no_seat_free(
     response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]
 ) -> SeatleaseError:
     try:
-        in_use, max_seats = int(details["in_use"]), int(details["max"])
+        in_use, max_seats = int(details["instances" if code == _INSTANCES else "in_use"]), int(details["max"])
         earliest = details["earliest_expiry_at"]
         earliest_expiry_at = None if earliest is None else time_of(earliest)
         retry_after = timedelta(seconds=max(1.0, float(details["retry_after_seconds"])))
     except (KeyError, TypeError, ValueError, OverflowError):
         return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
     whose = "of your organization " if code == "ORGANIZATION_SEAT_LIMIT_REACHED" else ""
-    return NoSeatFree(
-        f"Every seat {whose}is in use ({in_use} of {max_seats}). Please try again in a while.",
+    message = f"Every seat {whose}is in use ({in_use} of {max_seats}). Please try again in a while."
+    kind = NoSeatFree
+    if code == _INSTANCES:
+        kind = InstanceLimitReached
+        message = f"No more programs may work on your seat ({in_use} of {max_seats} do). Please try again in a while."
+    return kind(
+        message,
         in_use=in_use,
         max_seats=max_seats,
         earliest_expiry_at=earliest_expiry_at,

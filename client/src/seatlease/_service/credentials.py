@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
+import jwt
+
 from seatlease._service.refresh_token import RefreshToken
 from seatlease.errors import SeatleaseError, SignInRequired
 
@@ -88,8 +90,7 @@ class IdToken:
             SignInRequired: it has expired, or is not a token.
         """
         if refresh:
-            message = "The ID token is not valid any more. Please sign in again."
-            raise SignInRequired(message)
+            raise SignInRequired(_why_refused(self._id_token))
         return _checked(self._id_token)
 
 
@@ -110,6 +111,17 @@ def as_credentials(given: CredentialsLike) -> Credentials:
         f"credentials must be a RefreshToken, a function that returns an ID token, or an ID token; not {type(given)}"
     )
     raise TypeError(message)
+
+
+def _why_refused(id_token: str) -> str:
+    """Say what is wrong with a token that the service refused, as far as the token itself shows it."""
+    try:
+        jwt.decode(id_token, options={"verify_signature": False, "verify_exp": True})
+    except jwt.ExpiredSignatureError:
+        return "The ID token has expired. Please sign in again."
+    except jwt.PyJWTError:
+        return "What was given as the ID token is none. Please give an ID token of Firebase Authentication."
+    return "The service does not take this ID token. Please sign in again, in the Firebase project of this service."
 
 
 class _Raised:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import machineid
 
+from seatlease._service.license_key import normal_key
 from seatlease.errors import RequestRefused
 
 _VARIABLE = "SEATLEASE_HARDWARE_ID"
@@ -51,9 +52,9 @@ def hardware_id(license_key: str) -> str:
             message = f"{_VARIABLE} must be at most 256 characters of UTF-8, without control or formatting characters."
             raise RequestRefused(message)
         return given
-    named = f"seatlease/{license_key}"
+    named = f"seatlease/{normal_key(license_key)}"
     # surrogatepass: a key that cannot be sent is for the request to refuse, not for this.
-    key, text = (each.encode("utf-8", "surrogatepass") for each in (_own_id(), named))
+    key, text = (each.encode("utf-8", "surrogatepass") for each in (own_id(), named))
     return hmac.new(key, text, sha256).hexdigest()
 
 
@@ -67,7 +68,8 @@ def origin() -> str:
 
 
 @cache
-def _own_id() -> str:
+def own_id() -> str:
+    """What tells this machine or container from others. It is never sent as it is."""
     machine_id = None if _is_container() else _machine_id()
     return machine_id or f"host/{socket.gethostname()}"
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import jwt
 
-from seatlease._service.address import refuse_in_clear
+from seatlease._service.address import base_of, refuse_in_clear, why_unreachable
 from seatlease.errors import ServiceUnreachable
 
 _FETCH_WITHIN_SECONDS = 10.0
@@ -53,17 +53,18 @@ class Keys:
             RequestRefused: the keys would come in clear from another machine, which others can exchange on the way.
             ServiceUnreachable: the service did not answer, or not with keys.
         """
-        refuse_in_clear(url)
+        base = base_of(url)
+        refuse_in_clear(base)
         try:
-            response = httpx.get(f"{url.rstrip('/')}/v1/keys", timeout=_FETCH_WITHIN_SECONDS, follow_redirects=False)
+            response = httpx.get(f"{base}/v1/keys", timeout=_FETCH_WITHIN_SECONDS, follow_redirects=False)
             if response.status_code == httpx.codes.OK and len(response.content) <= _MAX_ANSWER_BYTES:
                 return cls.pinned(response.text)
             failure = f"it answered {response.status_code}"
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            failure = type(error).__name__
+            failure = why_unreachable(error)
         except (ValueError, RecursionError):
             failure = "something else answered"
-        message = f"The license service's keys could not be fetched ({failure})."
+        message = f"The license service's keys could not be fetched from {base} ({failure})."
         raise ServiceUnreachable(message)
 
     def named(self, kid: object) -> jwt.PyJWK | None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ import anyio
 import httpx
 import jwt
 
-from seatlease._service.address import refuse_in_clear
+from seatlease._service.address import base_of, refuse_in_clear, why_unreachable
 from seatlease._service.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
 from seatlease._service.clock import elapsed
 from seatlease._service.credentials import Credentials, RefreshToken
 from seatlease._service.lease_token import Keys, verify
-from seatlease.errors import LeaseNotProven, RequestRefused, SeatleaseError, ServiceUnreachable
+from seatlease._service.license_key import normal_key
+from seatlease.errors import LeaseNotProven, NotEntitled, RequestRefused, SeatleaseError, ServiceUnreachable
 from seatlease.lease import Lease
 from seatlease.version import __version__
 
@@ -30,6 +31,7 @@ _GRANTED = 201
 _EXPIRED = frozenset({"TOKEN_EXPIRED", "TOKEN_INVALID"})
 _MAX_ANSWER_BYTES = 1_000_000
 _NONCE_BYTES = 24
+_ENOUGH_OF_A_KEY = 5
 
 
 class Service:
@@ -50,12 +52,13 @@ class Service:
         """The functions answer under ``url`` + ``/v1/``. Nothing is sent yet.
 
         Raises:
-            RequestRefused: tokens would be sent in clear to another machine.
+            RequestRefused: ``url`` is no address, or tokens would be sent in clear to another machine.
         """
-        refuse_in_clear(url)
+        base = base_of(url)
+        refuse_in_clear(base)
         if isinstance(credentials, RefreshToken):
-            credentials.serve(url)
-        self._url = url.rstrip("/") + "/v1"
+            credentials.serve(base)
+        self._url = f"{base}/v1"
         self._credentials = credentials
         self._keys = keys
         # Heartbeats are minutes apart: a connection kept for the next one would be a dead one.
@@ -65,32 +68,36 @@ class Service:
             transport=transport, limits=limits, headers=headers, timeout=REQUEST_WITHIN_SECONDS, follow_redirects=False
         )
 
-    async def acquire(self, license_key: str, *, hardware_id: str) -> Lease:
+    async def acquire(self, license_key: str, *, hardware_id: str, instance_id: str | None = None) -> Lease:
         """Take a seat, or renew the one that this user has on this device. Asking again is safe.
 
         Raises:
             SeatleaseError: any except SessionLost, SessionRevoked and WaitCancelled.
         """
-        asked_at, nonce = elapsed(), self._new_nonce()
-        response = await self._post("acquire", {"license_key": license_key, "hardware_id": hardware_id, **nonce})
-        lease = lease_of(response, asked_at=asked_at)
+        license_key = normal_key(license_key)
+        asked_at, nonce, instance = elapsed(), self._new_nonce(), _named(instance_id)
+        asked = {"license_key": license_key, "hardware_id": hardware_id, **nonce, **instance}
+        response = await self._post("acquire", asked)
+        with _naming(license_key):
+            lease = lease_of(response, asked_at=asked_at)
         try:
             self._prove(lease, response, license_key=license_key, hardware_id=hardware_id, **nonce)
         except LeaseNotProven:
             if response.status_code == _GRANTED:  # for this request, so nobody else uses it
                 with contextlib.suppress(SeatleaseError):
-                    await self.release(lease.session_id, within_seconds=REQUEST_WITHIN_SECONDS)
+                    await self.release(lease.session_id, instance_id=instance_id, within_seconds=REQUEST_WITHIN_SECONDS)
             raise
         return lease
 
-    async def heartbeat(self, lease: Lease, *, hardware_id: str) -> Lease:
+    async def heartbeat(self, lease: Lease, *, hardware_id: str, instance_id: str | None = None) -> Lease:
         """Send one heartbeat.
 
         Raises:
-            SeatleaseError: any except NoSeatFree and WaitCancelled.
+            SeatleaseError: any except WaitCancelled; of NoSeatFree only InstanceLimitReached.
         """
         asked_at, nonce = elapsed(), self._new_nonce()
-        response = await self._post("heartbeat", {"session_id": lease.session_id, **nonce})
+        asked = {"session_id": lease.session_id, **nonce, **_named(instance_id)}
+        response = await self._post("heartbeat", asked)
         kept = lease_of(response, asked_at=asked_at, before=lease)
         if kept.session_id != lease.session_id:
             raise ServiceUnreachable(NOT_THE_SERVICE)
@@ -98,13 +105,14 @@ class Service:
         self._prove(kept, response, hardware_id=hardware_id, **nonce)
         return kept
 
-    async def release(self, session_id: str, *, within_seconds: float) -> None:
-        """Give the seat back. Asking again is safe.
+    async def release(self, session_id: str, *, instance_id: str | None = None, within_seconds: float) -> None:
+        """Leave the seat: the last instance gives it back, and a release without one ends it. Asking again is safe.
 
         Raises:
             SeatleaseError: it may not have been given back. Then it becomes free when its lease runs out.
         """
-        response = await self._post("release", {"session_id": session_id}, within_seconds=within_seconds)
+        asked = {"session_id": session_id, **_named(instance_id)}
+        response = await self._post("release", asked, within_seconds=within_seconds)
         if response.status_code != 204:  # noqa: PLR2004 the contract's "done"
             raise error_of(response)
 
@@ -114,9 +122,12 @@ class Service:
         Raises:
             SeatleaseError: any except NoSeatFree, SessionLost, SessionRevoked and WaitCancelled.
         """
+        license_key = None if license_key is None else normal_key(license_key)
         asked = {"license_key": license_key, "page_token": page_token}
         given = {name: value for name, value in asked.items() if value is not None}
-        return usage_of(await self._ask("GET", "usage", params=given))
+        response = await self._ask("GET", "usage", params=given)
+        with _naming(license_key or ""):
+            return usage_of(response)
 
     async def user(self) -> str:
         """Give the ID token's user, unverified. Use it only to tell the users of a device apart."""
@@ -165,7 +176,7 @@ class Service:
             message = "The address of the license service is not valid."
             raise ServiceUnreachable(message) from None
         except httpx.HTTPError as error:
-            message = f"The license service cannot be reached ({type(error).__name__})."
+            message = f"The license service at {self._url} cannot be reached ({why_unreachable(error)})."
             raise ServiceUnreachable(message) from None
 
     async def _send(self, request: httpx.Request, *, token: str) -> httpx.Response:
@@ -219,6 +230,23 @@ class Service:
         if told != signed:
             message = "The license service's answer does not match its lease token."
             raise LeaseNotProven(message)
+
+
+@contextlib.contextmanager
+def _naming(license_key: str) -> Iterator[None]:
+    """Show the beginning of a key that no license has: it may be another one than the user meant."""
+    try:
+        yield
+    except NotEntitled as error:
+        if error.code != "LICENSE_NOT_FOUND":
+            raise
+        shown = license_key[: min(_ENOUGH_OF_A_KEY, len(license_key) // 2)]
+        message = f"{error.message.removesuffix('.')} ({shown}…)."
+        raise NotEntitled(message, code=error.code, request_id=error.request_id, details=error.details) from None
+
+
+def _named(instance_id: str | None) -> dict[str, str]:
+    return {} if instance_id is None else {"instance_id": instance_id}
 
 
 def _user_of(id_token: str) -> str:

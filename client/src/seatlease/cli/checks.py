@@ -14,13 +14,13 @@ from filelock import FileLock, Timeout
 
 from seatlease._keeping.sharing import state_folder
 from seatlease._service import device
-from seatlease._service.address import is_encrypted, is_this_machine
+from seatlease._service.address import is_encrypted, is_this_machine, why_unreachable
 from seatlease._service.answers import error_of, time_of
 from seatlease._service.credentials import IdToken
 from seatlease._service.firebase import EMULATOR, emulator_for
 from seatlease._service.keys import Keys
 from seatlease.cli.environment import Found, fetch_usage, find_credentials
-from seatlease.cli.saying import Misconfigured, in_words, sentence_of
+from seatlease.cli.saying import Misconfigured, in_words, sentence_of, why_no_seat
 from seatlease.errors import NotEntitled, RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 
 
@@ -66,9 +66,7 @@ def check_sharing() -> Finding:
             pass
     except (OSError, Timeout, NotImplementedError) as error:
         says = f"{folder} cannot be used ({type(error).__name__})"
-        advice = (
-            "make it writable, or set XDG_STATE_HOME: until then the first program to end gives back the seat of all"
-        )
+        advice = "make it writable, or set XDG_STATE_HOME: until then each program counts as an instance of its own"
         return problem("sharing", says, advice)
     return fine("sharing", f"programs of this user share a seat through files in {folder}")
 
@@ -103,11 +101,11 @@ async def check_address(url: str) -> list[Finding]:
             response = await client.get(f"{url}/v1/usage")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         advice = "check the address, the network and the proxies"
-        return [problem(name, f"{url} does not answer ({type(error).__name__})", advice)]
+        return [problem(name, f"{url} does not answer ({why_unreachable(error)})", advice)]
     answered_at = datetime.now(timezone.utc)
     if error_of(response).code != "TOKEN_MISSING":
         says = f"something else answers at {url} (status {response.status_code})"
-        return [problem(name, says, "give the address without /v1; or a proxy or the network's sign-in page answers")]
+        return [problem(name, says, "check the address; or a proxy or the network's sign-in page answers")]
     return [_connection(url), _clock(response.json(), asked_at=asked_at, answered_at=answered_at)]
 
 
@@ -174,14 +172,21 @@ def _token(token: str, found: Found) -> Finding:
         left = datetime.fromtimestamp(claims["exp"], timezone.utc) - datetime.now(timezone.utc)
         user, organization = claims["sub"], claims.get("org_id")
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
-        return problem("sign-in", f"{found.origin} gives something that is not an ID token", "run seatlease login")
+        return problem("sign-in", f"{found.origin} gives something that is not an ID token", _another(found))
     who = f"{claims.get('email') or 'no e-mail address'}, uid {user}"
     says = f"{who}, organization {organization or 'none'}, from {found.origin}"
     if left <= timedelta():
-        return problem("sign-in", f"the token has expired: {says}", "sign in again, or set a new token")
+        return problem("sign-in", f"the token has expired: {says}", _another(found))
     if organization is None:
         return problem("sign-in", says, "ask the organization's administrator to add this uid, then sign in again")
     return fine("sign-in", f"{says}; the token lasts {in_words(left)}")
+
+
+def _another(found: Found) -> str:
+    """Advise how to get other credentials. A variable goes before a stored sign-in, which would change nothing."""
+    if found.is_stored:
+        return "run seatlease login"
+    return f"set {found.origin} to a new token, or unset it and run seatlease login"
 
 
 async def _accepted(url: str, token: str, license_key: str | None) -> list[Finding]:
@@ -205,8 +210,9 @@ async def _accepted(url: str, token: str, license_key: str | None) -> list[Findi
 
 
 def _license(license_: dict[str, Any]) -> Finding:
-    name, fields = license_["name"] or license_["license_id"], license_["misconfigured_fields"]
-    if fields:
-        says = f"{name} has fields to correct: {', '.join(fields)}"
-        return problem("license", says, "tell the organization's administrator")
-    return fine("license", f"{name}: {license_['in_use']} of {license_['max']} seats are in use")
+    name, because = license_["name"] or license_["license_id"], why_no_seat(license_)
+    if because is not None:
+        return problem("license", f"{name} gives no seat: {because}", "tell the organization's administrator")
+    ends = license_.get("expires_at")
+    until = "" if ends is None else f"; the license ends on {time_of(ends).astimezone():%Y-%m-%d %H:%M}"
+    return fine("license", f"{name}: {license_['in_use']} of {license_['max']} seats are in use{until}")

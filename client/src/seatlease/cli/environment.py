@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from seatlease._service import stored
-from seatlease._service.address import refuse_in_clear
+from seatlease._service.address import base_of, refuse_in_clear
 from seatlease._service.credentials import Credentials, IdToken, RefreshToken
 from seatlease._service.keys import Keys
 from seatlease._service.service import Service
@@ -29,6 +29,7 @@ class Found:
 
     credentials: Credentials
     origin: str
+    is_stored: bool = False
 
 
 def find_credentials(url: str) -> Found:
@@ -56,7 +57,7 @@ def find_credentials(url: str) -> Found:
     if kept is None:
         message = f"Nobody is signed in at {url}: run seatlease login, or set {ID_TOKEN} or {REFRESH_TOKEN}."
         raise SignInRequired(message)
-    return Found(credentials=kept, origin="a stored sign-in")
+    return Found(credentials=kept, origin="a stored sign-in", is_stored=True)
 
 
 def pinned_keys(file: Path | None) -> Keys | None:
@@ -102,23 +103,18 @@ async def fetch_usage(url: str, credentials: Credentials, *, license_key: str | 
 
 
 def _address(text: str) -> str:
-    if not text.startswith(("https://", "http://")) or not text.partition("://")[2].strip("/"):
-        message = "an address starts with https:// or http://"
-        raise typer.BadParameter(message)
+    url = base_of(text)
     try:
-        refuse_in_clear(text)
+        refuse_in_clear(url)
     except RequestRefused as refusal:
         raise typer.BadParameter(refusal.message) from None
-    return text.rstrip("/")
+    return url
 
 
 Url = Annotated[
     str,
     typer.Option(
-        envvar="SEATLEASE_URL",
-        parser=_address,
-        metavar="URL",
-        help="Ask the license service at this address, without /v1.",
+        envvar="SEATLEASE_URL", parser=_address, metavar="URL", help="Ask the license service at this address."
     ),
 ]
 LicenseKey = Annotated[

@@ -34,7 +34,8 @@ def release(
     """Give a seat back by hand.
 
     Without SESSION, ADDRESS or DEVICE it is your own seat on this device. Owners and admins may end the sessions of
-    other users, too. The values are those that seatlease usage shows. Nothing ends before you agreed.
+    other users, too. The values are those that seatlease usage shows. Nothing ends before you agreed. A program that
+    still works on the seat is told at its next heartbeat, and stops.
     """
     with explained():
         credentials = find_credentials(url).credentials
@@ -50,11 +51,11 @@ def release(
             say("you hold no seat on this device" if whose is None else f"you see no session of {whose}")
             raise typer.Exit(exit_status.PROBLEM)
         for session in found:
-            say(_described(session, user=user))
+            say(_described(session))
         if not yes:
             _agreed(len(found))
         asyncio.run(_end(url, credentials, found))
-        say(f"sessions ended: {len(found)}")
+        say(f"sessions ended: {len(found)}. Their programs stop at their next heartbeat.")
 
 
 def _need_this_device(license_key: str | None, hardware_id: str | None) -> None:
@@ -98,12 +99,10 @@ def _is_of(session: _Session, whose: str) -> bool:
     return wanted in names or (len(beginning) >= _ENOUGH_OF_AN_ID and of_device.startswith(beginning))
 
 
-def _described(session: _Session, *, user: str) -> str:
-    is_own = session["user_id"] == user
-    then = "a program that goes on asks for a seat again" if is_own else "its program is told to stop"
+def _described(session: _Session) -> str:
     who, since = session["user_email"] or session["user_id"], f"{session['since'].astimezone():%Y-%m-%d %H:%M}"
     what = f"session {session['session_id']} of {who} on {session['hardware_id']}"
-    return f"{what}, {session['license']}, since {since}: {then}"
+    return f"{what}, {session['license']}, since {since}"
 
 
 def _agreed(sessions: int) -> None:

@@ -2,13 +2,15 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import typer
 from rich.console import Console
 
+from seatlease._service.answers import time_of
 from seatlease.cli import exit_status
 from seatlease.errors import SeatleaseError
 
@@ -40,6 +42,18 @@ def sentence_of(error: SeatleaseError) -> str:
     known = [error.code, None if error.request_id is None else f"request {error.request_id}"]
     told = ", ".join(part for part in known if part)
     return f"{error.message} ({told})" if told else error.message
+
+
+def why_no_seat(license_: Mapping[str, Any]) -> str | None:
+    """Say why a license of usage's answer gives no seat; ``None`` if it gives seats. An older service has no status."""
+    if license_["misconfigured_fields"]:
+        return f"fields to correct: {', '.join(license_['misconfigured_fields'])}"
+    status = license_.get("status", "active")
+    if status == "expired":
+        return f"expired on {time_of(license_['expires_at']).astimezone():%Y-%m-%d}"
+    if status != "active":
+        return "deactivated" if status == "inactive" else str(status)
+    return "its max is 0" if license_["max"] == 0 else None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from rich.text import Text
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
 from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials, read_duration
-from seatlease.cli.saying import explained, in_words, printable, sentence_of
+from seatlease.cli.saying import explained, in_words, printable, sentence_of, why_no_seat
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0
@@ -78,7 +78,7 @@ def _watch(
         with Live(shown, console=output, auto_refresh=False, vertical_overflow="ellipsis") as live:
             while True:
                 try:
-                    shown = tables_of(_fetch(url, credentials, license_key))
+                    shown = fitting(output, _fetch(url, credentials, license_key))
                     note = f"at {datetime.now().astimezone():%H:%M:%S}; Ctrl-C ends"
                 except (NotEntitled, SignInRequired):
                     raise  # no later request will go better
@@ -90,7 +90,37 @@ def _watch(
         return
 
 
+_LINES_OF_THE_NOTE = 2
+"""The line below the tables may be wrapped once."""
+
+
+def fitting(output: Console, answer: dict[str, Any]) -> Group:
+    """Make the tables with as many sessions as fit the window, and count the others.
+
+    Raises:
+        ServiceUnreachable: it is not an answer of the service.
+    """
+    shown = tables_of(answer)
+    sessions = sum(len(license_["sessions"]) for license_ in answer["licenses"])
+    for number in range(min(sessions, output.height), -1, -1):
+        if number < sessions:
+            hint = f"not shown: {sessions - number} of {sessions} sessions. Enlarge the window, or give --license-key."
+            shown = Group(tables_of(_with_first(number, answer)), Text(hint))
+        if len(output.render_lines(shown)) <= output.height - _LINES_OF_THE_NOTE:
+            break
+    return shown
+
+
+def _with_first(number: int, answer: dict[str, Any]) -> dict[str, Any]:
+    licenses = []
+    for license_ in answer["licenses"]:
+        licenses.append({**license_, "sessions": license_["sessions"][:number]})
+        number -= len(licenses[-1]["sessions"])
+    return {**answer, "licenses": licenses}
+
+
 _ENOUGH_OF_AN_ID = 12
+_NEARLY_FULL = 0.8
 
 
 def tables_of(answer: dict[str, Any]) -> Group:
@@ -102,8 +132,7 @@ def tables_of(answer: dict[str, Any]) -> Group:
     try:
         licenses, now = answer["licenses"], time_of(answer["server_time"])
         shown = [_licenses(answer["organization"], licenses, now=now)]
-        if any(license_["sessions"] for license_ in licenses):
-            shown.append(_sessions(licenses, now=now))
+        shown += [_sessions(license_, now=now) for license_ in licenses if license_["sessions"]]
     except (KeyError, TypeError, ValueError):
         raise ServiceUnreachable(NOT_THE_SERVICE) from None
     return Group(*shown)
@@ -112,55 +141,70 @@ def tables_of(answer: dict[str, Any]) -> Group:
 def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, now: datetime) -> Table:
     title = f"{organization['name']}: {organization['in_use']} of {_cap(organization['max'])} seats in use"
     table = Table(title=Text(printable(title)), title_justify="left")
-    for heading in ("license", "in use", "max", "share", "first lease ends", "last 24 hours"):
-        table.add_column(heading, justify="right" if heading in {"in use", "max", "share"} else "left")
+    table.add_column("license", overflow="fold")
+    for heading in ("in use", "max", "share"):
+        table.add_column(heading, justify="right")
+    table.add_column("first lease ends")
+    table.add_column("last 24 hours", no_wrap=True)
     for license_ in licenses:
         share, ends, day = license_["share"], license_["earliest_expiry_at"], license_["last_24_hours"]
-        name = str(license_["name"] or license_["license_id"])
-        if license_["misconfigured_fields"]:
-            name += f" (fields to correct: {', '.join(license_['misconfigured_fields'])})"
         _row(
             table,
-            name,
+            _described(license_),
             license_["in_use"],
             "" if license_["max"] is None else license_["max"],
-            "" if share is None else f"{share:.0%}",
+            "" if share is None else Text(f"{share:.0%}", style=_style_of(share)),
             "" if ends is None else f"in {in_words(time_of(ends) - now)}",
             "" if day is None else _lately(day, now=now),
         )
     return table
 
 
+def _style_of(share: float) -> str:
+    if share >= 1:
+        return "bold red"
+    return "yellow" if share >= _NEARLY_FULL else "green"
+
+
 def _lately(day: dict[str, Any], *, now: datetime) -> str:
-    shown = f"peak {day['peak_in_use']}, {day['denied_users']} users denied"
+    shown = f"peak {day['peak_in_use']}, {day['denied_users']} denied"
     since = time_of(day["begins_at"]) if "begins_at" in day else None  # older services leave it out
     if since is None or now - since >= timedelta(days=1):
         return shown
     return f"{shown} (only since {since.astimezone():%H:%M:%S})"
 
 
-def _sessions(licenses: list[dict[str, Any]], *, now: datetime) -> Table:
-    table = Table()
-    for heading in ("license", "user", "device", "since", "last heartbeat", "lease ends"):
+def _described(license_: dict[str, Any]) -> Text:
+    """Name the license. A second line says when it ends, or in red why it gives no seat."""
+    name, because = str(license_["name"] or license_["license_id"]), why_no_seat(license_)
+    if because is not None:
+        return Text.assemble(printable(name), "\n", (f"gives no seat: {printable(because)}", "bold red"))
+    if (ends := license_.get("expires_at")) is not None:
+        return Text.assemble(printable(name), "\n", f"until {time_of(ends).astimezone():%Y-%m-%d}")
+    return Text(printable(name))
+
+
+def _sessions(license_: dict[str, Any], *, now: datetime) -> Table:
+    table = Table(title=Text(printable(str(license_["name"] or license_["license_id"]))), title_justify="left")
+    table.add_column("user, session", overflow="fold")
+    for heading in ("device", "since", "lease ends"):
         table.add_column(heading)
-    for license_ in licenses:
-        for session in license_["sessions"]:
-            since, last, ends = (time_of(session[at]) for at in ("started_at", "last_heartbeat_at", "lease_expires_at"))
-            device = str(session["hardware_id"])
-            _row(
-                table,
-                license_["name"] or license_["license_id"],
-                session["user_email"] or session["user_id"],
-                device if len(device) <= _ENOUGH_OF_AN_ID else f"{device[:_ENOUGH_OF_AN_ID]}…",
-                f"{since.astimezone():%Y-%m-%d %H:%M}",
-                f"{in_words(max(now - last, timedelta()))} ago",
-                f"in {in_words(ends - now)}",
-            )
+    for session in license_["sessions"]:
+        since, ends = time_of(session["started_at"]), time_of(session["lease_expires_at"])
+        user, session_id = session["user_email"] or session["user_id"], session["session_id"]
+        device = str(session["hardware_id"])
+        _row(
+            table,
+            Text(f"{printable(str(user))}\n{printable(str(session_id))}"),
+            device if len(device) <= _ENOUGH_OF_AN_ID else f"{device[:_ENOUGH_OF_AN_ID]}…",
+            f"{since.astimezone():%Y-%m-%d %H:%M}",
+            f"in {in_words(ends - now)}",
+        )
     return table
 
 
 def _row(table: Table, *cells: object) -> None:
-    table.add_row(*(Text(printable(str(cell))) for cell in cells))
+    table.add_row(*(cell if isinstance(cell, Text) else Text(printable(str(cell))) for cell in cells))
 
 
 def _cap(seats: int | None) -> str:

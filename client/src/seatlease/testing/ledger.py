@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from itertools import count
 
+from seatlease._service.license_key import normal_key
+
 
 @dataclass(kw_only=True)
 class Session:
@@ -17,6 +19,8 @@ class Session:
     decided_at: datetime
     lease_expires_at: datetime
     end_reason: str | None = None
+    heard_at: dict[str | None, datetime] = field(default_factory=dict)
+    """When each instance was last heard of. A program that names none is one instance, ``None``."""
 
     def extend(self, *, now: datetime, lease: timedelta) -> None:
         self.decided_at, self.lease_expires_at = now, now + lease
@@ -33,9 +37,12 @@ class Refusal:
 class Ledger:
     """The sessions of one license. Several threads may use it."""
 
-    def __init__(self, *, license_key: str, seats: int, lease: timedelta, grace: timedelta) -> None:
+    def __init__(
+        self, *, license_key: str, seats: int, lease: timedelta, grace: timedelta, max_instances: int | None
+    ) -> None:
         self.license_key = license_key
         self.seats = seats
+        self.max_instances = max_instances
         self.lease = lease
         self.grace = grace
         self.is_reachable = True
@@ -55,24 +62,26 @@ class Ledger:
         with self._one_at_a_time:
             return len(self._live())
 
-    def acquire(self, *, user: str, license_key: str, hardware_id: str) -> tuple[Session, bool] | Refusal:
+    def acquire(
+        self, *, user: str, license_key: str, hardware_id: str, instance_id: str | None
+    ) -> tuple[Session, bool] | Refusal:
         """Take a seat, or renew the one that is held: then the second value is true."""
         with self._one_at_a_time:
             if self.refusal is not None:
                 return self.refusal
-            if license_key != self.license_key:
+            if normal_key(license_key) != normal_key(self.license_key):
                 return Refusal(code="LICENSE_NOT_FOUND", status=404)
-            session_id = _session_id(license_key, user, hardware_id)
+            session_id = _session_id(normal_key(license_key), user, hardware_id)
             session = self._sessions.get(session_id)
             if session is not None and self._is_live(session):
-                session.extend(now=self.now, lease=self.lease)
-                return session, True
+                refusal = self._extend(session, instance_id)
+                return (session, True) if refusal is None else refusal
             live = self._live()
             if len(live) >= self.seats:
                 return self._full(live)
-            return self._open(session_id, user, hardware_id), False
+            return self._open(session_id, user, hardware_id, instance_id), False
 
-    def heartbeat(self, *, user: str, session_id: str) -> Session | Refusal:
+    def heartbeat(self, *, user: str, session_id: str, instance_id: str | None) -> Session | Refusal:
         with self._one_at_a_time:
             session = self._sessions.get(session_id)
             if session is None or session.user != user:
@@ -85,16 +94,21 @@ class Ledger:
                 return Refusal(code="SESSION_EXPIRED", status=410)
             if self.refusal is not None:
                 return self.refusal
-            session.extend(now=self.now, lease=self.lease)
-            return session
+            refusal = self._extend(session, instance_id)
+            return session if refusal is None else refusal
 
-    def release(self, *, user: str, session_id: str) -> Refusal | None:
+    def release(self, *, user: str, session_id: str, instance_id: str | None) -> Refusal | None:
         with self._one_at_a_time:
             session = self._sessions.get(session_id)
             if session is None or session.user != user:
                 return Refusal(code="SESSION_NOT_FOUND", status=404)
-            if session.end_reason is None:
-                session.end_reason = "released"
+            at_work = self._at_work(session)
+            others = {name: at for name, at in at_work.items() if name != instance_id}
+            if session.end_reason is None and instance_id is not None and others:
+                session.heard_at = others
+            elif session.end_reason is None:
+                is_elsewhere = instance_id is None and bool(at_work) and None not in at_work
+                session.end_reason = "released_elsewhere" if is_elsewhere else "released"
             return None
 
     def grace_ends_at(self, session: Session) -> datetime:
@@ -106,7 +120,7 @@ class Ledger:
         with self._one_at_a_time:
             for _ in range(seats):
                 other = f"other-{next(self._others)}"
-                self._open(_session_id(self.license_key, other, other), other, other)
+                self._open(_session_id(self.license_key, other, other), other, other, None)
 
     def vacate(self) -> None:
         with self._one_at_a_time:
@@ -122,7 +136,36 @@ class Ledger:
     def advance(self, by: timedelta) -> None:
         self._offset += by
 
-    def _open(self, session_id: str, user: str, hardware_id: str) -> Session:
+    def _extend(self, session: Session, instance_id: str | None) -> Refusal | None:
+        """Start the lease anew, unless this would be one instance too many."""
+        at_work = self._at_work(session)
+        named = [at for name, at in at_work.items() if name is not None]
+        is_new = instance_id is not None and instance_id not in at_work
+        if is_new and self.max_instances is not None and len(named) >= self.max_instances:
+            earliest = min(named) + self._remembered_for
+            details: dict[str, object] = {
+                "session_id": session.session_id,
+                "instances": len(named),
+                "max": self.max_instances,
+                "earliest_expiry_at": rfc3339(earliest),
+                "retry_after_seconds": self._seconds_until(earliest),
+            }
+            return Refusal(code="INSTANCE_LIMIT_REACHED", status=409, details=details)
+        session.heard_at = {**at_work, instance_id: self.now}
+        session.extend(now=self.now, lease=self.lease)
+        return None
+
+    def _at_work(self, session: Session) -> dict[str | None, datetime]:
+        return {name: at for name, at in session.heard_at.items() if self.now < at + self._remembered_for}
+
+    @property
+    def _remembered_for(self) -> timedelta:
+        return self.lease + self.lease / 12
+
+    def _seconds_until(self, time: datetime) -> int:
+        return min(60, max(1, math.ceil((time - self.now).total_seconds())))
+
+    def _open(self, session_id: str, user: str, hardware_id: str, instance_id: str | None) -> Session:
         now = self.now
         session = Session(
             session_id=session_id,
@@ -131,6 +174,7 @@ class Ledger:
             started_at=now,
             decided_at=now,
             lease_expires_at=now + self.lease,
+            heard_at={instance_id: now},
         )
         self._sessions[session_id] = session
         return session
@@ -143,7 +187,7 @@ class Ledger:
 
     def _full(self, live: list[Session]) -> Refusal:
         earliest = min((session.lease_expires_at for session in live), default=None)
-        seconds = 60 if earliest is None else min(60, max(1, math.ceil((earliest - self.now).total_seconds())))
+        seconds = 60 if earliest is None else self._seconds_until(earliest)
         details: dict[str, object] = {
             "in_use": len(live),
             "max": self.seats,

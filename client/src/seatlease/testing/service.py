@@ -24,13 +24,16 @@ class FakeService:
         license_key: str = "FAKE-LICENSE",
         lease: timedelta = timedelta(minutes=6),
         grace: timedelta = timedelta(),
+        max_instances_per_seat: int | None = None,
     ) -> None:
         """Make a license with this many seats. A lease is a whole number of seconds, at least 3, as in the service.
 
         As there, a session has its ``grace`` when it has lasted one lease.
         """
         self.license_key = license_key
-        self._ledger = Ledger(license_key=license_key, seats=seats, lease=lease, grace=grace)
+        self._ledger = Ledger(
+            license_key=license_key, seats=seats, lease=lease, grace=grace, max_instances=max_instances_per_seat
+        )
         signer = Signer()
         self.keys = Keys.pinned(signer.jwks)
         self.transport: httpx.AsyncBaseTransport = FakeTransport(self._ledger, signer)
@@ -66,8 +69,12 @@ class FakeService:
         self._ledger.end_all("revoked_by_admin")
 
     def release_all(self) -> None:
-        """Give every seat back, as another program of the same user and device would."""
+        """Give every seat back, as an old program of the same user and device would, which names no instance."""
         self._ledger.end_all("released")
+
+    def release_elsewhere(self) -> None:
+        """Give every seat back, as its user does from another machine."""
+        self._ledger.end_all("released_elsewhere")
 
     def advance(self, by: timedelta) -> None:
         """Move the service's clock, so that leases run out."""
@@ -76,6 +83,10 @@ class FakeService:
     def set_seats(self, seats: int) -> None:
         """Change the license's cap."""
         self._ledger.seats = seats
+
+    def set_max_instances(self, most: int | None) -> None:
+        """Change how many instances may work on one seat."""
+        self._ledger.max_instances = most
 
     @contextmanager
     def offline(self) -> Iterator[None]:

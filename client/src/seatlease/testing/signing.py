@@ -10,6 +10,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
+from seatlease._service.license_key import normal_key
 from seatlease.testing.ledger import Session
 
 
@@ -36,7 +37,7 @@ class Signer:
             "exp": int(grace_ends_at.timestamp()),
             "organization_id": "fake-organization",
             "license_id": license_id,
-            "license_key_sha256": sha256(license_key.encode()).hexdigest(),
+            "license_key_sha256": sha256(normal_key(license_key).encode()).hexdigest(),
             "session_id": session.session_id,
             "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
             "lease_expires_at": int(session.lease_expires_at.timestamp()),

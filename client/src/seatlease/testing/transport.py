@@ -34,10 +34,16 @@ class FakeTransport(httpx.AsyncBaseTransport):
 
     def _answer(self, function: str, request: httpx.Request, body: dict[str, str]) -> httpx.Response:
         user, nonce = user_of(request.headers["authorization"]), body.get("nonce")
+        instance_id = body.get("instance_id")
         ledger = self._ledger
         match function:
             case "acquire":
-                outcome = ledger.acquire(user=user, license_key=body["license_key"], hardware_id=body["hardware_id"])
+                outcome = ledger.acquire(
+                    user=user,
+                    license_key=body["license_key"],
+                    hardware_id=body["hardware_id"],
+                    instance_id=instance_id,
+                )
                 if isinstance(outcome, Refusal):
                     return self._refused(outcome)
                 session, is_renewed = outcome
@@ -50,12 +56,12 @@ class FakeTransport(httpx.AsyncBaseTransport):
                 }
                 return httpx.Response(200 if is_renewed else 201, json=granted)
             case "heartbeat":
-                kept = ledger.heartbeat(user=user, session_id=body["session_id"])
+                kept = ledger.heartbeat(user=user, session_id=body["session_id"], instance_id=instance_id)
                 if isinstance(kept, Refusal):
                     return self._refused(kept)
                 return httpx.Response(200, json=self._kept(kept, nonce))
             case "release":
-                refusal = ledger.release(user=user, session_id=body["session_id"])
+                refusal = ledger.release(user=user, session_id=body["session_id"], instance_id=instance_id)
                 return httpx.Response(204) if refusal is None else self._refused(refusal)
             case _:
                 return httpx.Response(404, text="not here")
