@@ -108,7 +108,7 @@ preflight: $(READY) ## Check a project before a deployment (PROJECT=)
 doctor: $(READY) ## Check a deployed project (PROJECT=, DOCTOR=--help)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
 
-resync: $(READY) ## Look at all documents after a restore (PROJECT=, ORGANIZATION=)
+resync: $(READY) ## Review all documents after a restore (PROJECT=)
 	@$(BIN)/python -m infra.admin resync $(if $(PROJECT),--project=$(PROJECT)) $(if $(ORGANIZATION),--organization='$(ORGANIZATION)') $(RESYNC)
 
 judge: $(READY) ## Judge a deployed organization (PROJECT=, ORGANIZATION=)
