@@ -1,7 +1,7 @@
 """The operator's command line: ``python -m infra.admin --help``.
 
 Exit status: 0 if it is done or nothing was to be done, 1 if something is left, 2 if it could not begin. ``find`` ends
-with 1 if it finds nothing, ``problems`` if there are errors, ``import`` if a row is bad.
+with 1 if it finds nothing, ``problems`` if there are errors, ``import`` if a row is bad or left out.
 """
 
 import asyncio

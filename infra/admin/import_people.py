@@ -1,7 +1,8 @@
 """``import``: people of an organization from CSV. Without ``--apply`` nothing is written.
 
-A second run with the same file changes nothing. A person without an account gets a document whose id is the address.
-Once there is an account, the next run puts a document with the UID in its place.
+A second run with the same file changes nothing. An address that leads to no account is left out. A document under an
+address would open nothing, its events would name the address, and ``reconcile`` would look at it every 15 minutes. One
+that an admin wrote is moved to the UID as soon as there is one.
 """
 
 import asyncio
@@ -78,7 +79,7 @@ def import_people(
         changes, bad = planned.changes_of(rows)
         if bad:
             _end_with(bad)
-        _tell(changes, awaiting=planned.awaiting)
+        _tell(changes, left_out=planned.left_out)
         to_write = [change for change in changes if change.writes]
         if not to_write:
             sys.stdout.write("Nothing is to be changed.\n")
@@ -90,6 +91,8 @@ def import_people(
             except UnfinishedError as error:
                 end(str(error), status=1)
             sys.stdout.write("Written. In a minute, 'problems' says what is wrong with these documents.\n")
+    if planned.left_out:
+        raise typer.Exit(1)
 
 
 def _rows_of(file: Path) -> Sequence[Row]:
@@ -124,13 +127,13 @@ async def _users(firestore: Firestore, paths: OrganizationPaths) -> Mapping[str,
 class _Plan:
     """Which document is whose, and what each row changes in it.
 
-    ``awaiting`` counts the people who have a document under their address until there is an account.
+    ``left_out`` are the rows whose address leads to no account.
     """
 
     def __init__(
         self, paths: OrganizationPaths, users: Mapping[str, Document], accounts: Mapping[str, OtherAccount]
     ) -> None:
-        self.awaiting = 0
+        self.left_out: list[Row] = []
         self._paths, self._users, self._accounts = paths, users, accounts
         self._with_email: dict[str, list[str]] = {}
         for user_id, document in users.items():
@@ -144,6 +147,9 @@ class _Plan:
         line_of: dict[str, int] = {}
         for row in rows:
             user_id = self._user_id(row)
+            if user_id is None:
+                self.left_out.append(row)
+                continue
             if isinstance(user_id, BadRow):
                 bad.append(user_id)
                 continue
@@ -158,7 +164,7 @@ class _Plan:
                 changes.append(change)
         return changes, bad
 
-    def _user_id(self, row: Row) -> str | BadRow:
+    def _user_id(self, row: Row) -> str | BadRow | None:
         """The id of the person's document. An address alone leads to it as an admin would look for it."""
         if row.user_id is not None:
             return row.user_id
@@ -171,8 +177,7 @@ class _Plan:
                 return BadRow(line=row.line, problem=problem)
         account = self._accounts.get(email)
         if account is None:
-            self.awaiting += 1
-            return email
+            return email if email in self._users else None
         if not account.is_verified:
             problem = (
                 f"nobody verified that {email} belongs to its account, so anybody may have made it. "
@@ -236,16 +241,16 @@ def _shown(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _tell(changes: Sequence[_Change], *, awaiting: int) -> None:
+def _tell(changes: Sequence[_Change], *, left_out: Sequence[Row]) -> None:
     for each in changes:
         if each.writes:
             sys.stdout.write(f"line {each.line}: {each.path}: {each.words}\n")
+    for row in left_out:
+        sys.stdout.write(f"line {row.line}: {row.email}: left out, because no account has this address\n")
     new = sum(each.is_new for each in changes)
     unchanged = sum(not each.writes for each in changes)
     changed = len(changes) - new - unchanged
-    sys.stdout.write(f"{len(changes)} people: {new} new, {changed} changed, {unchanged} unchanged\n")
-    if awaiting:
-        sys.stdout.write(f"{awaiting} of them have no account yet. Import the file again when they have one.\n")
+    sys.stdout.write(f"New: {new}. Changed: {changed}. Unchanged: {unchanged}. Left out: {len(left_out)}\n")
 
 
 async def _write(firestore: Firestore, changes: Sequence[_Change], *, per_second: int) -> None:

@@ -135,22 +135,22 @@ def test_people_are_imported_once_and_only_with_apply_and_what_an_admin_set_stay
     after = users(tenant)
     again = run(tenant, firestore_host, *command, "--apply")
 
-    assert (dry.exit_code, done.exit_code, again.exit_code) == (0, 0, 0), dry.output + done.output + again.output
+    assert (dry.exit_code, done.exit_code, again.exit_code) == (1, 1, 1), dry.output + done.output + again.output
     assert untouched == before
-    assert "5 people: 3 new, 1 changed, 1 unchanged" in dry.stdout
+    assert "New: 2. Changed: 1. Unchanged: 1. Left out: 1" in dry.stdout
+    assert "line 3: later@example.com: left out, because no account has this address" in dry.stdout
     assert f"line 4: {tenant.user('m0').path}: is_active false where it was left out" in dry.stdout
     assert after == {
         **before,
         verified: {"email": "vera@example.com", "role": "owner"},
-        "later@example.com": {"email": "later@example.com"},
         "m0": {"email": "m0@example.com", "role": "Admin", "note": "x", "is_active": False},
         "given": {"role": "guest"},
     }
-    assert "0 new, 0 changed, 5 unchanged" in again.stdout
+    assert "New: 0. Changed: 0. Unchanged: 4. Left out: 1" in again.stdout
     assert users(tenant) == after
 
 
-def test_a_person_whose_account_came_later_gets_a_document_with_its_uid(
+def test_a_document_under_an_address_is_moved_to_the_uid_once_there_is_an_account(
     console: firestore.Client,
     store: Firestore,
     policy: Policy,
@@ -163,17 +163,18 @@ def test_a_person_whose_account_came_later_gets_a_document_with_its_uid(
     file = tmp_path / "people.csv"
     file.write_text("email\nlater@example.com\n")
     command = ("import", str(file), f"--organization={tenant.organization_id}", "--apply")
-    run(tenant, firestore_host, *command)
-    tenant.user("later@example.com").update({"role": "admin", "note": "x"})
+    tenant.user("later@example.com").set({"role": "admin", "note": "x"})
+    before = run(tenant, firestore_host, *command)
     uid = people.sign_up(email="later@example.com")
     asyncio.run(UserClaims(store, policy, Accounts(project=project)).sync(tenant.user("later@example.com").path))
     problem = tenant.user("later@example.com").get().get("problems")[0]
 
     done = run(tenant, firestore_host, *command)
 
+    assert (before.exit_code, "Unchanged: 1" in before.stdout) == (0, True)
     assert f'"{uid}"' in problem["expected"]
     assert done.exit_code == 0, done.output
-    assert "1 new" in done.stdout
+    assert f"{tenant.user(uid).path}: new, " in done.stdout
     moved = {"email": "later@example.com", "role": "admin", "note": "x", "is_active": True}
     assert {name: fields for name, fields in users(tenant).items() if name not in {"olivia", "adam", "gus"}} == {
         uid: moved
