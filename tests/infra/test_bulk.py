@@ -1,7 +1,7 @@
 """Search and bulk work over all organizations: ``find``, ``import`` and ``problems``, on the emulators."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from google.cloud import firestore
 from typer import Exit
 from typer.testing import CliRunner, Result
 
+from infra.admin.account import accounts_with
 from infra.admin.cli import app
 from infra.doctor.database import opened
 from shared.admin.accounts import Accounts
@@ -19,6 +20,7 @@ from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.firestore.errors import DatabaseUnusable
 from shared.rules.acquire import Device
+from shared.rules.claims import OtherAccount
 from shared.seats.acquire import AcquireRequest, Acquires
 from tests.support.people import People, people_of
 from tests.support.tenant import Tenant
@@ -211,3 +213,30 @@ def test_a_missing_index_is_named(project: str, firestore_host: str, capsys: pyt
         raise DatabaseUnusable("FAILED_PRECONDITION: The query requires an index")  # noqa: EM101, TRY003 as Firestore says it
 
     assert "requires an index" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("people")
+def test_an_edit_that_comes_between_is_not_overwritten_and_the_next_run_goes_on(
+    console: firestore.Client, firestore_host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = Tenant.create(console, members=0)
+    file = tmp_path / "people.csv"
+    file.write_text("email,uid,role\n,new,\nolivia@example.com,,guest\n")
+    command = ("import", str(file), f"--organization={tenant.organization_id}", "--apply")
+
+    def edited_meanwhile(emails: Sequence[str], *, project: str) -> Mapping[str, OtherAccount]:
+        tenant.user("olivia").update({"note": "an admin was here"})
+        return accounts_with(emails, project=project)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("infra.admin.import_people.accounts_with", edited_meanwhile)
+        first = run(tenant, firestore_host, *command)
+    between = users(tenant)
+    second = run(tenant, firestore_host, *command)
+
+    assert first.exit_code == 1, first.output
+    assert "Written: 0 of 2" in first.stderr
+    assert "new" not in between
+    assert second.exit_code == 0, second.output
+    assert users(tenant)["olivia"] == {**between["olivia"], "role": "guest"}
+    assert users(tenant)["new"] == {}
