@@ -36,7 +36,9 @@ _NO_POLICY = Policy(
 
 
 def find(
-    key_or_address: Annotated[str, typer.Argument(help="A license key, an e-mail address or a UID.")],
+    key_or_address: Annotated[
+        str, typer.Argument(metavar="KEY_OR_ADDRESS", help="A license key, an e-mail address or a UID.")
+    ],
     *,
     project: ProjectOption,
     database: DatabaseOption = "(default)",

@@ -50,10 +50,12 @@ class _Change:
 
 
 def import_people(
-    people: Annotated[Path, typer.Argument(help="A CSV file with the columns email, uid, role, is_active.")],
+    people: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A CSV file with the columns email, uid, role, is_active.")
+    ],
     *,
     project: ProjectOption,
-    organization: Annotated[str, typer.Option(help="The organization's id.")],
+    organization: Annotated[str, typer.Option(metavar="ID", help="The organization's id.")],
     database: DatabaseOption = "(default)",
     apply: Annotated[bool, typer.Option("--apply", help="Write. Without it nothing is written.")] = False,
     per_second: Annotated[int, typer.Option(min=1, max=200, help="The most people that are written a second.")] = 50,

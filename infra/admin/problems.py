@@ -40,7 +40,9 @@ class _Scan:
 def problems(
     *,
     project: ProjectOption,
-    organization: Annotated[str | None, typer.Option(help="Only this organization. Default: all.")] = None,
+    organization: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this organization. Default: all.")
+    ] = None,
     database: DatabaseOption = "(default)",
     with_notices: Annotated[bool, typer.Option("--all", help="List the notices too, behind the errors.")] = False,
     only_count: Annotated[

@@ -204,7 +204,7 @@ def test_what_is_read_and_written_is_named_by_paths_alone() -> None:
 
 
 def test_only_functions_that_no_client_calls_ask_over_all_organizations() -> None:
-    allowed = {"expire_sessions", "reconcile", "relay_audit", "sync_user_claims"}
+    allowed = {"expire_sessions", "reconcile", "relay_audit", "review_admin_edit", "sync_user_claims"}
 
     assert asking_everywhere(the_code()) == allowed
     assert allowed.isdisjoint(CLIENT_FUNCTIONS)
