@@ -103,7 +103,7 @@ def test_an_empty_id_in_the_environment_is_none(monkeypatch: pytest.MonkeyPatch)
     assert hardware_id("KEY-1") == without
 
 
-@pytest.mark.parametrize("given", ["x" * 257, "a\nb", "a\n", "\t", "a\x7f", "not\udcffUTF-8"])
+@pytest.mark.parametrize("given", ["x" * 257, "a\nb", "a\x7f", "not\udcffUTF-8"])
 def test_an_id_that_the_service_would_refuse_is_refused_here(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("SEATLEASE_HARDWARE_ID", given)
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from seatlease._keeping.access import Access
 from seatlease._keeping.pacing import next_heartbeat_at, next_try_at, wait_seconds, wait_unreachable_seconds
 from seatlease._keeping.standing import Standing
+from seatlease._service import first_answer
 from seatlease._service.clock import elapsed
 from seatlease.errors import (
     NoSeatFree,
@@ -140,7 +141,7 @@ class Keeper:
             await self._access.leave(held, within_seconds=within_seconds)
 
     async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
-        attempt = 0
+        attempt, first_answer_by = 0, elapsed() + first_answer.WITHIN_SECONDS
         while True:
             attempt += 1
             try:
@@ -152,7 +153,11 @@ class Keeper:
                 else:
                     pause = wait_unreachable_seconds(error.retry_after, tries=attempt)
                 if not is_patient or pause > left + LAST_TRY_SECONDS:
-                    raise
+                    left = first_answer_by - elapsed()
+                    at_first = first_answer.pause_before_next(error, tries=attempt, left=left)
+                    if at_first is None:
+                        raise
+                    pause = at_first
                 next_try_in, give_up_in = timedelta(seconds=pause), timedelta(seconds=left)
                 waiting(Waiting(attempt=attempt, next_try_in=next_try_in, give_up_in=give_up_in, error=error))
             await _sleep_until(elapsed() + pause)

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 import httpx
 
+from seatlease._service.given import stripped
 from seatlease.errors import RequestRefused
 
 INSECURE = "SEATLEASE_INSECURE"
@@ -13,7 +14,7 @@ INSECURE = "SEATLEASE_INSECURE"
 
 def base_of(url: str) -> str:
     """The address without blanks around it, a slash at its end, and the path of the functions, ``/v1``."""
-    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+    return stripped(url).rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def refuse_in_clear(url: str) -> None:
@@ -39,15 +40,28 @@ def refuse_in_clear(url: str) -> None:
 
 def why_unreachable(error: BaseException) -> str:
     """Say in words why no connection was made, or name the error."""
-    seen: list[BaseException] = [error]
-    for each in seen:  # it grows
+    for each in _chain(error):
         if isinstance(each, socket.gaierror):
             return "there is no host of this name"
         if isinstance(each, ConnectionRefusedError):
             return "the connection was refused"
+    return "the connection broke" if has_broken(error) else type(error).__name__
+
+
+def has_broken(error: BaseException) -> bool:
+    """Whether there was a connection and it broke, as one lost packet or a server that ends can do."""
+    return isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError) or any(
+        isinstance(each, ConnectionResetError | BrokenPipeError) for each in _chain(error)
+    )
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what caused it."""
+    found: list[BaseException] = [error]
+    for each in found:  # it grows
         causes = (each.__cause__ or each.__context__, *getattr(each, "exceptions", ()))
-        seen += [cause for cause in causes if cause is not None and cause not in seen]
-    return type(error).__name__
+        found += [cause for cause in causes if cause is not None and cause not in found]
+    return found
 
 
 def is_encrypted(url: str) -> bool:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import machineid
 
+from seatlease._service.given import stripped
 from seatlease._service.license_key import normal_key
 from seatlease.errors import RequestRefused
 
@@ -40,14 +41,13 @@ _NOT_YET = "uninitialized"
 def hardware_id(license_key: str) -> str:
     """Give this device's id for a license. It stays the same until the operating system is installed again.
 
-    ``SEATLEASE_HARDWARE_ID`` in the environment is used unchanged. The first call may run a program of the operating
-    system (macOS, some Windows), so do not call it on an event loop.
+    ``SEATLEASE_HARDWARE_ID`` in the environment is used instead, without blanks around it. The first call may run a
+    program of the operating system (macOS, some Windows), so do not call it on an event loop.
 
     Raises:
         RequestRefused: the service would refuse the id in the environment.
     """
-    given = os.environ.get(_VARIABLE)
-    if given:
+    if given := stripped(os.environ.get(_VARIABLE, "")):
         if not _TAKEN_BY_THE_SERVICE.fullmatch(given):
             message = f"{_VARIABLE} must be at most 256 characters of UTF-8, without control or formatting characters."
             raise RequestRefused(message)
@@ -60,7 +60,7 @@ def hardware_id(license_key: str) -> str:
 
 def origin() -> str:
     """Say where the id comes from. It explains why two devices count as one, or one as two."""
-    if os.environ.get(_VARIABLE):
+    if stripped(os.environ.get(_VARIABLE, "")):
         return f"set by {_VARIABLE}"
     if _is_container():
         return f"a container, identified by its host name {socket.gethostname()}"

@@ -2,6 +2,8 @@
 
 import re
 
+from seatlease._service.given import stripped
+
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32. It leaves out I, L, O and U, which are mistaken for 1, 0 and V when a key is read aloud."""
 
@@ -17,7 +19,8 @@ def normal_key(license_key: str) -> str:
     A generated key is read aloud and typed in. Case, blanks, hyphens and letters that look alike do not matter for it.
     Of a vendor's own key every letter counts, but for blanks around it.
     """
+    license_key = stripped(license_key)
     typed = _BETWEEN_GROUPS.sub("", license_key).upper().translate(_MISTAKEN)
     if _GENERATED.fullmatch(typed) is None:
-        return license_key.strip()
+        return license_key
     return "-".join(typed[at : at + GROUP_LENGTH] for at in range(0, len(typed), GROUP_LENGTH))
