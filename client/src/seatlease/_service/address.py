@@ -2,10 +2,12 @@
 
 import os
 import socket
+import ssl
 from ipaddress import ip_address
 
 import httpx
 
+from seatlease._service.certificates import what_is_wrong
 from seatlease._service.given import stripped
 from seatlease.errors import RequestRefused
 
@@ -45,6 +47,8 @@ def why_unreachable(error: BaseException) -> str:
             return "there is no host of this name"
         if isinstance(each, ConnectionRefusedError):
             return "the connection was refused"
+        if isinstance(each, ssl.SSLError):
+            return what_is_wrong(each)
     return "the connection broke" if has_broken(error) else type(error).__name__
 
 

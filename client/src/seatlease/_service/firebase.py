@@ -17,6 +17,7 @@ import httpx
 
 from seatlease._service.address import has_broken, is_encrypted, is_this_machine, why_unreachable
 from seatlease._service.answers import is_refused_for_now
+from seatlease._service.certificates import trusted
 from seatlease._service.given import stripped
 from seatlease.errors import RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 
@@ -129,9 +130,9 @@ async def ask(
 async def _post(
     url: str, *, api_key: str, form: Mapping[str, str] | None, body: Mapping[str, Any] | None
 ) -> tuple[int, bytes]:
-    # A client for each: making one takes some 30 ms, and an exchange happens once an hour.
+    # A client for each: an exchange happens once an hour.
     async with (
-        httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, follow_redirects=False) as client,
+        httpx.AsyncClient(verify=trusted(), timeout=ANSWER_WITHIN_SECONDS, follow_redirects=False) as client,
         client.stream("POST", url, params={"key": api_key}, data=form, json=body) as response,
     ):
         content = bytearray()

@@ -13,6 +13,7 @@ import jwt
 from seatlease._service import first_answer
 from seatlease._service.address import base_of, has_broken, refuse_in_clear, why_unreachable
 from seatlease._service.answers import is_refused_for_now
+from seatlease._service.certificates import trusted
 from seatlease._service.clock import elapsed
 from seatlease._service.given import stripped
 from seatlease.errors import ServiceUnreachable
@@ -87,7 +88,9 @@ class Keys:
     def _asked(cls, base: str) -> "Keys":
         is_passing = False
         try:
-            response = httpx.get(f"{base}/v1/keys", timeout=_FETCH_WITHIN_SECONDS, follow_redirects=False)
+            response = httpx.get(
+                f"{base}/v1/keys", verify=trusted(), timeout=_FETCH_WITHIN_SECONDS, follow_redirects=False
+            )
             if response.status_code == httpx.codes.OK and len(response.content) <= _MAX_ANSWER_BYTES:
                 return cls.pinned(response.text)
             failure, is_passing = f"it answered {response.status_code}", is_refused_for_now(response.status_code)

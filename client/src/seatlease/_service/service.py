@@ -14,6 +14,7 @@ import jwt
 
 from seatlease._service.address import base_of, has_broken, refuse_in_clear, why_unreachable
 from seatlease._service.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
+from seatlease._service.certificates import trusted
 from seatlease._service.clock import elapsed
 from seatlease._service.credentials import Credentials, RefreshToken
 from seatlease._service.first_answer import first_answer
@@ -78,7 +79,12 @@ class Service:
         limits = httpx.Limits(max_keepalive_connections=2, keepalive_expiry=1)
         headers = {"User-Agent": f"seatlease-python/{__version__}", "Accept": "application/json"}
         self._http = httpx.AsyncClient(
-            transport=transport, limits=limits, headers=headers, timeout=REQUEST_WITHIN_SECONDS, follow_redirects=False
+            transport=transport,
+            verify=trusted(),
+            limits=limits,
+            headers=headers,
+            timeout=REQUEST_WITHIN_SECONDS,
+            follow_redirects=False,
         )
 
     async def acquire(self, license_key: str, *, hardware_id: str, instance_id: str | None = None) -> Lease:

@@ -16,6 +16,7 @@ from seatlease._keeping.sharing import state_folder
 from seatlease._service import device
 from seatlease._service.address import is_encrypted, is_this_machine, why_unreachable
 from seatlease._service.answers import error_of, time_of
+from seatlease._service.certificates import trusted
 from seatlease._service.credentials import IdToken
 from seatlease._service.firebase import EMULATOR, emulator_for
 from seatlease._service.keys import Keys
@@ -97,7 +98,7 @@ async def check_address(url: str) -> list[Finding]:
     """Ask without a token: only the service refuses that in its own form. Its answer also tells the time."""
     name, asked_at = "address", datetime.now(timezone.utc)
     try:
-        async with httpx.AsyncClient(timeout=_ASKING_SECONDS, follow_redirects=False) as client:
+        async with httpx.AsyncClient(verify=trusted(), timeout=_ASKING_SECONDS, follow_redirects=False) as client:
             response = await client.get(f"{url}/v1/usage")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         advice = "check the address, the network and the proxies"

@@ -27,7 +27,7 @@ _OnLoss = Annotated[
 ]
 _KillAfter = Annotated[str, typer.Option(metavar="DURATION", help="How long after SIGTERM the program is killed.")]
 _RegainWithin = Annotated[
-    str, typer.Option(metavar="DURATION", help="How long to ask for a lost seat without an answer.")
+    str, typer.Option(metavar="DURATION", help="How long the program goes on without its seat, which is asked for.")
 ]
 
 
