@@ -65,7 +65,8 @@ class _Seat:
             url: the address of the service. It begins with ``https://`` unless it is on this machine.
             license_key: the key of the license. Case, blanks and hyphens of a generated key do not matter.
             credentials: a ``RefreshToken``, a function that returns an ID token, or an ID token, which lasts an hour.
-            wait: how long to wait for a seat when all are in use, or when the service does not answer.
+            wait: how long to wait for a seat when all are in use, or when the service does not answer. Without it, an
+                answer that passes (a platform that starts, a broken connection) is asked for again for ten seconds.
             on_change: called with each change of the state, in order.
             on_wait: called before each pause while waiting for a seat.
             on_lease: called with each lease granted, also by a heartbeat, for example to save it in a ``LeaseFile``.
@@ -231,8 +232,8 @@ class _Seat:
 class Seat(_Seat):
     """A seat, held from ``acquire`` to ``close``, or within a ``with`` block.
 
-    A background thread sends heartbeats. It raises nothing in the program and does not delay the program's exit.
-    Callbacks run on a thread of their own.
+    A background thread sends heartbeats. It raises nothing in the program and does not delay the program's exit. Only
+    native code that keeps the interpreter's lock can stop it. Callbacks run on a thread of their own.
     """
 
     def acquire(self, *, wait: timedelta | None = None) -> None:

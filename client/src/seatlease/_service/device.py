@@ -8,6 +8,8 @@ container made from it, so all of them would be one device with one seat. With i
 pod's name) each container is a device of its own. Set ``SEATLEASE_HARDWARE_ID`` where containers share a host name
 (``--network=host``), or where a replaced container is to be the same device.
 
+Virtual machines made from one image may have one id, and are one device then. ``seatlease doctor`` names them.
+
 The operating system's user is not part of the id: the service tells the users of a device apart by their accounts.
 """
 
@@ -32,6 +34,8 @@ _TAKEN_BY_THE_SERVICE = re.compile(
     r"\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\ud800-\udfff]{1,256}"
 )
 """No control or formatting characters. A surrogate comes from bytes in the environment that are not UTF-8."""
+THE_MACHINES = "the machine's id"
+_SYSTEMDS_FILE = Path("/etc/machine-id")
 _MARKS_OF_CONTAINERS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
 _NOT_YET = "uninitialized"
@@ -64,7 +68,7 @@ def origin() -> str:
         return f"set by {_VARIABLE}"
     if _is_container():
         return f"a container, identified by its host name {socket.gethostname()}"
-    return f"no machine id, so the host name {socket.gethostname()}" if _machine_id() is None else "the machine's id"
+    return f"no machine id, so the host name {socket.gethostname()}" if _machine_id() is None else THE_MACHINES
 
 
 @cache
@@ -79,6 +83,13 @@ def _is_container() -> bool:
 
 
 def _machine_id() -> str | None:
+    """Read the machine's own id. On Linux it is systemd's: D-Bus's copy, which the library prefers, may be older."""
+    try:
+        told = _SYSTEMDS_FILE.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        told = ""
+    if told and told != _NOT_YET:
+        return told
     try:
         told = str(machineid.id())
     except machineid.MachineIdNotFound:
