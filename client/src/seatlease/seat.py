@@ -22,7 +22,7 @@ from seatlease._service.clock import elapsed
 from seatlease._service.credentials import CredentialsLike, as_credentials
 from seatlease._service.device import hardware_id as this_device
 from seatlease._service.lease_token import Keys
-from seatlease._service.license_key import normal_key
+from seatlease._service.license_key import given_key
 from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.errors import SeatleaseError, WaitCancelled
 from seatlease.events import Change, Waiting
@@ -77,7 +77,7 @@ class _Seat:
             sigterm: whether SIGTERM gives the seat back, if the program has no handler of its own.
             transport: what carries the requests, for tests and special networks.
         """
-        license_key = normal_key(license_key)
+        license_key = given_key(license_key)
         device = hardware_id or this_device(license_key)
         self._wanted = Wanted(url=base_of(url), license_key=license_key, hardware_id=device)
         self._credentials = as_credentials(credentials)

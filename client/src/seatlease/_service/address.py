@@ -1,8 +1,10 @@
 """Address: where tokens and passwords may be sent. Nothing secret leaves this machine in clear."""
 
+import contextlib
 import os
 import socket
 import ssl
+from collections.abc import Iterator
 from ipaddress import ip_address
 
 import httpx
@@ -32,7 +34,8 @@ def refuse_in_clear(url: str) -> None:
         raise RequestRefused(message) from None
     if read.scheme not in {"https", "http"} or not read.host:
         raise RequestRefused(message)
-    if read.scheme == "http" and not is_this_machine(read.host) and os.environ.get(INSECURE) != "1":
+    is_allowed = stripped(os.environ.get(INSECURE, "")) == "1"
+    if read.scheme == "http" and not is_this_machine(read.host) and not is_allowed:
         message = (
             f"The service's address must begin with https://. To {read.host}, http:// would send tokens in clear; "
             f"{INSECURE}=1 allows that."
@@ -66,6 +69,25 @@ def _chain(error: BaseException) -> list[BaseException]:
         causes = (each.__cause__ or each.__context__, *getattr(each, "exceptions", ()))
         found += [cause for cause in causes if cause is not None and cause not in found]
     return found
+
+
+@contextlib.contextmanager
+def naming_the_proxy() -> Iterator[None]:
+    """Make an HTTP client within the block: it reads the proxies that the environment names.
+
+    Raises:
+        RequestRefused: one of them cannot be used. Its address is not shown, because it may have a password.
+    """
+    try:
+        yield
+    except (httpx.InvalidURL, ValueError):
+        why = "is no address of one"
+    except ImportError:
+        why = "is a SOCKS proxy, which needs pip install httpx[socks]"
+    else:
+        return
+    message = f"What HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names {why}."
+    raise RequestRefused(message) from None
 
 
 def is_encrypted(url: str) -> bool:

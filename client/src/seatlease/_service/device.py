@@ -24,7 +24,7 @@ from pathlib import Path
 import machineid
 
 from seatlease._service.given import stripped
-from seatlease._service.license_key import normal_key
+from seatlease._service.license_key import given_key
 from seatlease.errors import RequestRefused
 
 _VARIABLE = "SEATLEASE_HARDWARE_ID"
@@ -56,7 +56,7 @@ def hardware_id(license_key: str) -> str:
             message = f"{_VARIABLE} must be at most 256 characters of UTF-8, without control or formatting characters."
             raise RequestRefused(message)
         return given
-    named = f"seatlease/{normal_key(license_key)}"
+    named = f"seatlease/{given_key(license_key)}"
     # surrogatepass: a key that cannot be sent is for the request to refuse, not for this.
     key, text = (each.encode("utf-8", "surrogatepass") for each in (own_id(), named))
     return hmac.new(key, text, sha256).hexdigest()

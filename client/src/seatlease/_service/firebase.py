@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import httpx
 
-from seatlease._service.address import has_broken, is_encrypted, is_this_machine, why_unreachable
+from seatlease._service.address import has_broken, is_encrypted, is_this_machine, naming_the_proxy, why_unreachable
 from seatlease._service.answers import is_refused_for_now
 from seatlease._service.certificates import trusted
 from seatlease._service.given import stripped
@@ -130,11 +130,9 @@ async def ask(
 async def _post(
     url: str, *, api_key: str, form: Mapping[str, str] | None, body: Mapping[str, Any] | None
 ) -> tuple[int, bytes]:
-    # A client for each: an exchange happens once an hour.
-    async with (
-        httpx.AsyncClient(verify=trusted(), timeout=ANSWER_WITHIN_SECONDS, follow_redirects=False) as client,
-        client.stream("POST", url, params={"key": api_key}, data=form, json=body) as response,
-    ):
+    with naming_the_proxy():  # a client for each: an exchange happens once an hour
+        http = httpx.AsyncClient(verify=trusted(), timeout=ANSWER_WITHIN_SECONDS, follow_redirects=False)
+    async with http, http.stream("POST", url, params={"key": api_key}, data=form, json=body) as response:
         content = bytearray()
         async for chunk in response.aiter_bytes():
             content += chunk

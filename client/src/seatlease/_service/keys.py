@@ -11,12 +11,12 @@ import httpx
 import jwt
 
 from seatlease._service import first_answer
-from seatlease._service.address import base_of, has_broken, refuse_in_clear, why_unreachable
+from seatlease._service.address import base_of, has_broken, naming_the_proxy, refuse_in_clear, why_unreachable
 from seatlease._service.answers import is_refused_for_now
 from seatlease._service.certificates import trusted
 from seatlease._service.clock import elapsed
 from seatlease._service.given import stripped
-from seatlease.errors import ServiceUnreachable
+from seatlease.errors import RequestRefused, ServiceUnreachable
 
 logger = logging.getLogger("seatlease")
 
@@ -65,7 +65,8 @@ class Keys:
         """Get the keys of the service at this address over the network. Do it once, and pin its ``jwks``.
 
         Raises:
-            RequestRefused: the keys would come in clear from another machine, which others can exchange on the way.
+            RequestRefused: the keys would come in clear from another machine, which others can exchange on the way; or
+                the environment names a proxy that cannot be used.
             ServiceUnreachable: the service did not answer, or not with keys.
         """
         base = base_of(url)
@@ -87,10 +88,11 @@ class Keys:
     @classmethod
     def _asked(cls, base: str) -> "Keys":
         is_passing = False
+        with naming_the_proxy():
+            http = httpx.Client(verify=trusted(), timeout=_FETCH_WITHIN_SECONDS, follow_redirects=False)
         try:
-            response = httpx.get(
-                f"{base}/v1/keys", verify=trusted(), timeout=_FETCH_WITHIN_SECONDS, follow_redirects=False
-            )
+            with http:
+                response = http.get(f"{base}/v1/keys")
             if response.status_code == httpx.codes.OK and len(response.content) <= _MAX_ANSWER_BYTES:
                 return cls.pinned(response.text)
             failure, is_passing = f"it answered {response.status_code}", is_refused_for_now(response.status_code)
@@ -118,7 +120,7 @@ class Keys:
         self._fetch_again_from = elapsed() + _FETCH_AGAIN_AFTER_SECONDS
         try:
             newer = self._asked(self._fetched_from)
-        except ServiceUnreachable as error:
+        except (ServiceUnreachable, RequestRefused) as error:
             logger.info("%s", error.message)
         else:  # instead of these, not besides: a key that leaked is taken away
             self._keys, self.jwks = newer._keys, newer.jwks  # noqa: SLF001 of its own class

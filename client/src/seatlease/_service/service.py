@@ -12,14 +12,14 @@ import anyio
 import httpx
 import jwt
 
-from seatlease._service.address import base_of, has_broken, refuse_in_clear, why_unreachable
+from seatlease._service.address import base_of, has_broken, naming_the_proxy, refuse_in_clear, why_unreachable
 from seatlease._service.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
 from seatlease._service.certificates import trusted
 from seatlease._service.clock import elapsed
 from seatlease._service.credentials import Credentials, RefreshToken
 from seatlease._service.first_answer import first_answer
 from seatlease._service.lease_token import Keys, verify
-from seatlease._service.license_key import normal_key
+from seatlease._service.license_key import given_key
 from seatlease.errors import (
     LeaseNotProven,
     NotEntitled,
@@ -66,7 +66,8 @@ class Service:
         """The functions answer under ``url`` + ``/v1/``. Nothing is sent yet.
 
         Raises:
-            RequestRefused: ``url`` is no address, or tokens would be sent in clear to another machine.
+            RequestRefused: ``url`` is no address, tokens would be sent in clear to another machine, or the environment
+                names a proxy that cannot be used.
         """
         base = base_of(url)
         refuse_in_clear(base)
@@ -78,14 +79,15 @@ class Service:
         # Heartbeats are minutes apart: a connection kept for the next one would be a dead one.
         limits = httpx.Limits(max_keepalive_connections=2, keepalive_expiry=1)
         headers = {"User-Agent": f"seatlease-python/{__version__}", "Accept": "application/json"}
-        self._http = httpx.AsyncClient(
-            transport=transport,
-            verify=trusted(),
-            limits=limits,
-            headers=headers,
-            timeout=REQUEST_WITHIN_SECONDS,
-            follow_redirects=False,
-        )
+        with naming_the_proxy():
+            self._http = httpx.AsyncClient(
+                transport=transport,
+                verify=trusted(),
+                limits=limits,
+                headers=headers,
+                timeout=REQUEST_WITHIN_SECONDS,
+                follow_redirects=False,
+            )
 
     async def acquire(self, license_key: str, *, hardware_id: str, instance_id: str | None = None) -> Lease:
         """Take a seat, or renew the one that this user has on this device. Asking again is safe.
@@ -93,7 +95,7 @@ class Service:
         Raises:
             SeatleaseError: any except SessionLost, SessionRevoked and WaitCancelled.
         """
-        license_key = normal_key(license_key)
+        license_key = given_key(license_key)
         asked_at, nonce, instance = elapsed(), self._new_nonce(), _named(instance_id)
         asked = {"license_key": license_key, "hardware_id": hardware_id, **nonce, **instance}
         response = await self._post("acquire", asked)
@@ -141,7 +143,7 @@ class Service:
         Raises:
             SeatleaseError: any except NoSeatFree, SessionLost, SessionRevoked and WaitCancelled.
         """
-        license_key = None if license_key is None else normal_key(license_key)
+        license_key = None if license_key is None else given_key(license_key)
         asked = {"license_key": license_key, "page_token": page_token}
         given = {name: value for name, value in asked.items() if value is not None}
 

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from seatlease._keeping.sharing import state_folder
 from seatlease._service import device
-from seatlease._service.address import is_encrypted, is_this_machine, why_unreachable
+from seatlease._service.address import is_encrypted, is_this_machine, naming_the_proxy, why_unreachable
 from seatlease._service.answers import error_of, time_of
 from seatlease._service.certificates import trusted
 from seatlease._service.credentials import IdToken
@@ -98,8 +98,12 @@ async def check_address(url: str) -> list[Finding]:
     """Ask without a token: only the service refuses that in its own form. Its answer also tells the time."""
     name, asked_at = "address", datetime.now(timezone.utc)
     try:
-        async with httpx.AsyncClient(verify=trusted(), timeout=_ASKING_SECONDS, follow_redirects=False) as client:
-            response = await client.get(f"{url}/v1/usage")
+        with naming_the_proxy():
+            http = httpx.AsyncClient(verify=trusted(), timeout=_ASKING_SECONDS, follow_redirects=False)
+        async with http:
+            response = await http.get(f"{url}/v1/usage")
+    except RequestRefused as error:
+        return [problem(name, error.message, "correct or unset it")]
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         advice = "check the address, the network and the proxies"
         return [problem(name, f"{url} does not answer ({why_unreachable(error)})", advice)]
