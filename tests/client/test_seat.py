@@ -12,6 +12,7 @@ import pytest
 
 import seatlease
 from seatlease import State
+from seatlease._service import first_answer
 from seatlease.testing import FakeService
 from tests.client.backends import Backend
 from tests.client.conftest import BuildBackend
@@ -469,7 +470,10 @@ def test_a_lease_that_other_keys_signed_is_no_seat(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(408, "BODY_TOO_SLOW"), (429, "RATE_LIMITED")])
-def test_a_request_that_was_too_slow_or_too_much_is_repeated_later(status: int, code: str) -> None:
+def test_a_request_that_was_too_slow_or_too_much_is_repeated_later(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    monkeypatch.setattr(first_answer, "WITHIN_SECONDS", 0.0)
     service = FakeService()
     late: dict[str, object] = {"retry_after_seconds": 1}
     with service.seat() as seat:

@@ -15,7 +15,7 @@ from google.cloud import firestore
 from infra.local.processes import Process
 from infra.local.serving import UNSIGNED_TOKENS_ARE_FINE
 from infra.local.tokens import unsigned_token
-from shared.edge.identity import KEYS_WITHIN_SECONDS
+from shared.edge.identity import KEYS_WITHIN_SECONDS, MAX_TOKEN_LENGTH
 from tests.support.client import code_of
 from tests.support.google_keys import GoogleKeys, SigningKey, publishing
 from tests.support.servers import StartFunction
@@ -64,6 +64,21 @@ async def test_a_valid_token_is_accepted_and_verified_once(
 
     assert [answer.status_code for answer in answers] == [201, 200, 200]
     assert len(verifying.google.fetches) == 1
+
+
+async def test_a_token_with_a_companys_groups_is_accepted_and_one_too_long_is_told_so(
+    http: httpx.AsyncClient, verifying: Verifying, tenant: Tenant, project: str
+) -> None:
+    groups = {"sign_in_attributes": {"groups": "g" * 20_000}}
+    token = verifying.key.token(project=project, org_id=tenant.organization_id, firebase=groups)
+    assert 26_000 < len(token) < MAX_TOKEN_LENGTH
+
+    accepted = await _acquire(http, verifying, tenant, token)
+    refused = await _acquire(http, verifying, tenant, token + "x" * MAX_TOKEN_LENGTH)
+
+    assert accepted.status_code == 201, accepted.text
+    assert (refused.status_code, code_of(refused)) == (401, "TOKEN_INVALID")
+    assert "more than 32,768 characters" in refused.json()["error"]["message"]
 
 
 async def test_a_token_stops_working_at_its_own_expiry_although_it_was_verified_before(

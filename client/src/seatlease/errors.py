@@ -98,20 +98,23 @@ class ServiceUnreachable(SeatleaseError):  # noqa: N818 as NoSeatFree
     """No answer, or not the service's: no network, an outage, or a proxy in between. Try later.
 
     The request may have taken effect. Asking again is safe. ``retry_after`` is how long the service asks to wait, if it
-    says so.
+    says so. ``is_passing`` says that a moment later may be soon enough: something refused for now, or the connection
+    broke. ``acquire`` has asked again for ten seconds then.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 as NoSeatFree
         self,
         message: str,
         *,
         retry_after: timedelta | None = None,
+        is_passing: bool = False,
         code: str | None = None,
         request_id: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message, code=code, request_id=request_id, details=details)
         self.retry_after = retry_after
+        self.is_passing = is_passing
 
 
 class RequestRefused(SeatleaseError):  # noqa: N818 as NoSeatFree

@@ -22,7 +22,7 @@ from seatlease._service.clock import elapsed
 from seatlease._service.credentials import CredentialsLike, as_credentials
 from seatlease._service.device import hardware_id as this_device
 from seatlease._service.lease_token import Keys
-from seatlease._service.license_key import normal_key
+from seatlease._service.license_key import given_key
 from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.errors import SeatleaseError, WaitCancelled
 from seatlease.events import Change, Waiting
@@ -65,7 +65,8 @@ class _Seat:
             url: the address of the service. It begins with ``https://`` unless it is on this machine.
             license_key: the key of the license. Case, blanks and hyphens of a generated key do not matter.
             credentials: a ``RefreshToken``, a function that returns an ID token, or an ID token, which lasts an hour.
-            wait: how long to wait for a seat when all are in use, or when the service does not answer.
+            wait: how long to wait for a seat when all are in use, or when the service does not answer. Without it, an
+                answer that passes (a platform that starts, a broken connection) is asked for again for ten seconds.
             on_change: called with each change of the state, in order.
             on_wait: called before each pause while waiting for a seat.
             on_lease: called with each lease granted, also by a heartbeat, for example to save it in a ``LeaseFile``.
@@ -76,7 +77,7 @@ class _Seat:
             sigterm: whether SIGTERM gives the seat back, if the program has no handler of its own.
             transport: what carries the requests, for tests and special networks.
         """
-        license_key = normal_key(license_key)
+        license_key = given_key(license_key)
         device = hardware_id or this_device(license_key)
         self._wanted = Wanted(url=base_of(url), license_key=license_key, hardware_id=device)
         self._credentials = as_credentials(credentials)
@@ -231,8 +232,8 @@ class _Seat:
 class Seat(_Seat):
     """A seat, held from ``acquire`` to ``close``, or within a ``with`` block.
 
-    A background thread sends heartbeats. It raises nothing in the program and does not delay the program's exit.
-    Callbacks run on a thread of their own.
+    A background thread sends heartbeats. It raises nothing in the program and does not delay the program's exit. Only
+    native code that keeps the interpreter's lock can stop it. Callbacks run on a thread of their own.
     """
 
     def acquire(self, *, wait: timedelta | None = None) -> None:

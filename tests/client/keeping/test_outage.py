@@ -12,6 +12,7 @@ import pytest
 import seatlease
 from infra.local.tokens import unsigned_token
 from seatlease import State
+from seatlease._service import first_answer
 from seatlease._service import service as service_module
 from seatlease._service.clock import elapsed
 from tests.client.backends import RealBackend
@@ -215,8 +216,9 @@ NOT_OURS = [
 
 @pytest.mark.parametrize(("status", "content_type", "body"), NOT_OURS)
 def test_what_is_not_the_services_answer_is_no_seat_and_no_crash(
-    impostor: type[Impostor], status: int, content_type: str, body: bytes
+    impostor: type[Impostor], monkeypatch: pytest.MonkeyPatch, status: int, content_type: str, body: bytes
 ) -> None:
+    monkeypatch.setattr(first_answer, "WITHIN_SECONDS", 0.0)
     impostor.status, impostor.content_type, impostor.body = status, content_type, body
     seat = seatlease.Seat(impostor.url, "KEY", credentials="a.b.c", hardware_id="laptop")
 

@@ -15,6 +15,7 @@ import pytest
 
 from seatlease._service import device
 from seatlease._service.device import hardware_id
+from seatlease.cli.checks import _clones
 from seatlease.errors import RequestRefused
 
 _MACHINE = "4c4c4544-0042-machine"
@@ -38,6 +39,7 @@ def _is(monkeypatch: pytest.MonkeyPatch, machine_id: str | None, *, host: str = 
         return machine_id
 
     monkeypatch.setattr(machineid, "id", own_id)
+    monkeypatch.setattr(device, "_SYSTEMDS_FILE", Path("/there/is/none"))
     monkeypatch.setattr(socket, "gethostname", lambda: host)
     device.own_id.cache_clear()
 
@@ -89,6 +91,38 @@ def test_a_machine_without_an_id_is_known_by_its_host_name(
     assert not any("host" in each for each in ids)
 
 
+@pytest.mark.parametrize(("of_systemd", "counts"), [("fresh\n", True), ("uninitialized\n", False), ("", False)])
+def test_systemds_id_counts_before_a_copy_that_an_image_may_have_kept(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    of_systemd: str,
+    counts: bool,  # noqa: FBT001 a table's column
+) -> None:
+    of_copy = hardware_id("KEY-1")
+    file = tmp_path / "machine-id"
+    file.write_text(of_systemd)
+    monkeypatch.setattr(device, "_SYSTEMDS_FILE", file)
+    device.own_id.cache_clear()
+
+    assert (hardware_id("KEY-1") != of_copy) is counts
+    assert device.origin() == "the machine's id"
+
+
+def test_clones_of_one_machine_are_named_unless_the_device_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def usage(instances: int) -> dict[str, object]:
+        own = {"hardware_id": hardware_id("KEY-1"), "instances": instances, "addresses": ["10.0.0.1", "10.0.0.2"]}
+        return {"licenses": [{"sessions": [{"hardware_id": "another", "instances": 9, "addresses": []}, own]}]}
+
+    (named,) = _clones(usage(2), "KEY-1", None)
+
+    assert named.says == "2 instances share this device's seat, from 10.0.0.1, 10.0.0.2"
+    assert "SEATLEASE_HARDWARE_ID" in named.advice
+    assert _clones(usage(1), "KEY-1", None) == []
+    assert _clones(usage(2), "KEY-1", "laptop-7") == []
+    monkeypatch.setenv("SEATLEASE_HARDWARE_ID", "laptop-7")
+    assert _clones(usage(2), "KEY-1", None) == []
+
+
 @pytest.mark.parametrize("given", ["workbench 7", "ü" * 256, "x"])
 def test_the_environments_id_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("SEATLEASE_HARDWARE_ID", given)
@@ -103,7 +137,7 @@ def test_an_empty_id_in_the_environment_is_none(monkeypatch: pytest.MonkeyPatch)
     assert hardware_id("KEY-1") == without
 
 
-@pytest.mark.parametrize("given", ["x" * 257, "a\nb", "a\n", "\t", "a\x7f", "not\udcffUTF-8"])
+@pytest.mark.parametrize("given", ["x" * 257, "a\nb", "a\x7f", "not\udcffUTF-8"])
 def test_an_id_that_the_service_would_refuse_is_refused_here(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("SEATLEASE_HARDWARE_ID", given)
 

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+import seatlease
+from seatlease._service import first_answer
 from seatlease._service.keys import Keys
 from seatlease._service.lease_token import verify
-from seatlease.errors import RequestRefused, ServiceUnreachable
+from seatlease.errors import LeaseNotProven, RequestRefused, ServiceUnreachable
+from seatlease.testing import FakeService
 from tests.client.answering import Answer, answering, told
 from tests.client.signing import NOW, SigningKey
 
@@ -59,6 +62,39 @@ def test_keys_are_fetched_once_to_be_pinned() -> None:
     assert verify(_NEW.sign(), Keys.pinned(fetched.jwks), now=NOW)
 
 
+def test_a_seat_whose_keys_were_fetched_survives_new_keys_and_forgets_the_old() -> None:
+    service, old = FakeService(), {"keys": [_OLD.jwk]}
+    with answering(told(old), told(service.keys.jwks)) as server:
+        keys = Keys.fetch(f"http://{server.host}")
+
+        with service.seat(keys=keys) as seat:
+            assert seat.heartbeat() is seatlease.State.ACTIVE
+
+    assert len(server.heard) == 2
+    assert keys.jwks == service.keys.jwks
+    assert keys.named(_OLD.jwk["kid"]) is None
+
+
+def test_keys_of_another_server_are_not_fetched_for_each_answer() -> None:
+    service, other = FakeService(), {"keys": [_OLD.jwk]}
+    with answering(told(other)) as server:
+        keys = Keys.fetch(f"http://{server.host}")
+        for _ in range(3):
+            with pytest.raises(LeaseNotProven):
+                service.seat(keys=keys).acquire()
+
+    assert len(server.heard) == 2
+
+
+def test_pinned_keys_are_never_fetched() -> None:
+    service, keys = FakeService(), Keys.pinned({"keys": [_OLD.jwk]})
+
+    with pytest.raises(LeaseNotProven):
+        service.seat(keys=keys).acquire()
+
+    assert keys.jwks == {"keys": [_OLD.jwk]}
+
+
 @pytest.mark.parametrize(
     ("answer", "match"),
     [
@@ -70,7 +106,8 @@ def test_keys_are_fetched_once_to_be_pinned() -> None:
         (told({"keys": [{**_NEW.jwk, "d": "secret"}]}), "something else"),
     ],
 )
-def test_an_answer_without_keys_is_an_outage(answer: Answer, match: str) -> None:
+def test_an_answer_without_keys_is_an_outage(monkeypatch: pytest.MonkeyPatch, answer: Answer, match: str) -> None:
+    monkeypatch.setattr(first_answer, "WITHIN_SECONDS", 0.0)
     with answering(answer) as server, pytest.raises(ServiceUnreachable, match=match):
         Keys.fetch(f"http://{server.host}")
 

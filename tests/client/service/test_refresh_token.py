@@ -135,7 +135,7 @@ async def test_a_program_that_cannot_keep_a_rotated_token_is_signed_in_all_the_s
         (
             refused("Requests are blocked.", status=403, details=[{"reason": "API_KEY_SERVICE_BLOCKED"}]),
             RequestRefused,
-            "API_KEY_INVALID",
+            "API_KEY_RESTRICTED",
         ),
         (refused("INVALID_GRANT_TYPE"), RequestRefused, "INVALID_GRANT_TYPE"),
         (refused(f"No such value: {_FIRST}", status=400), RequestRefused, None),

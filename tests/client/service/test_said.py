@@ -6,8 +6,10 @@ import pytest
 
 from seatlease._service.address import base_of
 from seatlease._service.answers import error_of
-from seatlease._service.credentials import IdToken
+from seatlease._service.credentials import IdToken, RefreshToken
+from seatlease._service.keys import Keys
 from seatlease._service.service import Service
+from seatlease.cli.checks import check_address
 from seatlease.errors import NotEntitled, RequestRefused, ServiceUnreachable, SignInRequired
 from tests.client.answering import answering, told
 from tests.client.backends import RealBackend
@@ -37,6 +39,31 @@ async def test_a_service_that_cannot_be_reached_is_named_with_the_cause(url: str
             await service.usage()
 
     assert unreachable.value.message == f"The license service at {url}/v1 cannot be reached ({cause})."
+
+
+@pytest.mark.parametrize(
+    ("proxy", "says"),
+    [
+        ("http://user:secret@proxy:abc", "is no address of one"),
+        ("ftp://user:secret@proxy:21", "is no address of one"),
+        ("socks5://user:secret@proxy:1080", "needs pip install"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, says: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+
+    with pytest.raises(RequestRefused, match=says) as refused:
+        Service("https://licenses.example.com", IdToken(_TOKEN))
+    with pytest.raises(RequestRefused, match=says):
+        Keys.fetch("https://licenses.example.com")
+    with pytest.raises(RequestRefused, match=says):
+        await RefreshToken("r", api_key="k").id_token()
+    (finding,) = await check_address("https://licenses.example.com")
+
+    assert finding.says == refused.value.message
+    assert "secret" not in refused.value.message
 
 
 async def test_an_address_with_v1_is_the_same_address(build_real: BuildBackend) -> None:

@@ -5,7 +5,9 @@ import sys
 import unicodedata
 
 from seatlease._service import device
+from seatlease._service.service import MAX_TOKEN_LENGTH
 from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
+from shared.edge import identity
 
 CHARACTERS = [chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF]
 TEXTS = ["", "x" * MAX_KEY_LENGTH, "x" * (MAX_KEY_LENGTH + 1), "x\n", "\nx", *CHARACTERS]
@@ -19,6 +21,10 @@ def test_the_client_takes_the_hardware_ids_that_the_service_takes() -> None:
 
     assert by_client == by_service
     assert set(by_service.values()) == {True, False}
+
+
+def test_the_client_takes_the_tokens_that_the_service_takes() -> None:
+    assert MAX_TOKEN_LENGTH == identity.MAX_TOKEN_LENGTH
 
 
 def test_every_control_and_formatting_character_of_unicode_is_refused_and_no_other() -> None:

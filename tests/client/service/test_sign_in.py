@@ -6,6 +6,7 @@ import traceback
 
 import pytest
 
+from seatlease._service import first_answer
 from seatlease._service.sign_in import sign_in
 from seatlease.errors import RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 from tests.client.answering import Answer, answering, refused, told
@@ -51,6 +52,7 @@ async def test_the_password_is_sent_in_the_body_and_shows_nowhere(
 async def test_each_refusal_says_what_to_do_and_shows_no_secret(
     monkeypatch: pytest.MonkeyPatch, answer: Answer, error: type[SeatleaseError], match: str
 ) -> None:
+    monkeypatch.setattr(first_answer, "WITHIN_SECONDS", 0.0)
     with answering(answer) as server:
         monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", server.host)
 

@@ -4,6 +4,7 @@ import logging
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import keyring
 import pytest
+from filelock import FileLock
 from keyring.backend import KeyringBackend
 from keyring.backends.null import Keyring as NullKeyring
 
+from seatlease._service import keyring_entry
 from seatlease._service.stored import StoredSignIn, find, forget, load, save
 from tests.client.answering import answering, exchanged
 
@@ -186,6 +189,48 @@ def test_when_the_keyring_fails_the_file_takes_over_and_gives_back(
     assert _files(folder) == []
     assert "RuntimeError" in caplog.text
     assert "secret" not in caplog.text
+
+
+@pytest.mark.usefixtures("_no_keyring")
+def test_a_sign_in_on_a_read_only_place_is_read_without_a_trace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(_ADA)
+    (lock,) = folder.glob("*.lock")
+    lock.unlink()
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refuses)
+    monkeypatch.setattr(FileLock, "acquire", refuses)
+
+    assert find(_URL) == _ADA
+    assert load(_URL) is not None
+    assert _files(folder) == list(folder.iterdir())
+
+
+def test_a_keyring_that_waits_for_somebody_is_passed_over_and_the_file_takes_its_place(
+    folder: Path, a_keyring: _Keyring, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(_ADA)
+    is_unlocked = threading.Event()
+
+    def waits(*_: str) -> None:
+        is_unlocked.wait(60)
+
+    for name in ("get_password", "set_password", "delete_password"):
+        monkeypatch.setattr(a_keyring, name, waits)
+    monkeypatch.setattr(keyring_entry, "ANSWER_WITHIN_SECONDS", 0.1)
+    monkeypatch.setattr(keyring_entry, "_is_passed_over", threading.Event())
+
+    assert find(_URL) is None
+    save(_ADA)
+    assert find(_URL) == _ADA
+    with pytest.raises(OSError, match="does not answer"):
+        forget(_URL)
+
+    is_unlocked.set()
+    assert caplog.text.count("the keyring did not answer within 0.1 s, and is passed over") == 1
+    assert len(_files(folder)) == 1
 
 
 def test_a_locked_keyring_means_signing_in_and_signing_out_of_it_fails_loudly(

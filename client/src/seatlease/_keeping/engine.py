@@ -1,7 +1,8 @@
 """Engine: the one background thread of a process, in which everything runs that waits for the network.
 
 It is a daemon thread with an event loop. It never delays the program's exit, and the exit cancels its requests at once.
-A program that is busy, or blocks its own event loop, does not stop the heartbeats.
+A program that is busy, or blocks its own event loop, does not stop the heartbeats. Native code that keeps the
+interpreter's lock does.
 """
 
 import asyncio

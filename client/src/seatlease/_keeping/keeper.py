@@ -16,6 +16,7 @@ from seatlease._keeping.pacing import (
     within_wait,
 )
 from seatlease._keeping.standing import Standing
+from seatlease._service import first_answer
 from seatlease._service.clock import elapsed
 from seatlease.errors import (
     NoSeatFree,
@@ -142,7 +143,7 @@ class Keeper:
             await self._access.leave(held, within_seconds=within_seconds)
 
     async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
-        attempt = 0
+        attempt, first_answer_by = 0, elapsed() + first_answer.WITHIN_SECONDS
         while True:
             attempt += 1
             try:
@@ -150,12 +151,15 @@ class Keeper:
             except (NoSeatFree, ServiceUnreachable) as error:
                 left = give_up_at - elapsed()
                 if not is_patient or left <= 0:
-                    raise
-                if isinstance(error, NoSeatFree):
-                    pause = wait_seconds(error.retry_after)
+                    left = first_answer_by - elapsed()
+                    at_first = first_answer.pause_before_next(error, tries=attempt, left=left)
+                    if at_first is None:
+                        raise
+                    pause = at_first
+                elif isinstance(error, NoSeatFree):
+                    pause = within_wait(wait_seconds(error.retry_after), left=left)
                 else:
-                    pause = wait_unreachable_seconds(error.retry_after, tries=attempt)
-                pause = within_wait(pause, left=left)
+                    pause = within_wait(wait_unreachable_seconds(error.retry_after, tries=attempt), left=left)
                 next_try_in, give_up_in = timedelta(seconds=pause), timedelta(seconds=left)
                 waiting(Waiting(attempt=attempt, next_try_in=next_try_in, give_up_in=give_up_in, error=error))
             await _sleep_until(elapsed() + pause)

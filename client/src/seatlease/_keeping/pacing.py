@@ -53,9 +53,9 @@ def wait_seconds(retry_after: timedelta) -> float:
 
 def wait_unreachable_seconds(retry_after: timedelta | None, *, tries: int) -> float:
     """Say how long to wait for a service that does not answer, after this many tries."""
-    if retry_after is not None:
-        return wait_seconds(retry_after)
     longest = min(LONGEST_WAIT_SECONDS, _backoff_seconds(tries))
+    if retry_after is not None:  # at least the first pause: a proxy may ask for none
+        return max(FIRST_PAUSE_SECONDS / 2, wait_seconds(retry_after))
     return random.uniform(longest / 2, longest)  # noqa: S311 as above
 
 

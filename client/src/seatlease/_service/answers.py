@@ -105,14 +105,19 @@ def error_of(response: httpx.Response) -> SeatleaseError:
         code, said = str(body["code"]), str(body["message"])
         request_id, details = str(body["request_id"]), dict(body["details"])
     except (KeyError, TypeError, ValueError, ServiceUnreachable):
-        return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
+        return _not_the_service(response)
     message = _SENTENCES.get(code, said) if code != "INVALID_REQUEST" else _which_fields(details)
     if code in _SEATS:
         return _no_seat_free(response, code=code, request_id=request_id, details=details)
     if response.status_code >= 500 or code in _ASK_AGAIN:  # noqa: PLR2004 what HTTP calls the server's errors
         message = _ASK_AGAIN.get(code, "The license service is not available at the moment.")
         return ServiceUnreachable(
-            message, retry_after=_retry_after(response), code=code, request_id=request_id, details=details
+            message,
+            retry_after=_retry_after(response),
+            is_passing=True,
+            code=code,
+            request_id=request_id,
+            details=details,
         )
     kind: type[SeatleaseError] = RequestRefused
     if code in _SIGN_IN:
@@ -126,6 +131,16 @@ def error_of(response: httpx.Response) -> SeatleaseError:
     elif response.status_code in {403, 404}:
         kind = NotEntitled
     return kind(message, code=code, request_id=request_id, details=details)
+
+
+def _not_the_service(response: httpx.Response) -> ServiceUnreachable:
+    is_passing = is_refused_for_now(response.status_code)
+    return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response), is_passing=is_passing)
+
+
+def is_refused_for_now(status: int) -> bool:
+    """Whether it is a refusal that passes. The platform answers 429 and 503 while it starts an instance."""
+    return status in {httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS} or httpx.codes.is_server_error(status)
 
 
 def _which_fields(details: Mapping[str, Any]) -> str:
@@ -145,7 +160,7 @@ def _no_seat_free(
         earliest_expiry_at = None if earliest is None else time_of(earliest)
         retry_after = timedelta(seconds=max(1.0, float(details["retry_after_seconds"])))
     except (KeyError, TypeError, ValueError, OverflowError):
-        return ServiceUnreachable(NOT_THE_SERVICE, retry_after=_retry_after(response))
+        return _not_the_service(response)
     whose = "of your organization " if code == "ORGANIZATION_SEAT_LIMIT_REACHED" else ""
     message = f"Every seat {whose}is in use ({in_use} of {max_seats}). Please try again in a while."
     kind = NoSeatFree

@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 
 import jwt
 
+from seatlease._service.given import stripped
 from seatlease._service.refresh_token import RefreshToken
 from seatlease.errors import SeatleaseError, SignInRequired
 
@@ -19,7 +20,8 @@ class Credentials(Protocol):
     async def id_token(self, *, refresh: bool = False) -> str:
         """Give an ID token that is valid for at least some more minutes.
 
-        ``refresh`` asks for a new one, because the service refused the last as expired or invalid.
+        ``refresh`` asks for a new one, because the service refused the last as expired or invalid, or because it names
+        no organization yet.
 
         Raises:
             SignInRequired: the user has to sign in again.
@@ -143,7 +145,7 @@ def _called(function: Callable[[], object]) -> object:
 
 def _checked(given: object) -> str:
     """Refuse what cannot be sent in a header, before an error could show it."""
-    token = given.strip() if isinstance(given, str) else ""
+    token = stripped(given) if isinstance(given, str) else ""
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         message = "This program has no valid ID token. Please sign in again."
         raise SignInRequired(message)

@@ -15,7 +15,10 @@ from typing import Any
 import anyio
 import httpx
 
-from seatlease._service.address import is_encrypted, is_this_machine
+from seatlease._service.address import has_broken, is_encrypted, is_this_machine, naming_the_proxy, why_unreachable
+from seatlease._service.answers import is_refused_for_now
+from seatlease._service.certificates import trusted
+from seatlease._service.given import stripped
 from seatlease.errors import RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 
 ANSWER_WITHIN_SECONDS = 10.0
@@ -43,6 +46,16 @@ _SIGN_IN_AGAIN = {
 }
 
 
+_API_KEY_ONLY_FOR = {
+    "API_KEY_HTTP_REFERRER_BLOCKED": "web sites",
+    "API_KEY_IP_ADDRESS_BLOCKED": "other IP addresses",
+    "API_KEY_ANDROID_APP_BLOCKED": "Android apps",
+    "API_KEY_IOS_APP_BLOCKED": "iOS apps",
+    "API_KEY_SERVICE_BLOCKED": "other APIs",
+}
+"""The reasons in an answer's details. Source: google.api.ErrorReason."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One of Firebase's endpoints. On the emulator, the host is the first part of the path."""
@@ -66,7 +79,7 @@ def emulator_for(service_url: str | None) -> str | None:
     Raises:
         RequestRefused: the environment names one, but not as ``HOST:PORT``.
     """
-    named = os.environ.get(EMULATOR)
+    named = stripped(os.environ.get(EMULATOR, ""))
     if not named or (service_url is not None and is_encrypted(service_url)):
         return None
     try:
@@ -104,24 +117,22 @@ async def ask(
         with anyio.fail_after(ANSWER_WITHIN_SECONDS):
             status, content = await _post(url, api_key=api_key, form=form, body=body)
     except TimeoutError:
-        failure = "it did not answer in time"
+        failure, is_passing = "it did not answer in time", False
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        failure = type(error).__name__
+        failure, is_passing = why_unreachable(error), has_broken(error)
     else:
         return _answer(status, content)
     # Outside of the handlers: their errors hold the request, and with it the secrets.
     message = f"The sign-in service cannot be reached ({failure}). Try again later."
-    raise ServiceUnreachable(message) from None
+    raise ServiceUnreachable(message, is_passing=is_passing) from None
 
 
 async def _post(
     url: str, *, api_key: str, form: Mapping[str, str] | None, body: Mapping[str, Any] | None
 ) -> tuple[int, bytes]:
-    # A client for each: making one takes some 30 ms, and an exchange happens once an hour.
-    async with (
-        httpx.AsyncClient(timeout=ANSWER_WITHIN_SECONDS, follow_redirects=False) as client,
-        client.stream("POST", url, params={"key": api_key}, data=form, json=body) as response,
-    ):
+    with naming_the_proxy():  # a client for each: an exchange happens once an hour
+        http = httpx.AsyncClient(verify=trusted(), timeout=ANSWER_WITHIN_SECONDS, follow_redirects=False)
+    async with http, http.stream("POST", url, params={"key": api_key}, data=form, json=body) as response:
         content = bytearray()
         async for chunk in response.aiter_bytes():
             content += chunk
@@ -141,7 +152,7 @@ def _answer(status: int, content: bytes) -> dict[str, Any]:
         if isinstance(answer.get("error"), dict):
             raise _refusal(status, answer["error"])
     # Not chained: a parser's error holds the text, and an answer may hold tokens.
-    raise ServiceUnreachable(_NOT_FIREBASE)
+    raise ServiceUnreachable(_NOT_FIREBASE, is_passing=is_refused_for_now(status))
 
 
 def _refusal(status: int, error: dict[str, Any]) -> SeatleaseError:
@@ -150,13 +161,23 @@ def _refusal(status: int, error: dict[str, Any]) -> SeatleaseError:
     code = _code(told) or _code(str(error.get("status")))
     if code in _SIGN_IN_AGAIN:
         return SignInRequired(_SIGN_IN_AGAIN[code], code=code)
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
+    if is_refused_for_now(status):
         message = "The sign-in service is not available at the moment. Try again later."
-        return ServiceUnreachable(message, code=code)
+        return ServiceUnreachable(message, is_passing=True, code=code)
     if "API key" in told or "API_KEY_" in str(error.get("details")):
-        message = "Firebase does not accept this program's API key."
-        return RequestRefused(message, code="API_KEY_INVALID")
+        return _api_key_refused(str(error.get("details")))
     return RequestRefused(f"Firebase refused the sign-in ({code or status}).", code=code)
+
+
+def _api_key_refused(details: str) -> RequestRefused:
+    restricted_to = next((users for code, users in _API_KEY_ONLY_FOR.items() if code in details), None)
+    if restricted_to is None:
+        return RequestRefused("Firebase does not accept this program's API key.", code="API_KEY_INVALID")
+    message = (
+        f"This API key is restricted to {restricted_to}, so Firebase refuses it here. Take another key for programs, "
+        "restricted to the Identity Toolkit API and the Token Service API only."
+    )
+    return RequestRefused(message, code="API_KEY_RESTRICTED")
 
 
 def _code(told: str) -> str | None:

@@ -18,7 +18,7 @@ import jwt
 from jwt.types import Options
 
 from seatlease._service.keys import Keys
-from seatlease._service.license_key import normal_key
+from seatlease._service.license_key import given_key
 from seatlease.errors import ClockSetBack, LeaseNotProven
 
 __all__ = ["CLOCK_LEEWAY", "Keys", "ProvenLease", "verify"]
@@ -94,7 +94,7 @@ def verify(  # noqa: PLR0913 what a lease may have to be for, each by its name
     lease = _read(_signed_claims(lease_token, keys))
     if nonce is not None and lease.nonce != nonce:
         raise LeaseNotProven(_NOT_FRESH)
-    _must_be_for(lease.license_key_sha256, None if license_key is None else _sha256(normal_key(license_key)), "license")
+    _must_be_for(lease.license_key_sha256, None if license_key is None else _sha256(given_key(license_key)), "license")
     _must_be_for(lease.license_id, license_id, "license")
     _must_be_for(lease.user_id, user_id, "user")
     _must_be_for(lease.organization_id, organization_id, "organization")

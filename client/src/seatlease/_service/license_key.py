@@ -2,6 +2,8 @@
 
 import re
 
+from seatlease._service.given import stripped
+
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32. It leaves out I, L, O and U, which are mistaken for 1, 0 and V when a key is read aloud."""
 
@@ -9,6 +11,11 @@ GROUPS, GROUP_LENGTH = 5, 5
 _MISTAKEN = str.maketrans("ILOU", "110V")
 _BETWEEN_GROUPS = re.compile(r"[\s\u2010-\u2015\u2212-]+")
 _GENERATED = re.compile(f"[{ALPHABET}]{{{GROUPS * GROUP_LENGTH}}}")
+
+
+def given_key(text: str) -> str:
+    """Give the normal form of a key as it was given: also without the marks that files and web pages put around it."""
+    return normal_key(stripped(text))
 
 
 def normal_key(license_key: str) -> str:

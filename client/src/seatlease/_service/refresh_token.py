@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from seatlease._service.address import is_encrypted
 from seatlease._service.clock import elapsed
 from seatlease._service.firebase import SECURE_TOKEN, ask
+from seatlease._service.given import stripped
 from seatlease.errors import ServiceUnreachable
 
 _logger = logging.getLogger("seatlease")
@@ -32,8 +33,8 @@ class RefreshToken:
     """
 
     def __init__(self, refresh_token: str, *, api_key: str, on_rotated: Callable[[str], object] | None = None) -> None:
-        self._refresh_token = refresh_token
-        self._api_key = api_key
+        self._refresh_token = stripped(refresh_token)
+        self._api_key = stripped(api_key)
         self._on_rotated = on_rotated
         self._service_url: str | None = None
         self._kept: _IdToken | None = None

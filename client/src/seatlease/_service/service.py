@@ -1,5 +1,6 @@
 """Service: the requests, each with an ID token and a deadline."""
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import Iterator, Mapping
@@ -11,13 +12,22 @@ import anyio
 import httpx
 import jwt
 
-from seatlease._service.address import base_of, refuse_in_clear, why_unreachable
+from seatlease._service.address import base_of, has_broken, naming_the_proxy, refuse_in_clear, why_unreachable
 from seatlease._service.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
+from seatlease._service.certificates import trusted
 from seatlease._service.clock import elapsed
 from seatlease._service.credentials import Credentials, RefreshToken
+from seatlease._service.first_answer import first_answer
 from seatlease._service.lease_token import Keys, verify
-from seatlease._service.license_key import normal_key
-from seatlease.errors import LeaseNotProven, NotEntitled, RequestRefused, SeatleaseError, ServiceUnreachable
+from seatlease._service.license_key import given_key
+from seatlease.errors import (
+    LeaseNotProven,
+    NotEntitled,
+    RequestRefused,
+    SeatleaseError,
+    ServiceUnreachable,
+    SignInRequired,
+)
 from seatlease.lease import Lease
 from seatlease.version import __version__
 
@@ -29,7 +39,11 @@ REQUEST_WITHIN_SECONDS = 10.0
 
 _GRANTED = 201
 _EXPIRED = frozenset({"TOKEN_EXPIRED", "TOKEN_INVALID"})
+_REFUSED = frozenset({401, 403})
+_NOT_LISTED = "NO_ORGANIZATION"
 _MAX_ANSWER_BYTES = 1_000_000
+MAX_TOKEN_LENGTH = 32_768
+"""The longest ID token that the service takes: a test compares the two."""
 _NONCE_BYTES = 24
 _ENOUGH_OF_A_KEY = 5
 
@@ -52,7 +66,8 @@ class Service:
         """The functions answer under ``url`` + ``/v1/``. Nothing is sent yet.
 
         Raises:
-            RequestRefused: ``url`` is no address, or tokens would be sent in clear to another machine.
+            RequestRefused: ``url`` is no address, tokens would be sent in clear to another machine, or the environment
+                names a proxy that cannot be used.
         """
         base = base_of(url)
         refuse_in_clear(base)
@@ -64,9 +79,15 @@ class Service:
         # Heartbeats are minutes apart: a connection kept for the next one would be a dead one.
         limits = httpx.Limits(max_keepalive_connections=2, keepalive_expiry=1)
         headers = {"User-Agent": f"seatlease-python/{__version__}", "Accept": "application/json"}
-        self._http = httpx.AsyncClient(
-            transport=transport, limits=limits, headers=headers, timeout=REQUEST_WITHIN_SECONDS, follow_redirects=False
-        )
+        with naming_the_proxy():
+            self._http = httpx.AsyncClient(
+                transport=transport,
+                verify=trusted(),
+                limits=limits,
+                headers=headers,
+                timeout=REQUEST_WITHIN_SECONDS,
+                follow_redirects=False,
+            )
 
     async def acquire(self, license_key: str, *, hardware_id: str, instance_id: str | None = None) -> Lease:
         """Take a seat, or renew the one that this user has on this device. Asking again is safe.
@@ -74,14 +95,14 @@ class Service:
         Raises:
             SeatleaseError: any except SessionLost, SessionRevoked and WaitCancelled.
         """
-        license_key = normal_key(license_key)
+        license_key = given_key(license_key)
         asked_at, nonce, instance = elapsed(), self._new_nonce(), _named(instance_id)
         asked = {"license_key": license_key, "hardware_id": hardware_id, **nonce, **instance}
         response = await self._post("acquire", asked)
         with _naming(license_key):
             lease = lease_of(response, asked_at=asked_at)
         try:
-            self._prove(lease, response, license_key=license_key, hardware_id=hardware_id, **nonce)
+            await self._prove(lease, response, license_key=license_key, hardware_id=hardware_id, **nonce)
         except LeaseNotProven:
             if response.status_code == _GRANTED:  # for this request, so nobody else uses it
                 with contextlib.suppress(SeatleaseError):
@@ -102,7 +123,7 @@ class Service:
         if kept.session_id != lease.session_id:
             raise ServiceUnreachable(NOT_THE_SERVICE)
         # Its id says that the session is still for the same license, also if an admin has changed the license's key.
-        self._prove(kept, response, hardware_id=hardware_id, **nonce)
+        await self._prove(kept, response, hardware_id=hardware_id, **nonce)
         return kept
 
     async def release(self, session_id: str, *, instance_id: str | None = None, within_seconds: float) -> None:
@@ -122,12 +143,15 @@ class Service:
         Raises:
             SeatleaseError: any except NoSeatFree, SessionLost, SessionRevoked and WaitCancelled.
         """
-        license_key = None if license_key is None else normal_key(license_key)
+        license_key = None if license_key is None else given_key(license_key)
         asked = {"license_key": license_key, "page_token": page_token}
         given = {name: value for name, value in asked.items() if value is not None}
-        response = await self._ask("GET", "usage", params=given)
+
+        async def ask() -> dict[str, Any]:
+            return usage_of(await self._ask("GET", "usage", params=given))
+
         with _naming(license_key or ""):
-            return usage_of(response)
+            return await first_answer(ask)
 
     async def user(self) -> str:
         """Give the ID token's user, unverified. Use it only to tell the users of a device apart."""
@@ -162,9 +186,12 @@ class Service:
             request = self._http.build_request(method, f"{self._url}/{function}", json=body, params=params)
             with anyio.fail_after(within_seconds or REQUEST_WITHIN_SECONDS):
                 response = await self._send(request, token=await self._credentials.id_token())
-                if response.status_code == 401 and error_of(response).code in _EXPIRED:  # noqa: PLR2004 HTTP's number
+                code = error_of(response).code if response.status_code in _REFUSED else None
+                if code in _EXPIRED:
                     token = await self._credentials.id_token(refresh=True)
                     response = await self._send(request, token=token)
+                elif code == _NOT_LISTED and (newer := await self._newer_token(request)) is not None:
+                    response = await self._send(request, token=newer)
                 return response
         except TimeoutError:
             message = "The license service did not answer in time."
@@ -177,9 +204,23 @@ class Service:
             raise ServiceUnreachable(message) from None
         except httpx.HTTPError as error:
             message = f"The license service at {self._url} cannot be reached ({why_unreachable(error)})."
-            raise ServiceUnreachable(message) from None
+            raise ServiceUnreachable(message, is_passing=has_broken(error)) from None
+
+    async def _newer_token(self, request: httpx.Request) -> str | None:
+        """Give a token that may name an organization by now: an admin may have added the user a moment ago."""
+        try:
+            token = await self._credentials.id_token(refresh=True)
+        except SeatleaseError:  # then the service's refusal says more
+            return None
+        return None if request.headers["Authorization"] == f"Bearer {token}" else token
 
     async def _send(self, request: httpx.Request, *, token: str) -> httpx.Response:
+        if len(token) > MAX_TOKEN_LENGTH:
+            message = (
+                f"Your ID token has {len(token):,} characters, and the license service takes {MAX_TOKEN_LENGTH:,}. "
+                "Ask your administrator to put fewer groups or attributes into sign-ins."
+            )
+            raise SignInRequired(message)
         request.headers["Authorization"] = f"Bearer {token}"
         response = await self._http.send(request, stream=True)
         try:
@@ -198,7 +239,7 @@ class Service:
         """Make the field that asks for a fresh answer. Without keys there is none: nothing could be told from it."""
         return {} if self._keys is None else {"nonce": secrets.token_urlsafe(_NONCE_BYTES)}
 
-    def _prove(
+    async def _prove(
         self,
         lease: Lease,
         response: httpx.Response,
@@ -212,6 +253,8 @@ class Service:
         if lease.lease_token is None:
             message = "The license service's answer has no lease token that proves it."
             raise LeaseNotProven(message)
+        if self._keys.may_be_outdated(lease.lease_token):
+            await asyncio.get_running_loop().run_in_executor(None, self._keys.fetch_again)
         proven = verify(
             lease.lease_token,
             self._keys,

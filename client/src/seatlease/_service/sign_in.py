@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from seatlease._service.firebase import SIGN_IN, ask
+from seatlease._service.first_answer import first_answer
+from seatlease._service.given import stripped
 from seatlease._service.refresh_token import RefreshToken
 from seatlease.errors import ServiceUnreachable, SignInRequired
 
@@ -29,8 +32,8 @@ async def sign_in(email: str, password: str, *, api_key: str, service_url: str |
         RequestRefused: Firebase does not accept the API key, or the project has no sign-in with a password.
         ServiceUnreachable: Firebase did not answer.
     """
-    asked = {"email": email.strip(), "password": password, "returnSecureToken": True}
-    answer = await ask(SIGN_IN, api_key=api_key, service_url=service_url, body=asked)
+    asked = {"email": stripped(email), "password": password, "returnSecureToken": True}
+    answer = await first_answer(partial(ask, SIGN_IN, api_key=stripped(api_key), service_url=service_url, body=asked))
     if "mfaPendingCredential" in answer:
         message = "This account requires a second factor, which this program does not support."
         raise SignInRequired(message, code="SECOND_FACTOR")

@@ -41,13 +41,13 @@ def save(sign_in: StoredSignIn) -> None:
 
 
 def find(url: str) -> StoredSignIn | None:
-    """Find the sign-in for the service of this address, or ``None``.
+    """Find the sign-in for the service of this address, or ``None``. It takes no lock and writes nothing.
 
     Raises:
-        OSError: it cannot be read, or another process held the lock for 10 s.
+        OSError: it cannot be read.
     """
-    with _alone(url):
-        return _get(url)
+    # A sign-in is replaced as a whole, so a reader finds the old or the new one.
+    return _get(url)
 
 
 def load(url: str) -> RefreshToken | None:
@@ -109,7 +109,7 @@ def _put(sign_in: StoredSignIn) -> None:
 def _get(url: str) -> StoredSignIn | None:
     try:
         text: str | None = _file(url).read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         text = keyring_entry.get(_name(url))
     except UnicodeDecodeError:
         text = ""

@@ -14,8 +14,9 @@ from filelock import FileLock, Timeout
 
 from seatlease._keeping.sharing import state_folder
 from seatlease._service import device
-from seatlease._service.address import is_encrypted, is_this_machine, why_unreachable
+from seatlease._service.address import is_encrypted, is_this_machine, naming_the_proxy, why_unreachable
 from seatlease._service.answers import error_of, time_of
+from seatlease._service.certificates import trusted
 from seatlease._service.credentials import IdToken
 from seatlease._service.firebase import EMULATOR, emulator_for
 from seatlease._service.keys import Keys
@@ -97,8 +98,12 @@ async def check_address(url: str) -> list[Finding]:
     """Ask without a token: only the service refuses that in its own form. Its answer also tells the time."""
     name, asked_at = "address", datetime.now(timezone.utc)
     try:
-        async with httpx.AsyncClient(timeout=_ASKING_SECONDS, follow_redirects=False) as client:
-            response = await client.get(f"{url}/v1/usage")
+        with naming_the_proxy():
+            http = httpx.AsyncClient(verify=trusted(), timeout=_ASKING_SECONDS, follow_redirects=False)
+        async with http:
+            response = await http.get(f"{url}/v1/usage")
+    except RequestRefused as error:
+        return [problem(name, error.message, "correct or unset it")]
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         advice = "check the address, the network and the proxies"
         return [problem(name, f"{url} does not answer ({why_unreachable(error)})", advice)]
@@ -152,8 +157,8 @@ def check_keys(url: str) -> Finding:
     return fine("keys", f"public keys to verify leases with: {len(keys.jwks['keys'])}")
 
 
-async def check_user(url: str, license_key: str | None) -> list[Finding]:
-    """Get a token and send it to the service. With a license key, look for that license."""
+async def check_user(url: str, license_key: str | None, *, hardware_id: str | None) -> list[Finding]:
+    """Get a token and send it to the service. With a license key, look for that license and for clones."""
     try:
         found = find_credentials(url)
         token = await found.credentials.id_token()
@@ -163,7 +168,11 @@ async def check_user(url: str, license_key: str | None) -> list[Finding]:
         return [problem("sign-in", sentence_of(error), "try again later, and check the API key")]
     looked_at = _token(token, found)
     # What was just looked at is what is sent; one that cannot be taken is not.
-    return [looked_at] if looked_at.status == "problem" else [looked_at, *await _accepted(url, token, license_key)]
+    return (
+        [looked_at]
+        if looked_at.status == "problem"
+        else [looked_at, *await _accepted(url, token, license_key, hardware_id)]
+    )
 
 
 def _token(token: str, found: Found) -> Finding:
@@ -189,7 +198,7 @@ def _another(found: Found) -> str:
     return f"set {found.origin} to a new token, or unset it and run seatlease login"
 
 
-async def _accepted(url: str, token: str, license_key: str | None) -> list[Finding]:
+async def _accepted(url: str, token: str, license_key: str | None, hardware_id: str | None) -> list[Finding]:
     credentials = IdToken(token)
     try:
         answer = await fetch_usage(url, credentials, license_key=license_key)
@@ -206,7 +215,25 @@ async def _accepted(url: str, token: str, license_key: str | None) -> list[Findi
     accepted = fine("access", f"the service accepts the token, for {organization['name']}")
     if license_key is None:
         return [accepted]
-    return [accepted, *(_license(license_) for license_ in answer["licenses"])]
+    return [
+        accepted,
+        *(_license(license_) for license_ in answer["licenses"]),
+        *_clones(answer, license_key, hardware_id),
+    ]
+
+
+def _clones(answer: dict[str, Any], license_key: str, given: str | None) -> list[Finding]:
+    """Name what looks like clones: several instances on the seat of this device, which nobody named."""
+    if given or device.origin() != device.THE_MACHINES:
+        return []
+    own = device.hardware_id(license_key)
+    sessions = [each for license_ in answer["licenses"] for each in license_["sessions"] if each["hardware_id"] == own]
+    crowded = next((each for each in sessions if each.get("instances", 1) > 1), None)
+    if crowded is None:
+        return []
+    says = f"{crowded['instances']} instances share this device's seat, from {', '.join(crowded['addresses'])}"
+    advice = "for clones of one machine, set SEATLEASE_HARDWARE_ID on each; for users of this machine, do nothing"
+    return [Finding(name="clones", status="ok", says=says, advice=advice)]
 
 
 def _license(license_: dict[str, Any]) -> Finding:

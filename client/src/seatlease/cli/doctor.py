@@ -49,7 +49,7 @@ def _findings(url: str, license_key: str | None, hardware_id: str | None) -> Ite
     yield from address
     if len(address) > 1:  # it is the service: it told the time
         yield check_keys(url)
-        yield from asyncio.run(check_user(url, license_key))
+        yield from asyncio.run(check_user(url, license_key, hardware_id=hardware_id))
     yield from check_emulator(url)
     yield check_device(license_key, given=hardware_id)
     yield check_sharing()

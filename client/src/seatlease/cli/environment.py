@@ -11,6 +11,7 @@ import typer
 from seatlease._service import stored
 from seatlease._service.address import base_of, refuse_in_clear
 from seatlease._service.credentials import Credentials, IdToken, RefreshToken
+from seatlease._service.given import stripped
 from seatlease._service.keys import Keys
 from seatlease._service.service import Service
 from seatlease.cli.saying import Misconfigured, duration
@@ -39,10 +40,10 @@ def find_credentials(url: str) -> Found:
         SignInRequired: there are none.
         Misconfigured: they cannot be used.
     """
-    if id_token := os.environ.get(ID_TOKEN):
+    if id_token := stripped(os.environ.get(ID_TOKEN, "")):
         return Found(credentials=IdToken(id_token), origin=ID_TOKEN)
-    if refresh_token := os.environ.get(REFRESH_TOKEN):
-        api_key = os.environ.get(API_KEY)
+    if refresh_token := stripped(os.environ.get(REFRESH_TOKEN, "")):
+        api_key = stripped(os.environ.get(API_KEY, ""))
         if not api_key:
             message = f"{REFRESH_TOKEN} needs {API_KEY} too: the Web API key of the Firebase project."
             raise Misconfigured(message)

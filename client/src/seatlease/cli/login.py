@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from seatlease._service import stored
+from seatlease._service.given import stripped
 from seatlease._service.sign_in import sign_in
 from seatlease.cli.environment import ApiKey, Url, find_credentials
 from seatlease.cli.saying import Misconfigured, explained, say
@@ -29,7 +30,7 @@ def login(*, url: Url, api_key: ApiKey, email: _Email = None) -> None:
             sign_in(address, _asked("Password: ", is_secret=True), api_key=api_key, service_url=url)
         )
         kept = stored.StoredSignIn(
-            url=url, api_key=api_key, email=signed_in.email, refresh_token=signed_in.refresh_token
+            url=url, api_key=stripped(api_key), email=signed_in.email, refresh_token=signed_in.refresh_token
         )
         try:
             stored.save(kept)

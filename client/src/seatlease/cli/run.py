@@ -52,7 +52,7 @@ _RegainWithin = Annotated[
         parser=read_duration,
         metavar="DURATION",
         show_default=False,
-        help="Ask for a lost seat this long while the service does not answer. The default is 60s.",
+        help="Go on this long without a lost seat, and ask for it. The default is 60s.",
     ),
 ]
 
