@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shared.edge.answers import error_answer
+from shared.edge.cors import with_cors
 from shared.edge.errors import ApiError, Code
 from shared.edge.logs import RequestContext, current_request
 from shared.edge.platform import prepare_instance
@@ -42,7 +43,6 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
     prepare_instance()
 
     def decorate(handler: Handler) -> functions_framework.aio.HTTPFunction:
-        @functions_framework.aio.http
         @wraps(handler)
         async def serve(request: Request) -> Response:
             context = _context(request, handler.__name__)
@@ -62,7 +62,9 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
             current_request.reset(remembered)
             return response
 
-        return serve
+        if allowed := settings().allowed_origins:
+            return functions_framework.aio.http(with_cors(serve, method=method, allowed_origins=allowed))
+        return functions_framework.aio.http(serve)
 
     return decorate
 
