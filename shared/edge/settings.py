@@ -26,7 +26,7 @@ _TOPIC_ID = r"^[A-Za-z][A-Za-z0-9._~%+-]{2,254}$"
 """Source: Pub/Sub's guidelines for the names of topics."""
 
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(?!:443$)(:[0-9]{1,5})?")
-_LOCAL_ORIGIN = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(?!:80$)(:[0-9]{1,5})?")
+_LOCAL_ORIGIN = re.compile(r"http://(localhost|127\.0\.0\.1)(?!:80$)(:[0-9]{1,5})?")
 """As a browser sends them: in small letters, without a path, and without the port that the scheme implies."""
 
 
@@ -58,8 +58,8 @@ def _origins(text: object) -> object:
     for origin in origins:
         if not (_ORIGIN.fullmatch(origin) or _LOCAL_ORIGIN.fullmatch(origin)):
             message = (
-                f"{origin!r} is no origin of a web page; write https://HOST or https://HOST:PORT as a browser sends "
-                "it: in small letters, without a path or a slash at the end, and without :443"
+                f"{origin!r} is no origin, such as https://app.example.com: "
+                "in small letters, without a path or a slash at the end, and without :443"
             )
             raise ValueError(message)
     return origins
@@ -107,8 +107,7 @@ class Settings(BaseModel):
         if self.environment is Environment.PRODUCTION and local:
             yield (
                 f"SEATLEASE_ALLOWED_ORIGINS: {', '.join(local)} must not be allowed with "
-                "SEATLEASE_ENVIRONMENT=production: any program on a user's machine can be such a page; "
-                "name origins with https://"
+                "SEATLEASE_ENVIRONMENT=production: any program on a user's machine can serve such a page"
             )
         if self.environment is Environment.TEST and self.platform_service:
             yield "SEATLEASE_ENVIRONMENT=test must not run on the platform (K_SERVICE is set); use another environment"

@@ -257,7 +257,7 @@ export interface components {
              * @enum {string}
              */
             code: "BODY_TOO_LARGE";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -286,7 +286,7 @@ export interface components {
              * @enum {string}
              */
             code: "BODY_TOO_SLOW";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -307,7 +307,7 @@ export interface components {
              * @enum {string}
              */
             code: "CONTENTION";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -448,7 +448,7 @@ export interface components {
         ErrorView: {
             /** @description What went wrong, for programs. A code always has the same status. */
             code: string;
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /** @description Whether the same request may succeed later without any change. */
             retryable: boolean;
@@ -608,7 +608,7 @@ export interface components {
              * @enum {string}
              */
             code: "INSTANCE_LIMIT_REACHED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -629,7 +629,7 @@ export interface components {
              * @enum {string}
              */
             code: "INTERNAL";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -650,7 +650,7 @@ export interface components {
              * @enum {string}
              */
             code: "INVALID_JSON";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -671,7 +671,7 @@ export interface components {
              * @enum {string}
              */
             code: "INVALID_REQUEST";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -700,7 +700,7 @@ export interface components {
              * @enum {string}
              */
             code: "LICENSE_EXPIRED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -721,7 +721,7 @@ export interface components {
              * @enum {string}
              */
             code: "LICENSE_INACTIVE";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -742,7 +742,7 @@ export interface components {
              * @enum {string}
              */
             code: "LICENSE_MISCONFIGURED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -763,7 +763,7 @@ export interface components {
              * @enum {string}
              */
             code: "LICENSE_NOT_FOUND";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -824,7 +824,7 @@ export interface components {
              * @enum {string}
              */
             code: "METHOD_NOT_ALLOWED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -860,7 +860,7 @@ export interface components {
              * @enum {string}
              */
             code: "NO_ORGANIZATION";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -881,7 +881,7 @@ export interface components {
              * @enum {string}
              */
             code: "ORGANIZATION_INACTIVE";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -902,7 +902,7 @@ export interface components {
              * @enum {string}
              */
             code: "ORGANIZATION_SEAT_LIMIT_REACHED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -975,7 +975,7 @@ export interface components {
              * @enum {string}
              */
             code: "RATE_LIMITED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1069,7 +1069,7 @@ export interface components {
              * @enum {string}
              */
             code: "ROLE_NOT_ALLOWED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1104,7 +1104,7 @@ export interface components {
              * @enum {string}
              */
             code: "SEAT_LIMIT_REACHED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1135,7 +1135,7 @@ export interface components {
              * @enum {string}
              */
             code: "SESSION_EXPIRED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1156,7 +1156,7 @@ export interface components {
              * @enum {string}
              */
             code: "SESSION_NOT_FOUND";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1177,7 +1177,7 @@ export interface components {
              * @enum {string}
              */
             code: "SESSION_RELEASED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1198,7 +1198,7 @@ export interface components {
              * @enum {string}
              */
             code: "SESSION_REVOKED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1256,7 +1256,7 @@ export interface components {
              * @enum {string}
              */
             code: "STORE_UNAVAILABLE";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1277,7 +1277,7 @@ export interface components {
              * @enum {string}
              */
             code: "TOKEN_EXPIRED";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1298,7 +1298,7 @@ export interface components {
              * @enum {string}
              */
             code: "TOKEN_INVALID";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1319,7 +1319,7 @@ export interface components {
              * @enum {string}
              */
             code: "TOKEN_MISSING";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1340,7 +1340,7 @@ export interface components {
              * @enum {string}
              */
             code: "UNSUPPORTED_MEDIA_TYPE";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
@@ -1430,7 +1430,7 @@ export interface components {
              * @enum {string}
              */
             code: "USER_INACTIVE";
-            /** @description What went wrong, for people. Its wording may change. */
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
              * @description Whether the same request may succeed later without any change.
