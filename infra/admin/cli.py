@@ -23,7 +23,7 @@ from infra.doctor.options import ProjectOption
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
 
-app = typer.Typer(help="Work on the data of a deployed project.")
+app = typer.Typer(help="Work on the data of a deployed project.", rich_markup_mode=None)
 app.command()(resync)
 
 

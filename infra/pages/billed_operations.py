@@ -72,6 +72,9 @@ RECONCILE_READS_OF_A_SESSION = 3
 RECONCILE_READS_OF_AN_ORGANIZATION = 7
 """The organization, its license, its counters twice, two counts of sessions, and the event of the latest grant."""
 
+DAILY_LOOK_READS_OF_A_DOCUMENT = 2
+"""An organization, a license or a user that admins edit, and its review record."""
+
 RECONCILE_EMPTY_QUERIES = 2
 """Queries that cost one read if they find nothing. If they find documents, only these are billed."""
 

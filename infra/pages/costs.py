@@ -11,6 +11,7 @@ from math import exp
 
 from infra.build.stage import ROOT
 from infra.pages.billed_operations import (
+    DAILY_LOOK_READS_OF_A_DOCUMENT,
     GROUP_SIZES,
     IN_GROUPS,
     OPERATIONS,
@@ -312,6 +313,8 @@ def _operations() -> Iterator[str]:
         yield f"| {name} | {billed.rpcs} | {billed.reads} | {billed.writes} | {million:,.2f} |"
     yield f"| reconcile, for each open session | | {RECONCILE_READS_OF_A_SESSION} | 0 | |"
     yield f"| reconcile, for each organization with one license in use | | {RECONCILE_READS_OF_AN_ORGANIZATION} | 0 | |"
+    looked_at = "for each organization, license and user"
+    yield f"| reconcile, once a day, {looked_at} | | {DAILY_LOOK_READS_OF_A_DOCUMENT} | 0 | |"
 
 
 def times_a_month() -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Sets the claims of a user's account by all documents of the user, and checks again until the claims are right."""
+"""Sets the claim of a user's account by all documents of the user, and checks again until it is right."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.reading import user_from
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.errors import Conflict
-from shared.rules.claims import Claims, Membership, claims_for
+from shared.rules.claims import Membership, organization_claim
 from shared.rules.refusal import Unusable
 from shared.rules.user import User
 
@@ -18,7 +18,7 @@ MAX_CLAIMS_LENGTH = 1000
 """The most characters of an account's custom claims in JSON. Source: Firebase's page on custom claims."""
 
 _ROUNDS = 5
-_ORGANIZATION, _ROLE = "org_id", "role"
+_ORGANIZATION = "org_id"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,7 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyncedClaims:
-    """The documents of the user, oldest first, and the account whose claims now match them.
+    """The documents of the user, oldest first, and the account whose claim now matches them.
 
     ``has_room`` is false when the claims would be too long for the account; it then has none of ours.
     """
@@ -58,7 +58,9 @@ class AccountClaims:
         self._accounts = accounts
 
     async def settle(self, user_id: str) -> SyncedClaims:
-        """Set the claims, and read them again until they are right: another instance may set them at the same time.
+        """Set the claim, and read it again until it is right: others may set claims of the account at the same time.
+
+        Firebase replaces all claims at once. So those of others are read immediately before ours is set with them.
 
         Raises:
             Conflict: other instances kept setting them.
@@ -67,33 +69,33 @@ class AccountClaims:
         """
         for _ in range(_ROUNDS):
             account = await self._accounts.find(user_id)
-            present = Claims() if account is None else _present(account)
+            present = None if account is None else _present(account)
             listed = await self._listed(user_id, present)
             if account is None:
                 return SyncedClaims(listed=listed, account=None)
-            wanted = claims_for([each.listing for each in listed], present=present)
-            merged = _merged(account, wanted)
-            has_room = len(json.dumps(merged)) <= MAX_CLAIMS_LENGTH
+            wanted = organization_claim([each.listing for each in listed], present=present)
+            has_room = len(json.dumps(_merged(account, wanted))) <= MAX_CLAIMS_LENGTH
             if not has_room:
-                wanted = Claims()
-                merged = _merged(account, wanted)
+                wanted = None
             if wanted == present:
                 return SyncedClaims(listed=listed, account=account, has_room=has_room)
-            if present.organization_id is not None and present.organization_id != wanted.organization_id:
+            if present is not None:
                 await self._accounts.end_sign_ins(user_id)
-            await self._accounts.set_claims(user_id, merged)
+            latest = await self._accounts.find(user_id)
+            if latest is not None and _present(latest) == present:
+                await self._accounts.set_claims(user_id, _merged(latest, wanted))
         message = "other instances kept setting the claims of the same user"
         raise Conflict(message)
 
-    async def _listed(self, user_id: str, present: Claims) -> list[Listed]:
+    async def _listed(self, user_id: str, present: str | None) -> list[Listed]:
         """Find the documents of a user in all organizations, oldest first.
 
-        It also looks in the organization that the present claims name, because a review record may have been deleted.
+        It also looks in the organization that the present claim names, because a review record may have been deleted.
         """
         records = await self._firestore.select(ALL_ORGANIZATIONS, queries.reviews_of_user(user_id))
         places = {located.paths for each in records if (located := OrganizationPaths.of(each.path)) is not None}
-        if present.organization_id is not None and can_be_document_id(present.organization_id):
-            places.add(OrganizationPaths(present.organization_id))
+        if present is not None and can_be_document_id(present):
+            places.add(OrganizationPaths(present))
         if not places:
             return []
         snapshot = await self._firestore.read([paths.user(user_id) for paths in places])
@@ -111,16 +113,12 @@ def _age(listed: Listed) -> tuple[int, int, str]:
     return created.seconds, created.nanos, listed.document.path
 
 
-def _present(account: Account) -> Claims:
-    organization_id, role = account.claims.get(_ORGANIZATION), account.claims.get(_ROLE)
-    return Claims(
-        organization_id=organization_id if isinstance(organization_id, str) else None,
-        role=role if isinstance(role, str) else None,
-    )
+def _present(account: Account) -> str | None:
+    organization_id = account.claims.get(_ORGANIZATION)
+    return organization_id if isinstance(organization_id, str) else None
 
 
-def _merged(account: Account, wanted: Claims) -> dict[str, object]:
+def _merged(account: Account, organization_id: str | None) -> dict[str, object]:
     """All claims of the account: ours, and those that other software has set."""
-    merged = {name: value for name, value in account.claims.items() if name not in {_ORGANIZATION, _ROLE}}
-    ours = {_ORGANIZATION: wanted.organization_id, _ROLE: None if wanted.role is None else str(wanted.role)}
-    return merged | {name: value for name, value in ours.items() if value is not None}
+    others = {name: value for name, value in account.claims.items() if name != _ORGANIZATION}
+    return others if organization_id is None else others | {_ORGANIZATION: organization_id}

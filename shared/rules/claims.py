@@ -1,4 +1,4 @@
-"""Claims: which organization a user's ID tokens name, and with which role.
+"""The claim ``org_id``: which organization a user's ID tokens name.
 
 A user belongs to one organization at a time. If two list the user, the one with the older document keeps the user.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.rules.refusal import Unusable
 from shared.rules.review import Level, Problem
-from shared.rules.user import Role, User
+from shared.rules.user import User
 
 DOCUMENT_ID = "(document id)"
 """The ``field`` of a problem with the document's id."""
@@ -34,14 +34,6 @@ class OtherAccount:
     is_verified: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claims:
-    """The claims ``org_id`` and ``role`` of a user's ID tokens."""
-
-    organization_id: str | None = None
-    role: Role | str | None = None
-
-
 def active_membership(listings: Sequence[Membership]) -> Membership | None:
     """Find the organization that a user belongs to. ``listings`` are those that list the user, oldest document first.
 
@@ -50,17 +42,17 @@ def active_membership(listings: Sequence[Membership]) -> Membership | None:
     return next((each for each in listings if isinstance(each.user, Unusable) or each.user.is_active), None)
 
 
-def claims_for(listings: Sequence[Membership], *, present: Claims) -> Claims:
-    """The claims that a user should have.
+def organization_claim(listings: Sequence[Membership], *, present: str | None) -> str | None:
+    """The organization that a user's tokens should name; ``None``: no claim.
 
-    While the document cannot be used, the claims stay if they name its organization. Otherwise there are none.
+    While the document cannot be used, the claim stays if it names its organization. Otherwise there is none.
     """
     held_by = active_membership(listings)
     if held_by is None:
-        return Claims()
+        return None
     if isinstance(held_by.user, Unusable):
-        return present if present.organization_id == held_by.organization_id else Claims()
-    return Claims(organization_id=held_by.organization_id, role=held_by.user.role)
+        return present if present == held_by.organization_id else None
+    return held_by.organization_id
 
 
 def user_problems(

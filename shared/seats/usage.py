@@ -110,7 +110,7 @@ class Usages:
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
         used = await asyncio.gather(
             *(
-                self._license(paths, each, sessions, events.get(each[0].rpartition("/")[2]), at)
+                self._license(paths, each, sessions, events.get(each[0]), at)
                 for each in self._parsed(licenses).items()
             )
         )
@@ -165,8 +165,10 @@ class Usages:
         return _Events(events=events, begins_at=since)
 
     def _parsed(self, documents: Sequence[Document]) -> dict[str, License | Unusable]:
+        """The licenses by id."""
         parsed = {each.path: license_from(each, self._policy) for each in documents}
-        return without_shared_keys({path: each for path, each in parsed.items() if each is not None})
+        used = without_shared_keys({path: each for path, each in parsed.items() if each is not None})
+        return {each.document_id: used[each.path] for each in documents if each.path in used}
 
     async def _license(
         self,
@@ -176,8 +178,7 @@ class Usages:
         events: _Events | None,
         at: ReadTime,
     ) -> LicenseUsage:
-        path, license_ = described
-        license_id = path.rpartition("/")[2]
+        license_id, license_ = described
         in_use, open_now, first = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(license_id, now=at.now), at=at),
             self._firestore.count(paths.organization, queries.open_sessions(license_id), at=at),

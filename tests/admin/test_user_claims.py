@@ -9,7 +9,7 @@ import jwt
 import pytest
 from google.cloud import firestore
 
-from shared.admin.accounts import Accounts
+from shared.admin.accounts import Account, Accounts
 from shared.admin.user_claims import UserClaims
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
@@ -82,16 +82,14 @@ async def acquire(store: WatchedFirestore, policy: Policy, tenant: Tenant, uid: 
 # What tokens say
 
 
-async def test_a_user_who_is_added_gets_the_organization_and_the_role(
-    claims: UserClaims, people: People, tenant: Tenant
-) -> None:
+async def test_a_user_who_is_added_gets_the_organization(claims: UserClaims, people: People, tenant: Tenant) -> None:
     uid = people.sign_up(email="ada@example.com")
     tenant.user(uid).set({"role": "admin"})
     written_at = tenant.user(uid).get().update_time
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "admin"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert tenant.user(uid).get().to_dict() == {
         "email": "ada@example.com",
         "role": "admin",
@@ -107,12 +105,12 @@ async def test_a_user_of_nothing_but_a_document_is_a_member(claims: UserClaims, 
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     said = jwt.decode(people.signs_in(uid), options={"verify_signature": False})
-    assert (said["org_id"], said["role"]) == (tenant.organization_id, "member")
+    assert said["org_id"] == tenant.organization_id
 
 
-async def test_a_new_role_is_set_and_signs_nobody_out(
+async def test_a_new_role_changes_no_claim_and_signs_nobody_out(
     claims: UserClaims, accounts: WatchedAccounts, people: People, tenant: Tenant
 ) -> None:
     uid = people.sign_up()
@@ -122,8 +120,8 @@ async def test_a_new_role_is_set_and_signs_nobody_out(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid)["role"] == "owner"
-    assert accounts.changes == ["set", "set"]
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
+    assert accounts.changes == ["set"]
 
 
 async def test_claims_of_others_stay(
@@ -138,8 +136,26 @@ async def test_claims_of_others_stay(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert added == {"newsletter": True, "org_id": tenant.organization_id, "role": "member"}
-    assert people.claims(uid) == {"newsletter": True}
+    assert added == {"newsletter": True, "role": "king", "org_id": tenant.organization_id}
+    assert people.claims(uid) == {"newsletter": True, "role": "king"}
+
+
+async def test_a_claim_that_others_set_meanwhile_stays(
+    store: WatchedFirestore, policy: Policy, people: People, tenant: Tenant, project: str
+) -> None:
+    class Shared(WatchedAccounts):
+        async def find(self, user_id: str) -> Account | None:
+            found = await super().find(user_id)
+            if found is not None and "plan" not in found.claims:
+                await super().set_claims(user_id, {**found.claims, "plan": "premium"})  # behind our back
+            return found
+
+    uid = people.sign_up()
+    tenant.user(uid).set({})
+
+    await UserClaims(store, policy, Shared(project=project)).sync(tenant.user(uid).path)
+
+    assert people.claims(uid) == {"plan": "premium", "org_id": tenant.organization_id}
 
 
 @pytest.mark.parametrize("how", ["deleted", "deactivated"])
@@ -182,7 +198,7 @@ async def test_a_user_made_a_guest_loses_the_seats_and_stays_a_user(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "guest"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert tenant.open_sessions() == []
 
 
@@ -193,7 +209,7 @@ async def test_a_user_who_comes_back_gets_the_claims_again(claims: UserClaims, p
         tenant.user(uid).update({"is_active": is_active})
         await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
 
 
 # Slips
@@ -336,7 +352,7 @@ async def test_a_role_that_does_not_exist_changes_no_claims_and_ends_no_session(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert problems(tenant.user(uid)) == [("role", "error")]
     assert len(tenant.open_sessions()) == 1
 
@@ -399,7 +415,7 @@ async def test_a_record_that_somebody_deleted_hands_the_user_over_to_nobody(
 
     await claims.sync(other.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert problems(other.user(uid)) == [("(document id)", "error")]
 
 
@@ -413,7 +429,7 @@ async def test_of_two_organizations_the_first_keeps_the_user_and_the_second_is_t
     for each in (other, tenant, other):
         await claims.sync(each.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert problems(tenant.user(uid)) == []
     assert problems(other.user(uid)) == [("(document id)", "error")]
     assert tenant.organization_id not in str(other.user(uid).get().to_dict())
@@ -435,7 +451,7 @@ async def test_a_user_whom_the_first_lets_go_is_the_seconds(
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": other.organization_id, "role": "owner"}
+    assert people.claims(uid) == {"org_id": other.organization_id}
     assert problems(other.user(uid)) == []
 
 
@@ -458,7 +474,7 @@ async def test_who_is_listed_in_two_at_once_ends_with_one_whatever_comes_first(
             *(instance.sync(each.user(uid).path) for instance in instances for each in (other, tenant))
         )
 
-        assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+        assert people.claims(uid) == {"org_id": tenant.organization_id}
         assert (problems(tenant.user(uid)), problems(other.user(uid))) == ([], [("(document id)", "error")])
 
 
@@ -493,7 +509,7 @@ async def test_events_that_come_late_change_nothing(claims: UserClaims, people: 
     for _ in range(4):
         await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "guest"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert [event["details"]["edit"] for event in tenant.events("user.edited")] == ["created"]
 
 
@@ -527,7 +543,7 @@ async def test_what_fails_at_the_accounts_is_begun_again_by_the_event_that_comes
 
     await claims.sync(tenant.user(uid).path)
 
-    assert people.claims(uid) == {"org_id": tenant.organization_id, "role": "member"}
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
 
 
 async def test_who_sets_the_claims_back_time_and_again_is_given_up_on(
@@ -535,7 +551,7 @@ async def test_who_sets_the_claims_back_time_and_again_is_given_up_on(
 ) -> None:
     class Stubborn(WatchedAccounts):
         async def set_claims(self, user_id: str, claims: Mapping[str, Any]) -> None:
-            await super().set_claims(user_id, {**claims, "role": "king"})
+            await super().set_claims(user_id, {**claims, "org_id": "elsewhere"})
 
     uid = people.sign_up()
     tenant.user(uid).set({})

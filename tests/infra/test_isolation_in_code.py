@@ -24,8 +24,10 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/errors.py": ["The request must be JSON, with the header Content-Type: application/json."],
     "shared/edge/requests.py": ["application/json"],
     "shared/edge/settings.py": [
-        " is no origin, such as https://app.example.com: "
-        "in small letters, without a path or a slash at the end, and without :443",
+        (
+            " is no origin, such as https://app.example.com: "
+            "in small letters, without a path or a slash at the end, and without :443"
+        ),
         "http://(localhost|127\\.0\\.0\\.1)(?!:80$)(:[0-9]{1,5})?",
         "https://[a-z0-9.-]+(?!:443$)(:[0-9]{1,5})?",
     ],
@@ -211,7 +213,7 @@ def test_what_is_read_and_written_is_named_by_paths_alone() -> None:
 
 
 def test_only_functions_that_no_client_calls_ask_over_all_organizations() -> None:
-    allowed = {"expire_sessions", "reconcile", "relay_audit", "sync_user_claims"}
+    allowed = {"expire_sessions", "reconcile", "relay_audit", "review_admin_edit", "sync_user_claims"}
 
     assert asking_everywhere(the_code()) == allowed
     assert allowed.isdisjoint(CLIENT_FUNCTIONS)

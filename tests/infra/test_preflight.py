@@ -39,6 +39,7 @@ from tests.infra.recorded_preflight import (
 
 FILE = variables_file("production")
 PAGE = (ROOT / "infra/docs/deploy.md").read_text()
+LIMITS = (ROOT / "infra/docs/limits.md").read_text()
 
 
 @pytest.fixture
@@ -290,6 +291,7 @@ def test_it_looks_for_the_apis_and_the_cpus_of_what_terraform_makes(plan: Plan) 
 
     assert set(needed_apis()) == services | {f"{name}.googleapis.com" for name in ASKED_BEFORE}
     assert needed_run_cpus() == sum(each["max_instance_count"] * int(each["available_cpu"]) for each in sizes)
+    assert f"the maxima of all functions add up to {needed_run_cpus()} " in LIMITS
 
 
 def test_the_deploy_page_uses_the_names_that_it_suggests() -> None:

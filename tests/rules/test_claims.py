@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from shared.rules.claims import Claims, Membership, OtherAccount, active_membership, claims_for, user_problems
+from shared.rules.claims import Membership, OtherAccount, active_membership, organization_claim, user_problems
 from shared.rules.refusal import Unusable
 from shared.rules.review import Level
 from shared.rules.user import Role, User
 from tests.rules.make import UNUSABLE, a_user
-
-NONE = Claims()
 
 
 def listing(organization_id: str, user: User | Unusable | None = None) -> Membership:
@@ -22,64 +20,64 @@ def inactive(organization_id: str) -> Membership:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_user_has_the_organization_and_the_role_of_the_document(role: Role) -> None:
-    claims = claims_for([listing("acme", a_user(role=role))], present=NONE)
+def test_a_user_has_the_organization_of_the_document_whatever_the_role(role: Role) -> None:
+    claim = organization_claim([listing("acme", a_user(role=role))], present=None)
 
-    assert claims == Claims(organization_id="acme", role=role)
+    assert claim == "acme"
 
 
 def test_a_user_without_a_document_has_no_claims() -> None:
-    claims = claims_for([], present=Claims(organization_id="acme", role="owner"))
+    claim = organization_claim([], present="acme")
 
-    assert claims == NONE
+    assert claim is None
 
 
 def test_a_deactivated_user_has_no_claims() -> None:
-    claims = claims_for([inactive("acme")], present=Claims(organization_id="acme", role="member"))
+    claim = organization_claim([inactive("acme")], present="acme")
 
-    assert claims == NONE
+    assert claim is None
 
 
 def test_of_two_organizations_the_one_that_listed_the_user_first_keeps_them() -> None:
     listings = [listing("acme"), listing("globex", a_user(role=Role.OWNER))]
 
-    claims = claims_for(listings, present=Claims(organization_id="globex", role="owner"))
+    claim = organization_claim(listings, present="globex")
 
-    assert claims == Claims(organization_id="acme", role=Role.MEMBER)
+    assert claim == "acme"
 
 
 def test_an_organization_where_the_user_is_deactivated_does_not_stand_in_the_way_of_the_next() -> None:
-    claims = claims_for([inactive("acme"), listing("globex")], present=Claims(organization_id="acme", role="member"))
+    claim = organization_claim([inactive("acme"), listing("globex")], present="acme")
 
-    assert claims == Claims(organization_id="globex", role=Role.MEMBER)
+    assert claim == "globex"
 
 
 def test_while_the_document_cannot_be_used_the_claims_stay_what_they_are() -> None:
-    present = Claims(organization_id="acme", role="admin")
+    present = "acme"
 
-    claims = claims_for([listing("acme", UNUSABLE)], present=present)
+    claim = organization_claim([listing("acme", UNUSABLE)], present=present)
 
-    assert claims == present
+    assert claim == present
 
 
 def test_a_document_that_cannot_be_used_gives_no_claims_to_who_has_none() -> None:
-    claims = claims_for([listing("acme", UNUSABLE)], present=NONE)
+    claim = organization_claim([listing("acme", UNUSABLE)], present=None)
 
-    assert claims == NONE
+    assert claim is None
 
 
 def test_a_slip_in_the_first_organization_does_not_hand_the_user_over_to_the_second() -> None:
     listings = [listing("acme", UNUSABLE), listing("globex")]
 
-    claims = [claims_for(listings, present=present) for present in (Claims(organization_id="acme", role="owner"), NONE)]
+    claim = [organization_claim(listings, present=present) for present in ("acme", None)]
 
-    assert claims == [Claims(organization_id="acme", role="owner"), NONE]
+    assert claim == ["acme", None]
 
 
 def test_claims_of_an_organization_that_does_not_hold_the_user_do_not_outlive_a_slip() -> None:
-    claims = claims_for([listing("acme", UNUSABLE)], present=Claims(organization_id="globex", role="owner"))
+    claim = organization_claim([listing("acme", UNUSABLE)], present="globex")
 
-    assert claims == NONE
+    assert claim is None
 
 
 def test_nobody_holds_a_user_who_is_deactivated_everywhere() -> None:

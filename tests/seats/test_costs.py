@@ -7,7 +7,7 @@ import pytest
 from google.cloud import firestore
 
 from infra.local.audit_topic import TOPIC, create_topic
-from infra.pages.billed_operations import OPERATIONS, Billed, reconcile_reads
+from infra.pages.billed_operations import DAILY_LOOK_READS_OF_A_DOCUMENT, OPERATIONS, Billed, reconcile_reads
 from shared.admin.resync import Resync
 from shared.audit.relay import Relays
 from shared.audit.topic import Topic
@@ -186,6 +186,18 @@ async def test_to_name_an_instance_costs_no_call_no_read_and_no_write(
     await STORIES[operation](made)
 
     assert billed(made.wire) == OPERATIONS[operation]
+
+
+async def test_the_daily_look_reads_what_the_table_says_of_documents(world: Callable[[], World]) -> None:
+    made = world()
+    made.console.document(run_path("resync")).delete()
+    documents = 2 + len(list(made.tenant.organization.collection("users").list_documents()))
+    made.wire.forget()
+
+    await made.resync.touch_missed(run_within=RUN_WITHIN)
+
+    # Beside them, where the last look stopped; it is noted after each of the three collections.
+    assert (made.wire.reads, made.wire.writes) == (1 + documents * DAILY_LOOK_READS_OF_A_DOCUMENT, 3)
 
 
 async def test_a_run_of_reconcile_reads_what_the_table_says_of_sessions_and_organizations(
