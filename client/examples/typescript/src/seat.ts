@@ -100,10 +100,12 @@ export class Seat {
         return await this.#take();
       } catch (error) {
         const because = asError(error);
-        const pause = pauseForSeat(because, attempt);
-        if (pause === undefined || uptime() + pause > giveUpAt) {
+        const left = giveUpAt - uptime();
+        const wanted = pauseForSeat(because, attempt);
+        if (wanted === undefined || left <= 0) {
           throw because;
         }
+        const pause = Math.min(wanted, Math.max(left, 1)); // the last try comes at the end of the wait
         this.#options.onWait?.(because, pause);
         await sleep(pause * 1000, undefined, { signal: this.#closing.signal });
       }
