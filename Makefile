@@ -77,13 +77,13 @@ bench-quick: $(READY) ## Measure throughput and latency in less than a minute
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 # The same for npm, without the address of the registry that was asked.
-LOCK_NPM = npm install --prefix infra/local/firebase --package-lock-only --omit-lockfile-registry-resolved \
-	--ignore-scripts --no-audit --no-fund
+LOCK_NPM = npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
-lock: $(READY) ## Write the lock files, also the Auth emulator's (needs npm)
+lock: $(READY) ## Write the lock files of Python and of npm (needs npm)
 	$(LOCK) requirements.txt --output-file requirements.lock
 	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
-	$(LOCK_NPM)
+	$(LOCK_NPM) --prefix infra/local/firebase
+	$(LOCK_NPM) --prefix client/examples/typescript
 
 # --strict: a distribution that could not be looked up is an error.
 audit: $(READY) ## Check the locked packages for vulnerabilities (needs PyPI)
@@ -121,4 +121,4 @@ stage: ## Write the deployable functions into build/
 	@$(PYTHON) -m infra.build.stage
 
 clean: ## Remove everything that make created
-	rm -rf .venv .firebase .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .firebase .typescript .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

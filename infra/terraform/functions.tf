@@ -138,6 +138,7 @@ resource "google_cloudfunctions2_function" "function" {
     environment_variables = merge(
       local.settings,
       contains(local.know_keys, each.key) ? local.public_keys : {},
+      contains(local.for_clients, each.key) ? { SEATLEASE_ALLOWED_ORIGINS = join(",", var.allowed_origins) } : {},
       contains(keys(local.run_within_seconds), each.key) ? { SEATLEASE_RUN_WITHIN_SECONDS = tostring(local.run_within_seconds[each.key]) } : {},
     )
 

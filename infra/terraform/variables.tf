@@ -99,6 +99,17 @@ variable "client_addresses" {
   }
 }
 
+variable "allowed_origins" {
+  description = "SEATLEASE_ALLOWED_ORIGINS: the web pages that may call the functions from a browser, such as [\"https://app.example.com\"]. None by default. Pages on the functions' own domain need no entry."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for origin in var.allowed_origins : can(regex("^https://[a-z0-9.-]+(:[0-9]{1,5})?$", origin)) || (var.environment == "development" && can(regex("^http://localhost(:[0-9]{1,5})?$", origin)))])
+    error_message = "Write origins as https://HOST or https://HOST:PORT, in small letters and without a path. Only the environment development may also allow http://localhost."
+  }
+}
+
 variable "keep_sessions_days" {
   description = "SEATLEASE_KEEP_SESSIONS_DAYS: how many days after its end a session may be deleted."
   type        = number

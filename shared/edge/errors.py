@@ -1,5 +1,6 @@
 """The error catalogue: every code that a client can get, its HTTP status, and the form of its details."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -55,21 +56,62 @@ class Code(StrEnum):
         return member
 
 
+MESSAGES: Mapping[Code, str] = {
+    Code.INVALID_REQUEST: "The request does not have the expected form. The details list the problems.",
+    Code.INVALID_JSON: "The body of the request is not valid JSON.",
+    Code.TOKEN_MISSING: "You are not signed in. A request needs an ID token in the header Authorization: Bearer.",
+    Code.TOKEN_INVALID: "Your sign-in is not valid for this service. Please sign in again.",
+    Code.TOKEN_EXPIRED: "Your sign-in has expired. Please sign in again.",
+    Code.NO_ORGANIZATION: "Your account belongs to no organization yet. Ask your administrator to add you.",
+    Code.ORGANIZATION_INACTIVE: "Your organization is deactivated. Please talk to your administrator.",
+    Code.USER_INACTIVE: "You are not an active member of the organization. Please talk to your administrator.",
+    Code.ROLE_NOT_ALLOWED: "Your role in the organization does not allow this. Please talk to your administrator.",
+    Code.LICENSE_INACTIVE: "The license is deactivated. Please talk to your administrator.",
+    Code.LICENSE_EXPIRED: "The license has expired. Please talk to your administrator.",
+    Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
+    Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
+    Code.SESSION_NOT_FOUND: "There is no such session.",
+    Code.METHOD_NOT_ALLOWED: "The path does not take this method.",
+    Code.SEAT_LIMIT_REACHED: "Every seat is in use ({in_use} of {max}). Please try again in a while.",
+    Code.ORGANIZATION_SEAT_LIMIT_REACHED: (
+        "Every seat of your organization is in use ({in_use} of {max}). Please try again in a while."
+    ),
+    Code.INSTANCE_LIMIT_REACHED: (
+        "No more programs may work on your seat ({instances} of {max} do). Please try again in a while."
+    ),
+    Code.SESSION_EXPIRED: "Your lease ran out, so your seat is free for other users.",
+    Code.SESSION_RELEASED: "Your seat was given back.",
+    Code.SESSION_REVOKED: "Your session was ended by an administrator.",
+    Code.BODY_TOO_SLOW: "The request took too long to arrive. Please try again.",
+    Code.BODY_TOO_LARGE: "The body of the request is larger than {max_bytes} bytes.",
+    Code.UNSUPPORTED_MEDIA_TYPE: "The request must be JSON, with the header Content-Type: application/json.",
+    Code.RATE_LIMITED: "The license service has had too many requests from you in a short time. Please try again.",
+    Code.INTERNAL: "Something went wrong in the license service. Please report the request id.",
+    Code.CONTENTION: "The license service is very busy at the moment. Please try again.",
+    Code.STORE_UNAVAILABLE: "The license service is not available at the moment. Please try again.",
+    Code.TOPIC_UNAVAILABLE: "Audit events could not be published. The rest was done. The next run publishes them.",
+}
+"""What a program may show to its user. Names in braces are of the code's details."""
+
+
 class ApiError(Exception):
-    """An error that is answered to the client. All of it is public, also ``details`` and ``headers``."""
+    """An error that is answered to the client. All of it is public, also ``details`` and ``headers``.
+
+    Its message is that of ``MESSAGES``, unless another one says more.
+    """
 
     def __init__(
         self,
         code: Code,
-        message: str,
+        message: str | None = None,
         *,
         details: dict[str, object] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
         self.details = details or {}
+        self.message = message or MESSAGES[code].format_map(self.details)
+        super().__init__(self.message)
         self.headers = headers or {}
         self.decided_at: datetime | None = None
         """When it was decided, by the database's clock; ``None`` if Firestore was not asked."""

@@ -42,7 +42,6 @@ def answer_expire(expired: ExpiryReport, relayed: RelayReport) -> Response:
         server_time=expired.now,
     )
     if not relayed.is_topic_available:
-        message = "audit events could not be published; the rest was done, and the next run publishes them"
         details: dict[str, object] = body.model_dump(mode="json", exclude={"server_time"})
-        raise ApiError(Code.TOPIC_UNAVAILABLE, message, details=details)
+        raise ApiError(Code.TOPIC_UNAVAILABLE, details=details)
     return answer(body)

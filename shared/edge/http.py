@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shared.edge.answers import error_answer
+from shared.edge.cors import with_cors
 from shared.edge.errors import ApiError, Code
 from shared.edge.logs import RequestContext, current_request
 from shared.edge.platform import prepare_instance
@@ -29,7 +30,6 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 """The form of a request id. A client's own id is used if it has this form."""
 
 _RETRY_SOON = {"Retry-After": "1"}
-_REPORT_IT = "something went wrong on the server; report the request id, with which it is found in the logs"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _FIRST_SERVER_ERROR = 500
 
@@ -42,7 +42,6 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
     prepare_instance()
 
     def decorate(handler: Handler) -> functions_framework.aio.HTTPFunction:
-        @functions_framework.aio.http
         @wraps(handler)
         async def serve(request: Request) -> Response:
             context = _context(request, handler.__name__)
@@ -62,14 +61,16 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
             current_request.reset(remembered)
             return response
 
-        return serve
+        if allowed := settings().allowed_origins:
+            return functions_framework.aio.http(with_cors(serve, method=method, allowed_origins=allowed))
+        return functions_framework.aio.http(serve)
 
     return decorate
 
 
 def _check_method(request: Request, method: str) -> None:
     if request.method != method:
-        raise ApiError(Code.METHOD_NOT_ALLOWED, f"use {method} for this path", headers={"Allow": method})
+        raise ApiError(Code.METHOD_NOT_ALLOWED, f"Use {method} for this path.", headers={"Allow": method})
 
 
 def _answer_of(error: Exception, *, request_id: str) -> tuple[Response, str]:
@@ -83,20 +84,19 @@ def _as_api_error(error: Exception) -> ApiError:
         case ApiError():
             return error
         case ClientDisconnect():
-            return ApiError(Code.INVALID_REQUEST, "the connection closed before the body was complete")
+            return ApiError(Code.INVALID_REQUEST, "The connection closed before the body was complete.")
         case Contended():
             logger.info("other writes came first until the deadline", extra={"cause": str(error.__cause__)})
-            return ApiError(Code.CONTENTION, str(error), headers=_RETRY_SOON)
+            return ApiError(Code.CONTENTION, headers=_RETRY_SOON)
         case StoreUnavailable():
             logger.error("Firestore does not answer", exc_info=error)
-            message = "Firestore did not answer in time; asking again is safe"
-            return ApiError(Code.STORE_UNAVAILABLE, message, headers=_RETRY_SOON)
+            return ApiError(Code.STORE_UNAVAILABLE, headers=_RETRY_SOON)
         case DatabaseUnusable():
             logger.error("the Firestore database cannot be used: %s", error, exc_info=error)
-            return ApiError(Code.INTERNAL, _REPORT_IT)
+            return ApiError(Code.INTERNAL)
         case _:
             logger.error("an unexpected error", exc_info=error)
-            return ApiError(Code.INTERNAL, _REPORT_IT)
+            return ApiError(Code.INTERNAL)
 
 
 def _context(request: Request, function: str) -> RequestContext:

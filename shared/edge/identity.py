@@ -197,42 +197,30 @@ async def identify(request: Request) -> Caller:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
-        message = "send a Firebase ID token in the header Authorization: Bearer <token>"
-        raise ApiError(Code.TOKEN_MISSING, message, headers={"WWW-Authenticate": "Bearer"})
+        raise ApiError(Code.TOKEN_MISSING, headers={"WWW-Authenticate": "Bearer"})
     if len(token) > MAX_TOKEN_LENGTH:
-        why = f"the ID token has more than {MAX_TOKEN_LENGTH:,} characters; put fewer attributes into it"
-        raise _invalid(why)
+        raise _invalid(f"The ID token has more than {MAX_TOKEN_LENGTH:,} characters. Put fewer attributes into it.")
     verified = await tokens().verify(token)
     organization_id = verified.organization_id
     if organization_id is None or not can_be_document_id(organization_id) or not can_be_document_id(verified.user_id):
-        message = "the ID token names no organization (claim org_id); ask an admin to add you, then sign in again"
-        raise ApiError(Code.NO_ORGANIZATION, message)
+        raise ApiError(Code.NO_ORGANIZATION)
     caller = Caller(user_id=verified.user_id, organization_id=organization_id)
     request.state.until_answered.enter_context(user_limits().admitted(caller, now=time.monotonic()))
     return caller
 
 
 def _no_keys() -> ApiError:
-    message = "Google's public keys, which verify the ID token, could not be fetched; asking again is safe"
+    message = "The license service cannot check sign-ins at the moment. Please try again."
     return ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"})
 
 
 def _too_often() -> ApiError:
-    message = f"this user asks too often: at most {REQUESTS_A_SECOND} times a second, {AT_A_TIME} at a time"
-    return ApiError(Code.RATE_LIMITED, message, headers={"Retry-After": "1"})
+    return ApiError(Code.RATE_LIMITED, headers={"Retry-After": "1"})
 
 
 def _expired() -> ApiError:
-    return ApiError(
-        Code.TOKEN_EXPIRED,
-        "the ID token has expired; refresh it and ask again",
-        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-    )
+    return ApiError(Code.TOKEN_EXPIRED, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
-def _invalid(why: str = "the ID token is not valid for this project; sign in again") -> ApiError:
-    return ApiError(
-        Code.TOKEN_INVALID,
-        why,
-        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-    )
+def _invalid(why: str | None = None) -> ApiError:
+    return ApiError(Code.TOKEN_INVALID, why, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})

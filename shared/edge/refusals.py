@@ -61,57 +61,63 @@ def refused(refusal: Refusal, *, now: datetime) -> ApiError:
 def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PLR0911, PLR0912 one case for each refusal reads best
     match refusal:
         case OrganizationMissing():
-            return ApiError(Code.NO_ORGANIZATION, "the organization that the ID token names does not exist")
+            return ApiError(
+                Code.NO_ORGANIZATION, "Your organization does not exist. Please talk to your administrator."
+            )
         case OrganizationInactive():
-            return ApiError(Code.ORGANIZATION_INACTIVE, "the organization is deactivated")
+            return ApiError(Code.ORGANIZATION_INACTIVE)
         case UserMissing() | UserInactive():
-            message = "the user is deactivated, or no longer belongs to the organization"
-            return ApiError(Code.USER_INACTIVE, message)
+            return ApiError(Code.USER_INACTIVE)
         case RoleNotAllowed():
-            return ApiError(Code.ROLE_NOT_ALLOWED, "the user's role does not allow this")
+            return ApiError(Code.ROLE_NOT_ALLOWED)
         case LicenseNotFound():
-            return ApiError(Code.LICENSE_NOT_FOUND, "the organization has no license with this key")
+            return ApiError(Code.LICENSE_NOT_FOUND)
         case LicenseInactive():
-            return ApiError(Code.LICENSE_INACTIVE, "the license is deactivated")
+            return ApiError(Code.LICENSE_INACTIVE)
         case LicenseExpired():
-            return ApiError(Code.LICENSE_EXPIRED, "the license has expired")
+            return ApiError(Code.LICENSE_EXPIRED)
         case Misconfigured(unusable=unusable):
             logger.warning(
                 "an admin must correct a document: some of its fields cannot be used",
                 extra={"document_path": unusable.document_path, "fields": list(unusable.fields)},
             )
-            message = f"an admin must correct the document of the {unusable.document}: some fields cannot be used"
             details = MisconfiguredDetails(document=unusable.document, fields=list(unusable.fields))
-            return ApiError(Code.LICENSE_MISCONFIGURED, message, details=details.as_json())
+            return ApiError(Code.LICENSE_MISCONFIGURED, details=details.as_json())
         case SessionNotFound():
-            return ApiError(Code.SESSION_NOT_FOUND, "there is no such session")
+            return ApiError(Code.SESSION_NOT_FOUND)
         case SessionOver(reason=reason):
             return _over(reason)
         case SeatLimitReached():
-            return _full(Code.SEAT_LIMIT_REACHED, "every seat of the license is in use", refusal, now=now)
+            return _full(Code.SEAT_LIMIT_REACHED, refusal, now=now)
         case OrganizationSeatLimitReached():
-            message = "every seat that the organization may use at a time is in use"
-            return _full(Code.ORGANIZATION_SEAT_LIMIT_REACHED, message, refusal, now=now)
+            return _full(Code.ORGANIZATION_SEAT_LIMIT_REACHED, refusal, now=now)
         case InstanceLimitReached():
             return _too_many(refusal, now=now)
         case _:
             assert_never(refusal)
 
 
+_WHY_REVOKED = {
+    EndReason.RELEASED_ELSEWHERE: "Your seat was given back from elsewhere.",
+    EndReason.USER_DEACTIVATED: "Your session was ended because your account was deactivated.",
+    EndReason.LICENSE_DEACTIVATED: "Your session was ended because the license was deactivated.",
+    EndReason.LICENSE_EXPIRED: "Your session was ended because the license has expired.",
+    EndReason.ORGANIZATION_DEACTIVATED: "Your session was ended because your organization was deactivated.",
+}
+
+
 def _over(reason: EndReason | None) -> ApiError:
     match reason:
         case EndReason.RELEASED:
-            return ApiError(Code.SESSION_RELEASED, "the session was released; acquire a seat again")
+            return ApiError(Code.SESSION_RELEASED)
         case EndReason.EXPIRED:
-            return ApiError(Code.SESSION_EXPIRED, "the lease ran out and the seat is free; acquire a seat again")
+            return ApiError(Code.SESSION_EXPIRED)
         case _:
             details = RevokedDetails(reason=reason).as_json()
-            return ApiError(Code.SESSION_REVOKED, "the session was revoked", details=details)
+            return ApiError(Code.SESSION_REVOKED, None if reason is None else _WHY_REVOKED.get(reason), details=details)
 
 
-def _full(
-    code: Code, message: str, refusal: SeatLimitReached | OrganizationSeatLimitReached, *, now: datetime
-) -> ApiError:
+def _full(code: Code, refusal: SeatLimitReached | OrganizationSeatLimitReached, *, now: datetime) -> ApiError:
     retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
     details = SeatLimitDetails(
         in_use=refusal.in_use,
@@ -119,7 +125,7 @@ def _full(
         earliest_expiry_at=refusal.earliest_expiry_at,
         retry_after_seconds=retry_after,
     )
-    return ApiError(code, message, details=details.as_json(), headers={"Retry-After": str(retry_after)})
+    return ApiError(code, details=details.as_json(), headers={"Retry-After": str(retry_after)})
 
 
 def _too_many(refusal: InstanceLimitReached, *, now: datetime) -> ApiError:
@@ -131,9 +137,8 @@ def _too_many(refusal: InstanceLimitReached, *, now: datetime) -> ApiError:
         earliest_expiry_at=refusal.earliest_expiry_at,
         retry_after_seconds=retry_after,
     )
-    message = "as many instances of the program work on this seat as the license allows"
     headers = {"Retry-After": str(retry_after)}
-    return ApiError(Code.INSTANCE_LIMIT_REACHED, message, details=details.as_json(), headers=headers)
+    return ApiError(Code.INSTANCE_LIMIT_REACHED, details=details.as_json(), headers=headers)
 
 
 def _retry_after(earliest: datetime | None, *, now: datetime) -> int:

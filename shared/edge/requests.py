@@ -113,13 +113,13 @@ async def parse(request: Request, model: type[Body]) -> Body:
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, "send JSON, with the header Content-Type: application/json")
+        raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE)
     try:
         return model.model_validate_json(await _read(request))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         if problems[0]["type"] == "json_invalid":
-            raise ApiError(Code.INVALID_JSON, "the body is not valid JSON") from None
+            raise ApiError(Code.INVALID_JSON) from None
         raise _invalid(problems, part="body") from None
 
 
@@ -145,7 +145,7 @@ def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:
         FieldProblem(field=".".join(map(str, each["loc"])), problem=each["msg"].removeprefix("Value error, "))
         for each in problems[:MAX_PROBLEMS]
     ]
-    message = f"the {part} does not have the expected form; details.fields lists the problems"
+    message = f"The {part} does not have the expected form. The details list the problems."
     return ApiError(Code.INVALID_REQUEST, message, details=InvalidRequestDetails(fields=fields).as_json())
 
 
@@ -154,9 +154,8 @@ async def _read(request: Request) -> bytes:
         async with asyncio.timeout(BODY_WITHIN_SECONDS):
             return await _read_to_its_end(request)
     except TimeoutError:
-        message = f"the body was not complete within {BODY_WITHIN_SECONDS} s; asking again is safe"
         # The connection is closed: the rest of the body may still come.
-        raise ApiError(Code.BODY_TOO_SLOW, message, headers={"Connection": "close"}) from None
+        raise ApiError(Code.BODY_TOO_SLOW, headers={"Connection": "close"}) from None
 
 
 async def _read_to_its_end(request: Request) -> bytes:
@@ -174,4 +173,4 @@ async def _read_to_its_end(request: Request) -> bytes:
 
 def _too_large() -> ApiError:
     details = BodyTooLargeDetails(max_bytes=MAX_BODY_BYTES).as_json()
-    return ApiError(Code.BODY_TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", details=details)
+    return ApiError(Code.BODY_TOO_LARGE, details=details)

@@ -1,13 +1,14 @@
 """The settings. They are read from the environment once and checked together before anything is served."""
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from shared.documents.forms import MAX_GRACE_SECONDS
 
@@ -23,6 +24,10 @@ _FIRESTORE_HOST = r"^firestore(\.[a-z0-9-]+\.rep)?\.googleapis\.com$"
 
 _TOPIC_ID = r"^[A-Za-z][A-Za-z0-9._~%+-]{2,254}$"
 """Source: Pub/Sub's guidelines for the names of topics."""
+
+_ORIGIN = re.compile(r"https://[a-z0-9.-]+(?!:443$)(:[0-9]{1,5})?")
+_LOCAL_ORIGIN = re.compile(r"http://(localhost|127\.0\.0\.1)(?!:80$)(:[0-9]{1,5})?")
+"""As a browser sends them: in small letters, without a path, and without the port that the scheme implies."""
 
 
 class SettingsError(Exception):
@@ -45,6 +50,21 @@ class ClientAddresses(StrEnum):
     NONE = "none"
 
 
+def _origins(text: object) -> object:
+    """Split ``SEATLEASE_ALLOWED_ORIGINS`` at its commas."""
+    if not isinstance(text, str):
+        return text
+    origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    for origin in origins:
+        if not (_ORIGIN.fullmatch(origin) or _LOCAL_ORIGIN.fullmatch(origin)):
+            message = (
+                f"{origin!r} is no origin, such as https://app.example.com: "
+                "in small letters, without a path or a slash at the end, and without :443"
+            )
+            raise ValueError(message)
+    return origins
+
+
 class Settings(BaseModel):
     """All settings of a function. The variable of each is its name in capitals after ``SEATLEASE_``, or its alias."""
 
@@ -56,6 +76,7 @@ class Settings(BaseModel):
     firestore_host: Annotated[str, Field(pattern=_FIRESTORE_HOST)] = "firestore.googleapis.com"
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=10)] = 1
     client_addresses: ClientAddresses = ClientAddresses.WHOLE
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = ()
     default_lease_seconds: Annotated[int, Field(ge=3, le=86_400)] = 360
     default_grace_seconds: Annotated[int, Field(ge=0, le=MAX_GRACE_SECONDS)] = 0
     signing_keys: SecretStr | None = None
@@ -82,6 +103,12 @@ class Settings(BaseModel):
     def _about_where_it_runs(self) -> Iterator[str]:
         if self.environment is Environment.PRODUCTION and (emulators := _emulators()):
             yield f"{emulators} must not be set with SEATLEASE_ENVIRONMENT=production; remove one of the two"
+        local = [origin for origin in self.allowed_origins if _LOCAL_ORIGIN.fullmatch(origin)]
+        if self.environment is Environment.PRODUCTION and local:
+            yield (
+                f"SEATLEASE_ALLOWED_ORIGINS: {', '.join(local)} must not be allowed with "
+                "SEATLEASE_ENVIRONMENT=production: any program on a user's machine can serve such a page"
+            )
         if self.environment is Environment.TEST and self.platform_service:
             yield "SEATLEASE_ENVIRONMENT=test must not run on the platform (K_SERVICE is set); use another environment"
         if self.environment is Environment.TEST and not self.firestore_emulator_host:

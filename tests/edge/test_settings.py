@@ -148,6 +148,36 @@ def test_a_test_on_the_platform_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     assert "SEATLEASE_ENVIRONMENT=test must not run on the platform" in told
 
 
+def test_origins_of_web_pages_are_listed_with_commas_and_none_is_allowed_unless_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert read(monkeypatch).allowed_origins == ()
+    settings.cache_clear()
+
+    found = read(monkeypatch, SEATLEASE_ALLOWED_ORIGINS="https://app.example.com, http://localhost:3000")
+
+    assert found.allowed_origins == ("https://app.example.com", "http://localhost:3000")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("*", "null", "https://*.example.com", "https://App.example.com", "https://app.example.com/"),
+        *("https://app.example.com:443", "http://app.example.com", "http://localhost:80", "app.example.com"),
+    ],
+)
+def test_what_no_browser_sends_as_an_origin_is_refused_and_shown(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    told = refusal(monkeypatch, SEATLEASE_ALLOWED_ORIGINS=f"https://ok.example.com,{origin}")
+
+    assert f"SEATLEASE_ALLOWED_ORIGINS: '{origin}' is no origin" in told
+
+
+def test_production_refuses_web_pages_of_the_users_own_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = refusal(monkeypatch, SEATLEASE_ENVIRONMENT="production", SEATLEASE_ALLOWED_ORIGINS="http://localhost:3000")
+
+    assert "http://localhost:3000 must not be allowed with SEATLEASE_ENVIRONMENT=production" in told
+
+
 @pytest.mark.parametrize("store_timeout", ["5", "6"])
 def test_a_store_that_may_take_as_long_as_the_answer_is_refused(
     monkeypatch: pytest.MonkeyPatch, store_timeout: str

@@ -21,7 +21,16 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/lease_tokens.py": ["seatlease/"],  # the issuer's name
     "shared/edge/http.py": ["/traces/", "projects/"],
     "shared/edge/logs.py": ["logging.googleapis.com/spanId", "logging.googleapis.com/trace"],
-    "shared/edge/requests.py": ["application/json", "send JSON, with the header Content-Type: application/json"],
+    "shared/edge/errors.py": ["The request must be JSON, with the header Content-Type: application/json."],
+    "shared/edge/requests.py": ["application/json"],
+    "shared/edge/settings.py": [
+        (
+            " is no origin, such as https://app.example.com: "
+            "in small letters, without a path or a slash at the end, and without :443"
+        ),
+        "http://(localhost|127\\.0\\.0\\.1)(?!:80$)(:[0-9]{1,5})?",
+        "https://[a-z0-9.-]+(?!:443$)(:[0-9]{1,5})?",
+    ],
     "shared/rules/seat_use.py": ["licenses/"],  # what a counter weighs in the checksum
     "shared/seats/counters.py": ["/"],  # the license that no document can be
     "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "clock/-", "projects/"],  # before every path

@@ -1,6 +1,7 @@
 """A client program for tests: it calls the functions' servers over HTTP."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ def assert_error(response: httpx.Response, status: int, code: str) -> None:
     assert body["error"]["retryable"] is (status in (408, 409, 429, 500, 503))
     assert body["error"]["request_id"] == response.headers["X-Request-Id"]
     assert isinstance(body["error"]["details"], dict)
-    assert len(body["error"]["message"]) > 10
+    assert re.fullmatch(r"[A-Z].{10,}\.", body["error"]["message"]), "a program may show it to its user"
     assert body["server_time"].endswith("Z")
     assert abs((datetime.fromisoformat(body["server_time"]) - datetime.now(UTC)).total_seconds()) < 60
     assert response.headers["Cache-Control"] == "no-store"

@@ -34,7 +34,8 @@ _INFO = {
     "clock. Fields that end in `_seconds` are whole seconds. Unknown fields in requests are refused. Answers may get "
     "new fields, and errors new codes. Ignore fields that you do not know. For a code that you do not know, go by the "
     "status.\n\nA proxy or the platform in front of the functions may answer 429, 502, 503 or 504 in another form. "
-    "Asking again is safe then too.",
+    "Asking again is safe then too.\n\nA web page of another origin can call only if the operator allowed its origin "
+    "(CORS).",
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _SERVERS = [

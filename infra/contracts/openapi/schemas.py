@@ -12,7 +12,7 @@ from infra.contracts.openapi.operations import OPERATIONS
 from infra.contracts.openapi.words import AT, word
 from shared.documents.rfc3339 import rfc3339
 from shared.edge.answers import ErrorAnswer
-from shared.edge.errors import Code
+from shared.edge.errors import MESSAGES, Code
 
 Schema = dict[str, Any]
 Mode = Literal["validation", "serialization"]
@@ -71,8 +71,9 @@ def example_of(name: str, schemas: Mapping[str, Schema]) -> dict[str, Any]:
 
 def error_example(code: Code, schemas: Mapping[str, Schema]) -> dict[str, Any]:
     meaning = MEANINGS[code]
-    own = {"code": code.value, "message": meaning.when, "retryable": code.retryable}
     details = {} if meaning.details is None else meaning.details.model_dump(mode="json")
+    message = MESSAGES[code].format_map(details)
+    own = {"code": code.value, "message": message, "retryable": code.retryable}
     error = {**example_of("ErrorView", schemas), **own, "details": details}
     return {**example_of("ErrorAnswer", schemas), "error": error}
 

@@ -173,7 +173,8 @@ WORDS: Mapping[str, Word] = {
     "error": Word(meaning="What went wrong."),
     "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),
     "message": Word(
-        meaning="What went wrong, for people. Its wording may change.", example="something went wrong on the server"
+        meaning="What went wrong, in sentences that a program may show to its user. Their wording may change.",
+        example="The license has expired. Please talk to your administrator.",
     ),
     "retryable": Word(meaning="Whether the same request may succeed later without any change.", example=True),
     "request_id": Word(

@@ -176,3 +176,31 @@ run "addresses_are_kept_in_one_of_three_ways" {
 
   expect_failures = [var.client_addresses]
 }
+
+run "a_web_page_on_the_users_own_machine_is_refused_outside_development" {
+  command = plan
+
+  variables {
+    allowed_origins = ["https://app.example.com", "http://localhost:3000"]
+  }
+
+  expect_failures = [var.allowed_origins]
+}
+
+run "only_functions_for_clients_know_which_web_pages_may_call" {
+  command = plan
+
+  variables {
+    environment     = "development"
+    allowed_origins = ["https://app.example.com", "http://localhost:3000"]
+  }
+
+  assert {
+    condition = {
+      for name, function in google_cloudfunctions2_function.function :
+      name => lookup(function.service_config[0].environment_variables, "SEATLEASE_ALLOWED_ORIGINS", null)
+      if lookup(function.service_config[0].environment_variables, "SEATLEASE_ALLOWED_ORIGINS", null) != null
+    } == { for name in local.for_clients : name => "https://app.example.com,http://localhost:3000" }
+    error_message = "Each function for clients, and no other, must get the allowed origins."
+  }
+}
