@@ -54,7 +54,7 @@ def _run_of_expire(measurements: Sequence[Measurement]) -> Finding:
 
 def _passes(measurements: Sequence[Measurement]) -> Iterator[Finding]:
     for work in (Work.MANY_EXPIRED, Work.MANY_RECONCILED):
-        by_workers = {each.processes: each for each in measurements if each.work is work}
+        by_workers = {each.processes: each for each in measurements if each.work is work and not each.errors}
         one = by_workers.get(min(WORKERS))
         for workers, each in by_workers.items():
             what = f"{work}, workers: {workers}"
