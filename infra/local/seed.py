@@ -1,11 +1,13 @@
 """A sample organization, written as an admin writes one in the Firebase console."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
+
+_Fields = dict[str, str | int | bool | datetime | None]
 
 _EMULATOR = "FIRESTORE_EMULATOR_HOST"
 
@@ -35,10 +37,32 @@ def seed_organization(
     organization_seats: int | None = None,
 ) -> None:
     """Write an organization with its users and one license, ``license-1``. ``people`` has user ids and roles."""
-    now = datetime.now(UTC)
-    organization = database.document(f"organizations/{organization_id}")
     batch = database.batch()
-    batch.set(
+    for path, fields in organization_documents(
+        organization_id=organization_id,
+        name=name,
+        license_key=license_key,
+        seats=seats,
+        people=people,
+        organization_seats=organization_seats,
+    ):
+        batch.set(database.document(path), fields)
+    batch.commit()
+
+
+def organization_documents(
+    *,
+    organization_id: str,
+    name: str,
+    license_key: str,
+    seats: int,
+    people: Sequence[tuple[str, str]],
+    organization_seats: int | None = None,
+) -> Iterator[tuple[str, _Fields]]:
+    """Make the path and the fields of each document that ``seed_organization`` writes."""
+    now = datetime.now(UTC)
+    organization = f"organizations/{organization_id}"
+    yield (
         organization,
         {
             "name": name,
@@ -51,17 +75,18 @@ def seed_organization(
         },
     )
     for user_id, role in people:
-        user = {"email": f"{user_id}@example.com", "role": role, "is_active": True, "created_at": now}
-        batch.set(organization.collection("users").document(user_id), user)
-    license_ = {
-        "license_key": license_key,
-        "name": "Design Studio",
-        "max_concurrent_seats": seats,
-        "expires_at": None,
-        "is_active": True,
-        "created_at": now,
-        "updated_at": now,
-        "created_by": people[0][0],
-    }
-    batch.set(organization.collection("licenses").document("license-1"), license_)
-    batch.commit()
+        user: _Fields = {"email": f"{user_id}@example.com", "role": role, "is_active": True, "created_at": now}
+        yield f"{organization}/users/{user_id}", user
+    yield (
+        f"{organization}/licenses/license-1",
+        {
+            "license_key": license_key,
+            "name": "Design Studio",
+            "max_concurrent_seats": seats,
+            "expires_at": None,
+            "is_active": True,
+            "created_at": now,
+            "updated_at": now,
+            "created_by": people[0][0],
+        },
+    )

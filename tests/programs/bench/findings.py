@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tests.programs.bench.expiry import LAPSED_SESSIONS, run_limit_seconds
-from tests.programs.bench.finding import Finding
+from tests.programs.bench.finding import Finding, by_rate
 from tests.programs.bench.measurement import Measurement, Work
 from tests.programs.bench.parts import Part
+from tests.programs.bench.plan import WORKERS
 from tests.programs.bench.process_findings import findings_of_processes
 from tests.programs.bench.request_findings import findings_of_requests
 from tests.programs.bench.results import Results
@@ -38,6 +39,8 @@ def _figures(results: Results) -> Iterator[Finding]:
         yield _run_of_expire(measurements)
     if Part.STORE20 in plan.parts:
         yield from findings_of_store20(results.measurements)
+    if Part.MANY in plan.parts:
+        yield from _passes(results.measurements)
 
 
 def _run_of_expire(measurements: Sequence[Measurement]) -> Finding:
@@ -47,6 +50,21 @@ def _run_of_expire(measurements: Sequence[Measurement]) -> Finding:
         values=tuple(each.seconds for each in measurements if each.work is Work.EXPIRE and not each.errors),
         below=run_limit_seconds(),
     )
+
+
+def _passes(measurements: Sequence[Measurement]) -> Iterator[Finding]:
+    for work in (Work.MANY_EXPIRED, Work.MANY_RECONCILED):
+        by_workers = {each.processes: each for each in measurements if each.work is work and not each.errors}
+        one = by_workers.get(min(WORKERS))
+        for workers, each in by_workers.items():
+            what = f"{work}, workers: {workers}"
+            yield Finding(name=f"seconds until the last organization, {what}", values=(each.seconds,))
+            if each.store is not None:
+                yield Finding(
+                    name=f"reads of each session, {what}", values=(each.store.each(each.store.documents_read),)
+                )
+            if one is not None and each is not one:
+                yield Finding(name=f"sessions a second / of one worker, {what}", values=(by_rate(each, one),))
 
 
 def _failures(measurements: Sequence[Measurement]) -> Iterator[Finding]:

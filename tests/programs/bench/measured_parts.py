@@ -15,9 +15,11 @@ from tests.programs.bench.bench import FULL_SEATS, JUST_FULL_SEATS, Bench
 from tests.programs.bench.cold import clean_environments, cold_starts, startables
 from tests.programs.bench.default_server import require_default_servers
 from tests.programs.bench.expiry import LAPSED_SESSIONS, ORGANIZATIONS, ExpiryBench
+from tests.programs.bench.many import SESSIONS_OF_EACH, one_pass
+from tests.programs.bench.measurement import Work
 from tests.programs.bench.memory import memory_of_heartbeat
 from tests.programs.bench.parts import Part
-from tests.programs.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, STORE_PROCESSES, Plan
+from tests.programs.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, STORE_PROCESSES, WORKERS, Plan
 from tests.programs.bench.results import Recorded
 from tests.programs.bench.rounds import LOADS, run_rounds, run_rounds_of_processes, warm_up, warm_up_processes
 from tests.programs.bench.servers import EMPTY, EXPIRE, FUNCTIONS, PROJECT, Servers, replace_firestore, running_servers
@@ -50,6 +52,8 @@ def measure(part: Part, plan: Plan, *, runner: Runner, console: Console) -> Meas
             return _expire(plan, runner=runner, console=console)
         case Part.STORE20:
             return _store20(plan, runner=runner, console=console)
+        case Part.MANY:
+            return _many(plan, runner=runner, console=console)
         case _:
             assert_never(part)
 
@@ -106,6 +110,15 @@ def _store20(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
         roomy, just_full = store20_bench(plan, servers, runner)
         store20_warm_up(roomy, plan)
         yield from store20_rounds(roomy, just_full, plan)
+
+
+def _many(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
+    for work in (Work.MANY_EXPIRED, Work.MANY_RECONCILED):
+        for workers in WORKERS:
+            # What one pass has stored must not slow the next one down.
+            with running_servers(as_in_production=True) as servers:
+                console.print(f"many: {plan.organizations:,} organizations with {SESSIONS_OF_EACH} open sessions each")
+                yield one_pass(work, workers=workers, organizations=plan.organizations, servers=servers, runner=runner)
 
 
 def bench_for(plan: Plan, servers: Servers, runner: Runner) -> Bench:

@@ -23,6 +23,8 @@ class Work(StrEnum):
     SPREAD_CYCLES = "acquire + release, spread"
     SPREAD_HEARTBEATS = "heartbeat, spread"
     EXPIRE = "expire, sessions of one call"
+    MANY_EXPIRED = "expire, many organizations"
+    MANY_RECONCILED = "reconcile, many organizations"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +35,7 @@ class Measurement:
     0 to 1, by program, its processes together. ``beside`` is, of the empty function, what was
     measured next, to be compared with it. ``written`` is the share of the answered heartbeats
     that extended their lease, and ``lease_seconds`` the lease that they extended.
-    ``store`` is what the part store20 counts.
+    ``store`` is what the parts store20 and many count.
     """
 
     work: Work
@@ -55,7 +57,7 @@ class Measurement:
 
     @property
     def per_second(self) -> float:
-        """Completed requests, cycles, or sessions ended, per second."""
+        """Completed requests, cycles, or sessions ended or looked at, per second."""
         return self.completed / self.seconds
 
     @property

@@ -11,3 +11,4 @@ class Part(StrEnum):
     PROCESSES = "processes"
     EXPIRE = "expire"
     STORE20 = "store20"
+    MANY = "many"

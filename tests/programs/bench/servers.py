@@ -47,12 +47,14 @@ let: here the emulator runs long enough.
 class Servers:
     """What runs: the emulator as ``firestore``, each function by its name, its further processes by name and number.
 
-    ``work`` has the logs and staged folders. ``are_confined`` says whether each process of a function has one core.
+    ``work`` has the logs and staged folders. ``are_confined`` says whether each process of a function has one core,
+    and ``delayed_host`` where the proxy stands for the emulator, if there is one.
     """
 
     running: dict[str, Process]
     work: Path
     are_confined: bool = False
+    delayed_host: str = ""
 
     @property
     def firestore_host(self) -> str:
@@ -62,6 +64,11 @@ class Servers:
     def url(self, name: str) -> str:
         """Where a program answers."""
         return self.running[name].url
+
+    @property
+    def store_host(self) -> str:
+        """HOST:PORT at which functions find the store: the proxy's, where one delays."""
+        return self.delayed_host or self.firestore_host
 
     def stop_firestore(self) -> None:
         """Stop the emulator that runs by now."""
@@ -127,20 +134,20 @@ def running_servers(
         servers = Servers(running=running, work=work, are_confined=confined)
         cleanup.callback(servers.stop_firestore)
         running["firestore"].wait_until_ready()
-        store = servers.firestore_host
         if as_in_production:
-            running[DELAY_PROXY], store = _start_proxy(servers)
+            running[DELAY_PROXY], delayed_host = _start_proxy(servers)
+            servers = replace(servers, delayed_host=delayed_host)
             cleanup.callback(running[DELAY_PROXY].stop)
             running[DELAY_PROXY].wait_until_ready()
         environment = {
-            **function_environment(project=PROJECT, firestore=store, pubsub=NOBODY),
+            **function_environment(project=PROJECT, firestore=servers.store_host, pubsub=NOBODY),
             **_DEFAULT_SERVER,
         }
         wanted = Counter(names)
         served: list[Process] = []
         cleanup.callback(lambda: stop_together(served))
         # One process of each at a time: many that start together start slowly.
-        for number in range(1, max(wanted.values()) + 1):
+        for number in range(1, max(wanted.values(), default=0) + 1):
             started = [name for name, count in wanted.items() if count >= number]
             for name in started:
                 if name == EMPTY:
@@ -155,7 +162,7 @@ def running_servers(
                 running[_key(name, number)] = process
                 served.append(process)
                 if confined:
-                    _confine(process, number - 1 + list(wanted).index(name))
+                    confine(process.popen.pid, number - 1 + list(wanted).index(name))
             for name in started:
                 running[_key(name, number)].wait_until_ready()
         yield servers
@@ -170,10 +177,10 @@ def _start_proxy(servers: Servers) -> tuple[Process, str]:
     return process, f"127.0.0.1:{listen}"
 
 
-def _confine(process: Process, number: int) -> None:
+def confine(pid: int, number: int) -> None:
     """Give a process that has just started one of the cores, and with it all that it will start."""
     cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(process.popen.pid, {cores[number % len(cores)]})
+    os.sched_setaffinity(pid, {cores[number % len(cores)]})
 
 
 def replace_firestore(servers: Servers) -> None:

@@ -1,6 +1,7 @@
 """The part store20: an organization with a past, and a store that takes 20 ms longer for each call."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, product
@@ -12,8 +13,8 @@ from shared.firestore.client import Firestore
 from shared.firestore.writes import Create
 from shared.rules.session import EndReason, ended
 from tests.programs.bench.bench import FULL_SEATS, JUST_FULL_SEATS, Bench
-from tests.programs.bench.lapsed import lapsed_session
 from tests.programs.bench.measurement import Measurement
+from tests.programs.bench.open_sessions import open_session, write_in_bulk
 from tests.programs.bench.plan import (
     JUDGED_CLIENTS,
     MORE_THAN_SEATS,
@@ -30,7 +31,7 @@ ENDED_SESSIONS = 20_000
 
 _USERS = 200
 _HEARTBEATS_EACH = 10
-_WRITTEN_AT_A_TIME, _WRITTEN_WITHIN = 1_000, timedelta(seconds=60)
+_WRITTEN_WITHIN = timedelta(seconds=60)
 _ENDED_BEFORE, _ENDED_WITHIN = timedelta(days=90), timedelta(days=90)
 _RETENTION = Retention(sessions_for=timedelta(days=365), audit_events_for=timedelta(days=400))
 _HEARTBEATS_PER_SECOND = 1_000
@@ -71,17 +72,14 @@ def store20_bench(plan: Plan, servers: Servers, runner: Runner) -> tuple[Bench, 
 
 async def _write_ended(firestore_host: str, paths: OrganizationPaths) -> None:
     """Write sessions of all users that ended months ago, each on a device of its own."""
-    store = Firestore(project=PROJECT, emulator_host=firestore_host, answer_within=_WRITTEN_WITHIN)
-    now = datetime.now(UTC)
-    for first in range(0, ENDED_SESSIONS, _WRITTEN_AT_A_TIME):
-        writes = []
-        for number in range(first, first + _WRITTEN_AT_A_TIME):
-            ended_at = now - _ENDED_BEFORE - _ENDED_WITHIN * (number / ENDED_SESSIONS)
-            session = lapsed_session(f"user-{number % _USERS}", f"old-{number // _USERS}", lapsed_at=ended_at)
-            released = ended(session, reason=EndReason.RELEASED, now=ended_at)
-            writes.append(Create(path=paths.session(session.session_id), fields=session_fields(released, _RETENTION)))
-        await store.commit(writes)
-    store.close()
+    now, writes = datetime.now(UTC), []
+    for number in range(ENDED_SESSIONS):
+        ended_at = now - _ENDED_BEFORE - _ENDED_WITHIN * (number / ENDED_SESSIONS)
+        session = open_session(f"user-{number % _USERS}", f"old-{number // _USERS}", lease_expires_at=ended_at)
+        released = ended(session, reason=EndReason.RELEASED, now=ended_at)
+        writes.append(Create(path=paths.session(session.session_id), fields=session_fields(released, _RETENTION)))
+    with closing(Firestore(project=PROJECT, emulator_host=firestore_host, answer_within=_WRITTEN_WITHIN)) as store:
+        await write_in_bulk(store, writes)
 
 
 def store20_warm_up(bench: Bench, plan: Plan) -> None:

@@ -17,9 +17,9 @@ class StoreUse:
     """The calls of a load, and the documents that Firestore would bill as read.
 
     All of the load counts, also what came before and after it was measured: ``seconds`` in all. ``granted`` and
-    ``refused`` are answers of acquire; answered heartbeats count as granted. Each call took ``delay_seconds`` longer
-    than without the proxy. ``is_confined`` says whether each process of a function had one core. The times are those
-    of single answers of acquire.
+    ``refused`` are answers of acquire. Answered heartbeats and the sessions of a pass count as granted. Each call took
+    ``delay_seconds`` longer than without the proxy. ``is_confined`` says whether each process of a function had one
+    core. The times are those of single answers of acquire.
     """
 
     seconds: float

@@ -19,6 +19,13 @@ from tests.programs.bench.servers import PROJECT
 
 LICENSE_ID = "license-1"
 
+POLICY = Policy(
+    default_lease_for=timedelta(minutes=6),
+    default_grace_for=timedelta(0),
+    answer_within=timedelta(seconds=8),
+    retention=Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400)),
+)
+
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -82,15 +89,9 @@ def make_tenant(
 
 async def review(firestore_host: str, tenants: Sequence[Tenant]) -> None:
     """Do what ``review_admin_edit`` does when an admin has made these organizations."""
-    policy = Policy(
-        default_lease_for=timedelta(minutes=6),
-        default_grace_for=timedelta(0),
-        answer_within=timedelta(seconds=8),
-        retention=Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400)),
-    )
     with closing(Firestore(project=PROJECT, emulator_host=firestore_host)) as store:
         for tenant in tenants:
-            await Reviews(store, policy).review(OrganizationPaths(tenant.organization_id).organization)
+            await Reviews(store, POLICY).review(OrganizationPaths(tenant.organization_id).organization)
 
 
 def another_license(tenant: Tenant, license_id: str, *, seats: int) -> Tenant:

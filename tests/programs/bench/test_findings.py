@@ -214,3 +214,23 @@ def test_who_gets_no_answer_at_all_is_missed() -> None:
 @pytest.mark.parametrize("name", [ERRORS, CUT_OFF])
 def test_what_the_locking_function_fails_at_is_not_ours(name: str) -> None:
     assert found(name, REQUESTS, measurement(Work.LOCKING, 1, errors=5, unfinished=32)).is_met
+
+
+def test_workers_are_compared_within_each_kind_of_pass() -> None:
+    plan = replace(WHOLE, parts=(Part.MANY,))
+    passes = [
+        measurement(work, rate, processes=workers, store=store_use())
+        for work, workers, rate in [
+            (Work.MANY_EXPIRED, 1, 100),
+            (Work.MANY_EXPIRED, 4, 300),
+            (Work.MANY_RECONCILED, 1, 50),
+            (Work.MANY_RECONCILED, 4, 200),
+        ]
+    ]
+
+    compared = {each.name: each.values for each in findings(results(plan, *passes)) if "of one worker" in each.name}
+
+    assert compared == {
+        "sessions a second / of one worker, expire, many organizations, workers: 4": (3.0,),
+        "sessions a second / of one worker, reconcile, many organizations, workers: 4": (4.0,),
+    }
