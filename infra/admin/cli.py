@@ -18,8 +18,9 @@ from infra.admin.account import AccountError, delete_account, has_account
 from infra.admin.erasure import Found, Person, UnfinishedError, look
 from infra.admin.erasure import erase as erase_person
 from infra.admin.resync import resync
-from infra.doctor.database import DatabaseOption, EmulatorOption, end, opened
-from infra.doctor.options import ProjectOption
+from infra.doctor.database import EmulatorOption, end, opened
+from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.project import database_of
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
 
@@ -38,7 +39,8 @@ def erase(
     project: ProjectOption,
     organization: Annotated[str, typer.Option(help="The organization's id.")],
     user: Annotated[str, typer.Option(help="The person's user id (UID).")],
-    database: DatabaseOption = "(default)",
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: NamedDatabaseOption = None,
     account: Annotated[
         bool, typer.Option("--account", help="Delete the account in Firebase Authentication too.")
     ] = False,
@@ -52,10 +54,11 @@ def erase(
     person = _person(organization, user)
     if account and bool(emulator_host) != bool(os.environ.get("FIREBASE_AUTH_EMULATOR_HOST")):
         end("set FIRESTORE_EMULATOR_HOST and FIREBASE_AUTH_EMULATOR_HOST both, or none of them")
+    database = database or database_of(environment)
     with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
         found = asyncio.run(look(firestore, person))
         if not found.has_organization and found.is_nothing:
-            end(f"there is no organization {organization} in {project}")
+            end(f"there is no organization {organization} in the database {database} of {project}")
         if account and found.elsewhere:
             others = ", ".join(found.elsewhere)
             end(
