@@ -18,11 +18,12 @@ help: ## Show this list
 
 # uv installs four times as fast as pip, which installs uv itself, and does the rest where uv cannot reach pip's index.
 $(READY): requirements-dev.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Seatlease needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Seatlease needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@echo "Installing the dependencies into .venv, Java included: about a minute, only the first time."
+	@$(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/^[^ ]*==/{/^uv==/p;/^ /p;}' requirements-dev.lock > .venv/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-dev.lock || \
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-dev.lock || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $(READY)
 
@@ -63,7 +64,7 @@ serve: $(READY) ## Serve the functions locally until Ctrl-C (PORT=8080)
 tick: $(READY) ## Call the scheduled functions of `make serve` now
 	@$(BIN)/python -m infra.local tick
 
-demo: $(READY) ## Show five people sharing three seats, in half a minute
+demo: $(READY) ## Show five people sharing three seats, in a minute
 	@$(BIN)/python -m infra.local demo
 
 bench: $(READY) ## Measure throughput, latency and cold starts (20 minutes)
@@ -79,7 +80,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 LOCK_NPM = npm install --prefix infra/local/firebase --package-lock-only --omit-lockfile-registry-resolved \
 	--ignore-scripts --no-audit --no-fund
 
-lock: $(READY) ## Write the lock files from requirements*.txt, and the Auth emulator's (needs npm)
+lock: $(READY) ## Write the lock files, also the Auth emulator's (needs npm)
 	$(LOCK) requirements.txt --output-file requirements.lock
 	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
 	$(LOCK_NPM)
@@ -101,13 +102,13 @@ proof-short: $(READY) ## Inject faults for 1 minute, then run the judge (SEED=)
 soak: $(READY) ## Run at half load and look for growth (MINUTES=30)
 	@$(BIN)/python -m tests.programs.soak $(if $(MINUTES),--minutes=$(MINUTES))
 
-preflight: $(READY) ## Look at a project before a deployment (PROJECT=, PREFLIGHT=--help)
+preflight: $(READY) ## Check a project before a deployment (PROJECT=)
 	@$(BIN)/python -m infra.build.preflight $(if $(PROJECT),--project=$(PROJECT)) $(PREFLIGHT)
 
 doctor: $(READY) ## Check a deployed project (PROJECT=, DOCTOR=--help)
 	@$(BIN)/python -m infra.doctor $(if $(PROJECT),--project=$(PROJECT)) $(DOCTOR)
 
-resync: $(READY) ## Look at everything that admins edit, after a restore (PROJECT=, ORGANIZATION=)
+resync: $(READY) ## Review all documents after a restore (PROJECT=)
 	@$(BIN)/python -m infra.admin resync $(if $(PROJECT),--project=$(PROJECT)) $(if $(ORGANIZATION),--organization='$(ORGANIZATION)') $(RESYNC)
 
 judge: $(READY) ## Judge a deployed organization (PROJECT=, ORGANIZATION=)

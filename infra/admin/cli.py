@@ -1,11 +1,11 @@
 """The operator's command line: ``python -m infra.admin --help``.
 
-Exit status: 0 if it is done or nothing was to be done, 1 if something is left, 2 if it could not begin.
+Exit status: 0 if it is done or nothing was to be done, 1 if something is left, 2 if it could not begin. ``find`` ends
+with 1 if it finds nothing, ``problems`` if there are errors, ``import`` if a row is bad or left out.
 """
 
 import asyncio
 import json
-import os
 import sys
 from datetime import timedelta
 from typing import Annotated
@@ -14,9 +14,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from infra.admin.account import AccountError, delete_account, has_account
+from infra.admin.account import AccountError, delete_account, end_unless_both_are_emulators, has_account
 from infra.admin.erasure import Found, Person, UnfinishedError, look
 from infra.admin.erasure import erase as erase_person
+from infra.admin.find import find
+from infra.admin.import_people import import_people
+from infra.admin.problems import problems
 from infra.admin.resync import resync
 from infra.doctor.database import EmulatorOption, end, opened
 from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
@@ -24,7 +27,10 @@ from infra.doctor.project import database_of
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
 
-app = typer.Typer(help="Work on the data of a deployed project.")
+app = typer.Typer(help="Work on the data of a deployed project.", rich_markup_mode=None)
+app.command()(find)
+app.command("import")(import_people)
+app.command()(problems)
 app.command()(resync)
 
 
@@ -52,8 +58,8 @@ def erase(
 ) -> None:
     """Erase a person from an organization. Without --apply, only print what would be erased."""
     person = _person(organization, user)
-    if account and bool(emulator_host) != bool(os.environ.get("FIREBASE_AUTH_EMULATOR_HOST")):
-        end("set FIRESTORE_EMULATOR_HOST and FIREBASE_AUTH_EMULATOR_HOST both, or none of them")
+    if account:
+        end_unless_both_are_emulators(emulator_host)
     database = database or database_of(environment)
     with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
         found = asyncio.run(look(firestore, person))

@@ -206,7 +206,7 @@ async def _acted(firestore: Firestore, person: Person) -> list[Document]:
     trail = Query(collection="audit_events", limit=_READ_PAGE, only_fields=("actor", "user_id"))
     return [
         event
-        async for page in _pages(firestore, person.paths, trail)
+        async for page in pages(firestore, person.paths, trail)
         for event in page
         if event.fields.get("actor") == person.user_id != event.fields.get("user_id")
     ]
@@ -220,10 +220,15 @@ async def _all(
     query = Query(
         collection=collection, where=((field, "==", person.user_id),), limit=_READ_PAGE, only_fields=only_fields
     )
-    return [document async for page in _pages(firestore, person.paths, query) for document in page]
+    return [document async for page in pages(firestore, person.paths, query) for document in page]
 
 
-async def _pages(firestore: Firestore, paths: OrganizationPaths, query: Query) -> AsyncIterator[list[Document]]:
+async def pages(firestore: Firestore, paths: OrganizationPaths, query: Query) -> AsyncIterator[list[Document]]:
+    """Find the documents of one organization, a page of ``query.limit`` at a time.
+
+    Raises:
+        StoreUnavailable: Firestore did not answer.
+    """
     following: Query | None = query
     while following is not None:
         page = await read_with_retry(partial(firestore.select, paths.organization, following))

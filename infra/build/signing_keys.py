@@ -21,6 +21,7 @@ from shared.edge.settings import SettingsError
 app = typer.Typer(
     help=__doc__,
     no_args_is_help=True,
+    rich_markup_mode=None,  # the boxes of rich cut off names that are to be copied
     pretty_exceptions_show_locals=False,  # local variables hold keys
 )
 told = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)

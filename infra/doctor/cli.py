@@ -43,6 +43,7 @@ from infra.doctor.topic import check_topic
 
 app = typer.Typer(
     help="Check a deployed project, and print a command for each problem.",
+    rich_markup_mode=None,  # the boxes of rich cut off names that are to be copied
     pretty_exceptions_show_locals=False,  # a local variable holds a token
 )
 
@@ -57,7 +58,7 @@ def doctor(
     region: RegionOption = REGION,
     environment: EnvironmentOption = Environment.PRODUCTION,
     database: NamedDatabaseOption = None,
-    topic: Annotated[str, typer.Option(help="The audit topic.")] = "seatlease-audit",
+    topic: Annotated[str, typer.Option(metavar="TOPIC", help="The audit topic.")] = "seatlease-audit",
     url: UrlOption = None,
     canary_token: TokenOption = None,
     canary_license_key: LicenseKeyOption = None,

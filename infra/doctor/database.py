@@ -11,7 +11,7 @@ from google.auth.exceptions import GoogleAuthError
 from rich.console import Console
 
 from shared.firestore.client import Firestore
-from shared.firestore.errors import StoreError
+from shared.firestore.errors import DatabaseUnusable, StoreError
 
 EmulatorOption = Annotated[
     str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
@@ -29,7 +29,7 @@ def opened(*, project: str, database: str, emulator_host: str | None) -> Iterato
             Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_PAGE_WITHIN)
         ) as firestore:
             yield firestore
-    except (StoreError, GoogleAuthError) as error:
+    except (StoreError, DatabaseUnusable, GoogleAuthError) as error:
         end(f"could not use the database: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
     except grpc.RpcError as error:
         end(f"could not use the database: {_told_by(error)}")

@@ -17,31 +17,39 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-ProjectOption = Annotated[str, typer.Option(help="The Google Cloud project.", envvar="SEATLEASE_PROJECT")]
+ProjectOption = Annotated[
+    str, typer.Option(metavar="PROJECT", help="The Google Cloud project.", envvar="SEATLEASE_PROJECT")
+]
 RegionOption = Annotated[
-    str, typer.Option(help="Region of the functions and the scheduler.", envvar="SEATLEASE_REGION")
+    str, typer.Option(metavar="REGION", help="Region of the functions and the scheduler.", envvar="SEATLEASE_REGION")
 ]
 EnvironmentOption = Annotated[
-    Environment, typer.Option(help="The deployed environment, of infra/terraform/environments.")
+    Environment, typer.Option(metavar="NAME", help="The deployed environment, of infra/terraform/environments.")
 ]
 NamedDatabaseOption = Annotated[
-    str | None, typer.Option(help="The Firestore database. Default: the one in the environment's file.")
+    str | None, typer.Option(metavar="NAME", help="The Firestore database. Default: the one in the environment's file.")
 ]
 UrlOption = Annotated[
     str | None,
-    typer.Option(help="One address for all functions, or one with {function} in it. Default: the platform's."),
+    typer.Option(
+        metavar="URL", help="One address for all functions, or one with {function} in it. Default: the platform's."
+    ),
 ]
 TokenOption = Annotated[
-    str | None, typer.Option(help="An ID token of the canary's user.", envvar="SEATLEASE_CANARY_TOKEN")
+    str | None, typer.Option(metavar="TOKEN", help="An ID token of the canary's user.", envvar="SEATLEASE_CANARY_TOKEN")
 ]
 LicenseKeyOption = Annotated[
-    str | None, typer.Option(help="License key of the canary's organization.", envvar="SEATLEASE_CANARY_LICENSE_KEY")
+    str | None,
+    typer.Option(
+        metavar="KEY", help="License key of the canary's organization.", envvar="SEATLEASE_CANARY_LICENSE_KEY"
+    ),
 ]
 UserOption = Annotated[
-    str, typer.Option(help="User id of the canary, to make a token for.", envvar="SEATLEASE_CANARY_USER")
+    str, typer.Option(metavar="UID", help="User id of the canary, to make a token for.", envvar="SEATLEASE_CANARY_USER")
 ]
 ApiKeyOption = Annotated[
-    str | None, typer.Option(help="Firebase Web API key, for that token.", envvar="SEATLEASE_CANARY_API_KEY")
+    str | None,
+    typer.Option(metavar="KEY", help="Firebase Web API key, for that token.", envvar="SEATLEASE_CANARY_API_KEY"),
 ]
 EndpointsOption = Annotated[
     list[str] | None, typer.Option(hidden=True, metavar="SERVICE=ADDRESS", help="Another address of a Google service.")

@@ -23,7 +23,9 @@ from infra.judge.report import as_json, judged, tell
 from shared.documents.paths import can_be_document_id
 from shared.firestore.client import Firestore
 
-app = typer.Typer(help="Check whether Seatlease kept its promises in a deployed project. Writes nothing.")
+app = typer.Typer(
+    help="Check whether Seatlease kept its promises in a deployed project. Writes nothing.", rich_markup_mode=None
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

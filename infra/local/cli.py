@@ -16,10 +16,11 @@ from rich.console import Console
 
 from infra.build.triggers import OnSchedule, triggers
 from infra.local.audit_topic import subscribed
-from infra.local.auth import PASSWORD, NoNpmError, firebase_program, install, sign_up
+from infra.local.auth import NoNpmError, firebase_program, install, sign_up
 from infra.local.demo import play
 from infra.local.gateway import serve_gateway
 from infra.local.jars import FIRESTORE, PUBSUB, JarError, find_jar
+from infra.local.next_steps import exports, next_steps, variables
 from infra.local.processes import StartError
 from infra.local.scheduler import call_now
 from infra.local.seed import firestore_client, seed_organization
@@ -27,12 +28,18 @@ from infra.local.stack import PROJECT, STATE_FOLDER, Emulators, NoStackError, St
 from infra.local.tokens import unsigned_token
 from shared.documents.forms import MAX_GRACE_SECONDS
 
-app = typer.Typer(help="Run Seatlease on this machine, with Google's emulators.", no_args_is_help=True)
+app = typer.Typer(
+    help="Run Seatlease on this machine, with Google's emulators.", no_args_is_help=True, rich_markup_mode=None
+)
 console = Console()
 problems = Console(stderr=True)
 
 ORGANIZATION, LICENSE_KEY = "acme", "ACME-DESIGN-STUDIO"
+# infra.local.next_steps names them.
 PEOPLE = [("olivia", "owner"), *((f"member-{number}", "member") for number in range(1, 6)), ("gus", "guest")]
+
+PAUSE_SECONDS = 0.7
+"""Between the lines of the demo, for a person to read them."""
 
 _Project = Annotated[str, typer.Option(help="Project id that the emulators use.")]
 _StateFolder = Annotated[Path, typer.Option(hidden=True, help="Folder of stack.json.")]
@@ -79,7 +86,7 @@ def serve(
     seats: Annotated[int, typer.Option(min=0, help="Seats of the seeded license.")] = 3,
     state_folder: _StateFolder = STATE_FOLDER,
 ) -> None:
-    """Serve every function under /v1/ until Ctrl-C, with a sample organization."""
+    """Serve all functions until Ctrl-C, with a sample."""
     if (firestore is None) != (pubsub is None):
         problems.print("give both --firestore and --pubsub, or neither: one stack has both emulators", highlight=False)
         raise typer.Exit(2)
@@ -105,7 +112,7 @@ def serve(
             if attach_to is None:
                 seed(organization=ORGANIZATION, firestore=stack.firestore_emulator_host, project=project, seats=seats)
             published = stack.publish(state_folder)
-            _tell(stack)
+            _tell(stack, seats=seats)
             threading.Event().wait()
     except _ToldToStop:
         console.print("Stopped.")
@@ -128,6 +135,18 @@ def token(
 
 
 @app.command()
+def env(
+    user: Annotated[str, typer.Option(metavar="UID", help="The user.")] = "member-1",
+    port: Annotated[int | None, typer.Option(metavar="PORT", help="Of the stack. Default: the first one.")] = None,
+    state_folder: _StateFolder = STATE_FOLDER,
+) -> None:
+    """Print address, license key and token, for a shell to eval."""
+    with _explained_errors():
+        stack = published_stack(state_folder, port=port)
+    sys.stdout.write(exports(variables(stack, organization=ORGANIZATION, license_key=LICENSE_KEY, user=user)))
+
+
+@app.command()
 def seed(
     organization: Annotated[str, typer.Option(help="Organization id.")],
     firestore: Annotated[str, typer.Option(metavar="HOST:PORT", help="The Firestore emulator.")],
@@ -135,7 +154,7 @@ def seed(
     license_key: Annotated[str, typer.Option(help="Key of the license.")] = LICENSE_KEY,
     seats: Annotated[int, typer.Option(min=0, help="Seats of the license.")] = 3,
 ) -> None:
-    """Create an organization with an owner, five members, a guest and one license."""
+    """Create an organization with seven users and a license."""
     seed_organization(
         firestore_client(project=project, firestore_host=firestore),
         organization_id=organization,
@@ -147,12 +166,20 @@ def seed(
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    *,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Do not pause between the steps, as without a terminal.")
+    ] = False,
+) -> None:
     """Show five people sharing three seats. Fails if any step goes differently."""
     _stop_on_signals()
+    is_watched = console.is_terminal and not fast
+    length = "about a minute" if is_watched else "half a minute"
+    console.print(f"Starting the emulators and the functions, then the demo: {length}. Ctrl-C ends it.")
     try:
         with _explained_errors(), running_stack() as stack:
-            differences = play(stack, console)
+            differences = play(stack, console, pause_seconds=PAUSE_SECONDS if is_watched else 0)
     except _ToldToStop:
         raise typer.Exit(130) from None
     if differences:
@@ -164,7 +191,7 @@ def tick(
     function: Annotated[str | None, typer.Argument(help="A scheduled function. Default: all of them.")] = None,
     state_folder: _StateFolder = STATE_FOLDER,
 ) -> None:
-    """Call the scheduled functions of the running stack now, and print their answers."""
+    """Call the scheduled functions of the running stack now."""
     scheduled = [name for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)]
     if function is not None and function not in scheduled:
         problems.print(
@@ -189,7 +216,7 @@ def tick(
 
 @app.command()
 def trail(state_folder: _StateFolder = STATE_FOLDER) -> None:
-    """Print the running stack's audit events until Ctrl-C, one JSON object per line."""
+    """Print audit events until Ctrl-C, one JSON object per line."""
     _stop_on_signals()
     name = f"trail-{uuid4().hex[:8]}"
     try:
@@ -207,7 +234,7 @@ def trail(state_folder: _StateFolder = STATE_FOLDER) -> None:
 
 @app.command()
 def emulators() -> None:
-    """Find or download the emulators' jars, and print where they are."""
+    """Find or download the emulators' jars, and say where."""
     with _explained_errors():
         for jar in (FIRESTORE, PUBSUB):
             sys.stdout.write(f"{jar.emulator}: {find_jar(jar)}\n")
@@ -215,7 +242,8 @@ def emulators() -> None:
 
 @app.command()
 def auth_emulator() -> None:
-    """Install the Firebase Auth emulator into .firebase, if npm is there. The next stack uses it."""
+    """Install the Firebase Auth emulator, if npm is there."""
+    console.print("Installing the Firebase Auth emulator into .firebase: 300 MB, about half a minute, once.")
     try:
         install()
     except NoNpmError as error:
@@ -233,40 +261,11 @@ def gateway(
     serve_gateway(dict(each.split("=", 1) for each in route), port=port)
 
 
-def _tell(stack: Stack) -> None:
-    def token_of(user_id: str) -> str:
-        return unsigned_token(project=stack.project, organization_id=ORGANIZATION, user_id=user_id)
-
-    console.print(f"[bold green]ready[/]: {stack.base_url}/v1/  (Firestore emulator: {stack.firestore_emulator_host})")
-    console.print("Try these commands in another terminal. The tokens are valid for one hour.\n")
-    commands = [
-        f"TOKEN={token_of('member-1')}",
-        f"OWNER={token_of('olivia')}",
-        _curl(stack, "acquire", f'{{"license_key": "{LICENSE_KEY}", "hardware_id": "my-laptop"}}'),
-        _curl(stack, "heartbeat", '{"session_id": "…"}'),
-        _curl(stack, "release", '{"session_id": "…"}'),
-        f'curl -s {stack.base_url}/v1/usage -H "Authorization: Bearer $OWNER"',
-    ]
-    for command in commands:
-        console.print(command, markup=False, highlight=False, soft_wrap=True)
-    console.print("\nWatch the audit trail:               .venv/bin/python -m infra.local trail", highlight=False)
-    console.print("Call the scheduled functions now:    make tick", highlight=False)
-    console.print(
-        "Make a token for another user:       .venv/bin/python -m infra.local token --org acme --uid member-2",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if stack.auth_emulator_host is None:
-        console.print("No Auth emulator, so sync_user_claims does not run. To install it: make auth-emulator")
-    else:
-        host = stack.auth_emulator_host
-        console.print(f"Auth emulator: {host} (password of every account: {PASSWORD})", highlight=False)
+def _tell(stack: Stack, *, seats: int) -> None:
+    steps = next_steps(stack, organization=ORGANIZATION, license_key=LICENSE_KEY, seats=seats)
+    console.print(f"[bold green]ready[/]: {stack.base_url}/v1/", highlight=False)
+    console.print(steps, markup=False, highlight=False, soft_wrap=True)
     console.print("Press Ctrl-C to stop.")
-
-
-def _curl(stack: Stack, name: str, body: str) -> str:
-    headers = '-H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json"'
-    return f"curl -s {stack.base_url}/v1/{name} {headers} -d '{body}'"
 
 
 def _stop_on_signals() -> None:

@@ -3,6 +3,10 @@
 Every step prints what it expects and checks it. A step that differs is printed in red, and the demo fails.
 """
 
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +21,7 @@ from httpx_retries import Retry, RetryTransport
 from rich.console import Console
 from rich.table import Table
 
+from infra.build.stage import ROOT
 from infra.local.audit_topic import Subscription, subscribed
 from infra.local.loopback import NO_TLS
 from infra.local.scheduler import call_now
@@ -31,6 +36,9 @@ TRAIL_WITHIN_SECONDS = 30
 
 ASKED_AGAIN_FOR_SECONDS = 60
 """How long the demo asks again while functions answer that they are too busy, as they may on a small machine."""
+
+PROGRAM = ROOT / "infra" / "local" / "demo_program.py"
+PROGRAM_WAITS_SECONDS = 5
 
 MEMBERS = ("ada", "ben", "cleo", "dan", "eve")
 
@@ -80,12 +88,16 @@ class Story:
     owner: Person
     people: list[Person]
     stranger: Person
+    pause_seconds: float = 0
     differences: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
+        time.sleep(2 * self.pause_seconds)
         self.console.print(f"\n[bold]{text}[/]")
+        time.sleep(self.pause_seconds)
 
     def check(self, *, that: str, holds: bool) -> None:
+        time.sleep(self.pause_seconds)
         self.console.print(f"  [green]✓[/] {that}" if holds else f"  [bold red]✗ {that}[/]")
         if not holds:
             self.differences.append(that)
@@ -113,12 +125,13 @@ class Story:
         return sorted(session["user_id"] for session in held)
 
 
-def play(stack: Stack, console: Console) -> list[str]:
-    """Run the demo on a stack and return the steps that went differently."""
-    with _cast(stack, console) as story:
+def play(stack: Stack, console: Console, *, pause_seconds: float = 0) -> list[str]:
+    """Run the demo on a stack and return the steps that went differently. The pauses are for a person who reads."""
+    with _cast(stack, console, pause_seconds=pause_seconds) as story:
         _five_people_three_seats(story)
         _a_client_crashes(story)
         _one_leaves_another_comes(story)
+        _a_program_waits_and_loses_its_network(story)
         _an_admin_ends_it(story)
         _strangers_see_nothing(story)
         _a_client_vanishes(story)
@@ -137,7 +150,8 @@ def _five_people_three_seats(story: Story) -> None:
     for person, answer in zip(story.people, answers, strict=True):
         body = answer.json()
         if answer.is_success:
-            story.console.print(f"  {person.name}: {answer.status_code}, holds a seat until {body['lease_expires_at']}")
+            until = datetime.fromisoformat(body["lease_expires_at"])
+            story.console.print(f"  {person.name}: {answer.status_code}, holds a seat until {until:%H:%M:%S} UTC")
         else:
             error = body["error"]
             retry = answer.headers.get("Retry-After")
@@ -191,8 +205,47 @@ def _one_leaves_another_comes(story: Story) -> None:
     )
 
 
+def _a_program_waits_and_loses_its_network(story: Story) -> None:
+    leaving, waiting = _holders(story)[0], _waiting(story)[0]
+    story.say(
+        f"{waiting.name.title()}'s program uses the client package and waits {PROGRAM_WAITS_SECONDS} s for a seat. "
+        f"{leaving.name.title()} gives one back. Then the program's network fails."
+    )
+    states = []
+    with _program(story, waiting) as program:
+        for line in program.stdout or ():
+            story.console.print(f"  {waiting.name}: {line.strip()}", markup=False)
+            time.sleep(story.pause_seconds)
+            states.append(line.partition(":")[0])
+            if states == ["not_acquired"]:
+                leaving.release()
+    story.check(
+        that="it waited, went on without a network, and gave the seat back",
+        holds=states == ["not_acquired", "active", "degraded", "active", "released"] and program.returncode == 0,
+    )
+    story.check(that=f"{leaving.name} comes back and gets that seat", holds=leaving.acquire().is_success)
+
+
+@contextmanager
+def _program(story: Story, person: Person) -> Iterator["subprocess.Popen[str]"]:
+    """Run the program as this person. Its notes about shared seats go where no other program looks."""
+    with tempfile.TemporaryDirectory(prefix="seatlease-") as home:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "client" / "src"),
+            "XDG_STATE_HOME": home,
+            "SEATLEASE_URL": story.stack.base_url,
+            "SEATLEASE_LICENSE_KEY": LICENSE_KEY,
+            "SEATLEASE_ID_TOKEN": person.token,
+            "SEATLEASE_HARDWARE_ID": f"{person.name}s-laptop",
+        }
+        command = [sys.executable, str(PROGRAM), str(PROGRAM_WAITS_SECONDS)]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as program:
+            yield program
+
+
 def _an_admin_ends_it(story: Story) -> None:
-    story.say("In the Firebase console, the owner deactivates the license.")
+    story.say("In the Firebase console, an admin of the vendor deactivates the license.")
     license_ = story.database.document(f"organizations/{story.owner.organization_id}/licenses/license-1")
     license_.update({"is_active": False})
     person = _holders(story)[0]
@@ -228,7 +281,8 @@ def _a_client_vanishes(story: Story) -> None:
     )
     _age(story, vanished)
     report = call_now(story.stack.functions["expire_sessions"]).json()
-    story.console.print(f"  expire_sessions: {report}")
+    ended, left = report["sessions_ended"], report["sessions_left"]
+    story.console.print(f"  expire_sessions: ended {ended}, left to end {left}", highlight=False)
     session = story.database.document(f"organizations/{vanished.organization_id}/sessions/{vanished.session_id}").get()
     story.check(that="the session's end reason is expired", holds=session.get("end_reason") == "expired")
     story.check(that="no expired session is left", holds=report["sessions_left"] == 0 and report["is_complete"])
@@ -242,10 +296,13 @@ def _the_trail(story: Story) -> None:
     committed = {document.id for document in stored}
     received = _receive(story, committed)
     table = Table(title=f"{len(received)} events, oldest first", title_justify="left")
-    for column in ("at", "type", "user", "by", "details"):
-        table.add_column(column)
+    for column in ("at", "type", "user"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("details", overflow="fold")
     for event in sorted(received.values(), key=_place):
-        table.add_row(_happened_at(event)[11:23], event["type"], event.get("user_id"), event["actor"], _in_short(event))
+        user, actor = event.get("user_id"), event["actor"]
+        by = "" if actor == user else f", by {actor}"
+        table.add_row(_happened_at(event)[11:19], event["type"], user, _in_short(event) + by)
     story.console.print(table)
     story.check(that="every committed event was received", holds=committed == received.keys())
     numbers = sorted(event["grant_number"] for event in received.values() if event["type"] == "session.acquired")
@@ -294,6 +351,8 @@ def _in_short(event: dict[str, Any]) -> str:
             times = "once" if details["attempts"] == 1 else f"{details['attempts']} times"
             return f"{times}, {details['seats']['in_use']} of {details['seats']['max']} in use"
         case str() as kind if kind.endswith(".edited"):
+            if details["edit"] == "created":
+                return "created"
             return f"{details['edit']}: {', '.join(change['field'] for change in details['changes'])}"
         case _:
             return str(details["reason"])
@@ -333,7 +392,7 @@ def _age(story: Story, person: Person) -> None:
 
 
 @contextmanager
-def _cast(stack: Stack, console: Console) -> Iterator[Story]:
+def _cast(stack: Stack, console: Console, *, pause_seconds: float) -> Iterator[Story]:
     database = firestore_client(project=stack.project, firestore_host=stack.firestore_emulator_host)
     people = [("olivia", "owner"), *((name, "member") for name in MEMBERS)]
     seed_organization(
@@ -364,5 +423,6 @@ def _cast(stack: Stack, console: Console) -> Iterator[Story]:
             owner=person("olivia", ORGANIZATION_ID),
             people=[person(name, ORGANIZATION_ID) for name in MEMBERS],
             stranger=person("mallory", "elsewhere"),
+            pause_seconds=pause_seconds,
         )
     database.close()

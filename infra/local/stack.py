@@ -66,14 +66,15 @@ class NoStackError(Exception):
     """No stack is running, or it cannot do what was asked. The message says what to do."""
 
 
-def published_stack(folder: Path = STATE_FOLDER) -> Stack:
-    """Read the addresses of the running stack.
+def published_stack(folder: Path = STATE_FOLDER, *, port: int | None = None) -> Stack:
+    """Read the addresses of the running stack: of the first one, or of the one on this port.
 
     Raises:
         NoStackError: no stack is running.
     """
+    name = "stack.json" if port is None else f"stack-{port}.json"
     try:
-        return Stack(**json.loads((folder / "stack.json").read_text()))
+        return Stack(**json.loads((folder / name).read_text()))
     except (FileNotFoundError, ValueError, TypeError) as error:
         message = "no stack is running. Start one with make serve in another terminal."
         raise NoStackError(message) from error

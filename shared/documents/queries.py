@@ -1,8 +1,8 @@
-"""Every query that the functions run. A query that Firestore cannot answer from its built-in single-field indexes needs
-a composite index in ``infra/firestore.indexes.json``; a test compares the two.
+"""Every query that the functions run, and those of an operator's search. A query that Firestore cannot answer from its
+built-in single-field indexes needs a composite index in ``infra/firestore.indexes.json``; a test compares the two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -35,6 +35,11 @@ def licenses_with_key(license_key: str, *, limit: int = 2) -> Query:
 def licenses_with_key_everywhere(license_key: str, *, limit: int) -> Query:
     """The licenses of all organizations with this key."""
     return replace(licenses_with_key(license_key, limit=limit), everywhere=True)
+
+
+def users_with_email_everywhere(emails: Sequence[str], *, limit: int) -> Query:
+    """The users of all organizations with one of these addresses in ``email``, letter by letter."""
+    return Query(collection="users", everywhere=True, where=(("email", "in", list(emails)),), limit=limit)
 
 
 def organizations_with_slug(slug: str) -> Query:
@@ -218,6 +223,7 @@ def every_query() -> Iterator[Query]:
     yield licenses_with_key("key")
     yield licenses_with_key(" key ")
     yield licenses_with_key_everywhere("key", limit=1)
+    yield users_with_email_everywhere(["ada@example.com"], limit=1)
     yield organizations_with_slug("slug")
     yield owners()
     yield all_licenses()

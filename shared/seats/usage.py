@@ -109,10 +109,7 @@ class Usages:
         )
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
         used = await asyncio.gather(
-            *(
-                self._license(paths, each, sessions, events.get(each[0]), at)
-                for each in self._parsed(licenses).items()
-            )
+            *(self._license(paths, each, sessions, events.get(each[0]), at) for each in self._parsed(licenses).items())
         )
         report = Usage(
             organization=organization,

@@ -37,7 +37,7 @@ def test_the_quickstart_works_in_a_new_environment(build_real: BuildBackend, tmp
 
     done = subprocess.run(
         [made / "bin/python", program],
-        env={"SEATLEASE_URL": described["url"], "TOKEN": described["credentials"], "HOME": str(tmp_path)},
+        env={"SEATLEASE_URL": described["url"], "SEATLEASE_ID_TOKEN": described["credentials"], "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -104,7 +104,8 @@ def test_waiting_as_the_readme_shows_it_ends_with_the_message(
 
     shown["work_when_there_is_a_seat"](service.url, service.license_key, "")
 
-    assert capsys.readouterr().out == "Every seat is in use (1 of 1). Please try again in a while.\n"
+    full = "Every seat is in use (1 of 1). Please try again in a while."
+    assert capsys.readouterr().out == f"{full} Next try in 1 s.\n{full}\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

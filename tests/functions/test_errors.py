@@ -14,7 +14,7 @@ from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
 from shared.documents.paths import OrganizationPaths
 from shared.edge.errors import Code
-from shared.rules.digest import digest
+from shared.rules.audit import grant_name
 from tests.support.client import Clients, assert_error
 from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
@@ -314,7 +314,9 @@ async def test_seats_that_others_change_all_the_time_are_503_contention_by_the_d
     clients = Clients(http=http, urls={"acquire": process.url}, project=project)
     await clients.of(tenant, "m0").acquired()
     # To the function, the second grant has always just been made by somebody else.
-    second_grant = OrganizationPaths(tenant.organization_id).audit_event(digest("session.acquired", "2"))
+    second_grant = OrganizationPaths(tenant.organization_id).audit_event(
+        grant_name(2, epoch=tenant.counters()["epoch"])
+    )
     taken = console.document(second_grant)
     taken.set({"type": "session.acquired"})
 

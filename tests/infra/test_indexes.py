@@ -107,6 +107,7 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("sessions", ("end_reason", "ended_at")),
         ("usage", ("total",)),
         ("licenses", ("license_key",)),
+        ("users", ("email",)),
         ("organizations", ("slug",)),
         ("audit_events", ("unpublished_shard", "at")),
         ("organizations", ()),

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import jwt
 import pytest
 from google.cloud import firestore
 from typer.testing import CliRunner, Result
@@ -87,10 +86,23 @@ def test_a_stack_says_when_it_is_ready_and_what_to_type(local_stack: Served) -> 
     output = local_stack.output
 
     assert f"ready: http://127.0.0.1:{local_stack.port}/v1/" in output
-    assert f"curl -s http://127.0.0.1:{local_stack.port}/v1/acquire" in output
-    tokens = re.findall(r"^(TOKEN|OWNER)=(\S+)$", output, re.MULTILINE)
-    users = {name: jwt.decode(token, options={"verify_signature": False})["sub"] for name, token in tokens}
-    assert users == {"TOKEN": "member-1", "OWNER": "olivia"}
+    assert "license ACME-DESIGN-STUDIO with 3 seats" in output
+    assert max(map(len, output.splitlines())) <= 80
+    assert f'  eval "$(.venv/bin/python -m infra.local env --port {local_stack.port} --user olivia)"\n' in output
+
+
+def test_the_commands_that_a_stack_prints_take_a_seat(local_stack: Served) -> None:
+    until(lambda: "Press Ctrl-C to stop." in local_stack.output, what="its last word")
+    variables = infra_local("env", "--port", str(local_stack.port), "--state-folder", local_stack.state_folder).stdout
+    (acquire,) = re.findall(r"^  curl -s \$SEATLEASE_URL/v1/acquire (?:.*\\\n)+.*$", local_stack.output, re.MULTILINE)
+
+    shown = subprocess.run(["/bin/sh", "-c", variables + acquire], capture_output=True, text=True, check=True)
+
+    answer = json.loads(shown.stdout)
+    assert (answer["license_id"], answer["seats"]["max"]) == ("license-1", 3)
+    (token,) = re.findall(r"^export SEATLEASE_ID_TOKEN=(\S+)$", variables, re.MULTILINE)
+    url, body = f"http://127.0.0.1:{local_stack.port}/v1/release", {"session_id": answer["session_id"]}
+    assert httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30).status_code == 204
 
 
 def test_the_printed_token_takes_a_seat_of_the_seeded_license(local_stack: Served) -> None:

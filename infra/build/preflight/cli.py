@@ -24,7 +24,7 @@ from infra.doctor.options import (
 )
 from infra.doctor.project import Project, database_of
 
-app = typer.Typer(help="Look at a project before anything is deployed into it.")
+app = typer.Typer(help="Look at a project before anything is deployed into it.", rich_markup_mode=None)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 from firebase_admin import auth
 
@@ -52,11 +53,13 @@ def test_who_signed_in_runs_programs_until_signing_out(
     signed_in = run("login", environment=environment, told=f"{member}@example.com\n{_PASSWORD}\n")
     ran = run("run", "echo", "runs", environment=environment)
     healthy = run("doctor", environment=environment)
+    token = run("token", environment=environment)
     signed_out = run("logout", environment=environment)
     after = run("run", "true", environment=environment)
 
     assert (before.returncode, "seatlease login" in before.stderr) == (77, True)
     assert (signed_in.returncode, signed_in.stdout) == (0, "")
+    assert jwt.decode(token.stdout.strip(), options={"verify_signature": False})["sub"] == member
     assert signed_in.stderr == f"seatlease: signed in as {member}@example.com at {backend.proxy.url}\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "runs\n", "")
     assert [session["user_id"] for session in backend.tenant.sessions()] == [member]

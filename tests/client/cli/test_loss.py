@@ -1,20 +1,28 @@
 """What becomes of a program whose seat is revoked or lost, and waiting for a seat. Real processes on the real stack."""
 
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
+from io import StringIO
 
 import psutil
 import pytest
+from rich.console import Console
 
+from seatlease.cli import waiting
+from seatlease.errors import NoSeatFree, ServiceUnreachable
+from seatlease.events import Waiting
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, end, environment_of, start
 from tests.client.conftest import BuildBackend, StartScript
 
 _LEASE_SECONDS = 3
 """So that heartbeats and tries are a second apart."""
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
 @pytest.fixture
@@ -55,7 +63,8 @@ def test_a_revocation_tells_the_program_to_end(backend: RealBackend, run_program
 
     status, out, err = end(process)
     assert (status, out) == (79, "saved\n")
-    assert "seatlease: the seat was revoked: Your session was ended by an administrator. (SESSION_REVOKED" in err
+    assert re.match(r"seatlease: \d\d:\d\d:\d\d the seat was revoked: Your session was ended by an administ", err), err
+    assert "(SESSION_REVOKED" in err
     assert "the program is told to end; after 10s it is killed" in err
 
 
@@ -119,7 +128,7 @@ def test_a_lost_seat_is_regained_and_the_program_does_not_notice(
 
     backend.release_all()
 
-    told = _said(process, "seatlease: the seat is held again")
+    told = _said(process, "the seat is held again")
     assert "the seat was lost: Your seat was given back." in told
     process.send_signal(signal.SIGUSR1)
     assert end(process) == (4, "", "")
@@ -136,6 +145,7 @@ def test_a_lost_seat_that_somebody_else_has_now_ends_the_program(
     status, _, err = end(process)
     assert status == 79
     assert "the seat was not regained: Every seat is in use" in err
+    assert err.count("Asking for it again.") == 1
 
 
 def test_without_an_answer_a_lost_seat_is_waited_for_as_long_as_was_said(
@@ -159,8 +169,7 @@ def test_whoever_waits_gets_the_seat_that_falls_free(backend: RealBackend) -> No
 
     status, out, _ = end(process)
     assert (status, out) == (0, "runs\n")
-    assert told.startswith("seatlease: waiting for a seat, 1 of 1 are in use; next try in ")
-    assert ", giving up in " in told
+    assert re.fullmatch(r"seatlease: [\d:]{8} waiting, 1 of 1 seats in use, 30s left, next try in \ds\n", told), told
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -172,7 +181,9 @@ def test_a_signal_ends_the_waiting(backend: RealBackend, number: signal.Signals)
 
         process.send_signal(number)
 
-        assert end(process)[:2] == (128 + number, "")
+        status, out, err = end(process)
+        assert (status, out) == (128 + number, "")
+        assert err.endswith(" the program was not started, and no seat is held\n")
         assert backend.in_use == 1
 
 
@@ -181,8 +192,8 @@ def test_on_a_terminal_a_line_counts_down_and_gives_way_to_the_program(
 ) -> None:
     with backend.seat("m1", hardware_id="other"):
         terminal = on_terminal("run", "--wait", "30s", "--", "sh", "-c", "tty; echo runs")
-        terminal.shows("waiting for a seat, 1 of 1 are in use; next try in")
-        terminal.shows("giving up in 28s")
+        terminal.shows("waiting, 1 of 1 seats in use, 30s left, next try in")
+        terminal.shows("28s left")
 
     assert terminal.ends() == 0
     assert "/dev/pts" in terminal.seen
@@ -208,11 +219,34 @@ def test_ctrl_c_while_waiting_on_a_terminal_leaves_at_once(
 ) -> None:
     with backend.seat("m1", hardware_id="other"):
         terminal = on_terminal("run", "--wait", "10m", "--", "echo", "runs")
-        terminal.shows("waiting for a seat")
+        terminal.shows("waiting, 1 of 1 seats in use")
         began = time.monotonic()
 
         terminal.types("\x03")
 
         assert terminal.ends() == 130
         assert time.monotonic() - began < 5
+        assert "no seat is held" in terminal.seen
         assert backend.in_use == 1
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_the_waiting_line_fits_the_terminal_the_most_important_first(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Console(file=StringIO(), force_terminal=True, width=columns)
+    monkeypatch.setattr(waiting, "errors", terminal)
+    full = NoSeatFree("m", in_use=120, max_seats=120, earliest_expiry_at=None, retry_after=timedelta(minutes=1))
+    away = ServiceUnreachable("m")
+
+    for error in (full, away):
+        with waiting.shown_waiting() as tell:
+            tell(Waiting(attempt=1, next_try_in=timedelta(minutes=1), give_up_in=timedelta(hours=10), error=error))
+
+    assert isinstance(terminal.file, StringIO)
+    lines = [line for line in _CONTROL.sub("", terminal.file.getvalue()).splitlines() if line.strip()]
+    assert len(lines) == 2
+    assert all(len(line) <= columns for line in lines)
+    assert "waiting, 120 of 120 seats in use, 10" in lines[0]
+    assert "waiting, service does not answer, 10" in lines[1]
+    assert all("next try in 1m 00s" in line for line in lines) is (columns == 80)

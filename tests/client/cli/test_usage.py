@@ -13,7 +13,7 @@ from rich.console import Console
 
 from seatlease._service.credentials import IdToken
 from seatlease._service.service import Service
-from seatlease.cli.usage import tables_of
+from seatlease.cli.usage import fitting, tables_of
 from shared.documents.rfc3339 import rfc3339
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, environment_of, run
@@ -190,3 +190,39 @@ def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
 
     assert terminal.ends() == 0
     assert "Traceback" not in terminal.seen
+
+
+@pytest.mark.parametrize(("lines", "left_out"), [(24, True), (60, False)])
+def test_what_is_watched_fits_the_window_and_counts_what_does_not(lines: int, *, left_out: bool) -> None:
+    at = rfc3339(_NOW)
+
+    def session(number: int) -> dict[str, object]:
+        times = dict.fromkeys(("started_at", "last_heartbeat_at", "lease_expires_at"), at)
+        who = {"user_id": f"m{number}", "user_email": f"member-{number}@example.com"}
+        return {"session_id": f"{number:026}", "hardware_id": f"device-{number}", **who, **times}
+
+    licenses = [
+        {
+            "license_id": name,
+            "name": name,
+            "in_use": 3,
+            "max": 3,
+            "share": 1.0,
+            "earliest_expiry_at": at,
+            "misconfigured_fields": [],
+            "last_24_hours": None,
+            "sessions": [session(number) for number in range(3)],
+        }
+        for name in ("CAD", "CAM", "ECAD")
+    ]
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": 9, "max": None}
+    answer = {"organization": organization, "licenses": licenses, "server_time": at}
+    window = Console(width=80, height=lines, record=True, file=StringIO(), force_terminal=True)
+
+    window.print(fitting(window, answer))
+
+    shown = window.export_text()
+    assert len(shown.splitlines()) <= lines - 2
+    assert "member-0@example.com" in shown
+    assert ("of 9 sessions. Enlarge the window" in shown) is left_out
+    assert shown.count("@example.com") == 9 or left_out

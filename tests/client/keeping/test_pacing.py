@@ -12,6 +12,7 @@ from seatlease._keeping.pacing import (
     next_try_at,
     wait_seconds,
     wait_unreachable_seconds,
+    within_wait,
 )
 from tests.client.keeping.test_standing import lease
 
@@ -67,14 +68,13 @@ def test_who_waits_for_a_seat_never_asks_sooner_than_told_and_at_most_a_quarter_
     assert seconds <= wait_seconds(timedelta(seconds=seconds)) <= 1.25 * seconds
 
 
-@given(seconds=st.integers(1, 3600), left=st.floats(0, 5000))
-def test_the_last_try_comes_at_the_end_of_the_time_that_is_left_unless_that_is_too_soon(
-    seconds: int, left: float
-) -> None:
-    pause = wait_seconds(timedelta(seconds=seconds), left=left)
+@given(pause=st.floats(1, 3600), left=st.floats(0, 5000))
+def test_the_last_try_comes_at_the_end_of_the_wait_and_a_second_after_the_one_before(pause: float, left: float) -> None:
+    cut = within_wait(pause, left=left)
 
-    assert pause >= seconds
-    assert pause <= max(seconds, left)
+    assert cut >= 1
+    assert cut == pause or cut == max(left, 1)
+    assert cut <= max(left, 1)
 
 
 @pytest.mark.parametrize("tries", [1, 2, 7, 1000])

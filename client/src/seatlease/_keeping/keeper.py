@@ -8,7 +8,13 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from seatlease._keeping.access import Access
-from seatlease._keeping.pacing import next_heartbeat_at, next_try_at, wait_seconds, wait_unreachable_seconds
+from seatlease._keeping.pacing import (
+    next_heartbeat_at,
+    next_try_at,
+    wait_seconds,
+    wait_unreachable_seconds,
+    within_wait,
+)
 from seatlease._keeping.standing import Standing
 from seatlease._service.clock import elapsed
 from seatlease.errors import (
@@ -28,10 +34,6 @@ _Task: TypeAlias = asyncio.Task[Any]
 
 LOOK_AGAIN_SECONDS = 15.0
 """The longest single sleep. A loop's timers stop while the machine sleeps, so it must look at the clock often."""
-
-LAST_TRY_SECONDS = 5.0
-"""The last try may come this much after the end of ``wait``. Otherwise a ``wait`` of a minute would not wait at all,
-because the service asks to be asked again after a minute."""
 
 MEND_WITHOUT_ENDING = "LICENSE_MISCONFIGURED"
 """An admin's mistake ends no session: the lease gives time to correct it."""
@@ -147,12 +149,13 @@ class Keeper:
                 return await self._access.acquire()
             except (NoSeatFree, ServiceUnreachable) as error:
                 left = give_up_at - elapsed()
+                if not is_patient or left <= 0:
+                    raise
                 if isinstance(error, NoSeatFree):
-                    pause = wait_seconds(error.retry_after, left=left)
+                    pause = wait_seconds(error.retry_after)
                 else:
                     pause = wait_unreachable_seconds(error.retry_after, tries=attempt)
-                if not is_patient or pause > left + LAST_TRY_SECONDS:
-                    raise
+                pause = within_wait(pause, left=left)
                 next_try_in, give_up_in = timedelta(seconds=pause), timedelta(seconds=left)
                 waiting(Waiting(attempt=attempt, next_try_in=next_try_in, give_up_in=give_up_in, error=error))
             await _sleep_until(elapsed() + pause)

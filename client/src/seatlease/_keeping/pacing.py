@@ -1,6 +1,5 @@
 """Pacing: when the next request is due. Pure, except for random numbers."""
 
-import math
 import random
 from datetime import timedelta
 
@@ -14,6 +13,9 @@ FIRST_PAUSE_SECONDS = 1.0
 
 LONGEST_WAIT_SECONDS = 60.0
 """The longest pause while waiting for a service that does not answer."""
+
+SHORTEST_WAIT_SECONDS = 1.0
+"""The shortest pause before the last try of a wait."""
 
 _JITTER = 0.1
 _MOST_DOUBLINGS = 20
@@ -44,13 +46,9 @@ def next_try_at(lease: Lease, *, missed: int, now: float, retry_after: timedelta
     return now + pause
 
 
-def wait_seconds(retry_after: timedelta, *, left: float = math.inf) -> float:
-    """Say how long to wait before asking for a seat again: as long as the service asks, and up to a quarter more.
-
-    If less time is ``left``, the last try comes at its end, but never sooner than the service asks.
-    """
-    soonest = retry_after.total_seconds()
-    return max(soonest, min(left, soonest * random.uniform(1, 1.25)))  # noqa: S311 as above
+def wait_seconds(retry_after: timedelta) -> float:
+    """Say how long to wait before asking for a seat again: as long as the service asks, and up to a quarter more."""
+    return retry_after.total_seconds() * random.uniform(1, 1.25)  # noqa: S311 as above
 
 
 def wait_unreachable_seconds(retry_after: timedelta | None, *, tries: int) -> float:
@@ -59,6 +57,14 @@ def wait_unreachable_seconds(retry_after: timedelta | None, *, tries: int) -> fl
         return wait_seconds(retry_after)
     longest = min(LONGEST_WAIT_SECONDS, _backoff_seconds(tries))
     return random.uniform(longest / 2, longest)  # noqa: S311 as above
+
+
+def within_wait(pause: float, *, left: float) -> float:
+    """Cut a pause to the time that is ``left`` to wait: the last try comes at its end.
+
+    It may come sooner than the service asks: one request for each wait, at least a second after the one before.
+    """
+    return min(pause, max(left, SHORTEST_WAIT_SECONDS))
 
 
 def _backoff_seconds(tries: int) -> float:

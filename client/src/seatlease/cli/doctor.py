@@ -30,9 +30,9 @@ _Json = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.
 def doctor(
     *, url: Url, license_key: OneLicenseKey = None, hardware_id: HardwareId = None, as_json: _Json = False
 ) -> None:
-    """Check the address, the sign-in, the license and this machine. Takes no seat and shows no token.
+    """Find out why there is no seat.
 
-    The exit status is 0 when everything is well, and 1 when there is a problem.
+    It checks the address, the sign-in, the license and this machine. It takes no seat and shows no token.
     """
     with explained():
         findings = list(_findings(url, license_key, hardware_id))

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +13,14 @@ from seatlease._service.address import base_of, refuse_in_clear
 from seatlease._service.credentials import Credentials, IdToken, RefreshToken
 from seatlease._service.keys import Keys
 from seatlease._service.service import Service
-from seatlease.cli.saying import Misconfigured
+from seatlease.cli.saying import Misconfigured, duration
 from seatlease.errors import RequestRefused, SignInRequired
 
 ID_TOKEN = "SEATLEASE_ID_TOKEN"  # noqa: S105 the variable's name
 REFRESH_TOKEN = "SEATLEASE_REFRESH_TOKEN"  # noqa: S105 as above
 API_KEY = "SEATLEASE_API_KEY"
 SESSION_ID = "SEATLEASE_SESSION_ID"
+HARDWARE_ID = "SEATLEASE_HARDWARE_ID"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,15 +113,24 @@ def _address(text: str) -> str:
 
 Url = Annotated[
     str,
-    typer.Option(envvar="SEATLEASE_URL", parser=_address, metavar="URL", help="The service's address."),
+    typer.Option(
+        envvar="SEATLEASE_URL", parser=_address, metavar="URL", help="Ask the license service at this address."
+    ),
 ]
-LicenseKey = Annotated[str, typer.Option(envvar="SEATLEASE_LICENSE_KEY", help="The key of the license.")]
+LicenseKey = Annotated[
+    str,
+    typer.Option(envvar="SEATLEASE_LICENSE_KEY", metavar="KEY", help="Take a seat of the license with this key."),
+]
 OneLicenseKey = Annotated[
-    str | None, typer.Option(envvar="SEATLEASE_LICENSE_KEY", help="Look only at the license with this key.")
+    str | None,
+    typer.Option(envvar="SEATLEASE_LICENSE_KEY", metavar="KEY", help="Look only at the license with this key."),
 ]
 HardwareId = Annotated[
     str | None,
-    typer.Option(help="Names this device, as SEATLEASE_HARDWARE_ID does. By default, a hash of the machine's id."),
+    typer.Option(
+        metavar="NAME",
+        help="Name this device, as SEATLEASE_HARDWARE_ID does. By default, it is a hash of the machine's id.",
+    ),
 ]
 PinnedKeys = Annotated[
     Path | None,
@@ -127,9 +138,19 @@ PinnedKeys = Annotated[
         "--keys",
         envvar="SEATLEASE_KEYS",
         metavar="FILE",
-        help="The service's public keys, as GET /v1/keys answers. With them, only its own fresh answers count.",
+        help="Believe only fresh answers that these public keys prove: a file as GET /v1/keys answers.",
     ),
 ]
 ApiKey = Annotated[
-    str, typer.Option(envvar="SEATLEASE_API_KEY", help="The Firebase project's Web API key. It is no secret.")
+    str,
+    typer.Option(
+        envvar="SEATLEASE_API_KEY",
+        metavar="KEY",
+        help="Sign in with this Web API key of the Firebase project. It is no secret.",
+    ),
 ]
+
+
+def read_duration(given: str | timedelta) -> timedelta:
+    """Read an option's text. A default is a duration already."""
+    return given if isinstance(given, timedelta) else duration(given)

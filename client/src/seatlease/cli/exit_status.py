@@ -3,21 +3,26 @@
 from seatlease.errors import NoSeatFree, NotEntitled, RequestRefused, SeatleaseError, SignInRequired
 
 PROBLEM = 1
-"""The doctor found something."""
-UNREACHABLE = 69
-"""EX_UNAVAILABLE: the service, or the sign-in service, does not answer."""
-NO_SEAT = 75
-"""EX_TEMPFAIL: every seat is in use, or as many programs work on the user's seat as may; later there may be one."""
-NOT_ALLOWED = 77
-"""EX_NOPERM: nobody is signed in, or the user, the license or the organization has no right to a seat."""
-MISCONFIGURED = 78
-"""EX_CONFIG: an option, a variable or this machine cannot be used."""
+WRONG_USE = 2
+UNREACHABLE = 69  # EX_UNAVAILABLE
+NO_SEAT = 75  # EX_TEMPFAIL
+NOT_ALLOWED = 77  # EX_NOPERM
+MISCONFIGURED = 78  # EX_CONFIG
 SEAT_LOST = 79
-"""The program was ended because its seat was revoked or lost. Not from sysexits.h."""
-CANNOT_RUN = 126
-"""The program exists and cannot be run, as in shells."""
-NOT_FOUND = 127
-"""There is no such program, as in shells."""
+CANNOT_RUN = 126  # as in shells
+NOT_FOUND = 127  # as in shells
+
+MEANINGS = {
+    PROBLEM: "The doctor found a problem.",
+    WRONG_USE: "The command line is wrong.",
+    UNREACHABLE: "The license service, or Firebase's sign-in, does not answer.",
+    NO_SEAT: "Every seat is in use, or too many programs share yours.",
+    NOT_ALLOWED: "Nobody is signed in, or there is no right to it.",
+    MISCONFIGURED: "An option, a variable or this machine cannot be used.",
+    SEAT_LOST: "The program was ended: its seat was revoked or lost.",
+    CANNOT_RUN: "The program cannot be run.",
+    NOT_FOUND: "There is no such program.",
+}
 
 
 def of_error(error: SeatleaseError) -> int:

@@ -1,4 +1,4 @@
-"""``seatlease login`` and ``seatlease logout``: a sign-in that is kept on this machine."""
+"""``seatlease login``, ``logout`` and ``token``: a sign-in that is kept on this machine, and a token of it."""
 
 import asyncio
 import getpass
@@ -9,11 +9,13 @@ import typer
 
 from seatlease._service import stored
 from seatlease._service.sign_in import sign_in
-from seatlease.cli.environment import ApiKey, Url
+from seatlease.cli.environment import ApiKey, Url, find_credentials
 from seatlease.cli.saying import Misconfigured, explained, say
 from seatlease.errors import SignInRequired
 
-_Email = Annotated[str | None, typer.Option(help="The account's e-mail address. Asked for when left out.")]
+_Email = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Sign in this account. Without it, login asks for the address.")
+]
 
 
 def login(*, url: Url, api_key: ApiKey, email: _Email = None) -> None:
@@ -59,3 +61,12 @@ def logout(*, url: Url) -> None:
             message = f"the sign-in was not removed: {error}"
             raise Misconfigured(message) from None
         say(f"signed out of {url}" if was_there else f"nobody was signed in at {url}")
+
+
+def token(*, url: Url) -> None:
+    """Print an ID token, for requests of your own.
+
+    It lasts at most an hour. Like a password, it is not for logs.
+    """
+    with explained():
+        typer.echo(asyncio.run(find_credentials(url).credentials.id_token()))

@@ -9,7 +9,7 @@ from enum import Enum
 
 from seatlease._service.clock import elapsed
 from seatlease.cli.program import Tree
-from seatlease.cli.saying import in_words, say, sentence_of
+from seatlease.cli.saying import in_words, say_now, sentence_of
 from seatlease.errors import SeatleaseError, ServiceUnreachable, SessionLost
 from seatlease.events import Change
 from seatlease.lease import AT_WORK, State
@@ -62,18 +62,20 @@ class Watch:
         while True:
             change = self._changes.get()
             if change.state is State.DEGRADED:
-                say(f"a heartbeat was not answered: {_why(change.error)} The program goes on. Trying again.")
+                told = f"a heartbeat was not answered: {_why(change.error)} The program goes on. Trying again."
+                say_now(told, style="yellow")
             elif change.state is State.ACTIVE and change.previous is not State.NOT_ACQUIRED:
-                say("the seat is held again")
+                say_now("the seat is held again", style="green")
             elif change.state is State.REVOKED:
-                say(f"the seat was revoked: {_why(change.error)}")
+                say_now(f"the seat was revoked: {_why(change.error)}", style="bold red")
                 self._act(tree)
-            elif change.state is State.LOST and not self._is_regained(seat):
+            # From LOST to LOST the client only says that it has stopped asking.
+            elif change.state is State.LOST and change.previous is not State.LOST and not self._is_regained(seat):
                 self._act(tree)
 
     def _is_regained(self, seat: Seat) -> bool:
         """Wait until the seat is held again, refused, or not answered for ``regain_within``."""
-        say(f"the seat was lost: {_why(seat.error)} Asking for it again.")
+        say_now(f"the seat was lost: {_why(seat.error)} Asking for it again.", style="yellow")
         give_up_at = elapsed() + self._policy.regain_within.total_seconds()
         while elapsed() < give_up_at:
             state, error = seat.state, seat.error
@@ -83,12 +85,12 @@ class Watch:
             if state is not State.LOST or not isinstance(error, SessionLost | ServiceUnreachable | None):
                 break
             threading.Event().wait(LOOK_AGAIN_SECONDS)
-        say(f"the seat was not regained: {_why(seat.error)}")
+        say_now(f"the seat was not regained: {_why(seat.error)}", style="bold red")
         return False
 
     def _act(self, tree: Tree) -> None:
         if self._policy.on_loss is OnLoss.WARN:
-            say("the program goes on without a seat (--on-loss=warn)")
+            say_now("the program goes on without a seat (--on-loss=warn)")
             return
         self._is_ending = True
         try:
@@ -99,12 +101,12 @@ class Watch:
     def _end(self, tree: Tree) -> None:
         policy = self._policy
         if policy.on_loss is OnLoss.KILL:
-            say("the program is killed")
+            say_now("the program is killed")
             tree.kill()
             return
-        say(f"the program is told to end; after {in_words(policy.kill_after)} it is killed")
+        say_now(f"the program is told to end; after {in_words(policy.kill_after)} it is killed")
         if not tree.end(within=policy.kill_after):
-            say("the program did not end, and is killed")
+            say_now("the program did not end, and is killed")
             tree.kill()
 
 

@@ -1,5 +1,6 @@
 """``seatlease run``: runs any program with a seat."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -13,21 +14,46 @@ from seatlease.cli.environment import (
     find_credentials,
     for_program,
     pinned_keys,
+    read_duration,
 )
 from seatlease.cli.loss import OnLoss, Policy, Watch
 from seatlease.cli.program import Interrupted, Signals
-from seatlease.cli.saying import duration, explained
+from seatlease.cli.saying import explained, in_words, say_now, sentence_of
 from seatlease.cli.waiting import shown_waiting
+from seatlease.errors import NoSeatFree
 from seatlease.seat import Seat
 
-_Words = Annotated[list[str], typer.Argument(metavar="PROGRAM", help="The program to run, and its arguments.")]
-_Wait = Annotated[str, typer.Option(metavar="DURATION", help="How long to wait for a seat: 90s, 10m or 1h30m.")]
-_OnLoss = Annotated[
-    OnLoss, typer.Option(help="What happens to the program when its seat is revoked, or lost and not regained.")
+_Words = Annotated[list[str], typer.Argument(metavar="PROGRAM", hidden=True)]
+_Wait = Annotated[
+    timedelta,
+    typer.Option(
+        parser=read_duration,
+        metavar="DURATION",
+        show_default=False,
+        help="Wait this long for a seat: 90s, 10m or 1h30m. Without it, do not wait.",
+    ),
 ]
-_KillAfter = Annotated[str, typer.Option(metavar="DURATION", help="How long after SIGTERM the program is killed.")]
+_OnLoss = Annotated[
+    OnLoss,
+    typer.Option(metavar="terminate|kill|warn", help="Do this when the seat is revoked, or lost and not regained."),
+]
+_KillAfter = Annotated[
+    timedelta,
+    typer.Option(
+        parser=read_duration,
+        metavar="DURATION",
+        show_default=False,
+        help="Kill the program this long after SIGTERM. The default is 10s.",
+    ),
+]
 _RegainWithin = Annotated[
-    str, typer.Option(metavar="DURATION", help="How long to ask for a lost seat without an answer.")
+    timedelta,
+    typer.Option(
+        parser=read_duration,
+        metavar="DURATION",
+        show_default=False,
+        help="Ask for a lost seat this long while the service does not answer. The default is 60s.",
+    ),
 ]
 
 
@@ -38,21 +64,16 @@ def run(  # noqa: PLR0913 each is an option
     license_key: LicenseKey,
     hardware_id: HardwareId = None,
     keys: PinnedKeys = None,
-    wait: _Wait = "0",
+    wait: _Wait = timedelta(),
     on_loss: _OnLoss = OnLoss.TERMINATE,
-    kill_after: _KillAfter = "10s",
-    regain_within: _RegainWithin = "60s",
+    kill_after: _KillAfter = timedelta(seconds=10),
+    regain_within: _RegainWithin = timedelta(seconds=60),
 ) -> None:
     """Run a program with a seat, and give the seat back when it ends.
 
-    The exit status is the program's own. Without a seat the program is not started.
+    Without a seat the program is not started. Everything after -- belongs to the program.
     """
-    policy = Policy(
-        on_loss=on_loss,
-        kill_after=duration(kill_after, option="--kill-after"),
-        regain_within=duration(regain_within, option="--regain-within"),
-    )
-    wait_for, watch = duration(wait, option="--wait"), Watch(policy)
+    watch = Watch(Policy(on_loss=on_loss, kill_after=kill_after, regain_within=regain_within))
     with explained():
         path = program.find(words[0])
         try:
@@ -64,7 +85,7 @@ def run(  # noqa: PLR0913 each is an option
                     credentials=find_credentials(url).credentials,
                     hardware_id=hardware_id,
                     keys=pinned_keys(keys),
-                    wait=wait_for or None,
+                    wait=wait or None,
                     on_change=watch.tell,
                     on_wait=on_wait,
                     sigterm=False,  # the signals are the program's, and its end gives the seat back
@@ -75,7 +96,13 @@ def run(  # noqa: PLR0913 each is an option
             finally:
                 seat.close()
         except Interrupted as interrupted:
+            say_now("the program was not started, and no seat is held")
             raise typer.Exit(128 + interrupted.number) from None
+        except NoSeatFree as full:
+            say_now(sentence_of(full))
+            if not wait:
+                say_now(f"ask again in {in_words(full.retry_after)}, or wait for a seat with --wait 10m")
+            raise typer.Exit(exit_status.NO_SEAT) from None
     raise typer.Exit(status)
 
 

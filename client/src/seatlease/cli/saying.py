@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import typer
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from seatlease._service.answers import time_of
 from seatlease.cli import exit_status
-from seatlease.errors import NoSeatFree, SeatleaseError
+from seatlease.errors import SeatleaseError
 
 errors = Console(stderr=True, highlight=False)
 PREFIX = "seatlease: "
@@ -22,9 +22,14 @@ class Misconfigured(Exception):  # noqa: N818 it is the caller's slip, told as a
     """Something that the environment or this machine gives cannot be used."""
 
 
-def say(text: str) -> None:
-    """Write one line. Markup in it is shown as text."""
-    errors.print(PREFIX + printable(text), markup=False, soft_wrap=True)
+def say(text: str, *, style: str | None = None) -> None:
+    """Write one line, on a terminal in this style. Markup in it is shown as text."""
+    errors.print(PREFIX + printable(text), style=style, markup=False, soft_wrap=True)
+
+
+def say_now(text: str, *, style: str | None = None) -> None:
+    """Write one line with the time of day, for what may come hours after the start."""
+    say(f"{datetime.now().astimezone():%H:%M:%S} {text}", style=style)
 
 
 def printable(text: str) -> str:
@@ -59,8 +64,6 @@ def explained() -> Iterator[None]:
         yield
     except SeatleaseError as error:
         say(sentence_of(error))
-        if isinstance(error, NoSeatFree):
-            say(f"try again in {in_words(error.retry_after)}, or wait with --wait (at least that long)")
         raise typer.Exit(exit_status.of_error(error)) from None
     except Misconfigured as error:
         say(str(error))
@@ -71,7 +74,7 @@ def _library_says_it_likewise() -> None:
     logger = logging.getLogger("seatlease")
     if not logger.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter(PREFIX + "%(message)s"))
+        handler.setFormatter(logging.Formatter(PREFIX + "%(asctime)s %(message)s", datefmt="%H:%M:%S"))
         logger.addHandler(handler)
 
 
@@ -79,7 +82,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST = timedelta(days=365)
 
 
-def duration(text: str, *, option: str) -> timedelta:
+def duration(text: str) -> timedelta:
     """Read ``90s``, ``10m``, ``1h30m`` or a plain number of seconds.
 
     Raises:
@@ -92,10 +95,10 @@ def duration(text: str, *, option: str) -> timedelta:
         seconds = float(text)
     else:
         message = f"{text!r} is not a duration: write it as 90s, 10m, 1h30m or 0"
-        raise typer.BadParameter(message, param_hint=option)
+        raise typer.BadParameter(message)
     if seconds > _LONGEST.total_seconds():
         message = "a duration is at most one year"
-        raise typer.BadParameter(message, param_hint=option)
+        raise typer.BadParameter(message)
     return timedelta(seconds=seconds)
 
 

@@ -14,16 +14,26 @@ from rich.text import Text
 
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
-from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials
-from seatlease.cli.saying import duration, explained, in_words, printable, sentence_of, why_no_seat
+from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials, read_duration
+from seatlease.cli.saying import explained, in_words, printable, sentence_of, why_no_seat
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0
 """Each refresh reads all sessions of the organization."""
 
-_Json = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON, all pages in one.")]
+_Json = Annotated[
+    bool, typer.Option("--json", help="Print the service's answer as JSON, with the sessions of all pages.")
+]
 _Watch = Annotated[bool, typer.Option("--watch", help="Refresh in place until Ctrl-C.")]
-_Interval = Annotated[str, typer.Option(metavar="DURATION", help="How often --watch refreshes; at least 2s.")]
+_Interval = Annotated[
+    timedelta,
+    typer.Option(
+        parser=read_duration,
+        metavar="DURATION",
+        show_default=False,
+        help="Refresh this often with --watch. The default is 5s, the shortest time 2s.",
+    ),
+]
 
 
 def usage(
@@ -32,10 +42,13 @@ def usage(
     license_key: OneLicenseKey = None,
     as_json: _Json = False,
     watch: _Watch = False,
-    interval: _Interval = "5s",
+    interval: _Interval = timedelta(seconds=5),
 ) -> None:
-    """Show the licenses and who holds their seats, as far as your role allows."""
-    pause = duration(interval, option="--interval").total_seconds()
+    """Show licenses and who holds their seats.
+
+    Owners and admins see all sessions, members their own, and guests only the totals.
+    """
+    pause = interval.total_seconds()
     if watch and (as_json or pause < SHORTEST_INTERVAL_SECONDS):
         message = "--watch cannot be used with --json, and needs an interval of at least 2s"
         raise typer.BadParameter(message)
@@ -65,7 +78,7 @@ def _watch(
         with Live(shown, console=output, auto_refresh=False, vertical_overflow="ellipsis") as live:
             while True:
                 try:
-                    shown = tables_of(_fetch(url, credentials, license_key))
+                    shown = fitting(output, _fetch(url, credentials, license_key))
                     note = f"at {datetime.now().astimezone():%H:%M:%S}; Ctrl-C ends"
                 except (NotEntitled, SignInRequired):
                     raise  # no later request will go better
@@ -77,7 +90,37 @@ def _watch(
         return
 
 
+_LINES_OF_THE_NOTE = 2
+"""The line below the tables may be wrapped once."""
+
+
+def fitting(output: Console, answer: dict[str, Any]) -> Group:
+    """Make the tables with as many sessions as fit the window, and count the others.
+
+    Raises:
+        ServiceUnreachable: it is not an answer of the service.
+    """
+    shown = tables_of(answer)
+    sessions = sum(len(license_["sessions"]) for license_ in answer["licenses"])
+    for number in range(min(sessions, output.height), -1, -1):
+        if number < sessions:
+            hint = f"not shown: {sessions - number} of {sessions} sessions. Enlarge the window, or give --license-key."
+            shown = Group(tables_of(_with_first(number, answer)), Text(hint))
+        if len(output.render_lines(shown)) <= output.height - _LINES_OF_THE_NOTE:
+            break
+    return shown
+
+
+def _with_first(number: int, answer: dict[str, Any]) -> dict[str, Any]:
+    licenses = []
+    for license_ in answer["licenses"]:
+        licenses.append({**license_, "sessions": license_["sessions"][:number]})
+        number -= len(licenses[-1]["sessions"])
+    return {**answer, "licenses": licenses}
+
+
 _ENOUGH_OF_AN_ID = 12
+_NEARLY_FULL = 0.8
 
 
 def tables_of(answer: dict[str, Any]) -> Group:
@@ -110,11 +153,17 @@ def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, n
             _described(license_),
             license_["in_use"],
             "" if license_["max"] is None else license_["max"],
-            "" if share is None else f"{share:.0%}",
+            "" if share is None else Text(f"{share:.0%}", style=_style_of(share)),
             "" if ends is None else f"in {in_words(time_of(ends) - now)}",
             "" if day is None else _lately(day, now=now),
         )
     return table
+
+
+def _style_of(share: float) -> str:
+    if share >= 1:
+        return "bold red"
+    return "yellow" if share >= _NEARLY_FULL else "green"
 
 
 def _lately(day: dict[str, Any], *, now: datetime) -> str:

@@ -8,11 +8,12 @@ from datetime import timedelta
 from rich.text import Text
 
 from seatlease._service.clock import elapsed
-from seatlease.cli.saying import PREFIX, errors, in_words, say
+from seatlease.cli.saying import PREFIX, errors, in_words, say_now
 from seatlease.errors import InstanceLimitReached, NoSeatFree
 from seatlease.events import Waiting
 
 _SAY_AGAIN_AFTER_SECONDS = 60.0
+_WIDE_ENOUGH_FOR_THE_PREFIX = 60
 
 
 @contextmanager
@@ -49,8 +50,9 @@ class _Line:
     def __rich__(self) -> Text:
         if self._told is None:
             return Text(f"{PREFIX}asking for a seat")
+        prefix = PREFIX if errors.width >= _WIDE_ENOUGH_FOR_THE_PREFIX else ""
         since = timedelta(seconds=elapsed() - self._told_at)
-        return Text(PREFIX + _sentence(self._told, since=since), no_wrap=True, overflow="ellipsis")
+        return Text(prefix + _sentence(self._told, since=since), no_wrap=True, overflow="ellipsis")
 
 
 class _Lines:
@@ -62,16 +64,17 @@ class _Lines:
     def tell(self, waiting: Waiting) -> None:
         if elapsed() >= self._say_at:
             self._say_at = elapsed() + _SAY_AGAIN_AFTER_SECONDS
-            say(_sentence(waiting, since=timedelta()))
+            say_now(_sentence(waiting, since=timedelta()))
 
 
 def _sentence(waiting: Waiting, *, since: timedelta) -> str:
+    """Say it in 78 columns, the most important first: a narrow terminal cuts the end off."""
     error = waiting.error
     if isinstance(error, InstanceLimitReached):
-        why = f"waiting for another program to leave your seat, {error.in_use} of {error.max_seats} work on it"
+        why = f"{error.in_use} of {error.max_seats} programs share your seat"
     elif isinstance(error, NoSeatFree):
-        why = f"waiting for a seat, {error.in_use} of {error.max_seats} are in use"
+        why = f"{error.in_use} of {error.max_seats} seats in use"
     else:
-        why = "waiting for the license service, which does not answer"
+        why = "service does not answer"
     next_try, left = in_words(waiting.next_try_in - since), in_words(waiting.give_up_in - since)
-    return f"{why}; next try in {next_try}, giving up in {left}"
+    return f"waiting, {why}, {left} left, next try in {next_try}"

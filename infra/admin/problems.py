@@ -1,0 +1,126 @@
+"""``problems``: what is wrong with the documents that admins edit, in all organizations or one. Writes nothing.
+
+It reads each of these documents. An index over ``problems`` would serve no exact answer: Firestore cuts the values of
+an index at 1,500 bytes, and a list of problems may be longer.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from infra.admin.erasure import pages
+from infra.doctor.database import EmulatorOption, end, opened
+from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.project import database_of
+from shared.documents import queries
+from shared.documents.organizations import walk
+from shared.documents.paths import OrganizationPaths, can_be_document_id
+from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
+from shared.firestore.retry import read_with_retry
+from shared.rules.review import Level
+
+_COLLECTIONS = ("organizations", "licenses", "users")
+_FIELD = "problems"
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Scan:
+    """What the documents say of themselves. ``lines`` are (is no error, path, text): sorted, errors come first."""
+
+    documents_read: int
+    lines: Sequence[tuple[bool, str, str]]
+    not_looked_at: int
+
+
+def problems(
+    *,
+    project: ProjectOption,
+    organization: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this organization. Default: all.")
+    ] = None,
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: NamedDatabaseOption = None,
+    with_notices: Annotated[bool, typer.Option("--all", help="List the notices too, behind the errors.")] = False,
+    only_count: Annotated[
+        bool, typer.Option("--count", help="Only count the documents to read. Each read is billed.")
+    ] = False,
+    emulator_host: EmulatorOption = None,
+) -> None:
+    """List every document that has problems, errors first."""
+    if organization is not None and not can_be_document_id(organization):
+        end(f"not a valid organization id: {organization!r}")
+    paths = None if organization is None else OrganizationPaths(organization)
+    database = database or database_of(environment)
+    with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
+        if only_count:
+            sys.stdout.write(f"{asyncio.run(_count(firestore, paths))} documents would be read\n")
+            return
+        scan = asyncio.run(_scan(firestore, paths))
+    if not scan.documents_read:
+        end(f"there is no such organization, license or user in {project}")
+    errors = [each for each in scan.lines if not each[0]]
+    notices = len(scan.lines) - len(errors)
+    for is_notice, path, text in scan.lines if with_notices else errors:
+        sys.stdout.write(f"{Level.NOTICE if is_notice else Level.ERROR}  {path}  {text}\n")
+    hidden = " (--all lists them)" if notices and not with_notices else ""
+    sys.stdout.write(f"{scan.documents_read} documents read. Errors: {len(errors)}. Notices: {notices}{hidden}\n")
+    if scan.not_looked_at:
+        sys.stdout.write(f"Documents that no function has looked at yet: {scan.not_looked_at}\n")
+    if errors:
+        raise typer.Exit(1)
+
+
+async def _count(firestore: Firestore, paths: OrganizationPaths | None) -> int:
+    at = await firestore.now()
+    if paths is None:
+        everywhere = [queries.all_documents(each) for each in _COLLECTIONS]
+        return sum([await firestore.count(ALL_ORGANIZATIONS, query, at=at) for query in everywhere])
+    below = [queries.all_documents(each, everywhere=False) for each in _COLLECTIONS[1:]]
+    return 1 + sum([await firestore.count(paths.organization, query, at=at) for query in below])
+
+
+async def _scan(firestore: Firestore, paths: OrganizationPaths | None) -> _Scan:
+    documents_read, not_looked_at, lines = 0, 0, []
+    async for page in _pages(firestore, paths):
+        documents_read += len(page)
+        for document in page:
+            found = document.fields.get(_FIELD)
+            if isinstance(found, list):
+                lines += [_line(document.path, each) for each in found if isinstance(each, Mapping)]
+            else:
+                not_looked_at += 1
+    return _Scan(documents_read=documents_read, lines=sorted(lines), not_looked_at=not_looked_at)
+
+
+def _line(path: str, problem: Mapping[str, object]) -> tuple[bool, str, str]:
+    text = f"{problem.get('field')}: {problem.get('found')}. Expected: {problem.get('expected')}"
+    return problem.get("level") != Level.ERROR, path, text
+
+
+async def _pages(firestore: Firestore, paths: OrganizationPaths | None) -> AsyncIterator[list[Document]]:
+    for collection in _COLLECTIONS:
+        found = queries.all_documents(collection, everywhere=paths is None, limit=_PAGE)
+        query = replace(found, only_fields=(_FIELD,))
+        if paths is None:
+            async for page in walk(firestore, query):
+                yield [each for each in page if _is_edited_by_admins(each.path, collection)]
+        elif collection == "organizations":
+            stored = await read_with_retry(partial(firestore.read, [paths.organization], only_fields=(_FIELD,)))
+            yield [each for each in stored.documents.values() if each is not None]
+        else:
+            async for page in pages(firestore, paths, query):
+                yield page
+
+
+def _is_edited_by_admins(path: str, collection: str) -> bool:
+    """Whether it is a document of ours: another program of the project may have a collection of this name."""
+    if collection == "organizations":
+        return OrganizationPaths.of_organization(path) is not None
+    located = OrganizationPaths.of(path)
+    return located is not None and located.collection == collection
