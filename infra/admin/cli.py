@@ -21,8 +21,9 @@ from infra.admin.find import find
 from infra.admin.import_people import import_people
 from infra.admin.problems import problems
 from infra.admin.resync import resync
-from infra.doctor.database import DatabaseOption, EmulatorOption, end, opened
-from infra.doctor.options import ProjectOption
+from infra.doctor.database import EmulatorOption, end, opened
+from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.project import database_of
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
 
@@ -44,7 +45,8 @@ def erase(
     project: ProjectOption,
     organization: Annotated[str, typer.Option(help="The organization's id.")],
     user: Annotated[str, typer.Option(help="The person's user id (UID).")],
-    database: DatabaseOption = "(default)",
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: NamedDatabaseOption = None,
     account: Annotated[
         bool, typer.Option("--account", help="Delete the account in Firebase Authentication too.")
     ] = False,
@@ -58,10 +60,11 @@ def erase(
     person = _person(organization, user)
     if account:
         end_unless_both_are_emulators(emulator_host)
+    database = database or database_of(environment)
     with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
         found = asyncio.run(look(firestore, person))
         if not found.has_organization and found.is_nothing:
-            end(f"there is no organization {organization} in {project}")
+            end(f"there is no organization {organization} in the database {database} of {project}")
         if account and found.elsewhere:
             others = ", ".join(found.elsewhere)
             end(

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from infra.doctor.database import DatabaseOption, EmulatorOption, end, opened
-from infra.doctor.options import ProjectOption
+from infra.doctor.database import EmulatorOption, end, opened
+from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.project import database_of
 from shared.documents import queries
 from shared.documents.organizations import by_organization, walk
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -41,13 +42,15 @@ def find(
     ],
     *,
     project: ProjectOption,
-    database: DatabaseOption = "(default)",
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: NamedDatabaseOption = None,
     emulator_host: EmulatorOption = None,
 ) -> None:
     """Find a license by its key, or a person by e-mail address or UID, in all organizations."""
     wanted = key_or_address.strip()
     if not wanted:
         end("give a license key, an e-mail address or a UID")
+    database = database or database_of(environment)
     with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
         told = asyncio.run(_told(firestore, wanted))
     if not told:

@@ -19,8 +19,9 @@ import typer
 from infra.admin.account import AccountError, accounts_with, end_unless_both_are_emulators
 from infra.admin.erasure import UnfinishedError, pages
 from infra.admin.people_file import BadRow, Row, read_people
-from infra.doctor.database import DatabaseOption, EmulatorOption, end, opened
-from infra.doctor.options import ProjectOption
+from infra.doctor.database import EmulatorOption, end, opened
+from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.project import database_of
 from shared.admin.review_record import BOOKKEEPING
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -56,7 +57,8 @@ def import_people(
     *,
     project: ProjectOption,
     organization: Annotated[str, typer.Option(metavar="ID", help="The organization's id.")],
-    database: DatabaseOption = "(default)",
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: NamedDatabaseOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Write. Without it nothing is written.")] = False,
     per_second: Annotated[int, typer.Option(min=1, max=200, help="The most people that are written a second.")] = 50,
     emulator_host: EmulatorOption = None,
@@ -69,6 +71,7 @@ def import_people(
     emails = [row.email for row in rows if row.email is not None and row.user_id is None]
     if emails:
         end_unless_both_are_emulators(emulator_host)
+    database = database or database_of(environment)
     with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
         users = asyncio.run(_users(firestore, paths))
         if users is None:

@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 
 from infra.admin.erasure import pages
-from infra.doctor.database import DatabaseOption, EmulatorOption, end, opened
-from infra.doctor.options import ProjectOption
+from infra.doctor.database import EmulatorOption, end, opened
+from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.project import database_of
 from shared.documents import queries
 from shared.documents.organizations import walk
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -43,7 +44,8 @@ def problems(
     organization: Annotated[
         str | None, typer.Option(metavar="ID", help="Only this organization. Default: all.")
     ] = None,
-    database: DatabaseOption = "(default)",
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: NamedDatabaseOption = None,
     with_notices: Annotated[bool, typer.Option("--all", help="List the notices too, behind the errors.")] = False,
     only_count: Annotated[
         bool, typer.Option("--count", help="Only count the documents to read. Each read is billed.")
@@ -54,6 +56,7 @@ def problems(
     if organization is not None and not can_be_document_id(organization):
         end(f"not a valid organization id: {organization!r}")
     paths = None if organization is None else OrganizationPaths(organization)
+    database = database or database_of(environment)
     with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
         if only_count:
             sys.stdout.write(f"{asyncio.run(_count(firestore, paths))} documents would be read\n")

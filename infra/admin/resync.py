@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 from google.auth.exceptions import GoogleAuthError
 
-from infra.doctor.options import ProjectOption
+from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.project import database_of
 from shared.admin.resync import Resync, ResyncReport
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.firestore.client import Firestore
@@ -22,7 +23,8 @@ def resync(
     *,
     project: ProjectOption,
     organization: Annotated[str | None, typer.Option(help="Only this organization. Default: all.")] = None,
-    database: Annotated[str, typer.Option(help="The Firestore database.")] = "(default)",
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: NamedDatabaseOption = None,
     per_second: Annotated[int, typer.Option(min=1, help="The most documents that are touched a second.")] = 50,
     emulator_host: Annotated[
         str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
@@ -35,6 +37,7 @@ def resync(
     if organization is not None and not can_be_document_id(organization):
         _end(f"not a valid organization id: {organization!r}", status=2)
     paths = None if organization is None else OrganizationPaths(organization)
+    database = database or database_of(environment)
     try:
         with closing(
             Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_ANSWER_WITHIN)

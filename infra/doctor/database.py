@@ -13,7 +13,6 @@ from rich.console import Console
 from shared.firestore.client import Firestore
 from shared.firestore.errors import DatabaseUnusable, StoreError
 
-DatabaseOption = Annotated[str, typer.Option(help="The Firestore database.")]
 EmulatorOption = Annotated[
     str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
 ]

@@ -13,8 +13,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from infra.doctor.database import DatabaseOption, EmulatorOption, end, opened
-from infra.doctor.options import ProjectOption
+from infra.doctor.database import EmulatorOption, end, opened
+from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.project import database_of
 from infra.judge.extent import documents_to_read, organizations_of
 from infra.judge.history import History
 from infra.judge.reading import read_history
@@ -41,7 +42,8 @@ def judge_organizations(
     organization: Annotated[list[str] | None, typer.Argument(help="Organization ids.")] = None,
     *,
     project: ProjectOption,
-    database: DatabaseOption = "(default)",
+    environment: EnvironmentOption = Environment.PRODUCTION,
+    database: NamedDatabaseOption = None,
     since: Annotated[
         datetime | None, typer.Option(help="Read only events after this time (UTC). Default: all.")
     ] = None,
@@ -63,7 +65,7 @@ def judge_organizations(
     if bool(given) == everyone:
         end("give organization ids, or --all")
     wanted = Wanted(organizations=tuple(given), since=_utc(since), imported_at=_utc(imported_at))
-    with opened(project=project, database=database, emulator_host=emulator_host) as store:
+    with opened(project=project, database=database or database_of(environment), emulator_host=emulator_host) as store:
         if only_count:
             sys.stdout.write(f"{asyncio.run(_count(store, wanted))} documents would be read\n")
             return

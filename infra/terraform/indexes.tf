@@ -51,6 +51,12 @@ resource "google_firestore_index" "composite" {
     }
   }
 
+  # Over a large collection an index takes longer than the provider's 20 minutes. The provider then
+  # forgets it, and the next apply finds that it exists.
+  timeouts {
+    create = "6h"
+  }
+
   lifecycle {
     replace_triggered_by = [google_firestore_database.seats.uid]
   }
@@ -76,6 +82,11 @@ resource "google_firestore_field" "override" {
   dynamic "ttl_config" {
     for_each = each.value.ttl ? [true] : []
     content {}
+  }
+
+  timeouts {
+    create = "6h"
+    update = "6h"
   }
 
   lifecycle {

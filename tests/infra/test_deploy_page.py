@@ -13,6 +13,7 @@ from infra.build.stage import ROOT
 PAGE = ROOT / "infra/docs/deploy.md"
 STEPS = PAGE.read_text().partition("\n## First deployment\n")[2].partition("\n## ")[0].split("\n### ")[1:]
 FIRST_STAGE = ROOT / "infra/terraform/tests/variables.tftest.hcl"
+COMMANDS = re.findall(r"^ *```bash\n(.*?)^ *```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "infra/docs").glob("*.md"))
 ALERTS_FILE = (ROOT / "infra/terraform/alerts.tf").read_text()
 
@@ -73,14 +74,41 @@ def test_what_the_code_says_of_the_page_is_there() -> None:
     assert named <= anchors(PAGE)
 
 
+def test_every_variable_is_set_before_it_is_used() -> None:
+    known: set[str] = set()
+    unset: list[str] = []
+    for block in COMMANDS:
+        for line in block.splitlines():
+            known.update(re.findall(r"(?:^\s*export | |^\s*for )([A-Z_]+)(?==| in )", line))
+            unset += [name for name in re.findall(r"\$([A-Z_]+)", line) if name not in known]
+
+    assert {"PROJECT", "DATABASE", "SEATLEASE_CANARY_USER", "ROLE"} <= known
+    assert unset == []
+
+
+def test_documents_are_read_from_and_written_to_the_database_of_step_1() -> None:
+    named = [name for block in COMMANDS for name in re.findall(r"(?:--database=|/databases/)([^\s/]+)", block)]
+
+    assert set(named) == {'"$DATABASE"', "$DATABASE", "as-it-was", '(default)"'}
+    assert named.count('(default)"') == 1  # to use another app's after all, it is imported into Terraform's state
+
+
+def test_no_backup_schedule_is_made_beside_terraforms() -> None:
+    assert "google_firestore_backup_schedule" in (ROOT / "infra/terraform/database.tf").read_text()
+    assert "schedules create" not in PAGE.read_text()
+
+
 def test_every_target_of_make_on_the_page_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
 
     targets = {
-        target for line in re.findall(r"^make ([a-z -]+)", PAGE.read_text(), re.MULTILINE) for target in line.split()
+        target
+        for block in COMMANDS
+        for line in re.findall(r"^ *make ([a-z -]+)", block, re.MULTILINE)
+        for target in line.split()
     }
 
-    assert targets == {"setup", "check", "doctor", "preflight", "stage", "auth-emulator"}
+    assert targets == {"setup", "check", "doctor", "preflight", "stage", "auth-emulator", "resync"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 

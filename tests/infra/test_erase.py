@@ -5,15 +5,18 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from google.cloud import firestore
 from typer.testing import CliRunner, Result
 
 from infra.admin.cli import app, statements
 from infra.admin.erasure import SEARCHED, Person, erase, look
 from infra.build.stage import ROOT
+from infra.doctor.project import variables_file
 from infra.judge.cli import app as judge
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
@@ -221,6 +224,32 @@ def test_what_cannot_be_meant_is_refused(
 
     assert result.exit_code == 2, result.output
     assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [(app, "erase", f"--user={PERSON}", "--apply"), (app, "resync"), (app, "problems"), (judge,)]
+)
+def test_a_command_works_on_the_database_in_the_environments_file(
+    tenant: Tenant,
+    firestore_host: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[typer.Typer, *tuple[str, ...]],
+) -> None:
+    program, *given = command
+    file = tmp_path / variables_file("staging")
+    file.parent.mkdir(parents=True)
+    file.write_text('database = "seatlease"\n')
+    monkeypatch.setattr("infra.doctor.project.ROOT", tmp_path)
+    before = everything(tenant)
+    where = [f"--project={tenant.console.project}", "--environment=staging"]
+    which = tenant.organization_id if program is judge else f"--organization={tenant.organization_id}"
+
+    result = CliRunner().invoke(program, [*given, *where, which], env={"FIRESTORE_EMULATOR_HOST": firestore_host})
+
+    assert result.exit_code == 2, result.output
+    assert "there is no " in result.stderr
+    assert everything(tenant) == before
 
 
 def test_an_account_of_the_cloud_is_not_deleted_for_documents_of_an_emulator(
