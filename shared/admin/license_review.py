@@ -193,9 +193,15 @@ def _key_is_left_out(document: Document) -> bool:
     return key is None or (isinstance(key, str) and not key.strip())
 
 
+def has_unusual_key(document: Document) -> bool:
+    """Whether it has a key that is not in its normal form. An earlier version left keys as they were."""
+    key = document.fields.get("license_key")
+    return isinstance(key, str) and key != normal_key(key) and not _key_is_left_out(document)
+
+
 def _normalized(document: Document) -> Update | None:
     """Write the key in its normal form; ``None`` if it has that form, or there is none."""
-    key = document.fields.get("license_key")
-    if not isinstance(key, str) or key == normal_key(key) or _key_is_left_out(document):
+    if not has_unusual_key(document):
         return None
-    return Update(path=document.path, fields={"license_key": normal_key(key)}, unchanged_since=document.update_time)
+    normal = normal_key(str(document.fields["license_key"]))
+    return Update(path=document.path, fields={"license_key": normal}, unchanged_since=document.update_time)

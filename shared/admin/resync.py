@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 
+from shared.admin.license_review import has_unusual_key
 from shared.admin.review_record import PROBLEMS, ReviewTarget, listed, seen
 from shared.documents import queries
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, UserDocument
@@ -138,7 +139,10 @@ class Resync:
             for document in page
             if document.path in targets
             and decode_time(document.update_time) < at.now - UNDER_WAY_FOR
-            and not seen(targets[document.path], {**stored, document.path: document}).is_settled
+            and (
+                not seen(targets[document.path], {**stored, document.path: document}).is_settled
+                or has_unusual_key(document)
+            )
             and _touched(document) is not None
         ]
 

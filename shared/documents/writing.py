@@ -150,7 +150,8 @@ def published_write(document: Document, *, now: datetime) -> Update:
 
 
 def is_published(event: Document) -> bool:
-    return "unpublished_shard" not in event.fields
+    # An earlier version, which may go on for a moment during an upgrade, writes no shard.
+    return "unpublished_shard" not in event.fields and event.fields.get("published_at") is not None
 
 
 def audit_event_write(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> Create:

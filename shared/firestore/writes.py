@@ -55,7 +55,8 @@ class Update:
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
         wire.update.name = root + self.path
         encode_fields(wire.update.fields, self.fields)
-        wire.update_mask.field_paths.extend([*self.fields, *self.without])
+        # Quoted where necessary: an admin may add a field of any name.
+        wire.update_mask.field_paths.extend(_field_path((name,)) for name in (*self.fields, *self.without))
         wire.current_document.update_time.CopyFrom(self.unchanged_since)
 
 

@@ -6,6 +6,7 @@
     started_at            lease_expires_at                                  ended_at
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +16,8 @@ from shared.rules.digest import digest
 from shared.rules.license import License, early_within
 
 MAX_INSTANCES = 50
-"""The most instances that a session remembers. The next one works too, but is neither remembered nor reported."""
+"""The most instances with an id that a session remembers. The next one works too, but is neither remembered nor
+reported. There is always room for the programs without one, so they take no place that a license's limit counts."""
 
 
 class EndReason(StrEnum):
@@ -128,7 +130,7 @@ def noted(session: Session, instance: Instance) -> tuple[Instance, ...]:
     known = heard_of(session, now=instance.last_heard_at)
     if any(each.instance_id == instance.instance_id for each in known):
         return tuple(instance if each.instance_id == instance.instance_id else each for each in known)
-    return (*known, instance) if len(known) < MAX_INSTANCES else known
+    return (*known, instance) if _has_room(known, instance) else known
 
 
 def known_as(session: Session, instance: Instance) -> Instance | None:
@@ -141,7 +143,7 @@ def is_news(session: Session, instance: Instance) -> bool:
     """Whether it is an instance that the session does not remember and will, or one that has moved to this address."""
     known = known_as(session, instance)
     if known is None:
-        return len(heard_of(session, now=instance.last_heard_at)) < MAX_INSTANCES
+        return _has_room(heard_of(session, now=instance.last_heard_at), instance)
     return known.ip_address != instance.ip_address
 
 
@@ -153,7 +155,7 @@ def refuse_instance(session: Session, license_: License, instance: Instance) -> 
     most = license_.max_instances
     if most is None or instance.instance_id is None or known_as(session, instance) is not None:
         return None
-    counted = [each for each in heard_of(session, now=instance.last_heard_at) if each.instance_id is not None]
+    counted = _named(heard_of(session, now=instance.last_heard_at))
     if len(counted) < most:
         return None
     return InstanceLimitReached(
@@ -162,6 +164,14 @@ def refuse_instance(session: Session, license_: License, instance: Instance) -> 
         max_instances=most,
         earliest_expiry_at=min(_forgotten_at(each, session) for each in counted),
     )
+
+
+def _has_room(known: Sequence[Instance], instance: Instance) -> bool:
+    return instance.instance_id is None or len(_named(known)) < MAX_INSTANCES
+
+
+def _named(instances: Sequence[Instance]) -> list[Instance]:
+    return [each for each in instances if each.instance_id is not None]
 
 
 def _forgotten_at(instance: Instance, session: Session) -> datetime:

@@ -65,7 +65,12 @@ class LicenseKeys:
             async with room:
                 return await self._firestore.select(paths.organization, queries.licenses_with_key(key))
 
-        answers = await asyncio.gather(*map(look_up, unknown))
+        asked = [asyncio.ensure_future(look_up(key)) for key in unknown]
+        try:
+            answers = await asyncio.gather(*asked)
+        finally:
+            for each in asked:  # after an error the group begins again, and none of these may still wait for room
+                each.cancel()
         for key, documents in zip(unknown, answers, strict=True):
             found[key] = self._only(documents)
             if not documents:

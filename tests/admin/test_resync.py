@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from infra.admin.cli import app
 from shared.admin.accounts import Accounts
-from shared.admin.resync import Resync, ResyncReport
+from shared.admin.resync import ROUND, Resync, ResyncReport
 from shared.admin.review import Reviews
 from shared.admin.user_claims import UserClaims
+from shared.documents.paths import run_path
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
@@ -124,6 +125,25 @@ async def test_a_document_whose_edit_no_function_saw_is_touched_once_and_the_oth
     assert tenant.license().get().update_time != missed
     await reviews.review(tenant.license().path)
     assert tenant.license().get().get("problems") == []
+
+
+async def test_a_key_that_an_earlier_version_left_as_it_was_gets_its_normal_form(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = Tenant.create(console, members=0)
+    tenant.license().update({"license_key": "abcde-fghjk-mnpqr-stvwx-yz012"})
+    with monkeypatch.context() as earlier:
+        earlier.setattr("shared.admin.license_review._normalized", lambda _: None)
+        await Reviews(store, policy).review(tenant.license().path)
+
+    await Resync(store).touch_missed(run_within=A_MINUTE)
+    await Reviews(store, policy).review(tenant.license().path)
+    mended = tenant.license().get()
+    console.document(run_path(ROUND)).delete()  # a day later
+    await Resync(store).touch_missed(run_within=A_MINUTE)
+
+    assert mended.get("license_key") == "ABCDE-FGHJK-MNPQR-STVWX-YZ012"
+    assert tenant.license().get().update_time == mended.update_time
 
 
 async def test_a_touched_document_is_reviewed_although_it_was_reviewed_before(

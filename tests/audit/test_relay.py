@@ -245,6 +245,20 @@ async def test_an_event_that_is_stamped_is_not_published_again(
     assert stamp(event) == first
 
 
+async def test_an_event_that_an_earlier_version_writes_during_an_upgrade_is_published_once(
+    store: WatchedFirestore, topic: WatchedTopic, policy: Policy, trail: Trail
+) -> None:
+    (event,) = trail.grants(timedelta(0))
+    event.update({"unpublished_shard": firestore.DELETE_FIELD})
+    relaying = relays(store, topic, policy)
+
+    await relaying.relay(path_of(event))
+    await relaying.relay(path_of(event))
+
+    assert topic.confirmed == [event.id]
+    assert stamp(event) is not None
+
+
 async def test_an_event_that_is_gone_is_done_with(
     store: WatchedFirestore,
     topic: WatchedTopic,

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 import seatlease
@@ -488,6 +489,35 @@ def test_a_request_that_was_too_slow_or_too_much_is_repeated_later(
     assert (missed, after) == (seatlease.State.DEGRADED, seatlease.State.ACTIVE)
     assert isinstance(told, seatlease.ServiceUnreachable)
     assert (refused.value.code, refused.value.retry_after) == (code, timedelta(seconds=1))
+
+
+class TooManyReleases(httpx.AsyncBaseTransport):
+    """Refuses the first release, as a service that has too many requests from the user."""
+
+    def __init__(self, behind: httpx.AsyncBaseTransport, *, retry_after: str) -> None:
+        self._behind = behind
+        self._retry_after = retry_after
+        self._has_refused = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._has_refused or not request.url.path.endswith("/release"):
+            return await self._behind.handle_async_request(request)
+        self._has_refused = True
+        error = {"code": "RATE_LIMITED", "message": "too often", "request_id": "request-1", "details": {}}
+        return httpx.Response(429, json={"error": error}, headers={"Retry-After": self._retry_after})
+
+
+@pytest.mark.parametrize(("retry_after", "in_use"), [("1", 0), ("60", 1)])
+def test_a_seat_that_cannot_be_given_back_at_once_is_given_back_when_the_service_says(
+    retry_after: str, in_use: int
+) -> None:
+    service = FakeService()
+    seat = service.seat(transport=TooManyReleases(service.transport, retry_after=retry_after))
+    seat.acquire()
+
+    seat.close()
+
+    assert service.in_use == in_use  # a minute is longer than a program waits at its end
 
 
 def test_characters_that_cannot_be_sent_are_refused(backend: Backend) -> None:

@@ -111,6 +111,22 @@ async def test_an_update_leaves_the_admins_own_fields_alone(store: WatchedFirest
     assert console.document(PATH).get().to_dict() == {"x": 2, "note": "mine", "m": {"new": 2}}
 
 
+async def test_an_update_sets_and_removes_fields_of_any_name(
+    store: WatchedFirestore, console: firestore.Client
+) -> None:
+    awkward = ("my note", "a.b", "ü", "1st", "`", "\\")
+    fields: dict[str, Plain] = {**dict.fromkeys(awkward, "Ann"), **{f"{name}, gone": "Ann" for name in awkward}}
+    await store.commit([Create(path=PATH, fields={**fields, "a": {"b": 1}})])
+    document = (await store.read([PATH])).documents[PATH]
+    assert document is not None
+
+    gone = [name for name in fields if name.endswith("gone")]
+    change = Update(path=PATH, fields=dict.fromkeys(awkward), unchanged_since=document.update_time, without=gone)
+    await store.commit([change])
+
+    assert console.document(PATH).get().to_dict() == {**dict.fromkeys(awkward), "a": {"b": 1}}
+
+
 async def test_adding_needs_no_condition_and_knows_awkward_names(
     store: WatchedFirestore, console: firestore.Client
 ) -> None:

@@ -236,6 +236,28 @@ def test_no_more_than_fifty_instances_are_remembered_and_the_next_one_works_all_
     assert isinstance(early, StillFresh)
 
 
+def test_the_highest_limit_holds_beside_a_program_that_names_no_instance() -> None:
+    session = a_session(instance_id=None)
+    for number in range(MAX_INSTANCES):
+        joined = asks(session, f"instance-{number:012}", most=MAX_INSTANCES)
+        assert isinstance(joined, Renewed)
+        session = joined.session
+
+    assert isinstance(asks(session, A, most=MAX_INSTANCES), InstanceLimitReached)
+    assert isinstance(beats(session, A, most=MAX_INSTANCES), InstanceLimitReached)
+
+
+def test_a_program_that_names_no_instance_is_remembered_beside_the_most_that_do() -> None:
+    many = tuple(an_instance(f"instance-{number:012}", heard_at=SOON) for number in range(MAX_INSTANCES))
+    joined = asks(replace(with_two(), instances=many), None)
+    assert isinstance(joined, Renewed)
+
+    outcome = leaves(joined.session, None)
+
+    assert isinstance(outcome, Released)
+    assert outcome.session.end_reason is EndReason.RELEASED
+
+
 def test_the_first_instance_that_leaves_does_not_give_the_seat_away_and_the_last_one_does() -> None:
     first = leaves(with_two(), A)
     assert isinstance(first, Left)

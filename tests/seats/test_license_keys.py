@@ -1,10 +1,13 @@
 """License keys: found once and remembered; one that no license has is remembered for seconds only."""
 
+import asyncio
 from typing import Any
 
+import pytest
 from google.cloud import firestore
 
 from shared.documents.paths import OrganizationPaths
+from shared.firestore.errors import StoreUnavailable
 from shared.seats.license_keys import NOT_FOUND_FOR, QUERIES_AT_A_TIME, LicenseKeys
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
@@ -27,6 +30,27 @@ async def test_a_key_that_no_license_has_costs_one_query_for_some_seconds_and_th
 
     assert [found["NEW-KEY"] for found in (before, meanwhile, after)] == [None, None, LICENSE_ID]
     assert [call for call, _ in store.calls] == ["select", "select"]
+
+
+async def test_after_an_error_no_more_keys_are_looked_up(store: WatchedFirestore, console: firestore.Client) -> None:
+    tenant, asked = Tenant.create(console), 0
+
+    async def unavailable(*_: Any, **__: Any) -> list[Any]:  # noqa: ANN401 passed on as they are
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        message = "Firestore does not answer"
+        raise StoreUnavailable(message)
+
+    store.select = unavailable  # type: ignore[method-assign]  # an outage that fails some of the queries
+    invented = [f"INVENTED-{number}" for number in range(100)]
+
+    with pytest.raises(StoreUnavailable):
+        await LicenseKeys(store).find(OrganizationPaths(tenant.organization_id), invented)
+    for _ in range(1000):
+        await asyncio.sleep(0)
+
+    assert asked <= 2 * QUERIES_AT_A_TIME
 
 
 async def test_invented_keys_have_few_queries_at_a_time_and_all_are_answered(

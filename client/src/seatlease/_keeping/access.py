@@ -7,9 +7,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from seatlease._keeping.pacing import wait_seconds
 from seatlease._keeping.sharing import Sharing, seat_name
+from seatlease._service.clock import elapsed
 from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
-from seatlease.errors import SeatleaseError
+from seatlease.errors import SeatleaseError, ServiceUnreachable
 from seatlease.lease import Lease
 
 logger = logging.getLogger("seatlease")
@@ -80,7 +82,7 @@ class Access:
         try:
             if lease is not None and service is not None and is_last:
                 instance_id = None if sharing is None else sharing.instance_id
-                await service.release(lease.session_id, instance_id=instance_id, within_seconds=within_seconds)
+                await _release(service, lease.session_id, instance_id=instance_id, within_seconds=within_seconds)
         except SeatleaseError as error:
             logger.info("the seat was not given back; it becomes free when its lease runs out: %s", error.message)
         finally:
@@ -107,6 +109,26 @@ class Access:
     async def _join_as(self, sharing: Sharing) -> None:
         await asyncio.get_running_loop().run_in_executor(None, sharing.join)
         self._sharing = sharing
+
+
+async def _release(service: Service, session_id: str, *, instance_id: str | None, within_seconds: float) -> None:
+    """Give the seat back. If the service asks to be asked again, do so within the time.
+
+    Many programs of one user that end at once are too many requests at a time. Their seats must not stay in use.
+    """
+    give_up_at = elapsed() + within_seconds
+    while True:
+        try:
+            await service.release(session_id, instance_id=instance_id, within_seconds=give_up_at - elapsed())
+        except ServiceUnreachable as error:
+            if error.retry_after is None:
+                raise
+            pause = wait_seconds(error.retry_after)
+            if pause >= give_up_at - elapsed():
+                raise
+        else:
+            return
+        await asyncio.sleep(pause)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
