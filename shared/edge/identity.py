@@ -199,7 +199,8 @@ async def identify(request: Request) -> Caller:
     if scheme.lower() != "bearer" or not token:
         raise ApiError(Code.TOKEN_MISSING, headers={"WWW-Authenticate": "Bearer"})
     if len(token) > MAX_TOKEN_LENGTH:
-        raise _invalid(f"The ID token has more than {MAX_TOKEN_LENGTH:,} characters. Put fewer attributes into it.")
+        too_long = f"The ID token has more than {MAX_TOKEN_LENGTH:,} characters. Put fewer attributes into it."
+        raise _invalid(too_long)
     verified = await tokens().verify(token)
     organization_id = verified.organization_id
     if organization_id is None or not can_be_document_id(organization_id) or not can_be_document_id(verified.user_id):
