@@ -67,7 +67,7 @@ tick: $(READY) ## Call the scheduled functions of `make serve` now
 demo: $(READY) ## Show five people sharing three seats, in a minute
 	@$(BIN)/python -m infra.local demo
 
-bench: $(READY) ## Measure throughput, latency and cold starts (20 minutes and more)
+bench: $(READY) ## Measure throughput, latency, cold starts (over 20 minutes)
 	@$(BIN)/python -m tests.programs.bench
 
 bench-quick: $(READY) ## Measure throughput and latency in less than a minute

@@ -64,11 +64,13 @@ async def test_in_a_license(clients: Clients, console: firestore.Client) -> None
     tenant, edits = _tenant(console), _edits("license")
     keys = [f"KEY-{number}" for number in range(len(edits))]
     edited = [edit.after({**LICENSE, "license_key": key}, console) for edit, key in zip(edits, keys, strict=True)]
-    written: Documents = [(tenant.organization, dict(ORGANIZATION)), (tenant.user("m0"), dict(USER))]
+    people = [f"m{number}" for number in range(10)]  # one alone would meet the limit of requests
+    written: Documents = [(tenant.organization, dict(ORGANIZATION))]
+    written += [(tenant.user(user_id), dict(USER)) for user_id in people]
     written += [(tenant.license(f"l{number}"), fields) for number, fields in enumerate(edited)]
     _write(console, written)
 
-    answers = await _ask(clients, [(tenant, "m0", key) for key in keys])
+    answers = await _ask(clients, [(tenant, people[number % 10], key) for number, key in enumerate(keys)])
 
     for key, fields, answer in zip(keys, edited, answers, strict=True):
         may_be = (

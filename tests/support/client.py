@@ -91,8 +91,8 @@ async def answered(ask: Callable[[], Awaitable[httpx.Response]], *, within: floa
     It has the catalogue's form nevertheless.
     """
     deadline = time.monotonic() + within
-    while (answer := await ask()).status_code == 503:
-        assert_error(answer, 503, code_of(answer))
+    while (answer := await ask()).status_code in (429, 503):
+        assert_error(answer, answer.status_code, code_of(answer))
         assert time.monotonic() < deadline, answer.text
         await asyncio.sleep(int(answer.headers["Retry-After"]))
     return answer
