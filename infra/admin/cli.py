@@ -22,7 +22,7 @@ from infra.admin.import_people import import_people
 from infra.admin.problems import problems
 from infra.admin.resync import resync
 from infra.doctor.database import EmulatorOption, end, opened
-from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
 from infra.doctor.project import database_of
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
@@ -46,7 +46,7 @@ def erase(
     organization: Annotated[str, typer.Option(help="The organization's id.")],
     user: Annotated[str, typer.Option(help="The person's user id (UID).")],
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: NamedDatabaseOption = None,
+    database: DatabaseOption = None,
     account: Annotated[
         bool, typer.Option("--account", help="Delete the account in Firebase Authentication too.")
     ] = False,

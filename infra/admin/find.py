@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from infra.doctor.database import EmulatorOption, end, opened
-from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
 from infra.doctor.project import database_of
 from shared.documents import queries
 from shared.documents.organizations import by_organization, walk
@@ -43,7 +43,7 @@ def find(
     *,
     project: ProjectOption,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: NamedDatabaseOption = None,
+    database: DatabaseOption = None,
     emulator_host: EmulatorOption = None,
 ) -> None:
     """Find a license by its key, or a person by e-mail address or UID, in all organizations."""

@@ -20,7 +20,7 @@ from infra.admin.account import AccountError, accounts_with, end_unless_both_are
 from infra.admin.erasure import UnfinishedError, pages
 from infra.admin.people_file import BadRow, Row, read_people
 from infra.doctor.database import EmulatorOption, end, opened
-from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
 from infra.doctor.project import database_of
 from shared.admin.review_record import BOOKKEEPING
 from shared.documents import queries
@@ -58,7 +58,7 @@ def import_people(
     project: ProjectOption,
     organization: Annotated[str, typer.Option(metavar="ID", help="The organization's id.")],
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: NamedDatabaseOption = None,
+    database: DatabaseOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Write. Without it nothing is written.")] = False,
     per_second: Annotated[int, typer.Option(min=1, max=200, help="The most people that are written a second.")] = 50,
     emulator_host: EmulatorOption = None,

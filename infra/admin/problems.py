@@ -15,7 +15,7 @@ import typer
 
 from infra.admin.erasure import pages
 from infra.doctor.database import EmulatorOption, end, opened
-from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
 from infra.doctor.project import database_of
 from shared.documents import queries
 from shared.documents.organizations import walk
@@ -45,7 +45,7 @@ def problems(
         str | None, typer.Option(metavar="ID", help="Only this organization. Default: all.")
     ] = None,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: NamedDatabaseOption = None,
+    database: DatabaseOption = None,
     with_notices: Annotated[bool, typer.Option("--all", help="List the notices too, behind the errors.")] = False,
     only_count: Annotated[
         bool, typer.Option("--count", help="Only count the documents to read. Each read is billed.")

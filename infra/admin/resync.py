@@ -9,7 +9,8 @@ from typing import Annotated, NoReturn
 import typer
 from google.auth.exceptions import GoogleAuthError
 
-from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.database import EmulatorOption
+from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
 from infra.doctor.project import database_of
 from shared.admin.resync import Resync, ResyncReport
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -24,11 +25,9 @@ def resync(
     project: ProjectOption,
     organization: Annotated[str | None, typer.Option(help="Only this organization. Default: all.")] = None,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: NamedDatabaseOption = None,
+    database: DatabaseOption = None,
     per_second: Annotated[int, typer.Option(min=1, help="The most documents that are touched a second.")] = 50,
-    emulator_host: Annotated[
-        str | None, typer.Option(hidden=True, envvar="FIRESTORE_EMULATOR_HOST", help="HOST:PORT of an emulator.")
-    ] = None,
+    emulator_host: EmulatorOption = None,
 ) -> None:
     """Have the functions look at every organization, license and user as if it had just been edited.
 

@@ -26,7 +26,7 @@ RegionOption = Annotated[
 EnvironmentOption = Annotated[
     Environment, typer.Option(metavar="NAME", help="The deployed environment, of infra/terraform/environments.")
 ]
-NamedDatabaseOption = Annotated[
+DatabaseOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="The Firestore database. Default: the one in the environment's file.")
 ]
 UrlOption = Annotated[

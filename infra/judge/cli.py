@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from infra.doctor.database import EmulatorOption, end, opened
-from infra.doctor.options import Environment, EnvironmentOption, NamedDatabaseOption, ProjectOption
+from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
 from infra.doctor.project import database_of
 from infra.judge.extent import documents_to_read, organizations_of
 from infra.judge.history import History
@@ -43,7 +43,7 @@ def judge_organizations(
     *,
     project: ProjectOption,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: NamedDatabaseOption = None,
+    database: DatabaseOption = None,
     since: Annotated[
         datetime | None, typer.Option(help="Read only events after this time (UTC). Default: all.")
     ] = None,

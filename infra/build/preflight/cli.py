@@ -15,10 +15,10 @@ from infra.build.preflight.quotas import check_quotas
 from infra.doctor.cli import endpoints_from, report
 from infra.doctor.options import (
     REGION,
+    DatabaseOption,
     EndpointsOption,
     Environment,
     EnvironmentOption,
-    NamedDatabaseOption,
     ProjectOption,
     RegionOption,
 )
@@ -33,7 +33,7 @@ def preflight(
     *,
     region: RegionOption = REGION,
     environment: EnvironmentOption = Environment.PRODUCTION,
-    database: NamedDatabaseOption = None,
+    database: DatabaseOption = None,
     as_json_text: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     endpoint: EndpointsOption = None,
 ) -> None:
