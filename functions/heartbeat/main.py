@@ -1,5 +1,6 @@
 """``POST /v1/heartbeat``: keep a seat."""
 
+from datetime import timedelta
 from functools import cache
 
 from starlette.requests import Request
@@ -32,6 +33,7 @@ async def heartbeat(request: Request) -> Response:
         instance_id=asked.instance_id,
         ip_address=address_of(request),
         user_agent=user_agent_of(request),
+        idle_for=None if asked.idle_seconds is None else timedelta(seconds=asked.idle_seconds),
     )
     answered = await heartbeats().heartbeat(caller.organization_id, kept)
     return answer_heartbeat(answered, organization_id=caller.organization_id, tokens=tokens, nonce=asked.nonce)

@@ -27,11 +27,14 @@ from shared.rules.audit import (
     acquired,
     edited,
     ended,
+    expiring,
     removed,
     renewed,
     usage_repaired,
 )
 from shared.rules.denial import Denied, Limit, denied
+from shared.rules.license import License
+from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Instance, Session, session_id_of
 from shared.rules.session import ended as end
 from shared.rules.user import Role, User
@@ -74,10 +77,15 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "changes",
         "instance_id",
         "instances",
+        "pool",
+        "is_overdraft",
+        "expires_at",
+        "days_before",
     ),
     "Seats": ("in_use", "max"),
-    "LicenseSeats": ("license_id", "in_use"),
+    "LicenseSeats": ("license_id", "in_use", "pools"),
     "Change": ("field", "before", "after"),
+    "PoolSeats": ("group", "in_use"),
 }
 """The fields of each protobuf message in the order of their numbers. Add new ones at the end: numbers never change."""
 
@@ -222,7 +230,9 @@ def _events() -> Iterator[AuditEvent]:
         started_at=session.started_at,
     )
     yield removed(tenure, now=ends)
-    yield usage_repaired(at=ends, before={"license-1": 3}, after={"license-1": 2})
+    before, after = (SeatUse(by_license={"license-1": 3}), SeatUse(by_license={"license-1": 2}))
+    yield usage_repaired(at=ends, before=before, after=after)
+    yield from filter(None, [expiring(_license(ends), days_before=30, now=at)])
     caps = ({"max_concurrent_seats": "5"}, {"max_concurrent_seats": "20"})
     yield edited(AuditType.ORGANIZATION_EDITED, "northwind", at=ends, before=caps[0], after=caps[1])
     new_user = {"email": '"ben@northwind.example"', "role": '"member"', "is_active": "true"}
@@ -244,6 +254,19 @@ def _session(at: datetime) -> Session:
         last_heartbeat_at=at,
         lease_expires_at=at + timedelta(minutes=6),
         instances=(Instance(instance_id="Hk2s9QwLr4yBa7Vd", ip_address="203.0.113.7", last_heard_at=at),),
+    )
+
+
+def _license(expires_at: datetime) -> License:
+    return License(
+        license_id="license-1",
+        license_key="7K3QF-9XW2M-QZP4T-M2XW9-FQ3K7",
+        name="CAD",
+        max_concurrent_seats=3,
+        expires_at=expires_at,
+        is_active=True,
+        lease_for=timedelta(minutes=6),
+        grace_for=timedelta(0),
     )
 
 

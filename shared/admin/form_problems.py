@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.documents.forms import Form
+from shared.documents.forms import MAX_FEATURES_BYTES, Form
 from shared.firestore.values import Opaque
 from shared.rules.review import Level, Problem
 
@@ -27,20 +27,18 @@ _OTHER_WORDS: Mapping[str, frozenset[str]] = {
     "name": frozenset({"title", "label"}),
     "role": frozenset({"admin", "owner", "member", "guest"}),
     "email": frozenset({"mail"}),
+    "starts_at": frozenset({"start", "starts", "begins", "from"}),
+    "reservations": frozenset({"reserved", "reserve"}),
+    "max_devices_per_user": frozenset({"user", "devices", "machines"}),
+    "allowed_groups": frozenset({"allowed"}),
+    "idle_seconds": frozenset({"idle", "inactivity"}),
     "lease_seconds": frozenset({"lease"}),
     "grace_seconds": frozenset({"grace", "offline"}),
 }
 """Words that other products have for our fields."""
 
 _NOT_OFFERED: Sequence[tuple[frozenset[str], str]] = [
-    (frozenset({"per", "user"}), "no field limits the seats of one user"),
-    (frozenset({"starts"}), "no field is a start. Set is_active to true on the day"),
-    (frozenset({"start"}), "no field is a start. Set is_active to true on the day"),
-    (frozenset({"valid", "from"}), "no field is a start. Set is_active to true on the day"),
     (frozenset({"trial"}), "no field is a trial. Set expires_at to its end"),
-    (frozenset({"features"}), "programs learn of seats only, and of no features"),
-    (frozenset({"overdraft"}), "no seat above max_concurrent_seats is given"),
-    (frozenset({"reserved"}), "no seat can be reserved"),
 ]
 """What other products have and Seatlease has not, by the words of a field's name."""
 
@@ -49,6 +47,9 @@ _KINDS = {
     "geo_point_value": "a geopoint",
     "reference_value": "a reference to a document",
 }
+
+
+_GROUP_FORM = "A group is small letters, digits, hyphens and underscores, at most 64 characters"
 
 
 @cache
@@ -137,6 +138,19 @@ def quoted(text: str) -> str:
     return f'"{text}"' if len(text) <= _LONGEST_QUOTE else f'"{text[:_LONGEST_QUOTE]}…"'
 
 
+def _expected_entries(schema: Mapping[str, Any]) -> str:
+    match schema:
+        case {"type": "array", "maxItems": most, "items": {"pattern": _}}:
+            return f"a list of at most {most} groups (type array). {_GROUP_FORM}"
+        case {"type": "object", "maxProperties": most, "patternProperties": _}:
+            return f"at most {most} groups, each with a whole number of seats, 1 or more (type map). {_GROUP_FORM}"
+        case {"type": "object", "maxProperties": most}:
+            values = "each with a text, a number, true or false as its value"
+            return f"at most {most} names, {values}, at most {MAX_FEATURES_BYTES} bytes as JSON (type map)"
+        case _:
+            return "a list"
+
+
 def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:  # noqa: C901, PLR0911 a line for each kind of field
     match schema:
         case {"anyOf": [one, {"type": "null"}]}:
@@ -144,8 +158,8 @@ def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         case {"$ref": reference}:
             values = definitions[str(reference).rpartition("/")[2]]["enum"]
             return f"one of {', '.join(values)} (type string)"
-        case {"type": "array"}:
-            return "a list"
+        case {"type": "array" | "object"}:
+            return _expected_entries(schema)
         case {"type": "boolean"}:
             return "true or false (type boolean)"
         case {"type": "integer", "minimum": least, "maximum": most}:

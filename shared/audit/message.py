@@ -35,21 +35,34 @@ class Seats(_Message):
     max: _Seats | None
 
 
-class LicenseSeats(_Message):
-    """Seats in use of one license."""
+class PoolSeats(_Message):
+    """Seats in use that are reserved for one group."""
 
-    license_id: str
+    group: str
     in_use: int
 
 
+class LicenseSeats(_Message):
+    """Seats in use of one license, and those of them that are reserved for a group."""
+
+    license_id: str
+    in_use: int
+    pools: list[PoolSeats] = []
+
+
 class AcquiredDetails(_Message):
-    """Who took the seat, from where, and the seats in use afterwards, including this one."""
+    """Who took the seat, from where, and the seats in use afterwards, including this one.
+
+    ``pool`` is the group whose reserved seat it is; null: a common one. An overdraft seat is above the license's own.
+    """
 
     ip_address: str | None
     user_agent: str | None
     user_email: str | None
     seats: Seats
     organization_seats: Seats
+    pool: str | None = None
+    is_overdraft: bool = False
 
 
 class RenewedDetails(_Message):
@@ -72,6 +85,7 @@ class EndedDetails(_Message):
     started_at: Time
     last_heartbeat_at: Time
     lease_expires_at: Time
+    pool: str | None = None
 
 
 class RevokedDetails(_Message):
@@ -84,6 +98,7 @@ class RevokedDetails(_Message):
     started_at: Time
     last_heartbeat_at: Time | None
     lease_expires_at: Time | None
+    pool: str | None = None
 
 
 class DeniedDetails(_Message):
@@ -110,6 +125,13 @@ class RepairedDetails(_Message):
 
     before: list[LicenseSeats] | None
     after: list[LicenseSeats]
+
+
+class ExpiringDetails(_Message):
+    """When the contract ends, and how many days before the report is due: 30, 7 or 1."""
+
+    expires_at: Time
+    days_before: int
 
 
 class Change(_Message):
@@ -194,7 +216,7 @@ class ExpiredEvent(_SeatEvent):
 
 
 class RevokedEvent(_SeatEvent):
-    """A seat was taken away by an owner, an admin or a console edit, or because the user lost the right to it."""
+    """An owner, an admin or a console edit took a seat away, or its user was idle or lost the right to it."""
 
     type: Literal["session.revoked"]
     details: RevokedDetails
@@ -205,6 +227,14 @@ class UsageRepairedEvent(_Event):
 
     type: Literal["usage.repaired"]
     details: RepairedDetails
+
+
+class LicenseExpiringEvent(_Event):
+    """A license's contract ends soon. It is reported once each 30, 7 and 1 days before."""
+
+    type: Literal["license.expiring"]
+    license_id: str
+    details: ExpiringDetails
 
 
 class OrganizationEditedEvent(_Event):
@@ -238,6 +268,7 @@ AuditMessage = (
     | ExpiredEvent
     | RevokedEvent
     | UsageRepairedEvent
+    | LicenseExpiringEvent
     | OrganizationEditedEvent
     | UserEditedEvent
     | LicenseEditedEvent

@@ -4,13 +4,17 @@ The functions read documents by these forms. The problems that an admin sees in 
 admin's guide, are made from them too.
 """
 
+import json
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
 from shared.documents.paths import can_be_document_id
 from shared.rules.audit import AuditType
+from shared.rules.license import Feature
 from shared.rules.session import MAX_INSTANCES, EndReason
 from shared.rules.user import Role
 
@@ -42,6 +46,31 @@ def _document_id(text: str) -> str:
 
 _DocumentId = Annotated[str, AfterValidator(_document_id)]
 _Count = Annotated[int, Field(ge=0)]
+
+MAX_GROUPS = 20
+"""The most groups of a user, and the most that a license names."""
+
+MAX_FEATURES, MAX_FEATURES_BYTES = 50, 4 * 1024
+"""The most features of a license, and the most bytes that they take as JSON. Each answer of acquire and heartbeat
+carries them twice."""
+
+GROUP = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+_Group = Annotated[str, Field(pattern=GROUP)]
+_Groups = Annotated[list[_Group], Field(max_length=MAX_GROUPS)]
+
+
+def _small_enough(features: Mapping[str, Feature]) -> Mapping[str, Feature]:
+    size = len(json.dumps(features, separators=(",", ":"), ensure_ascii=False).encode())
+    if size > MAX_FEATURES_BYTES:
+        message = f"{size} bytes of JSON"
+        raise ValueError(message)
+    return features
+
+
+_Features = Annotated[
+    dict[str, str | bool | int | FiniteFloat], Field(max_length=MAX_FEATURES), AfterValidator(_small_enough)
+]
 StoredTime = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
 """A time in a document. A lease, a grace or a retention can be added to it, and it stays a possible time."""
 
@@ -97,6 +126,12 @@ class UserDocument(Form):
         bool,
         Field(description="false: the user gets no seat, new tokens name no organization, and sessions end."),
     ] = True
+    groups: Annotated[
+        _Groups,
+        Field(
+            description="The groups of the user, at most 20. A license may keep seats for a group, or be only for it."
+        ),
+    ] = []
 
 
 class LicenseDocument(Form):
@@ -135,6 +170,43 @@ class LicenseDocument(Form):
         Field(
             description="How many programs may work on one seat at a time, such as replicas with one device name. "
             "Processes of one device that share a seat count once. Left out or null: any number."
+        ),
+    ] = None
+    starts_at: Annotated[
+        StoredTime | None,
+        Field(description="The start of the contract. No seat is given before. Left out or null: it has started."),
+    ] = None
+    features: Annotated[
+        _Features,
+        Field(
+            description="What was sold, in names and values of your own. A program gets them with its seat and can "
+            "verify them offline. Nothing else depends on them."
+        ),
+    ] = {}
+    allowed_groups: Annotated[
+        _Groups | None,
+        Field(description="Only users of one of these groups get a seat. Left out or null: all users."),
+    ] = None
+    reservations: Annotated[
+        Annotated[dict[_Group, Annotated[int, Field(ge=1)]], Field(max_length=MAX_GROUPS)],
+        Field(description="How many of the seats only users of a group may use: the group, and a number of seats."),
+    ] = {}
+    max_devices_per_user: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="On how many devices one user may hold a seat at a time. Left out or null: any number."),
+    ] = None
+    overdraft_seats: Annotated[
+        _Count,
+        Field(
+            description="How many seats are given above max_concurrent_seats. Each is reported as overdraft. "
+            "The organization's cap holds all the same."
+        ),
+    ] = 0
+    idle_seconds: Annotated[
+        Annotated[int, Field(ge=60, le=86_400)] | None,
+        Field(
+            description="A user who does nothing in the program for so many seconds loses the seat, if the program "
+            "tells. Left out or null: never."
         ),
     ] = None
 
@@ -176,11 +248,19 @@ class SessionDocument(Form):
             "Programs that name no instance are one entry. Do not edit it."
         ),
     ] = None
+    pool: Annotated[
+        _Group | None,
+        Field(description="The group whose reserved seat it is. null: a common seat. Do not edit it."),
+    ] = None
+    is_overdraft: Annotated[
+        bool, Field(description="true: the seat was given above the license's own number. Do not edit it.")
+    ] = False
 
 
-class _MaybeAttempts(Form):
+class _SeatDetails(Form):
     attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Of one user in one minute. A higher number was typed in by hand."""
+    pool: str | None = None
 
 
 class HappenedDocument(Form):
@@ -190,7 +270,7 @@ class HappenedDocument(Form):
     type: Annotated[AuditType, Field(strict=False)]
     license_id: str
     user_id: str
-    details: _MaybeAttempts = _MaybeAttempts()
+    details: _SeatDetails = _SeatDetails()
 
 
 class SeatUseDocument(Form):
@@ -198,6 +278,7 @@ class SeatUseDocument(Form):
 
     total: int
     by_license: dict[str, _Count]
+    by_pool: dict[str, dict[str, _Count]] = {}
     grants: _Count
     epoch: str | None = None
     checksum: int

@@ -62,8 +62,29 @@ def open_sessions(license_id: str | None = None) -> Query:
 
 
 def seats_held() -> Query:
-    """The ``license_id`` of every session that has not ended. The counters should match their number."""
-    return Query(collection="sessions", where=(("ended_at", "==", None),), only_fields=("license_id",))
+    """License and pool of every session that has not ended. The counters should match their number."""
+    return Query(collection="sessions", where=(("ended_at", "==", None),), only_fields=("license_id", "pool"))
+
+
+def open_in_pool(license_id: str, group: str) -> Query:
+    """The sessions that hold a seat of a license that is reserved for a group, and have not ended."""
+    return Query(collection="sessions", where=(*open_sessions(license_id).where, ("pool", "==", group)))
+
+
+def licenses_expiring(*, after: datetime, until: datetime, limit: int) -> Query:
+    """The licenses of all organizations whose contract ends within this time, the first end first."""
+    return Query(
+        collection="licenses",
+        everywhere=True,
+        where=(("expires_at", ">", after), ("expires_at", "<=", until)),
+        order_by="expires_at",
+        limit=limit,
+    )
+
+
+def open_sessions_of(user_id: str, license_id: str) -> Query:
+    """The sessions of a user for a license that have not ended. They are at most as many as the license has seats."""
+    return Query(collection="sessions", where=(*open_sessions(license_id).where, ("user_id", "==", user_id)))
 
 
 def last_grant() -> Query:
@@ -121,7 +142,7 @@ def events_since(since: datetime, *, license_id: str | None, limit: int) -> Quer
         order_by="at",
         last_first=True,
         limit=limit,
-        only_fields=("at", "type", "license_id", "user_id", "details.attempts"),
+        only_fields=("at", "type", "license_id", "user_id", "details.attempts", "details.pool"),
     )
 
 
@@ -228,6 +249,9 @@ def every_query() -> Iterator[Query]:
     yield owners()
     yield all_licenses()
     yield seats_held()
+    yield open_in_pool("license", "group")
+    yield licenses_expiring(after=now, until=now, limit=1)
+    yield open_sessions_of("user", "license")
     yield last_grant()
     yield lapsed_everywhere(0, since=now - LOOKS_BACK, now=now)
     yield open_everywhere(limit=1)

@@ -40,6 +40,7 @@ FIELDS_OF_A_TENURE = (
     "ended_at",
     "end_reason",
     "instances",
+    "pool",
 )
 """The fields that heartbeat and release decide by, and report in an end. A session can be read from them alone."""
 
@@ -74,7 +75,13 @@ def user_from(document: Document | None) -> User | Unusable | None:
     parsed = _parse(UserDocument, document, called="user")
     if isinstance(parsed, Unusable):
         return parsed
-    return User(user_id=document.document_id, email=parsed.email, role=parsed.role, is_active=parsed.is_active)
+    return User(
+        user_id=document.document_id,
+        email=parsed.email,
+        role=parsed.role,
+        is_active=parsed.is_active,
+        groups=tuple(parsed.groups),
+    )
 
 
 def license_from(document: Document | None, policy: Policy) -> License | Unusable | None:
@@ -94,6 +101,13 @@ def license_from(document: Document | None, policy: Policy) -> License | Unusabl
         lease_for=_seconds(parsed.lease_seconds, default=policy.default_lease_for),
         grace_for=_seconds(parsed.grace_seconds, default=policy.default_grace_for),
         max_instances=parsed.max_instances_per_seat,
+        starts_at=parsed.starts_at,
+        features=parsed.features,
+        allowed_groups=None if parsed.allowed_groups is None else frozenset(parsed.allowed_groups),
+        reservations=parsed.reservations,
+        max_devices_per_user=parsed.max_devices_per_user,
+        overdraft_seats=parsed.overdraft_seats,
+        idle_for=None if parsed.idle_seconds is None else timedelta(seconds=parsed.idle_seconds),
     )
 
 
@@ -128,6 +142,8 @@ def session_from(document: Document | None) -> Session | Unusable | None:
         ended_at=parsed.ended_at,
         end_reason=parsed.end_reason,
         instances=_instances_of(parsed),
+        pool=parsed.pool,
+        is_overdraft=parsed.is_overdraft,
     )
 
 
@@ -159,7 +175,13 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
     if isinstance(parsed, Unusable):
         return None
     held = {license_id: seats for license_id, seats in parsed.by_license.items() if seats}
-    use = SeatUse(by_license=held, grants=parsed.grants, epoch=parsed.epoch)
+    pools = {
+        (license_id, group): seats
+        for license_id, by_group in parsed.by_pool.items()
+        for group, seats in by_group.items()
+        if seats
+    }
+    use = SeatUse(by_license=held, by_pool=pools, grants=parsed.grants, epoch=parsed.epoch)
     return use if parsed.total == use.total and parsed.checksum == use.checksum else None
 
 
@@ -174,4 +196,5 @@ def happened_from(document: Document) -> SeatEvent | None:
         license_id=parsed.license_id,
         user_id=parsed.user_id,
         attempts=parsed.details.attempts,
+        pool=parsed.details.pool,
     )

@@ -10,7 +10,7 @@ from shared.firestore.values import Plain
 from shared.firestore.writes import Add, Create, Update, Upsert
 from shared.rules.audit import AuditEvent
 from shared.rules.digest import BASE32
-from shared.rules.seat_use import SeatUse, checksum_change
+from shared.rules.seat_use import Pool, SeatUse, checksum_change
 from shared.rules.session import Session
 
 EXPIRY_SHARDS = 8
@@ -62,6 +62,8 @@ def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
         "ended_at": session.ended_at,
         "end_reason": None if session.end_reason is None else session.end_reason.value,
         "instances": _instances(session),
+        "pool": session.pool,
+        "is_overdraft": session.is_overdraft,
         "expiry_shard": expiry_shard(session.session_id),
         "purge_at": None if session.ended_at is None else session.ended_at + retention.sessions_for,
     }
@@ -103,6 +105,7 @@ def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
     return {
         "total": use.total,
         "by_license": dict(use.by_license),
+        "by_pool": _nested(use.by_pool),
         "grants": use.grants,
         "epoch": use.epoch,
         "checksum": use.checksum,
@@ -110,12 +113,22 @@ def seat_use_fields(use: SeatUse, *, now: datetime) -> dict[str, Plain]:
     }
 
 
-def seat_use_change(paths: OrganizationPaths, changes: Mapping[str, int], *, granted: int) -> Add:
+def _nested(by_pool: Mapping[Pool, int]) -> dict[str, Plain]:
+    nested: dict[str, dict[str, Plain]] = {}
+    for (license_id, group), seats in by_pool.items():
+        nested.setdefault(license_id, {})[group] = seats
+    return {**nested}
+
+
+def seat_use_change(
+    paths: OrganizationPaths, changes: Mapping[str, int], *, granted: int, pools: Mapping[Pool, int]
+) -> Add:
     """Add to the counters, whatever their values are at the commit."""
     numbers: dict[tuple[str, ...], int] = {("by_license", key): change for key, change in changes.items() if change}
+    numbers |= {("by_pool", *pool): change for pool, change in pools.items() if change}
     numbers["total",] = sum(changes.values())
     numbers["grants",] = granted
-    numbers["checksum",] = checksum_change(changes, grants=granted)
+    numbers["checksum",] = checksum_change(changes, grants=granted, by_pool=pools)
     return Add(path=paths.seats, numbers={field: number for field, number in numbers.items() if number})
 
 

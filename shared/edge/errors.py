@@ -26,6 +26,8 @@ class Code(StrEnum):
     ROLE_NOT_ALLOWED = ("ROLE_NOT_ALLOWED", HTTPStatus.FORBIDDEN, False)
     LICENSE_INACTIVE = ("LICENSE_INACTIVE", HTTPStatus.FORBIDDEN, False)
     LICENSE_EXPIRED = ("LICENSE_EXPIRED", HTTPStatus.FORBIDDEN, False)
+    LICENSE_NOT_STARTED = ("LICENSE_NOT_STARTED", HTTPStatus.FORBIDDEN, False)
+    LICENSE_NOT_ALLOWED = ("LICENSE_NOT_ALLOWED", HTTPStatus.FORBIDDEN, False)
     LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     SESSION_NOT_FOUND = ("SESSION_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
@@ -33,9 +35,11 @@ class Code(StrEnum):
     SEAT_LIMIT_REACHED = ("SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     ORGANIZATION_SEAT_LIMIT_REACHED = ("ORGANIZATION_SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     INSTANCE_LIMIT_REACHED = ("INSTANCE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    USER_DEVICE_LIMIT_REACHED = ("USER_DEVICE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     SESSION_EXPIRED = ("SESSION_EXPIRED", HTTPStatus.GONE, False)
     SESSION_RELEASED = ("SESSION_RELEASED", HTTPStatus.GONE, False)
     SESSION_REVOKED = ("SESSION_REVOKED", HTTPStatus.GONE, False)
+    SESSION_IDLE = ("SESSION_IDLE", HTTPStatus.GONE, False)
     BODY_TOO_SLOW = ("BODY_TOO_SLOW", HTTPStatus.REQUEST_TIMEOUT, True)
     BODY_TOO_LARGE = ("BODY_TOO_LARGE", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, False)
     UNSUPPORTED_MEDIA_TYPE = ("UNSUPPORTED_MEDIA_TYPE", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, False)
@@ -68,6 +72,8 @@ MESSAGES: Mapping[Code, str] = {
     Code.ROLE_NOT_ALLOWED: "Your role in the organization does not allow this. Please talk to your administrator.",
     Code.LICENSE_INACTIVE: "The license is deactivated. Please talk to your administrator.",
     Code.LICENSE_EXPIRED: "The license has expired. Please talk to your administrator.",
+    Code.LICENSE_NOT_STARTED: "The license begins at {starts_at}. Please come back then.",
+    Code.LICENSE_NOT_ALLOWED: "The license is for other groups of users. Please talk to your administrator.",
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
     Code.SESSION_NOT_FOUND: "There is no such session.",
@@ -79,9 +85,13 @@ MESSAGES: Mapping[Code, str] = {
     Code.INSTANCE_LIMIT_REACHED: (
         "No more programs may work on your seat ({instances} of {max} do). Please try again in a while."
     ),
+    Code.USER_DEVICE_LIMIT_REACHED: (
+        "You hold seats on as many devices as the license allows ({max}). Give one of them back first."
+    ),
     Code.SESSION_EXPIRED: "Your lease ran out, so your seat is free for other users.",
     Code.SESSION_RELEASED: "Your seat was given back.",
     Code.SESSION_REVOKED: "Your session was ended by an administrator.",
+    Code.SESSION_IDLE: "Your seat was given back because you had done nothing for a while.",
     Code.BODY_TOO_SLOW: "The request took too long to arrive. Please try again.",
     Code.BODY_TOO_LARGE: "The body of the request is larger than {max_bytes} bytes.",
     Code.UNSUPPORTED_MEDIA_TYPE: "The request must be JSON, with the header Content-Type: application/json.",
@@ -150,11 +160,21 @@ class MisconfiguredDetails(_Details):
     fields: list[str]
 
 
+class NotStartedDetails(_Details):
+    """Of ``LICENSE_NOT_STARTED``: when the license begins to give seats."""
+
+    starts_at: Time
+
+
 class SeatLimitDetails(_Details):
-    """Of ``SEAT_LIMIT_REACHED`` and ``ORGANIZATION_SEAT_LIMIT_REACHED``: the cap that was reached, and its seats."""
+    """Of ``SEAT_LIMIT_REACHED`` and ``ORGANIZATION_SEAT_LIMIT_REACHED``: the cap that was reached, and its seats.
+
+    ``reserved_for_others`` of the license's seats are free, but reserved for groups that the user does not belong to.
+    """
 
     in_use: int
     max: int
+    reserved_for_others: int
     earliest_expiry_at: Time | None
     retry_after_seconds: int
 
@@ -164,6 +184,23 @@ class InstanceLimitDetails(_Details):
 
     session_id: str
     instances: int
+    max: int
+    earliest_expiry_at: Time
+    retry_after_seconds: int
+
+
+class OwnSession(_Details):
+    """A session of the caller's own, which a release of its id ends."""
+
+    session_id: str
+    hardware_id: str
+    started_at: Time
+
+
+class DeviceLimitDetails(_Details):
+    """Of ``USER_DEVICE_LIMIT_REACHED``: the user's sessions of the license, oldest first, and how many it allows."""
+
+    sessions: list[OwnSession]
     max: int
     earliest_expiry_at: Time
     retry_after_seconds: int

@@ -12,7 +12,7 @@ from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.acquire import AcquireOutcome, Granted, Renewed
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh, Stopped
-from shared.rules.license import HEARTBEATS_PER_LEASE
+from shared.rules.license import HEARTBEATS_PER_LEASE, Feature
 
 
 class Seats(Answer):
@@ -26,6 +26,8 @@ class AcquireAnswer(Answer):
     """The caller holds a seat until ``lease_expires_at``.
 
     A program that cannot reach the service may work on until ``grace_ends_at``. ``lease_token`` proves that.
+    ``features`` are what the vendor sold. ``license_expires_at`` is the end of the contract; null: no end. An overdraft
+    seat is one above the license's own number.
     """
 
     session_id: str
@@ -35,6 +37,9 @@ class AcquireAnswer(Answer):
     lease_token: str
     heartbeat_interval_seconds: int
     seats: Seats
+    is_overdraft: bool
+    features: dict[str, Feature]
+    license_expires_at: Time | None
     renewed: bool
     server_time: Time
 
@@ -59,6 +64,9 @@ def answer_acquire(
         lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now, nonce=nonce),
         heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
         seats=Seats(in_use=in_use, max=license_.max_concurrent_seats),
+        is_overdraft=session.is_overdraft,
+        features=dict(license_.features),
+        license_expires_at=license_.expires_at,
         renewed=renewed,
         server_time=now,
     )
@@ -73,6 +81,8 @@ class HeartbeatAnswer(Answer):
     grace_ends_at: Time
     lease_token: str
     heartbeat_interval_seconds: int
+    features: dict[str, Feature]
+    license_expires_at: Time | None
     server_time: Time
 
 
@@ -88,6 +98,8 @@ def answer_heartbeat(
                 grace_ends_at=license_.grace_ends_at(session.lease_expires_at, held_for=now - session.started_at),
                 lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now, nonce=nonce),
                 heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
+                features=dict(license_.features),
+                license_expires_at=license_.expires_at,
                 server_time=now,
             )
             return answer(body)

@@ -64,6 +64,8 @@ class LeaseTokens:
             "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
             "lease_expires_at": _seconds(session.lease_expires_at),
             "grace_ends_at": grace_ends_at,
+            "license_expires_at": None if license_.expires_at is None else _seconds(license_.expires_at),
+            "features": dict(license_.features),
             **({} if nonce is None else {"nonce": nonce}),
         }
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers=self._header)

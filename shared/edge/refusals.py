@@ -2,23 +2,28 @@
 
 import logging
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import assert_never
 
 from shared.edge.errors import (
     ApiError,
     Code,
+    DeviceLimitDetails,
     InstanceLimitDetails,
     MisconfiguredDetails,
+    NotStartedDetails,
+    OwnSession,
     RevokedDetails,
     SeatLimitDetails,
 )
-from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
-from shared.rules.heartbeat import SessionOver
+from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
+from shared.rules.heartbeat import IdleLeft, SessionOver
 from shared.rules.refusal import (
     LicenseExpired,
     LicenseInactive,
+    LicenseNotAllowed,
     LicenseNotFound,
+    LicenseNotStarted,
     Misconfigured,
     OrganizationInactive,
     OrganizationMissing,
@@ -43,12 +48,16 @@ Refusal = (
     | LicenseNotFound
     | LicenseInactive
     | LicenseExpired
+    | LicenseNotStarted
+    | LicenseNotAllowed
     | Misconfigured
     | SessionNotFound
     | SessionOver
+    | IdleLeft
     | SeatLimitReached
     | OrganizationSeatLimitReached
     | InstanceLimitReached
+    | DeviceLimitReached
 )
 
 
@@ -76,6 +85,10 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return ApiError(Code.LICENSE_INACTIVE)
         case LicenseExpired():
             return ApiError(Code.LICENSE_EXPIRED)
+        case LicenseNotStarted(starts_at=starts_at):
+            return _not_started(starts_at)
+        case LicenseNotAllowed():
+            return ApiError(Code.LICENSE_NOT_ALLOWED)
         case Misconfigured(unusable=unusable):
             logger.warning(
                 "an admin must correct a document: some of its fields cannot be used",
@@ -87,12 +100,16 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return ApiError(Code.SESSION_NOT_FOUND)
         case SessionOver(reason=reason):
             return _over(reason)
+        case IdleLeft():
+            return ApiError(Code.SESSION_IDLE)
         case SeatLimitReached():
             return _full(Code.SEAT_LIMIT_REACHED, refusal, now=now)
         case OrganizationSeatLimitReached():
             return _full(Code.ORGANIZATION_SEAT_LIMIT_REACHED, refusal, now=now)
         case InstanceLimitReached():
             return _too_many(refusal, now=now)
+        case DeviceLimitReached():
+            return _too_many_devices(refusal, now=now)
         case _:
             assert_never(refusal)
 
@@ -112,20 +129,36 @@ def _over(reason: EndReason | None) -> ApiError:
             return ApiError(Code.SESSION_RELEASED)
         case EndReason.EXPIRED:
             return ApiError(Code.SESSION_EXPIRED)
+        case EndReason.IDLE:
+            return ApiError(Code.SESSION_IDLE)
         case _:
             details = RevokedDetails(reason=reason).as_json()
             return ApiError(Code.SESSION_REVOKED, None if reason is None else _WHY_REVOKED.get(reason), details=details)
 
 
+def _not_started(starts_at: datetime) -> ApiError:
+    message = f"The license begins on {starts_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC. Please come back then."
+    return ApiError(Code.LICENSE_NOT_STARTED, message, details=NotStartedDetails(starts_at=starts_at).as_json())
+
+
+_ALL_BUT_RESERVED = (
+    "Every seat that you may use is in use ({in_use} of {max}; {reserved_for_others} are reserved for other groups). "
+    "Please try again in a while."
+)
+
+
 def _full(code: Code, refusal: SeatLimitReached | OrganizationSeatLimitReached, *, now: datetime) -> ApiError:
+    others = refusal.reserved_for_others if isinstance(refusal, SeatLimitReached) else 0
     retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
     details = SeatLimitDetails(
         in_use=refusal.in_use,
         max=refusal.max_seats,
+        reserved_for_others=others,
         earliest_expiry_at=refusal.earliest_expiry_at,
         retry_after_seconds=retry_after,
     )
-    return ApiError(code, details=details.as_json(), headers={"Retry-After": str(retry_after)})
+    message = _ALL_BUT_RESERVED.format_map(details.as_json()) if others else None
+    return ApiError(code, message, details=details.as_json(), headers={"Retry-After": str(retry_after)})
 
 
 def _too_many(refusal: InstanceLimitReached, *, now: datetime) -> ApiError:
@@ -139,6 +172,21 @@ def _too_many(refusal: InstanceLimitReached, *, now: datetime) -> ApiError:
     )
     headers = {"Retry-After": str(retry_after)}
     return ApiError(Code.INSTANCE_LIMIT_REACHED, details=details.as_json(), headers=headers)
+
+
+def _too_many_devices(refusal: DeviceLimitReached, *, now: datetime) -> ApiError:
+    retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
+    details = DeviceLimitDetails(
+        sessions=[
+            OwnSession(session_id=each.session_id, hardware_id=each.hardware_id, started_at=each.started_at)
+            for each in refusal.own
+        ],
+        max=refusal.max_devices,
+        earliest_expiry_at=refusal.earliest_expiry_at,
+        retry_after_seconds=retry_after,
+    )
+    headers = {"Retry-After": str(retry_after)}
+    return ApiError(Code.USER_DEVICE_LIMIT_REACHED, details=details.as_json(), headers=headers)
 
 
 def _retry_after(earliest: datetime | None, *, now: datetime) -> int:

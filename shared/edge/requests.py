@@ -20,6 +20,9 @@ MAX_BODY_BYTES = 16 * 1024
 BODY_WITHIN_SECONDS = 2
 """How long a request waits for its body. It takes one of the instance's places meanwhile."""
 
+MAX_IDLE_SECONDS = 10 * 365 * 24 * 60 * 60
+"""The longest time that a user can be idle, for a program that never stops: ten years."""
+
 _DIGITS = len(str(MAX_BODY_BYTES))
 
 MAX_PROBLEMS = 20
@@ -76,11 +79,12 @@ class AcquireBody(_Body):
 
 
 class HeartbeatBody(_Body):
-    """Body of ``POST /v1/heartbeat``."""
+    """Body of ``POST /v1/heartbeat``. ``idle_seconds``: for how long the program's user has done nothing in it."""
 
     session_id: _SessionId
     nonce: _Nonce | None = None
     instance_id: _InstanceId | None = None
+    idle_seconds: Annotated[int, Field(ge=0, le=MAX_IDLE_SECONDS)] | None = None
 
 
 class ReleaseBody(_Body):

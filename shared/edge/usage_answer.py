@@ -8,7 +8,7 @@ from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
-from shared.rules.license import License
+from shared.rules.license import Feature, License
 from shared.rules.session import Session, heard_of
 from shared.rules.usage import LicenseStatus, LicenseUsage, Usage, UsageOutcome
 
@@ -28,6 +28,8 @@ class SessionView(Answer):
     started_at: Time
     last_heartbeat_at: Time
     lease_expires_at: Time
+    pool: str | None
+    is_overdraft: bool
     instances: int
     addresses: list[str]
 
@@ -40,14 +42,32 @@ class ActivityView(Answer):
 
     begins_at: Time
     peak_in_use: int
+    peak_overdraft: int
     denied_users: int
     denied_attempts: int
+
+
+class PoolView(Answer):
+    """The seats that are reserved for one group; a null ``group``: the common ones."""
+
+    group: str | None
+    in_use: int
+    max: int
+
+
+class OverdraftView(Answer):
+    """The seats above ``max``: in use, and how many may be."""
+
+    in_use: int
+    max: int
 
 
 class LicenseView(Answer):
     """One license. ``share`` is ``in_use`` divided by ``max``. An admin must correct ``misconfigured_fields``.
 
-    Only an ``active`` license gives seats. ``is_active`` and ``expires_at`` are what its document says.
+    Only an ``active`` license gives seats. ``is_active``, ``starts_at``, ``expires_at`` and ``features`` are what its
+    document says. A license with reservations has ``pools``. Like ``overdraft``, they still count a lease that ran out
+    a moment ago.
 
     ``last_24_hours`` is for owners and admins, and only on the first page.
     """
@@ -56,9 +76,13 @@ class LicenseView(Answer):
     name: str | None
     status: LicenseStatus
     is_active: bool | None
+    starts_at: Time | None
     expires_at: Time | None
+    features: dict[str, Feature]
     in_use: int
     max: int | None
+    overdraft: OverdraftView
+    pools: list[PoolView]
     share: float | None
     earliest_expiry_at: Time | None
     misconfigured_fields: list[str]
@@ -112,9 +136,13 @@ def _license_view(used: LicenseUsage, *, now: datetime) -> LicenseView:
         name=None if license_ is None else license_.name,
         status=used.status,
         is_active=None if license_ is None else license_.is_active,
+        starts_at=None if license_ is None else license_.starts_at,
         expires_at=None if license_ is None else license_.expires_at,
+        features={} if license_ is None else dict(license_.features),
         in_use=used.in_use,
         max=cap,
+        overdraft=OverdraftView(in_use=used.overdraft_in_use, max=0 if license_ is None else license_.overdraft_seats),
+        pools=[PoolView(group=pool.group, in_use=pool.in_use, max=pool.max_seats) for pool in used.pools],
         share=round(used.in_use / cap, 4) if cap else None,
         earliest_expiry_at=used.earliest_expiry_at,
         misconfigured_fields=[] if isinstance(used.license, License) else list(used.license.fields),
@@ -135,6 +163,8 @@ def _session_view(session: Session, *, now: datetime) -> SessionView:
         started_at=session.started_at,
         last_heartbeat_at=session.last_heartbeat_at,
         lease_expires_at=session.lease_expires_at,
+        pool=session.pool,
+        is_overdraft=session.is_overdraft,
         instances=len(at_work),
         addresses=sorted({each.ip_address for each in at_work if each.ip_address is not None}),
     )

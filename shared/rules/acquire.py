@@ -1,12 +1,22 @@
 """Acquire: take a seat, or get the reason for a refusal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.refusal import CallerRefusal, LicenseRefusal, Misconfigured, Unusable, refuse_caller, refuse_license
+from shared.rules.pools import FreeSeat, free_seat, reserved_for_others
+from shared.rules.refusal import (
+    CallerRefusal,
+    GrantRefusal,
+    LicenseRefusal,
+    Misconfigured,
+    Unusable,
+    refuse_caller,
+    refuse_grant,
+    refuse_license,
+)
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import (
     EndReason,
@@ -19,6 +29,7 @@ from shared.rules.session import (
     is_open,
     known_as,
     noted,
+    pool_change,
     refuse_instance,
     session_id_of,
 )
@@ -39,7 +50,8 @@ class Device:
 class Standing:
     """Everything that one decision needs, read at one instant.
 
-    ``session`` is the session that this user on this device has, or had, for this license.
+    ``session`` is the session that this user on this device has, or had, for this license. ``own`` are all the user's
+    sessions for it, or those that are known if the license does not limit a user's devices.
     """
 
     organization: Organization | Unusable | None
@@ -47,6 +59,7 @@ class Standing:
     license: License | Unusable | None
     session: Session | Unusable | None
     use: SeatUse
+    own: Sequence[Session] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,11 +91,16 @@ class Renewed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeatLimitReached:
-    """Every seat of the license is in use. ``earliest_expiry_at`` is the end of the first lease without a heartbeat."""
+    """Every seat of the license that the user may use is in use.
+
+    ``max_seats`` has the overdraft. ``reserved_for_others`` seats are free, for users of other groups.
+    ``earliest_expiry_at`` is the end of the first lease without a heartbeat.
+    """
 
     license_id: str
     in_use: int
     max_seats: int
+    reserved_for_others: int = 0
     earliest_expiry_at: datetime | None = None
 
 
@@ -95,13 +113,24 @@ class OrganizationSeatLimitReached:
     earliest_expiry_at: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceLimitReached:
+    """The user holds seats of the license on as many devices as it allows. ``own`` are their sessions, oldest first."""
+
+    own: tuple[Session, ...]
+    max_devices: int
+    earliest_expiry_at: datetime
+
+
 AcquireOutcome = (
     Granted
     | Renewed
     | SeatLimitReached
     | OrganizationSeatLimitReached
     | InstanceLimitReached
+    | DeviceLimitReached
     | CallerRefusal
+    | GrantRefusal
     | LicenseRefusal
     | Misconfigured
 )
@@ -126,8 +155,9 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
     if before is not None and is_of_license and is_live(before, now=now):
         if (full := refuse_instance(before, license_, asking)) is not None:
             return full
+        held = FreeSeat(pool=before.pool, is_overdraft=before.is_overdraft)
         session = _tenure(
-            user, license_, device, started_at=before.started_at, now=now, instances=noted(before, asking)
+            user, license_, device, held, started_at=before.started_at, now=now, instances=noted(before, asking)
         )
         return Renewed(
             session=session,
@@ -136,20 +166,26 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
             news=asking if _is_news(before, device, asking) else None,
         )
 
+    if (unfit := refuse_grant(license_, user, now=now) or _refuse_device(standing.own, license_, now=now)) is not None:
+        return unfit
+
     # A lapsed tenure of the same device is still counted, and ends for the new one. A tenure that an admin moved to
     # another license by hand ends too: this license does not count it any more, so it cannot be renewed.
     replaced = None if before is None or not is_open(before) else _given_up(before, now=now)
-    in_license = standing.use.of(license_.license_id) - (1 if replaced is not None and is_of_license else 0)
-    in_organization = standing.use.total - (0 if replaced is None else 1)
-    if in_license >= license_.max_concurrent_seats:
+    use = standing.use if replaced is None else _without(standing.use, replaced)
+    in_license = use.of(license_.license_id)
+    if (seat := free_seat(license_, user.groups, use)) is None:
         return SeatLimitReached(
-            license_id=license_.license_id, in_use=in_license, max_seats=license_.max_concurrent_seats
+            license_id=license_.license_id,
+            in_use=in_license,
+            max_seats=license_.max_concurrent_seats + license_.overdraft_seats,
+            reserved_for_others=reserved_for_others(license_, user.groups, use),
         )
     cap = organization.max_concurrent_seats
-    if cap is not None and in_organization >= cap:
-        return OrganizationSeatLimitReached(in_use=in_organization, max_seats=cap)
+    if cap is not None and use.total >= cap:
+        return OrganizationSeatLimitReached(in_use=use.total, max_seats=cap)
     return Granted(
-        session=_tenure(user, license_, device, started_at=now, now=now, instances=(asking,)),
+        session=_tenure(user, license_, device, seat, started_at=now, now=now, instances=(asking,)),
         license=license_,
         in_use=in_license + 1,
         replaced=replaced,
@@ -159,6 +195,23 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
 def earliest_expiry(sessions: Iterable[Session], *, now: datetime) -> datetime | None:
     """When the first of the live sessions loses its seat without a heartbeat; ``None`` if there is none."""
     return min((session.lease_expires_at for session in sessions if is_live(session, now=now)), default=None)
+
+
+def _without(use: SeatUse, over: Session) -> SeatUse:
+    """The seats in use when this session no longer counts."""
+    return use.changed({over.license_id: -1}, granted=0, pools=pool_change(over, -1))
+
+
+def _refuse_device(own: Iterable[Session], license_: License, *, now: datetime) -> DeviceLimitReached | None:
+    """Refuse one device more than the license allows a user; ``None`` if there is room."""
+    most = license_.max_devices_per_user
+    if most is None:
+        return None
+    held = sorted((each for each in own if is_live(each, now=now)), key=lambda each: each.started_at)
+    if len(held) < most:
+        return None
+    earliest = min(each.lease_expires_at for each in held)
+    return DeviceLimitReached(own=tuple(held), max_devices=most, earliest_expiry_at=earliest)
 
 
 def _given_up(before: Session, *, now: datetime) -> Session:
@@ -178,6 +231,7 @@ def _tenure(  # noqa: PLR0913 each is named at the call
     user: User,
     license_: License,
     device: Device,
+    seat: FreeSeat,
     *,
     started_at: datetime,
     now: datetime,
@@ -195,4 +249,6 @@ def _tenure(  # noqa: PLR0913 each is named at the call
         last_heartbeat_at=now,
         lease_expires_at=now + license_.lease_for,
         instances=instances,
+        pool=seat.pool,
+        is_overdraft=seat.is_overdraft,
     )

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.rules.digest import digest
+from shared.rules.license import License
+from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Instance, Session, revoked_by_hand
 
 SYSTEM = "system"
@@ -39,6 +41,7 @@ class AuditType(StrEnum):
     EXPIRED = "session.expired"
     REVOKED = "session.revoked"
     USAGE_REPAIRED = "usage.repaired"
+    LICENSE_EXPIRING = "license.expiring"
     ORGANIZATION_EDITED = "organization.edited"
     USER_EDITED = "user.edited"
     LICENSE_EDITED = "license.edited"
@@ -112,6 +115,8 @@ def acquired(
             "ip_address": session.ip_address,
             "user_agent": session.user_agent,
             "user_email": session.user_email,
+            "pool": session.pool,
+            "is_overdraft": session.is_overdraft,
             **details,
         },
     )
@@ -158,6 +163,7 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
         "started_at": session.started_at,
         "last_heartbeat_at": session.last_heartbeat_at,
         "lease_expires_at": session.lease_expires_at,
+        "pool": session.pool,
     }
     return AuditEvent(
         # The precondition on the session makes sure that a tenure ends once. The name includes the time because an
@@ -216,10 +222,10 @@ def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
     )
 
 
-def usage_repaired(*, at: datetime, before: Mapping[str, int] | None, after: Mapping[str, int]) -> AuditEvent:
+def usage_repaired(*, at: datetime, before: SeatUse | None, after: SeatUse) -> AuditEvent:
     """Report that the counters did not match the sessions and were counted again from them.
 
-    Both map licenses to seats in use. ``before`` is ``None`` if the counters were missing or could not be read.
+    ``before`` is ``None`` if the counters were missing or could not be read.
     """
     return AuditEvent(
         name=digest(AuditType.USAGE_REPAIRED, at.isoformat()),
@@ -227,6 +233,24 @@ def usage_repaired(*, at: datetime, before: Mapping[str, int] | None, after: Map
         at=at,
         actor=SYSTEM,
         details={"before": None if before is None else _by_license(before), "after": _by_license(after)},
+    )
+
+
+def expiring(license_: License, *, days_before: int, now: datetime) -> AuditEvent | None:
+    """Report that a license ends so many days from now or sooner; ``None`` if it does not, or is not in use.
+
+    The name follows from the end and the days, so each is reported once. An end that an admin moves is another one.
+    """
+    ends_at = license_.expires_at
+    if ends_at is None or not license_.is_active or not now < ends_at <= now + timedelta(days=days_before):
+        return None
+    return AuditEvent(
+        name=digest(AuditType.LICENSE_EXPIRING, license_.license_id, ends_at.isoformat(), str(days_before)),
+        type=AuditType.LICENSE_EXPIRING,
+        at=now,
+        actor=SYSTEM,
+        license_id=license_.license_id,
+        details={"expires_at": ends_at, "days_before": days_before},
     )
 
 
@@ -272,8 +296,15 @@ def _told(kind: AuditType, field: str, value: str | None) -> str | None:
     return f'"…{value[-5:-1]}"' if len(value) >= _LONG_KEY else _HIDDEN
 
 
-def _by_license(in_use: Mapping[str, int]) -> list[Mapping[str, Detail]]:
-    return [{"license_id": license_id, "in_use": seats} for license_id, seats in sorted(in_use.items())]
+def _by_license(use: SeatUse) -> list[Mapping[str, Detail]]:
+    return [
+        {"license_id": license_id, "in_use": seats, "pools": _pools(use, license_id)}
+        for license_id, seats in sorted(use.by_license.items())
+    ]
+
+
+def _pools(use: SeatUse, license_id: str) -> list[Mapping[str, Detail]]:
+    return [{"group": group, "in_use": seats} for (of, group), seats in sorted(use.by_pool.items()) if of == license_id]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

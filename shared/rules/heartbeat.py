@@ -1,7 +1,7 @@
 """Heartbeat: keep the seat, or end the session."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.rules.expire import revoked
 from shared.rules.license import License
@@ -21,6 +21,7 @@ from shared.rules.session import (
     InstanceLimitReached,
     Session,
     ended,
+    heard_of,
     is_live,
     is_news,
     is_open,
@@ -79,15 +80,28 @@ class Stopped:
     because: CallerRefusal | LicenseRefusal | SessionOver
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdleLeft:
+    """The instance has been idle for too long, so it works on the seat no more. Others do, so the session goes on."""
+
+    session: Session
+
+
 HeartbeatOutcome = (
-    Extended | StillFresh | SessionNotFound | SessionOver | Stopped | InstanceLimitReached | Misconfigured
+    Extended | StillFresh | IdleLeft | SessionNotFound | SessionOver | Stopped | InstanceLimitReached | Misconfigured
 )
 
 
-def heartbeat(
-    standing: Standing, *, user_id: str, now: datetime, instance_id: str | None = None, ip_address: str | None = None
+def heartbeat(  # noqa: PLR0913 each is named at the call
+    standing: Standing,
+    *,
+    user_id: str,
+    now: datetime,
+    instance_id: str | None = None,
+    ip_address: str | None = None,
+    idle_for: timedelta | None = None,
 ) -> HeartbeatOutcome:
-    """Decide one heartbeat of an instance at ``now``.
+    """Decide one heartbeat of an instance at ``now``. ``idle_for``: how long its user has done nothing, if it says so.
 
     A lapsed session is never extended, because that could exceed a cap. It ends here at once. An extension that was
     decided in time may still be on its way to Firestore. It must not give the seat back after this answer.
@@ -113,6 +127,8 @@ def heartbeat(
         return Stopped(session=revoked(session, because=refusal, now=now), because=refusal)
     assert isinstance(standing.license, License)  # noqa: S101 the refusals above leave nothing else; for the type checker
     asking = Instance(instance_id=instance_id, ip_address=ip_address, last_heard_at=now)
+    if standing.license.idle_for is not None and idle_for is not None and idle_for >= standing.license.idle_for:
+        return _idle(session, asking)
     if (full := refuse_instance(session, standing.license, asking)) is not None:
         return full
     # If an admin has made the lease longer since, the client gets it at once, however early: it times its next
@@ -128,6 +144,15 @@ def heartbeat(
     )
     is_reported = instance_id is not None and is_news(session, asking)
     return Extended(session=kept, license=standing.license, news=asking if is_reported else None)
+
+
+def _idle(session: Session, asking: Instance) -> Stopped | IdleLeft:
+    """Take the seat from an idle instance, unless another one works on it."""
+    now = asking.last_heard_at
+    others = tuple(each for each in heard_of(session, now=now) if each.instance_id != asking.instance_id)
+    if others:
+        return IdleLeft(session=replace(session, instances=others))
+    return Stopped(session=ended(session, reason=EndReason.IDLE, now=now), because=SessionOver(reason=EndReason.IDLE))
 
 
 def _is_early(session: Session, asking: Instance, license_: License) -> bool:

@@ -1,7 +1,8 @@
 """A license: a key with a number of seats."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -11,6 +12,9 @@ GROUPS, GROUP_LENGTH = 5, 5
 _MISTAKEN = str.maketrans("ILOU", "110V")
 _BETWEEN_GROUPS = re.compile(r"[\s\u2010-\u2015\u2212-]+")
 _GENERATED = re.compile(f"[{ALPHABET}]{{{GROUPS * GROUP_LENGTH}}}")
+
+Feature = str | int | float | bool
+"""What the vendor sold, in a form of the vendor's own. Seatlease gives it back and does not read it."""
 
 HEARTBEATS_PER_LEASE = 3
 """Heartbeats in one lease. Two in a row may be lost."""
@@ -29,7 +33,11 @@ class License:
     """One license of an organization. If ``expires_at`` is ``None``, it never expires.
 
     ``grace_for`` is how long after its lease a program may work on if it cannot reach the service. It must be earned.
-    If ``max_instances`` is ``None``, any number of instances may work on one seat.
+    If ``max_instances`` is ``None``, any number of instances may work on one seat. So may a user with any number of
+    devices, if ``max_devices_per_user`` is ``None``, and users of all groups, if ``allowed_groups`` is.
+
+    ``reservations`` are the seats that only users of a group may use. ``overdraft_seats`` are given above the cap. A
+    user who is idle for ``idle_for`` loses the seat.
     """
 
     license_id: str
@@ -41,6 +49,13 @@ class License:
     lease_for: timedelta
     grace_for: timedelta
     max_instances: int | None = None
+    starts_at: datetime | None = None
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    allowed_groups: frozenset[str] | None = None
+    reservations: Mapping[str, int] = field(default_factory=dict)
+    max_devices_per_user: int | None = None
+    overdraft_seats: int = 0
+    idle_for: timedelta | None = None
 
     @property
     def heartbeat_every(self) -> timedelta:
@@ -63,6 +78,10 @@ class License:
             return lease_expires_at
         ends_at = lease_expires_at + self.grace_for
         return ends_at if self.expires_at is None else min(ends_at, max(self.expires_at, lease_expires_at))
+
+    def has_started(self, *, now: datetime) -> bool:
+        """Whether the contract has begun. At the instant of ``starts_at`` it has."""
+        return self.starts_at is None or now >= self.starts_at
 
     def is_expired(self, *, now: datetime) -> bool:
         """Whether the contract has ended. At the instant of ``expires_at`` it has."""

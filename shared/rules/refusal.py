@@ -61,6 +61,18 @@ class LicenseExpired:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LicenseNotStarted:
+    """The license's contract begins later."""
+
+    starts_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LicenseNotAllowed:
+    """The license is only for users of other groups."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Misconfigured:
     """A document that the decision needs cannot be used. Nothing was granted and nothing was ended."""
 
@@ -74,6 +86,7 @@ class SessionNotFound:
 
 MemberRefusal = OrganizationMissing | OrganizationInactive | UserMissing | UserInactive | Misconfigured
 CallerRefusal = MemberRefusal | RoleNotAllowed
+GrantRefusal = LicenseNotStarted | LicenseNotAllowed
 LicenseRefusal = LicenseNotFound | LicenseInactive | LicenseExpired | Misconfigured
 
 
@@ -105,6 +118,18 @@ def refuse_caller(
     if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal
     return None if isinstance(user, User) and user.may_hold_seats else RoleNotAllowed()
+
+
+def refuse_grant(license_: License, user: User, *, now: datetime) -> GrantRefusal | None:
+    """Refuse a user to whom the license may give no new seat; ``None`` if nothing stands against it.
+
+    A user who holds a seat keeps it: an edit of these terms throws no user out.
+    """
+    if license_.starts_at is not None and not license_.has_started(now=now):
+        return LicenseNotStarted(starts_at=license_.starts_at)
+    if license_.allowed_groups is not None and license_.allowed_groups.isdisjoint(user.groups):
+        return LicenseNotAllowed()
+    return None
 
 
 def refuse_license(license_: License | Unusable | None, *, now: datetime) -> LicenseRefusal | None:

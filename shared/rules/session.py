@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from shared.rules.digest import digest
 from shared.rules.license import License, early_within
+from shared.rules.seat_use import Pool
 
 MAX_INSTANCES = 50
 """The most instances with an id that a session remembers. The next one works too, but is neither remembered nor
@@ -32,6 +33,7 @@ class EndReason(StrEnum):
     LICENSE_EXPIRED = "license_expired"
     ORGANIZATION_DEACTIVATED = "organization_deactivated"
     DOCUMENT_REMOVED = "document_removed"
+    IDLE = "idle"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +52,8 @@ class Instance:
 class Session:
     """The present or latest tenure of one user on one device for one license.
 
-    An ended session without ``end_reason`` was ended by an admin by hand.
+    An ended session without ``end_reason`` was ended by an admin by hand. ``pool`` is the group whose reserved seat it
+    holds; ``None`` if it holds a common one.
     """
 
     session_id: str
@@ -66,6 +69,8 @@ class Session:
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     instances: tuple[Instance, ...] = ()
+    pool: str | None = None
+    is_overdraft: bool = False
 
 
 @lru_cache(maxsize=10_000)  # an acquire asks four times for the same one
@@ -90,6 +95,11 @@ def is_live(session: Session, *, now: datetime) -> bool:
 def ended(session: Session, *, reason: EndReason, now: datetime) -> Session:
     """End the session. Its seat is free from ``now`` on, or since its lease ran out."""
     return replace(session, ended_at=now, end_reason=reason)
+
+
+def pool_change(session: Session, seats: int) -> dict[Pool, int]:
+    """How many seats more its pool has in use: so many, if the session holds a reserved one."""
+    return {} if session.pool is None else {(session.license_id, session.pool): seats}
 
 
 def is_ended_by_hand(session: Session) -> bool:

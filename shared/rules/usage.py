@@ -9,6 +9,7 @@ from enum import StrEnum
 from shared.rules.audit import ENDS, AuditType
 from shared.rules.license import License, normal_key
 from shared.rules.organization import Organization
+from shared.rules.pools import PoolUse, overdraft_in_use
 from shared.rules.refusal import (
     LicenseExpired,
     LicenseInactive,
@@ -19,6 +20,7 @@ from shared.rules.refusal import (
     refuse_license,
     refuse_member,
 )
+from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, is_live
 from shared.rules.user import Role, User
 
@@ -31,6 +33,7 @@ class LicenseStatus(StrEnum):
 
     ACTIVE = "active"
     INACTIVE = "inactive"
+    NOT_STARTED = "not_started"
     EXPIRED = "expired"
     MISCONFIGURED = "misconfigured"
 
@@ -45,36 +48,46 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeatEvent:
-    """The parts of an audit event that the activity is computed from. ``attempts`` counts only for a denial."""
+    """The parts of an audit event that the activity is computed from. ``attempts`` counts only for a denial.
+
+    ``pool`` is the group whose reserved seat was taken or given back.
+    """
 
     at: datetime
     type: AuditType
     license_id: str
     user_id: str
     attempts: int
+    pool: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activity:
-    """The last 24 hours of one license: the most seats in use at a time, and the users who got no seat.
+    """The last 24 hours of one license: the most seats in use at a time, overdraft ones, and the users who got none.
 
     The sums have everything since ``begins_at``, and nothing before.
     """
 
     begins_at: datetime
     peak_in_use: int
+    peak_overdraft: int
     denied_users: int
     denied_attempts: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseUsage:
-    """One license. ``in_use`` counts its live sessions. ``sessions`` are those on this page, oldest first."""
+    """One license. ``in_use`` counts its live sessions. ``sessions`` are those on this page, oldest first.
+
+    ``pools`` are there if the license has reservations.
+    """
 
     license_id: str
     license: License | Unusable
     status: LicenseStatus
     in_use: int
+    pools: tuple[PoolUse, ...]
+    overdraft_in_use: int
     earliest_expiry_at: datetime | None
     sessions: tuple[Session, ...]
     activity: Activity | None
@@ -119,7 +132,8 @@ def status_of(license_: License | Unusable, *, now: datetime) -> LicenseStatus:
     """Say what an acquire would find, apart from the number of seats."""
     match refuse_license(license_, now=now):
         case None:
-            return LicenseStatus.ACTIVE
+            has_started = isinstance(license_, License) and license_.has_started(now=now)
+            return LicenseStatus.ACTIVE if has_started else LicenseStatus.NOT_STARTED
         case LicenseInactive():
             return LicenseStatus.INACTIVE
         case LicenseExpired():
@@ -128,31 +142,45 @@ def status_of(license_: License | Unusable, *, now: datetime) -> LicenseStatus:
             return LicenseStatus.MISCONFIGURED
 
 
+def overdraft_of(license_: License | Unusable, use: SeatUse) -> int:
+    """How many overdraft seats are in use; none of a license that cannot be used."""
+    return overdraft_in_use(license_, use) if isinstance(license_, License) else 0
+
+
 def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> tuple[Session, ...]:
     """The live sessions of a license, oldest first. Lapsed ones hold no seat."""
     live = (held for held in sessions if held.license_id == license_id and is_live(held, now=now))
     return tuple(sorted(live, key=lambda held: held.started_at))
 
 
-def activity(license_id: str, events: Sequence[SeatEvent], *, open_now: int, begins_at: datetime) -> Activity:
-    """The activity of a license. ``open_now`` is the number of its sessions that have not ended.
+def activity(
+    license_id: str,
+    license_: License | Unusable,
+    events: Sequence[SeatEvent],
+    *,
+    open_now: SeatUse,
+    begins_at: datetime,
+) -> Activity:
+    """The activity of a license. ``open_now`` are its sessions that have not ended.
 
-    The peak is found by going back from now. Before an acquire one seat less was in use, before an end one more. Events
-    of one commit have the same time; the ends come first.
+    The peaks are found by going back from now. Before an acquire one seat less was in use, before an end one more.
+    Events of one commit have the same time; the ends come first. Overdraft is measured by the present terms.
     """
     own = [event for event in events if event.license_id == license_id]
     own.sort(key=lambda event: (event.at, event.type is AuditType.ACQUIRED), reverse=True)
-    in_use = peak = open_now
+    use = open_now
+    peak, peak_overdraft = use.of(license_id), overdraft_of(license_, use)
     for event in own:
-        if event.type is AuditType.ACQUIRED:
-            in_use -= 1
-        elif event.type in ENDS:
-            in_use += 1
-        peak = max(peak, in_use)
+        before = -1 if event.type is AuditType.ACQUIRED else 1 if event.type in ENDS else 0
+        if before:
+            pools = {} if event.pool is None else {(license_id, event.pool): before}
+            use = use.changed({license_id: before}, granted=0, pools=pools)
+            peak, peak_overdraft = max(peak, use.of(license_id)), max(peak_overdraft, overdraft_of(license_, use))
     denials = [event for event in own if event.type is AuditType.DENIED]
     return Activity(
         begins_at=begins_at,
         peak_in_use=peak,
+        peak_overdraft=peak_overdraft,
         denied_users=len({event.user_id for event in denials}),
         denied_attempts=sum(event.attempts for event in denials),
     )

@@ -21,12 +21,13 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:
-    """One user. ``user_id`` is the uid of Firebase Authentication."""
+    """One user. ``user_id`` is the uid of Firebase Authentication. Licenses may keep seats for ``groups``."""
 
     user_id: str
     email: str | None
     role: Role
     is_active: bool
+    groups: tuple[str, ...] = ()
 
     @property
     def may_hold_seats(self) -> bool:

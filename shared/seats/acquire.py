@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from shared.documents import queries
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import license_from, organization_from, seat_use_from, user_from
@@ -16,7 +17,7 @@ from shared.firestore.group_commit import Answered, Decision, GroupedOperation, 
 from shared.firestore.writes import Write
 from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
 from shared.rules.denial import CapReached
-from shared.rules.license import normal_key
+from shared.rules.license import License, normal_key
 from shared.rules.refusal import LicenseNotFound
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, session_id_of
@@ -81,7 +82,9 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         if reports := await self._report_ends_by_hand(paths, own.values(), snapshot.documents[paths.seats], at):
             return Decision(outcomes=[Undecided() for _ in requests], writes=reports, now=at.now)
         use = state.use or await recount(self._firestore, paths, before=None, at=at)
-        draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions=own)
+        devices = await self._devices(paths, requests, found, state, at)
+        draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**devices, **own})
+        draft.end_lapsed(devices.keys() - own.keys())
         outcomes = _fold(draft, requests, found, moved)
 
         refused = dict.fromkeys(_scope_of(outcome) for outcome in outcomes if isinstance(outcome, CapReached))
@@ -91,9 +94,9 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, before=state.use, at=at)
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
-            draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**seen, **own})
-            for lapsed in {document.document_id for proof in evidence.values() for document in proof.lapsed}:
-                draft.end_lapsed(lapsed)
+            draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**seen, **devices, **own})
+            lapsed = {document.document_id for proof in evidence.values() for document in proof.lapsed}
+            draft.end_lapsed(lapsed | (devices.keys() - own.keys()))
             outcomes = _fold(draft, requests, found, moved)
             examined |= {
                 scope: Examined(at=at.now, next_to_lapse_at=draft.earliest_expiry(scope))
@@ -129,6 +132,26 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         if not reports:
             return []
         return [*reports, *await repair_writes(self._firestore, paths, counters, retention, at=at)]
+
+    async def _devices(
+        self,
+        paths: OrganizationPaths,
+        requests: Sequence[AcquireRequest],
+        found: Mapping[str, Found],
+        state: OrganizationState,
+        at: ReadTime,
+    ) -> Mapping[str, Document]:
+        """The open sessions of the users who ask for a license that limits a user's devices, by id."""
+        asked = {(request.user_id, found[request.license_key]) for request in requests}
+        looks = [
+            queries.open_sessions_of(user_id, license_id)
+            for user_id, license_id in asked
+            if isinstance(license_id, str)
+            and isinstance(license_ := state.licenses[license_id], License)
+            and license_.max_devices_per_user is not None
+        ]
+        pages = await asyncio.gather(*(self._firestore.select(paths.organization, each, at=at) for each in looks))
+        return {document.document_id: document for page in pages for document in page}
 
     async def _examine(
         self, paths: OrganizationPaths, scopes: Sequence[Scope], use: SeatUse, at: ReadTime

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from shared.documents import queries
+from shared.documents.forms import GROUP
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.reading import seat_use_from, session_from
 from shared.documents.writing import Retention, audit_event_write, document_write, seat_use_fields
@@ -15,7 +16,7 @@ from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.writes import Create, Update
 from shared.rules.audit import AuditEvent, usage_repaired
 from shared.rules.digest import digest
-from shared.rules.seat_use import SeatUse
+from shared.rules.seat_use import Pool, SeatUse
 from shared.rules.session import Session
 
 Scope = str | None
@@ -87,7 +88,8 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, before: Sea
         firestore.select(paths.organization, queries.last_grant(), at=at),
     )
     held = Counter(counted_under(document.fields.get("license_id")) for document in documents)
-    return SeatUse(by_license=held, grants=_number_of(last), epoch=_epoch(paths, before, last, at=at))
+    pools = Counter(pool for document in documents if (pool := pool_of(document)) is not None)
+    return SeatUse(by_license=held, by_pool=pools, grants=_number_of(last), epoch=_epoch(paths, before, last, at=at))
 
 
 def _epoch(
@@ -112,6 +114,12 @@ def counted_under(license_id: object) -> str:
     return license_id if isinstance(license_id, str) and can_be_document_id(license_id) else NO_LICENSE
 
 
+def pool_of(session: Document) -> Pool | None:
+    """The pool that a session counts in; ``None`` if it holds a common seat, or names no possible group."""
+    license_id, group = counted_under(session.fields.get("license_id")), session.fields.get("pool")
+    return (license_id, group) if isinstance(group, str) and GROUP.fullmatch(group) is not None else None
+
+
 def agrees(use: SeatUse, evidence: Mapping[Scope, Evidence]) -> bool:
     """Whether the counters match the sessions in every scope of the evidence."""
     return all(seen.open_count == use.in_scope(scope) for scope, seen in evidence.items())
@@ -126,7 +134,7 @@ def repair_event(
     """
     if before == after or (stored is None and not after.by_license):
         return None
-    return usage_repaired(at=now, before=None if before is None else before.by_license, after=after.by_license)
+    return usage_repaired(at=now, before=before, after=after)
 
 
 async def repair_counters(firestore: Firestore, paths: OrganizationPaths, retention: Retention) -> bool:
@@ -162,13 +170,14 @@ async def repair_writes(
 
 
 async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, *, at: ReadTime) -> bool:
-    """Whether the counters match the sessions of every license, and include the latest grant."""
+    """Whether the counters match the sessions of every license and pool, and include the latest grant."""
     if use.of(NO_LICENSE):
         return False  # no query finds those sessions, so they have to be counted one by one
     scopes = [None, *use.by_license]
+    looks = [*map(queries.open_sessions, scopes), *(queries.open_in_pool(*pool) for pool in use.by_pool)]
     latest, held = await asyncio.gather(
         firestore.select(paths.organization, queries.last_grant(), at=at),
-        asyncio.gather(*(firestore.count(paths.organization, queries.open_sessions(each), at=at) for each in scopes)),
+        asyncio.gather(*(firestore.count(paths.organization, each, at=at) for each in looks)),
     )
-    counted = [use.total, *use.by_license.values()]
+    counted = [use.total, *use.by_license.values(), *use.by_pool.values()]
     return held == counted and _number_of(latest) <= use.grants

@@ -14,7 +14,8 @@ from shared.firestore.writes import Create, Update, Write
 from shared.rules.audit import SYSTEM, ended_by_hand
 from shared.rules.audit import ended as audit_ended
 from shared.rules.expire import reconcile
-from shared.rules.session import Session, is_ended_by_hand, revoked_by_hand
+from shared.rules.seat_use import Pool
+from shared.rules.session import Session, is_ended_by_hand, pool_change, revoked_by_hand
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +33,15 @@ def ending_writes(endings: Iterable[Ending], paths: OrganizationPaths, retention
     """The writes that end sessions: each session, its audit event, and one change of the counters for all."""
     writes: list[Write] = []
     freed: Counter[str] = Counter()
+    pools: Counter[Pool] = Counter()
     for ending in endings:
         writes.append(end_write(ending.document, ending.session, retention))
         writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))
-        freed[ending.session.license_id] += 1
+        freed[ending.session.license_id] -= 1
+        pools.update(pool_change(ending.session, -1))
     if freed:
         # Without a precondition: if an admin deleted the counters, they become negative, and no acquire trusts them.
-        changes = {license_id: -seats for license_id, seats in freed.items()}
-        writes.append(seat_use_change(paths, changes, granted=0))
+        writes.append(seat_use_change(paths, freed, granted=0, pools=pools))
     return writes
 
 

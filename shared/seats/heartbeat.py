@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cachetools import LRUCache
 
@@ -13,7 +14,7 @@ from shared.firestore.client import Document, Firestore, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.firestore.writes import Write
 from shared.rules.audit import SYSTEM, AuditEvent, renewed
-from shared.rules.heartbeat import Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
+from shared.rules.heartbeat import Extended, HeartbeatOutcome, IdleLeft, Standing, Stopped, heartbeat
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session
 from shared.seats.endings import Ending, ending_writes
@@ -32,6 +33,8 @@ NEEDED_FIELDS = (
     "lease_seconds",
     "grace_seconds",
     "max_instances_per_seat",
+    "features",
+    "idle_seconds",
     *FIELDS_OF_A_TENURE,
 )
 
@@ -45,6 +48,7 @@ class HeartbeatRequest:
     instance_id: str | None = None
     ip_address: str | None = None
     user_agent: str | None = None
+    idle_for: timedelta | None = None
 
 
 class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
@@ -87,8 +91,9 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
                 now=now,
                 instance_id=request.instance_id,
                 ip_address=request.ip_address,
+                idle_for=request.idle_for,
             )
-            if isinstance(outcome, Extended | Stopped):
+            if isinstance(outcome, Extended | IdleLeft | Stopped):
                 sessions[request.session_id] = outcome.session
             if isinstance(outcome, Extended) and outcome.news is not None:
                 news.append(renewed(outcome.session, outcome.news, user_agent=request.user_agent))
@@ -140,7 +145,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
         kept: dict[str, Write] = {}  # several instances of a session may be in one group
         endings: list[Ending] = []
         for outcome in outcomes:
-            if not isinstance(outcome, Extended | Stopped):
+            if not isinstance(outcome, Extended | IdleLeft | Stopped):
                 continue
             path = paths.session(outcome.session.session_id)
             document = stored[path]
@@ -148,6 +153,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
                 message = f"the session was not read, so it cannot be changed: {path}"
                 raise AssertionError(message)
             if isinstance(outcome, Stopped):
+                kept.pop(path, None)
                 endings.append(Ending(session=outcome.session, document=document, actor=SYSTEM))
             else:
                 kept[path] = lease_write(document, outcome.session)

@@ -1,4 +1,5 @@
 """Reconcile: ends sessions whose user lost the right to them, and repairs counters that do not match the sessions.
+It also reports the licenses that end soon.
 
 A run walks over every open session, and over every counter that is not 0. So it finds each organization that holds a
 seat, and each whose counters only say so. It begins where the last run stopped.
@@ -23,6 +24,7 @@ from shared.firestore.retry import read_with_retry, retrying
 from shared.firestore.writes import Create, Update
 from shared.seats.counters import repair_counters
 from shared.seats.endings import Rights, by_hand_writes
+from shared.seats.expiring import ExpiryReports
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Reconciliations:
         self._policy = policy
         self._run_within = run_within
         self._rights = Rights(firestore, policy)
+        self._expiry_reports = ExpiryReports(firestore, policy)
 
     async def reconcile(self) -> ReconcileReport:
         """Check every organization with an open session or with counters that are not 0, until the time is up.
@@ -80,6 +83,7 @@ class Reconciliations:
             lambda paths, found: self._report_ends(paths, found, run),
             run=run,
         )
+        await self._expiry_reports.report(now=snapshot.at.now, run=run)
         walks: Mapping[str, tuple[Query, Work]] = {
             "sessions": (
                 queries.open_everywhere(limit=PAGE),

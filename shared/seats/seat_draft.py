@@ -4,7 +4,7 @@ An attempt that is repeated starts with a new draft; nothing here touches the ne
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -36,8 +36,8 @@ from shared.rules.denial import CapReached, Denied, denied, limit_of
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
-from shared.rules.seat_use import SeatUse
-from shared.rules.session import EndReason, Session, ended, session_id_of
+from shared.rules.seat_use import Pool, SeatUse
+from shared.rules.session import EndReason, Session, ended, is_live, is_open, pool_change, session_id_of
 from shared.rules.user import User
 from shared.seats.counters import Scope, repair_event
 from shared.seats.license_keys import Found
@@ -69,6 +69,7 @@ class SeatDraft:
     stored_sessions: Mapping[str, Document | None]
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
+    _pools: Counter[Pool] = field(default_factory=Counter)
     _granted: int = 0
     _events: list[AuditEvent] = field(default_factory=list)
     news: list[AuditEvent] = field(default_factory=list)
@@ -90,18 +91,19 @@ class SeatDraft:
     @property
     def in_use(self) -> SeatUse:
         """Seats in use after everything decided so far."""
-        return self.use.changed(self._changes, granted=self._granted)
+        return self.use.changed(self._changes, granted=self._granted, pools=self._pools)
 
     def earliest_expiry(self, scope: Scope) -> datetime | None:
         """When the first known lease of a scope ends, after everything decided so far."""
         known = (session for session in self._sessions.values() if isinstance(session, Session))
         return earliest_expiry((each for each in known if scope in {None, each.license_id}), now=self.now)
 
-    def end_lapsed(self, session_id: str) -> None:
-        """End a session whose lease has run out; its seat can be given away in the same commit."""
-        session = self._sessions[session_id]
-        if isinstance(session, Session):
-            self._end(ended(session, reason=EndReason.EXPIRED, now=self.now))
+    def end_lapsed(self, session_ids: Iterable[str]) -> None:
+        """End those of these sessions whose lease has run out. Their seats can be given away in the same commit."""
+        for session_id in session_ids:
+            session = self._sessions[session_id]
+            if isinstance(session, Session) and is_open(session) and not is_live(session, now=self.now):
+                self._end(ended(session, reason=EndReason.EXPIRED, now=self.now))
 
     def acquire(self, *, user_id: str, found: Found, device: Device) -> AcquireOutcome:
         """Decide one request, for the license found for its key, on top of those decided before it."""
@@ -119,12 +121,13 @@ class SeatDraft:
             license=license_,
             session=session,
             use=self.in_use,
+            own=self._own(license_, user_id),
         )
         outcome = acquire(standing, device, now=self.now)
         if isinstance(outcome, Granted):
             if outcome.replaced is not None:
                 self._end(outcome.replaced)
-            self._changes[outcome.session.license_id] += 1
+            self._count(outcome.session, 1)
             self._granted += 1
             self._sessions[outcome.session.session_id] = outcome.session
             after = self.in_use
@@ -182,13 +185,24 @@ class SeatDraft:
         """
         paths = self.state.paths
         if not self._repairs and (self.use.grants or not self._granted):
-            return [seat_use_change(paths, self._changes, granted=self._granted)]
+            return [seat_use_change(paths, self._changes, granted=self._granted, pools=self._pools)]
         fields = seat_use_fields(self.in_use, now=self.now)
         repaired = document_write(paths.seats, self.state.seats, fields)
         return [] if repaired is None else [repaired]
 
+    def _own(self, license_: License | Unusable | None, user_id: str) -> list[Session]:
+        """The user's sessions of a license that limits a user's devices."""
+        if not isinstance(license_, License) or license_.max_devices_per_user is None:
+            return []
+        known = (session for session in self._sessions.values() if isinstance(session, Session))
+        return [each for each in known if (each.user_id, each.license_id) == (user_id, license_.license_id)]
+
+    def _count(self, session: Session, seats: int) -> None:
+        self._changes[session.license_id] += seats
+        self._pools.update(pool_change(session, seats))
+
     def _end(self, session: Session) -> None:
-        self._changes[session.license_id] -= 1
+        self._count(session, -1)
         self._sessions[session.session_id] = session
         self._events.append(audit_ended(session, actor=SYSTEM))
 

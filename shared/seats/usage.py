@@ -19,7 +19,9 @@ from shared.firestore.query import Cursor
 from shared.rules.acquire import earliest_expiry
 from shared.rules.license import License
 from shared.rules.organization import Organization
+from shared.rules.pools import pools
 from shared.rules.refusal import LicenseNotFound, Unusable
+from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session
 from shared.rules.usage import (
     ACTIVITY_FOR,
@@ -30,6 +32,7 @@ from shared.rules.usage import (
     Visibility,
     activity,
     on_page,
+    overdraft_of,
     status_of,
     visibility_of,
     without_shared_keys,
@@ -178,7 +181,7 @@ class Usages:
         license_id, license_ = described
         in_use, open_now, first = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(license_id, now=at.now), at=at),
-            self._firestore.count(paths.organization, queries.open_sessions(license_id), at=at),
+            self._open(paths, license_id, license_, at),
             self._firestore.select(paths.organization, queries.next_to_lapse(license_id, now=at.now), at=at),
         )
         holders = [session for each in first if isinstance(session := session_from(each), Session)]
@@ -187,9 +190,23 @@ class Usages:
             license=license_,
             status=status_of(license_, now=at.now),
             in_use=in_use,
+            pools=pools(license_, open_now) if isinstance(license_, License) else (),
+            overdraft_in_use=overdraft_of(license_, open_now),
             earliest_expiry_at=earliest_expiry(holders, now=at.now),
             sessions=on_page(sessions, license_id=license_id, now=at.now),
             activity=None
             if events is None
-            else activity(license_id, events.events, open_now=open_now, begins_at=events.begins_at),
+            else activity(license_id, license_, events.events, open_now=open_now, begins_at=events.begins_at),
         )
+
+    async def _open(
+        self, paths: OrganizationPaths, license_id: str, license_: License | Unusable, at: ReadTime
+    ) -> SeatUse:
+        """The license's sessions that have not ended, by pool."""
+        groups = [*license_.reservations] if isinstance(license_, License) else []
+        looks = [queries.open_sessions(license_id), *(queries.open_in_pool(license_id, group) for group in groups)]
+        held, *reserved = await asyncio.gather(
+            *(self._firestore.count(paths.organization, each, at=at) for each in looks)
+        )
+        by_pool = {(license_id, group): seats for group, seats in zip(groups, reserved, strict=True)}
+        return SeatUse(by_license={license_id: held}, by_pool=by_pool)

@@ -95,13 +95,7 @@ def test_a_field_of_the_admins_own_is_a_notice_that_it_does_nothing(name: str) -
 @pytest.mark.parametrize(
     ("name", "lacking"),
     [
-        ("max_seats_per_user", "seats of one user"),
-        ("starts_at", "a start"),
-        ("valid_from", "a start"),
         ("trial", "trial"),
-        ("features", "features"),
-        ("overdraft", "above max_concurrent_seats"),
-        ("reserved_for", "reserved"),
     ],
 )
 def test_what_seatlease_does_not_have_is_said_so(name: str, lacking: str) -> None:

@@ -1,6 +1,5 @@
 """Audit messages: whatever is stored is published in a form that subscribers can rely on, or named and kept back."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
@@ -18,6 +17,7 @@ from shared.firestore.values import Opaque
 from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, ended, usage_repaired
 from shared.rules.denial import Denied, Limit, denied
 from shared.rules.refusal import Unusable
+from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
 from tests.rules.make import NOW, a_device, a_session, a_user
@@ -47,8 +47,8 @@ def a_denial(limit: Limit = Limit.LICENSE) -> AuditEvent:
     return replace(event, details={**event.details, "attempts": 1})  # which its write adds to
 
 
-def a_repair(before: Mapping[str, int] | None = None) -> AuditEvent:
-    return usage_repaired(at=NOW, before=before, after={"cad": 2})
+def a_repair(before: SeatUse | None = None) -> AuditEvent:
+    return usage_repaired(at=NOW, before=before, after=SeatUse(by_license={"cad": 2}))
 
 
 def sent(message: AuditMessage | Unusable) -> dict[str, Any]:
@@ -64,7 +64,7 @@ EVERY_EVENT = [
     *(pytest.param(an_end(reason), id=reason) for reason in EndReason),
     *(pytest.param(a_denial(limit), id=f"denial {limit}") for limit in Limit),
     pytest.param(a_repair(), id="repair of missing counters"),
-    pytest.param(a_repair({"cad": 3}), id="repair"),
+    pytest.param(a_repair(SeatUse(by_license={"cad": 3})), id="repair"),
 ]
 
 
@@ -245,10 +245,10 @@ def test_whatever_somebody_writes_into_an_event_it_is_published_or_named(
 
 
 def test_a_repair_that_nobody_asked_for_has_the_system_as_its_actor() -> None:
-    message = sent(message_from(stored(a_repair({"cad": 3}))))
+    message = sent(message_from(stored(a_repair(SeatUse(by_license={"cad": 3})))))
 
     assert message["actor"] == SYSTEM
     assert message["details"] == {
-        "before": [{"license_id": "cad", "in_use": 3}],
-        "after": [{"license_id": "cad", "in_use": 2}],
+        "before": [{"license_id": "cad", "in_use": 3, "pools": []}],
+        "after": [{"license_id": "cad", "in_use": 2, "pools": []}],
     }

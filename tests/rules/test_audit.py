@@ -7,6 +7,7 @@ import pytest
 
 from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, AuditType, acquired, edited, ended, usage_repaired
 from shared.rules.digest import BASE32, DIGEST_LENGTH, digest
+from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
 from tests.rules.make import INSTANT, LEASE, NOW, a_session
@@ -33,6 +34,8 @@ def test_a_grant_is_reported_with_its_number_and_its_user_as_the_actor() -> None
             "ip_address": "192.0.2.7",
             "user_agent": "cad/4.2",
             "user_email": "ann@acme.example",
+            "pool": None,
+            "is_overdraft": False,
             "seats": {"in_use": 3, "max": 5},
         },
     )
@@ -102,6 +105,7 @@ def test_an_end_is_reported_as_release_expiry_or_revocation_with_its_reason(reas
             "started_at": NOW,
             "last_heartbeat_at": NOW,
             "lease_expires_at": NOW + LEASE,
+            "pool": None,
         },
     )
 
@@ -149,7 +153,8 @@ def test_a_session_that_has_not_ended_has_no_end_to_report() -> None:
 
 
 def test_a_repair_is_reported_with_the_counters_before_and_after_and_nobody_as_the_actor() -> None:
-    before, after = {"cad": 3}, {"cad": 2, "render": 1}
+    before = SeatUse(by_license={"cad": 3}, by_pool={("cad", "design"): 2})
+    after = SeatUse(by_license={"cad": 2, "render": 1}, by_pool={("render", "design"): 1})
 
     event = usage_repaired(at=NOW, before=before, after=after)
 
@@ -159,31 +164,34 @@ def test_a_repair_is_reported_with_the_counters_before_and_after_and_nobody_as_t
         at=NOW,
         actor=SYSTEM,
         details={
-            "before": [{"license_id": "cad", "in_use": 3}],
-            "after": [{"license_id": "cad", "in_use": 2}, {"license_id": "render", "in_use": 1}],
+            "before": [{"license_id": "cad", "in_use": 3, "pools": [{"group": "design", "in_use": 2}]}],
+            "after": [
+                {"license_id": "cad", "in_use": 2, "pools": []},
+                {"license_id": "render", "in_use": 1, "pools": [{"group": "design", "in_use": 1}]},
+            ],
         },
     )
 
 
 def test_counters_that_could_not_be_read_have_no_before() -> None:
-    event = usage_repaired(at=NOW, before=None, after={})
+    event = usage_repaired(at=NOW, before=None, after=SeatUse())
 
     assert event.details == {"before": None, "after": []}
 
 
 def test_a_reported_repair_stays_as_it_was_when_the_counters_go_on() -> None:
-    after = {"cad": 2}
-    event = usage_repaired(at=NOW, before={}, after=after)
+    held = {"cad": 2}
+    event = usage_repaired(at=NOW, before=SeatUse(), after=SeatUse(by_license=held))
 
-    after["cad"] = 9
+    held["cad"] = 9
 
-    assert event.details == {"before": [], "after": [{"license_id": "cad", "in_use": 2}]}
+    assert event.details == {"before": [], "after": [{"license_id": "cad", "in_use": 2, "pools": []}]}
 
 
 def test_repairs_at_different_instants_are_different_events() -> None:
     times = [NOW, NOW + INSTANT]
 
-    events = [usage_repaired(at=at, before={}, after={}) for at in times]
+    events = [usage_repaired(at=at, before=SeatUse(), after=SeatUse()) for at in times]
 
     assert events[0].name != events[1].name
 
@@ -194,7 +202,7 @@ def test_a_name_is_26_lower_case_base32_characters() -> None:
     ids = [
         acquired(session, grant_number=1, details={}).name,
         ended(session, actor="ann").name,
-        usage_repaired(at=NOW, before={}, after={}).name,
+        usage_repaired(at=NOW, before=SeatUse(), after=SeatUse()).name,
     ]
 
     assert len(set(ids)) == 3

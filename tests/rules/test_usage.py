@@ -17,6 +17,7 @@ from shared.rules.refusal import (
     UserInactive,
     UserMissing,
 )
+from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, ended
 from shared.rules.usage import (
     Activity,
@@ -124,6 +125,11 @@ TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
 )
 
 
+def _activity(events: list[SeatEvent], *, open_now: int) -> Activity:
+    use = SeatUse(by_license={"cad": open_now})
+    return activity("cad", a_license(), events, open_now=use, begins_at=DAY_AGO)
+
+
 @pytest.mark.parametrize(
     ("events", "open_now", "peak"),
     [
@@ -141,7 +147,7 @@ TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
 def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent], open_now: int, peak: int) -> None:
     one_after_another = [replace(event, at=NOW - age * INSTANT) for age, event in enumerate(events)]
 
-    lately = activity("cad", one_after_another, open_now=open_now, begins_at=DAY_AGO)
+    lately = _activity(one_after_another, open_now=open_now)
 
     assert lately.peak_in_use == peak
 
@@ -149,7 +155,7 @@ def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent
 @pytest.mark.parametrize("events", [[EXPIRED, TAKEN], [TAKEN, EXPIRED], [EXPIRED, EXPIRED, TAKEN, TAKEN]])
 def test_who_takes_a_seat_in_the_commit_that_ended_another_does_not_raise_the_peak(events: list[SeatEvent]) -> None:
     # A query gives what has one time in the order of names, which are hashes.
-    assert activity("cad", events, open_now=10, begins_at=DAY_AGO).peak_in_use == 10
+    assert _activity(events, open_now=10).peak_in_use == 10
 
 
 def test_people_are_counted_once_however_often_they_tried() -> None:
@@ -159,9 +165,9 @@ def test_people_are_counted_once_however_often_they_tried() -> None:
         happened(AuditType.DENIED, "ann", attempts=2),
     ]
 
-    lately = activity("cad", events, open_now=0, begins_at=DAY_AGO)
+    lately = _activity(events, open_now=0)
 
-    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=0, denied_users=2, denied_attempts=6)
+    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=0, peak_overdraft=0, denied_users=2, denied_attempts=6)
 
 
 def test_another_licenses_events_do_not_count() -> None:
@@ -170,9 +176,9 @@ def test_another_licenses_events_do_not_count() -> None:
         happened(AuditType.DENIED, license_id="render"),
     ]
 
-    lately = activity("cad", events, open_now=1, begins_at=DAY_AGO)
+    lately = _activity(events, open_now=1)
 
-    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=1, denied_users=0, denied_attempts=0)
+    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=1, peak_overdraft=0, denied_users=0, denied_attempts=0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse, checksum_change
-from shared.rules.session import EndReason, Session, ended, is_live, is_open, session_id_of
+from shared.rules.session import EndReason, Session, ended, is_live, is_open, pool_change, session_id_of
 from shared.rules.user import User
 from tests.rules.make import INSTANT, NOW, a_device
 
@@ -49,12 +49,13 @@ class World:
             license=self.licenses[license_id],
             session=self.sessions.get(session_id),
             use=self.use,
+            own=[held for held in self.sessions.values() if (held.user_id, held.license_id) == (user_id, license_id)],
         )
         outcome = acquire.acquire(standing, a_device(hardware_id), now=self.now)
         if isinstance(outcome, acquire.Granted):
             if outcome.replaced is not None:
                 self._end(outcome.replaced, actor=SYSTEM)
-            self._count({license_id: 1}, granted=1)
+            self._count(outcome.session, 1, granted=1)
             self.events.append(audit_acquired(outcome.session, grant_number=self.use.grants, details={}))
         if isinstance(outcome, acquire.Granted | acquire.Renewed):
             self.sessions[outcome.session.session_id] = outcome.session
@@ -95,12 +96,13 @@ class World:
 
     def _end(self, session: Session, *, actor: str) -> None:
         self.sessions[session.session_id] = session
-        self._count({session.license_id: -1}, granted=0)
+        self._count(session, -1, granted=0)
         self.events.append(audit_ended(session, actor=actor))
 
-    def _count(self, changes: dict[str, int], *, granted: int) -> None:
-        self.use = self.use.changed(changes, granted=granted)
-        self.checksum += checksum_change(changes, grants=granted)
+    def _count(self, session: Session, seats: int, *, granted: int) -> None:
+        changes, pools = {session.license_id: seats}, pool_change(session, seats)
+        self.use = self.use.changed(changes, granted=granted, pools=pools)
+        self.checksum += checksum_change(changes, grants=granted, by_pool=pools)
 
     def _pass_an_instant(self) -> None:
         # Firestore reads a document that was changed at a time after that change: no two tenures start together.

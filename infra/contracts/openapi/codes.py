@@ -9,10 +9,13 @@ from infra.contracts.openapi.words import AT, SESSION_ID
 from shared.edge.errors import (
     BodyTooLargeDetails,
     Code,
+    DeviceLimitDetails,
     FieldProblem,
     InstanceLimitDetails,
     InvalidRequestDetails,
     MisconfiguredDetails,
+    NotStartedDetails,
+    OwnSession,
     RevokedDetails,
     SeatLimitDetails,
 )
@@ -41,7 +44,7 @@ _SIGN_IN = "Refresh the token once and ask again."
 _ACQUIRE = "Acquire a seat again."
 _WAIT = "Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe."
 _AGAIN = "Wait for `Retry-After`, then ask again. It is safe."
-_FULL = SeatLimitDetails(in_use=20, max=20, earliest_expiry_at=AT, retry_after_seconds=60)
+_FULL = SeatLimitDetails(in_use=20, max=20, reserved_for_others=0, earliest_expiry_at=AT, retry_after_seconds=60)
 
 MEANINGS: Mapping[Code, Meaning] = {
     Code.INVALID_REQUEST: Meaning(
@@ -62,6 +65,10 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.ROLE_NOT_ALLOWED: Meaning(when="the user's role does not allow this", then=_STOP),
     Code.LICENSE_INACTIVE: Meaning(when="the license is deactivated", then=_STOP),
     Code.LICENSE_EXPIRED: Meaning(when="the license has expired", then=_STOP),
+    Code.LICENSE_NOT_STARTED: Meaning(
+        when="the license gives seats from a later time on", then=_STOP, details=NotStartedDetails(starts_at=AT)
+    ),
+    Code.LICENSE_NOT_ALLOWED: Meaning(when="the license is for groups that the user does not belong to", then=_STOP),
     Code.LICENSE_MISCONFIGURED: Meaning(
         when="an admin must correct a document: some of its fields cannot be used",
         then="Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.",
@@ -71,7 +78,10 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.SESSION_NOT_FOUND: Meaning(when="there is no such session, or it belongs to another user", then=_ACQUIRE),
     Code.METHOD_NOT_ALLOWED: Meaning(when="the path does not take this method", then=_MEND),
     Code.SEAT_LIMIT_REACHED: Meaning(
-        when="every seat of the license is in use", then=_WAIT, details=_FULL, has_retry_after=True
+        when="every seat of the license that the user may use is in use",
+        then=_WAIT,
+        details=_FULL,
+        has_retry_after=True,
     ),
     Code.ORGANIZATION_SEAT_LIMIT_REACHED: Meaning(
         when="every seat that the organization may use at a time is in use",
@@ -87,10 +97,25 @@ MEANINGS: Mapping[Code, Meaning] = {
         ),
         has_retry_after=True,
     ),
+    Code.USER_DEVICE_LIMIT_REACHED: Meaning(
+        when="the user holds seats of the license on as many devices as it allows",
+        then="Offer the user to release one of `sessions`, then ask again; or wait, and ask again.",
+        details=DeviceLimitDetails(
+            sessions=[OwnSession(session_id=SESSION_ID, hardware_id="studio-pc", started_at=AT)],
+            max=1,
+            earliest_expiry_at=AT,
+            retry_after_seconds=60,
+        ),
+        has_retry_after=True,
+    ),
     Code.SESSION_EXPIRED: Meaning(when="the lease ran out and the seat is free", then=_ACQUIRE),
     Code.SESSION_RELEASED: Meaning(when="the session was released", then=_ACQUIRE),
     Code.SESSION_REVOKED: Meaning(
         when="the session was revoked", then=_STOP, details=RevokedDetails(reason=EndReason.REVOKED_BY_ADMIN)
+    ),
+    Code.SESSION_IDLE: Meaning(
+        when="the program reported an idle user for as long as the license allows, and the seat is free",
+        then="Acquire a seat again when the user comes back.",
     ),
     Code.BODY_TOO_SLOW: Meaning(
         when=f"the body was not complete within {BODY_WITHIN_SECONDS} s; the connection is closed",

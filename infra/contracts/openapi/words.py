@@ -136,7 +136,8 @@ WORDS: Mapping[str, Word] = {
     ),
     "status": Word(
         meaning="Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin "
-        "deactivated it. `expired`: its contract has ended. `misconfigured`: an admin must correct its document.",
+        "deactivated it. `not_started`: its contract begins later. `expired`: its contract has ended. "
+        "`misconfigured`: an admin must correct its document.",
         example="active",
     ),
     "is_active": Word(
@@ -146,6 +147,44 @@ WORDS: Mapping[str, Word] = {
         meaning="The end of the contract. null: it has no end, or the license's document cannot be used.",
         example="2027-01-01T00:00:00.000000Z",
     ),
+    "license_expires_at": Word(
+        meaning="The end of the license's contract: no seat is given from then on. null: it has no end.",
+        example="2027-01-01T00:00:00.000000Z",
+    ),
+    "starts_at": Word(
+        meaning="The start of the contract: no seat is given before. null: it has started, or the license's document "
+        "cannot be used.",
+        example="2026-01-01T00:00:00.000000Z",
+    ),
+    "NotStartedDetails.starts_at": Word(
+        meaning="The start of the contract: no seat is given before.", example="2027-01-01T00:00:00.000000Z"
+    ),
+    "features": Word(
+        meaning="What the vendor sold with the license: names and values of the vendor's own.",
+        example={"edition": "pro", "export": True, "max_layers": 64},
+    ),
+    "is_overdraft": Word(meaning="Whether the seat was given above the license's own number of seats.", example=False),
+    "overdraft": Word(meaning="The seats above the license's own number."),
+    "OverdraftView.in_use": Word(meaning="Overdraft seats in use at `server_time`.", example=0),
+    "OverdraftView.max": Word(meaning="How many seats may be in use above the license's own number.", example=2),
+    "pools": Word(meaning="The reserved seats of each group, and the common ones. Empty: nothing is reserved."),
+    "group": Word(meaning="The group that the seats are reserved for. null: they are for all users.", example="design"),
+    "pool": Word(meaning="The group whose reserved seat it is. null: a common seat.", example=None),
+    "PoolView.in_use": Word(meaning="Seats of the pool in use at `server_time`.", example=2),
+    "PoolView.max": Word(meaning="The seats of the pool.", example=5),
+    "peak_overdraft": Word(meaning="The most overdraft seats in use at a time, by the present terms.", example=0),
+    "reserved_for_others": Word(
+        meaning="How many seats of the license are free, but reserved for groups that the user does not belong to.",
+        example=0,
+    ),
+    "idle_seconds": Word(
+        meaning="For how many seconds the program's user has done nothing in it. Only a program that knows sends it.",
+        example=0,
+    ),
+    "DeviceLimitDetails.sessions": Word(
+        meaning="The user's own sessions of the license, oldest first. A release of its id ends one."
+    ),
+    "DeviceLimitDetails.max": Word(meaning="On how many devices one user may hold a seat of the license.", example=1),
     "licenses": Word(meaning="Every license of the organization, or the one with the requested key."),
     "earliest_expiry_at": Word(
         meaning="When the first lease ends without a heartbeat. Its seat is free then at the latest. "
