@@ -93,7 +93,7 @@ async def test_counters_that_somebody_edited_are_taken_from_the_sessions_again(
     assert tenant.counters()["grants"] == 2
     (event,) = tenant.events("usage.repaired")
     assert event["actor"] == "system"
-    assert event["details"]["after"] == [{"license_id": LICENSE_ID, "in_use": 2}]
+    assert event["details"]["after"] == [{"license_id": LICENSE_ID, "in_use": 2, "pools": []}]
 
 
 async def test_a_repair_tells_before_and_after(
@@ -107,8 +107,8 @@ async def test_a_repair_tells_before_and_after(
 
     (event,) = tenant.events("usage.repaired")
     assert event["details"] == {
-        "before": [{"license_id": LICENSE_ID, "in_use": 2}],
-        "after": [{"license_id": LICENSE_ID, "in_use": 1}],
+        "before": [{"license_id": LICENSE_ID, "in_use": 2, "pools": []}],
+        "after": [{"license_id": LICENSE_ID, "in_use": 1, "pools": []}],
     }
     assert said(tenant) == (1, {LICENSE_ID: 1})
 
