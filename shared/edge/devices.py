@@ -5,7 +5,7 @@ from typing import assert_never
 
 from starlette.requests import Request
 
-from shared.edge.settings import ClientAddresses, settings
+from shared.edge.settings import AddressHeader, ClientAddresses, settings
 from shared.rules.acquire import Device
 
 _MAX_USER_AGENT = 256
@@ -23,7 +23,7 @@ def device_of(request: Request, *, hardware_id: str, instance_id: str | None) ->
 def address_of(request: Request) -> str | None:
     """The client's address, as far as it can be trusted, and as much of it as this deployment keeps."""
     env = settings()
-    address = client_address(request, trusted_hops=env.trusted_proxy_hops)
+    address = client_address(request, header=env.address_header, trusted_hops=env.trusted_proxy_hops)
     return None if address is None else _kept(address, env.client_addresses)
 
 
@@ -32,14 +32,19 @@ def user_agent_of(request: Request) -> str | None:
     return None if user_agent is None else "".join(filter(str.isprintable, user_agent))[:_MAX_USER_AGENT]
 
 
-def client_address(request: Request, *, trusted_hops: int) -> IPv4Address | IPv6Address | None:
+def client_address(request: Request, *, header: AddressHeader, trusted_hops: int) -> IPv4Address | IPv6Address | None:
     """Find the address that the outermost trusted proxy saw.
+
+    Firebase Hosting's own proxy says it in ``Fastly-Client-IP``, if the deployment has chosen this header. A request
+    without it did not come through Hosting, and a client that calls the function itself may invent it.
 
     Each proxy appends the caller's address to ``X-Forwarded-For``. Entries further left come from the client and may be
     invented. ``trusted_hops`` of 0 means that clients connect directly. The result is ``None`` when no address can be
     trusted: there are too few entries, or the entry is not an address.
     """
-    sent = request.headers.getlist("x-forwarded-for")
+    if header is AddressHeader.FASTLY and (told := request.headers.getlist(header)):
+        return _normal(told[0].strip()) if len(told) == 1 else None
+    sent = request.headers.getlist(AddressHeader.FORWARDED)
     if trusted_hops == 0:
         # For a connection from its own machine, the server (uvicorn) takes the address from this header.
         return None if request.client is None or sent else _normal(request.client.host)
