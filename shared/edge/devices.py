@@ -26,8 +26,8 @@ def device_of(request: Request, *, hardware_id: str, instance_id: str | None) ->
 def address_of(request: Request) -> str | None:
     """The client's address, as far as it can be trusted, and as much of it as this deployment keeps."""
     env = settings()
-    sent = client_address(request, trusted_hops=env.trusted_proxy_hops)
-    return None if sent is None or len(sent) > _MAX_ADDRESS else _kept(sent, env.client_addresses)
+    address = client_address(request, trusted_hops=env.trusted_proxy_hops)
+    return None if address is None else _kept(address, env.client_addresses)
 
 
 def user_agent_of(request: Request) -> str | None:
@@ -38,26 +38,23 @@ def user_agent_of(request: Request) -> str | None:
     return printable[:_MAX_USER_AGENT]
 
 
-def client_address(request: Request, *, trusted_hops: int) -> str | None:
-    """Find the text that the outermost trusted proxy gives as the client's address.
+def client_address(request: Request, *, trusted_hops: int) -> IPv4Address | IPv6Address | None:
+    """Find the address that the outermost trusted proxy saw.
 
     Each proxy appends the caller's address to ``X-Forwarded-For``. Entries further left come from the client and may be
-    invented. ``trusted_hops`` of 0 means that clients connect directly. The result is ``None`` when no entry can be
-    trusted: there are too few.
+    invented. ``trusted_hops`` of 0 means that clients connect directly. The result is ``None`` when no address can be
+    trusted: there are too few entries, or the entry is not an address.
     """
     sent = request.headers.getlist("x-forwarded-for")
     if trusted_hops == 0:
         # For a connection from its own machine, the server (uvicorn) takes the address from this header.
-        return None if request.client is None or sent else request.client.host
+        return None if request.client is None or sent else _normal(request.client.host)
     forwarded = [entry.strip() for header in sent for entry in header.split(",")]
-    return forwarded[-trusted_hops] if len(forwarded) >= trusted_hops else None
+    return _normal(forwarded[-trusted_hops]) if len(forwarded) >= trusted_hops else None
 
 
 @lru_cache(maxsize=10_000)  # a program asks from the same address each time
-def _kept(text: str, setting: ClientAddresses) -> str | None:
-    address = _parsed(text)
-    if address is None:
-        return None
+def _kept(address: IPv4Address | IPv6Address, setting: ClientAddresses) -> str | None:
     match setting:
         case ClientAddresses.WHOLE:
             return str(address)
@@ -72,10 +69,13 @@ def _kept(text: str, setting: ClientAddresses) -> str | None:
             assert_never(setting)
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def _normal(text: str) -> IPv4Address | IPv6Address | None:
     # A zone (fe80::1%eth0) means nothing outside of its machine, and may be any text of any length.
-    if "%" in text:
-        return None
+    return None if len(text) > _MAX_ADDRESS or "%" in text else _parsed(text)
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text)
     except ValueError:
