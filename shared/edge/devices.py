@@ -1,5 +1,6 @@
 """The device that a request comes from, and its IP address as the platform's proxies report it."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import assert_never
 
@@ -9,6 +10,8 @@ from shared.edge.settings import AddressHeader, ClientAddresses, settings
 from shared.rules.acquire import Device
 
 _MAX_USER_AGENT = 256
+_MAX_ADDRESS = 45
+"""The most characters of an address: one of the sixth version that ends with one of the fourth."""
 
 
 def device_of(request: Request, *, hardware_id: str, instance_id: str | None) -> Device:
@@ -29,7 +32,10 @@ def address_of(request: Request) -> str | None:
 
 def user_agent_of(request: Request) -> str | None:
     user_agent = request.headers.get("user-agent")
-    return None if user_agent is None else "".join(filter(str.isprintable, user_agent))[:_MAX_USER_AGENT]
+    if user_agent is None:
+        return None
+    printable = user_agent if user_agent.isprintable() else "".join(filter(str.isprintable, user_agent))
+    return printable[:_MAX_USER_AGENT]
 
 
 def client_address(request: Request, *, header: AddressHeader, trusted_hops: int) -> IPv4Address | IPv6Address | None:
@@ -52,6 +58,7 @@ def client_address(request: Request, *, header: AddressHeader, trusted_hops: int
     return _normal(forwarded[-trusted_hops]) if len(forwarded) >= trusted_hops else None
 
 
+@lru_cache(maxsize=10_000)  # a program asks from the same address each time
 def _kept(address: IPv4Address | IPv6Address, setting: ClientAddresses) -> str | None:
     match setting:
         case ClientAddresses.WHOLE:
@@ -69,8 +76,11 @@ def _kept(address: IPv4Address | IPv6Address, setting: ClientAddresses) -> str |
 
 def _normal(text: str) -> IPv4Address | IPv6Address | None:
     # A zone (fe80::1%eth0) means nothing outside of its machine, and may be any text of any length.
-    if "%" in text:
-        return None
+    return None if len(text) > _MAX_ADDRESS or "%" in text else _parsed(text)
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text)
     except ValueError:
