@@ -192,7 +192,7 @@ def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
     assert "Traceback" not in terminal.seen
 
 
-def _watched(lines: int, *, licenses: int, sessions: int) -> str:
+def _watched(lines: int, *, licenses: int, sessions: int, idle: int = 0) -> str:
     at = rfc3339(_NOW)
 
     def session(number: int) -> dict[str, object]:
@@ -210,9 +210,9 @@ def _watched(lines: int, *, licenses: int, sessions: int) -> str:
             "earliest_expiry_at": at,
             "misconfigured_fields": [],
             "last_24_hours": None,
-            "sessions": [session(number) for number in range(sessions)],
+            "sessions": [session(held) for held in range(sessions if number >= idle else 0)],
         }
-        for number in range(licenses)
+        for number in range(idle + licenses)
     ]
     organization = {"organization_id": "acme", "name": "Acme", "in_use": licenses * sessions, "max": None}
     answer = {"organization": organization, "licenses": shown, "server_time": at}
@@ -227,6 +227,14 @@ def test_licenses_that_do_not_fit_the_window_are_counted() -> None:
     assert len(shown.splitlines()) <= 22
     assert "license-0 " in shown
     assert "of 30 licenses, 30 of 30 sessions. Enlarge" in shown
+
+
+def test_licenses_without_a_session_make_room_for_those_who_hold_seats() -> None:
+    shown = _watched(24, licenses=1, sessions=2, idle=30)
+
+    assert len(shown.splitlines()) <= 22
+    assert shown.count("@example.com") == 2
+    assert "of 31 licenses. Enlarge" in shown
 
 
 @pytest.mark.parametrize(("lines", "left_out"), [(24, True), (60, False)])

@@ -95,21 +95,23 @@ _LINES_OF_THE_NOTE = 2
 
 
 def fitting(output: Console, answer: dict[str, Any]) -> Group:
-    """Make the tables with as many licenses and sessions as fit the window, and count the others.
+    """Make the tables with as much as fits the window, and count the rest: first licenses without a session go.
 
     Raises:
         ServiceUnreachable: it is not an answer of the service.
     """
     shown = tables_of(answer)
     licenses = len(answer["licenses"])
+    held = sum(bool(license_["sessions"]) for license_ in answer["licenses"])
     sessions = sum(len(license_["sessions"]) for license_ in answer["licenses"])
-    fewer_sessions = [(licenses, few) for few in range(min(sessions, output.height), -1, -1)]
-    for few_licenses, few_sessions in fewer_sessions + [(few, 0) for few in range(licenses - 1, -1, -1)]:
-        if (few_licenses, few_sessions) != (licenses, sessions):
-            left_out = f"{sessions - few_sessions} of {sessions} sessions"
-            if few_licenses < licenses:
-                left_out = f"{licenses - few_licenses} of {licenses} licenses, {left_out}"
-            hint = f"not shown: {left_out}. Enlarge the window, or give --license-key."
+    for few_licenses, few_sessions in [
+        *((few, sessions) for few in range(licenses, held, -1) if sessions <= output.height),
+        *((held, few) for few in range(min(sessions, output.height), -1, -1)),
+        *((few, 0) for few in range(held - 1, -1, -1)),
+    ]:
+        counts = ((licenses, few_licenses, "licenses"), (sessions, few_sessions, "sessions"))
+        if left_out := [f"{every - few} of {every} {what}" for every, few, what in counts if few < every]:
+            hint = f"not shown: {', '.join(left_out)}. Enlarge the window, or give --license-key."
             shown = Group(tables_of(_with_first(few_licenses, few_sessions, answer)), Text(hint))
         if len(output.render_lines(shown)) <= output.height - _LINES_OF_THE_NOTE:
             break
@@ -118,7 +120,7 @@ def fitting(output: Console, answer: dict[str, Any]) -> Group:
 
 def _with_first(number_of_licenses: int, number_of_sessions: int, answer: dict[str, Any]) -> dict[str, Any]:
     licenses = []
-    for license_ in answer["licenses"][:number_of_licenses]:
+    for license_ in sorted(answer["licenses"], key=lambda each: not each["sessions"])[:number_of_licenses]:
         licenses.append({**license_, "sessions": license_["sessions"][:number_of_sessions]})
         number_of_sessions -= len(licenses[-1]["sessions"])
     return {**answer, "licenses": licenses}
