@@ -234,8 +234,7 @@ def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
     assert "Traceback" not in terminal.seen
 
 
-@pytest.mark.parametrize(("lines", "left_out"), [(24, True), (60, False)])
-def test_what_is_watched_fits_the_window_and_counts_what_does_not(lines: int, *, left_out: bool) -> None:
+def _watched(lines: int, *, licenses: int, sessions: int, idle: int = 0) -> str:
     at = rfc3339(_NOW)
 
     def session(number: int) -> dict[str, object]:
@@ -243,27 +242,47 @@ def test_what_is_watched_fits_the_window_and_counts_what_does_not(lines: int, *,
         who = {"user_id": f"m{number}", "user_email": f"member-{number}@example.com"}
         return {"session_id": f"{number:026}", "hardware_id": f"device-{number}", **who, **times}
 
-    licenses = [
+    shown = [
         {
-            "license_id": name,
-            "name": name,
-            "in_use": 3,
+            "license_id": f"license-{number}",
+            "name": f"license-{number}",
+            "in_use": sessions,
             "max": 3,
             "share": 1.0,
             "earliest_expiry_at": at,
             "misconfigured_fields": [],
             "last_24_hours": None,
-            "sessions": [session(number) for number in range(3)],
+            "sessions": [session(held) for held in range(sessions if number >= idle else 0)],
         }
-        for name in ("CAD", "CAM", "ECAD")
+        for number in range(idle + licenses)
     ]
-    organization = {"organization_id": "acme", "name": "Acme", "in_use": 9, "max": None}
-    answer = {"organization": organization, "licenses": licenses, "server_time": at}
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": licenses * sessions, "max": None}
+    answer = {"organization": organization, "licenses": shown, "server_time": at}
     window = Console(width=80, height=lines, record=True, file=StringIO(), force_terminal=True)
-
     window.print(fitting(window, answer))
+    return window.export_text()
 
-    shown = window.export_text()
+
+def test_licenses_that_do_not_fit_the_window_are_counted() -> None:
+    shown = _watched(24, licenses=30, sessions=1)
+
+    assert len(shown.splitlines()) <= 22
+    assert "license-0 " in shown
+    assert "of 30 licenses, 30 of 30 sessions. Enlarge" in shown
+
+
+def test_licenses_without_a_session_make_room_for_those_who_hold_seats() -> None:
+    shown = _watched(24, licenses=1, sessions=2, idle=30)
+
+    assert len(shown.splitlines()) <= 22
+    assert shown.count("@example.com") == 2
+    assert "of 31 licenses. Enlarge" in shown
+
+
+@pytest.mark.parametrize(("lines", "left_out"), [(24, True), (60, False)])
+def test_what_is_watched_fits_the_window_and_counts_what_does_not(lines: int, *, left_out: bool) -> None:
+    shown = _watched(lines, licenses=3, sessions=3)
+
     assert len(shown.splitlines()) <= lines - 2
     assert "member-0@example.com" in shown
     assert ("of 9 sessions. Enlarge the window" in shown) is left_out
