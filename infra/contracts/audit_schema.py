@@ -74,6 +74,7 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "changes",
         "instance_id",
         "instances",
+        "kept_out_until",
     ),
     "Seats": ("in_use", "max"),
     "LicenseSeats": ("license_id", "in_use"),
@@ -213,7 +214,8 @@ def _events() -> Iterator[AuditEvent]:
     yield ended(end(later, reason=EndReason.RELEASED, now=ends), actor="ada")
     lapsed = replace(later, lease_expires_at=ends - timedelta(seconds=12))
     yield ended(end(lapsed, reason=EndReason.EXPIRED, now=ends), actor=SYSTEM)
-    yield ended(end(later, reason=EndReason.REVOKED_BY_ADMIN, now=ends), actor="olivia")
+    revoked = end(later, reason=EndReason.REVOKED_BY_ADMIN, now=ends)
+    yield ended(revoked, actor="olivia", kept_out_until=ends + timedelta(hours=1))
     tenure = Tenure(
         session_id=session.session_id,
         license_id=session.license_id,

@@ -146,6 +146,8 @@ def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
             return f"one of {', '.join(values)} (type string)"
         case {"type": "array"}:
             return "a list"
+        case {"type": "object", "additionalProperties": {"format": "date-time"}}:
+            return "a map of license ids to times from 1970 to 2199 (type map)"
         case {"type": "boolean"}:
             return "true or false (type boolean)"
         case {"type": "integer", "minimum": least, "maximum": most}:

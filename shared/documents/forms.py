@@ -97,6 +97,13 @@ class UserDocument(Form):
         bool,
         Field(description="false: the user gets no seat, new tokens name no organization, and sessions end."),
     ] = True
+    kept_out: Annotated[
+        dict[str, StoredTime] | None,
+        Field(
+            description="By the document id of a license: until when the user gets no seat of it. An owner or admin "
+            "who ends a session of the user may write it. Remove an entry to let the user in again."
+        ),
+    ] = None
 
 
 class LicenseDocument(Form):

@@ -74,7 +74,13 @@ def user_from(document: Document | None) -> User | Unusable | None:
     parsed = _parse(UserDocument, document, called="user")
     if isinstance(parsed, Unusable):
         return parsed
-    return User(user_id=document.document_id, email=parsed.email, role=parsed.role, is_active=parsed.is_active)
+    return User(
+        user_id=document.document_id,
+        email=parsed.email,
+        role=parsed.role,
+        is_active=parsed.is_active,
+        kept_out=parsed.kept_out or {},
+    )
 
 
 def license_from(document: Document | None, policy: Policy) -> License | Unusable | None:

@@ -26,6 +26,7 @@ class Code(StrEnum):
     ROLE_NOT_ALLOWED = ("ROLE_NOT_ALLOWED", HTTPStatus.FORBIDDEN, False)
     LICENSE_INACTIVE = ("LICENSE_INACTIVE", HTTPStatus.FORBIDDEN, False)
     LICENSE_EXPIRED = ("LICENSE_EXPIRED", HTTPStatus.FORBIDDEN, False)
+    KEPT_OUT = ("KEPT_OUT", HTTPStatus.FORBIDDEN, False)
     LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     SESSION_NOT_FOUND = ("SESSION_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
@@ -68,6 +69,7 @@ MESSAGES: Mapping[Code, str] = {
     Code.ROLE_NOT_ALLOWED: "Your role in the organization does not allow this. Please talk to your administrator.",
     Code.LICENSE_INACTIVE: "The license is deactivated. Please talk to your administrator.",
     Code.LICENSE_EXPIRED: "The license has expired. Please talk to your administrator.",
+    Code.KEPT_OUT: "An administrator ended your session. You may take a seat again from {until} on.",
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
     Code.SESSION_NOT_FOUND: "There is no such session.",
@@ -148,6 +150,12 @@ class MisconfiguredDetails(_Details):
 
     document: str
     fields: list[str]
+
+
+class KeptOutDetails(_Details):
+    """Of ``KEPT_OUT``: until when the user gets no seat of the license."""
+
+    until: Time
 
 
 class SeatLimitDetails(_Details):

@@ -6,15 +6,18 @@ from datetime import datetime
 from typing import assert_never
 
 from shared.edge.errors import (
+    MESSAGES,
     ApiError,
     Code,
+    FieldProblem,
     InstanceLimitDetails,
+    InvalidRequestDetails,
+    KeptOutDetails,
     MisconfiguredDetails,
     RevokedDetails,
     SeatLimitDetails,
 )
-from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
-from shared.rules.heartbeat import SessionOver
+from shared.rules.acquire import KeptOut, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.refusal import (
     LicenseExpired,
     LicenseInactive,
@@ -27,7 +30,8 @@ from shared.rules.refusal import (
     UserInactive,
     UserMissing,
 )
-from shared.rules.session import EndReason, InstanceLimitReached
+from shared.rules.release import UntilRefused
+from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +47,8 @@ Refusal = (
     | LicenseNotFound
     | LicenseInactive
     | LicenseExpired
+    | KeptOut
+    | UntilRefused
     | Misconfigured
     | SessionNotFound
     | SessionOver
@@ -76,6 +82,12 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return ApiError(Code.LICENSE_INACTIVE)
         case LicenseExpired():
             return ApiError(Code.LICENSE_EXPIRED)
+        case KeptOut(until=until):
+            message = MESSAGES[Code.KEPT_OUT].format(until=f"{until:%Y-%m-%d %H:%M:%S} UTC")
+            return ApiError(Code.KEPT_OUT, message, details=KeptOutDetails(until=until).as_json())
+        case UntilRefused(problem=problem):
+            fields = [FieldProblem(field="until", problem=problem)]
+            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=fields).as_json())
         case Misconfigured(unusable=unusable):
             logger.warning(
                 "an admin must correct a document: some of its fields cannot be used",

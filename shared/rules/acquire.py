@@ -95,9 +95,17 @@ class OrganizationSeatLimitReached:
     earliest_expiry_at: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptOut:
+    """An owner or admin ended a session of the user, who gets no seat of the license before ``until``."""
+
+    until: datetime
+
+
 AcquireOutcome = (
     Granted
     | Renewed
+    | KeptOut
     | SeatLimitReached
     | OrganizationSeatLimitReached
     | InstanceLimitReached
@@ -135,6 +143,10 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
             in_use=standing.use.of(license_.license_id),
             news=asking if _is_news(before, device, asking) else None,
         )
+
+    kept_out_until = user.kept_out.get(license_.license_id)
+    if kept_out_until is not None and now < kept_out_until:
+        return KeptOut(until=kept_out_until)
 
     # A lapsed tenure of the same device is still counted, and ends for the new one. A tenure that an admin moved to
     # another license by hand ends too: this license does not count it any more, so it cannot be renewed.

@@ -1,6 +1,8 @@
 """A user of an organization, with a role."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -21,12 +23,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:
-    """One user. ``user_id`` is the uid of Firebase Authentication."""
+    """One user. ``user_id`` is the uid of Firebase Authentication.
+
+    ``kept_out`` says by license until when the user gets no seat of it. Times that have passed may be among them.
+    """
 
     user_id: str
     email: str | None
     role: Role
     is_active: bool
+    kept_out: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def may_hold_seats(self) -> bool:

@@ -8,7 +8,7 @@ from google.cloud import firestore
 
 from shared.documents.policy import Policy
 from shared.rules.acquire import AcquireOutcome, Device, Granted, Renewed
-from shared.rules.heartbeat import SessionOver
+from shared.rules.session import SessionOver
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.reconcile import Reconciliations

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import BaseModel
 
@@ -12,6 +13,7 @@ from shared.edge.errors import (
     FieldProblem,
     InstanceLimitDetails,
     InvalidRequestDetails,
+    KeptOutDetails,
     MisconfiguredDetails,
     RevokedDetails,
     SeatLimitDetails,
@@ -62,6 +64,11 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.ROLE_NOT_ALLOWED: Meaning(when="the user's role does not allow this", then=_STOP),
     Code.LICENSE_INACTIVE: Meaning(when="the license is deactivated", then=_STOP),
     Code.LICENSE_EXPIRED: Meaning(when="the license has expired", then=_STOP),
+    Code.KEPT_OUT: Meaning(
+        when="an owner or admin ended a session of the user, who gets no seat of the license before `until`",
+        then=_STOP,
+        details=KeptOutDetails(until=AT + timedelta(hours=2)),
+    ),
     Code.LICENSE_MISCONFIGURED: Meaning(
         when="an admin must correct a document: some of its fields cannot be used",
         then="Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.",
