@@ -121,7 +121,8 @@ WORDS: Mapping[str, Word] = {
     "in_use": Word(meaning="Seats in use at `server_time`.", example=3),
     "Seats.in_use": Word(
         meaning="Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand "
-        "until it is reported, at most 15 minutes later, and one whose lease ran out for about a minute.",
+        "until it is reported, at its client's next heartbeat or at most 15 minutes later, and one whose lease ran out "
+        "for about a minute.",
         example=3,
     ),
     "max": Word(meaning="The cap: the most seats in use at a time.", example=20),

@@ -1157,7 +1157,7 @@ export interface components {
          * @description The seats of one license: in use, and the cap.
          */
         Seats: {
-            /** @description Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand until it is reported, at most 15 minutes later, and one whose lease ran out for about a minute. */
+            /** @description Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand until it is reported, at its client's next heartbeat or at most 15 minutes later, and one whose lease ran out for about a minute. */
             in_use: number;
             /** @description The cap: the most seats in use at a time. */
             max: number;
