@@ -162,7 +162,7 @@ def ended(session: Session, *, actor: str, kept_out_until: datetime | None = Non
         "last_heartbeat_at": session.last_heartbeat_at,
         "lease_expires_at": session.lease_expires_at,
     }
-    if kept_out_until is not None:
+    if kind is AuditType.REVOKED:
         details["kept_out_until"] = kept_out_until
     return AuditEvent(
         # The precondition on the session makes sure that a tenure ends once. The name includes the time because an
@@ -217,6 +217,7 @@ def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
             "started_at": tenure.started_at,
             "last_heartbeat_at": None,
             "lease_expires_at": None,
+            "kept_out_until": None,
         },
     )
 
