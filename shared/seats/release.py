@@ -124,9 +124,10 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
                     holders.add(session.user_id)
         if not asking:
             return _Others()
+        needed = asking.union(holders)
         records = [paths.review("users", user_id) for user_id in holders]
-        read = await self._firestore.read([paths.organization, *map(paths.user, asking | holders), *records], at=at)
-        users = {user_id: user_from(read.documents[paths.user(user_id)]) for user_id in asking | holders}
+        read = await self._firestore.read([paths.organization, *map(paths.user, needed), *records], at=at)
+        users = {user_id: user_from(read.documents[paths.user(user_id)]) for user_id in needed}
         return _Others(
             organization=organization_from(read.documents[paths.organization]),
             users=users,
