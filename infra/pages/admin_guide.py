@@ -59,6 +59,7 @@ _LEFT_OUT: Mapping[str, str] = {
     "slug": "made from the name",
     "license_key": "a new key",
     "email": "the account's, if it is verified",
+    "kept_out": "not filled in",
     "lease_seconds": "not filled in",
     "grace_seconds": "not filled in",
     "max_instances_per_seat": "not filled in",

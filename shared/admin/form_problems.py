@@ -142,6 +142,8 @@ def _expected_entries(schema: Mapping[str, Any]) -> str:
     match schema:
         case {"type": "array", "maxItems": most, "items": {"pattern": _}}:
             return f"a list of at most {most} groups (type array). {_GROUP_FORM}"
+        case {"type": "object", "additionalProperties": {"format": "date-time"}}:
+            return "a map of license ids to times from 1970 to 2199 (type map)"
         case {"type": "object", "maxProperties": most, "patternProperties": _}:
             return f"at most {most} groups, each with a whole number of seats, 1 or more (type map). {_GROUP_FORM}"
         case {"type": "object", "maxProperties": most}:

@@ -132,6 +132,13 @@ class UserDocument(Form):
             description="The groups of the user, at most 20. A license may keep seats for a group, or be only for it."
         ),
     ] = []
+    kept_out: Annotated[
+        dict[str, StoredTime] | None,
+        Field(
+            description="By the document id of a license: until when the user gets no seat of it. An owner or admin "
+            "who ends a session of the user may write it. Remove an entry to let the user in again."
+        ),
+    ] = None
 
 
 class LicenseDocument(Form):

@@ -28,6 +28,7 @@ class Code(StrEnum):
     LICENSE_EXPIRED = ("LICENSE_EXPIRED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_STARTED = ("LICENSE_NOT_STARTED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_ALLOWED = ("LICENSE_NOT_ALLOWED", HTTPStatus.FORBIDDEN, False)
+    KEPT_OUT = ("KEPT_OUT", HTTPStatus.FORBIDDEN, False)
     LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     SESSION_NOT_FOUND = ("SESSION_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
@@ -74,6 +75,7 @@ MESSAGES: Mapping[Code, str] = {
     Code.LICENSE_EXPIRED: "The license has expired. Please talk to your administrator.",
     Code.LICENSE_NOT_STARTED: "The license begins at {starts_at}. Please come back then.",
     Code.LICENSE_NOT_ALLOWED: "The license is for other groups of users. Please talk to your administrator.",
+    Code.KEPT_OUT: "An administrator ended your session. You may take a seat again from {until} on.",
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
     Code.SESSION_NOT_FOUND: "There is no such session.",
@@ -164,6 +166,12 @@ class NotStartedDetails(_Details):
     """Of ``LICENSE_NOT_STARTED``: when the license begins to give seats."""
 
     starts_at: Time
+
+
+class KeptOutDetails(_Details):
+    """Of ``KEPT_OUT``: until when the user gets no seat of the license."""
+
+    until: Time
 
 
 class SeatLimitDetails(_Details):

@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from shared.edge.errors import (
+    MESSAGES,
     ApiError,
     Code,
     DeviceLimitDetails,
+    FieldProblem,
     InstanceLimitDetails,
+    InvalidRequestDetails,
+    KeptOutDetails,
     MisconfiguredDetails,
     NotStartedDetails,
     OwnSession,
@@ -17,8 +21,9 @@ from shared.edge.errors import (
     SeatLimitDetails,
 )
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
-from shared.rules.heartbeat import IdleLeft, SessionOver
+from shared.rules.heartbeat import IdleLeft
 from shared.rules.refusal import (
+    KeptOut,
     LicenseExpired,
     LicenseInactive,
     LicenseNotAllowed,
@@ -32,7 +37,8 @@ from shared.rules.refusal import (
     UserInactive,
     UserMissing,
 )
-from shared.rules.session import EndReason, InstanceLimitReached
+from shared.rules.release import UntilRefused
+from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +56,8 @@ Refusal = (
     | LicenseExpired
     | LicenseNotStarted
     | LicenseNotAllowed
+    | KeptOut
+    | UntilRefused
     | Misconfigured
     | SessionNotFound
     | SessionOver
@@ -89,6 +97,12 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return _not_started(starts_at)
         case LicenseNotAllowed():
             return ApiError(Code.LICENSE_NOT_ALLOWED)
+        case KeptOut(until=until):
+            message = MESSAGES[Code.KEPT_OUT].format(until=f"{until:%Y-%m-%d %H:%M:%S} UTC")
+            return ApiError(Code.KEPT_OUT, message, details=KeptOutDetails(until=until).as_json())
+        case UntilRefused(problem=problem):
+            fields = [FieldProblem(field="until", problem=problem)]
+            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=fields).as_json())
         case Misconfigured(unusable=unusable):
             logger.warning(
                 "an admin must correct a document: some of its fields cannot be used",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -16,6 +16,7 @@ from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.reconcile import Reconciliations
+from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.people import People, people_of
 from tests.support.tenant import Tenant
@@ -524,6 +525,27 @@ async def test_an_edit_is_told_with_the_user_and_the_values(claims: UserClaims, 
     _, changed = tenant.events("user.edited")
     assert (changed["user_id"], changed["actor"]) == (uid, "console")
     assert changed["details"]["changes"] == [{"field": "role", "before": '"member"', "after": '"owner"'}]
+
+
+async def test_a_user_whom_an_owner_keeps_out_was_edited_by_nobody(
+    claims: UserClaims, store: WatchedFirestore, policy: Policy, people: People, tenant: Tenant
+) -> None:
+    uid = people.sign_up()
+    tenant.user(uid).set({"role": "member"})
+    await claims.sync(tenant.user(uid).path)
+    session_id = await acquire(store, policy, tenant, uid)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    request = ReleaseRequest(user_id="olivia", session_id=session_id, until=until)
+
+    await Releases(store, policy).release(tenant.organization_id, request)
+    await claims.sync(tenant.user(uid).path)
+    edits = len(tenant.events("user.edited"))
+    tenant.user(uid).update({"kept_out": "until tomorrow"})
+    await claims.sync(tenant.user(uid).path)
+
+    assert edits == 1
+    assert len(tenant.events("user.edited")) == 2
+    assert problems(tenant.user(uid)) == [("kept_out", "error")]
 
 
 async def test_what_fails_at_the_accounts_is_begun_again_by_the_event_that_comes_again(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import BaseModel
 
@@ -13,6 +14,7 @@ from shared.edge.errors import (
     FieldProblem,
     InstanceLimitDetails,
     InvalidRequestDetails,
+    KeptOutDetails,
     MisconfiguredDetails,
     NotStartedDetails,
     OwnSession,
@@ -69,6 +71,11 @@ MEANINGS: Mapping[Code, Meaning] = {
         when="the license gives seats from a later time on", then=_STOP, details=NotStartedDetails(starts_at=AT)
     ),
     Code.LICENSE_NOT_ALLOWED: Meaning(when="the license is for groups that the user does not belong to", then=_STOP),
+    Code.KEPT_OUT: Meaning(
+        when="an owner or admin ended a session of the user, who gets no seat of the license before `until`",
+        then=_STOP,
+        details=KeptOutDetails(until=AT + timedelta(hours=2)),
+    ),
     Code.LICENSE_MISCONFIGURED: Meaning(
         when="an admin must correct a document: some of its fields cannot be used",
         then="Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.",
