@@ -60,8 +60,9 @@ OPERATIONS: Mapping[str, Billed] = MappingProxyType(
         "relay of an audit event": Billed(rpcs=2, reads=1, writes=1),
         # The time, a query of each of eight shards, and for the audit events the time twice, a query and a count.
         "expire_sessions, nothing to do": Billed(rpcs=13, reads=13, writes=0),
-        # The place of the round, four walks, and the time of the latest look at what admins edit.
-        "reconcile, nothing open": Billed(rpcs=6, reads=6, writes=0),
+        # The place of the round, four walks, three queries for licenses that end soon, and the time of the latest look
+        # at what admins edit.
+        "reconcile, nothing open": Billed(rpcs=9, reads=9, writes=0),
     }
 )
 """Each operation alone, in a group of one."""
