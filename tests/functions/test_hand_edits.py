@@ -50,7 +50,7 @@ async def test_whatever_is_done_to_the_counter_no_seat_is_lost_and_none_is_grant
     assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (5, {"license-1": 5})
     assert sorted(e["grant_number"] for e in tenant.events("session.acquired")) == [1, 2, 3, 4, 5]
     (repair,) = tenant.events("usage.repaired")
-    assert repair["details"]["after"] == [{"license_id": "license-1", "in_use": 2}]
+    assert repair["details"]["after"] == [{"license_id": "license-1", "in_use": 2, "pools": []}]
 
 
 async def test_a_counter_deleted_between_acquire_and_release_heals(clients: Clients, console: firestore.Client) -> None:
@@ -80,8 +80,8 @@ async def test_a_session_deleted_by_hand_frees_its_seat(clients: Clients, consol
     assert (late.status_code, code_of(late)) == (404, "SESSION_NOT_FOUND")
     (repair,) = tenant.events("usage.repaired")
     assert repair["details"] == {
-        "before": [{"license_id": "license-1", "in_use": 2}],
-        "after": [{"license_id": "license-1", "in_use": 1}],
+        "before": [{"license_id": "license-1", "in_use": 2, "pools": []}],
+        "after": [{"license_id": "license-1", "in_use": 1, "pools": []}],
     }
     assert tenant.counters()["total"] == 2
 

@@ -129,6 +129,48 @@ def test_sums_of_less_than_a_day_say_since_when(since: timedelta | None, more: s
     assert row[-1].strip() == f"peak 7, 3 denied{more}"
 
 
+@pytest.mark.parametrize(
+    ("instances", "shown"),
+    [
+        ({"instances": 50}, ["0123456789ab…", "50 instances"]),
+        ({"instances": 1}, ["0123456789ab…", ""]),
+        ({}, ["0123456789ab…", ""]),  # a service from before there were any
+    ],
+)
+def test_a_device_shows_how_many_instances_share_its_seat_within_80_columns(
+    instances: dict[str, int], shown: list[str]
+) -> None:
+    at = rfc3339(_NOW)
+    session = {
+        "session_id": 26 * "s",
+        "user_id": "m0",
+        "user_email": "somebody@example.com",
+        "hardware_id": "0123456789abcdef",
+        "started_at": at,
+        "lease_expires_at": rfc3339(_NOW + timedelta(minutes=6)),
+    }
+    license_ = {
+        "license_id": "cad",
+        "name": "CAD",
+        "in_use": 1,
+        "max": 9,
+        "share": 0.1,
+        "earliest_expiry_at": None,
+        "misconfigured_fields": [],
+        "last_24_hours": None,
+        "sessions": [session | instances],
+    }
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": 1, "max": None}
+    answer = {"organization": organization, "licenses": [license_], "server_time": at}
+    terminal = Console(width=80, record=True, file=StringIO())
+
+    terminal.print(tables_of(answer))
+
+    rows = [line.split("│")[1:-1] for line in terminal.export_text().splitlines() if line.startswith("│")]
+    user, session_id = (next(row for row in rows if text in row[0]) for text in ("somebody", "ssss"))
+    assert [user[1].strip(), session_id[1].strip()] == shown
+
+
 def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> None:
     shown = run("usage", "--license-key", "ANOTHER", environment=environment_of(backend, "olivia"))
 

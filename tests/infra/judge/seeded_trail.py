@@ -152,5 +152,5 @@ def counters_drifted(h: History) -> History:
 
 
 def repair_mistold(h: History) -> History:
-    after = [{"license_id": LICENSE_ID, "in_use": 2}]
+    after = [{"license_id": LICENSE_ID, "in_use": 2, "pools": []}]
     return with_details(trail(h), only(h, AuditType.USAGE_REPAIRED), after=after)

@@ -192,15 +192,21 @@ def _sessions(license_: dict[str, Any], *, now: datetime) -> Table:
     for session in license_["sessions"]:
         since, ends = time_of(session["started_at"]), time_of(session["lease_expires_at"])
         user, session_id = session["user_email"] or session["user_id"], session["session_id"]
-        device = str(session["hardware_id"])
         _row(
             table,
             Text(f"{printable(str(user))}\n{printable(str(session_id))}"),
-            device if len(device) <= _ENOUGH_OF_AN_ID else f"{device[:_ENOUGH_OF_AN_ID]}…",
+            _device(session),
             f"{since.astimezone():%Y-%m-%d %H:%M}",
             f"in {in_words(ends - now)}",
         )
     return table
+
+
+def _device(session: dict[str, Any]) -> Text:
+    """Name the device. A second line counts the instances on the seat where there are several."""
+    device, instances = str(session["hardware_id"]), session.get("instances", 1)  # older services leave them out
+    shown = printable(device if len(device) <= _ENOUGH_OF_AN_ID else f"{device[:_ENOUGH_OF_AN_ID]}…")
+    return Text(f"{shown}\n{instances:d} instances" if instances > 1 else shown)
 
 
 def _row(table: Table, *cells: object) -> None:
