@@ -21,6 +21,11 @@ class Role(StrEnum):
         return next((role for role in cls if role.value == written), None)
 
 
+def normal_group(group: str) -> str:
+    """Give the normal form of a group. It counts in any case and with blanks around it: people type it."""
+    return group.strip().lower()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:
     """One user. ``user_id`` is the uid of Firebase Authentication.

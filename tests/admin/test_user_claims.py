@@ -217,15 +217,16 @@ async def test_a_user_who_comes_back_gets_the_claims_again(claims: UserClaims, p
 
 
 @pytest.mark.parametrize("slip", ["Owner", " OWNER"])
-async def test_a_role_in_other_letters_counts_and_is_written_as_it_is_read(
+async def test_a_role_or_group_in_other_letters_counts_and_is_written_as_it_is_read(
     claims: UserClaims, people: People, tenant: Tenant, slip: str
 ) -> None:
     uid = people.sign_up(email="ada@example.com")
-    tenant.user(uid).set({"role": slip})
+    tenant.user(uid).set({"role": slip, "groups": [f"{slip}s", "cad"]})
 
     await claims.sync(tenant.user(uid).path)
 
     assert tenant.user(uid).get().get("role") == "owner"
+    assert tenant.user(uid).get().get("groups") == ["owners", "cad"]
     assert problems(tenant.user(uid)) == []
 
 
