@@ -23,10 +23,9 @@ from infra.pages.admin_guide import FORMS, PAGE, Example, examples, page
 from shared.admin.review_record import PROBLEMS
 from shared.edge.refusals import Refusal, refused
 from shared.rules.acquire import DeviceLimitReached, SeatLimitReached
-from shared.rules.heartbeat import SessionOver
 from shared.rules.refusal import LicenseNotAllowed, LicenseNotStarted
 from shared.rules.review import Problem
-from shared.rules.session import EndReason
+from shared.rules.session import EndReason, SessionOver
 from tests.infra.served import Served, until
 
 EXAMPLES = list(examples())
