@@ -8,8 +8,8 @@
 #                      - Values that only grow write to the same end of an index, which Firestore
 #                        serves 500 times a second: lease_expires_at and last_heartbeat_at (every
 #                        heartbeat), purge_at, published_at, updated_at.
-#                      - Every entry of a map or a list would be indexed: details, by_license, and
-#                        what reviews remember.
+#                      - Every entry of a map or a list would be indexed: details, by_license,
+#                        by_pool, and what reviews remember.
 #                      - No query looks for the other fields. Each entry makes a write slower.
 #                      Without an index, the console cannot sort by a field.
 #

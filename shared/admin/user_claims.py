@@ -102,6 +102,8 @@ class UserClaims:
             user = user_from(looked_at.document)
             if isinstance(user, User) and looked_at.document.fields.get("role") != user.role:
                 fills["role"] = user.role.value  # as the security rules read it: they compare letter by letter
+            if isinstance(user, User) and user.groups != tuple(looked_at.document.fields.get("groups", ())):
+                fills["groups"] = [*user.groups]  # as queries look for them
             problems = await self._problems(looked_at, looked_at.document, settled)
         now = (await self._firestore.now()).now
         verdict = ReviewResult(fills=fills, problems=problems)

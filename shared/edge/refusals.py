@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from shared.edge.errors import (
+    MESSAGES,
     ApiError,
     BorrowedSeatsDetails,
     BorrowTooLongDetails,
@@ -14,6 +15,7 @@ from shared.edge.errors import (
     FieldProblem,
     InstanceLimitDetails,
     InvalidRequestDetails,
+    KeptOutDetails,
     MisconfiguredDetails,
     NotStartedDetails,
     OwnSession,
@@ -22,8 +24,9 @@ from shared.edge.errors import (
 )
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowingOff, BorrowTooLong, BorrowTooShort
-from shared.rules.heartbeat import IdleLeft, SessionOver
+from shared.rules.heartbeat import IdleLeft
 from shared.rules.refusal import (
+    KeptOut,
     LicenseExpired,
     LicenseInactive,
     LicenseNotAllowed,
@@ -37,7 +40,8 @@ from shared.rules.refusal import (
     UserInactive,
     UserMissing,
 )
-from shared.rules.session import EndReason, InstanceLimitReached
+from shared.rules.release import UntilRefused
+from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +59,8 @@ Refusal = (
     | LicenseExpired
     | LicenseNotStarted
     | LicenseNotAllowed
+    | KeptOut
+    | UntilRefused
     | Misconfigured
     | SessionNotFound
     | SessionOver
@@ -98,6 +104,12 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return _not_started(starts_at)
         case LicenseNotAllowed():
             return ApiError(Code.LICENSE_NOT_ALLOWED)
+        case KeptOut(until=until):
+            message = MESSAGES[Code.KEPT_OUT].format(until=f"{until:%Y-%m-%d %H:%M:%S} UTC")
+            return ApiError(Code.KEPT_OUT, message, details=KeptOutDetails(until=until).as_json())
+        case UntilRefused(problem=problem):
+            fields = [FieldProblem(field="until", problem=problem)]
+            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=fields).as_json())
         case Misconfigured(unusable=unusable):
             logger.warning(
                 "an admin must correct a document: some of its fields cannot be used",
@@ -118,8 +130,8 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
         case BorrowingOff():
             return ApiError(Code.BORROWING_OFF)
         case BorrowTooShort():
-            problem = FieldProblem(field="borrow_until", problem="not later than now, by the database's clock")
-            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=[problem]).as_json())
+            fields = [FieldProblem(field="borrow_until", problem="not later than now, by the database's clock")]
+            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=fields).as_json())
         case BorrowTooLong(latest=latest):
             return _borrow_too_long(latest)
         case BorrowedSeatsLimitReached():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 from starlette.requests import Request
 
@@ -93,6 +93,7 @@ class ReleaseBody(_Body):
 
     session_id: _SessionId
     instance_id: _InstanceId | None = None
+    until: AwareDatetime | None = None
 
 
 class UsageQuery(BaseModel):

@@ -22,7 +22,7 @@ ERASED = "erased"
 _LONG_KEY = 14
 """A license key of this length or more, quotes included, shows its last four characters."""
 
-_SHOWN_OF_USERS = frozenset({"role", "is_active", "created_at"})
+_SHOWN_OF_USERS = frozenset({"role", "is_active", "groups", "created_at"})
 """The fields of a user's document whose values an event shows. All others may tell about the person."""
 
 _HIDDEN = '"…"'
@@ -172,8 +172,11 @@ def renewed_name(session_id: str, started_at: datetime, *, instance_id: str | No
     return digest(AuditType.RENEWED, session_id, started_at.isoformat(), instance_id or "", ip_address or "")
 
 
-def ended(session: Session, *, actor: str) -> AuditEvent:
-    """Report the end of a tenure. The type follows from its reason: released, expired or revoked."""
+def ended(session: Session, *, actor: str, kept_out_until: datetime | None = None) -> AuditEvent:
+    """Report the end of a tenure. The type follows from its reason: released, expired or revoked.
+
+    ``kept_out_until`` is of a revocation: before then its user gets no seat of the license.
+    """
     reason, at = session.end_reason, session.ended_at
     if reason is None or at is None:
         message = f"session {session.session_id} has not ended: there is nothing to report"
@@ -187,6 +190,8 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
         "pool": session.pool,
         "overhang_until": overhang_until(session),
     }
+    if kind is AuditType.REVOKED:
+        details["kept_out_until"] = kept_out_until
     return AuditEvent(
         # The precondition on the session makes sure that a tenure ends once. The name includes the time because an
         # admin may open a session again by hand. Its second end is another event and needs another name.
@@ -251,6 +256,7 @@ def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
             "started_at": tenure.started_at,
             "last_heartbeat_at": None,
             "lease_expires_at": None,
+            "kept_out_until": None,
         },
     )
 

@@ -68,6 +68,13 @@ class LicenseNotStarted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KeptOut:
+    """An owner or admin ended a session of the user, who gets no seat of the license before ``until``."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseNotAllowed:
     """The license is only for users of other groups."""
 
@@ -86,7 +93,7 @@ class SessionNotFound:
 
 MemberRefusal = OrganizationMissing | OrganizationInactive | UserMissing | UserInactive | Misconfigured
 CallerRefusal = MemberRefusal | RoleNotAllowed
-GrantRefusal = LicenseNotStarted | LicenseNotAllowed
+GrantRefusal = LicenseNotStarted | LicenseNotAllowed | KeptOut
 LicenseRefusal = LicenseNotFound | LicenseInactive | LicenseExpired | Misconfigured
 
 
@@ -129,6 +136,9 @@ def refuse_grant(license_: License, user: User, *, now: datetime) -> GrantRefusa
         return LicenseNotStarted(starts_at=license_.starts_at)
     if license_.allowed_groups is not None and license_.allowed_groups.isdisjoint(user.groups):
         return LicenseNotAllowed()
+    kept_out_until = user.kept_out.get(license_.license_id)
+    if kept_out_until is not None and now < kept_out_until:
+        return KeptOut(until=kept_out_until)
     return None
 
 

@@ -89,6 +89,15 @@ def test_everything_that_is_told_of_an_event_is_published(event: AuditEvent) -> 
     }
 
 
+def test_a_revocation_that_an_earlier_version_wrote_keeps_nobody_out() -> None:
+    event = an_end(EndReason.REVOKED_BY_ADMIN)
+    earlier = replace(event, details={k: v for k, v in event.details.items() if k != "kept_out_until"})
+
+    message = sent(message_from(stored(earlier)))
+
+    assert message["details"]["kept_out_until"] is None
+
+
 @pytest.mark.parametrize("event", EVERY_EVENT)
 def test_a_message_can_be_read_by_the_models_that_wrote_it(event: AuditEvent) -> None:
     message = message_from(stored(event))

@@ -41,6 +41,8 @@ class Backend(Protocol):
 
     def revoke(self) -> None: ...
 
+    def keep_out(self, seat: seatlease.Seat, duration: timedelta) -> None: ...
+
     def release_all(self) -> None: ...
 
     def release_elsewhere(self, seat: seatlease.Seat) -> None: ...
@@ -105,10 +107,17 @@ class RealBackend:
     def release_all(self) -> None:
         self._end_all("released")
 
+    def keep_out(self, seat: seatlease.Seat, duration: timedelta) -> None:
+        """End the session as the owner, and keep its user out."""
+        self._release(seat, user="olivia", until=(datetime.now(UTC) + duration).isoformat())
+
     def release_elsewhere(self, seat: seatlease.Seat) -> None:
+        self._release(seat, user="m0")
+
+    def _release(self, seat: seatlease.Seat, *, user: str, **more: str) -> None:
         assert seat.lease is not None
-        headers = {"Authorization": f"Bearer {self.described('m0')['credentials']}"}
-        body = {"session_id": seat.lease.session_id}
+        headers = {"Authorization": f"Bearer {self.described(user)['credentials']}"}
+        body = {"session_id": seat.lease.session_id, **more}
         answer = httpx.post(f"{self.proxy.url}/v1/release", json=body, headers=headers, timeout=30)
         assert answer.status_code == 204, answer.text
 
@@ -170,6 +179,10 @@ class FakeBackend:
 
     def revoke(self) -> None:
         self.service.revoke()
+
+    def keep_out(self, seat: seatlease.Seat, duration: timedelta) -> None:
+        assert seat.lease is not None
+        self.service.revoke(keep_out_for=duration)
 
     def release_all(self) -> None:
         self.service.release_all()

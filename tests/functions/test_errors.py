@@ -32,6 +32,7 @@ STATUS = {
         "ROLE_NOT_ALLOWED",
         "LICENSE_INACTIVE",
         "LICENSE_EXPIRED",
+        "KEPT_OUT",
         "LICENSE_MISCONFIGURED",
     },
     404: {"LICENSE_NOT_FOUND", "SESSION_NOT_FOUND"},

@@ -29,9 +29,9 @@ from shared.edge.release_answer import answer_release
 from shared.edge.requests import AcquireBody, UsageQuery
 from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
-from shared.rules.heartbeat import SessionOver
-from shared.rules.refusal import Misconfigured, Unusable
-from shared.rules.session import EndReason, InstanceLimitReached
+from shared.rules.refusal import KeptOut, Misconfigured, Unusable
+from shared.rules.release import UntilRefused
+from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
 from tests.support.code_graph import Code as SourceCode
 from tests.support.contract import problems, the_contract, told_everything
 
@@ -128,11 +128,11 @@ def test_every_word_is_used() -> None:
     assert unused == set()
 
 
-def test_every_field_that_ends_in_at_is_a_time_and_no_other() -> None:
+def test_every_field_that_ends_in_at_time_or_until_is_a_time_and_no_other() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         for field, described in schema.get("properties", {}).items():
             formats = {each.get("format") for each in [described, *described.get("anyOf", [])]}
-            assert ("date-time" in formats) is field.endswith(("_at", "_time")), f"{name}.{field}"
+            assert ("date-time" in formats) is field.endswith(("_at", "_time", "until")), f"{name}.{field}"
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def _kinds(annotation: object) -> Iterator[type]:
                 yield from _kinds(hints[field.name])
 
 
-def _refusals(kind: type) -> list[Refusal]:
+def _refusals(kind: type) -> list[Refusal]:  # noqa: PLR0911 a line for each kind
     """Values of a refusal's type: one for each thing that it can mean to a client."""
     if kind is SessionOver:
         return [SessionOver(reason=reason) for reason in (None, *EndReason)]
@@ -305,6 +305,10 @@ def _refusals(kind: type) -> list[Refusal]:
         return [SeatLimitReached(license_id="l", in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
     if kind is OrganizationSeatLimitReached:
         return [OrganizationSeatLimitReached(in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
+    if kind is KeptOut:
+        return [KeptOut(until=AT)]
+    if kind is UntilRefused:
+        return [UntilRefused(problem="not a time")]
     if kind is InstanceLimitReached:
         return [InstanceLimitReached(session_id="s", instances=2, max_instances=2, earliest_expiry_at=AT)]
     return [kind()]

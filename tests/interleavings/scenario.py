@@ -11,9 +11,9 @@ from shared.documents.policy import Policy
 from shared.firestore.errors import Contended, StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.rules.acquire import Device, Granted, OrganizationSeatLimitReached, Renewed, SeatLimitReached
-from shared.rules.heartbeat import Extended, SessionOver, StillFresh, Stopped
+from shared.rules.heartbeat import Extended, StillFresh, Stopped
 from shared.rules.release import AlreadyEnded, Left, Released
-from shared.rules.session import session_id_of
+from shared.rules.session import SessionOver, session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.release import ReleaseRequest, Releases

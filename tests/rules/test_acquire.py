@@ -16,6 +16,7 @@ from shared.rules.acquire import (
     earliest_expiry,
 )
 from shared.rules.refusal import (
+    KeptOut,
     LicenseExpired,
     LicenseInactive,
     LicenseNotFound,
@@ -433,3 +434,27 @@ def test_without_a_live_session_there_is_no_earliest_expiry() -> None:
     at = earliest_expiry([lapsed, ended_early], now=NOW + LEASE)
 
     assert at is None
+
+
+def test_a_user_who_is_kept_out_gets_no_seat_of_that_license_before_the_time() -> None:
+    until = NOW + timedelta(hours=2)
+    standing = replace(FREE, user=replace(a_user(), kept_out={"cad": until}))
+
+    at_once = acquire(standing, a_device(), now=NOW)
+    just_before = acquire(standing, a_device(), now=until - INSTANT)
+    then = acquire(standing, a_device(), now=until)
+    of_another = acquire(replace(standing, license=a_license("render")), a_device(), now=NOW)
+
+    assert (at_once, just_before) == (KeptOut(until=until), KeptOut(until=until))
+    assert isinstance(then, Granted)
+    assert isinstance(of_another, Granted)
+
+
+def test_a_user_who_is_kept_out_keeps_the_seat_that_another_device_still_holds() -> None:
+    standing = replace(FREE, user=replace(a_user(), kept_out={"cad": NOW + LEASE * 2}), session=a_session())
+
+    live = acquire(standing, a_device(), now=NOW + LEASE - INSTANT)
+    lapsed = acquire(standing, a_device(), now=NOW + LEASE)
+
+    assert isinstance(live, Renewed)
+    assert lapsed == KeptOut(until=NOW + LEASE * 2)

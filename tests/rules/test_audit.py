@@ -107,6 +107,7 @@ def test_an_end_is_reported_as_release_expiry_or_revocation_with_its_reason(reas
             "lease_expires_at": NOW + LEASE,
             "pool": None,
             "overhang_until": None,
+            **({"kept_out_until": None} if kind is AuditType.REVOKED else {}),
         },
     )
 
@@ -273,12 +274,14 @@ def test_of_a_license_key_no_more_is_told_than_tells_keys_apart(key: str, told: 
 def test_of_a_user_only_what_the_seats_depend_on_is_told() -> None:
     before = {"email": '"ann@acme.example"', "full_name": '"Ann"', "role": '"member"', "is_active": "true"}
     after = {"email": '"ann@new.example"', "phone": "5550100", "role": '"admin"', "is_active": "true"}
+    after["groups"] = '["design"]'
 
     event = edited(AuditType.USER_EDITED, "ann", at=NOW, before=before, after=after)
 
     assert event.details["changes"] == [
         {"field": "email", "before": '"…"', "after": '"…"'},
         {"field": "full_name", "before": '"…"', "after": None},
+        {"field": "groups", "before": None, "after": '["design"]'},
         {"field": "phone", "before": None, "after": '"…"'},
         {"field": "role", "before": '"member"', "after": '"admin"'},
     ]

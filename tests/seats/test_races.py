@@ -10,10 +10,10 @@ from google.cloud import firestore
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted, Renewed, SeatLimitReached
-from shared.rules.heartbeat import SessionOver, Stopped
+from shared.rules.heartbeat import Stopped
 from shared.rules.refusal import UserInactive
 from shared.rules.release import Released
-from shared.rules.session import EndReason
+from shared.rules.session import EndReason, SessionOver
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.release import ReleaseRequest, Releases

@@ -79,7 +79,10 @@ class InstanceLimitReached(NoSeatFree):
 
 
 class NotEntitled(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """The user, the license or the organization has no right to a seat. Only an admin can help."""
+    """The user, the license or the organization has no right to a seat. Only an admin can help.
+
+    With the code ``KEPT_OUT``, the time in ``details["until"]`` helps too.
+    """
 
 
 class SessionLost(SeatleaseError):  # noqa: N818 as NoSeatFree

@@ -76,7 +76,18 @@ OPERATIONS: Mapping[str, Operation] = {
             ),
             201: Success(means="The user took a seat.", model=AcquireAnswer, example={"renewed": False}),
         },
-        codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, *_FULL, Code.INSTANCE_LIMIT_REACHED, Code.CONTENTION}),
+        codes=frozenset(
+            {
+                *_TOKEN,
+                *_BODY,
+                *_HOLDER,
+                *_LICENSE,
+                *_FULL,
+                Code.KEPT_OUT,
+                Code.INSTANCE_LIMIT_REACHED,
+                Code.CONTENTION,
+            }
+        ),
     ),
     "heartbeat": Operation(
         method="POST",
@@ -118,11 +129,13 @@ OPERATIONS: Mapping[str, Operation] = {
         method="POST",
         summary="Give a seat back",
         description="With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. "
-        "Without, the session ends at once. Owners and admins may end every session of their organization. "
-        "Asking again is safe: the answer is the same for a session that has already ended.",
+        "Without, the session ends at once. Owners and admins may end every session of their organization, and with "
+        "`until` keep its user out for a time. The user's other sessions go on. Asking again is safe: the answer is "
+        "the same for a session that has already ended. With `until` that is so only if the request before ended it. "
+        "Otherwise the answer is 410, and the user is not kept out.",
         body=ReleaseBody,
         successes={204: Success(means="The session is over, or goes on without the instance.")},
-        codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
+        codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, *_OVER, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
     ),
     "usage": Operation(
         method="GET",

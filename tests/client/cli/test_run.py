@@ -2,21 +2,39 @@
 
 import ctypes
 import os
+import shlex
 import signal
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.client.backends import RealBackend
-from tests.client.commands import command, end, environment_of, run, start
+from tests.client.commands import command, end, environment_of, run, start, stop
 from tests.client.conftest import BuildBackend, StartScript
 from tests.client.hosts import CLIENT
 from tests.support.waiting import wait_until
+
+_TAKE_ORPHANS = """
+import ctypes, os, sys
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Orphans below become children of the program that it starts, as they do of process number 1. It needs no right."""
+
+_KEEP_THE_LOCK = """
+import ctypes
+ctypes.PyDLL(None).sleep(600)
+"""
+"""No thread of this program runs until a signal ends it."""
 
 
 @pytest.fixture
@@ -113,6 +131,44 @@ def test_a_program_that_a_signal_ends_gives_the_status_of_shells(
 
     assert end(process) == (128 + signal.SIGTERM, "", "")
     assert backend.in_use == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to another process than number 1")
+def test_processes_that_the_program_leaves_behind_are_waited_for_as_process_number_1_must(
+    backend: RealBackend,
+) -> None:
+    leave_behind = "i=0; while [ $i -lt 20 ]; do (sh -c 'echo $$; exec sleep 0.2' &); i=$((i+1)); done"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _TAKE_ORPHANS, *command("run", "--", "sh", "-c", f"{leave_behind}; read -r line")],
+        env=environment_of(backend),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with ExitStack() as cleanup:
+        cleanup.callback(stop, process)
+        assert process.stdout is not None
+        orphans = [int(process.stdout.readline()) for _ in range(20)]
+
+        wait_until(lambda: not any(map(psutil.pid_exists, orphans)), within=30)
+
+        assert process.poll() is None
+        process.communicate("go on\n", timeout=30)
+        assert (process.returncode, backend.in_use) == (0, 0)
+
+
+def test_a_program_that_keeps_the_interpreters_lock_keeps_its_seat(
+    backend: RealBackend, run_program: StartScript
+) -> None:
+    backend.tenant.license().update({"lease_seconds": 12})
+    run_program(f"echo runs; exec {shlex.join([sys.executable, '-c', _KEEP_THE_LOCK])}")
+    session = backend.tenant.organization.collection("sessions").get()[0].reference
+    since = datetime.now(UTC)
+
+    wait_until(lambda: bool(session.get().get("last_heartbeat_at") > since), within=60)
+
+    assert backend.in_use == 1
 
 
 def test_what_the_caller_ignores_stays_ignored(backend: RealBackend) -> None:

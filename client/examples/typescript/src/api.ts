@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Give a seat back
-         * @description With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. Without, the session ends at once. Owners and admins may end every session of their organization. Asking again is safe: the answer is the same for a session that has already ended.
+         * @description With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. Without, the session ends at once. Owners and admins may end every session of their organization, and with `until` keep its user out for a time. The user's other sessions go on. Asking again is safe: the answer is the same for a session that has already ended. With `until` that is so only if the request before ended it. Otherwise the answer is 410, and the user is not kept out.
          */
         post: operations["release"];
         delete?: never;
@@ -182,7 +182,7 @@ export interface components {
          */
         AcquireError403: {
             /** @description What went wrong. */
-            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseInactive"] | components["schemas"]["LicenseExpired"] | components["schemas"]["LicenseMisconfigured"];
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseInactive"] | components["schemas"]["LicenseExpired"] | components["schemas"]["KeptOut"] | components["schemas"]["LicenseMisconfigured"];
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -691,6 +691,38 @@ export interface components {
             fields: components["schemas"]["FieldProblem"][];
         };
         /**
+         * KeptOut
+         * @description An owner or admin ended a session of the user, who gets no seat of the license before `until`. Stop, and show the message.
+         */
+        KeptOut: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "KEPT_OUT";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["KeptOutDetails"];
+        };
+        /**
+         * KeptOutDetails
+         * @description Of `KEPT_OUT`: until when the user gets no seat of the license.
+         */
+        KeptOutDetails: {
+            /**
+             * Format: date-time
+             * @description Until when the user gets no seat of the license. From then on the user may take one again.
+             */
+            until: string;
+        };
+        /**
          * LicenseExpired
          * @description The license has expired. Stop, and show the message.
          */
@@ -998,6 +1030,11 @@ export interface components {
              * @default null
              */
             instance_id: string | null;
+            /**
+             * @description For the session of another user: that user gets no seat of its license before this time, at most 30 days ahead. null, or left out: the user may take a seat again at once.
+             * @default null
+             */
+            until: string | null;
         };
         /**
          * ReleaseError400
@@ -1120,7 +1157,7 @@ export interface components {
          * @description The seats of one license: in use, and the cap.
          */
         Seats: {
-            /** @description Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand until it is reported, at most 15 minutes later, and one whose lease ran out for about a minute. */
+            /** @description Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand until it is reported, at its client's next heartbeat or at most 15 minutes later, and one whose lease ran out for about a minute. */
             in_use: number;
             /** @description The cap: the most seats in use at a time. */
             max: number;
@@ -1610,6 +1647,7 @@ export interface operations {
              *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
              *     - `LICENSE_INACTIVE`: the license is deactivated. Stop, and show the message.
              *     - `LICENSE_EXPIRED`: the license has expired. Stop, and show the message.
+             *     - `KEPT_OUT`: an owner or admin ended a session of the user, who gets no seat of the license before `until`. Stop, and show the message.
              *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
              */
             403: {
@@ -2312,7 +2350,8 @@ export interface operations {
                 /**
                  * @example {
                  *       "session_id": "qfgnlzx3tci6wknmitg7qpjxiw",
-                 *       "instance_id": "Zq3b0T5vN1xK8cWm"
+                 *       "instance_id": "Zq3b0T5vN1xK8cWm",
+                 *       "until": "2026-03-02T11:14:07.250000Z"
                  *     }
                  */
                 "application/json": components["schemas"]["ReleaseBody"];
@@ -2468,6 +2507,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /**
+             * @description - `SESSION_EXPIRED`: the lease ran out and the seat is free. Acquire a seat again.
+             *     - `SESSION_RELEASED`: the session was released. Acquire a seat again.
+             *     - `SESSION_REVOKED`: the session was revoked. Stop, and show the message.
+             */
+            410: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error410"];
                 };
             };
             /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */

@@ -130,7 +130,17 @@ def error_of(response: httpx.Response) -> SeatleaseError:
             message = "Your seat was given back from elsewhere."
     elif response.status_code in {403, 404}:
         kind = NotEntitled
+        if code == "KEPT_OUT":
+            message = _kept_out(details, said)
     return kind(message, code=code, request_id=request_id, details=details)
+
+
+def _kept_out(details: Mapping[str, Any], said: str) -> str:
+    try:
+        until = time_of(details["until"]).astimezone()
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        return said
+    return f"An administrator ended your session. You may take a seat again from {until:%Y-%m-%d %H:%M:%S} on."
 
 
 def _not_the_service(response: httpx.Response) -> ServiceUnreachable:

@@ -126,13 +126,20 @@ class Service:
         await self._prove(kept, response, hardware_id=hardware_id, **nonce)
         return kept
 
-    async def release(self, session_id: str, *, instance_id: str | None = None, within_seconds: float) -> None:
+    async def release(
+        self, session_id: str, *, instance_id: str | None = None, until: datetime | None = None, within_seconds: float
+    ) -> None:
         """Leave the seat: the last instance gives it back, and a release without one ends it. Asking again is safe.
 
+        With ``until``, which is for owners and admins, the session's user gets no seat of its license before then.
+
         Raises:
+            SessionLost, SessionRevoked: it had ended before, so its user is not kept out.
             SeatleaseError: it may not have been given back. Then it becomes free when its lease runs out.
         """
         asked = {"session_id": session_id, **_named(instance_id)}
+        if until is not None:
+            asked["until"] = until.isoformat()
         response = await self._post("release", asked, within_seconds=within_seconds)
         if response.status_code != 204:  # noqa: PLR2004 the contract's "done"
             raise error_of(response)

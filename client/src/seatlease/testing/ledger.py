@@ -49,6 +49,7 @@ class Ledger:
         self.refusal: Refusal | None = None
         self.requests: list[tuple[str, int]] = []
         self._sessions: dict[str, Session] = {}
+        self._kept_out: dict[str, datetime] = {}
         self._offset = timedelta()
         self._others = count()
         self._one_at_a_time = threading.RLock()
@@ -76,6 +77,9 @@ class Ledger:
             if session is not None and self._is_live(session):
                 refusal = self._extend(session, instance_id)
                 return (session, True) if refusal is None else refusal
+            kept_out_until = self._kept_out.get(user)
+            if kept_out_until is not None and self.now < kept_out_until:
+                return Refusal(code="KEPT_OUT", status=403, details={"until": rfc3339(kept_out_until)})
             live = self._live()
             if len(live) >= self.seats:
                 return self._full(live)
@@ -132,6 +136,11 @@ class Ledger:
         with self._one_at_a_time:
             for session in self._sessions.values():
                 session.end_reason = session.end_reason or reason
+
+    def keep_out(self, duration: timedelta) -> None:
+        """Give the users of all live sessions no seat for this long, once those have ended."""
+        with self._one_at_a_time:
+            self._kept_out |= {session.user: self.now + duration for session in self._live()}
 
     def advance(self, by: timedelta) -> None:
         self._offset += by

@@ -64,8 +64,10 @@ class FakeService:
         """Let the other users give back all their seats."""
         self._ledger.vacate()
 
-    def revoke(self) -> None:
-        """End every session, as an admin does."""
+    def revoke(self, *, keep_out_for: timedelta | None = None) -> None:
+        """End every session, as an admin does. With ``keep_out_for``, their users get no seat for this long."""
+        if keep_out_for is not None:
+            self._ledger.keep_out(keep_out_for)
         self._ledger.end_all("revoked_by_admin")
 
     def release_all(self) -> None:
