@@ -276,6 +276,17 @@ def test_where_it_is_not_wanted_an_idle_users_seat_is_not_taken_again(backend: B
         assert (seat.heartbeat(), backend.in_use) == (State.IDLE, 0)
 
 
+def test_who_acquires_after_a_loss_is_at_work() -> None:
+    service = FakeService(idle=IDLE)
+    with service.seat(reacquire=False) as seat:
+        seat.idle(for_=2 * IDLE)
+        assert seat.heartbeat() is State.IDLE
+
+        seat.acquire()
+
+        assert seat.heartbeat() is State.ACTIVE
+
+
 def test_of_processes_that_share_a_seat_the_most_active_one_counts(backend: Backend) -> None:
     backend.edit(idle_seconds=int(IDLE.total_seconds()))
     with backend.seat() as idle, backend.seat() as other:

@@ -19,6 +19,8 @@ from seatlease.errors import ClockSetBack, LeaseNotProven
 from tests.client.signing import GRACE, LEASE, NOW, TYPE, SigningKey, claims, seconds
 
 _SECOND = timedelta(seconds=1)
+_NO_FEATURES: list[object] = [None, [], "pro", 1, {"pro": None}, {"pro": []}, {"pro": {}}]
+_NO_TIMES: list[object] = ["", 1.5, True, [], -(10**30)]
 _KEY = SigningKey()
 _KID = _KEY.jwk["kid"]
 
@@ -94,8 +96,8 @@ def test_a_token_proves_what_was_sold_and_when_the_license_ends() -> None:
 @pytest.mark.parametrize(
     ("claim", "told"),
     [
-        *(("features", told) for told in (None, [], "pro", 1, {"pro": None}, {"pro": []}, {"pro": {}})),
-        *(("license_expires_at", told) for told in ("", 1.5, True, [], -(10**30))),
+        *(("features", told) for told in _NO_FEATURES),
+        *(("license_expires_at", told) for told in _NO_TIMES),
     ],
     ids=str,
 )

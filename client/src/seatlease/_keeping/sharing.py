@@ -76,10 +76,9 @@ class Sharing:
         if mine is None or active_at == self._noted:
             return
         try:
-            note = _note_of(Path(mine.lock_file))
-            draft = note.with_suffix(".draft")
+            draft = _draft_of(Path(mine.lock_file))
             draft.write_text(f"{self.instance_id} {active_at!r}", encoding="ascii")
-            draft.replace(note)  # so that nobody reads half of it
+            draft.replace(_note_of(Path(mine.lock_file)))  # so that no process reads half of it
         except OSError as error:
             logger.debug("other processes cannot be told of this one's activity: %s", error)
         else:
@@ -162,9 +161,14 @@ def _note_of(lock: Path) -> Path:
     return lock.with_suffix(".active")
 
 
+def _draft_of(lock: Path) -> Path:
+    return lock.with_suffix(".draft")
+
+
 def _remove(lock: FileLock) -> None:
-    with contextlib.suppress(OSError):
-        _note_of(Path(lock.lock_file)).unlink(missing_ok=True)
+    for note in (_note_of(Path(lock.lock_file)), _draft_of(Path(lock.lock_file))):
+        with contextlib.suppress(OSError):
+            note.unlink(missing_ok=True)
     # Removed before it is let go: nobody can lock a file in between that is then gone. Windows removes no open file.
     if os.name != "nt":
         Path(lock.lock_file).unlink(missing_ok=True)
