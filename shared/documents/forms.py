@@ -56,7 +56,7 @@ carries them twice."""
 
 GROUP = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 
-_Group = Annotated[str, Field(pattern=GROUP)]
+_Group = Annotated[str, Field(pattern=GROUP.pattern)]  # as a text: a compiled one lets a line break at the end pass
 _Groups = Annotated[list[_Group], Field(max_length=MAX_GROUPS)]
 
 

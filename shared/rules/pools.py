@@ -65,6 +65,8 @@ def reserved_for_others(license_: License, groups: Collection[str], use: SeatUse
 
 def overdraft_in_use(license_: License, use: SeatUse) -> int:
     """How many overdraft seats are in use. A seat that was given as one may have become an own seat since."""
+    if not license_.overdraft_seats:
+        return 0
     common = _common(license_, use)
     above = max(use.of(license_.license_id) - license_.max_concurrent_seats, common.in_use - common.max_seats, 0)
     return min(above, license_.overdraft_seats)
