@@ -60,11 +60,11 @@ class Invariants:
         """Write people, all of one group, licenses with these caps and terms, and the seats that are held."""
         self.store.put(self.paths.organization, {"name": "Acme", "max_concurrent_seats": cap})
         for user_id, role in PEOPLE.items():
-            fields = {"email": f"{user_id}@acme.example", "role": role, "groups": ["design"]}
-            self.store.put(self.paths.user(user_id), fields)
+            user = {"email": f"{user_id}@acme.example", "role": role, "groups": ["design"]}
+            self.store.put(self.paths.user(user_id), user)
         for license_id, seats in caps.items():
-            fields = {"license_key": f"KEY-{license_id}", "max_concurrent_seats": seats, **terms}
-            self.store.put(self.paths.license(license_id), fields)
+            license_ = {"license_key": f"KEY-{license_id}", "max_concurrent_seats": seats, **terms}
+            self.store.put(self.paths.license(license_id), license_)
         for number, each in enumerate(held, start=1):
             at = BEGINNING - each.heartbeat_ago
             session = Session(

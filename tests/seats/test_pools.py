@@ -128,8 +128,9 @@ async def test_an_acquire_believes_no_edited_counters_of_pools(
         ("m0", "NO GROUP", {"design": 1}),
         ("m0", 7, {"design": 1}),
         ("m3", "design", {"design": 3}),
+        ("m3", "sales", {"design": 2, "sales": 1}),
     ],
-    ids=["another pool", "none", "no group", "a number", "a common seat put into a pool"],
+    ids=["another pool", "none", "no group", "a number", "a common seat put into a pool", "into one that is none"],
 )
 async def test_a_pool_that_an_admin_typed_into_a_session_is_where_it_counts(
     store: WatchedFirestore,
@@ -150,7 +151,7 @@ async def test_a_pool_that_an_admin_typed_into_a_session_is_where_it_counts(
     assert tenant.counters()["total"] == 3
 
 
-async def test_a_pool_that_nobody_is_in_typed_into_a_session_is_mended_when_it_ends(
+async def test_a_pool_that_an_admin_typed_into_a_session_is_mended_when_the_session_ends_before_a_run(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
     tenant = reserved(console, seats=3)
