@@ -218,7 +218,7 @@ async def test_an_idle_program_leaves_the_seat_and_the_last_one_gives_it_back(
     assert next_user.status_code == 201
 
 
-@pytest.mark.parametrize("idle_seconds", [-1, 1.5, 600.0, "600", True, 10 * 365 * 86_400 + 1, [600]])
+@pytest.mark.parametrize("idle_seconds", [-1, 1.5, "600", True, 10 * 365 * 86_400 + 1, [600]])
 async def test_idle_seconds_of_another_form_are_refused_and_named(
     clients: Clients, console: firestore.Client, idle_seconds: object
 ) -> None:
@@ -233,9 +233,9 @@ async def test_idle_seconds_of_another_form_are_refused_and_named(
     assert len(tenant.open_sessions()) == 1
 
 
-@pytest.mark.parametrize("idle_seconds", [None, 0, 10 * 365 * 86_400])
+@pytest.mark.parametrize("idle_seconds", [None, 0, 600.0, 10 * 365 * 86_400])
 async def test_a_license_without_an_idle_limit_keeps_every_seat(
-    clients: Clients, console: firestore.Client, idle_seconds: int | None
+    clients: Clients, console: firestore.Client, idle_seconds: float | None
 ) -> None:
     client = clients.of(Tenant.create(console))
     session_id = await client.acquired()
