@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from shared.rules.acquire import (
     AcquireOutcome,
@@ -26,15 +27,26 @@ from shared.rules.organization import Organization
 from shared.rules.refusal import LicenseNotAllowed, LicenseNotStarted
 from shared.rules.session import EndReason, Session, is_live, is_open, session_id_of
 from shared.rules.user import User
-from tests.rules.make import INSTANT, LEASE, a_license, a_user, an_organization
+from tests.rules.make import INSTANT, LEASE, NOW, a_license, a_user, an_organization
 from tests.rules.world import World
 
 USERS = st.sampled_from(["ann", "ben", "cyd", "dan"])
 HARDWARE = st.sampled_from(["desktop", "laptop", "tablet"])
 GROUPS = st.lists(st.sampled_from(["design", "render", "sales"]), unique=True, max_size=3)
-RESERVATIONS = st.dictionaries(st.sampled_from(["design", "render"]), st.integers(1, 3))
 PAUSES = st.sampled_from([INSTANT, timedelta(minutes=2), LEASE / 2, LEASE])
 IDLE_FOR = timedelta(minutes=10)
+
+EDITS: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.fixed_dictionaries({"max_concurrent_seats": st.integers(1, 8), "overdraft_seats": st.integers(0, 2)}),
+    st.fixed_dictionaries({"reservations": st.dictionaries(st.sampled_from(["design", "render"]), st.integers(1, 3))}),
+    st.fixed_dictionaries({"max_devices_per_user": st.none() | st.integers(1, 2)}),
+    st.fixed_dictionaries(
+        {"allowed_groups": st.sampled_from([None, None, frozenset({"design"}), frozenset({"sales"})])}
+    ),
+    st.fixed_dictionaries(
+        {"idle_for": st.sampled_from([None, IDLE_FOR]), "starts_at": st.sampled_from([None, NOW, NOW + LEASE])}
+    ),
+)
 
 
 class Terms(RuleBasedStateMachine):
@@ -63,6 +75,11 @@ class Terms(RuleBasedStateMachine):
         """Count the sessions of each pool that have not ended, but for the one that makes room for itself."""
         own = None if without is None else without.session_id
         return Counter(each.pool for each in self.world.sessions.values() if is_open(each) and each.session_id != own)
+
+    @initialize(edits=st.lists(EDITS, max_size=4))
+    def begin(self, edits: list[dict[str, Any]]) -> None:
+        for edit in edits:
+            self.edit_the_license(edit)
 
     @rule(group=st.lists(st.tuples(USERS, HARDWARE), min_size=1, max_size=6))
     def acquire(self, group: list[tuple[str, str]]) -> None:
@@ -163,10 +180,11 @@ class Terms(RuleBasedStateMachine):
             elif is_held:
                 assert isinstance(outcome, Extended | StillFresh), "no edit of the terms ends a session"
 
-    @rule(user_id=USERS, hardware_id=HARDWARE)
-    def release(self, user_id: str, hardware_id: str) -> None:
-        session_id = session_id_of(license_id="cad", user_id=user_id, hardware_id=hardware_id)
-        self.world.release(user_id=user_id, session_id=session_id)
+    @rule(group=st.lists(st.tuples(USERS, HARDWARE), min_size=1, max_size=6))
+    def release(self, group: list[tuple[str, str]]) -> None:
+        for user_id, hardware_id in group:
+            session_id = session_id_of(license_id="cad", user_id=user_id, hardware_id=hardware_id)
+            self.world.release(user_id=user_id, session_id=session_id)
 
     @rule()
     def expire(self) -> None:
@@ -176,32 +194,15 @@ class Terms(RuleBasedStateMachine):
     def pass_time(self, pause: timedelta) -> None:
         self.world.now += pause
 
-    @rule(cap=st.integers(0, 6), overdraft=st.integers(0, 2))
-    def edit_the_seats(self, cap: int, overdraft: int) -> None:
-        self.world.licenses["cad"] = replace(self.license, max_concurrent_seats=cap, overdraft_seats=overdraft)
-
-    @rule(reservations=RESERVATIONS)
-    def edit_the_reservations(self, reservations: dict[str, int]) -> None:
-        self.world.licenses["cad"] = replace(self.license, reservations=reservations)
-
-    @rule(most=st.none() | st.integers(1, 3))
-    def edit_the_device_limit(self, most: int | None) -> None:
-        self.world.licenses["cad"] = replace(self.license, max_devices_per_user=most)
-
-    @rule(idle_for=st.sampled_from([None, IDLE_FOR]))
-    def edit_the_idle_limit(self, idle_for: timedelta | None) -> None:
-        self.world.licenses["cad"] = replace(self.license, idle_for=idle_for)
-
-    @rule(starts_in=st.none() | PAUSES, allowed=st.none() | GROUPS.map(frozenset))
-    def edit_start_and_groups_of_the_license(self, starts_in: timedelta | None, allowed: frozenset[str] | None) -> None:
-        starts_at = None if starts_in is None else self.world.now + starts_in
-        self.world.licenses["cad"] = replace(self.license, starts_at=starts_at, allowed_groups=allowed)
+    @rule(edit=EDITS)
+    def edit_the_license(self, edit: dict[str, Any]) -> None:
+        self.world.licenses["cad"] = replace(self.license, **edit)
 
     @rule(user_id=USERS, groups=GROUPS)
     def edit_the_groups_of_a_user(self, user_id: str, groups: list[str]) -> None:
         self.world.users[user_id] = a_user(user_id, groups=groups)
 
-    @rule(cap=st.none() | st.integers(0, 6))
+    @rule(cap=st.sampled_from([None, None, 0, 3, 5]))
     def edit_the_organization(self, cap: int | None) -> None:
         self.world.organization = an_organization(seats=cap)
 
@@ -223,4 +224,4 @@ def _common(held: Mapping[str | None, int], reservations: Mapping[str, int]) -> 
 
 
 def test_no_sequence_of_operations_and_edits_breaks_a_term_of_the_license() -> None:
-    run_state_machine_as_test(Terms, settings=settings(max_examples=80, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Terms, settings=settings(max_examples=200, stateful_step_count=40, deadline=None))
