@@ -142,14 +142,17 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         at: ReadTime,
     ) -> Mapping[str, Document]:
         """The open sessions of the users who ask for a license that limits a user's devices, by id."""
-        asked = {(request.user_id, found[request.license_key]) for request in requests}
-        looks = [
-            queries.open_sessions_of(user_id, license_id)
-            for user_id, license_id in asked
-            if isinstance(license_id, str)
-            and isinstance(license_ := state.licenses[license_id], License)
-            and license_.max_devices_per_user is not None
-        ]
+        limited = {
+            license_id
+            for license_id, license_ in state.licenses.items()
+            if isinstance(license_, License) and license_.max_devices_per_user is not None
+        }
+        asked = {
+            (request.user_id, license_id)
+            for request in requests
+            if isinstance(license_id := found[request.license_key], str) and license_id in limited
+        }
+        looks = (queries.open_sessions_of(*each) for each in asked)
         pages = await asyncio.gather(*(self._firestore.select(paths.organization, each, at=at) for each in looks))
         return {document.document_id: document for page in pages for document in page}
 

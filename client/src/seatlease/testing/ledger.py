@@ -183,7 +183,10 @@ class Ledger:
         return self.terms.expires_at is not None and self.now >= self.terms.expires_at
 
     def _refuse_grant(self, user: str) -> Refusal | None:
-        """Refuse what counts for a new seat only: the license's start, and the user's number of devices."""
+        """Refuse what counts for a new seat only: the start, who is kept out, and the user's number of devices."""
+        kept_out_until = self._kept_out.get(user)
+        if kept_out_until is not None and self.now < kept_out_until:
+            return Refusal(code="KEPT_OUT", status=403, details={"until": rfc3339(kept_out_until)})
         starts_at, most = self.terms.starts_at, self.terms.max_devices_per_user
         if starts_at is not None and self.now < starts_at:
             return Refusal(code="LICENSE_NOT_STARTED", status=403, details={"starts_at": rfc3339(starts_at)})
