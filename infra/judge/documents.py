@@ -1,11 +1,11 @@
 """The documents agree with the trail: every open session has a grant, and every open tenure has its session.
 
-Counters equal the open sessions. After an admin's edit they may differ until the next denial or the next run of
-``reconcile`` repairs them.
+Counters equal the open sessions, also those of each pool. After an admin's edit they may differ until the next denial
+or the next run of ``reconcile`` repairs them.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from infra.judge.admin_edits import AdminEdits
 from infra.judge.history import History, Present, Stored
@@ -13,8 +13,8 @@ from infra.judge.soundness import only
 from infra.judge.tenure import NEVER, Tenure, is_open
 from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
-from shared.rules.seat_use import SeatUse
-from shared.seats.counters import counted_under
+from shared.rules.seat_use import Pool, SeatUse
+from shared.seats.counters import counted_under, pool_of
 
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
@@ -87,7 +87,22 @@ def _disagreement(present: Present, history: History) -> str | None:
     if numbered is None or (grants and numbered != max(grants)):
         latest = max(grants, default=None)
         return f"the counters say {fields.get('grants')} grants, but the latest grant has the number {latest}"
-    use = SeatUse(by_license=held, grants=numbered, epoch=only(str, fields.get("epoch")))
+    pools = Counter(pool for each in present.sessions if is_open(each) and (pool := pool_of(each.fields)) is not None)
+    if (by_pool := _by_pool(fields.get("by_pool"))) != dict(pools):
+        return f"the counters say {by_pool} of the pools; the open sessions are {dict(pools)}"
+    use = SeatUse(by_license=held, by_pool=pools, grants=numbered, epoch=only(str, fields.get("epoch")))
     if fields.get("checksum") != use.checksum:
         return "the counters do not match their checksum"
     return None
+
+
+def _by_pool(counted: object) -> dict[Pool, int]:
+    """The counters of the pools that are not 0, as they are stored."""
+    of_licenses = counted.items() if isinstance(counted, Mapping) else ()
+    return {
+        (license_id, group): seats
+        for license_id, by_group in of_licenses
+        if isinstance(by_group, Mapping)
+        for group, seats in by_group.items()
+        if seats
+    }

@@ -22,7 +22,7 @@ ERASED = "erased"
 _LONG_KEY = 14
 """A license key of this length or more, quotes included, shows its last four characters."""
 
-_SHOWN_OF_USERS = frozenset({"role", "is_active", "created_at"})
+_SHOWN_OF_USERS = frozenset({"role", "is_active", "groups", "created_at"})
 """The fields of a user's document whose values an event shows. All others may tell about the person."""
 
 _HIDDEN = '"…"'
