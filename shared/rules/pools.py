@@ -54,9 +54,13 @@ def free_seat(license_: License, groups: Collection[str], use: SeatUse) -> FreeS
 
 
 def reserved_for_others(license_: License, groups: Collection[str], use: SeatUse) -> int:
-    """How many free seats are reserved for groups that the user is in none of."""
+    """How many free seats are reserved for groups that the user is in none of.
+
+    If an admin has reserved seats that are in use, they are free for nobody.
+    """
+    free = license_.max_concurrent_seats + license_.overdraft_seats - use.of(license_.license_id)
     others = (pool for pool in _reserved(license_, use) if pool.group not in groups)
-    return sum(pool.max_seats - pool.in_use for pool in others)
+    return max(0, min(free, sum(pool.max_seats - pool.in_use for pool in others)))
 
 
 def overdraft_in_use(license_: License, use: SeatUse) -> int:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """The roles, from most to fewest rights."""
+    """The roles, from most to fewest rights. All users but guests may hold seats."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -28,11 +28,6 @@ class User:
     role: Role
     is_active: bool
     groups: tuple[str, ...] = ()
-
-    @property
-    def may_hold_seats(self) -> bool:
-        """All users but guests may hold seats."""
-        return self.role is not Role.GUEST
 
     @property
     def may_manage_seats(self) -> bool:

@@ -31,7 +31,7 @@ SLASHES: Mapping[str, list[str]] = {
         "http://(localhost|127\\.0\\.0\\.1)(?!:80$)(:[0-9]{1,5})?",
         "https://[a-z0-9.-]+(?!:443$)(:[0-9]{1,5})?",
     ],
-    "shared/rules/seat_use.py": ["licenses/"],  # what a counter weighs in the checksum
+    "shared/rules/seat_use.py": ["/pools/", "licenses/", "licenses/"],  # what a counter weighs in the checksum
     "shared/seats/counters.py": ["/"],  # the license that no document can be
     "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "clock/-", "projects/"],  # before every path
     "shared/audit/relay.py": ["Pub/Sub refuses an audit event"],

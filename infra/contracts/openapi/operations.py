@@ -57,8 +57,9 @@ _BODY = {
 _MEMBER = {Code.ORGANIZATION_INACTIVE, Code.USER_INACTIVE, Code.LICENSE_MISCONFIGURED}
 _HOLDER = {*_MEMBER, Code.ROLE_NOT_ALLOWED}
 _LICENSE = {Code.LICENSE_NOT_FOUND, Code.LICENSE_INACTIVE, Code.LICENSE_EXPIRED}
+_NO_NEW_SEAT = {Code.LICENSE_NOT_STARTED, Code.LICENSE_NOT_ALLOWED, Code.USER_DEVICE_LIMIT_REACHED}
 _FULL = {Code.SEAT_LIMIT_REACHED, Code.ORGANIZATION_SEAT_LIMIT_REACHED}
-_OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED}
+_OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED, Code.SESSION_IDLE}
 
 OPERATIONS: Mapping[str, Operation] = {
     "acquire": Operation(
@@ -76,7 +77,18 @@ OPERATIONS: Mapping[str, Operation] = {
             ),
             201: Success(means="The user took a seat.", model=AcquireAnswer, example={"renewed": False}),
         },
-        codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, *_FULL, Code.INSTANCE_LIMIT_REACHED, Code.CONTENTION}),
+        codes=frozenset(
+            {
+                *_TOKEN,
+                *_BODY,
+                *_HOLDER,
+                *_LICENSE,
+                *_NO_NEW_SEAT,
+                *_FULL,
+                Code.INSTANCE_LIMIT_REACHED,
+                Code.CONTENTION,
+            }
+        ),
     ),
     "heartbeat": Operation(
         method="POST",
