@@ -186,10 +186,12 @@ def _terms(chance: Random) -> Mapping[str, Any]:
 def _client(number: int, organizations: tuple[PlannedOrganization, ...], chance: Random) -> PlannedClient:
     organization = organizations[number % len(organizations)]
     is_shared = number // len(organizations) < INSTANCES_OF_ONE_DEVICE
+    # Few users with several devices each meet the limit of devices.
+    users = organization.user_ids[:3] if organization.has_terms else organization.user_ids
     return PlannedClient(
         number=number,
         organization_id=organization.organization_id,
-        user_id=organization.user_ids[0] if is_shared else chance.choice(organization.user_ids),
+        user_id=organization.user_ids[0] if is_shared else chance.choice(users),
         hardware_id="shared-device" if is_shared else f"device-{number}",
         instance_id=None if chance.random() < _OLD_PROGRAMS else f"instance-{number:08}",
     )
