@@ -57,8 +57,9 @@ class Asking:
 
     async def heartbeat(self, session_id: str, *, idle_seconds: int | None = None) -> Reply:
         """Say that it is alive, and for how long its user has done nothing."""
-        idle = {} if idle_seconds is None else {"idle_seconds": idle_seconds}
-        asked = {"session_id": session_id, **self._instance, **idle}
+        asked: dict[str, str | int] = {"session_id": session_id, **self._instance}
+        if idle_seconds is not None:
+            asked["idle_seconds"] = idle_seconds
         return await self._ask(Operation.HEARTBEAT, asked, session_id=session_id, idle_seconds=idle_seconds)
 
     async def release(self, session_id: str) -> Reply:

@@ -1,6 +1,6 @@
 """The plan that a seed decides before the run: organizations, clients, and the time of each fault."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -26,10 +26,24 @@ SHORTEST_LEASE_SECONDS, SHORTEST_IDLE_SECONDS = 3, 60
 WITH_TERMS = {1, 2}
 """Which of four organizations have a license with terms: a steady one, and one whose terms admins edit."""
 
-RESERVATIONS = ({}, {"design": 1}, {"design": 1, "render": 1}, {"render": 2}, {"design": 2, "render": 1}, {"check": 1})
+RESERVATIONS: Sequence[Mapping[str, int]] = (
+    {},
+    {"design": 1},
+    {"design": 1, "render": 1},
+    {"render": 2},
+    {"design": 2, "render": 1},
+    {"check": 1},
+)
 """Some are more than all seats."""
 
-GROUPS = ((), ("design",), ("render",), ("check", "design"), ("render", "design"), ("check",))
+GROUPS: Sequence[tuple[str, ...]] = (
+    (),
+    ("design",),
+    ("render",),
+    ("check", "design"),
+    ("render", "design"),
+    ("check",),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
