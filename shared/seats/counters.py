@@ -88,7 +88,7 @@ async def recount(firestore: Firestore, paths: OrganizationPaths, *, before: Sea
         firestore.select(paths.organization, queries.last_grant(), at=at),
     )
     held = Counter(counted_under(document.fields.get("license_id")) for document in documents)
-    pools = Counter(pool for document in documents if (pool := pool_of(document.fields)) is not None)
+    pools = Counter(pool for document in documents if (pool := pool_of(document)) is not None)
     return SeatUse(by_license=held, by_pool=pools, grants=_number_of(last), epoch=_epoch(paths, before, last, at=at))
 
 
@@ -114,9 +114,9 @@ def counted_under(license_id: object) -> str:
     return license_id if isinstance(license_id, str) and can_be_document_id(license_id) else NO_LICENSE
 
 
-def pool_of(session: Mapping[str, object]) -> Pool | None:
-    """The pool that a session with these fields counts in; ``None``: a common seat, or no possible group."""
-    license_id, group = counted_under(session.get("license_id")), session.get("pool")
+def pool_of(session: Document) -> Pool | None:
+    """The pool that a session counts in; ``None`` if it holds a common seat, or names no possible group."""
+    license_id, group = counted_under(session.fields.get("license_id")), session.fields.get("pool")
     return (license_id, group) if isinstance(group, str) and GROUP.fullmatch(group) is not None else None
 
 
