@@ -194,7 +194,7 @@ def _other_ways(code: Code, place: Place) -> Iterator[str]:
                         yield ast.unparse(node)
                 case ast.Attribute(value=ast.Name(id="OrganizationPaths")):
                     yield ast.unparse(node)
-                case ast.Call(func=ast.Name(id="Caller")) if place != ("shared.edge.identity", "identify"):
+                case ast.Call(func=ast.Name(id="Caller")) if place != ("shared.edge.identity", "Tokens"):
                     yield ast.unparse(node)
                 case ast.Constant(value="org_id") if place[0] != "shared.edge.identity":
                     yield ast.unparse(node)
