@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+)
 
 from shared.documents.paths import can_be_document_id
 from shared.rules.audit import AuditType
@@ -61,13 +70,10 @@ carries them twice."""
 GROUP = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 
 
-def _normal_group(group: object) -> object:
-    return normal_group(group) if isinstance(group, str) else group
-
-
 def _named_once(reservations: Mapping[str, int]) -> Mapping[str, int]:
     """Refuse two entries of one group. Firestore lets their names differ in case, and one would be lost."""
-    names = [normal_group(each) for each in reservations] if isinstance(reservations, Mapping) else []
+    groups = reservations if isinstance(reservations, Mapping) else {}
+    names = [normal_group(each) for each in groups if isinstance(each, str)]
     twice = sorted({each for each in names if names.count(each) > 1})
     if twice:
         message = f"two entries for the group {twice[0]}"
@@ -76,7 +82,9 @@ def _named_once(reservations: Mapping[str, int]) -> Mapping[str, int]:
 
 
 _Pool = Annotated[str, Field(pattern=GROUP.pattern)]  # as a text: a compiled one lets a line break at the end pass
-_Group = Annotated[_Pool, BeforeValidator(_normal_group)]
+_Group = Annotated[  # in the form of ``normal_group``
+    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+]
 _Groups = Annotated[list[_Group], Field(max_length=MAX_GROUPS)]
 _Reservations = Annotated[
     dict[_Group, Annotated[int, Field(ge=1)]], Field(max_length=MAX_GROUPS), BeforeValidator(_named_once)

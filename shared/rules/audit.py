@@ -228,13 +228,14 @@ def ended_by_hand(session: Session, *, now: datetime) -> AuditEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenure:
-    """One holding of a seat: the session, user, device and license, and when it began."""
+    """One holding of a seat: the session, user, device, license and pool, and when it began."""
 
     session_id: str
     license_id: str
     user_id: str
     hardware_id: str
     started_at: datetime
+    pool: str | None = None
 
 
 def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
@@ -257,6 +258,7 @@ def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
             "last_heartbeat_at": None,
             "lease_expires_at": None,
             "kept_out_until": None,
+            "pool": tenure.pool,
         },
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.user import User
+from shared.rules.user import Role, User
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +124,7 @@ def refuse_caller(
     """Refuse a user who may not hold seats in this organization; ``None`` if nothing stands against it."""
     if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal
-    return None if isinstance(user, User) and user.may_hold_seats else RoleNotAllowed()
+    return None if isinstance(user, User) and user.role is not Role.GUEST else RoleNotAllowed()
 
 
 def refuse_grant(license_: License, user: User, *, now: datetime) -> GrantRefusal | None:

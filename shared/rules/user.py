@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """The roles, from most to fewest rights."""
+    """The roles, from most to fewest rights. All users but guests may hold seats."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -40,11 +40,6 @@ class User:
     is_active: bool
     groups: tuple[str, ...] = ()
     kept_out: Mapping[str, datetime] = field(default_factory=dict)
-
-    @property
-    def may_hold_seats(self) -> bool:
-        """All users but guests may hold seats."""
-        return self.role is not Role.GUEST
 
     @property
     def may_manage_seats(self) -> bool:

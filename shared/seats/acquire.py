@@ -86,7 +86,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         use = state.use or await recount(self._firestore, paths, before=None, at=at)
         devices = await self._limited(paths, requests, found, state, at)
         draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**devices, **own})
-        draft.end_lapsed(devices.keys() - own.keys())
+        draft.end_lapsed(devices)
         outcomes = _fold(draft, requests, found, moved)
 
         refused = dict.fromkeys(_scope_of(outcome) for outcome in outcomes if isinstance(outcome, CapReached))
@@ -98,7 +98,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
             draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**seen, **devices, **own})
             lapsed = {document.document_id for proof in evidence.values() for document in proof.lapsed}
-            draft.end_lapsed(lapsed | (devices.keys() - own.keys()))
+            draft.end_lapsed(lapsed | devices.keys())
             outcomes = _fold(draft, requests, found, moved)
             examined |= {
                 scope: Examined(at=at.now, next_to_lapse_at=draft.earliest_expiry(scope))

@@ -49,6 +49,8 @@ class Backend(Protocol):
 
     def limit_instances(self, most: int) -> None: ...
 
+    def edit(self, **terms: Any) -> None: ...  # noqa: ANN401 a license's fields
+
     def refuse(self, code: str) -> None: ...
 
     def offline(self) -> Any: ...  # noqa: ANN401 a context
@@ -124,9 +126,13 @@ class RealBackend:
     def limit_instances(self, most: int) -> None:
         self.tenant.license().update({"max_instances_per_seat": most})
 
+    def edit(self, **terms: Any) -> None:  # noqa: ANN401 a license's fields
+        self.tenant.license().update(terms)
+
     def refuse(self, code: str) -> None:
         edits: dict[str, tuple[firestore.DocumentReference, dict[str, Any]]] = {
             "LICENSE_EXPIRED": (self.tenant.license(), {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}),
+            "LICENSE_NOT_ALLOWED": (self.tenant.license(), {"allowed_groups": ["others"]}),
             "LICENSE_INACTIVE": (self.tenant.license(), {"is_active": False}),
             "LICENSE_MISCONFIGURED": (self.tenant.license(), {"max_concurrent_seats": "many"}),
             "USER_INACTIVE": (self.tenant.user("m0"), {"is_active": False}),
@@ -193,6 +199,11 @@ class FakeBackend:
 
     def limit_instances(self, most: int) -> None:
         self.service.set_max_instances(most)
+
+    def edit(self, **terms: Any) -> None:  # noqa: ANN401 a license's fields
+        idle_seconds = terms.pop("idle_seconds", None)
+        idle = {} if idle_seconds is None else {"idle": timedelta(seconds=idle_seconds)}
+        self.service.edit(**terms, **idle)
 
     def refuse(self, code: str) -> None:
         self._refusing.append(refusing := self.service.refusing(code))

@@ -1,16 +1,16 @@
 """Audit events: one for each thing that happened, and the same one whenever it is reported again."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, AuditType, acquired, edited, ended, usage_repaired
+from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, AuditType, acquired, edited, ended, expiring, usage_repaired
 from shared.rules.digest import BASE32, DIGEST_LENGTH, digest
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
-from tests.rules.make import INSTANT, LEASE, NOW, a_session
+from tests.rules.make import INSTANT, LEASE, NOW, a_license, a_session
 
 LATER = NOW + timedelta(minutes=2)
 
@@ -300,3 +300,38 @@ def test_two_edits_have_two_names_and_one_has_one() -> None:
 
     assert again.name == first.name
     assert first.name not in {other.name for other in others}
+
+
+A_WEEK = timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "is_active", "is_reported"),
+    [
+        (None, True, False),
+        (NOW + A_WEEK, True, True),
+        (NOW + A_WEEK + INSTANT, True, False),
+        (NOW + INSTANT, True, True),
+        (NOW, True, False),
+        (NOW + A_WEEK, False, False),
+    ],
+    ids=["no end", "in a week", "later", "in an instant", "now", "deactivated"],
+)
+def test_a_license_in_use_that_ends_within_the_days_is_reported(
+    ends_at: datetime | None, *, is_active: bool, is_reported: bool
+) -> None:
+    license_ = replace(a_license(), expires_at=ends_at, is_active=is_active)
+
+    assert (expiring(license_, days_before=7, now=NOW) is not None) is is_reported
+
+
+def test_an_end_has_one_event_for_each_number_of_days_and_a_moved_end_has_others() -> None:
+    ends = [replace(a_license(), expires_at=NOW + span) for span in (timedelta(hours=1), timedelta(hours=2))]
+
+    events = [expiring(end_, days_before=days, now=NOW) for end_ in ends for days in (30, 7, 1)]
+    later = expiring(ends[0], days_before=30, now=NOW + timedelta(minutes=5))
+
+    names = [event.name for event in events if event is not None]
+    assert len({*names}) == 6
+    assert later is not None
+    assert later.name == names[0]

@@ -57,8 +57,14 @@ _BODY = {
 _MEMBER = {Code.ORGANIZATION_INACTIVE, Code.USER_INACTIVE, Code.LICENSE_MISCONFIGURED}
 _HOLDER = {*_MEMBER, Code.ROLE_NOT_ALLOWED}
 _LICENSE = {Code.LICENSE_NOT_FOUND, Code.LICENSE_INACTIVE, Code.LICENSE_EXPIRED}
+_NO_NEW_SEAT = {
+    Code.LICENSE_NOT_STARTED,
+    Code.LICENSE_NOT_ALLOWED,
+    Code.KEPT_OUT,
+    Code.USER_DEVICE_LIMIT_REACHED,
+}
 _FULL = {Code.SEAT_LIMIT_REACHED, Code.ORGANIZATION_SEAT_LIMIT_REACHED}
-_OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED}
+_OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED, Code.SESSION_IDLE}
 
 OPERATIONS: Mapping[str, Operation] = {
     "acquire": Operation(
@@ -82,8 +88,8 @@ OPERATIONS: Mapping[str, Operation] = {
                 *_BODY,
                 *_HOLDER,
                 *_LICENSE,
+                *_NO_NEW_SEAT,
                 *_FULL,
-                Code.KEPT_OUT,
                 Code.INSTANCE_LIMIT_REACHED,
                 Code.CONTENTION,
             }

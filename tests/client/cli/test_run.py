@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import shlex
 import signal
 import stat
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -229,6 +230,42 @@ def test_each_reason_for_no_seat_has_its_status(
 
     assert (ended.returncode, says in ended.stderr) == (status, True), ended.stderr
     assert (ended.stdout, "Traceback" in ended.stderr) == ("", False)
+
+
+def test_one_device_too_many_is_told_with_the_commands_that_free_one(build_real: BuildBackend) -> None:
+    backend = build_real(seats=3, max_devices_per_user=1)
+    with backend.seat("m0", hardware_id="a-workstation-with-a-name") as seat:
+        ended = run("run", "true", environment=environment_of(backend))
+
+    assert seat.lease is not None
+    assert (ended.returncode, ended.stdout) == (75, "")
+    _, *lines, _ = ended.stderr.splitlines()
+    assert "USER_DEVICE_LIMIT_REACHED" in ended.stderr
+    assert f"seatlease:     seatlease release {seat.lease.session_id}" in lines
+    assert f"seatlease: a-workstatio…, since {seat.lease.server_time.astimezone():%Y-%m-%d %H:%M}" in lines
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_license_that_has_not_begun_starts_nothing(build_real: BuildBackend) -> None:
+    begins = datetime(2190, 1, 2, 12, tzinfo=UTC)
+    backend = build_real(seats=1, starts_at=begins)
+
+    ended = run("run", "true", environment=environment_of(backend))
+
+    assert (ended.returncode, "LICENSE_NOT_STARTED" in ended.stderr) == (77, True)
+    assert f"begins on {begins.astimezone():%Y-%m-%d at %H:%M}" in ended.stderr
+
+
+@pytest.mark.parametrize(("days", "times"), [(3.5, 1), (9, 0)])
+def test_a_license_that_ends_within_a_week_is_announced_once(build_real: BuildBackend, days: float, times: int) -> None:
+    ends = datetime.now(UTC) + timedelta(days=days)
+    backend = build_real(seats=1, expires_at=ends)
+
+    ended = run("run", "true", environment=environment_of(backend))
+
+    said = re.findall(r"^seatlease: [0-9:]{8} The license ends on (\S+) \(in \d days\)$", ended.stderr, re.MULTILINE)
+    assert (ended.returncode, said) == (0, [f"{ends.astimezone():%Y-%m-%d}"] * times)
+    assert len(ended.stderr.splitlines()) == times
 
 
 def test_a_killed_wrapper_leaves_the_program_and_its_seat_until_the_lease_ends(

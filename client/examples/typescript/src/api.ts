@@ -113,6 +113,8 @@ export interface components {
          * @description The caller holds a seat until `lease_expires_at`.
          *
          *     A program that cannot reach the service may work on until `grace_ends_at`. `lease_token` proves that.
+         *     `features` are what the vendor sold. `license_expires_at` is the end of the contract; null: no end. An overdraft
+         *     seat is one above the license's own number.
          */
         AcquireAnswer: {
             /** @description The id of the session: this user, on this device, with a seat of this license. */
@@ -135,6 +137,14 @@ export interface components {
             heartbeat_interval_seconds: number;
             /** @description The seats of the license after this decision. */
             seats: components["schemas"]["Seats"];
+            /** @description Whether the seat was given above the license's own number of seats. */
+            is_overdraft: boolean;
+            /** @description What the vendor sold with the license: names and values of the vendor's own. */
+            features: {
+                [key: string]: string | number | boolean;
+            };
+            /** @description The end of the license's contract: no seat is given from then on. null: it has no end. */
+            license_expires_at: string | null;
             /** @description Whether this user on this device already held the seat. */
             renewed: boolean;
             /**
@@ -242,6 +252,8 @@ export interface components {
             begins_at: string;
             /** @description The most seats in use at a time. */
             peak_in_use: number;
+            /** @description The most overdraft seats in use at a time, by the present terms. */
+            peak_overdraft: number;
             /** @description How many users got no seat because a cap was reached. */
             denied_users: number;
             /** @description How many of their attempts were refused. */
@@ -323,7 +335,7 @@ export interface components {
          * @description Why a session ended.
          * @enum {string}
          */
-        EndReason: "released" | "released_elsewhere" | "expired" | "revoked_by_admin" | "user_deactivated" | "license_deactivated" | "license_expired" | "organization_deactivated" | "document_removed";
+        EndReason: "released" | "released_elsewhere" | "expired" | "revoked_by_admin" | "user_deactivated" | "license_deactivated" | "license_expired" | "organization_deactivated" | "document_removed" | "idle";
         /**
          * Error401
          * @description The form of every error.
@@ -490,6 +502,12 @@ export interface components {
             lease_token: string;
             /** @description In how many seconds to send the next heartbeat: a third of the lease, or up to a tenth sooner. */
             heartbeat_interval_seconds: number;
+            /** @description What the vendor sold with the license: names and values of the vendor's own. */
+            features: {
+                [key: string]: string | number | boolean;
+            };
+            /** @description The end of the license's contract: no seat is given from then on. null: it has no end. */
+            license_expires_at: string | null;
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -498,7 +516,7 @@ export interface components {
         };
         /**
          * HeartbeatBody
-         * @description Body of `POST /v1/heartbeat`.
+         * @description Body of `POST /v1/heartbeat`. `idle_seconds`: for how long the program's user has done nothing in it.
          */
         HeartbeatBody: {
             /** @description The id of the session: this user, on this device, with a seat of this license. */
@@ -513,6 +531,11 @@ export interface components {
              * @default null
              */
             instance_id: string | null;
+            /**
+             * @description For how many seconds the program's user has done nothing in it. Only a program that knows sends it.
+             * @default null
+             */
+            idle_seconds: number | null;
         };
         /**
          * HeartbeatError400
@@ -811,12 +834,14 @@ export interface components {
          * @description Whether an acquire of this license may get a seat. Only an active one gives seats.
          * @enum {string}
          */
-        LicenseStatus: "active" | "inactive" | "expired" | "misconfigured";
+        LicenseStatus: "active" | "inactive" | "not_started" | "expired" | "misconfigured";
         /**
          * LicenseView
          * @description One license. `share` is `in_use` divided by `max`. An admin must correct `misconfigured_fields`.
          *
-         *     Only an `active` license gives seats. `is_active` and `expires_at` are what its document says.
+         *     Only an `active` license gives seats. `is_active`, `starts_at`, `expires_at` and `features` are what its
+         *     document says. A license with reservations has `pools`. Like `overdraft`, they still count a lease that ran out
+         *     a moment ago.
          *
          *     `last_24_hours` is for owners and admins, and only on the first page.
          */
@@ -825,16 +850,26 @@ export interface components {
             license_id: string;
             /** @description The name that people see. null: the license's document cannot be used. */
             name: string | null;
-            /** @description Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin deactivated it. `expired`: its contract has ended. `misconfigured`: an admin must correct its document. */
+            /** @description Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin deactivated it. `not_started`: its contract begins later. `expired`: its contract has ended. `misconfigured`: an admin must correct its document. */
             status: components["schemas"]["LicenseStatus"];
             /** @description Whether an admin lets the license give seats. null: its document cannot be used. */
             is_active: boolean | null;
+            /** @description The start of the contract: no seat is given before. null: it has started, or the license's document cannot be used. */
+            starts_at: string | null;
             /** @description The end of the contract. null: it has no end, or the license's document cannot be used. */
             expires_at: string | null;
+            /** @description What the vendor sold with the license: names and values of the vendor's own. */
+            features: {
+                [key: string]: string | number | boolean;
+            };
             /** @description Seats in use at `server_time`. */
             in_use: number;
             /** @description The license's cap. null: its document cannot be used. */
             max: number | null;
+            /** @description The seats above the license's own number. */
+            overdraft: components["schemas"]["OverdraftView"];
+            /** @description The reserved seats of each group, and the common ones. Empty: nothing is reserved. */
+            pools: components["schemas"]["PoolView"][];
             /** @description `in_use` divided by `max`, rounded to four digits. null: there is no cap, or it is 0. */
             share: number | null;
             /** @description When the first lease ends without a heartbeat. Its seat is free then at the latest. null: no seat is in use. */
@@ -958,6 +993,28 @@ export interface components {
             in_use: number;
             /** @description The cap over all licenses together. null: only the licenses' own caps count. */
             max: number | null;
+        };
+        /**
+         * OverdraftView
+         * @description The seats above `max`: in use, and how many may be.
+         */
+        OverdraftView: {
+            /** @description Overdraft seats in use at `server_time`. */
+            in_use: number;
+            /** @description How many seats may be in use above the license's own number. */
+            max: number;
+        };
+        /**
+         * PoolView
+         * @description The seats that are reserved for one group; a null `group`: the common ones.
+         */
+        PoolView: {
+            /** @description The group that the seats are reserved for. null: they are for all users. */
+            group: string | null;
+            /** @description Seats of the pool in use at `server_time`. */
+            in_use: number;
+            /** @description The seats of the pool. */
+            max: number;
         };
         /**
          * PublicKey
@@ -1120,12 +1177,16 @@ export interface components {
         /**
          * SeatLimitDetails
          * @description Of `SEAT_LIMIT_REACHED` and `ORGANIZATION_SEAT_LIMIT_REACHED`: the cap that was reached, and its seats.
+         *
+         *     `reserved_for_others` of the license's seats are free, but reserved for groups that the user does not belong to.
          */
         SeatLimitDetails: {
             /** @description Seats in use at `server_time`. */
             in_use: number;
             /** @description The cap: the most seats in use at a time. */
             max: number;
+            /** @description How many seats of the license are free, but reserved for groups that the user does not belong to. */
+            reserved_for_others: number;
             /** @description When the first lease ends without a heartbeat. Its seat is free then at the latest. null: no seat is in use. */
             earliest_expiry_at: string | null;
             /** @description In how many seconds to ask again: at most 60, because a user may give back a seat at any time. */
@@ -1133,7 +1194,7 @@ export interface components {
         };
         /**
          * SeatLimitReached
-         * @description Every seat of the license is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+         * @description Every seat of the license that the user may use is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
          */
         SeatLimitReached: {
             /**
@@ -1278,6 +1339,10 @@ export interface components {
              * @description The end of the lease. From then on the seat is free, unless a heartbeat came before.
              */
             lease_expires_at: string;
+            /** @description The group whose reserved seat it is. null: a common seat. */
+            pool: string | null;
+            /** @description Whether the seat was given above the license's own number of seats. */
+            is_overdraft: boolean;
             /** @description How many instances were heard of within a lease. Programs that send no `instance_id` count as one. */
             instances: number;
             /** @description The IP addresses of these instances. */
@@ -1548,6 +1613,13 @@ export interface operations {
                      *         "in_use": 3,
                      *         "max": 20
                      *       },
+                     *       "is_overdraft": false,
+                     *       "features": {
+                     *         "edition": "pro",
+                     *         "export": true,
+                     *         "max_layers": 64
+                     *       },
+                     *       "license_expires_at": "2027-01-01T00:00:00.000000Z",
                      *       "renewed": true,
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
@@ -1583,6 +1655,13 @@ export interface operations {
                      *         "in_use": 3,
                      *         "max": 20
                      *       },
+                     *       "is_overdraft": false,
+                     *       "features": {
+                     *         "edition": "pro",
+                     *         "export": true,
+                     *         "max_layers": 64
+                     *       },
+                     *       "license_expires_at": "2027-01-01T00:00:00.000000Z",
                      *       "renewed": false,
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
@@ -1731,7 +1810,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `SEAT_LIMIT_REACHED`: every seat of the license is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+             * @description - `SEAT_LIMIT_REACHED`: every seat of the license that the user may use is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
              *     - `ORGANIZATION_SEAT_LIMIT_REACHED`: every seat that the organization may use at a time is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
              *     - `INSTANCE_LIMIT_REACHED`: as many instances work on the user's seat as the license allows. Wait, and ask again; or release the session of `session_id`, which stops those that work on it.
              */
@@ -1893,7 +1972,8 @@ export interface operations {
                  * @example {
                  *       "session_id": "qfgnlzx3tci6wknmitg7qpjxiw",
                  *       "nonce": "nVkOq3Tz0mJ5rWc1uYhB8g",
-                 *       "instance_id": "Zq3b0T5vN1xK8cWm"
+                 *       "instance_id": "Zq3b0T5vN1xK8cWm",
+                 *       "idle_seconds": 0
                  *     }
                  */
                 "application/json": components["schemas"]["HeartbeatBody"];
@@ -1923,6 +2003,12 @@ export interface operations {
                      *       "grace_ends_at": "2026-03-02T09:50:07.250000Z",
                      *       "lease_token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dXJl",
                      *       "heartbeat_interval_seconds": 114,
+                     *       "features": {
+                     *         "edition": "pro",
+                     *         "export": true,
+                     *         "max_layers": 64
+                     *       },
+                     *       "license_expires_at": "2027-01-01T00:00:00.000000Z",
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
                      */
@@ -2708,15 +2794,33 @@ export interface operations {
                      *           "name": "Design Studio",
                      *           "status": "active",
                      *           "is_active": true,
+                     *           "starts_at": "2026-01-01T00:00:00.000000Z",
                      *           "expires_at": "2027-01-01T00:00:00.000000Z",
+                     *           "features": {
+                     *             "edition": "pro",
+                     *             "export": true,
+                     *             "max_layers": 64
+                     *           },
                      *           "in_use": 3,
                      *           "max": 20,
+                     *           "overdraft": {
+                     *             "in_use": 0,
+                     *             "max": 2
+                     *           },
+                     *           "pools": [
+                     *             {
+                     *               "group": "design",
+                     *               "in_use": 2,
+                     *               "max": 5
+                     *             }
+                     *           ],
                      *           "share": 0.15,
                      *           "earliest_expiry_at": "2026-03-02T09:20:07.250000Z",
                      *           "misconfigured_fields": [],
                      *           "last_24_hours": {
                      *             "begins_at": "2026-03-01T09:14:07.250000Z",
                      *             "peak_in_use": 17,
+                     *             "peak_overdraft": 0,
                      *             "denied_users": 2,
                      *             "denied_attempts": 9
                      *           },
@@ -2731,6 +2835,8 @@ export interface operations {
                      *               "started_at": "2026-03-02T07:14:07.250000Z",
                      *               "last_heartbeat_at": "2026-03-02T09:14:07.250000Z",
                      *               "lease_expires_at": "2026-03-02T09:20:07.250000Z",
+                     *               "pool": null,
+                     *               "is_overdraft": false,
                      *               "instances": 1,
                      *               "addresses": [
                      *                 "203.0.113.7"
