@@ -79,7 +79,7 @@ MESSAGES: Mapping[Code, str] = {
     Code.LICENSE_NOT_STARTED: "The license begins at {starts_at}. Please come back then.",
     Code.LICENSE_NOT_ALLOWED: "The license is for other groups of users. Please talk to your administrator.",
     Code.BORROWING_OFF: "Seats of this license cannot be borrowed. Please talk to your administrator.",
-    Code.BORROW_TOO_LONG: "A seat can be borrowed until {latest} at most.",
+    Code.BORROW_TOO_LONG: "A seat can be borrowed until {latest_until} at most.",
     Code.KEPT_OUT: "An administrator ended your session. You may take a seat again from {until} on.",
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
@@ -208,7 +208,7 @@ class InstanceLimitDetails(_Details):
 class BorrowTooLongDetails(_Details):
     """Of ``BORROW_TOO_LONG``: until when a seat can be borrowed."""
 
-    latest: Time
+    latest_until: Time
 
 
 class BorrowedSeatsDetails(_Details):

@@ -221,7 +221,7 @@ def _too_many_devices(refusal: DeviceLimitReached, *, now: datetime) -> ApiError
 
 def _borrow_too_long(latest: datetime) -> ApiError:
     message = f"A seat can be borrowed until {latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC at most."
-    return ApiError(Code.BORROW_TOO_LONG, message, details=BorrowTooLongDetails(latest=latest).as_json())
+    return ApiError(Code.BORROW_TOO_LONG, message, details=BorrowTooLongDetails(latest_until=latest).as_json())
 
 
 def _too_many_borrowed(refusal: BorrowedSeatsLimitReached, *, now: datetime) -> ApiError:

@@ -76,8 +76,8 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.BORROWING_OFF: Meaning(when="the license lends no seats", then=_STOP),
     Code.BORROW_TOO_LONG: Meaning(
         when="the time is later than the license lends a seat for, or than its own end",
-        then="Borrow until `latest` at most.",
-        details=BorrowTooLongDetails(latest=AT),
+        then="Borrow until `latest_until` at most.",
+        details=BorrowTooLongDetails(latest_until=AT),
     ),
     Code.KEPT_OUT: Meaning(
         when="an owner or admin ended a session of the user, who gets no seat of the license before `until`",

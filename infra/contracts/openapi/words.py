@@ -198,7 +198,7 @@ WORDS: Mapping[str, Word] = {
         "admins see those of all users."
     ),
     "OverhangView.until": Word(meaning="Until when the device may work on.", example="2026-03-05T17:00:00.000000Z"),
-    "latest": Word(
+    "latest_until": Word(
         meaning="The latest time until which a seat can be borrowed.", example="2026-03-09T09:14:07.250000Z"
     ),
     "pool": Word(meaning="The group whose reserved seat it is. null: a common seat.", example=None),
