@@ -25,6 +25,7 @@ from shared.rules.audit import (
     Detail,
     Tenure,
     acquired,
+    borrowed,
     edited,
     ended,
     expiring,
@@ -82,6 +83,8 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "expires_at",
         "days_before",
         "kept_out_until",
+        "borrowed_until",
+        "overhang_until",
     ),
     "Seats": ("in_use", "max"),
     "LicenseSeats": ("license_id", "in_use", "pools"),
@@ -206,6 +209,8 @@ def _events() -> Iterator[AuditEvent]:
     yield acquired(session, grant_number=41, details=use)
     other = Instance(instance_id="Zq3b0T5vN1xK8cWm", ip_address="203.0.113.21", last_heard_at=at + timedelta(minutes=1))
     yield renewed(replace(session, instances=(*session.instances, other)), other, user_agent="cad/4.2")
+    lent = replace(session, borrowed_until=at + timedelta(days=3), lease_expires_at=at + timedelta(days=3))
+    yield borrowed(lent, grant_number=42, epoch=None, now=at + timedelta(minutes=1))
     attempt = Denied(
         session_id=session_id_of(license_id="license-1", user_id="ben", hardware_id="workshop-pc"),
         license_id="license-1",

@@ -70,6 +70,8 @@ _LEFT_OUT: Mapping[str, str] = {
     "reservations": "none, not filled in",
     "max_devices_per_user": "not filled in",
     "overdraft_seats": "0, not filled in",
+    "max_borrow_seconds": "0, not filled in",
+    "max_borrowed_seats": "not filled in",
     "idle_seconds": "not filled in",
 }
 """What is filled into fields that have no default of their own, or whose default is not filled in."""
@@ -284,6 +286,21 @@ def _examples_of_terms(organization: Organization) -> Iterator[Example]:
             replace(_license(seats=3), idle_for=timedelta(minutes=1)),
             _NOW,
             "Enter a longer time, or leave it: idle users lose the seat a little later.",
+        ),
+        (
+            replace(_license(seats=3), max_borrowed_seats=2),
+            _NOW,
+            "Add `max_borrow_seconds`, or delete the field.",
+        ),
+        (
+            replace(_license(seats=3), borrow_for=timedelta(days=7), max_borrowed_seats=4),
+            _NOW,
+            "Enter fewer, or delete the field: then all seats may be away.",
+        ),
+        (
+            replace(_license(seats=3), borrow_for=timedelta(days=60)),
+            _NOW,
+            "Enter fewer days, or leave it if users are away for so long.",
         ),
     ]
     for license_, now, to_do in cases:

@@ -65,6 +65,13 @@ class AcquiredDetails(_Message):
     is_overdraft: bool = False
 
 
+class BorrowedDetails(_Message):
+    """Until when the user borrows the seat. ``started_at`` is when the user took it."""
+
+    started_at: Time
+    borrowed_until: Time
+
+
 class RenewedDetails(_Message):
     """Which instance works on the seat, from where, and how many do with it.
 
@@ -86,6 +93,7 @@ class EndedDetails(_Message):
     last_heartbeat_at: Time
     lease_expires_at: Time
     pool: str | None = None
+    overhang_until: Time | None = None
 
 
 class RevokedDetails(_Message):
@@ -101,6 +109,7 @@ class RevokedDetails(_Message):
     lease_expires_at: Time | None
     pool: str | None = None
     kept_out_until: Time | None = None
+    overhang_until: Time | None = None
 
 
 class DeniedDetails(_Message):
@@ -181,6 +190,17 @@ class AcquiredEvent(_SeatEvent):
         Field(ge=1, description="Numbers the grants of the organization 1, 2, 3 and so on, without a gap."),
     ]
     details: AcquiredDetails
+
+
+class BorrowedEvent(_SeatEvent):
+    """A user borrows a seat that they hold, to work without a connection, or borrows it for longer.
+
+    A borrow has the number of a grant of its own.
+    """
+
+    type: Literal["session.borrowed"]
+    grant_number: Annotated[int, Field(ge=1, description="A number of the same row as those of `session.acquired`.")]
+    details: BorrowedDetails
 
 
 class RenewedEvent(_SeatEvent):
@@ -264,6 +284,7 @@ class LicenseEditedEvent(_Event):
 
 AuditMessage = (
     AcquiredEvent
+    | BorrowedEvent
     | RenewedEvent
     | DeniedEvent
     | ReleasedEvent

@@ -46,6 +46,10 @@ MAX_GRACE_SECONDS = 30 * 24 * 60 * 60
 """The longest grace: 30 days. A seat cannot be taken back from a program that works within its grace."""
 
 
+MAX_BORROW_SECONDS = 366 * 24 * 60 * 60
+"""The longest time that a seat is borrowed for: a year."""
+
+
 def _document_id(text: str) -> str:
     if not can_be_document_id(text):
         message = "not a document id"
@@ -244,6 +248,18 @@ class LicenseDocument(Form):
         ),
     ] = None
 
+    max_borrow_seconds: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_BORROW_SECONDS)],
+        Field(
+            description="For how many seconds a user may borrow a seat, to work without a connection. Until then it "
+            "cannot be taken back. Left out or 0: not at all."
+        ),
+    ] = 0
+    max_borrowed_seats: Annotated[
+        Annotated[int, Field(ge=1)] | None,
+        Field(description="How many seats may be borrowed at a time. Left out or null: all."),
+    ] = None
+
 
 class InstanceEntry(Form):
     """One of the ``instances`` of a session."""
@@ -289,6 +305,13 @@ class SessionDocument(Form):
     is_overdraft: Annotated[
         bool, Field(description="true: the seat was given above the license's own number. Do not edit it.")
     ] = False
+    borrowed_until: Annotated[
+        StoredTime | None,
+        Field(
+            description="Until when the seat is borrowed: its device works without a connection until then, also if "
+            "you end the session. Do not edit it."
+        ),
+    ] = None
 
 
 class _SeatDetails(Form):

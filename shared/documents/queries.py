@@ -132,6 +132,12 @@ def live_sessions(license_id: str | None, *, now: datetime) -> Query:
     )
 
 
+def borrowed_seats(license_id: str, *, now: datetime) -> Query:
+    """The sessions of a license whose device may work without a connection at ``now``, those that ended too."""
+    where = (*_of(license_id), ("borrowed_until", ">", now))
+    return Query(collection="sessions", where=where, order_by="borrowed_until")
+
+
 def page_of_sessions(license_id: str | None, *, user_id: str | None, limit: int, after: Cursor | None = None) -> Query:
     """The sessions that have not ended, of one license or all, of one user or all, in the order of their ids."""
     of_user: tuple[tuple[str, Comparison, Plain], ...] = () if user_id is None else (("user_id", "==", user_id),)
@@ -258,6 +264,7 @@ def every_query() -> Iterator[Query]:
     yield open_in_pool("license", "group")
     yield licenses_expiring(after=now, until=now, limit=1)
     yield open_sessions_of("user", "license")
+    yield borrowed_seats("license", now=now)
     yield last_grant()
     yield lapsed_everywhere(0, since=now - LOOKS_BACK, now=now)
     yield open_everywhere(limit=1)

@@ -42,6 +42,7 @@ FIELDS_OF_A_TENURE = (
     "end_reason",
     "instances",
     "pool",
+    "borrowed_until",
 )
 """The fields that heartbeat and release decide by, and report in an end. A session can be read from them alone."""
 
@@ -110,6 +111,8 @@ def license_from(document: Document | None, policy: Policy) -> License | Unusabl
         max_devices_per_user=parsed.max_devices_per_user,
         overdraft_seats=parsed.overdraft_seats,
         idle_for=None if parsed.idle_seconds is None else timedelta(seconds=parsed.idle_seconds),
+        borrow_for=timedelta(seconds=parsed.max_borrow_seconds),
+        max_borrowed_seats=parsed.max_borrowed_seats,
     )
 
 
@@ -146,6 +149,7 @@ def session_from(document: Document | None) -> Session | Unusable | None:
         instances=_instances_of(parsed),
         pool=parsed.pool,
         is_overdraft=parsed.is_overdraft,
+        borrowed_until=parsed.borrowed_until,
     )
 
 

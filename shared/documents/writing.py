@@ -66,6 +66,7 @@ def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
         "instances": _instances(session),
         "pool": session.pool,
         "is_overdraft": session.is_overdraft,
+        "borrowed_until": session.borrowed_until,
         "expiry_shard": expiry_shard(session.session_id),
         "purge_at": None if session.ended_at is None else session.ended_at + retention.sessions_for,
     }

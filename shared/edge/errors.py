@@ -28,6 +28,8 @@ class Code(StrEnum):
     LICENSE_EXPIRED = ("LICENSE_EXPIRED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_STARTED = ("LICENSE_NOT_STARTED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_ALLOWED = ("LICENSE_NOT_ALLOWED", HTTPStatus.FORBIDDEN, False)
+    BORROWING_OFF = ("BORROWING_OFF", HTTPStatus.FORBIDDEN, False)
+    BORROW_TOO_LONG = ("BORROW_TOO_LONG", HTTPStatus.FORBIDDEN, False)
     KEPT_OUT = ("KEPT_OUT", HTTPStatus.FORBIDDEN, False)
     LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
@@ -37,6 +39,7 @@ class Code(StrEnum):
     ORGANIZATION_SEAT_LIMIT_REACHED = ("ORGANIZATION_SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     INSTANCE_LIMIT_REACHED = ("INSTANCE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     USER_DEVICE_LIMIT_REACHED = ("USER_DEVICE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    BORROWED_SEATS_LIMIT_REACHED = ("BORROWED_SEATS_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     SESSION_EXPIRED = ("SESSION_EXPIRED", HTTPStatus.GONE, False)
     SESSION_RELEASED = ("SESSION_RELEASED", HTTPStatus.GONE, False)
     SESSION_REVOKED = ("SESSION_REVOKED", HTTPStatus.GONE, False)
@@ -75,6 +78,8 @@ MESSAGES: Mapping[Code, str] = {
     Code.LICENSE_EXPIRED: "The license has expired. Please talk to your administrator.",
     Code.LICENSE_NOT_STARTED: "The license begins at {starts_at}. Please come back then.",
     Code.LICENSE_NOT_ALLOWED: "The license is for other groups of users. Please talk to your administrator.",
+    Code.BORROWING_OFF: "Seats of this license cannot be borrowed. Please talk to your administrator.",
+    Code.BORROW_TOO_LONG: "A seat can be borrowed until {latest_until} at most.",
     Code.KEPT_OUT: "An administrator ended your session. You may take a seat again from {until} on.",
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
@@ -89,6 +94,9 @@ MESSAGES: Mapping[Code, str] = {
     ),
     Code.USER_DEVICE_LIMIT_REACHED: (
         "You hold seats on as many devices as the license allows ({max}). Give one of them back first."
+    ),
+    Code.BORROWED_SEATS_LIMIT_REACHED: (
+        "As many seats are borrowed as the license allows ({borrowed} of {max}). Please try again in a while."
     ),
     Code.SESSION_EXPIRED: "Your lease ran out, so your seat is free for other users.",
     Code.SESSION_RELEASED: "Your seat was given back.",
@@ -194,6 +202,21 @@ class InstanceLimitDetails(_Details):
     instances: int
     max: int
     earliest_expiry_at: Time
+    retry_after_seconds: int
+
+
+class BorrowTooLongDetails(_Details):
+    """Of ``BORROW_TOO_LONG``: until when a seat can be borrowed."""
+
+    latest_until: Time
+
+
+class BorrowedSeatsDetails(_Details):
+    """Of ``BORROWED_SEATS_LIMIT_REACHED``: the seats that are borrowed, and how many may be."""
+
+    borrowed: int
+    max: int
+    earliest_expiry_at: Time | None
     retry_after_seconds: int
 
 

@@ -10,9 +10,10 @@ from shared.edge.answers import Answer, answer
 from shared.edge.lease_tokens import LeaseTokens
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
-from shared.rules.acquire import AcquireOutcome, Granted, Renewed
+from shared.rules.acquire import AcquireOutcome, Borrowed, Granted, Renewed
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh, Stopped
 from shared.rules.license import HEARTBEATS_PER_LEASE, Feature
+from shared.rules.session import grace_ends_at, is_borrowed
 
 
 class Seats(Answer):
@@ -38,6 +39,7 @@ class AcquireAnswer(Answer):
     heartbeat_interval_seconds: int
     seats: Seats
     is_overdraft: bool
+    borrowed_until: Time | None
     features: dict[str, Feature]
     license_expires_at: Time | None
     renewed: bool
@@ -52,7 +54,10 @@ def answer_acquire(
     match outcome:
         case Granted(session=session, license=license_, in_use=in_use):
             renewed = False
-        case Renewed(session=session, license=license_, in_use=in_use):
+        case (
+            Renewed(session=session, license=license_, in_use=in_use)
+            | Borrowed(session=session, license=license_, in_use=in_use)
+        ):
             renewed = True
         case _:
             raise refused(outcome, now=now)
@@ -60,11 +65,12 @@ def answer_acquire(
         session_id=session.session_id,
         license_id=license_.license_id,
         lease_expires_at=session.lease_expires_at,
-        grace_ends_at=license_.grace_ends_at(session.lease_expires_at, held_for=now - session.started_at),
+        grace_ends_at=grace_ends_at(session, license_, now=now),
         lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now, nonce=nonce),
         heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
         seats=Seats(in_use=in_use, max=license_.max_concurrent_seats),
         is_overdraft=session.is_overdraft,
+        borrowed_until=session.borrowed_until if is_borrowed(session, now=now) else None,
         features=dict(license_.features),
         license_expires_at=license_.expires_at,
         renewed=renewed,
@@ -81,6 +87,7 @@ class HeartbeatAnswer(Answer):
     grace_ends_at: Time
     lease_token: str
     heartbeat_interval_seconds: int
+    borrowed_until: Time | None
     features: dict[str, Feature]
     license_expires_at: Time | None
     server_time: Time
@@ -95,9 +102,10 @@ def answer_heartbeat(
             body = HeartbeatAnswer(
                 session_id=session.session_id,
                 lease_expires_at=session.lease_expires_at,
-                grace_ends_at=license_.grace_ends_at(session.lease_expires_at, held_for=now - session.started_at),
+                grace_ends_at=grace_ends_at(session, license_, now=now),
                 lease_token=tokens.sign(session, license_, organization_id=organization_id, now=now, nonce=nonce),
                 heartbeat_interval_seconds=heartbeat_interval_seconds(session.lease_expires_at, now=now),
+                borrowed_until=session.borrowed_until if is_borrowed(session, now=now) else None,
                 features=dict(license_.features),
                 license_expires_at=license_.expires_at,
                 server_time=now,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from shared.edge.public_keys import MAKE_THEM, MAX_KEYS, PublicKey, public_keys, read_keys
 from shared.edge.settings import SettingsError, settings
 from shared.rules.license import License, normal_key
-from shared.rules.session import Session
+from shared.rules.session import Session, grace_ends_at, is_borrowed
 
 TOKEN_TYPE = "seatlease-lease+jwt"  # noqa: S105 the header's typ, which keeps other JWTs from being taken for a lease
 _VARIABLE = "SEATLEASE_SIGNING_KEYS"
@@ -51,19 +51,20 @@ class LeaseTokens:
 
         With the request's ``nonce`` in it, the token answers this request and no other.
         """
-        grace_ends_at = _seconds(license_.grace_ends_at(session.lease_expires_at, held_for=now - session.started_at))
+        ends_at = _seconds(grace_ends_at(session, license_, now=now))
         claims: dict[str, object] = {
             "iss": self._issuer,
             "sub": session.user_id,
             "iat": _seconds(now),
-            "exp": grace_ends_at,
+            "exp": ends_at,
             "organization_id": organization_id,
             "license_id": session.license_id,
             "license_key_sha256": _key_digest(license_.license_key),
             "session_id": session.session_id,
             "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
             "lease_expires_at": _seconds(session.lease_expires_at),
-            "grace_ends_at": grace_ends_at,
+            "grace_ends_at": ends_at,
+            "borrowed": is_borrowed(session, now=now),
             "license_expires_at": None if license_.expires_at is None else _seconds(license_.expires_at),
             "features": dict(license_.features),
             **({} if nonce is None else {"nonce": nonce}),

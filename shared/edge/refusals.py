@@ -8,6 +8,8 @@ from typing import assert_never
 from shared.edge.errors import (
     MESSAGES,
     ApiError,
+    BorrowedSeatsDetails,
+    BorrowTooLongDetails,
     Code,
     DeviceLimitDetails,
     FieldProblem,
@@ -21,6 +23,7 @@ from shared.edge.errors import (
     SeatLimitDetails,
 )
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
+from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowingOff, BorrowTooLong, BorrowTooShort
 from shared.rules.heartbeat import IdleLeft
 from shared.rules.refusal import (
     KeptOut,
@@ -66,6 +69,10 @@ Refusal = (
     | OrganizationSeatLimitReached
     | InstanceLimitReached
     | DeviceLimitReached
+    | BorrowingOff
+    | BorrowTooShort
+    | BorrowTooLong
+    | BorrowedSeatsLimitReached
 )
 
 
@@ -120,6 +127,15 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return _full(Code.SEAT_LIMIT_REACHED, refusal, now=now)
         case OrganizationSeatLimitReached():
             return _full(Code.ORGANIZATION_SEAT_LIMIT_REACHED, refusal, now=now)
+        case BorrowingOff():
+            return ApiError(Code.BORROWING_OFF)
+        case BorrowTooShort():
+            fields = [FieldProblem(field="borrow_until", problem="not later than now, by the database's clock")]
+            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=fields).as_json())
+        case BorrowTooLong(latest=latest):
+            return _borrow_too_long(latest)
+        case BorrowedSeatsLimitReached():
+            return _too_many_borrowed(refusal, now=now)
         case InstanceLimitReached():
             return _too_many(refusal, now=now)
         case DeviceLimitReached():
@@ -201,6 +217,23 @@ def _too_many_devices(refusal: DeviceLimitReached, *, now: datetime) -> ApiError
     )
     headers = {"Retry-After": str(retry_after)}
     return ApiError(Code.USER_DEVICE_LIMIT_REACHED, details=details.as_json(), headers=headers)
+
+
+def _borrow_too_long(latest: datetime) -> ApiError:
+    message = f"A seat can be borrowed until {latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC at most."
+    return ApiError(Code.BORROW_TOO_LONG, message, details=BorrowTooLongDetails(latest_until=latest).as_json())
+
+
+def _too_many_borrowed(refusal: BorrowedSeatsLimitReached, *, now: datetime) -> ApiError:
+    retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
+    details = BorrowedSeatsDetails(
+        borrowed=refusal.borrowed,
+        max=refusal.max_borrowed,
+        earliest_expiry_at=refusal.earliest_expiry_at,
+        retry_after_seconds=retry_after,
+    )
+    headers = {"Retry-After": str(retry_after)}
+    return ApiError(Code.BORROWED_SEATS_LIMIT_REACHED, details=details.as_json(), headers=headers)
 
 
 def _retry_after(earliest: datetime | None, *, now: datetime) -> int:

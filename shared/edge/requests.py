@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic.config import JsonDict
 from starlette.requests import Request
 
-from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
+from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS, StoredTime
 from shared.documents.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
 from shared.edge.errors import ApiError, BodyTooLargeDetails, Code, FieldProblem, InvalidRequestDetails
 from shared.rules.digest import BASE32, DIGEST_LENGTH
@@ -75,12 +75,13 @@ class _Body(BaseModel):
 
 
 class AcquireBody(_Body):
-    """Body of ``POST /v1/acquire``."""
+    """Body of ``POST /v1/acquire``. With ``borrow_until`` the seat is borrowed until then."""
 
     license_key: _Text
     hardware_id: _Text
     nonce: _Nonce | None = None
     instance_id: _InstanceId | None = None
+    borrow_until: StoredTime | None = None
 
 
 class HeartbeatBody(_Body):

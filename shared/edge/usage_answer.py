@@ -9,7 +9,7 @@ from shared.edge.answers import Answer, answer
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.license import Feature, License
-from shared.rules.session import Session, heard_of
+from shared.rules.session import Session, heard_of, is_borrowed
 from shared.rules.usage import LicenseStatus, LicenseUsage, Usage, UsageOutcome
 
 PRIVATE = {"Cache-Control": "private, no-store"}
@@ -30,6 +30,7 @@ class SessionView(Answer):
     lease_expires_at: Time
     pool: str | None
     is_overdraft: bool
+    borrowed_until: Time | None
     instances: int
     addresses: list[str]
 
@@ -62,6 +63,24 @@ class OverdraftView(Answer):
     max: int
 
 
+class OverhangView(Answer):
+    """An ended session whose device may work until ``until`` all the same, because it has borrowed the seat."""
+
+    session_id: str
+    user_id: str
+    user_email: str | None
+    hardware_id: str
+    until: Time
+
+
+class BorrowedView(Answer):
+    """The borrowed seats in use, how many may be (null: all of them), and the overhang that the caller may see."""
+
+    in_use: int
+    max: int | None
+    overhang: list[OverhangView]
+
+
 class LicenseView(Answer):
     """One license. ``share`` is ``in_use`` divided by ``max``. An admin must correct ``misconfigured_fields``.
 
@@ -83,6 +102,7 @@ class LicenseView(Answer):
     max: int | None
     overdraft: OverdraftView
     pools: list[PoolView]
+    borrowed: BorrowedView
     share: float | None
     earliest_expiry_at: Time | None
     misconfigured_fields: list[str]
@@ -143,12 +163,29 @@ def _license_view(used: LicenseUsage, *, now: datetime) -> LicenseView:
         max=cap,
         overdraft=OverdraftView(in_use=used.overdraft_in_use, max=0 if license_ is None else license_.overdraft_seats),
         pools=[PoolView(group=pool.group, in_use=pool.in_use, max=pool.max_seats) for pool in used.pools],
+        borrowed=_borrowed_view(used, license_),
         share=round(used.in_use / cap, 4) if cap else None,
         earliest_expiry_at=used.earliest_expiry_at,
         misconfigured_fields=[] if isinstance(used.license, License) else list(used.license.fields),
         last_24_hours=None if lately is None else ActivityView.model_validate(lately, from_attributes=True),
         sessions=[_session_view(session, now=now) for session in used.sessions],
     )
+
+
+def _borrowed_view(used: LicenseUsage, license_: License | None) -> BorrowedView:
+    overhang = [
+        OverhangView(
+            session_id=each.session_id,
+            user_id=each.user_id,
+            user_email=each.user_email,
+            hardware_id=each.hardware_id,
+            until=each.borrowed_until,
+        )
+        for each in used.overhang
+        if each.borrowed_until is not None
+    ]
+    most = None if license_ is None else license_.max_borrowed_seats if license_.borrow_for else 0
+    return BorrowedView(in_use=used.borrowed_in_use, max=most, overhang=overhang)
 
 
 def _session_view(session: Session, *, now: datetime) -> SessionView:
@@ -165,6 +202,7 @@ def _session_view(session: Session, *, now: datetime) -> SessionView:
         lease_expires_at=session.lease_expires_at,
         pool=session.pool,
         is_overdraft=session.is_overdraft,
+        borrowed_until=session.borrowed_until if is_borrowed(session, now=now) else None,
         instances=len(at_work),
         addresses=sorted({each.ip_address for each in at_work if each.ip_address is not None}),
     )

@@ -1,9 +1,10 @@
 """Acquire: take a seat, or get the reason for a refusal."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.rules.borrowing import BorrowRefusal, refuse_borrow
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.pools import FreeSeat, free_seat, reserved_for_others
@@ -24,6 +25,8 @@ from shared.rules.session import (
     InstanceLimitReached,
     Session,
     ended,
+    is_borrowed,
+    is_borrowed_until,
     is_live,
     is_news,
     is_open,
@@ -51,7 +54,7 @@ class Standing:
     """Everything that one decision needs, read at one instant.
 
     ``session`` is the session that this user on this device has, or had, for this license. ``own`` are all the user's
-    sessions for it, or those that are known if the license does not limit a user's devices.
+    sessions for it, if the license limits a user's devices. ``borrowed`` are its borrowed ones, if it limits those.
     """
 
     organization: Organization | Unusable | None
@@ -60,6 +63,7 @@ class Standing:
     session: Session | Unusable | None
     use: SeatUse
     own: Sequence[Session] = ()
+    borrowed: Sequence[Session] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +91,15 @@ class Renewed:
     license: License
     in_use: int
     news: Instance | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Borrowed:
+    """The device already holds its seat, and may use it without a connection from now on, or for longer."""
+
+    session: Session
+    license: License
+    in_use: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +138,8 @@ class DeviceLimitReached:
 AcquireOutcome = (
     Granted
     | Renewed
+    | Borrowed
+    | BorrowRefusal
     | SeatLimitReached
     | OrganizationSeatLimitReached
     | InstanceLimitReached
@@ -136,8 +151,13 @@ AcquireOutcome = (
 )
 
 
-def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutcome:
-    """Decide one acquire at ``now``. Neither cap is ever exceeded. A device that holds a seat keeps it."""
+def acquire(
+    standing: Standing, device: Device, *, now: datetime, borrow_until: datetime | None = None
+) -> AcquireOutcome:
+    """Decide one acquire at ``now``. Neither cap is ever exceeded. A device that holds a seat keeps it.
+
+    With ``borrow_until`` the seat is borrowed, also one that the device holds already.
+    """
     organization, user, license_ = standing.organization, standing.user, standing.license
     if (refusal := refuse_caller(organization=organization, user=user)) is not None:
         return refusal
@@ -151,22 +171,26 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
 
     before = standing.session
     asking = Instance(instance_id=device.instance_id, ip_address=device.ip_address, last_heard_at=now)
-    is_of_license = before is not None and before.license_id == license_.license_id
-    if before is not None and is_of_license and is_live(before, now=now):
-        if (full := refuse_instance(before, license_, asking)) is not None:
-            return full
+    refused_borrow = _refuse_borrow(standing, license_, borrow_until, now=now)
+    if before is not None and before.license_id == license_.license_id and is_live(before, now=now):
+        if (not_kept := refuse_instance(before, license_, asking) or refused_borrow) is not None:
+            return not_kept
         held = FreeSeat(pool=before.pool, is_overdraft=before.is_overdraft)
         session = _tenure(
             user, license_, device, held, started_at=before.started_at, now=now, instances=noted(before, asking)
         )
+        in_use = standing.use.of(license_.license_id)
+        if borrow_until is not None and not is_borrowed_until(before, borrow_until):
+            return Borrowed(session=_lent(session, borrow_until), license=license_, in_use=in_use)
         return Renewed(
-            session=session,
+            session=_lent(session, before.borrowed_until),
             license=license_,
-            in_use=standing.use.of(license_.license_id),
+            in_use=in_use,
             news=asking if _is_news(before, device, asking) else None,
         )
 
-    if (unfit := refuse_grant(license_, user, now=now) or _refuse_device(standing.own, license_, now=now)) is not None:
+    unfit = refuse_grant(license_, user, now=now) or _refuse_device(standing.own, license_, now=now) or refused_borrow
+    if unfit is not None:
         return unfit
 
     # A lapsed tenure of the same device is still counted, and ends for the new one. A tenure that an admin moved to
@@ -184,12 +208,27 @@ def acquire(standing: Standing, device: Device, *, now: datetime) -> AcquireOutc
     cap = organization.max_concurrent_seats
     if cap is not None and use.total >= cap:
         return OrganizationSeatLimitReached(in_use=use.total, max_seats=cap)
-    return Granted(
-        session=_tenure(user, license_, device, seat, started_at=now, now=now, instances=(asking,)),
-        license=license_,
-        in_use=in_license + 1,
-        replaced=replaced,
-    )
+    session = _tenure(user, license_, device, seat, started_at=now, now=now, instances=(asking,))
+    return Granted(session=_lent(session, borrow_until), license=license_, in_use=in_license + 1, replaced=replaced)
+
+
+def _refuse_borrow(
+    standing: Standing, license_: License, until: datetime | None, *, now: datetime
+) -> BorrowRefusal | None:
+    """Refuse to lend the seat; ``None`` if nothing stands against it, or if it is borrowed for so long already."""
+    own = standing.session
+    if until is None or (isinstance(own, Session) and is_live(own, now=now) and is_borrowed_until(own, until)):
+        return None
+    own_id = own.session_id if isinstance(own, Session) else None
+    others = (each for each in standing.borrowed if each.session_id != own_id and is_borrowed(each, now=now))
+    return refuse_borrow(license_, until, away_until=(each.lease_expires_at for each in others), now=now)
+
+
+def _lent(session: Session, until: datetime | None) -> Session:
+    """Lend the seat until then. The lease ends no sooner than without it."""
+    if until is None:
+        return session
+    return replace(session, borrowed_until=until, lease_expires_at=max(session.lease_expires_at, until))
 
 
 def earliest_expiry(sessions: Iterable[Session], *, now: datetime) -> datetime | None:

@@ -36,6 +36,7 @@ class AuditType(StrEnum):
 
     ACQUIRED = "session.acquired"
     RENEWED = "session.renewed"
+    BORROWED = "session.borrowed"
     DENIED = "session.denied"
     RELEASED = "session.released"
     EXPIRED = "session.expired"
@@ -122,6 +123,26 @@ def acquired(
     )
 
 
+def borrowed(session: Session, *, grant_number: int, epoch: str | None, now: datetime) -> AuditEvent:
+    """Report that a user borrows a seat, or borrows it for longer. The actor is its user.
+
+    A borrow takes the number of a grant, as if the seat were given anew. So no two instances lend one seat too many.
+    """
+    return AuditEvent(
+        name=grant_name(grant_number, epoch=epoch),
+        type=AuditType.BORROWED,
+        at=now,
+        actor=session.user_id,
+        license_id=session.license_id,
+        session_id=session.session_id,
+        user_id=session.user_id,
+        hardware_id=session.hardware_id,
+        grant_number=grant_number,
+        epoch=epoch,
+        details={"started_at": session.started_at, "borrowed_until": session.borrowed_until},
+    )
+
+
 def renewed(session: Session, instance: Instance, *, user_agent: str | None) -> AuditEvent:
     """Report that an instance works on a live session, from its present address. The actor is the session's user.
 
@@ -167,6 +188,7 @@ def ended(session: Session, *, actor: str, kept_out_until: datetime | None = Non
         "last_heartbeat_at": session.last_heartbeat_at,
         "lease_expires_at": session.lease_expires_at,
         "pool": session.pool,
+        "overhang_until": overhang_until(session),
     }
     if kind is AuditType.REVOKED:
         details["kept_out_until"] = kept_out_until
@@ -183,6 +205,17 @@ def ended(session: Session, *, actor: str, kept_out_until: datetime | None = Non
         hardware_id=session.hardware_id,
         details=details,
     )
+
+
+def overhang_until(session: Session) -> datetime | None:
+    """Until when the device of an ended session may work on without a seat, because it borrowed one.
+
+    ``None`` if it gave the seat back itself.
+    """
+    until, at = session.borrowed_until, session.ended_at
+    if until is None or at is None or at >= until or session.end_reason is EndReason.RELEASED:
+        return None
+    return until
 
 
 def ended_by_hand(session: Session, *, now: datetime) -> AuditEvent:

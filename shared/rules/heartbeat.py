@@ -27,6 +27,7 @@ from shared.rules.session import (
     is_news,
     is_open,
     known_as,
+    lease_until,
     noted,
     refuse_instance,
 )
@@ -130,7 +131,7 @@ def heartbeat(  # noqa: PLR0913 each is named at the call
     kept = replace(
         session,
         last_heartbeat_at=now,
-        lease_expires_at=now + standing.license.lease_for,
+        lease_expires_at=lease_until(session.borrowed_until, standing.license, now=now),
         instances=noted(session, asking),
     )
     is_reported = instance_id is not None and is_news(session, asking)

@@ -37,7 +37,7 @@ class License:
     devices, if ``max_devices_per_user`` is ``None``, and users of all groups, if ``allowed_groups`` is.
 
     ``reservations`` are the seats that only users of a group may use. ``overdraft_seats`` are given above the cap. A
-    user who is idle for ``idle_for`` loses the seat.
+    user who is idle for ``idle_for`` loses the seat. A user may borrow a seat for ``borrow_for``.
     """
 
     license_id: str
@@ -56,6 +56,8 @@ class License:
     max_devices_per_user: int | None = None
     overdraft_seats: int = 0
     idle_for: timedelta | None = None
+    borrow_for: timedelta = timedelta(0)
+    max_borrowed_seats: int | None = None
 
     @property
     def heartbeat_every(self) -> timedelta:

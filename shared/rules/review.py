@@ -13,6 +13,9 @@ from shared.rules.user import User
 LONG_GRACE = timedelta(days=1)
 """A longer grace is a notice."""
 
+LONG_BORROW = timedelta(days=30)
+"""To lend a seat for longer is a notice."""
+
 
 class Level(StrEnum):
     """An error stops the document from working; a notice is only worth a look."""
@@ -113,6 +116,7 @@ def license_problems(  # noqa: PLR0913 each is named at the call
         found = f"{idle} seconds, but a program asks only every {pause} seconds: until then an idle user keeps the seat"
         expected = f"at least {pause}, or a shorter lease_seconds (a program asks three times in a lease)"
         problems.append(Problem(field="idle_seconds", level=Level.NOTICE, found=found, expected=expected))
+    problems += _borrow_problems(license_)
     if license_.grace_for > LONG_GRACE:
         seconds = license_.grace_for // timedelta(seconds=1)
         found = f"{seconds} seconds: each program that has held a seat for one lease may work offline for so long"
@@ -153,6 +157,22 @@ def _group_problems(license_: License, *, unused_groups: Collection[str]) -> Ite
             found = f"{_named(unused)}, which no user had when this was checked"
             expected = "groups that users of this organization have. Nothing to do if users get them later"
             yield Problem(field=field, level=Level.NOTICE, found=found, expected=expected)
+
+
+def _borrow_problems(license_: License) -> Iterator[Problem]:
+    seats, most = license_.max_concurrent_seats, license_.max_borrowed_seats
+    if most is not None and not license_.borrow_for:
+        found = f"{most}, but max_borrow_seconds is 0: no seat is lent"
+        expected = "null, or max_borrow_seconds too"
+        yield Problem(field="max_borrowed_seats", level=Level.NOTICE, found=found, expected=expected)
+    elif most is not None and most > seats:
+        found = f"{most}, but the license has {seats} seats: all of them may be away"
+        expected = f"at most {seats}, or null for all"
+        yield Problem(field="max_borrowed_seats", level=Level.NOTICE, found=found, expected=expected)
+    if license_.borrow_for > LONG_BORROW:
+        found = f"{license_.borrow_for // timedelta(days=1)} days: a lost device may work on for so long"
+        expected = f"at most {LONG_BORROW // timedelta(seconds=1)} (30 days), unless users are away for longer"
+        yield Problem(field="max_borrow_seconds", level=Level.NOTICE, found=found, expected=expected)
 
 
 def _named(groups: Iterable[str]) -> str:

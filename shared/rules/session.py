@@ -53,7 +53,7 @@ class Session:
     """The present or latest tenure of one user on one device for one license.
 
     An ended session without ``end_reason`` was ended by an admin by hand. ``pool`` is the group whose reserved seat it
-    holds; ``None`` if it holds a common one.
+    holds; ``None`` if it holds a common one. ``borrowed_until`` is the end that the lease was lent for.
     """
 
     session_id: str
@@ -71,6 +71,7 @@ class Session:
     instances: tuple[Instance, ...] = ()
     pool: str | None = None
     is_overdraft: bool = False
+    borrowed_until: datetime | None = None
 
 
 @lru_cache(maxsize=10_000)  # an acquire asks four times for the same one
@@ -90,6 +91,29 @@ def is_open(session: Session) -> bool:
 def is_live(session: Session, *, now: datetime) -> bool:
     """Whether the session holds its seat. At the instant of ``lease_expires_at`` it does not."""
     return session.ended_at is None and now < session.lease_expires_at
+
+
+def is_borrowed(session: Session, *, now: datetime) -> bool:
+    """Whether the device may use its seat without a connection, so that the seat cannot be taken back."""
+    return session.borrowed_until is not None and now < session.borrowed_until and session.ended_at is None
+
+
+def is_borrowed_until(session: Session, until: datetime) -> bool:
+    """Whether the seat was lent for this time or for longer."""
+    return session.borrowed_until is not None and session.borrowed_until >= until
+
+
+def lease_until(borrowed_until: datetime | None, license_: License, *, now: datetime) -> datetime:
+    """When a lease ends that starts anew now. It does not end before the time that the seat is borrowed for."""
+    ends_at = now + license_.lease_for
+    return ends_at if borrowed_until is None else max(ends_at, borrowed_until)
+
+
+def grace_ends_at(session: Session, license_: License, *, now: datetime) -> datetime:
+    """Until when a program with this lease may work on if it cannot reach the service. A borrowed seat has no grace."""
+    if session.lease_expires_at == session.borrowed_until:
+        return session.lease_expires_at
+    return license_.grace_ends_at(session.lease_expires_at, held_for=now - session.started_at)
 
 
 def ended(session: Session, *, reason: EndReason, now: datetime) -> Session:

@@ -79,7 +79,8 @@ class Activity:
 class LicenseUsage:
     """One license. ``in_use`` counts its live sessions. ``sessions`` are those on this page, oldest first.
 
-    ``pools`` are there if the license has reservations.
+    ``pools`` are there if the license has reservations. ``overhang`` are ended sessions whose device may
+    work on all the same, because it has borrowed the seat.
     """
 
     license_id: str
@@ -87,6 +88,8 @@ class LicenseUsage:
     status: LicenseStatus
     in_use: int
     pools: tuple[PoolUse, ...]
+    borrowed_in_use: int
+    overhang: tuple[Session, ...]
     overdraft_in_use: int
     earliest_expiry_at: datetime | None
     sessions: tuple[Session, ...]

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths
@@ -37,11 +38,12 @@ Outcomes = list[AcquireOutcome | Undecided]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AcquireRequest:
-    """A seat of the license with this key, for this user on this device."""
+    """A seat of the license with this key, for this user on this device. With ``borrow_until`` it is borrowed."""
 
     user_id: str
     license_key: str
     device: Device
+    borrow_until: datetime | None = None
 
     def session_id(self, license_id: str) -> str:
         """Name the session that it asks for."""
@@ -82,7 +84,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         if reports := await self._report_ends_by_hand(paths, own.values(), snapshot.documents[paths.seats], at):
             return Decision(outcomes=[Undecided() for _ in requests], writes=reports, now=at.now)
         use = state.use or await recount(self._firestore, paths, before=None, at=at)
-        devices = await self._devices(paths, requests, found, state, at)
+        devices = await self._limited(paths, requests, found, state, at)
         draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**devices, **own})
         draft.end_lapsed(devices)
         outcomes = _fold(draft, requests, found, moved)
@@ -133,7 +135,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             return []
         return [*reports, *await repair_writes(self._firestore, paths, counters, retention, at=at)]
 
-    async def _devices(
+    async def _limited(
         self,
         paths: OrganizationPaths,
         requests: Sequence[AcquireRequest],
@@ -141,18 +143,17 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         state: OrganizationState,
         at: ReadTime,
     ) -> Mapping[str, Document]:
-        """The open sessions of the users who ask for a license that limits a user's devices, by id."""
-        limited = {
-            license_id
-            for license_id, license_ in state.licenses.items()
-            if isinstance(license_, License) and license_.max_devices_per_user is not None
-        }
-        asked = {
-            (request.user_id, license_id)
-            for request in requests
-            if isinstance(license_id := found[request.license_key], str) and license_id in limited
-        }
-        looks = (queries.open_sessions_of(*each) for each in asked)
+        """The open sessions that the limits of devices and of borrowed seats count, by id."""
+        looks = set()
+        for request in requests:
+            license_id = found[request.license_key]
+            license_ = state.licenses[license_id] if isinstance(license_id, str) else None
+            if not isinstance(license_, License):
+                continue
+            if license_.max_devices_per_user is not None:
+                looks.add(queries.open_sessions_of(request.user_id, license_.license_id))
+            if license_.max_borrowed_seats is not None and request.borrow_until is not None:
+                looks.add(queries.borrowed_seats(license_.license_id, now=at.now))
         pages = await asyncio.gather(*(self._firestore.select(paths.organization, each, at=at) for each in looks))
         return {document.document_id: document for page in pages for document in page}
 
@@ -242,7 +243,12 @@ def _fold(
     return [
         Undecided()
         if request.license_key in moved
-        else draft.acquire(user_id=request.user_id, found=found[request.license_key], device=request.device)
+        else draft.acquire(
+            user_id=request.user_id,
+            found=found[request.license_key],
+            device=request.device,
+            borrow_until=request.borrow_until,
+        )
         for request in requests
     ]
 

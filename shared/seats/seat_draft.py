@@ -23,6 +23,7 @@ from shared.firestore.client import Document
 from shared.firestore.writes import Write
 from shared.rules.acquire import (
     AcquireOutcome,
+    Borrowed,
     Device,
     Granted,
     Renewed,
@@ -30,7 +31,7 @@ from shared.rules.acquire import (
     acquire,
     earliest_expiry,
 )
-from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, renewed
+from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, borrowed, renewed
 from shared.rules.audit import ended as audit_ended
 from shared.rules.denial import CapReached, Denied, denied, limit_of
 from shared.rules.license import License
@@ -68,6 +69,7 @@ class SeatDraft:
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
+    _changed: dict[str, Session] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
     _pools: Counter[Pool] = field(default_factory=Counter)
     _granted: int = 0
@@ -105,7 +107,9 @@ class SeatDraft:
             if isinstance(session, Session) and is_open(session) and not is_live(session, now=self.now):
                 self._end(ended(session, reason=EndReason.EXPIRED, now=self.now))
 
-    def acquire(self, *, user_id: str, found: Found, device: Device) -> AcquireOutcome:
+    def acquire(
+        self, *, user_id: str, found: Found, device: Device, borrow_until: datetime | None = None
+    ) -> AcquireOutcome:
         """Decide one request, for the license found for its key, on top of those decided before it."""
         license_: License | Unusable | None = None
         session: Session | Unusable | None = None
@@ -122,20 +126,26 @@ class SeatDraft:
             session=session,
             use=self.in_use,
             own=self._own(license_, user_id),
+            borrowed=[] if borrow_until is None else self._of(license_),
         )
-        outcome = acquire(standing, device, now=self.now)
+        outcome = acquire(standing, device, now=self.now, borrow_until=borrow_until)
         if isinstance(outcome, Granted):
             if outcome.replaced is not None:
                 self._end(outcome.replaced)
             self._count(outcome.session, 1)
             self._granted += 1
-            self._sessions[outcome.session.session_id] = outcome.session
+            self._put(outcome.session)
             after = self.in_use
             details = self._told_of(after, outcome.license)
             grant = acquired(outcome.session, grant_number=after.grants, epoch=after.epoch, details=details)
             self._events.append(grant)
+            if outcome.session.borrowed_until is not None:
+                self._lend(outcome.session)
+        elif isinstance(outcome, Borrowed):
+            self._put(outcome.session)
+            self._lend(outcome.session)
         elif isinstance(outcome, Renewed):
-            self._sessions[outcome.session.session_id] = outcome.session
+            self._put(outcome.session)
             if outcome.news is not None:
                 self.news.append(renewed(outcome.session, outcome.news, user_agent=device.user_agent))
         return outcome
@@ -161,12 +171,11 @@ class SeatDraft:
         """
         paths = self.state.paths
         writes: list[Write] = []
-        for session_id, session in self._sessions.items():
-            if isinstance(session, Session):
-                fields = session_fields(session, retention)
-                write = document_write(paths.session(session_id), self.stored_sessions[session_id], fields)
-                if write is not None:
-                    writes.append(write)
+        for session_id, session in self._changed.items():
+            fields = session_fields(session, retention)
+            write = document_write(paths.session(session_id), self.stored_sessions[session_id], fields)
+            if write is not None:
+                writes.append(write)
         writes.extend(audit_event_write(event, paths, retention) for event in self._events)
         if self._events:
             writes.extend(self._counters())
@@ -194,8 +203,20 @@ class SeatDraft:
         """The user's sessions of a license that limits a user's devices."""
         if not isinstance(license_, License) or license_.max_devices_per_user is None:
             return []
+        return [each for each in self._of(license_) if each.user_id == user_id]
+
+    def _of(self, license_: License | Unusable | None) -> list[Session]:
+        """The known sessions of a license."""
         known = (session for session in self._sessions.values() if isinstance(session, Session))
-        return [each for each in known if (each.user_id, each.license_id) == (user_id, license_.license_id)]
+        return [each for each in known if isinstance(license_, License) and each.license_id == license_.license_id]
+
+    def _lend(self, session: Session) -> None:
+        self._granted += 1
+        after = self.in_use
+        self._events.append(borrowed(session, grant_number=after.grants, epoch=after.epoch, now=self.now))
+
+    def _put(self, session: Session) -> None:
+        self._sessions[session.session_id] = self._changed[session.session_id] = session
 
     def _count(self, session: Session, seats: int) -> None:
         self._changes[session.license_id] += seats
@@ -203,7 +224,7 @@ class SeatDraft:
 
     def _end(self, session: Session) -> None:
         self._count(session, -1)
-        self._sessions[session.session_id] = session
+        self._put(session)
         self._events.append(audit_ended(session, actor=SYSTEM))
 
     def _told_of(self, in_use: SeatUse, license_: License) -> dict[str, Detail]:

@@ -17,12 +17,13 @@ from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.firestore.query import Cursor
 from shared.rules.acquire import earliest_expiry
+from shared.rules.audit import overhang_until
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.pools import pools
 from shared.rules.refusal import LicenseNotFound, Unusable
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import Session
+from shared.rules.session import Session, is_borrowed
 from shared.rules.usage import (
     ACTIVITY_FOR,
     LicenseUsage,
@@ -50,6 +51,14 @@ class _Events:
 
     events: Sequence[SeatEvent]
     begins_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """The sessions on the page, and whose ended ones the caller may see; ``None``: everybody's."""
+
+    sessions: Sequence[Session]
+    only_user: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,8 +120,9 @@ class Usages:
             self._events_of_each(paths, request, visibility, [each.document_id for each in licenses], at),
         )
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
+        seen = _Seen(sessions=sessions, only_user=None if visibility is Visibility.ALL else request.user_id)
         used = await asyncio.gather(
-            *(self._license(paths, each, sessions, events.get(each[0]), at) for each in self._parsed(licenses).items())
+            *(self._license(paths, each, seen, events.get(each[0]), at) for each in self._parsed(licenses).items())
         )
         report = Usage(
             organization=organization,
@@ -174,15 +184,16 @@ class Usages:
         self,
         paths: OrganizationPaths,
         described: tuple[str, License | Unusable],
-        sessions: Sequence[Session],
+        seen: _Seen,
         events: _Events | None,
         at: ReadTime,
     ) -> LicenseUsage:
         license_id, license_ = described
-        in_use, open_now, first = await asyncio.gather(
+        in_use, open_now, first, borrowed = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(license_id, now=at.now), at=at),
             self._open(paths, license_id, license_, at),
             self._firestore.select(paths.organization, queries.next_to_lapse(license_id, now=at.now), at=at),
+            self._borrowed(paths, license_id, license_, at),
         )
         holders = [session for each in first if isinstance(session := session_from(each), Session)]
         return LicenseUsage(
@@ -191,13 +202,27 @@ class Usages:
             status=status_of(license_, now=at.now),
             in_use=in_use,
             pools=pools(license_, open_now) if isinstance(license_, License) else (),
+            borrowed_in_use=sum(is_borrowed(each, now=at.now) for each in borrowed),
+            overhang=tuple(
+                each for each in borrowed if overhang_until(each) is not None and seen.only_user in {None, each.user_id}
+            ),
             overdraft_in_use=overdraft_of(license_, open_now),
             earliest_expiry_at=earliest_expiry(holders, now=at.now),
-            sessions=on_page(sessions, license_id=license_id, now=at.now),
+            sessions=on_page(seen.sessions, license_id=license_id, now=at.now),
             activity=None
             if events is None
             else activity(license_id, license_, events.events, open_now=open_now, begins_at=events.begins_at),
         )
+
+    async def _borrowed(
+        self, paths: OrganizationPaths, license_id: str, license_: License | Unusable, at: ReadTime
+    ) -> list[Session]:
+        """The sessions whose device may work without a connection, of a license that lends seats."""
+        if not isinstance(license_, License) or not license_.borrow_for:
+            return []
+        query = queries.borrowed_seats(license_id, now=at.now)
+        found = await self._firestore.select(paths.organization, query, at=at)
+        return [session for each in found if isinstance(session := session_from(each), Session)]
 
     async def _open(
         self, paths: OrganizationPaths, license_id: str, license_: License | Unusable, at: ReadTime

@@ -189,7 +189,7 @@ def test_a_device_that_told_nothing_of_itself_is_published_as_such() -> None:
 
 
 UNREADABLE = [
-    pytest.param(a_grant(), {"type": "session.borrowed"}, ("type",), id="unknown type"),
+    pytest.param(a_grant(), {"type": "session.lent"}, ("type",), id="unknown type"),
     pytest.param(a_grant(), {"type": None}, ("type",), id="no type"),
     pytest.param(a_grant(), {"type": Opaque("bytes_value")}, ("type",), id="bytes as type"),
     pytest.param(a_grant(), {"at": "yesterday"}, ("session.acquired.at",), id="time as text"),

@@ -29,6 +29,7 @@ from shared.edge.release_answer import answer_release
 from shared.edge.requests import AcquireBody, UsageQuery
 from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
+from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowTooLong
 from shared.rules.heartbeat import IdleLeft
 from shared.rules.refusal import KeptOut, LicenseNotStarted, Misconfigured, Unusable
 from shared.rules.release import UntilRefused
@@ -311,6 +312,10 @@ REFUSALS: Mapping[type, list[Refusal]] = {
     ],
     InstanceLimitReached: [InstanceLimitReached(session_id="s", instances=2, max_instances=2, earliest_expiry_at=AT)],
     DeviceLimitReached: [DeviceLimitReached(own=(a_session(),), max_devices=1, earliest_expiry_at=AT)],
+    BorrowTooLong: [BorrowTooLong(latest=AT)],
+    BorrowedSeatsLimitReached: [
+        BorrowedSeatsLimitReached(borrowed=2, max_borrowed=2, earliest_expiry_at=at) for at in _ENDS
+    ],
     LicenseNotStarted: [LicenseNotStarted(starts_at=AT)],
     KeptOut: [KeptOut(until=AT)],
     UntilRefused: [UntilRefused(problem="not a time")],

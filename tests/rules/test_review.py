@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,8 @@ def test_terms_that_fit_are_told_nothing() -> None:
         overdraft_seats=2,
         max_devices_per_user=1,
         idle_for=a_license().heartbeat_every,
+        borrow_for=timedelta(days=30),
+        max_borrowed_seats=5,
     )
 
     assert terms(license_, seats=7) == []
@@ -195,6 +198,26 @@ def test_groups_that_no_user_has_are_a_notice_in_each_field_that_names_them() ->
         ("reservations", Level.NOTICE),
     ]
     assert [each.found.partition(", which")[0] for each in problems] == ['"a", "b", "d"', '"a", "b"']
+
+
+@pytest.mark.parametrize(
+    ("lends", "field", "found"),
+    [
+        ({"max_borrowed_seats": 2}, "max_borrowed_seats", "2, but max_borrow_seconds is 0: no seat is lent"),
+        (
+            {"borrow_for": timedelta(days=7), "max_borrowed_seats": 6},
+            "max_borrowed_seats",
+            "6, but the license has 5 seats: all of them may be away",
+        ),
+        ({"borrow_for": timedelta(days=31)}, "max_borrow_seconds", "31 days: a lost device may work on for so long"),
+    ],
+)
+def test_terms_of_borrowing_that_an_admin_may_not_mean_are_a_notice(
+    lends: dict[str, Any], field: str, found: str
+) -> None:
+    (problem,) = terms(replace(a_license(seats=5), **lends))
+
+    assert (problem.field, problem.level, problem.found) == (field, Level.NOTICE, found)
 
 
 def test_overdraft_that_the_organizations_cap_does_not_allow_is_a_notice() -> None:

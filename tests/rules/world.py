@@ -41,7 +41,9 @@ class World:
         names = {session.session_id for session in some}
         return [session for session_id, session in self.sessions.items() if session_id not in names]
 
-    def acquire(self, *, user_id: str, license_id: str, hardware_id: str) -> acquire.AcquireOutcome:
+    def acquire(
+        self, *, user_id: str, license_id: str, hardware_id: str, borrow_until: datetime | None = None
+    ) -> acquire.AcquireOutcome:
         session_id = session_id_of(license_id=license_id, user_id=user_id, hardware_id=hardware_id)
         standing = acquire.Standing(
             organization=self.organization,
@@ -49,15 +51,16 @@ class World:
             license=self.licenses[license_id],
             session=self.sessions.get(session_id),
             use=self.use,
+            borrowed=[held for held in self.sessions.values() if held.license_id == license_id],
             own=[held for held in self.sessions.values() if (held.user_id, held.license_id) == (user_id, license_id)],
         )
-        outcome = acquire.acquire(standing, a_device(hardware_id), now=self.now)
+        outcome = acquire.acquire(standing, a_device(hardware_id), now=self.now, borrow_until=borrow_until)
         if isinstance(outcome, acquire.Granted):
             if outcome.replaced is not None:
                 self._end(outcome.replaced, actor=SYSTEM)
             self._count(outcome.session, 1, granted=1)
             self.events.append(audit_acquired(outcome.session, grant_number=self.use.grants, details={}))
-        if isinstance(outcome, acquire.Granted | acquire.Renewed):
+        if isinstance(outcome, acquire.Granted | acquire.Renewed | acquire.Borrowed):
             self.sessions[outcome.session.session_id] = outcome.session
         self._pass_an_instant()
         return outcome

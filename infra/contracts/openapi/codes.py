@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from infra.contracts.openapi.words import AT, SESSION_ID
 from shared.edge.errors import (
     BodyTooLargeDetails,
+    BorrowedSeatsDetails,
+    BorrowTooLongDetails,
     Code,
     DeviceLimitDetails,
     FieldProblem,
@@ -71,6 +73,12 @@ MEANINGS: Mapping[Code, Meaning] = {
         when="the license gives seats from a later time on", then=_STOP, details=NotStartedDetails(starts_at=AT)
     ),
     Code.LICENSE_NOT_ALLOWED: Meaning(when="the license is for groups that the user does not belong to", then=_STOP),
+    Code.BORROWING_OFF: Meaning(when="the license lends no seats", then=_STOP),
+    Code.BORROW_TOO_LONG: Meaning(
+        when="the time is later than the license lends a seat for, or than its own end",
+        then="Borrow until `latest_until` at most.",
+        details=BorrowTooLongDetails(latest_until=AT),
+    ),
     Code.KEPT_OUT: Meaning(
         when="an owner or admin ended a session of the user, who gets no seat of the license before `until`",
         then=_STOP,
@@ -113,6 +121,12 @@ MEANINGS: Mapping[Code, Meaning] = {
             earliest_expiry_at=AT,
             retry_after_seconds=60,
         ),
+        has_retry_after=True,
+    ),
+    Code.BORROWED_SEATS_LIMIT_REACHED: Meaning(
+        when="as many seats of the license are borrowed as it allows",
+        then=_WAIT,
+        details=BorrowedSeatsDetails(borrowed=3, max=3, earliest_expiry_at=AT, retry_after_seconds=60),
         has_retry_after=True,
     ),
     Code.SESSION_EXPIRED: Meaning(when="the lease ran out and the seat is free", then=_ACQUIRE),

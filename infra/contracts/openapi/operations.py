@@ -57,6 +57,7 @@ _BODY = {
 _MEMBER = {Code.ORGANIZATION_INACTIVE, Code.USER_INACTIVE, Code.LICENSE_MISCONFIGURED}
 _HOLDER = {*_MEMBER, Code.ROLE_NOT_ALLOWED}
 _LICENSE = {Code.LICENSE_NOT_FOUND, Code.LICENSE_INACTIVE, Code.LICENSE_EXPIRED}
+_NOT_LENT = {Code.BORROWING_OFF, Code.BORROW_TOO_LONG, Code.BORROWED_SEATS_LIMIT_REACHED}
 _NO_NEW_SEAT = {
     Code.LICENSE_NOT_STARTED,
     Code.LICENSE_NOT_ALLOWED,
@@ -89,6 +90,7 @@ OPERATIONS: Mapping[str, Operation] = {
                 *_HOLDER,
                 *_LICENSE,
                 *_NO_NEW_SEAT,
+                *_NOT_LENT,
                 *_FULL,
                 Code.INSTANCE_LIMIT_REACHED,
                 Code.CONTENTION,

@@ -180,6 +180,27 @@ WORDS: Mapping[str, Word] = {
     "OverdraftView.max": Word(meaning="How many seats may be in use above the license's own number.", example=2),
     "pools": Word(meaning="The reserved seats of each group, and the common ones. Empty: nothing is reserved."),
     "group": Word(meaning="The group that the seats are reserved for. null: they are for all users.", example="design"),
+    "borrow_until": Word(
+        meaning="Borrow the seat until then, to work without a connection. Until then it cannot be taken back.",
+        example="2026-03-05T17:00:00.000000Z",
+    ),
+    "borrowed_until": Word(
+        meaning="Until when the seat is borrowed: the device may use it without a connection. null: it is not.",
+        example=None,
+    ),
+    "borrowed": Word(meaning="The borrowed seats."),
+    "BorrowedView.in_use": Word(meaning="Borrowed seats in use at `server_time`.", example=1),
+    "BorrowedView.max": Word(meaning="How many seats may be borrowed at a time. null: all.", example=3),
+    "BorrowedSeatsDetails.borrowed": Word(meaning="Seats that are borrowed.", example=3),
+    "BorrowedSeatsDetails.max": Word(meaning="How many seats may be borrowed at a time.", example=3),
+    "overhang": Word(
+        meaning="Ended sessions whose device may work on without a seat, because it has borrowed one. Owners and "
+        "admins see those of all users."
+    ),
+    "OverhangView.until": Word(meaning="Until when the device may work on.", example="2026-03-05T17:00:00.000000Z"),
+    "latest_until": Word(
+        meaning="The latest time until which a seat can be borrowed.", example="2026-03-09T09:14:07.250000Z"
+    ),
     "pool": Word(meaning="The group whose reserved seat it is. null: a common seat.", example=None),
     "PoolView.in_use": Word(meaning="Seats of the pool in use at `server_time`.", example=2),
     "PoolView.max": Word(meaning="The seats of the pool.", example=5),
