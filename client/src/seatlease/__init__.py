@@ -12,6 +12,9 @@ from seatlease._service.keys import Keys
 from seatlease._service.lease_file import LeaseFile
 from seatlease._service.lease_token import ProvenLease, verify
 from seatlease.errors import (
+    BorrowedSeatsLimitReached,
+    BorrowingOff,
+    BorrowTooLong,
     ClockSetBack,
     DeviceLimitReached,
     InstanceLimitReached,
@@ -37,6 +40,9 @@ from seatlease.version import __version__
 
 __all__ = [
     "AsyncSeat",
+    "BorrowTooLong",
+    "BorrowedSeatsLimitReached",
+    "BorrowingOff",
     "Change",
     "ClockSetBack",
     "Credentials",

@@ -5,10 +5,13 @@
     SeatleaseError
     ├── NoSeatFree           every seat is in use: wait, and ask again
     │   ├── InstanceLimitReached  as many programs work on the user's seat as the license allows: the same
-    │   └── DeviceLimitReached    the user holds seats on as many devices as the license allows: offer to free one
+    │   ├── DeviceLimitReached    the user holds seats on as many devices as the license allows: offer to free one
+    │   └── BorrowedSeatsLimitReached  as many seats are borrowed as the license lends: work online, or wait
     ├── NotEntitled          the user, the license or the organization has no right to a seat: show the message
     │   ├── LicenseNotStarted     the license begins later: come back then
-    │   └── LicenseNotAllowed     the license is for other groups of users: show the message
+    │   ├── LicenseNotAllowed     the license is for other groups of users: show the message
+    │   ├── BorrowingOff          the license lends no seats: work online
+    │   └── BorrowTooLong         the license lends a seat for less: borrow until the time that it names
     ├── SessionLost          the seat was given back or its lease ran out: acquire again
     │   └── SessionIdle           the user had done nothing for too long: acquire again when the user is back
     ├── SessionRevoked       an admin, or the user from elsewhere, ended the session or the right to it: stop
@@ -105,6 +108,13 @@ class DeviceLimitReached(NoSeatFree):
         self.sessions = tuple(sessions)
 
 
+class BorrowedSeatsLimitReached(NoSeatFree):
+    """As many seats are borrowed as the license lends. A seat that was held already is held still, online.
+
+    ``in_use`` counts the borrowed seats, and ``max_seats`` is how many may be.
+    """
+
+
 class NotEntitled(SeatleaseError):  # noqa: N818 as NoSeatFree
     """The user, the license or the organization has no right to a seat. Only an admin can help.
 
@@ -122,6 +132,18 @@ class LicenseNotStarted(NotEntitled):
 
 class LicenseNotAllowed(NotEntitled):
     """The license is only for groups that the user does not belong to."""
+
+
+class BorrowingOff(NotEntitled):
+    """The license lends no seats. A seat that was held already is held still, online."""
+
+
+class BorrowTooLong(NotEntitled):
+    """The license lends a seat until ``latest_until`` at most. A seat that was held already is held still, online."""
+
+    def __init__(self, message: str, *, latest_until: datetime, **known: Any) -> None:  # noqa: ANN401 those of NotEntitled
+        super().__init__(message, **known)
+        self.latest_until = latest_until
 
 
 class SessionLost(SeatleaseError):  # noqa: N818 as NoSeatFree

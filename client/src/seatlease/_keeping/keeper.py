@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from seatlease._keeping.access import Access
+from seatlease._keeping.access import MEND_WITHOUT_ENDING, Access
 from seatlease._keeping.pacing import (
     next_heartbeat_at,
     next_try_at,
@@ -20,6 +20,7 @@ from seatlease._keeping.standing import Standing
 from seatlease._service import first_answer
 from seatlease._service.clock import elapsed
 from seatlease.errors import (
+    LeaseNotProven,
     NoSeatFree,
     NotEntitled,
     SeatleaseError,
@@ -37,9 +38,6 @@ _Task: TypeAlias = asyncio.Task[Any]
 
 LOOK_AGAIN_SECONDS = 15.0
 """The longest single sleep. A loop's timers stop while the machine sleeps, so it must look at the clock often."""
-
-MEND_WITHOUT_ENDING = "LICENSE_MISCONFIGURED"
-"""An admin's mistake ends no session: the lease gives time to correct it."""
 
 
 class Keeper:
@@ -93,11 +91,10 @@ class Keeper:
                 self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
                 await _stop(self._keeping, *self._beating.values())
                 try:
-                    lease = await self._ask_until(give_up_at, is_patient=wait is not None, waiting=waiting)
+                    await self._take(give_up_at, is_patient=wait is not None, waiting=waiting)
                 except BaseException:
                     await self._access.leave(None, within_seconds=1)
                     raise
-                self._hold(lease)
                 self._taken_by = call
                 self._keeping = asyncio.create_task(self._keep())
 
@@ -145,10 +142,25 @@ class Keeper:
             self._keeping = asyncio.create_task(self._keep())
 
     async def release(self, *, within_seconds: float) -> None:
-        """Stop keeping the seat and give it back, unless another process of this device uses it.
+        """Stop keeping the seat and give it back, unless it is borrowed, or another process of this device uses it.
 
         Never raises because an answer is missing: a seat not given back becomes free when its lease runs out.
         """
+        async with self._stopped() as held:
+            await self._access.leave(held, within_seconds=within_seconds)
+
+    async def give_back(self, *, within_seconds: float) -> None:
+        """Stop keeping the seat and give it back, also if it is borrowed, or others of this device use it.
+
+        Raises:
+            SeatleaseError: it was not given back.
+        """
+        async with self._stopped() as held:
+            await self._access.give_back(held, within_seconds=within_seconds)
+
+    @asynccontextmanager
+    async def _stopped(self) -> AsyncIterator[Lease | None]:
+        """Stop keeping the seat, and give the lease that it had."""
         for acquiring in self._acquiring.values():
             acquiring.cancel()
         # It comes behind those, which first give back what they got, and before whoever begins to acquire from now on.
@@ -158,14 +170,33 @@ class Keeper:
                 self._become(self.standing.ended(State.RELEASED))
             self._is_regaining, self._idle_from = False, math.inf
             await _stop(self._keeping, *self._beating.values())
-            await self._access.leave(held, within_seconds=within_seconds)
+            yield held
+
+    async def _take(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> None:
+        """Hold a seat: the one that this machine has borrowed, or one that the service gives.
+
+        To borrow, the service is asked first. It may say until when, and that an admin has ended the session.
+        """
+        if not self._access.borrows:
+            with suppress(LeaseNotProven):  # the service may give one all the same
+                if (borrowed := await self._access.resumed()) is not None:
+                    self._go_on(borrowed)
+                    return
+        try:
+            lease = await self._ask_until(give_up_at, is_patient=is_patient, waiting=waiting)
+        except ServiceUnreachable:
+            if (borrowed := await self._access.resumed()) is None:
+                raise
+            self._go_on(borrowed)
+        else:
+            self._hold(lease)
 
     async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
         attempt, first_answer_by = 0, elapsed() + first_answer.WITHIN_SECONDS
         while True:
             attempt += 1
             try:
-                return await self._access.acquire()
+                return await self._access.acquire(borrow=True)
             except (NoSeatFree, ServiceUnreachable) as error:
                 left = give_up_at - elapsed()
                 if not is_patient or left <= 0:
@@ -246,6 +277,11 @@ class Keeper:
         else:
             self._is_regaining = False
             self._hold(lease)
+
+    def _go_on(self, borrowed: Lease) -> None:
+        """Go on with a lease that the service gave earlier. It is asked at once whether it knows more."""
+        self._due = elapsed()
+        self._become(Standing(lease=borrowed))
 
     def _hold(self, lease: Lease) -> None:
         self._due = next_heartbeat_at(lease)

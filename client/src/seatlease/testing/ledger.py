@@ -21,11 +21,17 @@ class Session:
     decided_at: datetime
     lease_expires_at: datetime
     end_reason: str | None = None
+    borrowed_until: datetime | None = None
     heard_at: dict[str | None, datetime] = field(default_factory=dict)
     """When each instance was last heard of. A program that names none is one instance, ``None``."""
 
     def extend(self, *, now: datetime, lease: timedelta) -> None:
-        self.decided_at, self.lease_expires_at = now, now + lease
+        ends_at = now + lease
+        self.decided_at = now
+        self.lease_expires_at = ends_at if self.borrowed_until is None else max(ends_at, self.borrowed_until)
+
+    def is_borrowed(self, *, now: datetime) -> bool:
+        return self.borrowed_until is not None and now < self.borrowed_until and self.end_reason is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +51,8 @@ class Terms:
     expires_at: datetime | None = None
     max_devices_per_user: int | None = None
     idle: timedelta | None = None
+    max_borrow: timedelta = timedelta()
+    max_borrowed_seats: int | None = None
 
 
 class Ledger:
@@ -85,7 +93,13 @@ class Ledger:
             return len(self._live())
 
     def acquire(  # noqa: PLR0911 a line for each refusal
-        self, *, user: str, license_key: str, hardware_id: str, instance_id: str | None
+        self,
+        *,
+        user: str,
+        license_key: str,
+        hardware_id: str,
+        instance_id: str | None,
+        borrow_until: datetime | None = None,
     ) -> tuple[Session, bool] | Refusal:
         """Take a seat, or renew the one that is held: then the second value is true."""
         with self._one_at_a_time:
@@ -97,15 +111,19 @@ class Ledger:
                 return Refusal(code="LICENSE_EXPIRED", status=403)
             session_id = _session_id(normal_key(license_key), user, hardware_id)
             session = self._sessions.get(session_id)
-            if session is not None and self._is_live(session):
-                refusal = self._extend(session, instance_id)
-                return (session, True) if refusal is None else refusal
-            if (refusal := self._refuse_grant(user)) is not None:
+            held = session if session is not None and self._is_live(session) else None
+            not_lent = self._refuse_borrow(held, borrow_until)
+            if held is not None:
+                if (refusal := self._refuse_instance(held, instance_id) or not_lent) is not None:
+                    return refusal
+                self._extend(held, instance_id, borrow_until=borrow_until)
+                return held, True
+            if (refusal := self._refuse_grant(user) or not_lent) is not None:
                 return refusal
             live = self._live()
             if len(live) >= self.seats:
                 return self._full(live)
-            return self._open(session_id, user, hardware_id, instance_id), False
+            return self._open(session_id, user, hardware_id, instance_id, borrow_until=borrow_until), False
 
     def heartbeat(  # noqa: PLR0911 a line for each refusal
         self, *, user: str, session_id: str, instance_id: str | None, idle_seconds: int | None
@@ -130,8 +148,10 @@ class Ledger:
             idle = self.terms.idle
             if idle is not None and idle_seconds is not None and idle_seconds >= idle.total_seconds():
                 return self._leave_idle(session, instance_id)
-            refusal = self._extend(session, instance_id)
-            return session if refusal is None else refusal
+            if (refusal := self._refuse_instance(session, instance_id)) is not None:
+                return refusal
+            self._extend(session, instance_id)
+            return session
 
     def release(self, *, user: str, session_id: str, instance_id: str | None) -> Refusal | None:
         with self._one_at_a_time:
@@ -148,7 +168,9 @@ class Ledger:
             return None
 
     def grace_ends_at(self, session: Session) -> datetime:
-        """Give a grace only to a session that has lasted one lease."""
+        """Give a grace only to a session that has lasted one lease, and none to a borrowed seat."""
+        if session.lease_expires_at == session.borrowed_until:
+            return session.lease_expires_at
         if session.decided_at - session.started_at < self.lease:
             return session.lease_expires_at
         ends_at, expires_at = session.lease_expires_at + self.grace, self.terms.expires_at
@@ -215,13 +237,39 @@ class Ledger:
             session.end_reason = "idle"
         return Refusal(code="SESSION_IDLE", status=410)
 
-    def _extend(self, session: Session, instance_id: str | None) -> Refusal | None:
-        """Start the lease anew, unless this would be one instance too many."""
+    def _refuse_borrow(self, held: Session | None, until: datetime | None) -> Refusal | None:
+        """Refuse to lend the seat, unless it is lent for so long already."""
+        if until is None or (held is not None and held.borrowed_until is not None and held.borrowed_until >= until):
+            return None
+        now, terms = self.now, self.terms
+        if not terms.max_borrow:
+            return Refusal(code="BORROWING_OFF", status=403)
+        if until <= now:
+            problem = {"field": "borrow_until", "problem": "not later than now, by the database's clock"}
+            return Refusal(code="INVALID_REQUEST", status=400, details={"fields": [problem]})
+        latest = now + terms.max_borrow
+        latest = latest if terms.expires_at is None else min(latest, terms.expires_at)
+        if until > latest:
+            return Refusal(code="BORROW_TOO_LONG", status=403, details={"latest_until": rfc3339(latest)})
+        away = [each for each in self._live() if each is not held and each.is_borrowed(now=now)]
+        if terms.max_borrowed_seats is None or len(away) < terms.max_borrowed_seats:
+            return None
+        earliest = min((each.lease_expires_at for each in away), default=None)
+        details: dict[str, object] = {
+            "borrowed": len(away),
+            "max": terms.max_borrowed_seats,
+            "earliest_expiry_at": None if earliest is None else rfc3339(earliest),
+            "retry_after_seconds": 60 if earliest is None else self._seconds_until(earliest),
+        }
+        return Refusal(code="BORROWED_SEATS_LIMIT_REACHED", status=409, details=details)
+
+    def _refuse_instance(self, session: Session, instance_id: str | None) -> Refusal | None:
+        """Refuse one instance too many."""
         at_work = self._at_work(session)
         named = [at for name, at in at_work.items() if name is not None]
         is_new = instance_id is not None and instance_id not in at_work
         if is_new and self.max_instances is not None and len(named) >= self.max_instances:
-            earliest = min(named) + self._remembered_for
+            earliest = min(named) + self._remembered_for(session)
             details: dict[str, object] = {
                 "session_id": session.session_id,
                 "instances": len(named),
@@ -230,21 +278,35 @@ class Ledger:
                 "retry_after_seconds": self._seconds_until(earliest),
             }
             return Refusal(code="INSTANCE_LIMIT_REACHED", status=409, details=details)
-        session.heard_at = {**at_work, instance_id: self.now}
-        session.extend(now=self.now, lease=self.lease)
         return None
 
-    def _at_work(self, session: Session) -> dict[str | None, datetime]:
-        return {name: at for name, at in session.heard_at.items() if self.now < at + self._remembered_for}
+    def _extend(self, session: Session, instance_id: str | None, *, borrow_until: datetime | None = None) -> None:
+        """Start the lease anew. A borrow is never made shorter."""
+        session.heard_at = {**self._at_work(session), instance_id: self.now}
+        before = session.borrowed_until
+        if borrow_until is not None:
+            session.borrowed_until = borrow_until if before is None else max(before, borrow_until)
+        session.extend(now=self.now, lease=self.lease)
 
-    @property
-    def _remembered_for(self) -> timedelta:
-        return self.lease + self.lease / 12
+    def _at_work(self, session: Session) -> dict[str | None, datetime]:
+        return {name: at for name, at in session.heard_at.items() if self.now < at + self._remembered_for(session)}
+
+    def _remembered_for(self, session: Session) -> timedelta:
+        lease = session.lease_expires_at - session.decided_at
+        return lease + lease / 12
 
     def _seconds_until(self, time: datetime) -> int:
         return min(60, max(1, math.ceil((time - self.now).total_seconds())))
 
-    def _open(self, session_id: str, user: str, hardware_id: str, instance_id: str | None) -> Session:
+    def _open(
+        self,
+        session_id: str,
+        user: str,
+        hardware_id: str,
+        instance_id: str | None,
+        *,
+        borrow_until: datetime | None = None,
+    ) -> Session:
         now = self.now
         session = Session(
             session_id=session_id,
@@ -253,8 +315,10 @@ class Ledger:
             started_at=now,
             decided_at=now,
             lease_expires_at=now + self.lease,
+            borrowed_until=borrow_until,
             heard_at={instance_id: now},
         )
+        session.extend(now=now, lease=self.lease)
         self._sessions[session_id] = session
         return session
 

@@ -1,7 +1,7 @@
 """The fake service's requests and answers, in the real service's form."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +28,8 @@ class FakeTransport(httpx.AsyncBaseTransport):
             message = "the fake service is offline"
             raise httpx.ConnectError(message, request=request)
         function = request.url.path.rpartition("/")[2]
+        if function == "keys":  # it needs no sign-in, and says nothing of a seat
+            return httpx.Response(200, json=self._signer.jwks)
         response = self._answer(function, request, json.loads(await request.aread()))
         self._ledger.requests.append((function, response.status_code))
         return response
@@ -43,6 +45,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
                     license_key=body["license_key"],
                     hardware_id=body["hardware_id"],
                     instance_id=instance_id,
+                    borrow_until=_time(body.get("borrow_until")),
                 )
                 if isinstance(outcome, Refusal):
                     return self._refused(outcome)
@@ -87,6 +90,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
             "session_id": session.session_id,
             "lease_expires_at": rfc3339(session.lease_expires_at),
             "grace_ends_at": rfc3339(grace_ends_at),
+            "borrowed_until": rfc3339(until) if (until := _borrowed_until(session)) is not None else None,
             "lease_token": lease_token,
             "heartbeat_interval_seconds": max(1, ledger.lease // timedelta(seconds=3)),
             "features": dict(ledger.terms.features),
@@ -106,3 +110,11 @@ class FakeTransport(httpx.AsyncBaseTransport):
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         body = {"error": error, "server_time": rfc3339(self._ledger.now)}
         return httpx.Response(refusal.status, json=body, headers=headers)
+
+
+def _borrowed_until(session: Session) -> datetime | None:
+    return session.borrowed_until if session.is_borrowed(now=session.decided_at) else None
+
+
+def _time(told: str | None) -> datetime | None:
+    return None if told is None else datetime.fromisoformat(told)
