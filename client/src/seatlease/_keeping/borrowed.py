@@ -14,8 +14,10 @@ from typing import Any
 
 from seatlease._keeping.sharing import seat_name, state_folder
 from seatlease._service import clock
+from seatlease._service.address import base_of
 from seatlease._service.keys import Keys
 from seatlease._service.lease_file import LeaseFile
+from seatlease._service.license_key import given_key
 from seatlease._service.private_file import write_private
 from seatlease.errors import LeaseNotProven
 from seatlease.lease import Lease, Seats
@@ -46,8 +48,9 @@ class BorrowedSeat:
 
     def __init__(self, *, url: str, license_key: str) -> None:
         """Nothing is read or written yet."""
-        name = seat_name(url=url, license_key=license_key, hardware_id="", user="")
-        self._url, self._license_key = url, license_key
+        # Without the device, so that files of another one are found and named.
+        name = seat_name(url=base_of(url), license_key=given_key(license_key), hardware_id="", user="")
+        self._url, self._license_key = base_of(url), license_key
         self._beside = _folder() / f"{name}.seat.json"
         self._file = LeaseFile(_folder() / f"{name}.lease.json")
 
