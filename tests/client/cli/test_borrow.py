@@ -115,7 +115,7 @@ def test_it_is_said_once_until_when_and_again_when_that_changes(capsys: pytest.C
     with service.seat() as seat:
         reminder = Reminder(seat)
         reminder.look()
-        for borrow in (timedelta(days=2), timedelta(days=3)):
+        for borrow in (timedelta(hours=49), timedelta(hours=73)):
             with service.seat(borrow=borrow):
                 pass
             seat.heartbeat()
@@ -123,7 +123,7 @@ def test_it_is_said_once_until_when_and_again_when_that_changes(capsys: pytest.C
             reminder.look()
 
     told = capsys.readouterr().err.splitlines()
-    assert ["(1d 23h left)" in told[0], "(2d 23h left)" in told[1], len(told)] == [True, True, 2]
+    assert ["(2d 01h left)" in told[0], "(3d 01h left)" in told[1], len(told)] == [True, True, 2]
 
 
 def test_status_names_a_seat_whose_time_is_over(
