@@ -7,7 +7,8 @@
 
 The check counts what the denial's read can have seen: tenures whose start was committed and whose end was not, unless
 their lease had run out. It also counts grants of the same commit, which have the same time. So a seat that is released
-after the read does not count as free. A denial event shows its latest attempt, and that attempt is judged.
+after the read does not count as free. A denial event shows its latest attempt, and that attempt is judged. A seat
+that was free for a user in the line counts as held.
 """
 
 from collections import Counter
@@ -52,7 +53,7 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
     for request in history.requests or ():
         if is_denial(request):
             details = request.body.get("error", {}).get("details", {})
-            if details.get("in_use", 0) < details.get("max", 0):
+            if details.get("in_use", 0) + details.get("for_waiting", 0) < details.get("max", 0):
                 yield Violation(
                     kind=Kind.REFUSED_WHILE_FREE,
                     organization_id=history.organization_id,
@@ -76,5 +77,5 @@ def _of(event: Event, live: Occupancy, granted: Counter[tuple[str | None, dateti
     cap = max_of(event, "seats" if is_of_license else "organization_seats")
     if cap is None:
         return at, "the denial names a cap that does not exist"
-    held = live.count(at, license_id=scope) + granted[scope, at]
+    held = live.count(at, license_id=scope) + granted[scope, at] + event.details.get("for_waiting", 0)
     return (at, f"at most {held} of {cap} seats were held") if held < cap else None

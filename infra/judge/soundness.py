@@ -76,6 +76,8 @@ _HAS_FORM: Mapping[str, Callable[[object], bool]] = {
     "ip_address": _is_text_or_none,
     "limit": _is_text,
     "attempts": _is_number,
+    "for_waiting": _is_number,
+    "since": _is_time,
     "started_at": _is_time,
     "last_heartbeat_at": _is_time,
     "lease_expires_at": _is_time,

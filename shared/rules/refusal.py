@@ -3,6 +3,7 @@
 Each refusal has its own type, so that the type checker proves that every one of them is answered.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -120,14 +121,14 @@ def refuse_caller(
     return None if isinstance(user, User) and user.may_hold_seats else RoleNotAllowed()
 
 
-def refuse_grant(license_: License, user: User, *, now: datetime) -> GrantRefusal | None:
-    """Refuse a user to whom the license may give no new seat; ``None`` if nothing stands against it.
+def refuse_grant(license_: License, groups: Collection[str], *, now: datetime) -> GrantRefusal | None:
+    """Refuse a user of these groups to whom the license may give no new seat; ``None`` if nothing stands against it.
 
     A user who holds a seat keeps it: an edit of these terms throws no user out.
     """
     if license_.starts_at is not None and not license_.has_started(now=now):
         return LicenseNotStarted(starts_at=license_.starts_at)
-    if license_.allowed_groups is not None and license_.allowed_groups.isdisjoint(user.groups):
+    if license_.allowed_groups is not None and license_.allowed_groups.isdisjoint(groups):
         return LicenseNotAllowed()
     return None
 

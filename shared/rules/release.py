@@ -7,6 +7,7 @@ the session itself.
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.rules.line import GaveUp, PlaceInLine, counts, gave_up_because
 from shared.rules.organization import Organization
 from shared.rules.refusal import Misconfigured, SessionNotFound, Unusable
 from shared.rules.session import EndReason, Session, ended, heard_of, is_live, is_open
@@ -15,11 +16,15 @@ from shared.rules.user import User
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """Everything that the decision about one release needs. ``user`` is the caller."""
+    """Everything that the decision about one release needs. ``user`` is the caller.
+
+    ``place`` is the place in the line of the session's id. It is there only if no session is open.
+    """
 
     organization: Organization | Unusable | None
     user: User | Unusable | None
     session: Session | Unusable | None
+    place: PlaceInLine | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +46,15 @@ class AlreadyEnded:
     """The session had ended before. Nothing changes."""
 
 
-ReleaseOutcome = Released | Left | AlreadyEnded | SessionNotFound | Misconfigured
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftTheLine:
+    """The user waits no more."""
+
+    place: PlaceInLine
+    reason: GaveUp
+
+
+ReleaseOutcome = LeftTheLine | Released | Left | AlreadyEnded | SessionNotFound | Misconfigured
 
 
 def release(standing: Standing, *, user_id: str, now: datetime, instance_id: str | None = None) -> ReleaseOutcome:
@@ -49,7 +62,9 @@ def release(standing: Standing, *, user_id: str, now: datetime, instance_id: str
 
     ``instance_id`` counts for the user's own session only.
     """
-    session = standing.session
+    session, place = standing.session, standing.place
+    if place is not None and (place.user_id == user_id or _may_revoke(standing)):
+        return LeftTheLine(place=place, reason=GaveUp.LEFT if counts(place, now=now) else gave_up_because(place))
     if isinstance(session, Unusable):
         return Misconfigured(unusable=session)
     if session is None:

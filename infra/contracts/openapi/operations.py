@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.edge.errors import Code
-from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer
+from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer, WaitingAnswer
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
 from shared.edge.usage_answer import PRIVATE, UsageAnswer
@@ -66,7 +66,8 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Take a seat",
         description="Takes a seat of the license for the token's user on this device, until the lease ends. Asking "
         "again is safe after any answer, or none. The same user on the same device holds only one seat of a license, "
-        "and gets that one again. A guest may not take seats.",
+        "and gets that one again. A guest may not take seats. With `wait_until` the user waits in the line if there is "
+        "no seat: send the same request again after `ask_again_in_seconds`.",
         body=AcquireBody,
         successes={
             200: Success(
@@ -75,6 +76,10 @@ OPERATIONS: Mapping[str, Operation] = {
                 example={"renewed": True},
             ),
             201: Success(means="The user took a seat.", model=AcquireAnswer, example={"renewed": False}),
+            202: Success(
+                means="There is no seat, and the user waits in the line until `wait_until`. The program asks again.",
+                model=WaitingAnswer,
+            ),
         },
         codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, *_FULL, Code.INSTANCE_LIMIT_REACHED, Code.CONTENTION}),
     ),
@@ -119,9 +124,12 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Give a seat back",
         description="With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. "
         "Without, the session ends at once. Owners and admins may end every session of their organization. "
+        "A user who waits leaves the line with the `session_id` of the answer. "
         "Asking again is safe: the answer is the same for a session that has already ended.",
         body=ReleaseBody,
-        successes={204: Success(means="The session is over, or goes on without the instance.")},
+        successes={
+            204: Success(means="The session is over, or goes on without the instance; or the user waits no more.")
+        },
         codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
     ),
     "usage": Operation(

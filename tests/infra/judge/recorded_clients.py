@@ -12,8 +12,7 @@ from shared.documents.rfc3339 import rfc3339
 from shared.documents.writing import Retention
 from shared.edge.usage_answer import answer_usage
 from shared.firestore.client import Firestore
-from shared.rules.acquire import Device, Granted, Renewed
-from shared.rules.denial import CapReached
+from shared.rules.acquire import CapReached, Device, Granted, Renewed
 from shared.rules.heartbeat import Extended, StillFresh
 from shared.rules.session import Session, session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
