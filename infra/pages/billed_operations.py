@@ -58,6 +58,9 @@ lapsed sessions are in one shard."""
 OPERATIONS: Mapping[str, Billed] = MappingProxyType(
     {name: group.of(1) for name, group in IN_GROUPS.items()}
     | {
+        # As a refusal, with a read of the own place and a query of the line. It finds the own place here; each other
+        # place is one read more. The write keeps the place; a request within a third of the interval makes none.
+        "acquire, again from the line": Billed(rpcs=6, reads=10, writes=1),
         "relay of an audit event": Billed(rpcs=2, reads=1, writes=1),
         # The time, a query of each of eight shards and one of the line, and for the audit events the time twice, a
         # query and a count.
