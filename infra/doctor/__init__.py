@@ -12,6 +12,7 @@ jobs         recorded answers of the Cloud Scheduler API; there is no emulator
 topic        the Pub/Sub emulator; recorded answers for the schema (the emulator knows no protobuf schemas) and
              for the states of a BigQuery subscription (the emulator has none)
 backlog      the Firestore emulator
+rounds       the Firestore emulator
 database     recorded answers of the Firestore Admin API; the emulator keeps no databases and backups
 indexes      recorded answers of the Firestore Admin API; the emulator keeps no indexes
 rules        recorded answers of the Firebase Rules API; there is no emulator

@@ -10,15 +10,17 @@ A denial waits for expire_sessions anyway. Any other late event was not publishe
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 from infra.build.triggers import OnSchedule, deployed_name, triggers
+from infra.doctor.database import firestore_of
 from infra.doctor.finding import Area, Finding
 from infra.doctor.jobs import interval_of
-from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
+from infra.doctor.project import Project
 from shared.audit.relay import LEFT_BEHIND_AFTER
 from shared.documents import queries
-from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
+from shared.firestore.client import ALL_ORGANIZATIONS, Document
 from shared.rules.audit import AuditType
 
 AT_MOST_READ = 500
@@ -61,22 +63,13 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
 
 async def _left_behind(project: Project) -> tuple[list[Document], int, datetime]:
     """The oldest late events, the number of all late events, and the time by the database's clock."""
-    elsewhere = project.endpoints.get("firestore-data")
-    firestore = Firestore(
-        project=project.project,
-        database=project.database,
-        emulator_host=elsewhere,
-        answer_within=timedelta(seconds=ANSWER_WITHIN_SECONDS),
-    )
-    try:
+    with closing(firestore_of(project)) as firestore:
         at = await firestore.now()
         before = at.now - LEFT_BEHIND_AFTER
         oldest = queries.unpublished_events(before=before, limit=AT_MOST_READ)
         events = await firestore.select(ALL_ORGANIZATIONS, oldest, at=at)
         number = await firestore.count(ALL_ORGANIZATIONS, queries.unpublished_events(before=before), at=at)
         return events, number, at.now
-    finally:
-        firestore.close()
 
 
 def _since(events: list[Document], now: datetime) -> str:

@@ -36,6 +36,7 @@ from infra.doctor.options import (
 from infra.doctor.project import Project, database_of
 from infra.doctor.recovery import check_database
 from infra.doctor.report import as_json, is_healthy, tell
+from infra.doctor.rounds import check_rounds
 from infra.doctor.rules import check_rules
 from infra.doctor.services import check_services
 from infra.doctor.token import SignIn, TokenError, id_token
@@ -82,6 +83,7 @@ def doctor(
         *check_jobs(deployed),
         *check_topic(deployed, with_bigquery=deployed.is_in_bigquery),
         *check_backlog(deployed),
+        *check_rounds(deployed),
         *check_database(deployed),
         *check_indexes(deployed),
         *check_rules(deployed),

@@ -10,6 +10,7 @@ import typer
 from google.auth.exceptions import GoogleAuthError
 from rich.console import Console
 
+from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
 from shared.firestore.client import Firestore
 from shared.firestore.errors import DatabaseUnusable, StoreError
 
@@ -33,6 +34,16 @@ def opened(*, project: str, database: str, emulator_host: str | None) -> Iterato
         end(f"could not use the database: {error}{'' if error.__cause__ is None else f' ({error.__cause__})'}")
     except grpc.RpcError as error:
         end(f"could not use the database: {_told_by(error)}")
+
+
+def firestore_of(project: Project) -> Firestore:
+    """Connect to the database of a deployed project."""
+    return Firestore(
+        project=project.project,
+        database=project.database,
+        emulator_host=project.endpoints.get("firestore-data"),
+        answer_within=timedelta(seconds=ANSWER_WITHIN_SECONDS),
+    )
 
 
 def end(problem: str, *, status: int = 2) -> NoReturn:

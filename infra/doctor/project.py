@@ -21,6 +21,7 @@ _CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 
 PUBLIC = {
     "apis": "https://serviceusage.googleapis.com",
+    "appengine": "https://appengine.googleapis.com",
     "billing": "https://cloudbilling.googleapis.com",
     "firebase": "https://firebase.googleapis.com",
     "firestore": "https://firestore.googleapis.com",

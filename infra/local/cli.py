@@ -93,6 +93,7 @@ def serve(
     auth_program = firebase_program() if firestore is None else None
     attach_to = Emulators(firestore=firestore, pubsub=pubsub) if firestore and pubsub else None
     _stop_on_signals()
+    console.print("Starting the emulators and the functions: 5 to 30 seconds.", highlight=False)
     published = []
     try:
         with (
@@ -223,7 +224,7 @@ def trail(state_folder: _StateFolder = STATE_FOLDER) -> None:
         with _explained_errors():
             stack = published_stack(state_folder)
             with subscribed(stack.pubsub_emulator_host, project=stack.project, subscription=name) as subscription:
-                problems.print("waiting for events", highlight=False)
+                problems.print("waiting for new events", highlight=False)
                 while True:
                     for received in subscription.pull():
                         sys.stdout.write(json.dumps(received.event) + "\n")

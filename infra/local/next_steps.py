@@ -46,7 +46,7 @@ def next_steps(stack: Stack, *, organization: str, license_key: str, seats: int)
         '  python3 -m venv /tmp/try && /tmp/try/bin/pip install "./client[cli]"',
         "  /tmp/try/bin/seatlease run -- sh -c 'echo at work; sleep 30'",
         "",
-        "The audit trail, as a subscriber receives it, and the scheduled functions:",
+        "New audit events, as a subscriber receives them, and the scheduled functions:",
         "",
         "  .venv/bin/python -m infra.local trail",
         "  make tick",

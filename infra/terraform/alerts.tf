@@ -62,6 +62,14 @@ locals {
       period    = "600s"
       threshold = 5
     }
+    unfinished_expiries = {
+      title     = "Runs of expire_sessions do not finish"
+      meaning   = "More than thirty runs of expire_sessions within an hour ended before they had ended all lapsed sessions. More leases lapse than the runs can end. Lapsed sessions hold no seat, but audit events come late."
+      severity  = "WARNING"
+      filter    = "metric.type=\"logging.googleapis.com/user/seatlease/unfinished_expiries\" AND resource.type=\"cloud_run_revision\""
+      period    = "3600s"
+      threshold = 30
+    }
     failed_calls = {
       title     = "Calls of Cloud Scheduler fail"
       meaning   = "More than three calls of a scheduled function failed, or got no answer in time, within ten minutes. Expired leases free their seats all the same, but audit events come late."

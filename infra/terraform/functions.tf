@@ -78,7 +78,11 @@ locals {
     # The default is 1. Set 2 if you want to see the addresses more than to trust them: a direct
     # caller then writes any address into its session and into the audit trail. No decision depends
     # on them. ingress = "internal-and-gclb" closes the direct way.
+    # Users of Hosting report that it sends the client's address in Fastly-Client-IP. With this
+    # header, a request through Hosting shows that address, and a direct one the address above.
+    # It can be forged just as with 2: by each direct caller that sends the header.
     SEATLEASE_TRUSTED_PROXY_HOPS     = tostring(var.trusted_proxy_hops)
+    SEATLEASE_ADDRESS_HEADER         = var.address_header
     SEATLEASE_CLIENT_ADDRESSES       = var.client_addresses
     SEATLEASE_AUDIT_TOPIC            = google_pubsub_topic.audit.name
     SEATLEASE_KEEP_SESSIONS_DAYS     = tostring(var.keep_sessions_days)

@@ -24,6 +24,11 @@ locals {
       filter = "${local.answers} AND jsonPayload.status>=500"
       labels = ["code", "function"]
     }
+    unfinished_expiries = {
+      title  = "Runs of expire_sessions whose time was up before all lapsed sessions had ended"
+      filter = "${local.our_lines} AND jsonPayload.logger=\"shared.seats.expire\" AND jsonPayload.is_complete=false"
+      labels = []
+    }
     runs_with_events_left = {
       title  = "Runs of expire_sessions that left audit events unpublished"
       filter = "${local.relays} AND jsonPayload.events_left>0"

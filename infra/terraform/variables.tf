@@ -77,6 +77,17 @@ variable "trusted_proxy_hops" {
   default     = 1
 }
 
+variable "address_header" {
+  description = "SEATLEASE_ADDRESS_HEADER: the header that says a client's IP address: X-Forwarded-For, or Fastly-Client-IP of Firebase Hosting. Read functions.tf before you change it."
+  type        = string
+  default     = "X-Forwarded-For"
+
+  validation {
+    condition     = contains(["X-Forwarded-For", "Fastly-Client-IP"], var.address_header)
+    error_message = "The header is X-Forwarded-For or Fastly-Client-IP."
+  }
+}
+
 variable "ingress" {
   description = "How the five client functions are reached: all (each at its own address), or internal-and-gclb (only through a load balancer of yours, for example with Cloud Armor; Firebase Hosting does not reach them then)."
   type        = string

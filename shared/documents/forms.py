@@ -261,7 +261,7 @@ class SessionDocument(Form):
         list[InstanceEntry] | None,
         Field(
             description="The programs that work on the seat, each with its address and when it was last heard of. "
-            "Programs that name no instance are one entry. Do not edit it."
+            "Programs that name no instance are one entry, and null if no others are there. Do not edit it."
         ),
     ] = None
     pool: Annotated[

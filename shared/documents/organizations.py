@@ -136,7 +136,8 @@ async def go_round(
     """Do the work of all walks once, until the run's time is up. It begins behind ``place``, and ends there.
 
     Each full page is remembered as the place at which the next run begins. So a run that never ends, because it is
-    killed or its time is up, is no reason that a document is never reached.
+    killed or its time is up, is no reason that a document is never reached. Where the run comes to the front again, it
+    remembers that a new round begins.
 
     Raises:
         StoreUnavailable: no answer.
@@ -146,16 +147,20 @@ async def go_round(
     order = [*names[first:], *names[:first]]
     if place.after is not None:
         order.append(place.walk)
+    began_at = place.began_at
     for number, each in enumerate(order):
         query, work = walks[each]
         begins_at_place, ends_at_place = number == 0, number == len(names)
+        if each == names[0] and not begins_at_place:
+            began_at = (await read_with_retry(firestore.now)).now
+            await firestore.commit([place_write(name, Place(walk=each, began_at=began_at))])
         async for page in walk(firestore, replace(query, after=place.after if begins_at_place else None)):
             todo = [document for document in page if not (ends_at_place and _is_behind(document, place, query))]
             await each_organization(by_organization(todo, collection=query.collection), work, at_once=MAX_ORGANIZATIONS)
             if not run.is_complete or len(todo) < len(page):
                 return
             if (following := next_page(query, page)) is not None:
-                reached = replace(place, walk=each, after=following.after)
+                reached = Place(walk=each, after=following.after, began_at=began_at)
                 await firestore.commit([place_write(name, reached)])
 
 

@@ -12,7 +12,10 @@ from shared.firestore.writes import Upsert
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A walk, the document behind which it goes on (``None``: its beginning), and when the round of walks began."""
+    """A walk, the document behind which it goes on (``None``: its beginning), and when the round of walks began.
+
+    At the beginning of the first walk no round is under way.
+    """
 
     walk: str
     after: Cursor | None = None

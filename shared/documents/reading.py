@@ -37,6 +37,7 @@ FIELDS_OF_A_TENURE = (
     "license_id",
     "user_id",
     "hardware_id",
+    "ip_address",
     "started_at",
     "last_heartbeat_at",
     "lease_expires_at",
@@ -155,7 +156,7 @@ def session_from(document: Document | None) -> Session | Unusable | None:
 
 
 def _instances_of(session: SessionDocument) -> tuple[Instance, ...]:
-    if session.instances is None:  # an earlier version of the functions wrote it, and knew of no instances
+    if session.instances is None:  # see ``_instances`` in ``writing.py``; an earlier version had no such field
         unnamed = Instance(instance_id=None, ip_address=session.ip_address, last_heard_at=session.last_heartbeat_at)
         return (unnamed,)
     return tuple(

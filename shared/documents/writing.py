@@ -83,8 +83,9 @@ def lease_write(document: Document, session: Session) -> Update:
     fields: dict[str, Plain] = {
         "last_heartbeat_at": session.last_heartbeat_at,
         "lease_expires_at": session.lease_expires_at,
-        "instances": _instances(session),
     }
+    if (instances := _instances(session)) != document.fields.get("instances"):
+        fields["instances"] = instances
     return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
 
 
@@ -103,7 +104,13 @@ def end_write(document: Document, session: Session, retention: Retention) -> Upd
     return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
 
 
-def _instances(session: Session) -> list[Plain]:
+def _instances(session: Session) -> list[Plain] | None:
+    """``None`` for most sessions: one program that names no instance, of which the session's own fields say all."""
+    if len(session.instances) == 1:
+        (only,) = session.instances
+        own = (None, session.ip_address, session.last_heartbeat_at)
+        if (only.instance_id, only.ip_address, only.last_heard_at) == own:
+            return None
     return [
         {"instance_id": each.instance_id, "ip_address": each.ip_address, "last_heard_at": each.last_heard_at}
         for each in session.instances

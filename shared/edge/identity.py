@@ -7,8 +7,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
@@ -67,8 +66,9 @@ class Caller:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Verified:
-    user_id: str
-    organization_id: str | None
+    """A token that is what it claims to be. ``caller`` is ``None`` if it names no organization."""
+
+    caller: Caller | None
     expires_at: float
 
 
@@ -131,9 +131,12 @@ class Tokens:
         # With an emulator the library looks at no expiry. This also refuses NaN, and numbers with thousands of digits.
         if not isinstance(expires_at, int | float) or not 0 <= expires_at < _END_OF_TIMES:
             raise _invalid()
+        user_id = claims["uid"]
+        is_complete = (
+            isinstance(organization_id, str) and can_be_document_id(organization_id) and can_be_document_id(user_id)
+        )
         return _Verified(
-            user_id=claims["uid"],
-            organization_id=organization_id if isinstance(organization_id, str) else None,
+            caller=Caller(user_id=user_id, organization_id=organization_id) if is_complete else None,
             expires_at=float(expires_at),
         )
 
@@ -147,6 +150,12 @@ class _Allowance:
     under_way: int = 0
     reported_at: float = -math.inf
 
+    def __enter__(self) -> None:
+        self.under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.under_way -= 1
+
 
 class UserLimits:
     """Bounds what one user asks of this instance: a token bucket, and a number of requests at a time."""
@@ -154,14 +163,17 @@ class UserLimits:
     def __init__(self) -> None:
         self._users: LRUCache[Caller, _Allowance] = LRUCache(MAX_USERS)
 
-    @contextmanager
-    def admitted(self, caller: Caller, *, now: float) -> Iterator[None]:
-        """Count a request of the caller while it is answered. ``now`` is in seconds, by a clock that is never set.
+    def admitted(self, caller: Caller, *, now: float) -> AbstractContextManager[None]:
+        """Count a request of the caller, also as under way while it is answered, which the context is for.
+
+        ``now`` is in seconds, by a clock that is never set.
 
         Raises:
             ApiError: ``RATE_LIMITED``. A refused request is not counted.
         """
-        user = self._users.setdefault(caller, _Allowance(left=BURST, counted_at=now))
+        user = self._users.get(caller)
+        if user is None:
+            user = self._users[caller] = _Allowance(left=BURST, counted_at=now)
         user.left = min(BURST, user.left + (now - user.counted_at) * REQUESTS_A_SECOND)
         user.counted_at = now
         if user.left < 1 or user.under_way >= AT_A_TIME:
@@ -171,11 +183,7 @@ class UserLimits:
                 logger.warning("a user asks too often, and is refused", extra=asdict(caller))
             raise _too_often()
         user.left -= 1
-        user.under_way += 1
-        try:
-            yield
-        finally:
-            user.under_way -= 1
+        return user
 
 
 @cache
@@ -202,12 +210,10 @@ async def identify(request: Request) -> Caller:
         too_long = f"The ID token has more than {MAX_TOKEN_LENGTH:,} characters. Put fewer attributes into it."
         raise _invalid(too_long)
     verified = await tokens().verify(token)
-    organization_id = verified.organization_id
-    if organization_id is None or not can_be_document_id(organization_id) or not can_be_document_id(verified.user_id):
+    if verified.caller is None:
         raise ApiError(Code.NO_ORGANIZATION)
-    caller = Caller(user_id=verified.user_id, organization_id=organization_id)
-    request.state.until_answered.enter_context(user_limits().admitted(caller, now=time.monotonic()))
-    return caller
+    request.state.until_answered.enter_context(user_limits().admitted(verified.caller, now=time.monotonic()))
+    return verified.caller
 
 
 def _no_keys() -> ApiError:

@@ -4,7 +4,7 @@ A lease token is a JWT (RFC 7519) signed with Ed25519. Programs rely on its clai
 """
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Annotated
 
@@ -59,7 +59,7 @@ class LeaseTokens:
             "exp": ends_at,
             "organization_id": organization_id,
             "license_id": session.license_id,
-            "license_key_sha256": sha256(normal_key(license_.license_key).encode()).hexdigest(),
+            "license_key_sha256": _key_digest(license_.license_key),
             "session_id": session.session_id,
             "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
             "lease_expires_at": _seconds(session.lease_expires_at),
@@ -101,6 +101,11 @@ def _usable(key: PrivateKey) -> jwt.PyJWK:
     except jwt.PyJWTError as error:
         message = f"refusing to start: {_VARIABLE} holds no usable set of keys: {key.kid}: {error}. {MAKE_THEM}"
     raise SettingsError(message)
+
+
+@lru_cache(maxsize=10_000)
+def _key_digest(license_key: str) -> str:
+    return sha256(normal_key(license_key).encode()).hexdigest()
 
 
 def _seconds(time: datetime) -> int:

@@ -42,6 +42,13 @@ class Environment(StrEnum):
     TEST = "test"
 
 
+class AddressHeader(StrEnum):
+    """The header that says a client's IP address. Firebase Hosting sets the second one."""
+
+    FORWARDED = "X-Forwarded-For"
+    FASTLY = "Fastly-Client-IP"
+
+
 class ClientAddresses(StrEnum):
     """What is kept of the IP addresses of clients. Shortened: the /24 of an IPv4 address, the /48 of an IPv6 one."""
 
@@ -75,6 +82,7 @@ class Settings(BaseModel):
     database: Annotated[str, Field(min_length=1)] = "(default)"
     firestore_host: Annotated[str, Field(pattern=_FIRESTORE_HOST)] = "firestore.googleapis.com"
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=10)] = 1
+    address_header: AddressHeader = AddressHeader.FORWARDED
     client_addresses: ClientAddresses = ClientAddresses.WHOLE
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = ()
     default_lease_seconds: Annotated[int, Field(ge=3, le=86_400)] = 360
@@ -108,6 +116,11 @@ class Settings(BaseModel):
             yield (
                 f"SEATLEASE_ALLOWED_ORIGINS: {', '.join(local)} must not be allowed with "
                 "SEATLEASE_ENVIRONMENT=production: any program on a user's machine can serve such a page"
+            )
+        if self.address_header is AddressHeader.FASTLY and self.trusted_proxy_hops == 0:
+            yield (
+                f"SEATLEASE_ADDRESS_HEADER={self.address_header} must not be set with SEATLEASE_TRUSTED_PROXY_HOPS=0: "
+                "without a proxy, only clients themselves can send it"
             )
         if self.environment is Environment.TEST and self.platform_service:
             yield "SEATLEASE_ENVIRONMENT=test must not run on the platform (K_SERVICE is set); use another environment"

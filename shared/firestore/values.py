@@ -49,9 +49,9 @@ def encode_into(wire: Any, value: Plain) -> None:  # noqa: ANN401 protobuf's gen
         case None:
             wire.null_value = 0
         case datetime():
-            since = value - _EPOCH
-            wire.timestamp_value.seconds = since.days * 86_400 + since.seconds
-            wire.timestamp_value.nanos = since.microseconds * 1_000
+            since, timestamp = value - _EPOCH, wire.timestamp_value
+            timestamp.seconds = since.days * 86_400 + since.seconds
+            timestamp.nanos = since.microseconds * 1_000
         case bool():  # before int: True is an int
             wire.boolean_value = value
         case int():

@@ -78,13 +78,12 @@ def release(standing: Standing, *, user_id: str, now: datetime, instance_id: str
         return Released(session=ended(session, reason=EndReason.EXPIRED, now=now))
     if not is_own:
         return Released(session=ended(session, reason=EndReason.REVOKED_BY_ADMIN, now=now))
-    others = tuple(each for each in heard_of(session, now=now) if each.instance_id != instance_id)
-    if instance_id is not None and others:
+    at_work = heard_of(session, now=now)
+    if instance_id is not None and (others := tuple(each for each in at_work if each.instance_id != instance_id)):
         return Left(session=replace(session, instances=others))
     # A program that sends no instance id may be giving back its own seat. If every program at work sends one, it was
     # none of them: the user ended the session from elsewhere, and no program may take it back.
-    at_work = {each.instance_id for each in heard_of(session, now=now)}
-    is_elsewhere = instance_id is None and bool(at_work) and None not in at_work
+    is_elsewhere = instance_id is None and bool(at_work) and all(each.instance_id is not None for each in at_work)
     reason = EndReason.RELEASED_ELSEWHERE if is_elsewhere else EndReason.RELEASED
     return Released(session=ended(session, reason=reason, now=now))
 

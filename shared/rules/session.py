@@ -8,7 +8,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
@@ -156,7 +156,8 @@ class InstanceLimitReached:
 
 def heard_of(session: Session, *, now: datetime) -> tuple[Instance, ...]:
     """The instances of a live session that hold its seat: those heard of within a lease."""
-    return tuple(each for each in session.instances if now < _forgotten_at(each, session))
+    since = now - _remembered_for(session)
+    return tuple([each for each in session.instances if since < each.last_heard_at])
 
 
 def noted(session: Session, instance: Instance) -> tuple[Instance, ...]:
@@ -196,7 +197,7 @@ def refuse_instance(session: Session, license_: License, instance: Instance) -> 
         session_id=session.session_id,
         instances=len(counted),
         max_instances=most,
-        earliest_expiry_at=min(_forgotten_at(each, session) for each in counted),
+        earliest_expiry_at=min(each.last_heard_at for each in counted) + _remembered_for(session),
     )
 
 
@@ -208,7 +209,7 @@ def _named(instances: Sequence[Instance]) -> list[Instance]:
     return [each for each in instances if each.instance_id is not None]
 
 
-def _forgotten_at(instance: Instance, session: Session) -> datetime:
+def _remembered_for(session: Session) -> timedelta:
     # An early heartbeat is answered with the lease and not noted. So an instance is remembered that much longer.
     lease_for = session.lease_expires_at - session.last_heartbeat_at
-    return instance.last_heard_at + lease_for + early_within(lease_for)
+    return lease_for + early_within(lease_for)

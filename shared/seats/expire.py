@@ -142,7 +142,8 @@ class Expiries:
             is_complete=run.is_complete,
             now=run.start,
         )
-        level = logging.INFO if report.sessions_ended or report.sessions_left else logging.DEBUG
+        is_worth_a_line = report.sessions_ended or report.sessions_left or not report.is_complete
+        level = logging.INFO if is_worth_a_line else logging.DEBUG
         message = "lapsed sessions were ended" if report.is_complete else "the time is up; the next run does the rest"
         logger.log(level, message, extra=asdict(report))
         return report

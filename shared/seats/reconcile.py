@@ -96,7 +96,7 @@ class Reconciliations:
             ),
         }
         place = place_from(snapshot.documents[run_path(ROUND)])
-        if place is None or place.walk not in walks:
+        if place is None or place.walk not in walks or place.after is None:
             place = Place(walk="sessions", began_at=snapshot.at.now)
         await go_round(self._firestore, ROUND, walks, place=place, run=run)
         return self._report(run, now=snapshot.at.now)

@@ -66,3 +66,25 @@ def test_what_is_kept_as_the_address_is_one_and_what_the_nearest_proxy_saw(sent:
     request = Request({"type": "http", "headers": [(b"x-forwarded-for", each.encode()) for each in sent]})
 
     assert device_of(request, hardware_id="laptop", instance_id=None).ip_address == kept
+
+
+@pytest.mark.parametrize(
+    ("header", "sent", "kept"),
+    [
+        pytest.param(None, ["203.0.113.9"], "192.0.2.1", id="not chosen"),
+        pytest.param("Fastly-Client-IP", ["203.0.113.9"], "203.0.113.9", id="through Hosting"),
+        pytest.param("Fastly-Client-IP", [], "192.0.2.1", id="not through Hosting"),
+        pytest.param("Fastly-Client-IP", ["203.0.113.9", "6.6.6.6"], None, id="sent twice"),
+        pytest.param("Fastly-Client-IP", ["203.0.113.9, 6.6.6.6"], None, id="a list"),
+        pytest.param("Fastly-Client-IP", ["<script>"], None, id="no address"),
+    ],
+)
+def test_hostings_header_tells_the_address_only_if_the_deployment_has_chosen_it(
+    monkeypatch: pytest.MonkeyPatch, header: str | None, sent: list[str], kept: str | None
+) -> None:
+    if header is not None:
+        monkeypatch.setenv("SEATLEASE_ADDRESS_HEADER", header)
+    fastly = [(b"fastly-client-ip", each.encode()) for each in sent]
+    request = Request({"type": "http", "headers": [(b"x-forwarded-for", b"192.0.2.1"), *fastly]})
+
+    assert device_of(request, hardware_id="laptop", instance_id=None).ip_address == kept

@@ -242,6 +242,7 @@ def test_events_are_kept_longer_than_sessions(
         ("SEATLEASE_KEEP_AUDIT_EVENTS_DAYS", "0"),
         ("SEATLEASE_LOG_LEVEL", "LOUD"),
         ("SEATLEASE_CLIENT_ADDRESSES", "short"),
+        ("SEATLEASE_ADDRESS_HEADER", "X-Real-IP"),
         ("SEATLEASE_DATABASE", ""),
         ("SEATLEASE_FIRESTORE_HOST", "firestore.example.com"),
     ],
@@ -267,6 +268,14 @@ def test_a_value_at_the_end_of_its_range_is_taken(monkeypatch: pytest.MonkeyPatc
     found = read(monkeypatch, **{name: value})
 
     assert getattr(found, name.removeprefix("SEATLEASE_").lower()) == int(value)
+
+
+def test_a_header_of_firebase_hosting_is_refused_where_clients_connect_directly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = refusal(monkeypatch, SEATLEASE_ADDRESS_HEADER="Fastly-Client-IP", SEATLEASE_TRUSTED_PROXY_HOPS="0")
+
+    assert "SEATLEASE_ADDRESS_HEADER=Fastly-Client-IP must not be set with SEATLEASE_TRUSTED_PROXY_HOPS=0" in told
 
 
 def test_several_problems_are_all_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,4 +67,7 @@ def entry_of(line: Mapping[str, Any], *, service: str) -> dict[str, Any]:
 
 def _values(text: str) -> Iterator[Any]:
     for each in re.split(r"\s+OR\s+", text):
-        yield each.strip('"') if each.startswith('"') or not each.isdecimal() else int(each)
+        if each in {"true", "false"}:
+            yield each == "true"
+        else:
+            yield each.strip('"') if each.startswith('"') or not each.isdecimal() else int(each)

@@ -15,6 +15,7 @@ RIGHTS = f"POST /v3/{PROJECT}:getIamPolicy"
 DATABASES = f"GET /v1/{PROJECT}/databases"
 RELEASES = f"GET /v1/{PROJECT}/releases"
 RULESET = f"GET /v1/{recorded('release')['rulesetName']}"
+APP_ENGINE = "GET /v1/apps/demo-seatlease"
 SITES = f"GET /v1beta1/{PROJECT}/sites"
 
 OURS = (ROOT / "infra/firestore.rules").read_text()
@@ -60,7 +61,7 @@ def say_database(api: RecordedApi, name: str = "(default)", **fields: str) -> No
 
 
 def say_empty(api: RecordedApi) -> None:
-    """A project that is ready, with nothing in it. The Hosting site is the one that Firebase makes by itself."""
+    """A project that is ready, with nothing in it. Firebase made the Hosting site; App Engine's API is off."""
     say_services(api, needed_apis())
     api.say(BILLING, recorded("billing"))
     api.say(FIREBASE, recorded("firebase_project"))
@@ -71,6 +72,7 @@ def say_empty(api: RecordedApi) -> None:
     for constraint in (*MEMBERS, PLACES):
         api.say(policy_of(constraint), {**recorded("policy"), "name": f"{PROJECT}/policies/{constraint}"})
     api.say(DATABASES, {})
+    api.say(APP_ENGINE, recorded("service_disabled"), status=403)
     api.say(RELEASES, {})
     api.say(SITES, {"sites": [recorded("site")]})
 

@@ -106,6 +106,7 @@ def test_json_has_every_finding_and_whether_all_is_well(
         "scheduler",
         "topic",
         "backlog",
+        "rounds",
         "database",
         "indexes",
         "rules",

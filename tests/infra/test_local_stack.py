@@ -291,7 +291,7 @@ def test_the_trail_is_printed_one_json_object_a_line(local_stack: Served, tenant
     with printed.open("wb") as output, subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.PIPE) as to:
         try:
             assert to.stderr is not None
-            assert to.stderr.readline() == b"waiting for events\n"
+            assert to.stderr.readline() == b"waiting for new events\n"
             session_id = acquire(local_stack, tenant).json()["session_id"]
             call(local_stack, "release", {"session_id": session_id}, tenant=tenant)
             until(lambda: len(lines_of(printed, tenant)) == 2, what="two lines")

@@ -18,6 +18,7 @@ from infra.doctor.project import PUBLIC, variables_file
 from tests.infra.planned import Plan
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
 from tests.infra.recorded_preflight import (
+    APP_ENGINE,
     BILLING,
     DATABASES,
     FIREBASE,
@@ -67,7 +68,7 @@ def test_an_empty_project_that_is_ready_ends_with_0(api: RecordedApi) -> None:
     told = preflight(api)
 
     assert told.exit_code == 0, told.stdout
-    assert "12 ok, 0 wrong, 0 could not be checked" in told.stdout
+    assert "13 ok, 0 wrong, 0 could not be checked" in told.stdout
 
 
 def test_a_default_database_of_another_app_is_not_taken_over(api: RecordedApi) -> None:
@@ -181,6 +182,12 @@ WRONG: dict[str, Case] = {
         "is in nam5, not in europe-west1",
         f'set database_location = "nam5" in {FILE}',
     ),
+    "an App Engine app elsewhere": (
+        lambda api: api.say(APP_ENGINE, recorded("app_engine")),
+        "App Engine",
+        "an app in europe-west binds (default) to eur3, not europe-west1, and cannot be moved",
+        f'set database = "seatlease" in {FILE}',
+    ),
     "rules of another app": (
         lambda api: say_rules(api, "cloud.firestore", "service cloud.firestore {}"),
         "rules cloud.firestore",
@@ -209,7 +216,30 @@ def test_a_place_may_be_allowed_by_its_name_or_its_group(api: RecordedApi, allow
     assert findings(api)["resources in europe-west1"]["mark"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("region", "database", "found"),
+    [
+        ("europe-west1", "(default)", "an app in europe-west1, and (default) has to be in europe-west1 with it"),
+        ("europe-west", "seatlease", "an app in europe-west, which binds only (default)"),
+        (None, "(default)", "no app, so nothing has a place yet"),
+    ],
+)
+def test_an_app_of_app_engine_may_be_where_it_binds_no_database_of_ours(
+    api: RecordedApi, region: str | None, database: str, found: str
+) -> None:
+    if region is None:
+        forget(APP_ENGINE)(api)
+    else:
+        api.say(APP_ENGINE, recorded("app_engine") | {"locationId": region})
+
+    told = findings(api, f"--database={database}")
+
+    assert {finding["mark"] for finding in told.values()} == {"ok"}
+    assert told["App Engine"]["found"] == found
+
+
 def test_our_own_database_after_a_deployment_is_well(api: RecordedApi) -> None:
+    api.say(APP_ENGINE, recorded("app_engine"))
     say_database(api)
     say_rules(api, "cloud.firestore", OURS)
 
@@ -260,6 +290,7 @@ def test_one_request_switches_on_at_most_20_apis(api: RecordedApi) -> None:
         (quota_of(RUN_CPUS), "Cloud Run CPUs in europe-west1", "roles/servicemanagement.quotaViewer"),
         (policy_of(MEMBERS[0]), "allUsers", "roles/orgpolicy.policyViewer"),
         (DATABASES, "database (default)", "roles/datastore.viewer"),
+        (APP_ENGINE, "App Engine", "roles/appengine.appViewer"),
         (RELEASES, "rules cloud.firestore", "roles/firebaserules.viewer"),
         (SITES, f"Hosting site {our_site('demo-seatlease')}", "roles/firebasehosting.viewer"),
     ],

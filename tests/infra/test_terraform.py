@@ -215,7 +215,7 @@ def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, config
     ran = run_tests(terraform, configured, file="variables")
 
     assert ran.status == 0, ran.said
-    assert "12 passed, 0 failed" in ran.said
+    assert "13 passed, 0 failed" in ran.said
 
 
 @pytest.mark.mutant

@@ -20,6 +20,7 @@ from infra.local.audit_topic import create_topic
 from shared.audit.relay import Relays
 from shared.audit.topic import Topic
 from shared.documents.paths import OrganizationPaths
+from shared.documents.policy import Policy
 from shared.documents.writing import Retention, audit_event_fields
 from shared.edge.errors import ApiError, Code
 from shared.edge.http import http_function
@@ -28,6 +29,7 @@ from shared.edge.settings import settings
 from shared.firestore.client import Firestore
 from shared.firestore.errors import Contended, StoreUnavailable
 from shared.rules.audit import Detail, acquired
+from shared.seats.expire import Expiries
 from tests.infra.bare_server import SETTINGS
 from tests.infra.log_filter import entry_of, field_of, matches, parsed
 from tests.infra.planned import Plan
@@ -169,6 +171,20 @@ async def test_a_run_that_leaves_none_is_only_a_point_of_the_chart(
     assert counted_by(plan, lines(), service="seatlease-expire-sessions") == {"events_left"}
 
 
+@pytest.mark.usefixtures("as_deployed")
+@pytest.mark.parametrize(
+    ("seconds", "metrics"), [(0, {"unfinished_expiries"}), (60, set())], ids=["no time", "time enough"]
+)
+async def test_a_run_that_leaves_lapsed_sessions_is_counted(
+    plan: Plan, store: Firestore, policy: Policy, seconds: int, metrics: set[str]
+) -> None:
+    with printed() as lines:
+        report = await Expiries(store, policy, run_within=timedelta(seconds=seconds)).expire()
+
+    assert report.is_complete is not bool(metrics)
+    assert counted_by(plan, lines(), service="seatlease-expire-sessions") == metrics
+
+
 def test_lines_of_somebody_elses_service_are_not_counted(plan: Plan) -> None:
     line = {"severity": "INFO", "message": "answered", "code": "SEAT_LIMIT_REACHED", "status": 409}
 
@@ -278,7 +294,7 @@ def test_every_alert_says_what_it_means_and_where_it_says_what_to_do(plan: Plan)
 
     texts = {name: alert["documentation"][0]["content"] for name, alert in alerts.items()}
 
-    assert len(alerts) == 10
+    assert len(alerts) == 11
     for name, text in texts.items():
         meaning, _, todo = text.partition("\n\n")
         assert len(meaning) > 40

@@ -106,6 +106,7 @@ def test_an_end_is_reported_as_release_expiry_or_revocation_with_its_reason(reas
             "last_heartbeat_at": NOW,
             "lease_expires_at": NOW + LEASE,
             "pool": None,
+            "overhang_until": None,
         },
     )
 

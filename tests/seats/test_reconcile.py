@@ -487,6 +487,47 @@ async def test_a_run_that_begins_behind_the_front_reaches_the_front_too(
     assert (report.organizations, report.is_complete) == (5, True)
 
 
+async def test_a_place_says_since_when_its_round_is_under_way_and_a_run_over_all_organizations_ends_the_round(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.seats.reconcile.PAGE", 2)
+    tenants = [Tenant.create(console) for _ in range(5)]
+    for tenant in tenants:
+        await held(store, policy, tenant, "m0")
+    last_round = datetime.now(UTC) - timedelta(hours=2)
+    first = min(tenant.organization_id for tenant in tenants)
+    stored = console.document("runs/reconcile")
+    stored.set({"walk": "sessions", "path": f"organizations/{first}/sessions/0", "value": None, "began_at": last_round})
+    seconds = itertools.count()
+    monkeypatch.setattr("shared.documents.organizations.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+
+    cut_off = await reconciliations(store, policy, run_within=timedelta(seconds=4)).reconcile()
+    of_the_last_round = stored.get().to_dict()
+    complete = await reconciliations(store, policy, run_within=timedelta(hours=1)).reconcile()
+    of_the_next = stored.get().to_dict()
+
+    assert [cut_off.is_complete, complete.is_complete] == [False, True]
+    assert of_the_last_round is not None
+    assert of_the_last_round["path"] > f"organizations/{first}/sessions/0"
+    assert of_the_last_round["began_at"] == last_round
+    assert of_the_next is not None
+    assert of_the_next["began_at"] >= complete.now
+
+
+async def test_where_no_page_is_full_any_more_no_round_is_left_under_way(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    await held(store, policy, Tenant.create(console), "m0")
+    place = {"walk": "sessions", "path": "organizations/z/sessions/z", "value": None}
+    console.document("runs/reconcile").set(place | {"began_at": datetime.now(UTC) - timedelta(days=30)})
+
+    await reconciliations(store, policy).reconcile()
+
+    stored = console.document("runs/reconcile").get().to_dict()
+    assert stored is not None
+    assert (stored["walk"], stored["path"]) == ("sessions", None)
+
+
 @pytest.mark.parametrize("edit", [{"walk": 5}, {"path": "a/b/c"}, {"path": 7}, {"value": b"x"}, {"began_at": None}])
 async def test_a_place_that_an_admin_edited_is_the_front(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, edit: dict[str, Any]

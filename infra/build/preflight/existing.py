@@ -1,11 +1,13 @@
-"""What another app of the project uses already, and Seatlease must not take over: databases, rules, Hosting sites."""
+"""What another app of the project has already: databases, rules, Hosting sites, an App Engine app with its place."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from google.api_core.exceptions import Forbidden
+
 from infra.build.preflight.apis import Looking
 from infra.doctor.finding import Area, Finding
-from infra.doctor.project import variable, variables_file
+from infra.doctor.project import DEFAULT_DATABASE, Project, variable, variables_file
 from infra.doctor.rules import release_name, released_rules
 
 OUR_DATABASE = "seatlease"
@@ -14,9 +16,12 @@ _RULES_API = "firebaserules.googleapis.com"
 
 _PAGE = "infra/docs/deploy.md#an-existing-firebase-project"
 
+_PLACES_OF_APP_ENGINE = {"us-central": "nam5", "europe-west": "eur3"}
+"""Where the default database of an App Engine app is, if not in the app's region. Source: App Engine, Locations."""
+
 
 def check_existing(looking: Looking) -> list[Finding]:
-    return [*_database(looking), *_rules(looking), *_hosting(looking)]
+    return [*_database(looking), *_app_engine(looking), *_rules(looking), *_hosting(looking)]
 
 
 def our_site(project: str) -> str:
@@ -30,9 +35,7 @@ def _database(looking: Looking) -> list[Finding]:
     subject = f"database {project.database}"
 
     def question() -> list[Finding]:
-        path = f"/v1/projects/{project.project}/databases"
-        listed = (project.ask("firestore", path) or {}).get("databases", [])
-        found = {each["name"].rpartition("/")[2]: each for each in listed}
+        found = _databases(project)
         others = sorted(found.keys() - {project.database})
         beside = f". Not touched: {', '.join(others)}" if others else ""
         if project.database not in found:
@@ -59,11 +62,57 @@ def _problem(looking: Looking, area: Area, subject: str, found: Mapping[str, Any
         return area.wrong(
             subject, "is there, with rules that are not those of Seatlease: another app uses it", mend=another
         )
-    wanted = (variable(project.environment, "database_location") or project.region).strip('"')
+    wanted = _wanted_place(project)
     if database["locationId"] != wanted:
         words = f"is in {database['locationId']}, not in {wanted}, and cannot be moved"
         return area.wrong(subject, words, mend=f'set database_location = "{database["locationId"]}" in {file}')
     return None
+
+
+def _databases(project: Project) -> dict[str, Any]:
+    listed = project.ask("firestore", f"/v1/projects/{project.project}/databases") or {}
+    return {each["name"].rpartition("/")[2]: each for each in listed.get("databases", [])}
+
+
+def _wanted_place(project: Project) -> str:
+    return (variable(project.environment, "database_location") or project.region).strip('"')
+
+
+def _app_engine(looking: Looking) -> list[Finding]:
+    """The default database shares the place of an App Engine app, which is fixed. Other databases do not.
+
+    Cloud Scheduler's jobs do not either: only those with an App Engine target have to be in the app's region.
+    """
+    area = looking.area("existing", api="appengine", role="roles/appengine.appViewer")
+    project = looking.project
+
+    def question() -> list[Finding]:
+        app = _app_of(project)
+        if app is None:
+            return [area.ok("App Engine", "no app, so nothing has a place yet")]
+        region, place = app["locationId"], _PLACES_OF_APP_ENGINE.get(app["locationId"], app["locationId"])
+        if project.database != DEFAULT_DATABASE:
+            return [area.ok("App Engine", f"an app in {region}, which binds only {DEFAULT_DATABASE}")]
+        wanted = _wanted_place(project)
+        if place == wanted:
+            return [area.ok("App Engine", f"an app in {region}, and {DEFAULT_DATABASE} has to be in {place} with it")]
+        if DEFAULT_DATABASE in _databases(project):
+            return [area.ok("App Engine", f"an app in {region}, and {DEFAULT_DATABASE} has its place already")]
+        found = f"an app in {region} binds {DEFAULT_DATABASE} to {place}, not {wanted}, and cannot be moved"
+        mend = f'set database = "{OUR_DATABASE}" in {variables_file(project.environment)}: {_PAGE}'
+        return [area.wrong("App Engine", found, mend=mend)]
+
+    return looking.ask(area, "App Engine", question)
+
+
+def _app_of(project: Project) -> dict[str, Any] | None:
+    """The project's App Engine app. Where the API is off there is none: to make one switches it on."""
+    try:
+        return project.ask("appengine", f"/v1/apps/{project.project}")
+    except Forbidden as error:
+        if error.reason == "SERVICE_DISABLED":
+            return None
+        raise
 
 
 def _rules(looking: Looking) -> list[Finding]:

@@ -177,6 +177,16 @@ run "addresses_are_kept_in_one_of_three_ways" {
   expect_failures = [var.client_addresses]
 }
 
+run "an_address_is_told_by_one_of_two_headers" {
+  command = plan
+
+  variables {
+    address_header = "X-Real-IP"
+  }
+
+  expect_failures = [var.address_header]
+}
+
 run "a_web_page_on_the_users_own_machine_is_refused_outside_development" {
   command = plan
 

@@ -2,12 +2,16 @@
 
 import json
 from datetime import datetime, timezone
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from infra.local.tokens import unsigned_token
+from seatlease.cli.checks import problem
+from seatlease.cli.doctor import show
 from tests.client.answering import Answer, answering, told
 from tests.client.backends import RealBackend
 from tests.client.commands import environment_of, run
@@ -45,6 +49,16 @@ def test_where_all_is_well_each_thing_is_named(backend: RealBackend) -> None:
     assert len(shown.stdout.splitlines()) == len(findings)
     assert environment["SEATLEASE_ID_TOKEN"] not in shown.stdout + json.dumps(findings)
     assert backend.tenant.sessions() == []
+
+
+def test_on_a_terminal_a_finding_is_wrapped_between_words_and_indented() -> None:
+    terminal = Console(width=80, record=True, file=StringIO(), force_terminal=True)
+
+    show(terminal, [problem("sign-in", "a word and more " * 6, "do something about it")])
+
+    lines = [line.rstrip() for line in terminal.export_text().splitlines()]
+    assert lines[0].startswith("problem sign-in  a word and more")
+    assert lines[1:] == [" " * 17 + "a word and more a word and more", " " * 17 + "-> do something about it"]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 """``seatlease login`` and ``logout`` with the real Auth emulator, and a seat by the sign-in that was kept."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 from firebase_admin import auth
 
+from infra.build.stage import ROOT
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, bare_environment, command, run
 from tests.client.conftest import BuildBackend
 from tests.support.people import People, people_of
 
+PAGE = ROOT / "client/docs/sign-in.md"
 _PASSWORD = "correct horse battery staple"
 
 
@@ -81,6 +85,23 @@ def test_a_refresh_token_and_an_api_key_in_the_environment_are_a_sign_in(
 
     assert (ran.returncode, ran.stdout) == (0, "runs\n")
     assert not list((tmp_path / "config").rglob("sign-in-*.json"))
+
+
+def test_a_program_signs_in_as_the_page_shows_and_takes_a_seat(
+    backend: RealBackend, member: str, auth_host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FIREBASE_AUTH_EMULATOR_HOST", auth_host)
+    (block,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
+    shown: dict[str, Any] = {}
+    exec(block, shown)  # noqa: S102 our own page
+    shown["FIREBASE"] = f"http://{auth_host}/identitytoolkit.googleapis.com"
+
+    with pytest.raises(ValueError, match="INVALID_"):
+        shown["sign_in"](f"{member}@example.com", "wrong", "any-key")
+    refresh_token = shown["sign_in"](f"{member}@example.com", _PASSWORD, "any-key")
+
+    with shown["seat_of"](refresh_token, "any-key", backend.proxy.url, backend.tenant.license_key):
+        assert [session["user_id"] for session in backend.tenant.sessions()] == [member]
 
 
 def test_on_a_terminal_the_password_is_asked_for_and_not_shown(member: str, environment: dict[str, str]) -> None:

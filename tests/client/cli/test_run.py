@@ -159,7 +159,7 @@ def test_without_a_seat_the_program_is_not_started(backend: RealBackend, tmp_pat
         ({"SEATLEASE_LICENSE_KEY": "ANOTHER"}, 77, "Your organization has no license with this key (ANO…)."),
         ({"SEATLEASE_LICENSE_KEY": "broken\nkey"}, 78, "INVALID_REQUEST"),
         ({"SEATLEASE_ID_TOKEN": ""}, 77, "Nobody is signed in"),
-        ({"SEATLEASE_ID_TOKEN": "made-up"}, 77, "the ID token is none"),
+        ({"SEATLEASE_ID_TOKEN": "made-up"}, 77, "First unset SEATLEASE_ID_TOKEN"),
         ({"SEATLEASE_ID_TOKEN": "", "SEATLEASE_REFRESH_TOKEN": "r"}, 78, "needs SEATLEASE_API_KEY"),
         ({"SEATLEASE_URL": "http://127.0.0.1:9"}, 69, "cannot be reached"),
         ({"SEATLEASE_URL": "ftp://somewhere"}, 2, "https://"),

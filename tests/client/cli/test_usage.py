@@ -129,6 +129,48 @@ def test_sums_of_less_than_a_day_say_since_when(since: timedelta | None, more: s
     assert row[-1].strip() == f"peak 7, 3 denied{more}"
 
 
+@pytest.mark.parametrize(
+    ("instances", "shown"),
+    [
+        ({"instances": 50}, ["0123456789ab…", "50 instances"]),
+        ({"instances": 1}, ["0123456789ab…", ""]),
+        ({}, ["0123456789ab…", ""]),  # a service from before there were any
+    ],
+)
+def test_a_device_shows_how_many_instances_share_its_seat_within_80_columns(
+    instances: dict[str, int], shown: list[str]
+) -> None:
+    at = rfc3339(_NOW)
+    session = {
+        "session_id": 26 * "s",
+        "user_id": "m0",
+        "user_email": "somebody@example.com",
+        "hardware_id": "0123456789abcdef",
+        "started_at": at,
+        "lease_expires_at": rfc3339(_NOW + timedelta(minutes=6)),
+    }
+    license_ = {
+        "license_id": "cad",
+        "name": "CAD",
+        "in_use": 1,
+        "max": 9,
+        "share": 0.1,
+        "earliest_expiry_at": None,
+        "misconfigured_fields": [],
+        "last_24_hours": None,
+        "sessions": [session | instances],
+    }
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": 1, "max": None}
+    answer = {"organization": organization, "licenses": [license_], "server_time": at}
+    terminal = Console(width=80, record=True, file=StringIO())
+
+    terminal.print(tables_of(answer))
+
+    rows = [line.split("│")[1:-1] for line in terminal.export_text().splitlines() if line.startswith("│")]
+    user, session_id = (next(row for row in rows if text in row[0]) for text in ("somebody", "ssss"))
+    assert [user[1].strip(), session_id[1].strip()] == shown
+
+
 def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> None:
     shown = run("usage", "--license-key", "ANOTHER", environment=environment_of(backend, "olivia"))
 
@@ -192,8 +234,7 @@ def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
     assert "Traceback" not in terminal.seen
 
 
-@pytest.mark.parametrize(("lines", "left_out"), [(24, True), (60, False)])
-def test_what_is_watched_fits_the_window_and_counts_what_does_not(lines: int, *, left_out: bool) -> None:
+def _watched(lines: int, *, licenses: int, sessions: int, idle: int = 0) -> str:
     at = rfc3339(_NOW)
 
     def session(number: int) -> dict[str, object]:
@@ -201,27 +242,47 @@ def test_what_is_watched_fits_the_window_and_counts_what_does_not(lines: int, *,
         who = {"user_id": f"m{number}", "user_email": f"member-{number}@example.com"}
         return {"session_id": f"{number:026}", "hardware_id": f"device-{number}", **who, **times}
 
-    licenses = [
+    shown = [
         {
-            "license_id": name,
-            "name": name,
-            "in_use": 3,
+            "license_id": f"license-{number}",
+            "name": f"license-{number}",
+            "in_use": sessions,
             "max": 3,
             "share": 1.0,
             "earliest_expiry_at": at,
             "misconfigured_fields": [],
             "last_24_hours": None,
-            "sessions": [session(number) for number in range(3)],
+            "sessions": [session(held) for held in range(sessions if number >= idle else 0)],
         }
-        for name in ("CAD", "CAM", "ECAD")
+        for number in range(idle + licenses)
     ]
-    organization = {"organization_id": "acme", "name": "Acme", "in_use": 9, "max": None}
-    answer = {"organization": organization, "licenses": licenses, "server_time": at}
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": licenses * sessions, "max": None}
+    answer = {"organization": organization, "licenses": shown, "server_time": at}
     window = Console(width=80, height=lines, record=True, file=StringIO(), force_terminal=True)
-
     window.print(fitting(window, answer))
+    return window.export_text()
 
-    shown = window.export_text()
+
+def test_licenses_that_do_not_fit_the_window_are_counted() -> None:
+    shown = _watched(24, licenses=30, sessions=1)
+
+    assert len(shown.splitlines()) <= 22
+    assert "license-0 " in shown
+    assert "of 30 licenses, 30 of 30 sessions. Enlarge" in shown
+
+
+def test_licenses_without_a_session_make_room_for_those_who_hold_seats() -> None:
+    shown = _watched(24, licenses=1, sessions=2, idle=30)
+
+    assert len(shown.splitlines()) <= 22
+    assert shown.count("@example.com") == 2
+    assert "of 31 licenses. Enlarge" in shown
+
+
+@pytest.mark.parametrize(("lines", "left_out"), [(24, True), (60, False)])
+def test_what_is_watched_fits_the_window_and_counts_what_does_not(lines: int, *, left_out: bool) -> None:
+    shown = _watched(lines, licenses=3, sessions=3)
+
     assert len(shown.splitlines()) <= lines - 2
     assert "member-0@example.com" in shown
     assert ("of 9 sessions. Enlarge the window" in shown) is left_out

@@ -97,7 +97,7 @@ async def test_fields_that_the_service_cannot_read_are_named(build_real: BuildBa
 @pytest.mark.parametrize(
     ("token", "says"),
     [
-        ("bad", "What was given as the ID token is none"),
+        ("bad", "What was given as the ID token is not one"),
         (jwt.encode({"sub": "m0", "exp": 1}, key="", algorithm="none"), "The ID token has expired"),
         (_TOKEN, "in the Firebase project of this service"),
     ],

@@ -33,14 +33,14 @@ _ONLY = (
     "requests: cycles, refusals and heartbeats of many clients. processes: several processes for one organization. "
     f"expire: one call of expire_sessions that has to end {LAPSED_SESSIONS:,} lapsed sessions of {ORGANIZATIONS} "
     f"organizations. store20: a store that takes 20 ms longer, and {ENDED_SESSIONS:,} ended sessions. "
-    f"many: one pass of expire and one of reconcile over {WHOLE.organizations:,} organizations, by one worker and by "
-    "four. "
+    f"many: passes of expire and of reconcile over {WHOLE.organizations:,} organizations, without and with 20 ms. "
     "When left out: all of them; with --quick requests and processes."
 )
 _SECONDS = f"How long each measurement of requests lasts; {WHOLE.seconds:g}, with --quick {QUICK.seconds:g}."
 _ROUNDS = f"How often everything is measured; {WHOLE.rounds}, with --quick {QUICK.rounds}."
 _SESSIONS = f"Sessions that the heartbeats keep; {WHOLE.sessions}, with --quick {QUICK.sessions}."
-_ORGANIZATIONS = f"Organizations of the part many, with 50 open sessions each; {WHOLE.organizations:,}."
+_ORGANIZATIONS = f"Organizations of the part many; {WHOLE.organizations:,}."
+_SESSIONS_OF_EACH = f"Open sessions of each of these organizations; {WHOLE.sessions_of_each}."
 _QUICK = "A glance of less than a minute: fewer clients, one round. No measurement to quote; only errors are judged."
 
 
@@ -51,6 +51,7 @@ def bench(
     rounds: Annotated[int | None, typer.Option(min=1, help=_ROUNDS)] = None,
     sessions: Annotated[int | None, typer.Option(min=100, help=_SESSIONS)] = None,
     organizations: Annotated[int | None, typer.Option(min=4, help=_ORGANIZATIONS)] = None,
+    sessions_of_each: Annotated[int | None, typer.Option(min=1, help=_SESSIONS_OF_EACH)] = None,
     quick: Annotated[bool, typer.Option("--quick", help=_QUICK)] = False,
     only: Annotated[Part | None, typer.Option(help=_ONLY)] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write all measurements to this file.")] = None,
@@ -61,7 +62,12 @@ def bench(
 ) -> None:
     """Measure the functions on this machine; fails when a target is missed or an error was answered."""
     plan = (QUICK if quick else WHOLE).changed(
-        only=only, seconds=seconds, rounds=rounds, sessions=sessions, organizations=organizations
+        only=only,
+        seconds=seconds,
+        rounds=rounds,
+        sessions=sessions,
+        organizations=organizations,
+        sessions_of_each=sessions_of_each,
     )
     if plot is not None and Part.REQUESTS not in plan.parts:
         message = f"the plot shows requests, but --only {only} measures none: leave out one of the two options"

@@ -7,7 +7,6 @@ from tests.programs.bench.expiry import LAPSED_SESSIONS, run_limit_seconds
 from tests.programs.bench.finding import Finding, by_rate
 from tests.programs.bench.measurement import Measurement, Work
 from tests.programs.bench.parts import Part
-from tests.programs.bench.plan import WORKERS
 from tests.programs.bench.process_findings import findings_of_processes
 from tests.programs.bench.request_findings import findings_of_requests
 from tests.programs.bench.results import Results
@@ -54,17 +53,18 @@ def _run_of_expire(measurements: Sequence[Measurement]) -> Finding:
 
 def _passes(measurements: Sequence[Measurement]) -> Iterator[Finding]:
     for work in (Work.MANY_EXPIRED, Work.MANY_RECONCILED):
-        by_workers = {each.processes: each for each in measurements if each.work is work and not each.errors}
-        one = by_workers.get(min(WORKERS))
-        for workers, each in by_workers.items():
-            what = f"{work}, workers: {workers}"
+        one: dict[float, Measurement] = {}
+        for each in measurements:
+            if each.work is not work or each.store is None or each.errors:
+                continue
+            delay = each.store.delay_seconds
+            what = f"{work}, workers: {each.processes}, {1000 * delay:.0f} ms"
             yield Finding(name=f"seconds until the last organization, {what}", values=(each.seconds,))
-            if each.store is not None:
-                yield Finding(
-                    name=f"reads of each session, {what}", values=(each.store.each(each.store.documents_read),)
-                )
-            if one is not None and each is not one:
-                yield Finding(name=f"sessions a second / of one worker, {what}", values=(by_rate(each, one),))
+            yield Finding(name=f"reads of each session, {what}", values=(each.store.each(each.store.documents_read),))
+            if each.processes == 1:
+                one[delay] = each
+            elif delay in one:
+                yield Finding(name=f"sessions a second / of one worker, {what}", values=(by_rate(each, one[delay]),))
 
 
 def _failures(measurements: Sequence[Measurement]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The part many: one pass of expire and one of reconcile over many organizations, by one worker and by four.
+"""The part many: passes of expire and of reconcile over many organizations, by one worker and by four.
 
 The organizations lie in four projects of one emulator, a quarter in each. Four workers take a project each. One worker
 goes through all four in turn. So both find the same in the store, and no two workers meet.
@@ -20,20 +20,19 @@ from tests.programs.bench.expiry import all_ended, unlike
 from tests.programs.bench.load import Load
 from tests.programs.bench.measurement import Measurement, Work, measured
 from tests.programs.bench.open_sessions import OpenSessions
-from tests.programs.bench.plan import STORE_DELAYS_SECONDS, WORKERS
+from tests.programs.bench.plan import PASSES, Plan
 from tests.programs.bench.servers import DELAY_PROXY, PROJECT, Servers, confine
 from tests.programs.bench.stopping import Runner
 from tests.programs.bench.store_use import counted, store_use
 
-SESSIONS_OF_EACH = 50
-
-_PROJECTS = tuple(f"{PROJECT}-{number}" for number in range(max(WORKERS)))
-_DELAY_SECONDS = max(STORE_DELAYS_SECONDS)
+_PROJECTS = tuple(f"{PROJECT}-{number}" for number in range(max(workers for _, workers in PASSES)))
 _LASTS = timedelta(hours=6)
 """How long the leases of live sessions last: longer than any pass."""
 
 
-def one_pass(work: Work, *, workers: int, organizations: int, servers: Servers, runner: Runner) -> Measurement:
+def one_pass(
+    work: Work, plan: Plan, *, delay_seconds: float, workers: int, servers: Servers, runner: Runner
+) -> Measurement:
     """Write the organizations, have the workers pass over all of them once, and look at what they report.
 
     Expire finds every session lapsed. Reconcile finds every session live, and nothing to repair.
@@ -42,8 +41,8 @@ def one_pass(work: Work, *, workers: int, organizations: int, servers: Servers, 
     until = now - timedelta(seconds=1) if work is Work.MANY_EXPIRED else now + _LASTS
     written = {
         project: OpenSessions(
-            organization_ids=tuple(f"many-{each}" for each in range(number, organizations, len(_PROJECTS))),
-            sessions_each=SESSIONS_OF_EACH,
+            organization_ids=tuple(f"many-{each}" for each in range(number, plan.organizations, len(_PROJECTS))),
+            sessions_each=plan.sessions_of_each,
             until=until,
         )
         for number, project in enumerate(_PROJECTS)
@@ -52,19 +51,19 @@ def one_pass(work: Work, *, workers: int, organizations: int, servers: Servers, 
         runner.run(each.write(servers.firestore_host, project=project))
 
     proxy = servers.url(DELAY_PROXY)
-    before = counted(proxy, delay_seconds=_DELAY_SECONDS)
+    before = counted(proxy, delay_seconds=delay_seconds)
     load = runner.run(_pass(work, workers, servers, written))
-    after = counted(proxy, delay_seconds=_DELAY_SECONDS)
+    after = counted(proxy, delay_seconds=delay_seconds)
     use = store_use(
         before,
         after,
         {},
         acquire_seconds=(),
         seconds=load.seconds,
-        delay_seconds=_DELAY_SECONDS,
+        delay_seconds=delay_seconds,
         is_confined=servers.are_confined,
     )
-    load.completed = organizations * SESSIONS_OF_EACH
+    load.completed = plan.organizations * plan.sessions_of_each
     load.store = replace(use, granted=load.completed)
     return measured(work, load, clients=workers, round_=1, processes=workers)
 

@@ -15,11 +15,11 @@ from tests.programs.bench.bench import FULL_SEATS, JUST_FULL_SEATS, Bench
 from tests.programs.bench.cold import clean_environments, cold_starts, startables
 from tests.programs.bench.default_server import require_default_servers
 from tests.programs.bench.expiry import LAPSED_SESSIONS, ORGANIZATIONS, ExpiryBench
-from tests.programs.bench.many import SESSIONS_OF_EACH, one_pass
+from tests.programs.bench.many import one_pass
 from tests.programs.bench.measurement import Work
 from tests.programs.bench.memory import memory_of_heartbeat
 from tests.programs.bench.parts import Part
-from tests.programs.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, STORE_PROCESSES, WORKERS, Plan
+from tests.programs.bench.plan import ANSWERING_PROCESSES, JUDGED_CLIENTS, PASSES, STORE_PROCESSES, Plan
 from tests.programs.bench.results import Recorded
 from tests.programs.bench.rounds import LOADS, run_rounds, run_rounds_of_processes, warm_up, warm_up_processes
 from tests.programs.bench.servers import EMPTY, EXPIRE, FUNCTIONS, PROJECT, Servers, replace_firestore, running_servers
@@ -114,11 +114,11 @@ def _store20(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
 
 def _many(plan: Plan, *, runner: Runner, console: Console) -> Measuring:
     for work in (Work.MANY_EXPIRED, Work.MANY_RECONCILED):
-        for workers in WORKERS:
+        for delay_seconds, workers in PASSES:
             # What one pass has stored must not slow the next one down.
             with running_servers(as_in_production=True) as servers:
-                console.print(f"many: {plan.organizations:,} organizations with {SESSIONS_OF_EACH} open sessions each")
-                yield one_pass(work, workers=workers, organizations=plan.organizations, servers=servers, runner=runner)
+                console.print(f"many: {plan.organizations:,} organizations, {plan.sessions_of_each} open sessions each")
+                yield one_pass(work, plan, delay_seconds=delay_seconds, workers=workers, servers=servers, runner=runner)
 
 
 def bench_for(plan: Plan, servers: Servers, runner: Runner) -> Bench:

@@ -17,8 +17,8 @@ STORE_PROCESSES = (1, 2, 4)
 WITH_A_SEAT_EACH, MORE_THAN_SEATS = 48, 64
 """What the part store20 compares: calls that take longer, processes, and clients on 50 seats."""
 
-WORKERS = (1, 4)
-"""What the part many compares: workers that share all organizations."""
+PASSES = ((STORE_DELAYS_SECONDS[0], 1), (STORE_DELAYS_SECONDS[1], 1), (STORE_DELAYS_SECONDS[1], 4))
+"""What the part many compares: how much longer each call takes, and how many workers share all organizations."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,16 +27,17 @@ class Plan:
 
     ``clients`` are those of cycles, and beside each load the empty function is asked by as many. ``sessions`` are as
     many as heartbeats need so that each of them is written, even at the rate that is aimed at: the shortest lease is
-    3 s, and within a twelfth of it none is. ``organizations`` are those of the part many, which has one round.
-    ``starts`` is how often each function is imported, and ``first_answers`` how often it is served. ``is_quick`` says
-    that nothing but errors is judged.
+    3 s, and within a twelfth of it none is. ``organizations`` are those of the part many, which has one round, and
+    ``sessions_of_each`` their open sessions. ``starts`` is how often each function is imported, and ``first_answers``
+    how often it is served. ``is_quick`` says that nothing but errors is judged.
     """
 
     parts: tuple[Part, ...] = tuple(Part)
     seconds: float = 3
     rounds: int = 3
     sessions: int = 2000
-    organizations: int = 2000
+    organizations: int = 400
+    sessions_of_each: int = 50
     clients: tuple[int, ...] = (1, 8, 32, 64, 128)
     clients_of_heartbeats: tuple[int, ...] = (8, 32, 64)
     clients_of_refusals: tuple[int, ...] = (JUDGED_CLIENTS,)
@@ -66,6 +67,7 @@ class Plan:
         rounds: int | None,
         sessions: int | None,
         organizations: int | None,
+        sessions_of_each: int | None,
     ) -> "Plan":
         """Follow what was asked for; ``None`` leaves it as it is."""
         return replace(
@@ -75,6 +77,7 @@ class Plan:
             rounds=self.rounds if rounds is None else rounds,
             sessions=self.sessions if sessions is None else sessions,
             organizations=self.organizations if organizations is None else organizations,
+            sessions_of_each=self.sessions_of_each if sessions_of_each is None else sessions_of_each,
         )
 
 

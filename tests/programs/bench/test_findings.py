@@ -216,21 +216,22 @@ def test_what_the_locking_function_fails_at_is_not_ours(name: str) -> None:
     assert found(name, REQUESTS, measurement(Work.LOCKING, 1, errors=5, unfinished=32)).is_met
 
 
-def test_workers_are_compared_within_each_kind_of_pass() -> None:
+def test_workers_are_compared_within_each_kind_of_pass_and_delay() -> None:
     plan = replace(WHOLE, parts=(Part.MANY,))
     passes = [
-        measurement(work, rate, processes=workers, store=store_use())
-        for work, workers, rate in [
-            (Work.MANY_EXPIRED, 1, 100),
-            (Work.MANY_EXPIRED, 4, 300),
-            (Work.MANY_RECONCILED, 1, 50),
-            (Work.MANY_RECONCILED, 4, 200),
+        measurement(work, rate, processes=workers, store=store_use(delay_seconds=delay))
+        for work, delay, workers, rate in [
+            (Work.MANY_EXPIRED, 0.0, 1, 500),
+            (Work.MANY_EXPIRED, 0.02, 1, 100),
+            (Work.MANY_EXPIRED, 0.02, 4, 300),
+            (Work.MANY_RECONCILED, 0.02, 1, 50),
+            (Work.MANY_RECONCILED, 0.02, 4, 200),
         ]
     ]
 
     compared = {each.name: each.values for each in findings(results(plan, *passes)) if "of one worker" in each.name}
 
     assert compared == {
-        "sessions a second / of one worker, expire, many organizations, workers: 4": (3.0,),
-        "sessions a second / of one worker, reconcile, many organizations, workers: 4": (4.0,),
+        "sessions a second / of one worker, expire, many organizations, workers: 4, 20 ms": (3.0,),
+        "sessions a second / of one worker, reconcile, many organizations, workers: 4, 20 ms": (4.0,),
     }

@@ -122,7 +122,7 @@ def _why_refused(id_token: str) -> str:
     except jwt.ExpiredSignatureError:
         return "The ID token has expired. Please sign in again."
     except jwt.PyJWTError:
-        return "What was given as the ID token is none. Please give an ID token of Firebase Authentication."
+        return "What was given as the ID token is not one. Please give an ID token of Firebase Authentication."
     return "The service does not take this ID token. Please sign in again, in the Firebase project of this service."
 
 

@@ -21,7 +21,7 @@ from seatlease._service.credentials import IdToken
 from seatlease._service.firebase import EMULATOR, emulator_for
 from seatlease._service.keys import Keys
 from seatlease.cli.environment import Found, fetch_usage, find_credentials
-from seatlease.cli.saying import Misconfigured, in_words, sentence_of, why_no_seat
+from seatlease.cli.saying import Misconfigured, in_words, sentence_of, shortened, why_no_seat
 from seatlease.errors import NotEntitled, RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 
 
@@ -43,9 +43,6 @@ def problem(name: str, says: str, advice: str) -> Finding:
     return Finding(name=name, status="problem", says=says, advice=advice)
 
 
-_ENOUGH_OF_AN_ID = 12
-
-
 def check_device(license_key: str | None, *, given: str | None) -> Finding:
     """Name this device. Its id differs for each license."""
     try:
@@ -53,9 +50,8 @@ def check_device(license_key: str | None, *, given: str | None) -> Finding:
     except RequestRefused as error:
         return problem("device", error.message, "set a different one")
     origin = "given by --hardware-id" if given else device.origin()
-    shown = told if len(told) <= _ENOUGH_OF_AN_ID else f"{told[:_ENOUGH_OF_AN_ID]}…"
     of_which = "" if license_key is not None or given else ", a different one for each license key"
-    return fine("device", f"hardware id {shown}: {origin}{of_which}")
+    return fine("device", f"hardware id {shortened(told)}: {origin}{of_which}")
 
 
 def check_sharing() -> Finding:
@@ -239,7 +235,8 @@ def _clones(answer: dict[str, Any], license_key: str, given: str | None) -> list
 def _license(license_: dict[str, Any]) -> Finding:
     name, because = license_["name"] or license_["license_id"], why_no_seat(license_)
     if because is not None:
-        return problem("license", f"{name} gives no seat: {because}", "tell the organization's administrator")
+        advice = "tell the organization's administrator; an administrator asks the vendor of the program"
+        return problem("license", f"{name} gives no seat: {because}", advice)
     ends = license_.get("expires_at")
     until = "" if ends is None else f"; the license ends on {time_of(ends).astimezone():%Y-%m-%d %H:%M}"
     return fine("license", f"{name}: {license_['in_use']} of {license_['max']} seats are in use{until}")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Column, Table
 from rich.text import Text
 
 from seatlease.cli import exit_status
@@ -40,7 +41,7 @@ def doctor(
     if as_json:
         typer.echo(json.dumps({"ok": is_well, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
-        _show(findings)
+        show(Console(highlight=False), findings)
     raise typer.Exit(0 if is_well else exit_status.PROBLEM)
 
 
@@ -56,11 +57,20 @@ def _findings(url: str, license_key: str | None, hardware_id: str | None) -> Ite
     yield check_proxies(url)
 
 
-def _show(findings: list[Finding]) -> None:
-    output = Console(highlight=False)
+def show(output: Console, findings: list[Finding]) -> None:
     for finding in findings:
         style = "green" if finding.status == "ok" else "bold red"
-        says = f"{finding.name:9}{printable(finding.says)}"
-        output.print(Text.assemble((f"{finding.status:8}", style), says), soft_wrap=True)
+        beginning = Text.assemble((f"{finding.status:8}", style), f"{finding.name:9}")
+        _show_line(output, beginning, printable(finding.says))
         if finding.advice:
-            output.print(Text(f"{'':17}-> {finding.advice}"), soft_wrap=True)
+            _show_line(output, Text(" " * len(beginning)), f"-> {finding.advice}")
+
+
+def _show_line(output: Console, beginning: Text, says: str) -> None:
+    """On a terminal, wrap at words, and begin each line where the first one begins. Elsewhere a line stays one."""
+    if not output.is_terminal:
+        output.print(beginning + Text(says), soft_wrap=True)
+        return
+    columns = Table.grid(Column(width=len(beginning)), Column(overflow="fold"))
+    columns.add_row(beginning, Text(says))
+    output.print(columns)

@@ -33,6 +33,16 @@ class Found:
     is_stored: bool = False
 
 
+class _FromTheEnvironment(IdToken):
+    async def id_token(self, *, refresh: bool = False) -> str:
+        """Name the variable in a refusal: it goes before a stored sign-in, so a sign-in would change nothing."""
+        try:
+            return await super().id_token(refresh=refresh)
+        except SignInRequired as error:
+            message = f"{error.message} First unset {ID_TOKEN}, or set it to a new token."
+            raise SignInRequired(message) from None
+
+
 def find_credentials(url: str) -> Found:
     """Find credentials for the service of this address: in the environment, or else a stored sign-in.
 
@@ -41,7 +51,7 @@ def find_credentials(url: str) -> Found:
         Misconfigured: they cannot be used.
     """
     if id_token := stripped(os.environ.get(ID_TOKEN, "")):
-        return Found(credentials=IdToken(id_token), origin=ID_TOKEN)
+        return Found(credentials=_FromTheEnvironment(id_token), origin=ID_TOKEN)
     if refresh_token := stripped(os.environ.get(REFRESH_TOKEN, "")):
         api_key = stripped(os.environ.get(API_KEY, ""))
         if not api_key:
@@ -147,7 +157,7 @@ ApiKey = Annotated[
     typer.Option(
         envvar="SEATLEASE_API_KEY",
         metavar="KEY",
-        help="Sign in with this Web API key of the Firebase project. It is no secret.",
+        help="Sign in with this Web API key of the Firebase project. It is no secret: ask the vendor.",
     ),
 ]
 

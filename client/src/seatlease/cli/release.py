@@ -14,7 +14,7 @@ from seatlease._service.credentials import Credentials
 from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.cli import exit_status
 from seatlease.cli.environment import HARDWARE_ID, HardwareId, OneLicenseKey, Url, fetch_usage, find_credentials
-from seatlease.cli.saying import Misconfigured, explained, say
+from seatlease.cli.saying import ENOUGH_OF_AN_ID, Misconfigured, explained, say, shortened
 from seatlease.errors import ServiceUnreachable
 
 _Session = dict[str, Any]
@@ -88,20 +88,17 @@ def _sessions(answer: dict[str, Any], is_wanted: Callable[[_Session], bool]) -> 
         raise ServiceUnreachable(NOT_THE_SERVICE) from None
 
 
-_ENOUGH_OF_AN_ID = 12
-
-
 def _is_of(session: _Session, whose: str) -> bool:
     """Whether it is the session, the user's or the device's. A device may be cut off as in the table of usage."""
     wanted, of_device = whose.strip().casefold(), str(session["hardware_id"]).casefold()
     names = {session["session_id"], session["user_id"].casefold(), (session["user_email"] or "").casefold(), of_device}
     beginning = wanted.removesuffix("…")
-    return wanted in names or (len(beginning) >= _ENOUGH_OF_AN_ID and of_device.startswith(beginning))
+    return wanted in names or (len(beginning) >= ENOUGH_OF_AN_ID and of_device.startswith(beginning))
 
 
 def _described(session: _Session) -> str:
     who, since = session["user_email"] or session["user_id"], f"{session['since'].astimezone():%Y-%m-%d %H:%M}"
-    what = f"session {session['session_id']} of {who} on {session['hardware_id']}"
+    what = f"session {session['session_id']} of {who} on {shortened(str(session['hardware_id']))}"
     return f"{what}, {session['license']}, since {since}"
 
 

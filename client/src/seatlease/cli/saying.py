@@ -37,6 +37,14 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
+ENOUGH_OF_AN_ID = 12
+
+
+def shortened(device: str) -> str:
+    """Cut a device's name off where it is surely told apart."""
+    return device if len(device) <= ENOUGH_OF_AN_ID else f"{device[:ENOUGH_OF_AN_ID]}…"
+
+
 def sentence_of(error: SeatleaseError) -> str:
     """Put an error in one line: its message, its code, and its request id."""
     known = [error.code, None if error.request_id is None else f"request {error.request_id}"]

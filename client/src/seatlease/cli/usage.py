@@ -15,7 +15,7 @@ from rich.text import Text
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
 from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials, read_duration
-from seatlease.cli.saying import explained, in_words, printable, sentence_of, why_no_seat
+from seatlease.cli.saying import explained, in_words, printable, sentence_of, shortened, why_no_seat
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0
@@ -95,31 +95,37 @@ _LINES_OF_THE_NOTE = 2
 
 
 def fitting(output: Console, answer: dict[str, Any]) -> Group:
-    """Make the tables with as many sessions as fit the window, and count the others.
+    """Make the tables with as much as fits the window, and count the rest: first licenses without a session go.
 
     Raises:
         ServiceUnreachable: it is not an answer of the service.
     """
     shown = tables_of(answer)
+    licenses = len(answer["licenses"])
+    held = sum(bool(license_["sessions"]) for license_ in answer["licenses"])
     sessions = sum(len(license_["sessions"]) for license_ in answer["licenses"])
-    for number in range(min(sessions, output.height), -1, -1):
-        if number < sessions:
-            hint = f"not shown: {sessions - number} of {sessions} sessions. Enlarge the window, or give --license-key."
-            shown = Group(tables_of(_with_first(number, answer)), Text(hint))
+    for few_licenses, few_sessions in [
+        *((few, sessions) for few in range(licenses, held, -1) if sessions <= output.height),
+        *((held, few) for few in range(min(sessions, output.height), -1, -1)),
+        *((few, 0) for few in range(held - 1, -1, -1)),
+    ]:
+        counts = ((licenses, few_licenses, "licenses"), (sessions, few_sessions, "sessions"))
+        if left_out := [f"{every - few} of {every} {what}" for every, few, what in counts if few < every]:
+            hint = f"not shown: {', '.join(left_out)}. Enlarge the window, or give --license-key."
+            shown = Group(tables_of(_with_first(few_licenses, few_sessions, answer)), Text(hint))
         if len(output.render_lines(shown)) <= output.height - _LINES_OF_THE_NOTE:
             break
     return shown
 
 
-def _with_first(number: int, answer: dict[str, Any]) -> dict[str, Any]:
+def _with_first(number_of_licenses: int, number_of_sessions: int, answer: dict[str, Any]) -> dict[str, Any]:
     licenses = []
-    for license_ in answer["licenses"]:
-        licenses.append({**license_, "sessions": license_["sessions"][:number]})
-        number -= len(licenses[-1]["sessions"])
+    for license_ in sorted(answer["licenses"], key=lambda each: not each["sessions"])[:number_of_licenses]:
+        licenses.append({**license_, "sessions": license_["sessions"][:number_of_sessions]})
+        number_of_sessions -= len(licenses[-1]["sessions"])
     return {**answer, "licenses": licenses}
 
 
-_ENOUGH_OF_AN_ID = 12
 _NEARLY_FULL = 0.8
 
 
@@ -192,15 +198,21 @@ def _sessions(license_: dict[str, Any], *, now: datetime) -> Table:
     for session in license_["sessions"]:
         since, ends = time_of(session["started_at"]), time_of(session["lease_expires_at"])
         user, session_id = session["user_email"] or session["user_id"], session["session_id"]
-        device = str(session["hardware_id"])
         _row(
             table,
             Text(f"{printable(str(user))}\n{printable(str(session_id))}"),
-            device if len(device) <= _ENOUGH_OF_AN_ID else f"{device[:_ENOUGH_OF_AN_ID]}…",
+            _device(session),
             f"{since.astimezone():%Y-%m-%d %H:%M}",
             f"in {in_words(ends - now)}",
         )
     return table
+
+
+def _device(session: dict[str, Any]) -> Text:
+    """Name the device. A second line counts the instances on the seat where there are several."""
+    device, instances = str(session["hardware_id"]), session.get("instances", 1)  # older services leave them out
+    shown = printable(shortened(device))
+    return Text(f"{shown}\n{instances:d} instances" if instances > 1 else shown)
 
 
 def _row(table: Table, *cells: object) -> None:
