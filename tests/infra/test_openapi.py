@@ -30,6 +30,7 @@ from shared.edge.requests import AcquireBody, UsageQuery
 from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.heartbeat import SessionOver
+from shared.rules.line import WaitTooLong
 from shared.rules.refusal import Misconfigured, Unusable
 from shared.rules.session import EndReason, InstanceLimitReached
 from tests.support.code_graph import Code as SourceCode
@@ -307,6 +308,8 @@ def _refusals(kind: type) -> list[Refusal]:
         return [OrganizationSeatLimitReached(in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
     if kind is InstanceLimitReached:
         return [InstanceLimitReached(session_id="s", instances=2, max_instances=2, earliest_expiry_at=AT)]
+    if kind is WaitTooLong:
+        return [WaitTooLong(latest=AT + timedelta(hours=4))]
     return [kind()]
 
 
