@@ -244,7 +244,7 @@ def acquire(
     if not isinstance(seat, FreeSeat):
         if wait_until is None:
             return seat
-        return _queued(seat, standing.line, license_, _waiting(user, license_, device, until=wait_until, now=now))
+        return _queued(seat, standing.line, _waiting(user, license_, device, until=wait_until, now=now))
     session = _tenure(user, license_, device, seat, started_at=now, now=now, instances=(asking,))
     place = standing.line.place(session.session_id) if standing.line.places else None
     return Granted(
@@ -298,16 +298,14 @@ def _waiting(user: User, license_: License, device: Device, *, until: datetime, 
     )
 
 
-def _queued(
-    refusal: CapReached, line: Line, license_: License, asking: PlaceInLine
-) -> Queued | CapReached | WaitTooShort:
+def _queued(refusal: CapReached, line: Line, asking: PlaceInLine) -> Queued | CapReached | WaitTooShort:
     """Let the user wait. If as many wait as may, they are refused as without a line."""
     now = asking.asked_at
     if asking.wait_until <= now:
         return WaitTooShort()
     others = refusal.reserved_for_others if isinstance(refusal, SeatLimitReached) else 0
     free = max(0, refusal.max_seats - refusal.in_use - others)
-    turn = take_turn(line, asking, license_=license_, free=free, now=now)
+    turn = take_turn(line, asking, free=free, now=now)
     return refusal if turn is None else Queued(turn=turn, refusal=refusal)
 
 

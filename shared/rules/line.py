@@ -24,8 +24,8 @@ from shared.rules.seat_use import SeatUse
 MAX_WAIT = timedelta(hours=4)
 """The longest time ahead for which a user may say that they wait."""
 
-MIN_PLACES, PLACES_PER_SEAT = 20, 10
-"""At most so many places for each seat of a license, and for a license with few seats at least so many."""
+MAX_PLACES = 200
+"""The most places for one license. Each request of a user who waits reads all of them."""
 
 MAX_PLACES_OF_USER = 5
 """The most places of one user, for all licenses together."""
@@ -139,14 +139,14 @@ def after_those_before(line: Line, session_id: str, use: SeatUse, *, cap: int | 
     return use
 
 
-def take_turn(line: Line, asking: PlaceInLine, *, license_: License, free: int, now: datetime) -> Turn | None:
+def take_turn(line: Line, asking: PlaceInLine, *, free: int, now: datetime) -> Turn | None:
     """Give the caller a place at the end, or the one it has; ``None`` if as many wait as may.
 
     ``asking`` is the place as the request describes it. Only ``since`` and ``counts_until`` are found here. ``free`` is
     the number of the license's free seats.
     """
-    here, own = line.of(license_.license_id), line.place(asking.session_id)
-    if own is None and _is_full(line, here, asking.user_id, license_):
+    here, own = line.of(asking.license_id), line.place(asking.session_id)
+    if own is None and _is_full(line, here, asking.user_id):
         return None
     position = len(here) + 1 if own is None else here.index(own) + 1
     interval = interval_at(position, free=free)
@@ -166,13 +166,9 @@ def interval_at(position: int, *, free: int) -> timedelta:
     return min(LONGEST_INTERVAL, NEAR_INTERVAL + timedelta(seconds=position))
 
 
-def max_places(license_: License) -> int:
-    return max(MIN_PLACES, PLACES_PER_SEAT * license_.max_concurrent_seats)
-
-
-def _is_full(line: Line, here: tuple[PlaceInLine, ...], user_id: str, license_: License) -> bool:
+def _is_full(line: Line, here: tuple[PlaceInLine, ...], user_id: str) -> bool:
     own = sum(each.user_id == user_id for each in line.places)
-    return len(here) >= max_places(license_) or own >= MAX_PLACES_OF_USER
+    return len(here) >= MAX_PLACES or own >= MAX_PLACES_OF_USER
 
 
 def _behind(places: Iterable[PlaceInLine], *, now: datetime) -> datetime:

@@ -18,6 +18,7 @@ from shared.rules.acquire import (
 )
 from shared.rules.license import License
 from shared.rules.line import (
+    MAX_PLACES,
     MAX_PLACES_OF_USER,
     MAX_WAIT,
     GaveUp,
@@ -253,14 +254,12 @@ def test_no_place_counts_beyond_the_time_that_the_user_waits_for() -> None:
     assert queued(asked(wait_until=soon)).turn.place.counts_until == soon
 
 
-@pytest.mark.parametrize(("seats", "most"), [(0, 20), (2, 20), (3, 30)])
-def test_at_most_so_many_wait_for_a_license(seats: int, most: int) -> None:
-    license_ = a_license(seats=seats)
-    places = [before(number) for number in range(most)]
+def test_at_most_two_hundred_wait_for_a_license() -> None:
+    places = [before(number) for number in range(MAX_PLACES)]
 
-    late, there = (asked(user, license_=license_, in_use=seats, places=places) for user in ("ann", "u0"))
+    late, there = (asked(user, places=places) for user in ("ann", "u0"))
 
-    assert late == SeatLimitReached(license_id="cad", in_use=seats, max_seats=seats, waiting=most)
+    assert late == SeatLimitReached(license_id="cad", in_use=2, max_seats=2, waiting=200)
     assert isinstance(there, Queued)
 
 

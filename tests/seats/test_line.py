@@ -9,49 +9,16 @@ import pytest
 from google.cloud import firestore
 
 from shared.documents.policy import Policy
-from shared.rules.acquire import AcquireOutcome, Device, Granted, OrganizationSeatLimitReached, Queued, SeatLimitReached
+from shared.rules.acquire import Granted, OrganizationSeatLimitReached, Queued, SeatLimitReached
 from shared.rules.line import GaveUp
 from shared.rules.refusal import SessionNotFound
-from shared.rules.release import LeftTheLine, ReleaseOutcome
-from shared.rules.session import session_id_of
-from shared.seats.acquire import AcquireRequest, Acquires
+from shared.rules.release import LeftTheLine
 from shared.seats.expire import Expiries
-from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import HeldCommit, WatchedFirestore
-from tests.support.tenant import LICENSE_ID, Tenant
+from tests.support.line import Instance, id_of
+from tests.support.tenant import Tenant
 
 RUN_WITHIN = timedelta(seconds=45)
-
-
-class Instance:
-    """One function instance, for one organization."""
-
-    def __init__(self, store: WatchedFirestore, tenant: Tenant, policy: Policy) -> None:
-        self.tenant, self._acquires, self._releases = tenant, Acquires(store, policy), Releases(store, policy)
-        self._wait_until = datetime.now(UTC) + timedelta(hours=1)
-
-    async def acquire(self, user_id: str, *, waits: bool = True, license_key: str = "", **asked: Any) -> AcquireOutcome:  # noqa: ANN401 a field of the request
-        request = AcquireRequest(
-            user_id=user_id,
-            license_key=license_key or self.tenant.license_key,
-            device=Device(hardware_id="d", ip_address=None, user_agent=None),
-            wait_until=self._wait_until if waits else None,
-            **asked,
-        )
-        return (await self._acquires.acquire(self.tenant.organization_id, request)).outcome
-
-    async def release(self, user_id: str, *, by: str = "") -> ReleaseOutcome:
-        request = ReleaseRequest(user_id=by or user_id, session_id=id_of(user_id))
-        return (await self._releases.release(self.tenant.organization_id, request)).outcome
-
-    async def position(self, user_id: str) -> int:
-        outcome = await self.acquire(user_id)
-        assert isinstance(outcome, Queued), outcome
-        return outcome.turn.position
-
-
-def id_of(user_id: str, license_id: str = LICENSE_ID) -> str:
-    return session_id_of(license_id=license_id, user_id=user_id, hardware_id="d")
 
 
 @pytest.fixture
