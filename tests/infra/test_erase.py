@@ -114,7 +114,7 @@ def test_without_apply_it_shows_what_there_is_and_writes_nothing(tenant: Tenant,
     assert result.exit_code == 0, result.output
     rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in result.stdout.splitlines() if "│" in line]
     counts = {row[0]: row[1] for row in rows}
-    assert counts["users"] == counts["sessions"] == counts["places in the line"] == "1"
+    assert counts["users"] == counts["sessions"] == counts["waiting"] == "1"
     assert counts["audit_events by the user"] == "1"
     assert counts["audit_events of the user"] == "3"
     assert "Nothing was changed" in result.stdout
