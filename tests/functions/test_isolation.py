@@ -96,9 +96,10 @@ def found(clients: Clients, servers: Mapping[str, Process], console: firestore.C
         await once.release(await once.acquired())
         await once.acquired()
         assert (await clients.of(tenant, "m1").acquire()).status_code == 409
-        until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        waiting = await clients.of(tenant, "m2").acquire(wait_until=until)
-        tenant.place(waiting.json()["session_id"]).update({"counts_until": datetime.fromisoformat(until)})
+        until = datetime.now(UTC) + timedelta(hours=1)
+        waiting = await clients.of(tenant, "m2").acquire(wait_until=until.isoformat())
+        tenant.place(waiting.json()["session_id"]).update({"counts_until": until})
+        tenant.seats.update({f"line_until.{LICENSE_ID}": int(until.timestamp())})
         for document in (tenant.organization, tenant.license()):
             event = CloudEvent(project=clients.project, path=document.path, kind="written")
             assert (await event.post(clients.http, servers["review_admin_edit"].url)).status_code == 200
