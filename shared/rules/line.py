@@ -42,7 +42,7 @@ SILENT_INTERVALS = 2.5
 WRITTEN_EVERY = 3
 """A place that asks again within this fraction (a third) of its interval is not written."""
 
-_INSTANT = timedelta(microseconds=1)
+_INSTANT, _GROUP_WITHIN = timedelta(microseconds=1), timedelta(seconds=1)
 
 
 class GaveUp(StrEnum):
@@ -145,7 +145,8 @@ def take_turn(line: Line, asking: PlaceInLine, *, free: int, now: datetime) -> T
     ``asking`` is the place as the request describes it. Only ``since`` and ``counts_until`` are found here. ``free`` is
     the number of the license's free seats.
     """
-    here, own = line.of(asking.license_id), line.place(asking.session_id)
+    here = line.of(asking.license_id)
+    own = next((each for each in here if each.session_id == asking.session_id), None)
     if own is None and _is_full(line, here, asking.user_id):
         return None
     position = len(here) + 1 if own is None else here.index(own) + 1
@@ -172,5 +173,8 @@ def _is_full(line: Line, here: tuple[PlaceInLine, ...], user_id: str) -> bool:
 
 
 def _behind(places: Iterable[PlaceInLine], *, now: datetime) -> datetime:
-    """A time behind all places, so that those who come in one group have an order."""
-    return max([now, *(each.since + _INSTANT for each in places)])
+    """A time behind all places, so that those who come in one group have an order.
+
+    A place that came much later than now was edited by hand. It stays behind.
+    """
+    return max([now, *(each.since + _INSTANT for each in places if each.since < now + _GROUP_WITHIN)])

@@ -97,7 +97,7 @@ def found(clients: Clients, servers: Mapping[str, Process], console: firestore.C
         await once.acquired()
         assert (await clients.of(tenant, "m1").acquire()).status_code == 409
         until = datetime.now(UTC) + timedelta(hours=1)
-        waiting = await clients.of(tenant, "m2").acquire(wait_until=until.isoformat())
+        waiting = await clients.of(tenant, "m2", hardware_id=f"tablet-of-{name}").acquire(wait_until=until.isoformat())
         tenant.place(waiting.json()["session_id"]).update({"counts_until": until})
         tenant.seats.update({f"line_until.{LICENSE_ID}": int(until.timestamp())})
         for document in (tenant.organization, tenant.license()):

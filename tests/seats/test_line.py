@@ -16,7 +16,7 @@ from shared.rules.release import LeftTheLine
 from shared.seats.expire import Expiries
 from tests.support.connections import HeldCommit, WatchedFirestore
 from tests.support.line import Instance, id_of
-from tests.support.tenant import Tenant
+from tests.support.tenant import LICENSE_ID, Tenant
 
 RUN_WITHIN = timedelta(seconds=45)
 
@@ -242,6 +242,38 @@ async def test_a_place_that_an_admin_made_unusable_holds_up_nobody_and_mends(mak
 
     assert await instance.position("m2") == 1
     assert await instance.position("m1") == 2
+
+
+@pytest.mark.parametrize(
+    ("document", "edit"),
+    [
+        ("seats", {"line_until": "soon"}),
+        ("seats", {"line_until": {"a/b": 2**62, LICENSE_ID: 2**62, "gone": 2**62}}),
+        ("seats", {"line_until": {LICENSE_ID: "soon"}}),
+        ("place", {"license_id": "a/b"}),
+        ("place", {"license_id": "gone"}),
+        ("place", {"groups": "design"}),
+        ("place", {"counts_until": "never"}),
+        ("place", {"since": datetime(2190, 1, 1, tzinfo=UTC), "counts_until": datetime(2190, 1, 1, tzinfo=UTC)}),
+        ("place", {"since": None, "user_id": 7}),
+    ],
+)
+async def test_no_edit_by_hand_of_the_line_breaks_it(
+    make: Callable[..., Instance], document: str, edit: dict[str, Any]
+) -> None:
+    instance = make(seats=1, organization_seats=2)
+    tenant = instance.tenant
+    await all_seats_taken(instance, "m0")
+    await instance.acquire("m1")
+    {"seats": tenant.seats, "place": tenant.place(id_of("m1"))}[document].update(edit)
+
+    assert isinstance(await instance.acquire("m2"), Queued)
+    assert isinstance(await instance.acquire("m1"), Queued)
+    await instance.release("m0")
+    served = [await instance.acquire(user) for user in ("m1", "m2", "m1")]
+
+    assert any(isinstance(outcome, Granted) for outcome in served)
+    assert max(event["at"] for event in tenant.events()) < datetime.now(UTC) + timedelta(minutes=1)
 
 
 async def test_a_first_line_of_an_organization_without_seats_makes_its_counters(make: Callable[..., Instance]) -> None:
