@@ -125,6 +125,7 @@ async def test_a_new_seat_is_201_and_the_same_device_again_is_200_with_renewed(
         "seats",
         "renewed",
         "server_time",
+        "waited_seconds",
     }
     assert first.json()["seats"] == again.json()["seats"] == {"in_use": 1, "max": 3}
     lease = datetime.fromisoformat(first.json()["lease_expires_at"]) - datetime.fromisoformat(
