@@ -23,5 +23,7 @@ async def release(request: Request) -> Response:
     """Leave one of the caller's sessions, or end it. Owners and admins may end every session of their organization."""
     caller = await identify(request)
     asked = await parse(request, ReleaseBody)
-    freed = ReleaseRequest(user_id=caller.user_id, session_id=asked.session_id, instance_id=asked.instance_id)
+    freed = ReleaseRequest(
+        user_id=caller.user_id, session_id=asked.session_id, instance_id=asked.instance_id, until=asked.until
+    )
     return answer_release(await releases().release(caller.organization_id, freed))

@@ -13,7 +13,7 @@ from shared.rules.audit import ERASED
 _TEXTS_THAT_STAY = frozenset(
     {
         *("type", "actor", "organization_id", "license_id", "session_id", "epoch"),
-        *("reason", "limit", "edit", "field"),
+        *("reason", "limit", "edit", "field", "pool"),
     }
 )
 """The fields of an event, and of its details, whose text is not about a person. Every other text goes."""

@@ -118,14 +118,16 @@ def _license(document: Document, *, now: datetime) -> str:
     if license_ is None or isinstance(license_, Unusable):
         return _unusable(license_)
     ends = "no end" if license_.expires_at is None else f"ends {_time(license_.expires_at)}"
-    return f"{status_of(license_, now=now)}, {license_.max_concurrent_seats} seats, {ends}, {license_.name!r}"
+    begins = "" if license_.starts_at is None else f"begins {_time(license_.starts_at)}, "
+    return f"{status_of(license_, now=now)}, {license_.max_concurrent_seats} seats, {begins}{ends}, {license_.name!r}"
 
 
 def _user(document: Document) -> str:
     user = user_from(document)
     if user is None or isinstance(user, Unusable):
         return _unusable(user)
-    return f"{'active' if user.is_active else 'inactive'}, {user.role}, {user.email or 'no e-mail address'}"
+    groups = f", groups {' '.join(user.groups)}" if user.groups else ""
+    return f"{'active' if user.is_active else 'inactive'}, {user.role}, {user.email or 'no e-mail address'}{groups}"
 
 
 async def _open_sessions(

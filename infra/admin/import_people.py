@@ -31,7 +31,7 @@ from shared.firestore.retry import READ_WITHIN, read_with_retry, retry_until
 from shared.firestore.values import Plain, is_opaque
 from shared.firestore.writes import Create, Delete, Update, Write
 from shared.rules.claims import OtherAccount
-from shared.rules.user import Role
+from shared.rules.user import Role, normal_group
 
 _PAGE = 1_000
 
@@ -52,7 +52,7 @@ class _Change:
 
 def import_people(
     people: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A CSV file with the columns email, uid, role, is_active.")
+        Path, typer.Argument(metavar="FILE", help="A CSV file with the columns email, uid, role, is_active, groups.")
     ],
     *,
     project: ProjectOption,
@@ -223,7 +223,13 @@ def _said(row: Row, present: Mapping[str, object], *, with_email: bool) -> dict[
         fields["role"] = row.role.value
     if row.is_active is not None and present.get("is_active") is not row.is_active:
         fields["is_active"] = row.is_active
+    if row.groups is not None and _groups(present.get("groups", [])) != [*row.groups]:
+        fields["groups"] = [*row.groups]
     return fields
+
+
+def _groups(value: object) -> object:
+    return [normal_group(str(each)) for each in value] if isinstance(value, list) else value
 
 
 def _in_small_letters(value: object) -> str | None:

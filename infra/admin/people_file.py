@@ -6,17 +6,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.documents.forms import NO_CONTROL_CHARACTERS
+from shared.documents.forms import GROUP, MAX_GROUPS, NO_CONTROL_CHARACTERS
 from shared.documents.paths import can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
-from shared.rules.user import Role
+from shared.rules.user import Role, normal_group
 
 MAX_ROWS = 10_000
-COLUMNS = ("email", "uid", "role", "is_active")
+COLUMNS = ("email", "uid", "role", "is_active", "groups")
+NO_GROUPS = "-"
+"""Written into ``groups``, it takes a person out of all groups."""
 
 _DELIMITERS = ",;\t"
 _MAX_EMAIL_LENGTH = 320
 _MAX_UID_LENGTH = 128
+_BETWEEN_GROUPS = re.compile(r"[\s,;|]+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _IS_ACTIVE: Mapping[str, bool] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -30,6 +33,7 @@ class Row:
     email: str | None
     role: Role | None
     is_active: bool | None
+    groups: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +96,9 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> Row | BadRow:
         return BadRow(line=line, problem=problem)
     if role is not None and role.lower() not in set(Role):
         return BadRow(line=line, problem=f"role {role!r}: write one of {', '.join(Role)}, or nothing")
+    groups = _groups(given.get("groups") or "")
+    if isinstance(groups, str):
+        return BadRow(line=line, problem=groups)
     if is_active is not None and is_active.lower() not in _IS_ACTIVE:
         return BadRow(line=line, problem=f"is_active {is_active!r}: write true or false, or nothing")
     return Row(
@@ -100,7 +107,22 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> Row | BadRow:
         email=email,
         role=None if role is None else Role(role),
         is_active=None if is_active is None else _IS_ACTIVE[is_active.lower()],
+        groups=groups,
     )
+
+
+def _groups(written: str) -> tuple[str, ...] | str | None:
+    """The groups in their order, ``None`` if the cell is empty, or what is wrong with it."""
+    if not written:
+        return None
+    if written == NO_GROUPS:
+        return ()
+    groups = tuple(dict.fromkeys(normal_group(each) for each in _BETWEEN_GROUPS.split(written) if each))
+    if wrong := [each for each in groups if GROUP.fullmatch(each) is None]:
+        return f"group {wrong[0]!r}: write letters, digits, hyphens and underscores, and blanks between groups"
+    if len(groups) > MAX_GROUPS:
+        return f"{len(groups)} groups: write at most {MAX_GROUPS}"
+    return groups
 
 
 def _wrong_person(user_id: str | None, email: str | None) -> str:

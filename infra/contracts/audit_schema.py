@@ -85,6 +85,7 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "is_overdraft",
         "expires_at",
         "days_before",
+        "kept_out_until",
         "borrowed_until",
         "overhang_until",
         "waited_seconds",
@@ -247,7 +248,8 @@ def _events() -> Iterator[AuditEvent]:
     yield ended(end(later, reason=EndReason.RELEASED, now=ends), actor="ada")
     lapsed = replace(later, lease_expires_at=ends - timedelta(seconds=12))
     yield ended(end(lapsed, reason=EndReason.EXPIRED, now=ends), actor=SYSTEM)
-    yield ended(end(later, reason=EndReason.REVOKED_BY_ADMIN, now=ends), actor="olivia")
+    revoked = end(later, reason=EndReason.REVOKED_BY_ADMIN, now=ends)
+    yield ended(revoked, actor="olivia", kept_out_until=ends + timedelta(hours=1))
     tenure = Tenure(
         session_id=session.session_id,
         license_id=session.license_id,

@@ -14,11 +14,16 @@ OK, CREATED, NO_CONTENT = 200, 201, 204
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410
 
 
-def is_denial(request: Acknowledged) -> bool:
-    """Whether a client was refused for want of a seat. One instance too many on a seat is another refusal."""
+def code_of(request: Acknowledged) -> str | None:
+    """The code of a refusal; ``None`` if it has none."""
     code = request.body.get("error", {}).get("code")
+    return code if isinstance(code, str) else None
+
+
+def is_denial(request: Acknowledged) -> bool:
+    """Whether a client was refused for want of a seat. One instance or one device too many is another refusal."""
     is_refused = request.operation is Operation.ACQUIRE and request.status == CONFLICT
-    return is_refused and code != Code.INSTANCE_LIMIT_REACHED
+    return is_refused and code_of(request) not in {Code.INSTANCE_LIMIT_REACHED, Code.USER_DEVICE_LIMIT_REACHED}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

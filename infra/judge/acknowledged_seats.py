@@ -7,10 +7,11 @@ from datetime import datetime
 
 from infra.judge.acknowledged_leases import GONE, Lease
 from infra.judge.history import History, Operation
+from infra.judge.terms import Terms
 from infra.judge.violation import Kind, Violation
 
 
-def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
+def violations(history: History, leases: Sequence[Lease], terms: Terms) -> Iterator[Violation]:
     """Count at each acknowledged grant the clients with a valid lease."""
     license_of = {lease.session_id: lease.request.body["license_id"] for lease in leases if _names_license(lease)}
     of_session: dict[str, list[Lease]] = defaultdict(list)
@@ -22,9 +23,12 @@ def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]
         if request.operation is Operation.RELEASE or request.status == GONE
     }
     for grant in leases:
+        # A lease without its grant in the trail has no terms: then the cap alone counts.
         seats = grant.request.body.get("seats")
         cap = seats.get("max") if grant.is_grant and isinstance(seats, dict) else None
-        if not isinstance(cap, int):
+        start = grant.tenure.starts[0] if grant.tenure is not None and grant.tenure.starts else None
+        overdraft = 0 if start is None else terms.overdraft(start)
+        if not isinstance(cap, int) or overdraft is None:
             continue
         license_id = license_of.get(grant.session_id)
         holders = [
@@ -32,12 +36,13 @@ def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]
             for session_id, known in of_session.items()
             if license_of.get(session_id) == license_id and _holds(known, grant.at, given_up)
         ]
-        if len(holders) > cap:
+        if len(holders) > cap + overdraft:
             yield Violation(
                 kind=Kind.ACKNOWLEDGED_ABOVE_CAP,
                 organization_id=history.organization_id,
                 at=grant.at,
-                message=f"{len(holders)} clients held leases of {license_id} at a time, which has {cap} seats",
+                message=f"{len(holders)} clients held leases of {license_id} at a time, "
+                f"which has {cap + overdraft} seats",
             )
 
 

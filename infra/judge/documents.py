@@ -1,19 +1,20 @@
 """The documents agree with the trail: every open session has a grant, and every open tenure has its session.
 
-Counters equal the open sessions. After an admin's edit they may differ until the next denial or the next run of
-``reconcile`` repairs them.
+Counters equal the open sessions, also those of each pool. After an admin's edit they may differ until the next denial
+or the next run of ``reconcile`` repairs them.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from infra.judge.admin_edits import AdminEdits
 from infra.judge.history import History, Present, Stored
 from infra.judge.soundness import only
 from infra.judge.tenure import NEVER, Tenure, is_open
 from infra.judge.violation import Kind, Violation
+from shared.documents.forms import GROUP
 from shared.rules.audit import AuditType
-from shared.rules.seat_use import SeatUse
+from shared.rules.seat_use import Pool, SeatUse
 from shared.seats.counters import counted_under
 
 
@@ -87,7 +88,28 @@ def _disagreement(present: Present, history: History) -> str | None:
     if numbered is None or (grants and numbered != max(grants)):
         latest = max(grants, default=None)
         return f"the counters say {fields.get('grants')} grants, but the latest grant has the number {latest}"
-    use = SeatUse(by_license=held, grants=numbered, epoch=only(str, fields.get("epoch")))
+    pools = Counter(pool for each in present.sessions if is_open(each) and (pool := _pool_of(each)) is not None)
+    if (by_pool := _by_pool(fields.get("by_pool"))) != dict(pools):
+        return f"the counters say {by_pool} of the pools; the open sessions are {dict(pools)}"
+    use = SeatUse(by_license=held, by_pool=pools, grants=numbered, epoch=only(str, fields.get("epoch")))
     if fields.get("checksum") != use.checksum:
         return "the counters do not match their checksum"
     return None
+
+
+def _pool_of(session: Stored) -> Pool | None:
+    """The pool that a session counts in; ``None``: a common seat, or no possible group."""
+    license_id, group = counted_under(session.fields.get("license_id")), session.fields.get("pool")
+    return (license_id, group) if isinstance(group, str) and GROUP.fullmatch(group) is not None else None
+
+
+def _by_pool(counted: object) -> dict[Pool, int]:
+    """The counters of the pools that are not 0, as they are stored."""
+    of_licenses = counted.items() if isinstance(counted, Mapping) else ()
+    return {
+        (license_id, group): seats
+        for license_id, by_group in of_licenses
+        if isinstance(by_group, Mapping)
+        for group, seats in by_group.items()
+        if seats
+    }

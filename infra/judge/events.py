@@ -73,8 +73,8 @@ def _names(event: Event) -> set[str]:
     if event.type == AuditType.RENEWED and started_at is not None:
         at = {name: event.details.get(name) for name in ("instance_id", "ip_address")}
         return {renewed_name(session_id, started_at, **at)}
-    if event.type == AuditType.USAGE_REPAIRED:
-        return {digest(event.type, event.at.isoformat())}
+    if event.type in {AuditType.LICENSE_EXPIRING, AuditType.USAGE_REPAIRED}:
+        return {_reported_name(event)}
     if event.type in ENDS and started_at is not None:
         names = {digest("session.ended", session_id, _text(started_at), _text(event.at))}
         return names | ({digest("session.removed", session_id, _text(started_at))} if event.actor == CONSOLE else set())
@@ -87,6 +87,15 @@ def _names_of_place(event: Event) -> set[str]:
         return set()
     ended = [] if event.type == AuditType.QUEUED else [_text(event.at)]
     return {digest(event.type, event.session_id or "", _text(since), *ended)}
+
+
+def _reported_name(event: Event) -> str:
+    """The name of a report that no user caused."""
+    if event.type == AuditType.USAGE_REPAIRED:
+        return digest(event.type, event.at.isoformat())
+    ends_at, days_before = event.details.get("expires_at"), event.details.get("days_before")
+    end = _text(ends_at) if isinstance(ends_at, datetime) else ""
+    return digest(event.type, event.license_id or "", end, str(days_before))
 
 
 def _text(time: datetime) -> str:

@@ -70,8 +70,8 @@ class Acknowledged:
 
     ``status`` is ``None`` without an answer. ``body`` is the answer's JSON. ``sent_at`` and ``answered_at`` are from
     the client's clock. All clients of a history use the same clock, and these times are compared only with each other.
-    ``session_id`` is the requested session or, for an acquire, the session in the answer. ``instance_id`` is what the
-    client sent, if it sent one.
+    ``session_id`` is the requested session or, for an acquire, the session in the answer. ``instance_id`` and
+    ``idle_seconds`` are what the client sent, if it sent them.
     """
 
     operation: Operation
@@ -83,6 +83,7 @@ class Acknowledged:
     hardware_id: str | None = None
     session_id: str | None = None
     instance_id: str | None = None
+    idle_seconds: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +93,7 @@ class AdminEdit:
     ``collection`` is ``organizations``, ``users``, ``licenses``, ``sessions`` or ``usage``. ``fields`` holds the
     written fields with their new values, and ``None`` for a removed field. It is ``None`` if the document was deleted.
     ``not_after`` is set if the edit's answer was lost: the edit took effect between ``at`` and then, or never.
-    Creating the organization or a license is an edit too.
+    Creating the organization, a license or a user is an edit too.
     """
 
     collection: str

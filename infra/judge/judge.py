@@ -9,17 +9,20 @@ from infra.judge import (
     caps_in_force,
     documents,
     events,
+    expiry_reports,
     grants,
     leases,
     published,
     refusals,
     repairs,
     starts_and_ends,
+    terms_of_grants,
     usage_reports,
 )
 from infra.judge.acknowledged_leases import leases_of
 from infra.judge.history import History
 from infra.judge.reconstruction import tenures_of
+from infra.judge.terms import Terms
 from infra.judge.violation import Violation
 
 
@@ -36,18 +39,21 @@ def judge(history: History) -> list[Violation]:
     history = whole_part(history)
     tenures = tenures_of(history)
     told = leases_of(history, tenures)
+    terms = Terms(history)
     return [
-        *cap.violations(history, tenures),
+        *cap.violations(history, tenures, terms),
         *caps_in_force.violations(history),
+        *terms_of_grants.violations(history, tenures, terms),
         *grants.violations(history),
         *events.violations(history),
         *starts_and_ends.violations(history, tenures),
         *documents.violations(history, tenures),
         *repairs.violations(history, tenures),
-        *refusals.violations(history, tenures),
+        *refusals.violations(history, tenures, terms),
+        *expiry_reports.violations(history, terms),
         *acknowledged_in_trail.violations(history, told),
         *leases.violations(history, told),
-        *acknowledged_seats.violations(history, told),
+        *acknowledged_seats.violations(history, told, terms),
         *usage_reports.violations(history, tenures, told),
         *published.violations(history),
     ]

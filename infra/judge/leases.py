@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from infra.judge.acknowledged_leases import GONE, NOT_FOUND, Lease
+from infra.judge.acknowledged_leases import GONE, NOT_FOUND, OK, Lease, code_of
 from infra.judge.history import Acknowledged, Event, History, Operation
 from infra.judge.tenure import Tenure
 from infra.judge.violation import Kind, Violation
+from shared.edge.errors import Code
 from shared.rules.audit import AuditType
 from shared.rules.session import EndReason
 
@@ -20,7 +21,7 @@ def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]
     shortened = _leases_edited(history)
     released: dict[str | None, list[Acknowledged]] = defaultdict(list)
     for request in history.requests or ():
-        if request.operation is Operation.RELEASE:
+        if request.operation is Operation.RELEASE or _may_leave_idle(request):
             released[request.session_id].append(request)
     for lease in leases:
         tenure = lease.tenure
@@ -55,6 +56,11 @@ def _cut_by(tenure: Tenure, lease: Lease) -> Event | None:
     return None
 
 
+def _may_leave_idle(request: Acknowledged) -> bool:
+    """Whether an instance may have left its seat because its user was idle."""
+    return request.operation is Operation.HEARTBEAT and request.idle_seconds is not None and request.status != OK
+
+
 def _is_cut_off(lease: Lease, tenure: Tenure, releases: Sequence[Acknowledged]) -> bool:
     """Whether a release by another instance ended the tenure within this instance's lease.
 
@@ -82,6 +88,8 @@ def _holders_refused(history: History, leases: Sequence[Lease]) -> Iterator[Viol
     for request in history.requests or ():
         if request.operation is not Operation.HEARTBEAT or request.status not in {NOT_FOUND, GONE}:
             continue
+        if code_of(request) == Code.SESSION_IDLE:
+            continue  # this instance has left the seat, and another one may work on it
         around = of_session.get(request.session_id or "", ())
         before = {each.began_at for each in around if each.answered_at <= request.sent_at} - {None}
         answered_at = request.answered_at or request.sent_at

@@ -1,4 +1,4 @@
-"""Counters need a repair only after an admin's edit, and a repair sets them to the open sessions."""
+"""Counters need a repair only after an admin's edit, and a repair sets them to the open sessions, also of each pool."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +10,19 @@ from infra.judge.tenure import ALWAYS, Tenure, moment
 from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 
+_Scope = tuple[str, str | None]
+"""A license, and one of its pools or all of them."""
+
+_ALL = "/"
+"""Stands for all pools of a license. No group can have this name."""
+
 
 def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violation]:
     """Check each repair."""
     admin_edits = AdminEdits(history.edits)
-    at_least = Occupancy((tenure.license_id, tenure.opens_at, tenure.closes_from) for tenure in tenures)
-    at_most = Occupancy((tenure.license_id, tenure.opens_from, tenure.closes_by) for tenure in tenures)
+    scoped = [(scope, tenure) for tenure in tenures for scope in {tenure.scope, (tenure.license_id, _ALL)}]
+    at_least = Occupancy((scope, tenure.opens_at, tenure.closes_from) for scope, tenure in scoped)
+    at_most = Occupancy((scope, tenure.opens_from, tenure.closes_by) for scope, tenure in scoped)
     repairs = sorted((event for event in history.events if event.type == AuditType.USAGE_REPAIRED), key=moment)
     looked_at = ALWAYS
     for repair in repairs:
@@ -25,13 +32,13 @@ def violations(history: History, tenures: Sequence[Tenure]) -> Iterator[Violatio
         looked_at = repair.at
         if admin_edits.changed_any:
             continue  # sessions that admins moved, reopened or created are counted, but are not in the trail
-        told = _by_license(repair.details.get("after"))
-        for license_id in sorted({*told, *(tenure.license_id for tenure in tenures)}):
-            least = at_least.count(repair.at, license_id=license_id)
-            most = at_most.count(repair.at, license_id=license_id)
-            if not least <= told.get(license_id, 0) <= most:
-                counted = told.get(license_id, 0)
-                message = f"the repair counted {counted} seats of {license_id}, but {least} to {most} were held"
+        told = _by_scope(repair.details.get("after"))
+        # A common seat is counted for the license alone.
+        for scope in sorted({*told, *(scope for scope, _ in scoped if scope[1] is not None)}):
+            least, most = (bound.count(repair.at, scope=scope) for bound in (at_least, at_most))
+            if not least <= (counted := told.get(scope, 0)) <= most:
+                of_pool = "" if scope[1] == _ALL else f" for {scope[1]}"
+                message = f"the repair counted {counted} seats of {scope[0]}{of_pool}, but {least} to {most} were held"
                 yield _violation(Kind.REPAIR_MISTOLD, repair, history, message)
 
 
@@ -46,5 +53,7 @@ def _violation(kind: Kind, repair: Event, history: History, message: str) -> Vio
     )
 
 
-def _by_license(told: Any) -> dict[str, int]:  # noqa: ANN401 a stored value of an event
-    return {each["license_id"]: each["in_use"] for each in told} if isinstance(told, list | tuple) else {}
+def _by_scope(told: Any) -> dict[_Scope, int]:  # noqa: ANN401 a stored value of an event
+    licenses = told if isinstance(told, list | tuple) else ()
+    pools = {(each["license_id"], pool["group"]): pool["in_use"] for each in licenses for pool in each.get("pools", ())}
+    return {**pools, **{(each["license_id"], _ALL): each["in_use"] for each in licenses}}

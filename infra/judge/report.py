@@ -30,16 +30,20 @@ class Judged:
 def judged(history: History) -> Judged:
     """Judge a history, and count what was judged."""
     types = Counter(event.type for event in history.events)
+    grants = [event for event in history.events if event.type == AuditType.ACQUIRED]
     sessions = history.present.sessions if history.present else ()
     counts = {
         "documents read": documents_read(history),
         "audit events": len(history.events),
         "audit events judged": len(whole_part(history).events),
         "commits of these events": len({event.committed_at or event.at for event in history.events}),
-        "grants": types[AuditType.ACQUIRED],
+        "grants": len(grants),
+        "reserved seats granted": sum(isinstance(event.details.get("pool"), str) for event in grants),
+        "overdraft seats granted": sum(event.details.get("is_overdraft") is True for event in grants),
         "tenures": len(tenures_of(history)),
         "denials": types[AuditType.DENIED],
         "counter repairs": types[AuditType.USAGE_REPAIRED],
+        "reports of the end of a contract": types[AuditType.LICENSE_EXPIRING],
         "events of erased users": sum(ERASED in {event.user_id, event.actor} for event in history.events),
         "open sessions": sum(map(is_open, sessions)),
     }

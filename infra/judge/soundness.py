@@ -32,6 +32,10 @@ def _is_number(value: object) -> bool:
     return only(int, value) is not None
 
 
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -50,9 +54,18 @@ def _are_counters(value: object) -> bool:
     return value is None or (
         isinstance(value, list)
         and all(
-            isinstance(each, Mapping) and _is_text(each.get("license_id")) and _is_number(each.get("in_use"))
+            isinstance(each, Mapping)
+            and _is_text(each.get("license_id"))
+            and _is_number(each.get("in_use"))
+            and _are_pools(each.get("pools", []))
             for each in value
         )
+    )
+
+
+def _are_pools(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, Mapping) and _is_text(each.get("group")) and _is_number(each.get("in_use")) for each in value
     )
 
 
@@ -74,6 +87,10 @@ _HAS_FORM: Mapping[str, Callable[[object], bool]] = {
     "reason": _is_text,
     "instance_id": _is_text_or_none,
     "ip_address": _is_text_or_none,
+    "pool": _is_text_or_none,
+    "is_overdraft": _is_flag,
+    "expires_at": _is_time,
+    "days_before": _is_number,
     "limit": _is_text,
     "attempts": _is_number,
     "for_waiting": _is_number,

@@ -57,6 +57,18 @@ class Tenure:
         return self.closes_by
 
     @property
+    def pool(self) -> str | None:
+        """The group whose reserved seat it held; ``None``: a common one."""
+        told = [event.details for event in self.events] or [{} if self.session is None else self.session.fields]
+        pool = told[0].get("pool")
+        return pool if isinstance(pool, str) else None
+
+    @property
+    def scope(self) -> tuple[str, str | None]:
+        """Its license and pool."""
+        return self.license_id, self.pool
+
+    @property
     def events(self) -> tuple[Event, ...]:
         """All its events in the trail."""
         return (*self.starts, *self.ends)

@@ -56,6 +56,9 @@ def violations(history: History, tenures: Sequence[Tenure], leases: Sequence[Lea
     lives = list(_lives(tenures, leases))
     at_most = Occupancy((each.license_id, each.opens_from, each.live_until) for each in tenures)
     at_least = Occupancy((each.tenure.license_id, each.since, each.until) for each in lives)
+    # Totals are of live sessions; pools still count those whose lease has run out.
+    held_at_least = Occupancy((each.scope, each.opens_at, each.closes_from) for each in tenures)
+    held_at_most = Occupancy((each.scope, each.opens_from, each.closes_by) for each in tenures)
     of_user: dict[str, dict[_Key, _Life]] = defaultdict(dict)
     for each in lives:
         of_user[each.tenure.user_id][each.key] = each
@@ -67,6 +70,7 @@ def violations(history: History, tenures: Sequence[Tenure], leases: Sequence[Lea
             continue
         for message in (
             *_totals(request.body, at, at_least, at_most),
+            *_pools(request.body, at, held_at_least, held_at_most),
             *_sessions(request, at, of_user[request.user_id]),
         ):
             yield Violation(kind=Kind.USAGE_MISTOLD, organization_id=history.organization_id, at=at, message=message)
@@ -86,9 +90,20 @@ def _lives(tenures: Sequence[Tenure], leases: Sequence[Lease]) -> Iterator[_Life
 def _totals(body: Mapping[str, Any], at: datetime, at_least: Occupancy, at_most: Occupancy) -> Iterator[str]:
     told = [(each["license_id"], each["in_use"]) for each in body["licenses"]]
     for license_id, in_use in (*told, (None, body["organization"]["in_use"])):
-        least, most = (bound.count(at, license_id=license_id) for bound in (at_least, at_most))
+        least, most = (bound.count(at, scope=license_id) for bound in (at_least, at_most))
         if not least <= in_use <= most:
             yield f"usage reported {in_use} seats of {license_id or 'all licenses'}, but {least} to {most} were in use"
+
+
+def _pools(body: Mapping[str, Any], at: datetime, at_least: Occupancy, at_most: Occupancy) -> Iterator[str]:
+    """Check the reserved seats. What a group holds beyond its reservation counts as common."""
+    for license_ in body["licenses"]:
+        for pool in license_.get("pools", ()):
+            scope, most = (license_["license_id"], pool["group"]), pool["max"]
+            bounds = [min(most, bound.count(at, scope=scope)) for bound in (at_least, at_most)]
+            if pool["group"] is not None and not bounds[0] <= pool["in_use"] <= bounds[1]:
+                told = f"{pool['in_use']} seats of {scope[0]} for {scope[1]}"
+                yield f"usage reported {told}, but {bounds[0]} to {bounds[1]} were in use"
 
 
 def _sessions(request: Acknowledged, at: datetime, own: Mapping[_Key, _Life]) -> Iterator[str]:

@@ -88,8 +88,9 @@ def as_cloud_event(emulated: Any) -> Event:  # noqa: ANN401 what somebody posted
         if not isinstance(value, str) or _NO_HEADER.search(value):
             message = f"{name} cannot be a header: {value!r}"
             raise MalformedEventError(message)
-    # Plain UTF-8 as Firestore sends it, not percent-encoded.
-    headers = {f"ce-{name}".encode(): value.encode() for name, value in attributes.items()}
+    # Plain UTF-8 as Firestore sends it, not percent-encoded. An id may end with a blank, but HTTP takes blanks around a
+    # header's value off. Source: RFC 9110, section 5.5.
+    headers = {f"ce-{name}".encode(): value.strip(" ").encode() for name, value in attributes.items()}
     return Event(headers={**headers, b"content-type": b"application/protobuf"}, body=body.SerializeToString())
 
 

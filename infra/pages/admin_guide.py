@@ -59,11 +59,22 @@ _LEFT_OUT: Mapping[str, str] = {
     "slug": "made from the name",
     "license_key": "a new key",
     "email": "the account's, if it is verified",
+    "kept_out": "not filled in",
     "lease_seconds": "not filled in",
     "grace_seconds": "not filled in",
     "max_instances_per_seat": "not filled in",
+    "groups": "none, not filled in",
+    "starts_at": "not filled in",
+    "features": "none, not filled in",
+    "allowed_groups": "not filled in",
+    "reservations": "none, not filled in",
+    "max_devices_per_user": "not filled in",
+    "overdraft_seats": "0, not filled in",
+    "max_borrow_seconds": "0, not filled in",
+    "max_borrowed_seats": "not filled in",
+    "idle_seconds": "not filled in",
 }
-"""What is filled into fields that have no default of their own."""
+"""What is filled into fields that have no default of their own, or whose default is not filled in."""
 
 
 class NotOneProblemError(Exception):
@@ -116,8 +127,28 @@ def examples() -> Iterator[Example]:
         "it.",
     )
     yield _example(
+        "license",
+        form_problems(LicenseDocument, {**key, "features": {"export": None}}, written_by_us=BOOKKEEPING),
+        "Edit the entry, or delete it.",
+    )
+    yield _example(
+        "license",
+        form_problems(LicenseDocument, {**key, "features": {"terms": "x" * 5000}}, written_by_us=BOOKKEEPING),
+        "Make it smaller. What is long belongs into your program, under a name that the license gives.",
+    )
+    yield _example(
+        "license",
+        form_problems(LicenseDocument, {**key, "reservations": {"Design Team": 3}}, written_by_us=BOOKKEEPING),
+        "Write the group without blanks, such as `design-team`, in the user's document too.",
+    )
+    yield _example(
+        "license",
+        form_problems(LicenseDocument, {**key, "overdraft_seats": None}, written_by_us=BOOKKEEPING),
+        "Delete the field, or enter a number.",
+    )
+    yield _example(
         "any",
-        form_problems(LicenseDocument, {**key, "max_seats_per_user": 2}, written_by_us=BOOKKEEPING),
+        form_problems(LicenseDocument, {**key, "trial": True}, written_by_us=BOOKKEEPING),
         "Seatlease does nothing with it. Delete the field, or leave it as your own note.",
     )
     yield _example(
@@ -180,6 +211,7 @@ def examples() -> Iterator[Example]:
         ),
         "Lower the number. Or leave it: the notice stops nothing.",
     )
+    yield from _examples_of_terms(organization)
     yield _example(
         "any",
         [id_with_blank()],
@@ -225,6 +257,67 @@ def examples() -> Iterator[Example]:
         "user",
         [email_not_verified()],
         "Write the address, or leave it. Or let the user verify it, then delete `problems`: it is filled in.",
+    )
+
+
+def _examples_of_terms(organization: Organization) -> Iterator[Example]:
+    """Make one of each kind of problem of a license's start, groups, overdraft and idle time."""
+    begins, day = replace(_license(seats=3), starts_at=_NOW), timedelta(days=1)
+    cases: Sequence[tuple[License, datetime, str]] = [
+        (replace(begins, expires_at=_NOW), _NOW - day, "Look at both times. Perhaps the two are exchanged."),
+        (begins, _NOW - day, "Nothing, if you mean it. The notice goes at the next edit after that day."),
+        (replace(_license(seats=3), allowed_groups=frozenset()), _NOW, "Name a group, or delete the field."),
+        (
+            replace(_license(seats=3), reservations={"design": 3, "render": 2}),
+            _NOW,
+            "Lower the reservations, or raise `max_concurrent_seats`.",
+        ),
+        (
+            replace(_license(seats=3), reservations={"design": 2}, allowed_groups=frozenset({"render"})),
+            _NOW,
+            "Add the group to `allowed_groups`, or take its seats out of `reservations`.",
+        ),
+        (
+            replace(_license(seats=3), overdraft_seats=2),
+            _NOW,
+            "Raise the organization's cap or make it null. If you leave it, it decides.",
+        ),
+        (
+            replace(_license(seats=3), idle_for=timedelta(minutes=1)),
+            _NOW,
+            "Enter a longer time, or leave it: idle users lose the seat a little later.",
+        ),
+        (
+            replace(_license(seats=3), max_borrowed_seats=2),
+            _NOW,
+            "Add `max_borrow_seconds`, or delete the field.",
+        ),
+        (
+            replace(_license(seats=3), borrow_for=timedelta(days=7), max_borrowed_seats=4),
+            _NOW,
+            "Enter fewer, or delete the field: then all seats may be away.",
+        ),
+        (
+            replace(_license(seats=3), borrow_for=timedelta(days=60)),
+            _NOW,
+            "Enter fewer days, or leave it if users are away for so long.",
+        ),
+    ]
+    for license_, now, to_do in cases:
+        problems = license_problems(license_, organization=organization, use=SeatUse(), same_key=(), now=now)
+        yield _example("license", problems, to_do)
+    yield _example(
+        "license",
+        license_problems(
+            replace(_license(seats=3), reservations={"desing": 2}),
+            organization=organization,
+            use=SeatUse(),
+            same_key=(),
+            unused_groups=["desing"],
+            now=_NOW,
+        ),
+        "Compare the spelling with `groups` of the users. If they get the group later, the notice stays until the next "
+        "edit of the license, or until you delete `problems`.",
     )
 
 

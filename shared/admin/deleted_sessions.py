@@ -81,7 +81,13 @@ def _told(event: Document) -> TrailEntry | None:
     if not isinstance(began, datetime) or not all(isinstance(name, str) for name in names):
         return None
     session_id, license_id, user_id, hardware_id = map(str, names)
+    pool = details.get("pool") if isinstance(details, dict) else None
     tenure = Tenure(
-        session_id=session_id, license_id=license_id, user_id=user_id, hardware_id=hardware_id, started_at=began
+        session_id=session_id,
+        license_id=license_id,
+        user_id=user_id,
+        hardware_id=hardware_id,
+        started_at=began,
+        pool=pool if isinstance(pool, str) else None,
     )
     return TrailEntry(type=AuditType(kind), tenure=tenure)

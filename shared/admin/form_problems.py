@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from shared.documents.forms import MAX_FEATURES_BYTES, Form
 from shared.firestore.values import Opaque
@@ -19,27 +20,40 @@ _ALIKE = 0.8
 """How similar an unknown name must be to a field's name to count as a misspelling of it, from 0 to 1."""
 
 _SHORTEST_WORD = 3
-_OTHER_WORDS: Mapping[str, frozenset[str]] = {
-    "expires_at": frozenset({"end", "ends", "expire", "expiry", "expiration", "until", "due"}),
-    "is_active": frozenset({"enabled", "disabled", "suspended", "blocked", "status", "state"}),
-    "max_concurrent_seats": frozenset({"limit", "cap", "quota", "capacity", "quantity"}),
-    "license_key": frozenset({"serial"}),
-    "name": frozenset({"title", "label"}),
-    "role": frozenset({"admin", "owner", "member", "guest"}),
-    "email": frozenset({"mail"}),
-    "starts_at": frozenset({"start", "starts", "begins", "from"}),
-    "reservations": frozenset({"reserved", "reserve"}),
-    "max_devices_per_user": frozenset({"user", "devices", "machines"}),
-    "allowed_groups": frozenset({"allowed"}),
-    "idle_seconds": frozenset({"idle", "inactivity"}),
-    "lease_seconds": frozenset({"lease"}),
-    "grace_seconds": frozenset({"grace", "offline"}),
+_OTHER_WORDS: Mapping[str, Sequence[str]] = {
+    "expires_at": ("end", "ends", "expire", "expiry", "expiration", "until", "due", "valid to"),
+    "is_active": ("enabled", "disabled", "suspended", "blocked", "status", "state"),
+    "license_key": ("serial",),
+    "name": ("title", "label"),
+    "role": ("admin", "owner", "member", "guest"),
+    "email": ("mail",),
+    "starts_at": ("start", "starts", "begin", "begins", "valid from", "active from", "effective", "not before"),
+    "features": ("feature", "entitlement", "entitlements", "module", "modules", "edition", "plan", "tier"),
+    "overdraft_seats": ("overdraft", "overage", "burst", "soft limit"),
+    "reservations": ("reserved", "reserve", "reservation", "dedicated"),
+    "max_devices_per_user": ("per user", "per person", "devices", "device limit", "machines", "machine limit"),
+    "allowed_groups": ("allowed", "group", "groups", "team", "teams", "department", "departments", "include"),
+    "groups": ("group", "team", "teams", "department", "departments"),
+    "lease_seconds": ("lease", "heartbeat"),
+    "idle_seconds": ("idle", "inactive", "inactivity", "timeout"),
+    "grace_seconds": ("grace", "offline"),
+    "max_concurrent_seats": ("limit", "cap", "quota", "capacity", "quantity", "users", "floating"),
 }
-"""Words that other products have for our fields."""
+"""Words that other products have for our fields, the specific ones first. Of several words a name must have all."""
 
-_NOT_OFFERED: Sequence[tuple[frozenset[str], str]] = [
-    (frozenset({"trial"}), "no field is a trial. Set expires_at to its end"),
-]
+_SAYS_TOO_LITTLE = frozenset({"user", "per"})
+"""Words of a field's name that do not say which field is meant."""
+
+_NOT_OFFERED: Mapping[str, str] = {
+    "trial": "no field is a trial. Set expires_at to its end",
+    "borrow": "no seat can be borrowed. grace_seconds lets a program work on without a connection",
+    "roaming": "no seat can be borrowed. grace_seconds lets a program work on without a connection",
+    "exclude": "no field keeps a group out. Name the others in allowed_groups",
+    "excluded groups": "no field keeps a group out. Name the others in allowed_groups",
+    "group limit": "no field limits the seats of a group. reservations keep seats for the others",
+    "named": "no field names users. Give them a group, and name it in allowed_groups",
+    "node locked": "no field ties a license to a device",
+}
 """What other products have and Seatlease has not, by the words of a field's name."""
 
 _KINDS = {
@@ -49,7 +63,9 @@ _KINDS = {
 }
 
 
-_GROUP_FORM = "A group is small letters, digits, hyphens and underscores, at most 64 characters"
+_GROUP_FORM = (
+    "A group is small letters, digits, hyphens and underscores, at most 64 characters. Capitals count as small letters"
+)
 
 
 @cache
@@ -72,18 +88,41 @@ def _of_wrong_form(form: type[Form], fields: Mapping[str, Any]) -> Iterator[Prob
     try:
         form.model_validate(fields)
     except ValidationError as error:
-        wrong = dict.fromkeys(str(each["loc"][0]) for each in error.errors() if each["loc"])
-        for name in wrong:
+        wrong: dict[str, list[ErrorDetails]] = {}
+        for each in error.errors():
+            wrong.setdefault(str(each["loc"][0]) if each["loc"] else "", []).append(each)
+        for name, errors in wrong.items():
             if name in fields:
-                expected = expectations(form)[name]
-                yield Problem(field=name, level=Level.ERROR, found=found(fields[name]), expected=expected)
+                default = ". Or remove the field: its default counts then" if fields[name] is None else ""
+                expected = f"{expectations(form)[name]}{default}"
+                yield Problem(field=name, level=Level.ERROR, found=_misfit(fields[name], errors), expected=expected)
+
+
+def _misfit(value: object, errors: Sequence[ErrorDetails]) -> str:
+    """The value in words. Of a map or an array it is the first entry that does not fit, or what is wrong with all."""
+    if not isinstance(value, Mapping | list):
+        return found(value)
+    entries = list(dict.fromkeys(each["loc"][1] for each in errors if len(each["loc"]) > 1))
+    more = f", and {len(entries) - 1} more" if len(entries) > 1 else ""
+    match value, entries:
+        case Mapping(), [str(name), *_]:
+            return f"the entry {quoted(name)} with {found(value[name])}{more}"
+        case list(), [int(index), *_]:
+            return f"the entry {found(value[index])}{more}"
+    match errors:
+        case [{"type": "too_long"}, *_]:
+            return f"{found(value)} with {len(value)} entries"
+        case [{"type": "value_error", "ctx": {"error": reason}}, *_]:
+            return f"{found(value)} with {reason}"
+        case _:
+            return found(value)
 
 
 def _unknown(form: type[Form], fields: Mapping[str, Any], written_by_us: Collection[str]) -> Iterator[Problem]:
     known = [*form.model_fields, *written_by_us]
     for name in sorted(fields.keys() - set(known)):
         words = _words(name)
-        lacking = next((told for each, told in _NOT_OFFERED if each <= set(words)), None)
+        lacking = next((told for phrase, told in _NOT_OFFERED.items() if _holds(words, phrase)), None)
         meant = _meant(words, known)
         if lacking is not None:
             expected = f"nothing: {lacking}"
@@ -102,10 +141,15 @@ def _meant(words: Sequence[str], known: Collection[str]) -> str | None:
         return written[close[0]]
     if sum(map(len, words)) < _SHORTEST_WORD:
         return None
+    spoken = (field for field, phrases in _OTHER_WORDS.items() if any(_holds(words, each) for each in phrases))
+    other = (field for field in spoken if field in known)
     # "seats", or "maxSeats": each of its words is one of the field's.
-    meant = (field for field in known if set(words) <= set(_words(field)))
-    other = (field for field in known if not _OTHER_WORDS.get(field, frozenset()).isdisjoint(words))
-    return next(chain(meant, other), None)
+    meant = (field for field in known if set(words) <= set(_words(field)) and not _SAYS_TOO_LITTLE.issuperset(words))
+    return next(chain(other, meant), None)
+
+
+def _holds(words: Sequence[str], phrase: str) -> bool:
+    return set(phrase.split()) <= set(words)
 
 
 def _words(name: str) -> list[str]:
@@ -142,6 +186,8 @@ def _expected_entries(schema: Mapping[str, Any]) -> str:
     match schema:
         case {"type": "array", "maxItems": most, "items": {"pattern": _}}:
             return f"a list of at most {most} groups (type array). {_GROUP_FORM}"
+        case {"type": "object", "additionalProperties": {"format": "date-time"}}:
+            return "a map of license ids to times from 1970 to 2199 (type map)"
         case {"type": "object", "maxProperties": most, "patternProperties": _}:
             return f"at most {most} groups, each with a whole number of seats, 1 or more (type map). {_GROUP_FORM}"
         case {"type": "object", "maxProperties": most}:
@@ -154,7 +200,8 @@ def _expected_entries(schema: Mapping[str, Any]) -> str:
 def _expected(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:  # noqa: C901, PLR0911 a line for each kind of field
     match schema:
         case {"anyOf": [one, {"type": "null"}]}:
-            return f"{_expected(one, definitions)}, or null"
+            holds, stop, more = _expected(one, definitions).partition(". ")
+            return f"{holds}, or null{stop}{more}"
         case {"$ref": reference}:
             values = definitions[str(reference).rpartition("/")[2]]["enum"]
             return f"one of {', '.join(values)} (type string)"

@@ -2,6 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
 
 from shared.admin.form_problems import form_problems
 from shared.admin.review_record import (
@@ -83,6 +86,8 @@ class LicenseReviews:
         fills = defaults(_LICENSE_DEFAULTS, looked_at, dated=(CREATED_AT, UPDATED_AT))
         if document is not None and _key_is_left_out(document):
             fills = {"license_key": new_key, **fills}
+        if document is not None:
+            fills |= _normal_groups({**document.fields, **fills})
         problems = [] if document is None else await self._problems(document, snapshot, paths, sharing, fills)
         verdict = ReviewResult(fills=fills, problems=problems)
         writes = review_writes(
@@ -139,6 +144,12 @@ class LicenseReviews:
         found = await self._firestore.select(ALL_ORGANIZATIONS, query, at=at)
         return any(located.paths != paths for each in found if (located := OrganizationPaths.of(each.path)) is not None)
 
+    async def _unused_groups(self, paths: OrganizationPaths, license_: License, *, at: ReadTime) -> list[str]:
+        """The groups that the license names and no user has. Later edits of users do not have it asked again."""
+        named = sorted({*license_.reservations, *(license_.allowed_groups or ())})
+        looks = (self._firestore.select(paths.organization, queries.users_in_group(each), at=at) for each in named)
+        return [group for group, users in zip(named, await asyncio.gather(*looks), strict=True) if not users]
+
     async def _problems(
         self,
         document: Document,
@@ -158,11 +169,22 @@ class LicenseReviews:
                 organization=organization if isinstance(organization, Organization) else None,
                 use=counted(stored[paths.seats]),
                 same_key=sharing,
+                unused_groups=await self._unused_groups(paths, license_, at=at),
                 now=at.now,
             )
             if await self._is_elsewhere(paths, license_.license_key, at=at):
                 problems.append(key_elsewhere())
         return problems
+
+
+def _normal_groups(fields: Mapping[str, Any]) -> dict[str, Plain]:
+    """The fields that name groups, in the form in which they count; only those that are in another form."""
+    try:
+        read = LicenseDocument.model_validate(fields)
+    except ValidationError:
+        return {}
+    normal: Mapping[str, Plain] = {"allowed_groups": read.allowed_groups, "reservations": read.reservations}
+    return {name: value for name, value in normal.items() if name in fields and value != fields[name]}
 
 
 def counted(document: Document | None) -> SeatUse:

@@ -9,16 +9,16 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
 from shared.documents.forms import Form, StoredTime
 from shared.documents.paths import OrganizationPaths
+from shared.documents.remembering import remembered
 from shared.documents.writing import Retention, audit_event_write, document_write
 from shared.firestore.client import Document
-from shared.firestore.values import Opaque, Plain, decode_time
+from shared.firestore.values import Plain, decode_time
 from shared.firestore.writes import Delete, Write
 from shared.rules.audit import AuditType, edited
 from shared.rules.review import Level, Problem
@@ -32,8 +32,6 @@ OURS = frozenset({PROBLEMS, UPDATED_AT})
 
 MAX_PROBLEMS = 20
 _MAX_FIELDS = 200
-_LONGEST = 500
-_READABLE = 100
 
 
 class _RememberedTime(BaseModel):
@@ -82,7 +80,7 @@ class ReviewState:
         """The fields that admins edit, each value in JSON. A long value is cut to its beginning and a hash."""
         known = self.subject.form.model_fields
         names = sorted(fields.keys() - OURS, key=lambda name: (name not in known, name))[:_MAX_FIELDS]
-        return {name: _as_json(fields[name]) for name in names}
+        return {name: remembered(fields[name]) for name in names}
 
     def time_seen(self, name: str) -> datetime | None:
         """The time last seen in a field; ``None`` if it held none."""
@@ -131,14 +129,14 @@ def review_writes(
     writes: list[Write] = []
     if (changed := document_write(document.path, document, fields)) is not None:
         writes.append(changed)
-    remembered: dict[str, Plain] = {
+    told: dict[str, Plain] = {
         "document": subject.path.removeprefix(f"{subject.paths.organization}/"),
         "fields": after,
         PROBLEMS: fields[PROBLEMS],
         "reviewed_at": now,
         **more,
     }
-    remember = document_write(subject.record_path, record, remembered)
+    remember = document_write(subject.record_path, record, told)
     if remember is not None:
         writes.append(remember)
     if looked_at.is_edit:
@@ -177,25 +175,6 @@ def listed(problems: Sequence[Problem]) -> list[Plain]:
     # Errors first: they must not be cut off behind notices.
     first = sorted(problems, key=lambda each: each.level is not Level.ERROR)
     return [{**asdict(each), "level": each.level.value} for each in first[:MAX_PROBLEMS]]
-
-
-def _as_json(value: object) -> str:
-    text = json.dumps(value, default=_odd, sort_keys=True, ensure_ascii=False)
-    if len(text) <= _LONGEST:
-        return text
-    return json.dumps(f"{text[:_READABLE]}… ({sha256(text.encode()).hexdigest()[:16]})", ensure_ascii=False)
-
-
-def _odd(value: object) -> dict[str, str | None]:
-    """A map for a value that JSON does not know. A time must differ from the same text: to replace one is an edit."""
-    match value:
-        case datetime():
-            return {"timestamp": value.isoformat()}
-        case Opaque(kind=kind):
-            return {kind.removesuffix("_value"): None}
-        case _:
-            message = f"no document holds a {type(value)}"
-            raise TypeError(message)
 
 
 def is_json(text: object) -> bool:

@@ -102,6 +102,8 @@ class UserClaims:
             user = user_from(looked_at.document)
             if isinstance(user, User) and looked_at.document.fields.get("role") != user.role:
                 fills["role"] = user.role.value  # as the security rules read it: they compare letter by letter
+            if isinstance(user, User) and user.groups != tuple(looked_at.document.fields.get("groups", ())):
+                fills["groups"] = [*user.groups]  # as queries look for them
             problems = await self._problems(looked_at, looked_at.document, settled)
         now = (await self._firestore.now()).now
         verdict = ReviewResult(fills=fills, problems=problems)
@@ -135,7 +137,7 @@ class UserClaims:
     async def _end_sessions(self, paths: OrganizationPaths, user_id: str, document: Document | None) -> None:
         """End the user's sessions if the user may hold no seat. A document that cannot be used ends none."""
         user = user_from(document)
-        if isinstance(user, Unusable) or (user is not None and user.is_active and user.may_hold_seats):
+        if isinstance(user, Unusable) or (user is not None and user.is_active and user.role is not Role.GUEST):
             return
         following: Query | None = queries.page_of_sessions(None, user_id=user_id, limit=MAX_SESSIONS)
         while following is not None:

@@ -118,7 +118,8 @@ class EndedDetails(_Message):
 class RevokedDetails(_Message):
     """Why the session was revoked, and its times.
 
-    ``last_heartbeat_at`` and ``lease_expires_at`` are null if an admin deleted the session's document.
+    ``last_heartbeat_at`` and ``lease_expires_at`` are null if an admin deleted the session's document. Before
+    ``kept_out_until`` the user gets no seat of the license. null: the user is not kept out.
     """
 
     reason: Annotated[EndReason, Field(strict=False)]
@@ -126,6 +127,7 @@ class RevokedDetails(_Message):
     last_heartbeat_at: Time | None
     lease_expires_at: Time | None
     pool: str | None = None
+    kept_out_until: Time | None = None
     overhang_until: Time | None = None
 
 

@@ -10,13 +10,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+)
 
 from shared.documents.paths import can_be_document_id
 from shared.rules.audit import AuditType
 from shared.rules.license import Feature
 from shared.rules.session import MAX_INSTANCES, EndReason
-from shared.rules.user import Role
+from shared.rules.user import Role, normal_group
 
 _CONTROL_CHARACTERS = (
     r"\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
@@ -60,14 +69,32 @@ carries them twice."""
 
 GROUP = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 
-_Group = Annotated[str, Field(pattern=GROUP)]
+
+def _named_once(reservations: Mapping[str, int]) -> Mapping[str, int]:
+    """Refuse two entries of one group. Firestore lets their names differ in case, and one would be lost."""
+    groups = reservations if isinstance(reservations, Mapping) else {}
+    names = [normal_group(each) for each in groups if isinstance(each, str)]
+    twice = sorted({each for each in names if names.count(each) > 1})
+    if twice:
+        message = f"two entries for the group {twice[0]}"
+        raise ValueError(message)
+    return reservations
+
+
+_Pool = Annotated[str, Field(pattern=GROUP.pattern)]  # as a text: a compiled one lets a line break at the end pass
+_Group = Annotated[  # in the form of ``normal_group``
+    str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+]
 _Groups = Annotated[list[_Group], Field(max_length=MAX_GROUPS)]
+_Reservations = Annotated[
+    dict[_Group, Annotated[int, Field(ge=1)]], Field(max_length=MAX_GROUPS), BeforeValidator(_named_once)
+]
 
 
 def _small_enough(features: Mapping[str, Feature]) -> Mapping[str, Feature]:
     size = len(json.dumps(features, separators=(",", ":"), ensure_ascii=False).encode())
     if size > MAX_FEATURES_BYTES:
-        message = f"{size} bytes of JSON"
+        message = f"{size} bytes as JSON"
         raise ValueError(message)
     return features
 
@@ -136,6 +163,13 @@ class UserDocument(Form):
             description="The groups of the user, at most 20. A license may keep seats for a group, or be only for it."
         ),
     ] = []
+    kept_out: Annotated[
+        dict[str, StoredTime] | None,
+        Field(
+            description="By the document id of a license: until when the user gets no seat of it. An owner or admin "
+            "who ends a session of the user may write it. Remove an entry to let the user in again."
+        ),
+    ] = None
 
 
 class LicenseDocument(Form):
@@ -192,7 +226,7 @@ class LicenseDocument(Form):
         Field(description="Only users of one of these groups get a seat. Left out or null: all users."),
     ] = None
     reservations: Annotated[
-        Annotated[dict[_Group, Annotated[int, Field(ge=1)]], Field(max_length=MAX_GROUPS)],
+        _Reservations,
         Field(description="How many of the seats only users of a group may use: the group, and a number of seats."),
     ] = {}
     max_devices_per_user: Annotated[
@@ -265,7 +299,7 @@ class SessionDocument(Form):
         ),
     ] = None
     pool: Annotated[
-        _Group | None,
+        _Pool | None,  # letter by letter, as queries count it
         Field(description="The group whose reserved seat it is. null: a common seat. Do not edit it."),
     ] = None
     is_overdraft: Annotated[

@@ -52,6 +52,11 @@ def owners() -> Query:
     return Query(collection="users", where=(("role", "==", Role.OWNER.value),), limit=20)
 
 
+def users_in_group(group: str) -> Query:
+    """One user of the organization who has this group, active or not."""
+    return Query(collection="users", where=(("groups", "array-contains", group),), limit=1, only_fields=("__name__",))
+
+
 def all_licenses() -> Query:
     return Query(collection="licenses")
 
@@ -269,6 +274,7 @@ def every_query() -> Iterator[Query]:
     yield users_with_email_everywhere(["ada@example.com"], limit=1)
     yield organizations_with_slug("slug")
     yield owners()
+    yield users_in_group("group")
     yield all_licenses()
     yield seats_held()
     yield open_in_pool("license", "group")

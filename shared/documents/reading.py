@@ -86,6 +86,7 @@ def user_from(document: Document | None) -> User | Unusable | None:
         role=parsed.role,
         is_active=parsed.is_active,
         groups=tuple(parsed.groups),
+        kept_out=parsed.kept_out or {},
     )
 
 

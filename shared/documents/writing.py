@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.documents.paths import OrganizationPaths
+from shared.documents.remembering import remembered
 from shared.firestore.client import Document
 from shared.firestore.values import Plain
 from shared.firestore.writes import Add, Create, Update, Upsert
@@ -14,6 +15,7 @@ from shared.rules.digest import BASE32
 from shared.rules.line import PlaceInLine
 from shared.rules.seat_use import Pool, SeatUse, checksum_change
 from shared.rules.session import Session
+from shared.rules.user import User
 
 EXPIRY_SHARDS = 8
 """Open sessions are found by the end of their lease, through an index whose values only grow. One index range takes
@@ -102,6 +104,17 @@ def end_write(document: Document, session: Session, retention: Retention) -> Upd
     written = session_fields(session, retention)
     fields = {name: written[name] for name in ("ended_at", "end_reason", "purge_at")}
     return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
+
+
+def kept_out_writes(document: Document, record: Document | None, user: User) -> list[Update]:
+    """Write until when a user is kept out. The review record remembers it, so it is no edit by hand."""
+    kept_out: Plain = dict(user.kept_out)
+    writes = [Update(path=document.path, fields={"kept_out": kept_out}, unchanged_since=document.update_time)]
+    known = None if record is None else record.fields.get("fields")
+    if record is not None and isinstance(known, Mapping):
+        fields: Mapping[str, Plain] = {"fields": {**known, "kept_out": remembered(kept_out)}}
+        writes.append(Update(path=record.path, fields=fields, unchanged_since=record.update_time))
+    return writes
 
 
 def _instances(session: Session) -> list[Plain] | None:

@@ -30,6 +30,7 @@ class Code(StrEnum):
     LICENSE_NOT_ALLOWED = ("LICENSE_NOT_ALLOWED", HTTPStatus.FORBIDDEN, False)
     BORROWING_OFF = ("BORROWING_OFF", HTTPStatus.FORBIDDEN, False)
     BORROW_TOO_LONG = ("BORROW_TOO_LONG", HTTPStatus.FORBIDDEN, False)
+    KEPT_OUT = ("KEPT_OUT", HTTPStatus.FORBIDDEN, False)
     LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     SESSION_NOT_FOUND = ("SESSION_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
@@ -78,7 +79,8 @@ MESSAGES: Mapping[Code, str] = {
     Code.LICENSE_NOT_STARTED: "The license begins at {starts_at}. Please come back then.",
     Code.LICENSE_NOT_ALLOWED: "The license is for other groups of users. Please talk to your administrator.",
     Code.BORROWING_OFF: "Seats of this license cannot be borrowed. Please talk to your administrator.",
-    Code.BORROW_TOO_LONG: "A seat can be borrowed until {latest} at most.",
+    Code.BORROW_TOO_LONG: "A seat can be borrowed until {latest_until} at most.",
+    Code.KEPT_OUT: "An administrator ended your session. You may take a seat again from {until} on.",
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
     Code.SESSION_NOT_FOUND: "There is no such session.",
@@ -174,6 +176,12 @@ class NotStartedDetails(_Details):
     starts_at: Time
 
 
+class KeptOutDetails(_Details):
+    """Of ``KEPT_OUT``: until when the user gets no seat of the license."""
+
+    until: Time
+
+
 class SeatLimitDetails(_Details):
     """Of ``SEAT_LIMIT_REACHED`` and ``ORGANIZATION_SEAT_LIMIT_REACHED``: the cap that was reached, and its seats.
 
@@ -203,7 +211,7 @@ class InstanceLimitDetails(_Details):
 class BorrowTooLongDetails(_Details):
     """Of ``BORROW_TOO_LONG``: until when a seat can be borrowed."""
 
-    latest: Time
+    latest_until: Time
 
 
 class BorrowedSeatsDetails(_Details):

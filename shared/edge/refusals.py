@@ -7,6 +7,7 @@ from typing import assert_never
 
 from shared.documents.rfc3339 import rfc3339
 from shared.edge.errors import (
+    MESSAGES,
     ApiError,
     BorrowedSeatsDetails,
     BorrowTooLongDetails,
@@ -15,6 +16,7 @@ from shared.edge.errors import (
     FieldProblem,
     InstanceLimitDetails,
     InvalidRequestDetails,
+    KeptOutDetails,
     MisconfiguredDetails,
     NotStartedDetails,
     OwnSession,
@@ -23,9 +25,10 @@ from shared.edge.errors import (
 )
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowingOff, BorrowTooLong, BorrowTooShort
-from shared.rules.heartbeat import IdleLeft, SessionOver
+from shared.rules.heartbeat import IdleLeft
 from shared.rules.line import MAX_WAIT, WaitTooLong, WaitTooShort
 from shared.rules.refusal import (
+    KeptOut,
     LicenseExpired,
     LicenseInactive,
     LicenseNotAllowed,
@@ -39,7 +42,8 @@ from shared.rules.refusal import (
     UserInactive,
     UserMissing,
 )
-from shared.rules.session import EndReason, InstanceLimitReached
+from shared.rules.release import UntilRefused
+from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +61,8 @@ Refusal = (
     | LicenseExpired
     | LicenseNotStarted
     | LicenseNotAllowed
+    | KeptOut
+    | UntilRefused
     | Misconfigured
     | SessionNotFound
     | SessionOver
@@ -102,6 +108,12 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return _not_started(starts_at)
         case LicenseNotAllowed():
             return ApiError(Code.LICENSE_NOT_ALLOWED)
+        case KeptOut(until=until):
+            message = MESSAGES[Code.KEPT_OUT].format(until=f"{until:%Y-%m-%d %H:%M:%S} UTC")
+            return ApiError(Code.KEPT_OUT, message, details=KeptOutDetails(until=until).as_json())
+        case UntilRefused(problem=problem):
+            fields = [FieldProblem(field="until", problem=problem)]
+            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=fields).as_json())
         case Misconfigured(unusable=unusable):
             logger.warning(
                 "an admin must correct a document: some of its fields cannot be used",
@@ -231,7 +243,7 @@ def _too_many_devices(refusal: DeviceLimitReached, *, now: datetime) -> ApiError
 
 def _borrow_too_long(latest: datetime) -> ApiError:
     message = f"A seat can be borrowed until {latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC at most."
-    return ApiError(Code.BORROW_TOO_LONG, message, details=BorrowTooLongDetails(latest=latest).as_json())
+    return ApiError(Code.BORROW_TOO_LONG, message, details=BorrowTooLongDetails(latest_until=latest).as_json())
 
 
 def _too_many_borrowed(refusal: BorrowedSeatsLimitReached, *, now: datetime) -> ApiError:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 from starlette.requests import Request
 
@@ -50,6 +50,11 @@ _InstanceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
 
 
+def _whole(number: object) -> object:
+    """Take 600.0 for 600: to JSON they are one number, and some languages write the first."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 # The check below as a JSON schema. The schema counts a length in characters, the check in bytes.
 _ANY_DOCUMENT_ID: JsonDict = {
     "minLength": 1,
@@ -89,7 +94,7 @@ class HeartbeatBody(_Body):
     session_id: _SessionId
     nonce: _Nonce | None = None
     instance_id: _InstanceId | None = None
-    idle_seconds: Annotated[int, Field(ge=0, le=MAX_IDLE_SECONDS)] | None = None
+    idle_seconds: Annotated[int, Field(ge=0, le=MAX_IDLE_SECONDS), BeforeValidator(_whole)] | None = None
 
 
 class ReleaseBody(_Body):
@@ -97,6 +102,7 @@ class ReleaseBody(_Body):
 
     session_id: _SessionId
     instance_id: _InstanceId | None = None
+    until: AwareDatetime | None = None
 
 
 class UsageQuery(BaseModel):

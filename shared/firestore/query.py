@@ -13,13 +13,14 @@ _Unary = query_types.StructuredQuery.UnaryFilter.Operator
 _Direction = query_types.StructuredQuery.Direction
 _AND = query_types.StructuredQuery.CompositeFilter.Operator.AND
 
-Comparison = Literal["==", "in", "!=", "<=", ">"]
+Comparison = Literal["==", "in", "!=", "<=", ">", "array-contains"]
 _OPERATORS = {
     "==": _Operator.EQUAL,
     "in": _Operator.IN,
     "!=": _Operator.NOT_EQUAL,
     "<=": _Operator.LESS_THAN_OR_EQUAL,
     ">": _Operator.GREATER_THAN,
+    "array-contains": _Operator.ARRAY_CONTAINS,
 }
 
 

@@ -35,6 +35,7 @@ from shared.rules.session import (
     InstanceLimitReached,
     Session,
     ended,
+    is_borrowed,
     is_borrowed_until,
     is_live,
     is_news,
@@ -227,7 +228,7 @@ def acquire(
         )
 
     unfit = (
-        refuse_grant(license_, user.groups, now=now)
+        refuse_grant(license_, user, now=now)
         or _refuse_device(standing.own, license_, now=now)
         or refused_borrow
         or _refuse_wait(wait_until, now=now)
@@ -317,8 +318,8 @@ def _refuse_borrow(
     if until is None or (isinstance(own, Session) and is_live(own, now=now) and is_borrowed_until(own, until)):
         return None
     own_id = own.session_id if isinstance(own, Session) else None
-    others = (each for each in standing.borrowed if each.session_id != own_id)
-    return refuse_borrow(license_, until, others=others, now=now)
+    others = (each for each in standing.borrowed if each.session_id != own_id and is_borrowed(each, now=now))
+    return refuse_borrow(license_, until, away_until=(each.lease_expires_at for each in others), now=now)
 
 
 def _lent(session: Session, until: datetime | None) -> Session:

@@ -23,7 +23,7 @@ ERASED = "erased"
 _LONG_KEY = 14
 """A license key of this length or more, quotes included, shows its last four characters."""
 
-_SHOWN_OF_USERS = frozenset({"role", "is_active", "created_at"})
+_SHOWN_OF_USERS = frozenset({"role", "is_active", "groups", "created_at"})
 """The fields of a user's document whose values an event shows. All others may tell about the person."""
 
 _HIDDEN = '"…"'
@@ -217,8 +217,11 @@ def renewed_name(session_id: str, started_at: datetime, *, instance_id: str | No
     return digest(AuditType.RENEWED, session_id, started_at.isoformat(), instance_id or "", ip_address or "")
 
 
-def ended(session: Session, *, actor: str) -> AuditEvent:
-    """Report the end of a tenure. The type follows from its reason: released, expired or revoked."""
+def ended(session: Session, *, actor: str, kept_out_until: datetime | None = None) -> AuditEvent:
+    """Report the end of a tenure. The type follows from its reason: released, expired or revoked.
+
+    ``kept_out_until`` is of a revocation: before then its user gets no seat of the license.
+    """
     reason, at = session.end_reason, session.ended_at
     if reason is None or at is None:
         message = f"session {session.session_id} has not ended: there is nothing to report"
@@ -232,6 +235,8 @@ def ended(session: Session, *, actor: str) -> AuditEvent:
         "pool": session.pool,
         "overhang_until": overhang_until(session),
     }
+    if kind is AuditType.REVOKED:
+        details["kept_out_until"] = kept_out_until
     return AuditEvent(
         # The precondition on the session makes sure that a tenure ends once. The name includes the time because an
         # admin may open a session again by hand. Its second end is another event and needs another name.
@@ -268,13 +273,14 @@ def ended_by_hand(session: Session, *, now: datetime) -> AuditEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenure:
-    """One holding of a seat: the session, user, device and license, and when it began."""
+    """One holding of a seat: the session, user, device, license and pool, and when it began."""
 
     session_id: str
     license_id: str
     user_id: str
     hardware_id: str
     started_at: datetime
+    pool: str | None = None
 
 
 def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
@@ -296,6 +302,8 @@ def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
             "started_at": tenure.started_at,
             "last_heartbeat_at": None,
             "lease_expires_at": None,
+            "kept_out_until": None,
+            "pool": tenure.pool,
         },
     )
 

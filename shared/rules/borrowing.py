@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.rules.license import License
-from shared.rules.session import Session, is_borrowed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,11 +41,11 @@ BorrowRefusal = BorrowingOff | BorrowTooShort | BorrowTooLong | BorrowedSeatsLim
 
 
 def refuse_borrow(
-    license_: License, until: datetime, *, others: Iterable[Session], now: datetime
+    license_: License, until: datetime, *, away_until: Iterable[datetime], now: datetime
 ) -> BorrowRefusal | None:
     """Refuse to lend a seat; ``None`` if nothing stands against it.
 
-    ``others`` are the license's other sessions. They are asked only if it limits how many seats are borrowed.
+    ``away_until`` are the ends of the license's other borrowed seats. They are asked only if it limits their number.
     """
     if not license_.borrow_for:
         return BorrowingOff()
@@ -60,7 +59,7 @@ def refuse_borrow(
     most = license_.max_borrowed_seats
     if most is None:
         return None
-    away = [each.lease_expires_at for each in others if is_borrowed(each, now=now)]
+    away = [*away_until]
     if len(away) < most:
         return None
     earliest = min(away, default=None)

@@ -20,6 +20,7 @@ from shared.rules.session import (
     Instance,
     InstanceLimitReached,
     Session,
+    SessionOver,
     ended,
     heard_of,
     is_live,
@@ -61,16 +62,6 @@ class StillFresh:
 
     session: Session
     license: License
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SessionOver:
-    """The session ended before this heartbeat, and is never continued.
-
-    ``reason`` is ``None`` if an admin ended it by hand.
-    """
-
-    reason: EndReason | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from shared.rules.license import License
 from shared.rules.pools import free_seat
-from shared.rules.refusal import Unusable, refuse_grant, refuse_license
+from shared.rules.refusal import Unusable, refuse_license
 from shared.rules.seat_use import SeatUse
 
 MAX_WAIT = timedelta(hours=4)
@@ -129,9 +129,7 @@ def after_those_before(line: Line, session_id: str, use: SeatUse, *, cap: int | 
         if place.session_id == session_id or (cap is not None and use.total >= cap):
             break
         license_ = line.licenses.get(place.license_id)
-        if not isinstance(license_, License) or refuse_license(license_, now=now) is not None:
-            continue
-        if refuse_grant(license_, place.groups, now=now) is not None:
+        if not isinstance(license_, License) or not _is_for(license_, place, now=now):
             continue
         if (seat := free_seat(license_, place.groups, use)) is not None:
             pools = {} if seat.pool is None else {(place.license_id, seat.pool): 1}
@@ -165,6 +163,13 @@ def interval_at(position: int, *, free: int) -> timedelta:
     if position <= free + NEAR_PLACES:
         return NEAR_INTERVAL
     return min(LONGEST_INTERVAL, NEAR_INTERVAL + timedelta(seconds=position))
+
+
+def _is_for(license_: License, place: PlaceInLine, *, now: datetime) -> bool:
+    """Whether the license gives seats to users of these groups."""
+    if refuse_license(license_, now=now) is not None or not license_.has_started(now=now):
+        return False
+    return license_.allowed_groups is None or not license_.allowed_groups.isdisjoint(place.groups)
 
 
 def _is_full(line: Line, here: tuple[PlaceInLine, ...], user_id: str) -> bool:

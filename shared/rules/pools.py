@@ -54,13 +54,19 @@ def free_seat(license_: License, groups: Collection[str], use: SeatUse) -> FreeS
 
 
 def reserved_for_others(license_: License, groups: Collection[str], use: SeatUse) -> int:
-    """How many free seats are reserved for groups that the user is in none of."""
+    """How many free seats are reserved for groups that the user is in none of.
+
+    If an admin has reserved seats that are in use, they are free for nobody.
+    """
+    free = license_.max_concurrent_seats + license_.overdraft_seats - use.of(license_.license_id)
     others = (pool for pool in _reserved(license_, use) if pool.group not in groups)
-    return sum(pool.max_seats - pool.in_use for pool in others)
+    return max(0, min(free, sum(pool.max_seats - pool.in_use for pool in others)))
 
 
 def overdraft_in_use(license_: License, use: SeatUse) -> int:
     """How many overdraft seats are in use. A seat that was given as one may have become an own seat since."""
+    if not license_.overdraft_seats:
+        return 0
     common = _common(license_, use)
     above = max(use.of(license_.license_id) - license_.max_concurrent_seats, common.in_use - common.max_seats, 0)
     return min(above, license_.overdraft_seats)

@@ -3,13 +3,12 @@
 Each refusal has its own type, so that the type checker proves that every one of them is answered.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.rules.license import License
 from shared.rules.organization import Organization
-from shared.rules.user import User
+from shared.rules.user import Role, User
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +68,13 @@ class LicenseNotStarted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KeptOut:
+    """An owner or admin ended a session of the user, who gets no seat of the license before ``until``."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseNotAllowed:
     """The license is only for users of other groups."""
 
@@ -87,7 +93,7 @@ class SessionNotFound:
 
 MemberRefusal = OrganizationMissing | OrganizationInactive | UserMissing | UserInactive | Misconfigured
 CallerRefusal = MemberRefusal | RoleNotAllowed
-GrantRefusal = LicenseNotStarted | LicenseNotAllowed
+GrantRefusal = LicenseNotStarted | LicenseNotAllowed | KeptOut
 LicenseRefusal = LicenseNotFound | LicenseInactive | LicenseExpired | Misconfigured
 
 
@@ -118,18 +124,21 @@ def refuse_caller(
     """Refuse a user who may not hold seats in this organization; ``None`` if nothing stands against it."""
     if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal
-    return None if isinstance(user, User) and user.may_hold_seats else RoleNotAllowed()
+    return None if isinstance(user, User) and user.role is not Role.GUEST else RoleNotAllowed()
 
 
-def refuse_grant(license_: License, groups: Collection[str], *, now: datetime) -> GrantRefusal | None:
-    """Refuse a user of these groups to whom the license may give no new seat; ``None`` if nothing stands against it.
+def refuse_grant(license_: License, user: User, *, now: datetime) -> GrantRefusal | None:
+    """Refuse a user to whom the license may give no new seat; ``None`` if nothing stands against it.
 
     A user who holds a seat keeps it: an edit of these terms throws no user out.
     """
     if license_.starts_at is not None and not license_.has_started(now=now):
         return LicenseNotStarted(starts_at=license_.starts_at)
-    if license_.allowed_groups is not None and license_.allowed_groups.isdisjoint(groups):
+    if license_.allowed_groups is not None and license_.allowed_groups.isdisjoint(user.groups):
         return LicenseNotAllowed()
+    kept_out_until = user.kept_out.get(license_.license_id)
+    if kept_out_until is not None and now < kept_out_until:
+        return KeptOut(until=kept_out_until)
     return None
 
 

@@ -1,6 +1,6 @@
 """Review: problems of a document whose fields have the right form, but do not fit other documents or each other."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,9 @@ from shared.rules.user import User
 
 LONG_GRACE = timedelta(days=1)
 """A longer grace is a notice."""
+
+LONG_BORROW = timedelta(days=30)
+"""To lend a seat for longer is a notice."""
 
 
 class Level(StrEnum):
@@ -70,16 +73,23 @@ def key_elsewhere() -> Problem:
     return Problem(field="license_key", level=Level.NOTICE, found=found, expected=expected)
 
 
-def license_problems(
-    license_: License, *, organization: Organization | None, use: SeatUse, same_key: Sequence[str], now: datetime
+def license_problems(  # noqa: PLR0913 each is named at the call
+    license_: License,
+    *,
+    organization: Organization | None,
+    use: SeatUse,
+    same_key: Sequence[str],
+    unused_groups: Collection[str] = (),
+    now: datetime,
 ) -> list[Problem]:
     """Compare a license with its organization, the seats in use and the time.
 
-    ``same_key`` are the ids of the organization's other licenses with its key.
+    ``same_key`` are the ids of the organization's other licenses with its key. ``unused_groups`` are the groups that
+    the license names and no user has.
     """
-    problems = []
-    if license_.is_expired(now=now):
-        found = f"{license_.expires_at:%Y-%m-%d %H:%M} UTC, which is past: the license gives no seat"
+    problems = [*_start_problems(license_, now=now)]
+    if license_.expires_at is not None and license_.is_expired(now=now):
+        found = f"{_time(license_.expires_at)}, which is past: the license gives no seat"
         expected = "a time to come, or null for no end. Nothing to do if the contract has ended"
         problems.append(Problem(field="expires_at", level=Level.NOTICE, found=found, expected=expected))
     if same_key:
@@ -95,12 +105,82 @@ def license_problems(
         found = f"{seats} seats, but the organization may use only {cap} over all its licenses"
         expected = f"at most {cap}, or a higher max_concurrent_seats in the organization (null: no cap)"
         problems.append(Problem(field="max_concurrent_seats", level=Level.NOTICE, found=found, expected=expected))
+    problems += _group_problems(license_, unused_groups=unused_groups)
+    if cap is not None and seats <= cap < seats + license_.overdraft_seats:
+        never = seats + license_.overdraft_seats - cap
+        found = f"{license_.overdraft_seats}, but {never} are never given: the organization may use only {cap} seats"
+        expected = f"at most {cap - seats}, or a higher max_concurrent_seats in the organization (null: no cap)"
+        problems.append(Problem(field="overdraft_seats", level=Level.NOTICE, found=found, expected=expected))
+    if license_.idle_for is not None and license_.idle_for < license_.heartbeat_every:
+        idle, pause = (each // timedelta(seconds=1) for each in (license_.idle_for, license_.heartbeat_every))
+        found = f"{idle} seconds, but a program asks only every {pause} seconds: until then an idle user keeps the seat"
+        expected = f"at least {pause}, or a shorter lease_seconds (a program asks three times in a lease)"
+        problems.append(Problem(field="idle_seconds", level=Level.NOTICE, found=found, expected=expected))
+    problems += _borrow_problems(license_)
     if license_.grace_for > LONG_GRACE:
         seconds = license_.grace_for // timedelta(seconds=1)
         found = f"{seconds} seconds: each program that has held a seat for one lease may work offline for so long"
         expected = "at most 86400 (a day), unless many more programs may work offline than there are seats"
         problems.append(Problem(field="grace_seconds", level=Level.NOTICE, found=found, expected=expected))
     return problems
+
+
+def _start_problems(license_: License, *, now: datetime) -> Iterator[Problem]:
+    starts_at, expires_at = license_.starts_at, license_.expires_at
+    if starts_at is None:
+        return
+    if expires_at is not None and starts_at >= expires_at:
+        found = f"{_time(starts_at)}, not before expires_at ({_time(expires_at)}): the license never gives a seat"
+        expected = "a time before expires_at, or null for no start"
+        yield Problem(field="starts_at", level=Level.ERROR, found=found, expected=expected)
+    elif not license_.has_started(now=now):
+        found = f"{_time(starts_at)}: the license gives no seat before"
+        expected = "nothing to do if the contract begins then. null: it has begun"
+        yield Problem(field="starts_at", level=Level.NOTICE, found=found, expected=expected)
+
+
+def _group_problems(license_: License, *, unused_groups: Collection[str]) -> Iterator[Problem]:
+    seats, reserved, allowed = license_.max_concurrent_seats, license_.reservations, license_.allowed_groups
+    if allowed is not None and not allowed:
+        found, expected = "no group: the license gives no user a seat", "at least one group, or null for all users"
+        yield Problem(field="allowed_groups", level=Level.ERROR, found=found, expected=expected)
+    if (total := sum(reserved.values())) > seats:
+        found = f"{total} seats in all, but the license has {seats}"
+        expected = f"at most {seats} in all. Until then the groups that ask first get the seats; no common one is left"
+        yield Problem(field="reservations", level=Level.NOTICE, found=found, expected=expected)
+    if allowed and (outside := reserved.keys() - allowed):
+        found = f"seats for {_named(outside)}, which allowed_groups leaves out: no user gets them"
+        expected = "only groups of allowed_groups, or the group in allowed_groups too"
+        yield Problem(field="reservations", level=Level.NOTICE, found=found, expected=expected)
+    for field, groups in (("allowed_groups", allowed or ()), ("reservations", reserved)):
+        if unused := set(groups) & set(unused_groups):
+            found = f"{_named(unused)}, which no user had when this was checked"
+            expected = "groups that users of this organization have. Nothing to do if users get them later"
+            yield Problem(field=field, level=Level.NOTICE, found=found, expected=expected)
+
+
+def _borrow_problems(license_: License) -> Iterator[Problem]:
+    seats, most = license_.max_concurrent_seats, license_.max_borrowed_seats
+    if most is not None and not license_.borrow_for:
+        found = f"{most}, but max_borrow_seconds is 0: no seat is lent"
+        expected = "null, or max_borrow_seconds too"
+        yield Problem(field="max_borrowed_seats", level=Level.NOTICE, found=found, expected=expected)
+    elif most is not None and most > seats:
+        found = f"{most}, but the license has {seats} seats: all of them may be away"
+        expected = f"at most {seats}, or null for all"
+        yield Problem(field="max_borrowed_seats", level=Level.NOTICE, found=found, expected=expected)
+    if license_.borrow_for > LONG_BORROW:
+        found = f"{license_.borrow_for // timedelta(days=1)} days: a lost device may work on for so long"
+        expected = f"at most {LONG_BORROW // timedelta(seconds=1)} (30 days), unless users are away for longer"
+        yield Problem(field="max_borrow_seconds", level=Level.NOTICE, found=found, expected=expected)
+
+
+def _named(groups: Iterable[str]) -> str:
+    return ", ".join(f'"{group}"' for group in sorted(groups))
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _below_use(cap: int, *, in_use: int) -> Problem:

@@ -142,6 +142,16 @@ def revoked_by_hand(session: Session, *, now: datetime) -> Session:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SessionOver:
+    """The session ended before, and is never continued.
+
+    ``reason`` is ``None`` if an admin ended it by hand.
+    """
+
+    reason: EndReason | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class InstanceLimitReached:
     """As many instances work on the seat as the license allows.
 

@@ -1,11 +1,13 @@
 """A user of an organization, with a role."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """The roles, from most to fewest rights."""
+    """The roles, from most to fewest rights. All users but guests may hold seats."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -19,20 +21,25 @@ class Role(StrEnum):
         return next((role for role in cls if role.value == written), None)
 
 
+def normal_group(group: str) -> str:
+    """Give the normal form of a group. It counts in any case and with blanks around it: people type it."""
+    return group.strip().lower()
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:
-    """One user. ``user_id`` is the uid of Firebase Authentication. Licenses may keep seats for ``groups``."""
+    """One user. ``user_id`` is the uid of Firebase Authentication.
+
+    Licenses may keep seats for ``groups``. ``kept_out`` says by license until when the user gets no seat of it. Times
+    that have passed may be among them.
+    """
 
     user_id: str
     email: str | None
     role: Role
     is_active: bool
     groups: tuple[str, ...] = ()
-
-    @property
-    def may_hold_seats(self) -> bool:
-        """All users but guests may hold seats."""
-        return self.role is not Role.GUEST
+    kept_out: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def may_manage_seats(self) -> bool:

@@ -99,7 +99,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         devices = await self._limited(paths, requests, found, state, at)
         state, places = await self._line(paths, own_places, state, snapshot)
         draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**devices, **own}, stored_places=places)
-        draft.end_lapsed(devices.keys() - own.keys())
+        draft.end_lapsed(devices)
         outcomes = _fold(draft, requests, found, moved)
 
         refused = dict.fromkeys(_scope_of(refusal) for each in outcomes if (refusal := _cap_reached(each)) is not None)
@@ -113,7 +113,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
                 state=state, now=at.now, use=use, stored_sessions={**seen, **devices, **own}, stored_places=places
             )
             lapsed = {document.document_id for proof in evidence.values() for document in proof.lapsed}
-            draft.end_lapsed(lapsed | (devices.keys() - own.keys()))
+            draft.end_lapsed(lapsed | devices.keys())
             outcomes = _fold(draft, requests, found, moved)
             examined |= {
                 scope: Examined(at=at.now, next_to_lapse_at=draft.earliest_expiry(scope))

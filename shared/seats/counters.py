@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -137,28 +138,38 @@ def repair_event(
     return usage_repaired(at=now, before=before, after=after)
 
 
-async def repair_counters(firestore: Firestore, paths: OrganizationPaths, retention: Retention) -> bool:
+async def repair_counters(
+    firestore: Firestore, paths: OrganizationPaths, retention: Retention, *, known: Iterable[Document] = ()
+) -> bool:
     """Compare the counters with the sessions of the same instant, and write them anew if they differ.
 
-    Returns whether it wrote. The commit fails if the counters changed since they were read.
+    The pools of ``known`` sessions are compared too: an admin may have typed one that no counter has. Returns whether
+    it wrote. The commit fails if the counters changed since they were read.
 
     Raises:
         Conflict: they changed meanwhile. Nothing was written; read again.
         StoreUnavailable: Firestore did not answer.
     """
-    snapshot = await firestore.read([paths.seats])
-    writes = await repair_writes(firestore, paths, snapshot.documents[paths.seats], retention, at=snapshot.at)
+    snapshot, pools = await firestore.read([paths.seats]), {*filter(None, map(pool_of, known))}
+    stored = snapshot.documents[paths.seats]
+    writes = await repair_writes(firestore, paths, stored, retention, pools=pools, at=snapshot.at)
     if writes:
         await firestore.commit(writes)
     return bool(writes)
 
 
-async def repair_writes(
-    firestore: Firestore, paths: OrganizationPaths, stored: Document | None, retention: Retention, *, at: ReadTime
+async def repair_writes(  # noqa: PLR0913 the four that every repair needs, what is compared, and when
+    firestore: Firestore,
+    paths: OrganizationPaths,
+    stored: Document | None,
+    retention: Retention,
+    *,
+    pools: AbstractSet[Pool] = frozenset(),
+    at: ReadTime,
 ) -> list[Create | Update]:
     """The writes that repair the stored counters; none if they match the sessions at ``at``."""
     before = seat_use_from(stored)
-    if before is not None and await _agrees(firestore, paths, before, at=at):
+    if before is not None and await _agrees(firestore, paths, before, pools, at=at):
         return []
     after = await recount(firestore, paths, before=before, at=at)
     event = repair_event(stored, before=before, after=after, now=at.now)
@@ -169,15 +180,17 @@ async def repair_writes(
     return [report] if counters is None else [report, counters]
 
 
-async def _agrees(firestore: Firestore, paths: OrganizationPaths, use: SeatUse, *, at: ReadTime) -> bool:
+async def _agrees(
+    firestore: Firestore, paths: OrganizationPaths, use: SeatUse, pools: AbstractSet[Pool], *, at: ReadTime
+) -> bool:
     """Whether the counters match the sessions of every license and pool, and include the latest grant."""
     if use.of(NO_LICENSE):
         return False  # no query finds those sessions, so they have to be counted one by one
-    scopes = [None, *use.by_license]
-    looks = [*map(queries.open_sessions, scopes), *(queries.open_in_pool(*pool) for pool in use.by_pool)]
+    scopes, every_pool = [None, *use.by_license], [*{*use.by_pool, *pools}]
+    looks = [*map(queries.open_sessions, scopes), *(queries.open_in_pool(*pool) for pool in every_pool)]
     latest, held = await asyncio.gather(
         firestore.select(paths.organization, queries.last_grant(), at=at),
         asyncio.gather(*(firestore.count(paths.organization, each, at=at) for each in looks)),
     )
-    counted = [use.total, *use.by_license.values(), *use.by_pool.values()]
+    counted = [use.total, *use.by_license.values(), *(use.in_pool(*pool) for pool in every_pool)]
     return held == counted and _number_of(latest) <= use.grants

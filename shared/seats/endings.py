@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
@@ -22,11 +23,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
-    """A session after its end, the document it was read from, and the actor that ended it."""
+    """A session after its end, the document it was read from, and the actor that ended it.
+
+    ``kept_out_until`` is until when the actor keeps the session's user out.
+    """
 
     session: Session
     document: Document
     actor: str
+    kept_out_until: datetime | None = None
 
 
 def ending_writes(endings: Iterable[Ending], paths: OrganizationPaths, retention: Retention) -> list[Write]:
@@ -36,7 +41,8 @@ def ending_writes(endings: Iterable[Ending], paths: OrganizationPaths, retention
     pools: Counter[Pool] = Counter()
     for ending in endings:
         writes.append(end_write(ending.document, ending.session, retention))
-        writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))
+        event = audit_ended(ending.session, actor=ending.actor, kept_out_until=ending.kept_out_until)
+        writes.append(audit_event_write(event, paths, retention))
         freed[ending.session.license_id] -= 1
         pools.update(pool_change(ending.session, -1))
     if freed:

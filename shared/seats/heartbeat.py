@@ -1,5 +1,7 @@
 """Heartbeats in groups: two round trips for a group, or one if no lease needs to change."""
 
+import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,14 +13,21 @@ from shared.documents.policy import Policy
 from shared.documents.reading import FIELDS_OF_A_TENURE, license_from, organization_from, session_from, user_from
 from shared.documents.writing import lease_write
 from shared.firestore.client import Document, Firestore, Snapshot
+from shared.firestore.errors import StoreError
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.firestore.writes import Write
 from shared.rules.audit import SYSTEM, AuditEvent, renewed
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, IdleLeft, Standing, Stopped, heartbeat
 from shared.rules.refusal import Unusable
-from shared.rules.session import Session
-from shared.seats.endings import Ending, ending_writes
+from shared.rules.session import Session, SessionOver
+from shared.seats.counters import repair_writes
+from shared.seats.endings import Ending, by_hand_writes, ending_writes
 from shared.seats.instance_news import news_writes
+
+logger = logging.getLogger(__name__)
+
+REPORT_WITHIN_SECONDS = 1
+"""How long the answer to a client waits for the report that an admin ended its session by hand."""
 
 MAX_REMEMBERED = 100_000
 """The most sessions whose license one instance remembers. A forgotten one costs one more round trip."""
@@ -67,7 +76,28 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
             Contended: other requests changed the session until the deadline.
             StoreUnavailable: Firestore did not answer until the deadline.
         """
-        return await self._submit(organization_id, request)
+        answered = await self._submit(organization_id, request)
+        if answered.outcome == SessionOver(reason=None):
+            await self._report_end_by_hand(OrganizationPaths(organization_id), request.session_id)
+        return answered
+
+    async def _report_end_by_hand(self, paths: OrganizationPaths, session_id: str) -> None:
+        """Report the end, and put the counters right, which do not know of it.
+
+        It is tried once, and not in the commit of a group, which must not wait for the counters: ``reconcile`` reports
+        what is left.
+        """
+        try:
+            async with asyncio.timeout(REPORT_WITHIN_SECONDS):
+                snapshot = await self._firestore.read([paths.session(session_id), paths.seats])
+                session, counters = (snapshot.documents[path] for path in (paths.session(session_id), paths.seats))
+                found = [] if session is None else [session]
+                retention = self._policy.retention
+                if reports := await by_hand_writes(self._firestore, paths, found, retention, at=snapshot.at):
+                    repairs = await repair_writes(self._firestore, paths, counters, retention, at=snapshot.at)
+                    await self._firestore.commit([*reports, *repairs])
+        except (StoreError, TimeoutError):
+            logger.info("an end by hand is left to reconcile", extra={"session_id": session_id})
 
     async def _decide(self, organization_id: str, requests: Sequence[HeartbeatRequest]) -> Decision[HeartbeatOutcome]:
         paths = OrganizationPaths(organization_id)

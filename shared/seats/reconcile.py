@@ -142,7 +142,8 @@ class Reconciliations:
                 run.ended[organization_id] += ended
             if organization_id not in run.counted:
                 run.counted.add(organization_id)
-                if await patient(repair_counters)(self._firestore, paths, self._policy.retention):
+                repair = partial(repair_counters, self._firestore, paths, self._policy.retention, known=sessions)
+                if await patient(repair)():
                     run.repaired.add(organization_id)
 
     def _report(self, run: _ReconcileRun, *, now: datetime) -> ReconcileReport:

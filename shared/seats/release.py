@@ -4,7 +4,8 @@ If no session is open, one more looks for a place in the line: a release of its 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
@@ -15,7 +16,7 @@ from shared.documents.reading import (
     session_from,
     user_from,
 )
-from shared.documents.writing import Retention, audit_event_write, instances_write
+from shared.documents.writing import Retention, audit_event_write, instances_write, kept_out_writes
 from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.firestore.writes import Delete, Write
@@ -33,12 +34,24 @@ from shared.seats.endings import Ending, ending_writes
 class ReleaseRequest:
     """A caller's request to give back a seat: their own, or as an owner or admin that of any user.
 
-    With ``instance_id``, only that instance leaves the caller's own seat.
+    With ``instance_id``, only that instance leaves the caller's own seat. With ``until``, the session's user gets no
+    seat of its license before then.
     """
 
     user_id: str
     session_id: str
     instance_id: str | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Others:
+    """What a release of another user's session needs: who asks, and the users who are to be kept out."""
+
+    organization: Organization | Unusable | None = None
+    users: Mapping[str, User | Unusable | None] = field(default_factory=dict)
+    holders: dict[str, User | Unusable | None] = field(default_factory=dict)
+    stored: Mapping[str, Document | None] = field(default_factory=dict)
 
 
 class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
@@ -68,19 +81,24 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
         places = {document.document_id: place_in_line_from(document) for document in waiting.values()}
         held = (*sessions.items(), *places.items())
         holders = {key: each.user_id for key, each in held if isinstance(each, Session | PlaceInLine)}
-        organization, users = await self._who_takes_back(paths, requests, holders, at=snapshot.at)
+        others = await self._read_others(paths, requests, holders, at=snapshot.at)
         outcomes: list[ReleaseOutcome] = []
         endings: list[Ending] = []
         left: dict[str, Write] = {}
         given_up: list[Write] = []
+        kept_out: dict[str, User] = {}
         for request in requests:
+            session = sessions[request.session_id]
             standing = Standing(
-                organization=organization,
-                user=users.get(request.user_id),
-                session=sessions[request.session_id],
+                organization=others.organization,
+                user=others.users.get(request.user_id),
+                session=session,
                 place=places.get(request.session_id),
+                holder=others.holders.get(session.user_id) if isinstance(session, Session) else None,
             )
-            outcome = release(standing, user_id=request.user_id, now=now, instance_id=request.instance_id)
+            outcome = release(
+                standing, user_id=request.user_id, now=now, instance_id=request.instance_id, until=request.until
+            )
             document = stored[paths.session(request.session_id)]
             if isinstance(outcome, LeftTheLine):
                 place = waiting[request.session_id]
@@ -98,9 +116,17 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
                 left.pop(document.path, None)
                 lapsed = outcome.session.end_reason is EndReason.EXPIRED
                 actor = SYSTEM if lapsed else request.user_id
-                endings.append(Ending(session=outcome.session, document=document, actor=actor))
+                until = None
+                if outcome.kept_out is not None:
+                    until = outcome.kept_out.kept_out[outcome.session.license_id]
+                    kept_out[outcome.session.user_id] = others.holders[outcome.session.user_id] = outcome.kept_out
+                endings.append(Ending(session=outcome.session, document=document, actor=actor, kept_out_until=until))
             outcomes.append(outcome)
-        writes = [*left.values(), *given_up, *ending_writes(endings, paths, self._retention)]
+        writes: list[Write] = [*left.values(), *given_up, *ending_writes(endings, paths, self._retention)]
+        for user_id, user in kept_out.items():
+            user_document = others.stored[paths.user(user_id)]
+            assert user_document is not None  # noqa: S101 the user was read from it; for the type checker
+            writes += kept_out_writes(user_document, others.stored[paths.review("users", user_id)], user)
         return Decision(outcomes=outcomes, writes=writes, now=now)
 
     async def _places(
@@ -115,18 +141,34 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
         read = await self._firestore.read([*map(paths.waiting, over)], at=at)
         return {document.document_id: document for document in read.documents.values() if document is not None}
 
-    async def _who_takes_back(
+    async def _read_others(
         self,
         paths: OrganizationPaths,
         requests: Sequence[ReleaseRequest],
         holders: Mapping[str, str],
         *,
         at: ReadTime,
-    ) -> tuple[Organization | Unusable | None, Mapping[str, User | Unusable | None]]:
-        """Read the organization, and the users who ask for a seat or a place that is not theirs."""
-        asking = {each.user_id for each in requests if holders.get(each.session_id, each.user_id) != each.user_id}
+    ) -> _Others:
+        """Read the organization, the users who ask for what is not theirs, and those who are to be kept out.
+
+        ``holders`` are the users of the sessions and places, by id.
+        """
+        asking, kept_out = set(), set()
+        for request in requests:
+            holder = holders.get(request.session_id, request.user_id)
+            if holder != request.user_id:
+                asking.add(request.user_id)
+                if request.until is not None:
+                    kept_out.add(holder)
         if not asking:
-            return None, {}
-        read = await self._firestore.read([paths.organization, *map(paths.user, asking)], at=at)
-        users = {user_id: user_from(read.documents[paths.user(user_id)]) for user_id in asking}
-        return organization_from(read.documents[paths.organization]), users
+            return _Others()
+        needed = asking.union(kept_out)
+        records = [paths.review("users", user_id) for user_id in kept_out]
+        read = await self._firestore.read([paths.organization, *map(paths.user, needed), *records], at=at)
+        users = {user_id: user_from(read.documents[paths.user(user_id)]) for user_id in needed}
+        return _Others(
+            organization=organization_from(read.documents[paths.organization]),
+            users=users,
+            holders={user_id: users[user_id] for user_id in kept_out},
+            stored=read.documents,
+        )

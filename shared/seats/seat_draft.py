@@ -77,6 +77,7 @@ class SeatDraft:
     stored_sessions: Mapping[str, Document | None]
     stored_places: Mapping[str, Document] = field(default_factory=dict)
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
+    _changed: dict[str, Session] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
     _pools: Counter[Pool] = field(default_factory=Counter)
     _granted: int = 0
@@ -159,7 +160,7 @@ class SeatDraft:
                 self._end(outcome.replaced)
             self._count(outcome.session, 1)
             self._granted += 1
-            self._sessions[outcome.session.session_id] = outcome.session
+            self._put(outcome.session)
             after = self.in_use
             details = self._told_of(after, outcome.license)
             self._events.append(
@@ -176,10 +177,10 @@ class SeatDraft:
             if outcome.session.borrowed_until is not None:
                 self._lend(outcome.session)
         elif isinstance(outcome, Borrowed):
-            self._sessions[outcome.session.session_id] = outcome.session
+            self._put(outcome.session)
             self._lend(outcome.session)
         elif isinstance(outcome, Renewed):
-            self._sessions[outcome.session.session_id] = outcome.session
+            self._put(outcome.session)
             if outcome.news is not None:
                 self.news.append(renewed(outcome.session, outcome.news, user_agent=device.user_agent))
         elif isinstance(outcome, Queued):
@@ -212,12 +213,11 @@ class SeatDraft:
         """
         paths = self.state.paths
         writes: list[Write] = []
-        for session_id, session in self._sessions.items():
-            if isinstance(session, Session):
-                fields = session_fields(session, retention)
-                write = document_write(paths.session(session_id), self.stored_sessions[session_id], fields)
-                if write is not None:
-                    writes.append(write)
+        for session_id, session in self._changed.items():
+            fields = session_fields(session, retention)
+            write = document_write(paths.session(session_id), self.stored_sessions[session_id], fields)
+            if write is not None:
+                writes.append(write)
         writes.extend(audit_event_write(event, paths, retention) for event in (*self._events, *self._line_events))
         line = self._line()
         if self._events or (line and self.state.use is None):
@@ -282,13 +282,16 @@ class SeatDraft:
         after = self.in_use
         self._events.append(borrowed(session, grant_number=after.grants, epoch=after.epoch, now=self.now))
 
+    def _put(self, session: Session) -> None:
+        self._sessions[session.session_id] = self._changed[session.session_id] = session
+
     def _count(self, session: Session, seats: int) -> None:
         self._changes[session.license_id] += seats
         self._pools.update(pool_change(session, seats))
 
     def _end(self, session: Session) -> None:
         self._count(session, -1)
-        self._sessions[session.session_id] = session
+        self._put(session)
         self._events.append(audit_ended(session, actor=SYSTEM))
 
     def _told_of(self, in_use: SeatUse, license_: License) -> dict[str, Detail]:

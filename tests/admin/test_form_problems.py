@@ -37,6 +37,43 @@ def test_every_field_of_a_form_has_its_words(form: type[Form]) -> None:
         (OrganizationDocument, {"max_concurrent_seats": 2.5}, "max_concurrent_seats", "the number 2.5", "or null"),
         (UserDocument, {"role": "Boss"}, "role", 'the text "Boss"', "one of owner, admin, member, guest"),
         (UserDocument, {"email": []}, "email", "an array", "text"),
+        (UserDocument, {"groups": "design"}, "groups", 'the text "design"', "a list of at most 20 groups"),
+        (UserDocument, {"groups": ["ok", "A B", 3]}, "groups", 'the entry the text "A B", and 1 more', "small letters"),
+        (UserDocument, {"groups": ["g"] * 21}, "groups", "an array with 21 entries", "at most 20"),
+        (LicenseDocument, {"features": ["pro"]}, "features", "an array", "type map"),
+        (LicenseDocument, {"features": {"pro": None}}, "features", 'the entry "pro" with null', "true or false"),
+        (LicenseDocument, {"features": {"a": 1, "b": {}}}, "features", 'the entry "b" with a map', "a text, a number"),
+        (
+            LicenseDocument,
+            {"features": {"a": float("inf")}},
+            "features",
+            'the entry "a" with the number inf',
+            "a number",
+        ),
+        (LicenseDocument, {"features": {"a": "x" * 4089}}, "features", "a map with 4097 bytes as JSON", "at most 4096"),
+        (
+            LicenseDocument,
+            {"features": {str(number): 1 for number in range(51)}},
+            "features",
+            "a map with 51 entries",
+            "at most 50",
+        ),
+        (LicenseDocument, {"features": None}, "features", "null", "remove the field: its default counts then"),
+        (LicenseDocument, {"reservations": {"A B": 1}}, "reservations", 'the entry "A B" with the number 1', "small"),
+        (LicenseDocument, {"reservations": {"a": "2"}}, "reservations", 'the entry "a" with the text "2"', "1 or more"),
+        (LicenseDocument, {"reservations": {"a": 0}}, "reservations", 'the entry "a" with the number 0', "1 or more"),
+        (
+            LicenseDocument,
+            {"reservations": {"a": 2, " A": 1}},
+            "reservations",
+            "a map with two entries for the group a",
+            "map",
+        ),
+        (LicenseDocument, {"allowed_groups": [None]}, "allowed_groups", "the entry null", "or null"),
+        (LicenseDocument, {"max_devices_per_user": 0}, "max_devices_per_user", "the number 0", "1 or more"),
+        (LicenseDocument, {"overdraft_seats": None}, "overdraft_seats", "null", "remove the field"),
+        (LicenseDocument, {"idle_seconds": 30}, "idle_seconds", "the number 30", "from 60 to 86400"),
+        (LicenseDocument, {"starts_at": "today"}, "starts_at", 'the text "today"', "type timestamp"),
     ],
 )
 def test_a_field_of_the_wrong_form_is_an_error(
@@ -75,6 +112,26 @@ def test_what_is_missing_is_no_misfit() -> None:
         ("limit", "max_concurrent_seats"),
         ("title", "name"),
         ("lease_minutes", "lease_seconds"),
+        ("heartbeat_timeout", "lease_seconds"),
+        ("valid_from", "starts_at"),
+        ("startDate", "starts_at"),
+        ("feature", "features"),
+        ("entitlements", "features"),
+        ("edition", "features"),
+        ("reserved_seats", "reservations"),
+        ("reserved_for_group", "reservations"),
+        ("overage", "overdraft_seats"),
+        ("soft_limit", "overdraft_seats"),
+        ("max_seats_per_user", "max_devices_per_user"),
+        ("maxDevices", "max_devices_per_user"),
+        ("device_limit", "max_devices_per_user"),
+        ("group", "allowed_groups"),
+        ("teams", "allowed_groups"),
+        ("allowed_users", "allowed_groups"),
+        ("idle_timeout", "idle_seconds"),
+        ("inactivity", "idle_seconds"),
+        ("max_users", "max_concurrent_seats"),
+        ("user_limit", "max_concurrent_seats"),
     ],
 )
 def test_a_name_that_looks_like_a_slip_is_a_notice_that_says_what_was_meant(name: str, meant: str) -> None:
@@ -84,7 +141,23 @@ def test_a_name_that_looks_like_a_slip_is_a_notice_that_says_what_was_meant(name
     assert problem.expected.startswith(f"{meant},")
 
 
-@pytest.mark.parametrize("name", ["crm_number", "contact", "comment", "x", "價格", "", "_", "12"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "crm_number",
+        "contact",
+        "comment",
+        "x",
+        "價格",
+        "",
+        "_",
+        "12",
+        "user",
+        "price_per_seat",
+        "migrated_from",
+        "user_email",
+    ],
+)
 def test_a_field_of_the_admins_own_is_a_notice_that_it_does_nothing(name: str) -> None:
     (problem,) = form_problems(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS)
 
@@ -96,6 +169,11 @@ def test_a_field_of_the_admins_own_is_a_notice_that_it_does_nothing(name: str) -
     ("name", "lacking"),
     [
         ("trial", "trial"),
+        ("max_borrow_days", "borrowed"),
+        ("excluded_groups", "keeps a group out"),
+        ("group_limit", "limits the seats of a group"),
+        ("named_users", "names users"),
+        ("node_locked", "a device"),
     ],
 )
 def test_what_seatlease_does_not_have_is_said_so(name: str, lacking: str) -> None:
@@ -105,7 +183,10 @@ def test_what_seatlease_does_not_have_is_said_so(name: str, lacking: str) -> Non
     assert lacking in problem.expected
 
 
-@pytest.mark.parametrize(("name", "meant"), [("is_admin", "role"), ("mail", "email"), ("Role", "role")])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("is_admin", "role"), ("mail", "email"), ("Role", "role"), ("group", "groups"), ("team", "groups")],
+)
 def test_words_for_users_are_understood(name: str, meant: str) -> None:
     (problem,) = form_problems(UserDocument, {name: 5}, written_by_us=OURS)
 
@@ -115,6 +196,17 @@ def test_words_for_users_are_understood(name: str, meant: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_a_field_that_the_functions_write_is_no_slip(name: str) -> None:
     assert form_problems(LicenseDocument, {**KEY, name: 5}, written_by_us=OURS) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "fields"),
+    [
+        (UserDocument, {"groups": ["Design", " render "]}),
+        (LicenseDocument, {"allowed_groups": ["DESIGN"], "reservations": {" Design ": 2}}),
+    ],
+)
+def test_a_group_is_taken_in_any_letters(form: type[Form], fields: Mapping[str, Any]) -> None:
+    assert form_problems(form, {**(KEY if form is LicenseDocument else {}), **fields}, written_by_us=OURS) == []
 
 
 @pytest.mark.parametrize("role", ["Owner", "OWNER", " owner "])

@@ -553,6 +553,8 @@ async def test_what_is_not_reviewed_is_logged_and_done_with(
 async def test_a_deleted_session_was_revoked_and_the_counters_follow(
     reviews: Reviews, store: WatchedFirestore, policy: Policy, tenant: Tenant
 ) -> None:
+    tenant.license().update({"reservations": {"design": 1}})
+    tenant.user("m0").update({"groups": ["design"]})
     session_id = await acquire(store, policy, tenant)
     await acquire(store, policy, tenant, "m1")
     started_at = fields(tenant.session(session_id))["started_at"]
@@ -563,8 +565,9 @@ async def test_a_deleted_session_was_revoked_and_the_counters_follow(
     (event,) = tenant.events("session.revoked")
     assert (event["session_id"], event["user_id"], event["hardware_id"]) == (session_id, "m0", "laptop")
     assert (event["actor"], event["details"]["reason"]) == ("console", "revoked_by_admin")
-    assert event["details"]["started_at"] == started_at
+    assert (event["details"]["started_at"], event["details"]["pool"]) == (started_at, "design")
     assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (1, {LICENSE_ID: 1})
+    assert tenant.counters()["by_pool"] == {}
 
 
 async def test_a_deleted_session_is_found_behind_more_events_than_a_page_has(

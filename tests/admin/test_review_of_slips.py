@@ -60,6 +60,32 @@ async def test_what_stands_in_the_way_is_told_before_any_number_of_notices(revie
     assert len(problems(tenant)) > 1
 
 
+async def test_a_group_that_no_user_has_is_a_notice_until_a_user_has_it(reviews: Reviews, tenant: Tenant) -> None:
+    tenant.user("m0").update({"groups": ["design", "other"]})
+    tenant.license().update({"reservations": {"design": 1, "render": 1}, "allowed_groups": ["design", "render"]})
+    await reviews.review(tenant.license().path)
+    before = problems(tenant)
+    tenant.user("m1").update({"groups": ["render"]})
+    tenant.license().update({"problems": firestore.DELETE_FIELD})
+
+    await reviews.review(tenant.license().path)
+
+    assert before == [("allowed_groups", "notice"), ("reservations", "notice")]
+    assert problems(tenant) == []
+
+
+async def test_groups_of_a_license_are_written_as_they_count(reviews: Reviews, tenant: Tenant) -> None:
+    tenant.user("m0").update({"groups": ["design"]})
+    tenant.license().update({"reservations": {" Design": 1}, "allowed_groups": ["DESIGN"]})
+    tenant.license().update({"license_key": firestore.DELETE_FIELD})
+
+    await reviews.review(tenant.license().path)
+
+    stored = tenant.license().get()
+    assert (stored.get("reservations"), stored.get("allowed_groups")) == ({"design": 1}, ["design"])
+    assert problems(tenant) == []
+
+
 @pytest.mark.parametrize(
     "remembered",
     [

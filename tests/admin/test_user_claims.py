@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -16,6 +16,7 @@ from shared.firestore.errors import StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.reconcile import Reconciliations
+from shared.seats.release import ReleaseRequest, Releases
 from tests.support.connections import WatchedFirestore
 from tests.support.people import People, people_of
 from tests.support.tenant import Tenant
@@ -216,15 +217,16 @@ async def test_a_user_who_comes_back_gets_the_claims_again(claims: UserClaims, p
 
 
 @pytest.mark.parametrize("slip", ["Owner", " OWNER"])
-async def test_a_role_in_other_letters_counts_and_is_written_as_it_is_read(
+async def test_a_role_or_group_in_other_letters_counts_and_is_written_as_it_is_read(
     claims: UserClaims, people: People, tenant: Tenant, slip: str
 ) -> None:
     uid = people.sign_up(email="ada@example.com")
-    tenant.user(uid).set({"role": slip})
+    tenant.user(uid).set({"role": slip, "groups": [f"{slip}s", "cad"]})
 
     await claims.sync(tenant.user(uid).path)
 
     assert tenant.user(uid).get().get("role") == "owner"
+    assert tenant.user(uid).get().get("groups") == ["owners", "cad"]
     assert problems(tenant.user(uid)) == []
 
 
@@ -524,6 +526,27 @@ async def test_an_edit_is_told_with_the_user_and_the_values(claims: UserClaims, 
     _, changed = tenant.events("user.edited")
     assert (changed["user_id"], changed["actor"]) == (uid, "console")
     assert changed["details"]["changes"] == [{"field": "role", "before": '"member"', "after": '"owner"'}]
+
+
+async def test_a_user_whom_an_owner_keeps_out_was_edited_by_nobody(
+    claims: UserClaims, store: WatchedFirestore, policy: Policy, people: People, tenant: Tenant
+) -> None:
+    uid = people.sign_up()
+    tenant.user(uid).set({"role": "member"})
+    await claims.sync(tenant.user(uid).path)
+    session_id = await acquire(store, policy, tenant, uid)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    request = ReleaseRequest(user_id="olivia", session_id=session_id, until=until)
+
+    await Releases(store, policy).release(tenant.organization_id, request)
+    await claims.sync(tenant.user(uid).path)
+    edits = len(tenant.events("user.edited"))
+    tenant.user(uid).update({"kept_out": "until tomorrow"})
+    await claims.sync(tenant.user(uid).path)
+
+    assert edits == 1
+    assert len(tenant.events("user.edited")) == 2
+    assert problems(tenant.user(uid)) == [("kept_out", "error")]
 
 
 async def test_what_fails_at_the_accounts_is_begun_again_by_the_event_that_comes_again(

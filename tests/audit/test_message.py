@@ -14,13 +14,13 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields
 from shared.firestore.client import Document
 from shared.firestore.values import Opaque
-from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, ended, usage_repaired
+from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, ended, expiring, usage_repaired
 from shared.rules.denial import Denied, Limit, denied
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
-from tests.rules.make import NOW, a_device, a_session, a_user
+from tests.rules.make import NOW, a_device, a_license, a_session, a_user
 
 ACME = OrganizationPaths("acme")
 RETENTION = Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400))
@@ -51,6 +51,12 @@ def a_repair(before: SeatUse | None = None) -> AuditEvent:
     return usage_repaired(at=NOW, before=before, after=SeatUse(by_license={"cad": 2}))
 
 
+def an_expiry() -> AuditEvent:
+    event = expiring(replace(a_license(), expires_at=NOW + timedelta(days=7)), days_before=7, now=NOW)
+    assert event is not None
+    return event
+
+
 def sent(message: AuditMessage | Unusable) -> dict[str, Any]:
     """What a subscriber reads."""
     assert isinstance(message, get_args(AuditMessage))
@@ -63,6 +69,7 @@ EVERY_EVENT = [
     pytest.param(a_grant(), id="grant"),
     *(pytest.param(an_end(reason), id=reason) for reason in EndReason),
     *(pytest.param(a_denial(limit), id=f"denial {limit}") for limit in Limit),
+    pytest.param(an_expiry(), id="license that ends soon"),
     pytest.param(a_repair(), id="repair of missing counters"),
     pytest.param(a_repair(SeatUse(by_license={"cad": 3})), id="repair"),
 ]
@@ -87,6 +94,15 @@ def test_everything_that_is_told_of_an_event_is_published(event: AuditEvent) -> 
     assert {name: value for name, value in message["details"].items() if not name.endswith("_at")} == {
         name: value for name, value in event.details.items() if not name.endswith("_at")
     }
+
+
+def test_a_revocation_that_an_earlier_version_wrote_keeps_nobody_out() -> None:
+    event = an_end(EndReason.REVOKED_BY_ADMIN)
+    earlier = replace(event, details={k: v for k, v in event.details.items() if k != "kept_out_until"})
+
+    message = sent(message_from(stored(earlier)))
+
+    assert message["details"]["kept_out_until"] is None
 
 
 @pytest.mark.parametrize("event", EVERY_EVENT)
@@ -137,6 +153,33 @@ def test_what_is_stored_beside_the_event_is_not_published() -> None:
     assert "secret" not in message["details"]
 
 
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (a_grant(), {"pool": None, "is_overdraft": False}),
+        (an_end(), {"pool": None}),
+        (an_end(EndReason.REVOKED_BY_ADMIN), {"pool": None}),
+    ],
+    ids=["grant", "end", "revocation"],
+)
+def test_an_event_that_was_written_before_there_were_pools_is_published_as_of_a_common_seat(
+    event: AuditEvent, told: dict[str, object]
+) -> None:
+    earlier = {name: value for name, value in event.details.items() if name not in told}
+
+    message = sent(message_from(stored(event, details=earlier)))
+
+    assert message["details"].items() >= told.items()
+
+
+def test_a_repair_that_was_written_before_there_were_pools_is_published_without_any() -> None:
+    earlier = {"before": None, "after": [{"license_id": "cad", "in_use": 2}]}
+
+    message = sent(message_from(stored(a_repair(), details=earlier)))
+
+    assert message["details"]["after"] == [{"license_id": "cad", "in_use": 2, "pools": []}]
+
+
 def test_a_device_that_told_nothing_of_itself_is_published_as_such() -> None:
     session = replace(a_session(), ip_address=None, user_agent=None, user_email=None)
 
@@ -146,7 +189,7 @@ def test_a_device_that_told_nothing_of_itself_is_published_as_such() -> None:
 
 
 UNREADABLE = [
-    pytest.param(a_grant(), {"type": "session.borrowed"}, ("type",), id="unknown type"),
+    pytest.param(a_grant(), {"type": "session.lent"}, ("type",), id="unknown type"),
     pytest.param(a_grant(), {"type": None}, ("type",), id="no type"),
     pytest.param(a_grant(), {"type": Opaque("bytes_value")}, ("type",), id="bytes as type"),
     pytest.param(a_grant(), {"at": "yesterday"}, ("session.acquired.at",), id="time as text"),

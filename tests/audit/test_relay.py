@@ -191,6 +191,8 @@ async def test_an_event_is_published_with_all_that_it_says_and_stamped(
             "user_email": "ann@acme.example",
             "seats": {"in_use": 3, "max": 3},
             "organization_seats": {"in_use": 3, "max": None},
+            "pool": None,
+            "is_overdraft": False,
         },
     }
     stamped_at = stamp(event)

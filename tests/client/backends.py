@@ -41,11 +41,15 @@ class Backend(Protocol):
 
     def revoke(self) -> None: ...
 
+    def keep_out(self, seat: seatlease.Seat, duration: timedelta) -> None: ...
+
     def release_all(self) -> None: ...
 
     def release_elsewhere(self, seat: seatlease.Seat) -> None: ...
 
     def limit_instances(self, most: int) -> None: ...
+
+    def edit(self, **terms: Any) -> None: ...  # noqa: ANN401 a license's fields
 
     def refuse(self, code: str) -> None: ...
 
@@ -105,19 +109,30 @@ class RealBackend:
     def release_all(self) -> None:
         self._end_all("released")
 
+    def keep_out(self, seat: seatlease.Seat, duration: timedelta) -> None:
+        """End the session as the owner, and keep its user out."""
+        self._release(seat, user="olivia", until=(datetime.now(UTC) + duration).isoformat())
+
     def release_elsewhere(self, seat: seatlease.Seat) -> None:
+        self._release(seat, user="m0")
+
+    def _release(self, seat: seatlease.Seat, *, user: str, **more: str) -> None:
         assert seat.lease is not None
-        headers = {"Authorization": f"Bearer {self.described('m0')['credentials']}"}
-        body = {"session_id": seat.lease.session_id}
+        headers = {"Authorization": f"Bearer {self.described(user)['credentials']}"}
+        body = {"session_id": seat.lease.session_id, **more}
         answer = httpx.post(f"{self.proxy.url}/v1/release", json=body, headers=headers, timeout=30)
         assert answer.status_code == 204, answer.text
 
     def limit_instances(self, most: int) -> None:
         self.tenant.license().update({"max_instances_per_seat": most})
 
+    def edit(self, **terms: Any) -> None:  # noqa: ANN401 a license's fields
+        self.tenant.license().update(terms)
+
     def refuse(self, code: str) -> None:
         edits: dict[str, tuple[firestore.DocumentReference, dict[str, Any]]] = {
             "LICENSE_EXPIRED": (self.tenant.license(), {"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}),
+            "LICENSE_NOT_ALLOWED": (self.tenant.license(), {"allowed_groups": ["others"]}),
             "LICENSE_INACTIVE": (self.tenant.license(), {"is_active": False}),
             "LICENSE_MISCONFIGURED": (self.tenant.license(), {"max_concurrent_seats": "many"}),
             "USER_INACTIVE": (self.tenant.user("m0"), {"is_active": False}),
@@ -171,6 +186,10 @@ class FakeBackend:
     def revoke(self) -> None:
         self.service.revoke()
 
+    def keep_out(self, seat: seatlease.Seat, duration: timedelta) -> None:
+        assert seat.lease is not None
+        self.service.revoke(keep_out_for=duration)
+
     def release_all(self) -> None:
         self.service.release_all()
 
@@ -180,6 +199,11 @@ class FakeBackend:
 
     def limit_instances(self, most: int) -> None:
         self.service.set_max_instances(most)
+
+    def edit(self, **terms: Any) -> None:  # noqa: ANN401 a license's fields
+        idle_seconds = terms.pop("idle_seconds", None)
+        idle = {} if idle_seconds is None else {"idle": timedelta(seconds=idle_seconds)}
+        self.service.edit(**terms, **idle)
 
     def refuse(self, code: str) -> None:
         self._refusing.append(refusing := self.service.refusing(code))

@@ -1,8 +1,10 @@
 """The package's pages: what they show is run, the first of it as a newcomer would, in an environment of its own."""
 
+import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,68 @@ def test_the_page_about_being_offline_runs(
     pinned = str(shown["KEYS"].jwks).replace("'", '"')
     with shown["guarded_seat"](described["url"], described["license_key"], described["credentials"], pinned) as seat:
         assert seat.state is seatlease.State.ACTIVE
+
+
+EDITIONS = CLIENT / "docs/editions.md"
+
+
+def documents_on(page: Path) -> list[dict[str, Any]]:
+    """The license documents that an admin types: a column for each edition."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| `(.*?)` \| `(.*?)` \|$", page.read_text(), flags=re.MULTILINE)
+    return [{name: _typed(kind, values[edition]) for name, kind, *values in rows} for edition in (0, 1)]
+
+
+def _typed(kind: str, value: str) -> object:
+    typed = json.loads(value)
+    return datetime.fromisoformat(typed) if kind == "timestamp" and typed is not None else typed
+
+
+def test_from_the_license_that_an_admin_types_to_the_feature_in_the_program(
+    build_real: BuildBackend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = build_real()
+    program = blocks(EDITIONS)[0]
+    printed = re.findall(r"^```text\n(.*?)^```$", EDITIONS.read_text(), flags=re.DOTALL | re.MULTILINE)
+    described = backend.described("m0")
+    monkeypatch.setenv("SEATLEASE_URL", described["url"])
+    monkeypatch.setenv("SEATLEASE_ID_TOKEN", described["credentials"])
+
+    for edition, document in enumerate(documents_on(EDITIONS)):
+        key = f"{backend.license_key}-{edition}"
+        backend.tenant.license(f"edition-{edition}").set({"license_key": key, **document})
+        monkeypatch.setenv("SEATLEASE_LICENSE_KEY", key)
+        exec(program, {})  # noqa: S102 our own page
+
+        assert capsys.readouterr().out == printed[edition]
+    assert len(printed) == 2
+    assert backend.in_use == 0
+
+
+def test_what_the_page_about_editions_shows_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEATLEASE_HARDWARE_ID", "device-1")
+    shown: dict[str, Any] = {}
+    for block in blocks(EDITIONS)[1:]:
+        exec(block, shown)  # noqa: S102 our own page
+    soon = datetime.now(UTC) + timedelta(days=10)
+    service = FakeService(features={"pro": True}, expires_at=soon, idle=timedelta(hours=1))
+    kept = seatlease.LeaseFile(tmp_path / "lease.json")
+
+    with service.seat() as seat:
+        assert seat.lease is not None
+        assert seat.lease.lease_token is not None
+        kept.save(seat.lease.lease_token)
+        assert f"{soon.astimezone():%Y-%m-%d}" in shown["renewal_notice"](seat)
+        shown["every_minute"](seat, timedelta(hours=2))
+        assert seat.heartbeat() is seatlease.State.IDLE
+        shown["on_key_or_click"](seat)
+        assert seat.heartbeat() is seatlease.State.ACTIVE
+        service.edit(expires_at=None)
+        seat.heartbeat()
+        assert shown["renewal_notice"](seat) is None
+
+    assert shown["may_export_offline"](kept, service.keys, service.license_key)
+    shown["test_a_customer_who_buys_pro_has_it_at_once"]()
+    shown["test_work_is_saved_when_the_user_is_away"]()
 
 
 def test_waiting_as_the_readme_shows_it_ends_with_the_message(

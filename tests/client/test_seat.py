@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
@@ -183,6 +183,19 @@ def test_a_revoked_session_stops_and_is_not_asked_for_again(backend: Backend) ->
     told.wait_for(State.REVOKED)
     assert told.states == [State.ACTIVE, State.REVOKED]
     assert (seat.state, backend.in_use) == (State.REVOKED, 0)
+
+
+def test_a_user_who_is_kept_out_is_told_until_when(backend: Backend) -> None:
+    with backend.seat() as seat:
+        backend.keep_out(seat, timedelta(hours=2))
+
+        assert seat.heartbeat() is State.REVOKED
+    with pytest.raises(seatlease.NotEntitled, match="again from 20") as refused:
+        backend.seat().acquire()
+
+    assert refused.value.code == "KEPT_OUT"
+    until = datetime.fromisoformat(refused.value.details["until"].replace("Z", "+00:00"))
+    assert timedelta(hours=1) < until - datetime.now(timezone.utc) <= timedelta(hours=2)
 
 
 @pytest.mark.parametrize("code", ["LICENSE_EXPIRED", "LICENSE_INACTIVE", "USER_INACTIVE"])

@@ -138,7 +138,7 @@ def test_its_types_are_those_of_the_openapi_document(packages: Path, tmp_path: P
 def test_it_waits_keeps_its_seat_takes_a_lapsed_one_again_and_gives_it_back_at_ctrl_c(
     build_real: BuildBackend, start_example: Start, tmp_path: Path
 ) -> None:
-    backend = build_real(seats=1, lease_seconds=4)
+    backend = build_real(seats=1, lease_seconds=4, features={"edition": "pro", "max_layers": 64})
     tenant, printed = backend.tenant, tmp_path / "printed"
     others, own = (session_id_of(license_id=LICENSE_ID, user_id=user, hardware_id="laptop") for user in ("m1", "m0"))
     take_seat(backend, "m1")
@@ -167,6 +167,7 @@ def test_it_waits_keeps_its_seat_takes_a_lapsed_one_again_and_gives_it_back_at_c
     assert example.wait(60) == 130
     assert tenant.session(own).get().get("end_reason") == "released"
     assert printed.read_text().splitlines()[-1].strip() == "released"
+    assert "edition pro" in printed.read_text().splitlines()
 
 
 def test_it_stops_with_the_services_message_when_the_right_to_the_seat_ends(

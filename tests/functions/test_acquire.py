@@ -1,6 +1,7 @@
 """Seats under concurrency: exactly as many as there are, however many ask, in however many processes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -90,6 +91,87 @@ async def test_of_200_clients_of_four_processes_exactly_50_get_the_50_seats_in_e
         _assert_exact(responses, tenant)
 
 
+TEN_ROUNDS = [pytest.param(1, id="1"), pytest.param(10, id="10", marks=pytest.mark.long)]
+GROUPS = ("design", "render", "sales")
+
+
+@pytest.mark.parametrize("number_of_rounds", TEN_ROUNDS)
+@pytest.mark.timeout(300)
+async def test_200_clients_of_three_groups_and_four_processes_fill_two_reservations_and_the_common_pool_exactly(
+    clients: Clients, console: firestore.Client, four_acquire_processes: list[str], number_of_rounds: int
+) -> None:
+    for _ in range(number_of_rounds):
+        tenant = Tenant.create(console, seats=SEATS, members=30, reservations={"design": 15, "render": 10})
+        batch = console.batch()
+        for number in range(30):
+            batch.update(tenant.user(f"m{number}"), {"groups": [GROUPS[number % 3]]})
+        batch.commit()
+        crowd = [clients.of(tenant, f"m{n % 30}", hardware_id=f"device-{n}") for n in range(CLIENTS)]
+
+        responses = await _all_acquire(crowd, four_acquire_processes)
+
+        assert Counter(response.status_code for response in responses) == {201: 50, 409: 150}
+        held = tenant.open_sessions()
+        assert Counter(session["pool"] for session in held) == {"design": 15, "render": 10, None: 25}
+        users = {group: {f"m{number}" for number in range(30) if GROUPS[number % 3] == group} for group in GROUPS}
+        assert all(session["user_id"] in users[session["pool"]] for session in held if session["pool"])
+        assert not any(session["is_overdraft"] for session in held)
+        counters = tenant.counters()
+        assert (counters["total"], counters["by_pool"]) == (50, {"license-1": {"design": 15, "render": 10}})
+        told = Counter(event["details"]["pool"] for event in tenant.events("session.acquired"))
+        assert told == {"design": 15, "render": 10, None: 25}
+        for number, response in enumerate(responses):
+            if response.status_code == 409:
+                details = response.json()["error"]["details"]
+                assert code_of(response) == "SEAT_LIMIT_REACHED"
+                assert details["in_use"] + details["reserved_for_others"] == details["max"] == SEATS, GROUPS[number % 3]
+
+
+@pytest.mark.parametrize("number_of_rounds", TEN_ROUNDS)
+@pytest.mark.timeout(300)
+async def test_of_20_devices_of_one_user_and_four_processes_exactly_3_get_a_seat_where_3_may(
+    clients: Clients, console: firestore.Client, four_acquire_processes: list[str], number_of_rounds: int
+) -> None:
+    for _ in range(number_of_rounds):
+        tenant = Tenant.create(console, seats=SEATS, max_devices_per_user=3)
+        devices = [clients.of(tenant, hardware_id=f"device-{n}") for n in range(20)]
+
+        responses = await _all_acquire(devices, four_acquire_processes)
+
+        assert Counter(response.status_code for response in responses) == {201: 3, 409: 17}
+        held = {response.json()["session_id"] for response in responses if response.status_code == 201}
+        assert (len(tenant.open_sessions()), tenant.counters()["total"]) == (3, 3)
+        for response in responses:
+            if response.status_code == 409:
+                details = response.json()["error"]["details"]
+                assert code_of(response) == "USER_DEVICE_LIMIT_REACHED"
+                assert {session["session_id"] for session in details["sessions"]} == held
+                assert details["max"] == 3
+
+
+@pytest.mark.parametrize("number_of_rounds", TEN_ROUNDS)
+@pytest.mark.timeout(300)
+async def test_of_200_clients_of_four_processes_exactly_55_get_a_seat_of_50_with_5_overdraft_which_are_marked(
+    clients: Clients, console: firestore.Client, four_acquire_processes: list[str], number_of_rounds: int
+) -> None:
+    for _ in range(number_of_rounds):
+        tenant = Tenant.create(console, seats=SEATS, members=20, overdraft_seats=5)
+
+        responses = await _all_acquire(_crowd(clients, tenant), four_acquire_processes)
+
+        assert Counter(response.status_code for response in responses) == {201: 55, 409: 145}
+        answers = [response.json() for response in responses if response.status_code == 201]
+        marked = {answer["session_id"] for answer in answers if answer["is_overdraft"]}
+        assert len(marked) == 5
+        held = {each.id: each.get("is_overdraft") for each in tenant.organization.collection("sessions").stream()}
+        assert {session_id for session_id, is_overdraft in held.items() if is_overdraft} == marked
+        assert (len(held), tenant.counters()["total"]) == (55, 55)
+        told = Counter(event["details"]["is_overdraft"] for event in tenant.events("session.acquired"))
+        assert told == {False: 50, True: 5}
+        refused = [response.json()["error"]["details"] for response in responses if response.status_code == 409]
+        assert {(details["in_use"], details["max"]) for details in refused} == {(55, 55)}
+
+
 async def test_50_concurrent_acquires_of_one_device_share_one_session_and_one_seat(
     clients: Clients, console: firestore.Client, four_acquire_processes: list[str]
 ) -> None:
@@ -123,10 +205,14 @@ async def test_a_new_seat_is_201_and_the_same_device_again_is_200_with_renewed(
         "lease_token",
         "heartbeat_interval_seconds",
         "seats",
+        "is_overdraft",
+        "features",
+        "license_expires_at",
         "renewed",
         "server_time",
         "waited_seconds",
     }
+    assert [first.json()[name] for name in ("is_overdraft", "features", "license_expires_at")] == [False, {}, None]
     assert first.json()["seats"] == again.json()["seats"] == {"in_use": 1, "max": 3}
     lease = datetime.fromisoformat(first.json()["lease_expires_at"]) - datetime.fromisoformat(
         first.json()["server_time"]

@@ -98,7 +98,7 @@ async def test_each_reason_not_to_lend_a_seat_has_its_code_and_what_a_program_ca
     assert past.json()["error"]["details"]["fields"][0]["field"] == "borrow_until"
     for refused, days in ((too_long, 7), (past_the_end, 2)):
         assert_error(refused, 403, "BORROW_TOO_LONG")
-        latest = datetime.fromisoformat(refused.json()["error"]["details"]["latest"])
+        latest = datetime.fromisoformat(refused.json()["error"]["details"]["latest_until"])
         assert timedelta(days=days - 0.1) < latest - datetime.now(UTC) <= timedelta(days=days)
     assert_error(all_lent, 409, "BORROWED_SEATS_LIMIT_REACHED")
     details = all_lent.json()["error"]["details"]

@@ -75,6 +75,9 @@ async def test_every_way_in_which_a_session_ends_keeps_the_contract(
         ("license", {"is_active": False}, 403, "LICENSE_INACTIVE"),
         ("license", {"max_concurrent_seats": "many"}, 403, "LICENSE_MISCONFIGURED"),
         ("license", {"license_key": "another"}, 404, "LICENSE_NOT_FOUND"),
+        ("license", {"starts_at": datetime(2199, 1, 1, tzinfo=UTC)}, 403, "LICENSE_NOT_STARTED"),
+        ("license", {"allowed_groups": ["design"]}, 403, "LICENSE_NOT_ALLOWED"),
+        ("license", {"reservations": {"design": 3}}, 409, "SEAT_LIMIT_REACHED"),
     ],
 )
 async def test_a_refusal_keeps_the_contract(
@@ -92,6 +95,51 @@ async def test_a_refusal_keeps_the_contract(
     answer = await clients.of(tenant).acquire()
 
     _kept(document, "acquire", answer, status, code)
+
+
+async def test_what_a_device_limit_and_an_idle_limit_come_to_keeps_the_contract(
+    clients: Clients, console: firestore.Client, document: Document
+) -> None:
+    tenant = Tenant.create(console, members=1, max_devices_per_user=1, idle_seconds=600)
+    first, second = clients.of(tenant, hardware_id="first"), clients.of(tenant, hardware_id="second")
+    session_id = await first.acquired()
+
+    refused = _kept(document, "acquire", await second.acquire(), 409, "USER_DEVICE_LIMIT_REACHED")
+    _kept(document, "heartbeat", await first.heartbeat(session_id, idle_seconds=599), 200)
+    _kept(document, "heartbeat", await first.heartbeat(session_id, idle_seconds=600), 410, "SESSION_IDLE")
+    _kept(document, "heartbeat", await first.heartbeat(session_id), 410, "SESSION_IDLE")
+    _kept(document, "acquire", await second.acquire(), 201)
+
+    (own,) = refused["error"]["details"]["sessions"]
+    assert (own["session_id"], own["hardware_id"]) == (session_id, "first")
+
+
+async def test_usage_of_a_license_with_every_term_keeps_the_contract(
+    clients: Clients, console: firestore.Client, document: Document
+) -> None:
+    tenant = Tenant.create(
+        console,
+        seats=2,
+        members=4,
+        starts_at=datetime(2026, 1, 1, tzinfo=UTC),
+        features={"edition": "pro", "export": True, "layers": 64, "scale": 1.5},
+        reservations={"design": 1},
+        overdraft_seats=1,
+    )
+    tenant.user("m0").update({"groups": ["design"]})
+    for user_id in ("m0", "m1", "m2"):
+        _kept(document, "acquire", await clients.of(tenant, user_id).acquire(), 201)
+
+    (license_,) = _kept(document, "usage", await clients.of(tenant, "olivia").usage(), 200)["licenses"]
+
+    assert license_["pools"] == [{"group": "design", "in_use": 1, "max": 1}, {"group": None, "in_use": 2, "max": 1}]
+    assert license_["overdraft"] == {"in_use": 1, "max": 1}
+    assert license_["last_24_hours"]["peak_overdraft"] == 1
+    assert [(each["pool"], each["is_overdraft"]) for each in license_["sessions"]] == [
+        ("design", False),
+        (None, False),
+        (None, True),
+    ]
 
 
 @pytest.mark.parametrize("user_id", ["olivia", "m0", "gus"])
@@ -137,6 +185,8 @@ BODY: dict[str, Any] = {
     "grace_ends_at": "2026-03-02T09:14:07.250000Z",
     "lease_token": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
     "heartbeat_interval_seconds": 114,
+    "features": {"edition": "pro"},
+    "license_expires_at": None,
     "server_time": "2026-03-02T09:14:07.250000Z",
 }
 
@@ -150,6 +200,8 @@ BODY: dict[str, Any] = {
         ({"heartbeat_interval_seconds": "114"}, 1),
         ({"lease": 5}, 1),
         ({"session_id": None, "lease_expires_at": None}, 2),
+        ({"features": {"edition": None}}, 1),
+        ({"license_expires_at": "2027-01-01"}, 1),
     ],
 )
 def test_an_answer_that_breaks_the_contract_is_found(document: Document, change: dict[str, object], told: int) -> None:

@@ -259,6 +259,12 @@ class World:
                 found[_license_of(fields)] += 1
         return found
 
+    def reserved_seats(self) -> Counter[tuple[str, str]]:
+        """Those of them that are reserved, by license and group."""
+        sessions = [each.to_dict() or {} for each in self.tenant.organization.collection("sessions").stream()]
+        open_ = [each for each in sessions if "ended_at" in each and each["ended_at"] is None]
+        return Counter((_license_of(each), each["pool"]) for each in open_ if each.get("pool") in ("design", "render"))
+
     def cap(self, license_id: str | None) -> int | None:
         """The cap that is in force, of a license or with ``None`` of the organization."""
         if license_id is None:
@@ -315,6 +321,11 @@ def _renamed(value: Any, before: str, after: str) -> Any:  # noqa: ANN401 a docu
 def _license_of(session: Mapping[str, Any]) -> str:
     license_id = session.get("license_id")
     return license_id if isinstance(license_id, str) and can_be_document_id(license_id) else NO_LICENSE
+
+
+def _by_pool(counters: Mapping[str, Any]) -> Counter[tuple[str, str]]:
+    of_each = counters.get("by_pool", {}).items()
+    return +Counter({(license_id, group): seats for license_id, groups in of_each for group, seats in groups.items()})
 
 
 def _below(organization: firestore.DocumentReference) -> list[Snapshot]:
@@ -407,6 +418,7 @@ def test_whatever_is_edited_the_scheduled_functions_go_on_and_afterwards_the_cou
     assert world.versions(world.other) == undisturbed
     counted = world.tenant.counters()
     assert not counted or Counter({**counted["by_license"], None: counted["total"]}) == world.open_seats()
+    assert not counted or _by_pool(counted) == world.reserved_seats()
     Caps(world=world).everybody_asks()
 
 

@@ -28,6 +28,8 @@ async def test_a_heartbeat_starts_the_lease_anew(clients: Clients, console: fire
         "grace_ends_at",
         "lease_token",
         "heartbeat_interval_seconds",
+        "features",
+        "license_expires_at",
         "server_time",
     }
     now = datetime.fromisoformat(body["server_time"])
@@ -193,3 +195,49 @@ async def test_a_slip_in_the_license_refuses_the_heartbeat_and_ends_nothing(
     assert len(tenant.open_sessions()) == 1
     tenant.license().update({"max_concurrent_seats": 3})
     assert (await client.heartbeat(session_id)).status_code == 200
+
+
+async def test_an_idle_program_leaves_the_seat_and_the_last_one_gives_it_back(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console, seats=1, idle_seconds=600)
+    client, a, b = clients.of(tenant), "instance-a-instance", "instance-b-instance"
+    for instance_id in (a, b):
+        session_id = (await client.acquire(instance_id=instance_id)).json()["session_id"]
+
+    idle = await client.heartbeat(session_id, instance_id=a, idle_seconds=600)
+    busy = await client.heartbeat(session_id, instance_id=b, idle_seconds=599)
+    also_idle = await client.heartbeat(session_id, instance_id=b, idle_seconds=86_400)
+    next_user = await clients.of(tenant, "m1").acquire()
+
+    assert [idle.status_code, busy.status_code, also_idle.status_code] == [410, 200, 410]
+    assert code_of(idle) == code_of(also_idle) == "SESSION_IDLE"
+    assert tenant.session(session_id).get().get("end_reason") == "idle"
+    (event,) = tenant.events("session.revoked")
+    assert (event["actor"], event["details"]["reason"]) == ("system", "idle")
+    assert next_user.status_code == 201
+
+
+@pytest.mark.parametrize("idle_seconds", [-1, 1.5, "600", True, 10 * 365 * 86_400 + 1, [600]])
+async def test_idle_seconds_of_another_form_are_refused_and_named(
+    clients: Clients, console: firestore.Client, idle_seconds: object
+) -> None:
+    tenant = Tenant.create(console, idle_seconds=600)
+    client = clients.of(tenant)
+    session_id = await client.acquired()
+
+    response = await client.heartbeat(session_id, idle_seconds=idle_seconds)
+
+    assert (response.status_code, code_of(response)) == (400, "INVALID_REQUEST")
+    assert [each["field"] for each in response.json()["error"]["details"]["fields"]] == ["idle_seconds"]
+    assert len(tenant.open_sessions()) == 1
+
+
+@pytest.mark.parametrize("idle_seconds", [None, 0, 600.0, 10 * 365 * 86_400])
+async def test_a_license_without_an_idle_limit_keeps_every_seat(
+    clients: Clients, console: firestore.Client, idle_seconds: float | None
+) -> None:
+    client = clients.of(Tenant.create(console))
+    session_id = await client.acquired()
+
+    assert (await client.heartbeat(session_id, idle_seconds=idle_seconds)).status_code == 200

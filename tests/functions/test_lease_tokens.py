@@ -30,6 +30,8 @@ CLAIMS = {
     "hardware_sha256",
     "lease_expires_at",
     "grace_ends_at",
+    "license_expires_at",
+    "features",
 }
 
 
@@ -47,7 +49,9 @@ def seconds(text: str) -> int:
 async def test_the_token_of_a_new_seat_says_what_was_granted_and_nothing_else(
     clients: Clients, console: firestore.Client, project: str, keys: dict[str, Any]
 ) -> None:
-    tenant = Tenant.create(console, grace_seconds=7200)
+    features = {"edition": "pro", "export": True, "layers": 64, "scale": 1.5, "größe": "groß"}
+    ends_at = datetime(2199, 12, 31, 23, 59, 59, 900_000, tzinfo=UTC)
+    tenant = Tenant.create(console, grace_seconds=7200, features=features, expires_at=ends_at)
     key = f"Schlüssel {tenant.license_key}"
     tenant.license().update({"license_key": key})
     client = clients.of(tenant, "m1", hardware_id="Grüße-vom-Mac", license_key=key)
@@ -69,8 +73,11 @@ async def test_the_token_of_a_new_seat_says_what_was_granted_and_nothing_else(
         "hardware_sha256": sha256("Grüße-vom-Mac".encode()).hexdigest(),
         "lease_expires_at": seconds(body["lease_expires_at"]),
         "grace_ends_at": seconds(body["lease_expires_at"]),
+        "license_expires_at": int(ends_at.timestamp()),
+        "features": features,
     }
     assert set(claims) == CLAIMS
+    assert (body["features"], body["license_expires_at"]) == (features, "2199-12-31T23:59:59.900000Z")
 
 
 async def test_the_header_names_the_key_by_its_thumbprint(
@@ -89,7 +96,7 @@ async def test_the_header_names_the_key_by_its_thumbprint(
 async def test_every_answer_that_gives_a_lease_is_signed(
     clients: Clients, console: firestore.Client, keys: dict[str, Any]
 ) -> None:
-    tenant = Tenant.create(console, grace_seconds=60)
+    tenant = Tenant.create(console, grace_seconds=60, features={"edition": "pro"})
     client = clients.of(tenant)
     session_id = await client.acquired()
     renewed = await client.acquire()
@@ -113,6 +120,8 @@ async def test_every_answer_that_gives_a_lease_is_signed(
         assert claims["iat"] == seconds(body["server_time"])
         assert claims["lease_expires_at"] == seconds(body["lease_expires_at"])
         assert claims["exp"] == claims["grace_ends_at"] == seconds(body["grace_ends_at"])
+        assert claims["license_expires_at"] is body["license_expires_at"] is None
+        assert claims["features"] == body["features"] == {"edition": "pro"}
         assert claims["hardware_sha256"] == sha256(b"laptop").hexdigest()
 
 

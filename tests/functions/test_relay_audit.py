@@ -79,6 +79,8 @@ async def test_a_created_event_is_published_whole_and_stamped(
             "ip_address": None,
             "user_agent": stored["details"]["user_agent"],
             "user_email": "m0@example.com",
+            "pool": None,
+            "is_overdraft": False,
             "seats": {"in_use": 1, "max": 3},
             "organization_seats": {"in_use": 1, "max": 7},
         },

@@ -46,7 +46,7 @@ async def test_owners_and_admins_see_who_holds_which_seat(
     assert [session["session_id"] for session in license_["sessions"]] == [first, second]
     assert license_["sessions"][0]["user_email"] == "m0@example.com"
     assert license_["earliest_expiry_at"] == license_["sessions"][0]["lease_expires_at"]
-    assert _last_24_hours(body) == {"peak_in_use": 3, "denied_users": 0, "denied_attempts": 0}
+    assert _last_24_hours(body) == {"peak_in_use": 3, "peak_overdraft": 0, "denied_users": 0, "denied_attempts": 0}
     assert datetime.fromisoformat(body["server_time"]).tzinfo == UTC
     assert tenant.license_key not in response.text
 
@@ -136,7 +136,7 @@ async def test_the_last_24_hours_tell_the_peak_and_who_was_denied(clients: Clien
     body = (await clients.of(tenant, "olivia").usage()).json()
 
     assert body["organization"]["in_use"] == 0
-    assert _last_24_hours(body) == {"peak_in_use": 2, "denied_users": 2, "denied_attempts": 3}
+    assert _last_24_hours(body) == {"peak_in_use": 2, "peak_overdraft": 0, "denied_users": 2, "denied_attempts": 3}
 
 
 async def test_what_happened_longer_ago_does_not_count(clients: Clients, console: firestore.Client) -> None:
@@ -150,7 +150,7 @@ async def test_what_happened_longer_ago_does_not_count(clients: Clients, console
 
     body = (await clients.of(tenant, "olivia").usage()).json()
 
-    assert _last_24_hours(body) == {"peak_in_use": 0, "denied_users": 0, "denied_attempts": 0}
+    assert _last_24_hours(body) == {"peak_in_use": 0, "peak_overdraft": 0, "denied_users": 0, "denied_attempts": 0}
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,7 @@ async def test_a_license_that_gives_no_seat_says_why(clients: Clients, console: 
     tenant, ended_at = Tenant.create(console), datetime.now(UTC) - timedelta(days=30)
     tenant.add_license("over", "OVER", seats=1, expires_at=ended_at)
     tenant.add_license("off", "OFF", seats=1, is_active=False)
+    tenant.add_license("soon", "SOON", seats=1, starts_at=datetime.now(UTC) + timedelta(days=30))
     tenant.add_license("twin", "TWIN", seats=1)
     tenant.add_license("other-twin", "TWIN", seats=1)
 
@@ -212,6 +213,7 @@ async def test_a_license_that_gives_no_seat_says_why(clients: Clients, console: 
         "license-1": ("active", True, None),
         "over": ("expired", True, rfc3339(ended_at)),
         "off": ("inactive", False, None),
+        "soon": ("not_started", True, None),
         "twin": ("misconfigured", None, None),
         "other-twin": ("misconfigured", None, None),
     }

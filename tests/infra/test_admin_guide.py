@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,11 @@ from infra.build.stage import ROOT
 from infra.local.tokens import unsigned_token
 from infra.pages.admin_guide import FORMS, PAGE, Example, examples, page
 from shared.admin.review_record import PROBLEMS
+from shared.edge.refusals import Refusal, refused
+from shared.rules.acquire import DeviceLimitReached, SeatLimitReached
+from shared.rules.refusal import LicenseNotAllowed, LicenseNotStarted
 from shared.rules.review import Problem
+from shared.rules.session import EndReason, SessionOver
 from tests.infra.served import Served, until
 
 EXAMPLES = list(examples())
@@ -109,6 +114,24 @@ def test_a_problem_never_breaks_its_row(example: Example) -> None:
     parts = (example.where, *(str(getattr(example.problem, name)) for name in Problem.__slots__), example.to_do)
 
     assert not any("|" in part or "\n" in part for part in parts)
+
+
+REFUSALS: list[Refusal] = [
+    LicenseNotStarted(starts_at=datetime(2027, 1, 1, tzinfo=UTC)),
+    LicenseNotAllowed(),
+    SeatLimitReached(license_id="cad", in_use=12, max_seats=20, reserved_for_others=8),
+    DeviceLimitReached(own=(), max_devices=2, earliest_expiry_at=datetime(2027, 1, 1, tzinfo=UTC)),
+    SessionOver(reason=EndReason.IDLE),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: type(refusal).__name__)
+def test_what_users_see_is_what_the_service_answers(refusal: Refusal) -> None:
+    shown = {" ".join(quote.replace("\n> ", " ").split()) for quote in re.findall(r"\n> ((?:.+\n)+)", GUIDE)}
+
+    error = refused(refusal, now=datetime(2026, 12, 1, tzinfo=UTC))
+
+    assert error.message in shown
 
 
 # The first page, as a newcomer follows it
@@ -234,17 +257,18 @@ def test_of_an_organization_every_field_of_the_table_is_filled_in(
     assert stored["problems"] == []
 
 
-def test_of_a_license_every_field_of_the_table_is_filled_in_but_lease_grace_and_instances(
+def test_of_a_license_every_field_of_the_table_is_filled_in_but_those_that_the_table_says(
     organization: firestore.DocumentReference,
 ) -> None:
     stored = reviewed(organization.collection("licenses").document("design-studio"))
 
-    left_out = ["grace_seconds", "lease_seconds", "max_instances_per_seat"]
-    assert sorted([*stored, *left_out]) == sorted(fields_in("licenses"))
+    left_out = re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*not filled in \|", GUIDE, re.MULTILINE)
+    assert {"lease_seconds", "features"} <= {*left_out}
+    assert stored.keys() == {*fields_in("licenses")} - {*left_out}
     assert stored["problems"] == []
 
 
-def test_of_a_user_every_field_of_the_table_is_filled_in(
+def test_of_a_user_every_field_of_the_table_is_filled_in_but_kept_out(
     organization: firestore.DocumentReference, followed: Followed
 ) -> None:
     if followed.accounts is None:
@@ -252,7 +276,7 @@ def test_of_a_user_every_field_of_the_table_is_filled_in(
 
     stored = reviewed(organization.collection("users").document(followed.user_id))
 
-    assert sorted(stored) == sorted(fields_in("users"))
+    assert sorted([*stored, "groups", "kept_out"]) == sorted(fields_in("users"))
     assert stored["problems"] == []
 
 

@@ -104,6 +104,7 @@ def test_a_new_field_is_not_written_without_a_number_of_its_own(monkeypatch: pyt
         "Seats": ("in_use",),
         "LicenseSeats": ("in_use",),
         "Change": ("field",),
+        "PoolSeats": ("group",),
     }
     monkeypatch.setattr("infra.contracts.audit_schema._NUMBERS", numbers)
 

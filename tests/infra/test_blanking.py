@@ -55,7 +55,7 @@ def test_an_erased_event_holds_the_seat_and_not_the_person(message: AuditMessage
     assert not isinstance(kept, Unusable), kept
     told = kept.model_dump()
     known = {told[name] for name in ("event_id", "type", "organization_id", "license_id", "session_id") if name in told}
-    known |= {told["details"].get(name) for name in ("reason", "limit", "edit")}
+    known |= {told["details"].get(name) for name in ("reason", "limit", "edit", "pool")}
     known |= {change["field"] for change in told["details"].get("changes", ())}
     assert texts(told) <= {*known, ERASED, told["actor"]}
     assert told["actor"] != event.fields["user_id"]
@@ -88,13 +88,13 @@ def test_whatever_an_admin_or_a_later_version_put_into_an_event_goes() -> None:
         "user_id": "ada",
         "epoch": "e1",
         "note": "called Ada",
-        "details": {"instances": [instance], "attempts": 2},
+        "details": {"instances": [instance], "attempts": 2, "pool": "design"},
     }
 
     erased = after(Document(path="organizations/northwind/audit_events/e", fields=fields, update_time=1), "ada")
 
     blank = {"instance_id": None, "ip_address": None, "heartbeats": 3}
-    details = {"instances": [blank], "attempts": 2}
+    details = {"instances": [blank], "attempts": 2, "pool": "design"}
     assert erased.fields == {"user_id": ERASED, "epoch": "e1", "note": None, "details": details}
 
 

@@ -69,7 +69,7 @@ def test_a_person_is_found_by_address_and_by_uid_with_their_open_sessions(
     device = Device(hardware_id="laptop", ip_address=None, user_agent=None)
     request = AcquireRequest(user_id="olivia", license_key=tenant.license_key, device=device)
     asyncio.run(Acquires(store, policy).acquire(tenant.organization_id, request))
-    other.user("olivia").set({"email": None, "role": "guest", "is_active": False})
+    other.user("olivia").set({"email": None, "role": "guest", "is_active": False, "groups": ["design", "render"]})
     for each in (tenant, other):
         each.organization.collection("reviews").document("r").set({"user_id": "olivia"})
 
@@ -82,7 +82,7 @@ def test_a_person_is_found_by_address_and_by_uid_with_their_open_sessions(
     lines = by_address.stdout.splitlines()
     assert {tenant.user("olivia").path, other.user("olivia").path} <= set(lines)
     assert "  user: active, owner, olivia@example.com" in lines
-    assert "  user: inactive, guest, no e-mail address" in lines
+    assert "  user: inactive, guest, no e-mail address, groups design render" in lines
     (session,) = (line for line in lines if "session:" in line)
     assert "holds a seat, license license-1, device 'laptop'" in session
     assert nobody.exit_code == 1
@@ -116,16 +116,16 @@ def test_people_are_imported_once_and_only_with_apply_and_what_an_admin_set_stay
     console: firestore.Client, people: People, firestore_host: str, tmp_path: Path
 ) -> None:
     tenant = Tenant.create(console, members=1)
-    tenant.user("m0").update({"role": "Admin", "note": "x"})
+    tenant.user("m0").update({"role": "Admin", "note": "x", "groups": ["Design"]})
     verified = people.sign_up(email="vera@example.com")
     file = tmp_path / "people.csv"
     file.write_text(
-        "\ufeffemail;uid;role;is_active\r\n"
-        "vera@example.com;;owner;\r\n"
-        "Later@example.com;;;\r\n"
-        "m0@example.com;;;false\r\n"
-        ";given;guest;\r\n"
-        "gus@example.com;;guest;\r\n",
+        "\ufeffemail;uid;role;is_active;groups\r\n"
+        "vera@example.com;;owner;;render design\r\n"
+        "Later@example.com;;;;\r\n"
+        "m0@example.com;;;false;design\r\n"
+        ";given;guest;;\r\n"
+        "gus@example.com;;guest;;\r\n",
         encoding="utf-8",
     )
     command = ("import", str(file), f"--organization={tenant.organization_id}")
@@ -144,8 +144,8 @@ def test_people_are_imported_once_and_only_with_apply_and_what_an_admin_set_stay
     assert f"line 4: {tenant.user('m0').path}: is_active false where it was left out" in dry.stdout
     assert after == {
         **before,
-        verified: {"email": "vera@example.com", "role": "owner"},
-        "m0": {"email": "m0@example.com", "role": "Admin", "note": "x", "is_active": False},
+        verified: {"email": "vera@example.com", "role": "owner", "groups": ["render", "design"]},
+        "m0": {"email": "m0@example.com", "role": "Admin", "note": "x", "is_active": False, "groups": ["Design"]},
         "given": {"role": "guest"},
     }
     assert "New: 0. Changed: 0. Unchanged: 4. Left out: 1" in again.stdout

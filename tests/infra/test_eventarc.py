@@ -183,6 +183,18 @@ async def test_an_event_is_posted_to_the_function_as_it_is() -> None:
     assert {name: received[name] for name in event.headers} == event.headers
 
 
+async def test_an_event_of_an_id_with_blanks_around_it_is_delivered_without_them_as_http_delivers_it() -> None:
+    event = as_cloud_event(named(f"{DOCUMENTS}/organizations/ a / users / b "))
+
+    with little_server(200) as function:
+        async with delivering() as eventarc:
+            eventarc.deliver(event, function.url)
+            await soon(lambda: function.answered == 1, what="the delivery")
+
+    (taken,) = function.heard
+    assert taken.headers["ce-document"] == "organizations/ a / users / b"
+
+
 @pytest.mark.parametrize("failure", [302, 400, 404, 409, 429, 500, 503])
 async def test_an_event_is_delivered_again_until_the_function_takes_it(failure: int) -> None:
     event = an_event()

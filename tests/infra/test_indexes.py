@@ -114,6 +114,7 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("sessions", ("end_reason", "ended_at")),
         ("usage", ("total",)),
         ("licenses", ("license_key",)),
+        ("licenses", ("expires_at",)),
         ("users", ("email",)),
         ("organizations", ("slug",)),
         ("audit_events", ("unpublished_shard", "at")),
@@ -176,7 +177,7 @@ def test_of_what_every_seat_writes_only_what_is_looked_for_has_an_index_of_its_o
     indexed = {name: {field for field in fields if (name, field) not in EXEMPT} for name, fields in written.items()}
 
     assert indexed == {
-        "sessions": {"license_id", "user_id", "ended_at"},
+        "sessions": {"license_id", "user_id", "ended_at", "pool"},
         "audit_events": {"at", "grant_number", "license_id", "session_id", "user_id"},
     }
 

@@ -31,7 +31,7 @@ SLASHES: Mapping[str, list[str]] = {
         "http://(localhost|127\\.0\\.0\\.1)(?!:80$)(:[0-9]{1,5})?",
         "https://[a-z0-9.-]+(?!:443$)(:[0-9]{1,5})?",
     ],
-    "shared/rules/seat_use.py": ["licenses/"],  # what a counter weighs in the checksum
+    "shared/rules/seat_use.py": ["/pools/", "licenses/", "licenses/"],  # what a counter weighs in the checksum
     "shared/seats/counters.py": ["/"],  # the license that no document can be
     "shared/firestore/client.py": ["/", "/", "/databases/", "/documents/", "clock/-", "projects/"],  # before every path
     "shared/audit/relay.py": ["Pub/Sub refuses an audit event"],
@@ -194,7 +194,7 @@ def _other_ways(code: Code, place: Place) -> Iterator[str]:
                         yield ast.unparse(node)
                 case ast.Attribute(value=ast.Name(id="OrganizationPaths")):
                     yield ast.unparse(node)
-                case ast.Call(func=ast.Name(id="Caller")) if place != ("shared.edge.identity", "identify"):
+                case ast.Call(func=ast.Name(id="Caller")) if place != ("shared.edge.identity", "Tokens"):
                     yield ast.unparse(node)
                 case ast.Constant(value="org_id") if place[0] != "shared.edge.identity":
                     yield ast.unparse(node)

@@ -28,11 +28,14 @@ from shared.edge.refusals import Refusal, refused
 from shared.edge.release_answer import answer_release
 from shared.edge.requests import AcquireBody, UsageQuery
 from shared.edge.usage_answer import answer_usage
-from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
-from shared.rules.heartbeat import SessionOver
+from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
+from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowTooLong
+from shared.rules.heartbeat import IdleLeft
 from shared.rules.line import WaitTooLong
-from shared.rules.refusal import Misconfigured, Unusable
-from shared.rules.session import EndReason, InstanceLimitReached
+from shared.rules.refusal import KeptOut, LicenseNotStarted, Misconfigured, Unusable
+from shared.rules.release import UntilRefused
+from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
+from tests.rules.make import a_session
 from tests.support.code_graph import Code as SourceCode
 from tests.support.contract import problems, the_contract, told_everything
 
@@ -129,14 +132,11 @@ def test_every_word_is_used() -> None:
     assert unused == set()
 
 
-TIMES = ("_at", "_time", "until", "latest", "since")
-
-
-def test_every_field_with_the_name_of_a_time_is_one_and_no_other() -> None:
+def test_every_field_that_ends_in_at_time_until_or_since_is_a_time_and_no_other() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         for field, described in schema.get("properties", {}).items():
             formats = {each.get("format") for each in [described, *described.get("anyOf", [])]}
-            assert ("date-time" in formats) is field.endswith(TIMES), f"{name}.{field}"
+            assert ("date-time" in formats) is field.endswith(("_at", "_time", "until", "since")), f"{name}.{field}"
 
 
 @pytest.mark.parametrize(
@@ -297,23 +297,37 @@ def _kinds(annotation: object) -> Iterator[type]:
                 yield from _kinds(hints[field.name])
 
 
-def _refusals(kind: type) -> list[Refusal]:  # noqa: PLR0911 a line for each kind
-    """Values of a refusal's type: one for each thing that it can mean to a client."""
-    if kind is SessionOver:
-        return [SessionOver(reason=reason) for reason in (None, *EndReason)]
-    if kind is Misconfigured:
-        unusable = Unusable(document="license", document_path="organizations/o/licenses/l", fields=("name",))
-        return [Misconfigured(unusable=unusable)]
-    ends = [AT + timedelta(seconds=5), None]
-    if kind is SeatLimitReached:
-        return [SeatLimitReached(license_id="l", in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
-    if kind is OrganizationSeatLimitReached:
-        return [OrganizationSeatLimitReached(in_use=3, max_seats=3, earliest_expiry_at=at) for at in ends]
-    if kind is InstanceLimitReached:
-        return [InstanceLimitReached(session_id="s", instances=2, max_instances=2, earliest_expiry_at=AT)]
-    if kind is WaitTooLong:
-        return [WaitTooLong(latest=AT + timedelta(hours=4))]
-    return [kind()]
+_UNUSABLE = Unusable(document="license", document_path="organizations/o/licenses/l", fields=("name",))
+_ENDS = [AT + timedelta(seconds=5), None]
+
+REFUSALS: Mapping[type, list[Refusal]] = {
+    SessionOver: [SessionOver(reason=reason) for reason in (None, *EndReason)],
+    Misconfigured: [Misconfigured(unusable=_UNUSABLE)],
+    SeatLimitReached: [
+        SeatLimitReached(license_id="l", in_use=3, max_seats=3, reserved_for_others=others, earliest_expiry_at=at)
+        for at in _ENDS
+        for others in (0, 2)
+    ],
+    OrganizationSeatLimitReached: [
+        OrganizationSeatLimitReached(in_use=3, max_seats=3, earliest_expiry_at=at) for at in _ENDS
+    ],
+    InstanceLimitReached: [InstanceLimitReached(session_id="s", instances=2, max_instances=2, earliest_expiry_at=AT)],
+    DeviceLimitReached: [DeviceLimitReached(own=(a_session(),), max_devices=1, earliest_expiry_at=AT)],
+    BorrowTooLong: [BorrowTooLong(latest=AT)],
+    BorrowedSeatsLimitReached: [
+        BorrowedSeatsLimitReached(borrowed=2, max_borrowed=2, earliest_expiry_at=at) for at in _ENDS
+    ],
+    LicenseNotStarted: [LicenseNotStarted(starts_at=AT)],
+    KeptOut: [KeptOut(until=AT)],
+    UntilRefused: [UntilRefused(problem="not a time")],
+    WaitTooLong: [WaitTooLong(latest=AT + timedelta(hours=4))],
+    IdleLeft: [IdleLeft(session=a_session())],
+}
+"""Values of the refusals that say more than their type: one for each thing that it can mean to a client."""
+
+
+def _refusals(kind: type) -> list[Refusal]:
+    return REFUSALS.get(kind) or [kind()]
 
 
 def _decided_codes(name: str) -> set[Code]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.admin.people_file import MAX_ROWS, BadRow, Row, read_people
+from infra.admin.people_file import MAX_ROWS, BadRow, read_people
 from shared.rules.user import Role
 
 
@@ -14,17 +14,19 @@ def problems_of(text: str) -> list[tuple[int, str]]:
 @pytest.mark.parametrize(
     "text",
     [
-        "email,uid,role,is_active\nada@example.com,u1,owner,true\n",
-        "email;uid;role;is_active\r\nada@example.com;u1;owner;TRUE\r\n",
-        '"Email"\t"UID"\t"Role"\t"is_active"\n"Ada@Example.com"\t" u1 "\t"Owner"\t"yes"',
-        "is_active,role,uid,email\n1,OWNER,u1,ADA@example.com\n,,,\n",
+        "email,uid,role,is_active,groups\nada@example.com,u1,owner,true,cad render\n",
+        "email;uid;role;is_active;groups\r\nada@example.com;u1;owner;TRUE;cad, render\r\n",
+        '"Email"\t"UID"\t"Role"\t"is_active"\t"groups"\n"Ada@Example.com"\t" u1 "\t"Owner"\t"yes"\t"CAD | Render"',
+        "groups,is_active,role,uid,email\ncad render cad,1,OWNER,u1,ADA@example.com\n,,,,\n",
     ],
     ids=["commas", "semicolons", "quoted with tabs", "other order and an empty row"],
 )
 def test_what_spreadsheets_write_is_the_same_person(text: str) -> None:
     rows, bad = read_people(text)
 
-    assert rows == [Row(line=2, user_id="u1", email="ada@example.com", role=Role.OWNER, is_active=True)]
+    (ada,) = rows
+    assert (ada.line, ada.user_id, ada.email, ada.role) == (2, "u1", "ada@example.com", Role.OWNER)
+    assert (ada.is_active, ada.groups) == (True, ("cad", "render"))
     assert bad == []
 
 
@@ -32,8 +34,28 @@ def test_a_column_alone_is_read_and_what_is_left_out_is_not_said() -> None:
     rows, bad = read_people("email\nada@example.com\nbo@example.com\n")
 
     assert [(each.line, each.email) for each in rows] == [(2, "ada@example.com"), (3, "bo@example.com")]
-    assert {(each.user_id, each.role, each.is_active) for each in rows} == {(None, None, None)}
+    assert {(each.user_id, each.role, each.is_active, each.groups) for each in rows} == {(None, None, None, None)}
     assert bad == []
+
+
+def test_a_hyphen_takes_a_person_out_of_all_groups_and_an_empty_cell_says_nothing() -> None:
+    rows, _ = read_people("uid,groups\nu1,-\nu2,\n")
+
+    assert [each.groups for each in rows] == [(), None]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("u1,cad/render", "group 'cad/render': write letters"),
+        (f"u1,{'g' * 65}", "write letters"),
+        (f"u1,{' '.join(f'g{number}' for number in range(21))}", "21 groups: write at most 20"),
+    ],
+)
+def test_bad_groups_are_reported(row: str, told: str) -> None:
+    ((_, problem),) = problems_of(f"uid,groups\n{row}\n")
+
+    assert told in problem
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """An organization's documents in the memory database: written as acquire leaves them, and audited at every commit."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from shared.documents.paths import OrganizationPaths
@@ -20,13 +21,17 @@ PEOPLE = {"olivia": "owner", "ann": "member", "ben": "member", "cyd": "member"}
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """A seat that is held when the run begins, by these programs: the instances of its session."""
+    """A seat that is held when the run begins, by these programs: the instances of its session.
+
+    ``pool`` is the group whose reserved seat it is.
+    """
 
     user_id: str
     license_id: str = "cad"
     heartbeat_ago: timedelta = timedelta(minutes=1)
     lease_for: timedelta = LEASE
     programs: tuple[str | None, ...] = (None,)
+    pool: str | None = None
 
     @property
     def session_id(self) -> str:
@@ -44,15 +49,22 @@ class Invariants:
     def paths(self) -> OrganizationPaths:
         return OrganizationPaths(self.organization_id)
 
-    def open(self, *, caps: dict[str, int], cap: int | None = None, held: Sequence[Held] = ()) -> None:
-        """Write people, licenses with these caps, and the seats that are held."""
+    def open(
+        self,
+        *,
+        caps: dict[str, int],
+        cap: int | None = None,
+        held: Sequence[Held] = (),
+        terms: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Write people, all of one group, licenses with these caps and terms, and the seats that are held."""
         self.store.put(self.paths.organization, {"name": "Acme", "max_concurrent_seats": cap})
         for user_id, role in PEOPLE.items():
-            self.store.put(self.paths.user(user_id), {"email": f"{user_id}@acme.example", "role": role})
+            user = {"email": f"{user_id}@acme.example", "role": role, "groups": ["design"]}
+            self.store.put(self.paths.user(user_id), user)
         for license_id, seats in caps.items():
-            self.store.put(
-                self.paths.license(license_id), {"license_key": f"KEY-{license_id}", "max_concurrent_seats": seats}
-            )
+            license_ = {"license_key": f"KEY-{license_id}", "max_concurrent_seats": seats, **terms}
+            self.store.put(self.paths.license(license_id), license_)
         for number, each in enumerate(held, start=1):
             at = BEGINNING - each.heartbeat_ago
             session = Session(
@@ -69,12 +81,14 @@ class Invariants:
                 instances=tuple(
                     Instance(instance_id=program, ip_address=None, last_heard_at=at) for program in each.programs
                 ),
+                pool=each.pool,
             )
             event = acquired(session, grant_number=number, details={})
             self.store.put(self.paths.session(each.session_id), session_fields(session, RETENTION))
             self.store.put(self.paths.audit_event(event.name), audit_event_fields(event, self.paths, RETENTION))
         if held:
-            use = SeatUse(by_license=Counter(each.license_id for each in held), grants=len(held))
+            pools = Counter((each.license_id, each.pool) for each in held if each.pool is not None)
+            use = SeatUse(by_license=Counter(each.license_id for each in held), by_pool=pools, grants=len(held))
             self.store.put(self.paths.seats, seat_use_fields(use, now=BEGINNING))
 
     def sessions(self, *, at: datetime | None = None) -> dict[str, dict[str, Any]]:
@@ -86,6 +100,24 @@ class Invariants:
     def seats_open(self, *, at: datetime | None = None) -> Counter[str]:
         return Counter(each["license_id"] for each in self.sessions(at=at).values() if each["ended_at"] is None)
 
+    def reserved_open(self) -> Counter[tuple[str, str]]:
+        """The reserved seats in use, by license and group."""
+        return Counter(
+            (each["license_id"], each["pool"])
+            for each in self.sessions().values()
+            if each["ended_at"] is None and each["pool"] is not None
+        )
+
+    def live_of(self, user_id: str, license_id: str, *, at: datetime) -> set[str]:
+        """The sessions of a user that hold a seat of a license at an instant."""
+        return {
+            session_id
+            for session_id, each in self.sessions(at=at).items()
+            if (each["user_id"], each["license_id"]) == (user_id, license_id)
+            and each["ended_at"] is None
+            and each["lease_expires_at"] > at
+        }
+
     def cap(self, license_id: str | None, *, at: datetime | None = None) -> int | None:
         path = self.paths.organization if license_id is None else self.paths.license(license_id)
         fields = self.store.get(path, at=at) or {}
@@ -96,7 +128,8 @@ class Invariants:
         """Hold the books to what is promised at every instant.
 
         Raises:
-            AssertionError: a cap is exceeded, a counter is wrong, or a tenure was not told of as it was.
+            AssertionError: a cap, a reservation or a device limit is exceeded, a counter is wrong, or a tenure was not
+                told of as it was.
         """
         held, counted = self.seats_open(), self.store.get(self.paths.seats) or {}
         for license_id, seats in held.items():
@@ -109,9 +142,29 @@ class Invariants:
         by_license = {key: seats for key, seats in counted.get("by_license", {}).items() if seats}
         assert by_license == held, "the counters are not the open sessions"
         assert counted.get("total", 0) == held.total()
-        use = SeatUse(by_license=held, grants=len(numbers), epoch=counted.get("epoch"))
+        reserved = self.reserved_open()
+        by_pool = {
+            (license_id, group): seats
+            for license_id, groups in counted.get("by_pool", {}).items()
+            for group, seats in groups.items()
+            if seats
+        }
+        assert by_pool == reserved, "the counters of pools are not the open sessions"
+        use = SeatUse(by_license=held, by_pool=reserved, grants=len(numbers), epoch=counted.get("epoch"))
         assert not counted or counted["checksum"] == use.checksum
+        self._terms(reserved)
         self._tenures()
+
+    def _terms(self, reserved: Counter[tuple[str, str]]) -> None:
+        for (license_id, group), seats in reserved.items():
+            license_ = self.store.get(self.paths.license(license_id)) or {}
+            assert seats <= license_["reservations"][group], f"above the reservation of {group}"
+        devices = Counter(
+            (each["license_id"], each["user_id"]) for each in self.sessions().values() if each["ended_at"] is None
+        )
+        for (license_id, user_id), number in devices.items():
+            most = (self.store.get(self.paths.license(license_id)) or {}).get("max_devices_per_user")
+            assert most is None or number <= most, f"{user_id} has a device too many"
 
     def begun(self) -> Counter[tuple[str, datetime]]:
         """The tenures that the trail says began: each a session and its beginning."""

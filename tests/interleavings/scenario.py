@@ -10,10 +10,17 @@ from typing import Any, Literal
 from shared.documents.policy import Policy
 from shared.firestore.errors import Contended, StoreUnavailable
 from shared.firestore.group_commit import Answered
-from shared.rules.acquire import Device, Granted, OrganizationSeatLimitReached, Renewed, SeatLimitReached
-from shared.rules.heartbeat import Extended, SessionOver, StillFresh, Stopped
+from shared.rules.acquire import (
+    Device,
+    DeviceLimitReached,
+    Granted,
+    OrganizationSeatLimitReached,
+    Renewed,
+    SeatLimitReached,
+)
+from shared.rules.heartbeat import Extended, StillFresh, Stopped
 from shared.rules.release import AlreadyEnded, Left, Released
-from shared.rules.session import session_id_of
+from shared.rules.session import SessionOver, session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.release import ReleaseRequest, Releases
@@ -48,10 +55,11 @@ class Ask:
     of: str | None = None
     organization_id: str = "acme"
     program: str | None = None
+    device: str = "laptop"
 
     @property
     def session_id(self) -> str:
-        return session_id_of(license_id=self.license_id, user_id=self.of or self.user_id, hardware_id="laptop")
+        return session_id_of(license_id=self.license_id, user_id=self.of or self.user_id, hardware_id=self.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +102,7 @@ class _Instance:
     def ask(self, ask: Ask) -> Any:  # noqa: ANN401 a coroutine of any kind of answer
         match ask.kind:
             case "acquire":
-                device = Device(hardware_id="laptop", ip_address=None, user_agent=None, instance_id=ask.program)
+                device = Device(hardware_id=ask.device, ip_address=None, user_agent=None, instance_id=ask.program)
                 acquire = AcquireRequest(user_id=ask.user_id, license_key=f"KEY-{ask.license_id}", device=device)
                 return self.acquires.acquire(ask.organization_id, acquire)
             case "heartbeat":
@@ -159,6 +167,17 @@ class _Truth:
                 self._is_full(license_id, max_seats)
             case OrganizationSeatLimitReached(max_seats=max_seats):
                 self._is_full(None, max_seats)
+            case other:
+                self._has_devices(other)
+
+    def _has_devices(self, outcome: object) -> None:
+        match outcome:
+            case DeviceLimitReached(own=own, max_devices=most):
+                live = self.invariants.live_of(self.ask.user_id, self.ask.license_id, at=self.answered.now)
+                assert len(own) == most
+                # Live at that instant, or granted to another request of the same group.
+                assert {each.session_id for each in own} <= {*live, *(name for name, _ in self.invariants.begun())}
+                assert self.ask.session_id not in live, "refused although it holds a seat itself"
             case other:
                 message = f"the scenario does not expect {other}"
                 raise AssertionError(message)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -16,9 +17,9 @@ _LAPSED = Held(user_id="cyd", heartbeat_ago=_A_LEASE_AND_MORE)
 _ABOUT_TO_LAPSE = Held(user_id="ann", heartbeat_ago=_NEARLY_A_LEASE)
 
 
-def _opened(*held: Held, seats: int, cap: int | None = None) -> Callable[[MemoryFirestore], None]:
+def _opened(*held: Held, seats: int, cap: int | None = None, **terms: Any) -> Callable[[MemoryFirestore], None]:  # noqa: ANN401 a license holds anything
     def opens(store: MemoryFirestore) -> None:
-        Invariants(store=store).open(caps={"cad": seats, "render": seats}, cap=cap, held=held)
+        Invariants(store=store).open(caps={"cad": seats, "render": seats}, cap=cap, held=held, terms=terms)
 
     return opens
 
@@ -35,9 +36,11 @@ def _acquire(
     license_id: str = "cad",
     organization_id: str = "acme",
     program: str | None = None,
+    device: str = "laptop",
 ) -> Ask:
     return Ask(
         kind="acquire",
+        device=device,
         user_id=user_id,
         instance=instance,
         license_id=license_id,
@@ -75,6 +78,16 @@ SCENARIOS: Mapping[str, Scenario] = {
     "two want the organization's last seat": Scenario(
         opens=_opened(Held(user_id="cyd"), seats=2, cap=2),
         asks=[_acquire("ann"), _acquire("ben", license_id="render", instance=1)],
+        faults=0,
+    ),
+    "two want the last reserved seat, of two instances": Scenario(
+        opens=_opened(Held(user_id="cyd", pool="design"), seats=2, reservations={"design": 2}),
+        asks=[_acquire("ann"), _acquire("ben", instance=1)],
+        faults=0,
+    ),
+    "two devices want the last seat of their user, of two instances": Scenario(
+        opens=_opened(Held(user_id="ann"), seats=9, max_devices_per_user=2),
+        asks=[_acquire("ann", device="desk"), _acquire("ann", device="tablet", instance=1)],
         faults=0,
     ),
     "two want a lapsed seat, of two instances": Scenario(

@@ -1,5 +1,6 @@
 """Records to start a test from; what matters to the test is said there, with an argument or ``replace``."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from shared.rules.acquire import Device
@@ -24,8 +25,8 @@ def an_organization(*, seats: int | None = None) -> Organization:
     return Organization(organization_id="acme", name="Acme", max_concurrent_seats=seats, is_active=True)
 
 
-def a_user(user_id: str = "ann", *, role: Role = Role.MEMBER) -> User:
-    return User(user_id=user_id, email=f"{user_id}@acme.example", role=role, is_active=True)
+def a_user(user_id: str = "ann", *, role: Role = Role.MEMBER, groups: Sequence[str] = ()) -> User:
+    return User(user_id=user_id, email=f"{user_id}@acme.example", role=role, is_active=True, groups=tuple(groups))
 
 
 def a_license(

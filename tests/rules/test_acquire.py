@@ -7,6 +7,7 @@ import pytest
 
 from shared.rules.acquire import (
     AcquireOutcome,
+    DeviceLimitReached,
     Granted,
     OrganizationSeatLimitReached,
     Renewed,
@@ -16,9 +17,12 @@ from shared.rules.acquire import (
     earliest_expiry,
 )
 from shared.rules.refusal import (
+    KeptOut,
     LicenseExpired,
     LicenseInactive,
+    LicenseNotAllowed,
     LicenseNotFound,
+    LicenseNotStarted,
     Misconfigured,
     OrganizationInactive,
     OrganizationMissing,
@@ -27,7 +31,7 @@ from shared.rules.refusal import (
     UserMissing,
 )
 from shared.rules.seat_use import SeatUse
-from shared.rules.session import EndReason, ended, session_id_of
+from shared.rules.session import EndReason, Session, ended, session_id_of
 from shared.rules.user import Role
 from tests.rules.make import (
     INSTANT,
@@ -433,3 +437,168 @@ def test_without_a_live_session_there_is_no_earliest_expiry() -> None:
     at = earliest_expiry([lapsed, ended_early], now=NOW + LEASE)
 
     assert at is None
+
+
+def test_a_user_who_is_kept_out_gets_no_seat_of_that_license_before_the_time() -> None:
+    until = NOW + timedelta(hours=2)
+    standing = replace(FREE, user=replace(a_user(), kept_out={"cad": until}))
+
+    at_once = acquire(standing, a_device(), now=NOW)
+    just_before = acquire(standing, a_device(), now=until - INSTANT)
+    then = acquire(standing, a_device(), now=until)
+    of_another = acquire(replace(standing, license=a_license("render")), a_device(), now=NOW)
+
+    assert (at_once, just_before) == (KeptOut(until=until), KeptOut(until=until))
+    assert isinstance(then, Granted)
+    assert isinstance(of_another, Granted)
+
+
+def test_a_user_who_is_kept_out_keeps_the_seat_that_another_device_still_holds() -> None:
+    standing = replace(FREE, user=replace(a_user(), kept_out={"cad": NOW + LEASE * 2}), session=a_session())
+
+    live = acquire(standing, a_device(), now=NOW + LEASE - INSTANT)
+    lapsed = acquire(standing, a_device(), now=NOW + LEASE)
+
+    assert isinstance(live, Renewed)
+    assert lapsed == KeptOut(until=NOW + LEASE * 2)
+
+
+# The terms of the license
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "refusal"),
+    [(NOW + INSTANT, LicenseNotStarted(starts_at=NOW + INSTANT)), (NOW, None), (NOW - INSTANT, None), (None, None)],
+    ids=["before its start", "at its start", "after its start", "without a start"],
+)
+def test_a_license_gives_seats_from_its_start_on(starts_at: datetime | None, refusal: LicenseNotStarted | None) -> None:
+    standing = replace(FREE, license=replace(a_license(), starts_at=starts_at))
+
+    outcome = acquire(standing, a_device(), now=NOW)
+
+    assert outcome == refusal if refusal else isinstance(outcome, Granted)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "groups", "is_allowed"),
+    [
+        (None, [], True),
+        ({"design"}, ["sales", "design"], True),
+        ({"design"}, ["sales"], False),
+        ({"design"}, [], False),
+        (set(), ["design"], False),
+    ],
+)
+def test_a_license_for_groups_gives_seats_to_their_users_only(
+    allowed: set[str] | None, groups: list[str], *, is_allowed: bool
+) -> None:
+    license_ = replace(a_license(), allowed_groups=None if allowed is None else frozenset(allowed))
+
+    outcome = acquire(replace(FREE, license=license_, user=a_user(groups=groups)), a_device(), now=NOW)
+
+    assert isinstance(outcome, Granted) if is_allowed else outcome == LicenseNotAllowed()
+
+
+DESKTOP, TABLET = (
+    a_session(hardware_id="desktop", started_at=NOW - timedelta(minutes=2)),
+    a_session(hardware_id="tablet", started_at=NOW - timedelta(minutes=4)),
+)
+TWO_DEVICES = replace(a_license(seats=5), max_devices_per_user=2)
+
+
+def test_a_user_on_as_many_devices_as_the_license_allows_is_told_which_oldest_first() -> None:
+    standing = replace(FREE, license=TWO_DEVICES, own=[DESKTOP, TABLET], use=SeatUse(by_license={"cad": 2}))
+
+    outcome = acquire(standing, a_device(), now=NOW)
+
+    ends = TABLET.lease_expires_at
+    assert outcome == DeviceLimitReached(own=(TABLET, DESKTOP), max_devices=2, earliest_expiry_at=ends)
+
+
+def test_a_device_limit_is_asked_before_the_seats_are() -> None:
+    standing = replace(FREE, license=TWO_DEVICES, own=[DESKTOP, TABLET], use=SeatUse(by_license={"cad": 5}))
+
+    assert isinstance(acquire(standing, a_device(), now=NOW), DeviceLimitReached)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        replace(DESKTOP, lease_expires_at=NOW),
+        ended(DESKTOP, reason=EndReason.RELEASED, now=NOW),
+        a_session(started_at=NOW - LEASE),
+    ],
+    ids=["a lapsed one", "one that ended", "the asking device's own lapsed one"],
+)
+def test_a_device_that_holds_no_seat_any_more_does_not_count(over: Session) -> None:
+    standing = replace(FREE, license=TWO_DEVICES, own=[over, TABLET], use=SeatUse(by_license={"cad": 2}))
+
+    assert isinstance(acquire(standing, a_device(), now=NOW), Granted)
+
+
+def test_a_device_limit_is_no_reason_to_refuse_a_device_that_holds_its_seat() -> None:
+    held = a_session(started_at=NOW - timedelta(minutes=2))
+    license_ = replace(TWO_DEVICES, max_devices_per_user=1)
+    standing = replace(FREE, license=license_, session=held, own=[held, TABLET], use=SeatUse(by_license={"cad": 2}))
+
+    assert isinstance(acquire(standing, a_device(), now=NOW), Renewed)
+
+
+def test_a_reserved_seat_and_its_mark_are_kept_by_a_renewal_whatever_was_edited_since() -> None:
+    held = replace(a_session(started_at=NOW - timedelta(minutes=2)), pool="design", is_overdraft=True)
+    license_ = replace(
+        a_license(),
+        allowed_groups=frozenset({"sales"}),
+        reservations={"sales": 5},
+        starts_at=NOW + LEASE,
+        overdraft_seats=0,
+    )
+    standing = replace(FREE, license=license_, session=held, use=SeatUse(by_license={"cad": 9}))
+
+    outcome = acquire(standing, a_device(), now=NOW)
+
+    assert isinstance(outcome, Renewed)
+    assert (outcome.session.pool, outcome.session.is_overdraft) == ("design", True)
+
+
+def test_a_grant_says_whose_reserved_seat_it_is() -> None:
+    license_ = replace(a_license(seats=5), reservations={"design": 1})
+    standing = replace(FREE, license=license_, user=a_user(groups=["design"]), use=SeatUse(by_license={"cad": 4}))
+
+    outcome = acquire(standing, a_device(), now=NOW)
+
+    assert isinstance(outcome, Granted)
+    assert (outcome.session.pool, outcome.session.is_overdraft) == ("design", False)
+
+
+def test_a_lapsed_reserved_seat_of_the_same_device_makes_room_for_itself() -> None:
+    lapsed = replace(a_session(started_at=NOW - LEASE), pool="design")
+    license_ = replace(a_license(seats=2), reservations={"design": 1})
+    use = SeatUse(by_license={"cad": 2}, by_pool={("cad", "design"): 1})
+    standing = replace(FREE, license=license_, user=a_user(groups=["design"]), session=lapsed, use=use)
+
+    outcome = acquire(standing, a_device(), now=NOW)
+
+    assert isinstance(outcome, Granted)
+    assert (outcome.session.pool, outcome.session.is_overdraft) == ("design", False)
+
+
+def test_a_user_for_whom_only_others_seats_are_left_is_told_so() -> None:
+    license_ = replace(a_license(seats=4), reservations={"design": 2}, overdraft_seats=1)
+    standing = replace(FREE, license=license_, use=SeatUse(by_license={"cad": 3}))
+
+    outcome = acquire(standing, a_device(), now=NOW)
+
+    assert outcome == SeatLimitReached(license_id="cad", in_use=3, max_seats=5, reserved_for_others=2)
+
+
+def test_the_organizations_cap_holds_for_overdraft_and_reserved_seats_too() -> None:
+    license_ = replace(a_license(seats=2), reservations={"design": 1}, overdraft_seats=5)
+    full = replace(FREE, organization=an_organization(seats=2), use=SeatUse(by_license={"cad": 2}))
+
+    outcomes = [
+        acquire(replace(full, license=license_, user=a_user(groups=groups)), a_device(), now=NOW)
+        for groups in ([], ["design"])
+    ]
+
+    assert outcomes == [OrganizationSeatLimitReached(in_use=2, max_seats=2)] * 2

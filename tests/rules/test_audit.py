@@ -1,16 +1,16 @@
 """Audit events: one for each thing that happened, and the same one whenever it is reported again."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, AuditType, acquired, edited, ended, usage_repaired
+from shared.rules.audit import CONSOLE, SYSTEM, AuditEvent, AuditType, acquired, edited, ended, expiring, usage_repaired
 from shared.rules.digest import BASE32, DIGEST_LENGTH, digest
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason
 from shared.rules.session import ended as end
-from tests.rules.make import INSTANT, LEASE, NOW, a_session
+from tests.rules.make import INSTANT, LEASE, NOW, a_license, a_session
 
 LATER = NOW + timedelta(minutes=2)
 
@@ -108,6 +108,7 @@ def test_an_end_is_reported_as_release_expiry_or_revocation_with_its_reason(reas
             "lease_expires_at": NOW + LEASE,
             "pool": None,
             "overhang_until": None,
+            **({"kept_out_until": None} if kind is AuditType.REVOKED else {}),
         },
     )
 
@@ -274,12 +275,14 @@ def test_of_a_license_key_no_more_is_told_than_tells_keys_apart(key: str, told: 
 def test_of_a_user_only_what_the_seats_depend_on_is_told() -> None:
     before = {"email": '"ann@acme.example"', "full_name": '"Ann"', "role": '"member"', "is_active": "true"}
     after = {"email": '"ann@new.example"', "phone": "5550100", "role": '"admin"', "is_active": "true"}
+    after["groups"] = '["design"]'
 
     event = edited(AuditType.USER_EDITED, "ann", at=NOW, before=before, after=after)
 
     assert event.details["changes"] == [
         {"field": "email", "before": '"…"', "after": '"…"'},
         {"field": "full_name", "before": '"…"', "after": None},
+        {"field": "groups", "before": None, "after": '["design"]'},
         {"field": "phone", "before": None, "after": '"…"'},
         {"field": "role", "before": '"member"', "after": '"admin"'},
     ]
@@ -298,3 +301,38 @@ def test_two_edits_have_two_names_and_one_has_one() -> None:
 
     assert again.name == first.name
     assert first.name not in {other.name for other in others}
+
+
+A_WEEK = timedelta(days=7)
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "is_active", "is_reported"),
+    [
+        (None, True, False),
+        (NOW + A_WEEK, True, True),
+        (NOW + A_WEEK + INSTANT, True, False),
+        (NOW + INSTANT, True, True),
+        (NOW, True, False),
+        (NOW + A_WEEK, False, False),
+    ],
+    ids=["no end", "in a week", "later", "in an instant", "now", "deactivated"],
+)
+def test_a_license_in_use_that_ends_within_the_days_is_reported(
+    ends_at: datetime | None, *, is_active: bool, is_reported: bool
+) -> None:
+    license_ = replace(a_license(), expires_at=ends_at, is_active=is_active)
+
+    assert (expiring(license_, days_before=7, now=NOW) is not None) is is_reported
+
+
+def test_an_end_has_one_event_for_each_number_of_days_and_a_moved_end_has_others() -> None:
+    ends = [replace(a_license(), expires_at=NOW + span) for span in (timedelta(hours=1), timedelta(hours=2))]
+
+    events = [expiring(end_, days_before=days, now=NOW) for end_ in ends for days in (30, 7, 1)]
+    later = expiring(ends[0], days_before=30, now=NOW + timedelta(minutes=5))
+
+    names = [event.name for event in events if event is not None]
+    assert len({*names}) == 6
+    assert later is not None
+    assert later.name == names[0]

@@ -13,7 +13,6 @@ from shared.rules.borrowing import (
     BorrowingOff,
     BorrowTooLong,
     BorrowTooShort,
-    refuse_borrow,
 )
 from shared.rules.heartbeat import Extended, heartbeat
 from shared.rules.heartbeat import Standing as HeartbeatStanding
@@ -132,13 +131,16 @@ def test_a_heartbeat_never_shortens_a_borrow_and_keeps_the_seat_after_it() -> No
 
 
 def test_as_many_seats_are_borrowed_at_a_time_as_the_license_says() -> None:
-    away = tuple(lent(a_session(user), NOW + timedelta(days=days)) for user, days in [("ben", 2), ("eva", 1)])
+    tomorrow, later = NOW + timedelta(days=1), NOW + timedelta(days=2)
+    away = tuple(lent(a_session(user), until) for user, until in [("ben", later), ("eva", tomorrow)])
 
-    refused = refuse_borrow(lending(max_borrowed_seats=2), UNTIL, others=away, now=NOW)
+    def ask(most: int, *, now: datetime = NOW) -> object:
+        standing = standing_of(lending(max_borrowed_seats=most), borrowed=away)
+        return acquire(standing, a_device(), now=now, borrow_until=UNTIL)
 
-    assert refused == BorrowedSeatsLimitReached(borrowed=2, max_borrowed=2, earliest_expiry_at=NOW + timedelta(days=1))
-    assert refuse_borrow(lending(max_borrowed_seats=3), UNTIL, others=away, now=NOW) is None
-    assert refuse_borrow(lending(max_borrowed_seats=2), UNTIL + timedelta(days=1), others=away, now=UNTIL) is None
+    assert ask(2) == BorrowedSeatsLimitReached(borrowed=2, max_borrowed=2, earliest_expiry_at=tomorrow)
+    assert isinstance(ask(3), Granted)
+    assert isinstance(ask(2, now=tomorrow), Granted)
 
 
 def test_ones_own_borrow_is_not_counted_when_it_is_extended() -> None:

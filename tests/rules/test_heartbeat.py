@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.rules.heartbeat import Extended, SessionOver, Standing, StillFresh, Stopped, heartbeat
+from shared.rules.heartbeat import Extended, Standing, StillFresh, Stopped, heartbeat
 from shared.rules.refusal import (
     CallerRefusal,
     LicenseExpired,
@@ -20,7 +20,7 @@ from shared.rules.refusal import (
     UserInactive,
     UserMissing,
 )
-from shared.rules.session import EndReason, ended
+from shared.rules.session import EndReason, SessionOver, ended
 from shared.rules.user import Role
 from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_license, a_session, a_user, an_instance, an_organization
 

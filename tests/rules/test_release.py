@@ -1,13 +1,13 @@
 """Release: a seat is given back by its holder, or taken back by who manages seats."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from shared.rules.refusal import Misconfigured, SessionNotFound
-from shared.rules.release import AlreadyEnded, Released, Standing, release
-from shared.rules.session import EndReason, ended
+from shared.rules.release import MAX_KEPT_OUT, AlreadyEnded, Released, Standing, UntilRefused, release
+from shared.rules.session import EndReason, SessionOver, ended
 from shared.rules.user import Role
 from tests.rules.make import INSTANT, LEASE, NOW, UNUSABLE, a_session, a_user, an_organization
 
@@ -18,6 +18,9 @@ OWN = Standing(organization=an_organization(), user=a_user(), session=a_session(
 
 OTHERS = replace(OWN, user=a_user("adam", role=Role.ADMIN))
 """Adam, an admin, takes Ann's seat back."""
+
+KEEPING_OUT = replace(OTHERS, holder=a_user("ann"))
+"""The same, and Adam may keep Ann out."""
 
 
 def _ended(reason: EndReason, at: datetime) -> Released:
@@ -152,5 +155,77 @@ def test_a_session_that_cannot_be_read_is_not_ended() -> None:
     standing = replace(OWN, session=UNUSABLE)
 
     outcome = release(standing, user_id="ann", now=LATER)
+
+    assert outcome == Misconfigured(unusable=UNUSABLE)
+
+
+def test_an_admin_who_ends_a_session_until_a_time_keeps_its_user_out_of_that_license() -> None:
+    until = LATER + MAX_KEPT_OUT
+    others = {"render": LATER + INSTANT, "cad": LATER + timedelta(days=1), "old": LATER}
+    standing = replace(KEEPING_OUT, holder=replace(a_user("ann"), kept_out=others))
+    elsewhere = until.astimezone(timezone(timedelta(hours=2)))
+
+    outcome = release(standing, user_id="adam", now=LATER, until=elsewhere)
+
+    kept_out = replace(a_user("ann"), kept_out={"render": LATER + INSTANT, "cad": until})
+    assert outcome == replace(_ended(EndReason.REVOKED_BY_ADMIN, LATER), kept_out=kept_out)
+
+
+@pytest.mark.parametrize("until", [LATER, LATER + MAX_KEPT_OUT + INSTANT, datetime.min.replace(tzinfo=LATER.tzinfo)])
+def test_a_user_is_kept_out_for_at_most_thirty_days_and_not_until_now(until: datetime) -> None:
+    outcome = release(KEEPING_OUT, user_id="adam", now=LATER, until=until)
+
+    assert outcome == UntilRefused(problem="not a time within the next 30 days")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_nobody_keeps_themselves_out(role: Role) -> None:
+    standing = replace(OWN, user=a_user(role=role))
+
+    outcome = release(standing, user_id="ann", now=LATER, until=LATER + timedelta(hours=1))
+
+    assert outcome == UntilRefused(problem="counts for the session of another user only")
+
+
+def test_a_member_keeps_nobody_out() -> None:
+    standing = replace(KEEPING_OUT, user=a_user("adam", role=Role.MEMBER))
+
+    outcome = release(standing, user_id="adam", now=LATER, until=LATER + timedelta(hours=1))
+
+    assert outcome == SessionNotFound()
+
+
+@pytest.mark.parametrize("reason", [*EndReason, None])
+def test_a_session_that_ended_before_keeps_nobody_out(reason: EndReason | None) -> None:
+    standing = replace(KEEPING_OUT, session=replace(a_session(), ended_at=NOW + INSTANT, end_reason=reason))
+
+    outcome = release(standing, user_id="adam", now=LATER, until=LATER + timedelta(hours=1))
+
+    assert outcome == SessionOver(reason=reason)
+
+
+def test_a_session_that_lapsed_before_keeps_nobody_out() -> None:
+    now = NOW + LEASE
+
+    outcome = release(KEEPING_OUT, user_id="adam", now=now, until=now + timedelta(hours=1))
+
+    assert outcome == SessionOver(reason=EndReason.EXPIRED)
+
+
+def test_keeping_a_user_out_twice_until_the_same_time_changes_nothing() -> None:
+    until = LATER + timedelta(hours=1)
+    first = release(KEEPING_OUT, user_id="adam", now=LATER, until=until)
+    assert isinstance(first, Released)
+    standing = replace(KEEPING_OUT, session=first.session, holder=first.kept_out)
+
+    outcome = release(standing, user_id="adam", now=LATER + INSTANT, until=until)
+
+    assert outcome == AlreadyEnded()
+
+
+def test_a_user_whose_document_cannot_be_used_is_not_kept_out_and_keeps_the_seat() -> None:
+    standing = replace(KEEPING_OUT, holder=UNUSABLE)
+
+    outcome = release(standing, user_id="adam", now=LATER, until=LATER + timedelta(hours=1))
 
     assert outcome == Misconfigured(unusable=UNUSABLE)

@@ -18,6 +18,7 @@ def tenure(started_at: timedelta = timedelta()) -> Tenure:
         user_id="ann",
         hardware_id="laptop",
         started_at=NOW + started_at,
+        pool="design",
     )
 
 
@@ -70,6 +71,8 @@ def test_what_is_told_of_a_removal_is_a_revocation_from_the_console() -> None:
         "started_at": NOW,
         "last_heartbeat_at": None,
         "lease_expires_at": None,
+        "kept_out_until": None,
+        "pool": "design",
     }
 
 

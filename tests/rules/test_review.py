@@ -1,12 +1,15 @@
 """Review: what an admin is told of a document whose fields are right each for itself."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from shared.rules.license import License
 from shared.rules.organization import slug_of
-from shared.rules.review import Level, license_problems, organization_problems, slug_problems, without_owner
+from shared.rules.review import Level, Problem, license_problems, organization_problems, slug_problems, without_owner
 from shared.rules.seat_use import SeatUse
 from shared.rules.user import Role
 from tests.rules.make import INSTANT, NOW, a_license, a_user, an_organization
@@ -115,6 +118,121 @@ def test_a_contract_that_has_ended_is_a_notice_from_its_last_instant_on() -> Non
     assert before == []
     assert [(each.field, each.level) for each in at] == [("expires_at", Level.NOTICE)]
     assert "2026-03-02 09:00 UTC" in at[0].found
+
+
+def terms(license_: License, *, seats: int | None = None, unused_groups: Sequence[str] = ()) -> list[Problem]:
+    """The problems of a license's terms, of an organization with this cap."""
+    return license_problems(
+        license_,
+        organization=an_organization(seats=seats),
+        use=SeatUse(),
+        same_key=(),
+        unused_groups=unused_groups,
+        now=NOW,
+    )
+
+
+def test_terms_that_fit_are_told_nothing() -> None:
+    license_ = replace(
+        a_license(seats=5),
+        starts_at=NOW,
+        expires_at=NOW + INSTANT,
+        reservations={"design": 3, "render": 2},
+        allowed_groups=frozenset({"design", "render", "other"}),
+        overdraft_seats=2,
+        max_devices_per_user=1,
+        idle_for=a_license().heartbeat_every,
+        borrow_for=timedelta(days=30),
+        max_borrowed_seats=5,
+    )
+
+    assert terms(license_, seats=7) == []
+
+
+def test_a_start_to_come_is_a_notice() -> None:
+    (problem,) = terms(replace(a_license(), starts_at=NOW + INSTANT))
+
+    assert (problem.field, problem.level) == ("starts_at", Level.NOTICE)
+    assert problem.found == "2026-03-02 09:00 UTC: the license gives no seat before"
+
+
+@pytest.mark.parametrize("starts_at", [NOW + timedelta(days=1), NOW + timedelta(days=2)])
+def test_a_start_that_is_not_before_the_end_is_an_error(starts_at: datetime) -> None:
+    (problem,) = terms(replace(a_license(), starts_at=starts_at, expires_at=NOW + timedelta(days=1)))
+
+    assert (problem.field, problem.level) == ("starts_at", Level.ERROR)
+    assert "not before expires_at (2026-03-03 09:00 UTC)" in problem.found
+
+
+def test_reservations_of_more_seats_than_there_are_are_a_notice() -> None:
+    (problem,) = terms(replace(a_license(seats=4), reservations={"design": 3, "render": 2}))
+
+    assert (problem.field, problem.level) == ("reservations", Level.NOTICE)
+    assert problem.found == "5 seats in all, but the license has 4"
+
+
+def test_seats_for_a_group_that_is_not_allowed_are_a_notice() -> None:
+    license_ = replace(a_license(), reservations={"design": 1, "render": 1}, allowed_groups=frozenset({"render"}))
+
+    (problem,) = terms(license_)
+
+    assert (problem.field, problem.level) == ("reservations", Level.NOTICE)
+    assert problem.found == 'seats for "design", which allowed_groups leaves out: no user gets them'
+
+
+def test_a_license_for_no_group_at_all_is_an_error() -> None:
+    (problem,) = terms(replace(a_license(), allowed_groups=frozenset()))
+
+    assert (problem.field, problem.level) == ("allowed_groups", Level.ERROR)
+
+
+def test_groups_that_no_user_has_are_a_notice_in_each_field_that_names_them() -> None:
+    license_ = replace(
+        a_license(), reservations={"b": 1, "c": 1, "a": 1}, allowed_groups=frozenset({"a", "b", "c", "d"})
+    )
+
+    problems = terms(license_, unused_groups=["d", "b", "a"])
+
+    assert [(each.field, each.level) for each in problems] == [
+        ("allowed_groups", Level.NOTICE),
+        ("reservations", Level.NOTICE),
+    ]
+    assert [each.found.partition(", which")[0] for each in problems] == ['"a", "b", "d"', '"a", "b"']
+
+
+@pytest.mark.parametrize(
+    ("lends", "field", "found"),
+    [
+        ({"max_borrowed_seats": 2}, "max_borrowed_seats", "2, but max_borrow_seconds is 0: no seat is lent"),
+        (
+            {"borrow_for": timedelta(days=7), "max_borrowed_seats": 6},
+            "max_borrowed_seats",
+            "6, but the license has 5 seats: all of them may be away",
+        ),
+        ({"borrow_for": timedelta(days=31)}, "max_borrow_seconds", "31 days: a lost device may work on for so long"),
+    ],
+)
+def test_terms_of_borrowing_that_an_admin_may_not_mean_are_a_notice(
+    lends: dict[str, Any], field: str, found: str
+) -> None:
+    (problem,) = terms(replace(a_license(seats=5), **lends))
+
+    assert (problem.field, problem.level, problem.found) == (field, Level.NOTICE, found)
+
+
+def test_overdraft_that_the_organizations_cap_does_not_allow_is_a_notice() -> None:
+    (problem,) = terms(replace(a_license(seats=5), overdraft_seats=3), seats=6)
+
+    assert (problem.field, problem.level) == ("overdraft_seats", Level.NOTICE)
+    assert problem.found == "3, but 2 are never given: the organization may use only 6 seats"
+    assert problem.expected.startswith("at most 1,")
+
+
+def test_an_idle_time_shorter_than_the_pause_between_heartbeats_is_a_notice() -> None:
+    (problem,) = terms(replace(a_license(), idle_for=a_license().heartbeat_every - INSTANT))
+
+    assert (problem.field, problem.level) == ("idle_seconds", Level.NOTICE)
+    assert "a program asks only every 120 seconds" in problem.found
 
 
 @pytest.mark.parametrize("slug", ["acme", "acme-2", "2", "a" * 100])

@@ -152,6 +152,37 @@ def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent
     assert lately.peak_in_use == peak
 
 
+@pytest.mark.parametrize(
+    ("events", "open_now", "reserved_now", "peak"),
+    [
+        ([], 4, 1, 1),
+        ([RELEASED, RELEASED, TAKEN], 2, 1, 1),
+        ([RELEASED], 2, 0, 1),
+        ([replace(RELEASED, pool="design")], 2, 0, 0),
+        ([RELEASED] * 9, 2, 1, 2),
+    ],
+    ids=["now", "before two were given back", "in the common pool alone", "a reserved one is none", "never above it"],
+)
+def test_the_peak_of_overdraft_is_what_was_above_the_license_or_its_common_pool(
+    events: list[SeatEvent], open_now: int, reserved_now: int, peak: int
+) -> None:
+    license_ = replace(a_license(seats=3), reservations={"design": 1}, overdraft_seats=2)  # two common ones
+    use = SeatUse(by_license={"cad": open_now}, by_pool={("cad", "design"): reserved_now})
+    one_after_another = [replace(event, at=NOW - age * INSTANT) for age, event in enumerate(events)]
+
+    lately = activity("cad", license_, one_after_another, open_now=use, begins_at=DAY_AGO)
+
+    assert lately.peak_overdraft == peak
+
+
+def test_a_license_whose_contract_begins_later_says_so() -> None:
+    license_ = replace(a_license(), starts_at=NOW + INSTANT)
+
+    assert status_of(license_, now=NOW) is LicenseStatus.NOT_STARTED
+    assert status_of(license_, now=NOW + INSTANT) is LicenseStatus.ACTIVE
+    assert status_of(replace(license_, is_active=False), now=NOW) is LicenseStatus.INACTIVE
+
+
 @pytest.mark.parametrize("events", [[EXPIRED, TAKEN], [TAKEN, EXPIRED], [EXPIRED, EXPIRED, TAKEN, TAKEN]])
 def test_who_takes_a_seat_in_the_commit_that_ended_another_does_not_raise_the_peak(events: list[SeatEvent]) -> None:
     # A query gives what has one time in the order of names, which are hashes.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.rules import acquire, heartbeat, release
 from shared.rules.audit import SYSTEM, AuditEvent
@@ -65,7 +65,9 @@ class World:
         self._pass_an_instant()
         return outcome
 
-    def heartbeat(self, *, user_id: str, session_id: str) -> heartbeat.HeartbeatOutcome:
+    def heartbeat(
+        self, *, user_id: str, session_id: str, idle_for: timedelta | None = None
+    ) -> heartbeat.HeartbeatOutcome:
         session = self.sessions.get(session_id)
         standing = heartbeat.Standing(
             organization=self.organization,
@@ -73,7 +75,7 @@ class World:
             license=None if session is None else self.licenses[session.license_id],
             session=session,
         )
-        outcome = heartbeat.heartbeat(standing, user_id=user_id, now=self.now)
+        outcome = heartbeat.heartbeat(standing, user_id=user_id, now=self.now, idle_for=idle_for)
         if isinstance(outcome, heartbeat.Stopped):
             self._end(outcome.session, actor=SYSTEM)
         elif isinstance(outcome, heartbeat.Extended):

@@ -1,6 +1,7 @@
 """The calls, reads and writes that ``infra/pages/costs.py`` reckons with are those on the wire. Counted, not timed."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,6 +39,7 @@ class World:
         self.tenant = Tenant.create(console, seats=2)
         self.instance_id: str | None = None
         self.wait_until = datetime.now(UTC) + timedelta(hours=1)
+        self.idle_for: timedelta | None = None
         self.acquires, self.releases = Acquires(store, policy), Releases(store, policy)
         self.heartbeats = Heartbeats(store, policy)
         self.expiries = Expiries(store, policy, run_within=RUN_WITHIN)
@@ -64,7 +66,9 @@ class World:
         if is_due:
             aged = datetime.now(UTC) - timedelta(minutes=2)
             self.tenant.session(session_id).update({"last_heartbeat_at": aged})
-        request = HeartbeatRequest(user_id="m0", session_id=session_id, instance_id=self.instance_id)
+        request = HeartbeatRequest(
+            user_id="m0", session_id=session_id, instance_id=self.instance_id, idle_for=self.idle_for
+        )
         await self.heartbeats.heartbeat(self.tenant.organization_id, request)
 
     async def release(self, session_id: str) -> None:
@@ -194,9 +198,50 @@ async def test_an_operation_calls_reads_and_writes_what_the_table_says(
     assert billed(made.wire) == OPERATIONS[operation]
 
 
-@pytest.mark.parametrize(
-    "operation", [each for each in STORIES if each.startswith(("acquire", "heartbeat", "release"))]
-)
+OF_CLIENTS = [each for each in STORIES if each.startswith(("acquire", "heartbeat", "release"))]
+
+
+@pytest.mark.parametrize("operation", OF_CLIENTS)
+async def test_reservations_overdraft_features_groups_start_and_idle_limit_cost_no_call_no_read_and_no_write(
+    world: Callable[[], World], operation: str
+) -> None:
+    made = world()
+    for number, group in enumerate(["design", "sales", "sales"]):
+        made.tenant.user(f"m{number}").update({"groups": [group]})
+    made.tenant.license().update(
+        {
+            "max_concurrent_seats": 1,
+            "overdraft_seats": 1,
+            "reservations": {"design": 1},
+            "allowed_groups": ["design", "sales"],
+            "features": {"edition": "pro"},
+            "starts_at": datetime.now(UTC) - timedelta(days=1),
+            "expires_at": datetime.now(UTC) + timedelta(days=1),
+            "idle_seconds": 600,
+        }
+    )
+    made.idle_for = timedelta(0)
+
+    await STORIES[operation](made)
+
+    assert billed(made.wire) == OPERATIONS[operation]
+
+
+@pytest.mark.parametrize("operation", OF_CLIENTS)
+async def test_a_device_limit_costs_an_acquire_one_call_and_one_read_more_and_nothing_else(
+    world: Callable[[], World], operation: str
+) -> None:
+    made, without = world(), OPERATIONS[operation]
+    made.tenant.license().update({"max_devices_per_user": 2})
+    more = 1 if operation.startswith("acquire") else 0
+
+    await STORIES[operation](made)
+
+    # One read at least, as for every query: a user's first device has no session to be found, a renewal has its own.
+    assert billed(made.wire) == replace(without, rpcs=without.rpcs + more, reads=without.reads + more)
+
+
+@pytest.mark.parametrize("operation", OF_CLIENTS)
 async def test_to_name_an_instance_costs_no_call_no_read_and_no_write(
     world: Callable[[], World], operation: str
 ) -> None:

@@ -1,5 +1,6 @@
 """A session that somebody ended in the console has revoked it: seat, counters and trail follow by themselves."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,13 +8,13 @@ import pytest
 from google.cloud import firestore
 
 from shared.documents.policy import Policy
-from shared.rules.acquire import AcquireOutcome, Device, Granted, Renewed
-from shared.rules.heartbeat import SessionOver
+from shared.rules.acquire import AcquireOutcome, Device, Granted, Renewed, SeatLimitReached
+from shared.rules.session import EndReason, SessionOver
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.reconcile import Reconciliations
 from shared.seats.release import ReleaseRequest, Releases
-from tests.support.connections import WatchedFirestore
+from tests.support.connections import HeldCommit, WatchedFirestore
 from tests.support.tenant import Tenant
 
 
@@ -53,6 +54,64 @@ async def test_its_seat_is_free_at_once_and_its_client_learns_that_it_is_over(
 
     assert answered.outcome == SessionOver(reason=None)
     assert tenant.counters()["total"] == 1
+
+
+async def test_the_heartbeat_of_its_client_reports_it_and_other_devices_are_told_the_right_number_of_seats(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=3)
+    session_id = await held(store, policy, tenant)
+    await held(store, policy, tenant, "m1")
+    ended_at = end_by_hand(tenant, session_id)
+    beat = HeartbeatRequest(user_id="m0", session_id=session_id)
+    heartbeats = Heartbeats(store, policy)
+
+    answers = [(await heartbeats.heartbeat(tenant.organization_id, beat)).outcome for _ in range(2)]
+    another = await asked(store, policy, tenant, "m2")
+
+    assert answers == [SessionOver(reason=None), SessionOver(reason=EndReason.REVOKED_BY_ADMIN)]
+    assert isinstance(another, Granted)
+    assert another.in_use == 2
+    (event,) = tenant.events("session.revoked")
+    assert (event["session_id"], event["actor"], event["at"]) == (session_id, "console", ended_at)
+    assert tenant.counters()["total"] == 2
+    assert await reconcile(store, policy) == (0, 0)
+
+
+async def test_a_refusal_tells_the_right_number_of_seats_before_anything_is_reported(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=2)
+    end_by_hand(tenant, await held(store, policy, tenant))
+    await held(store, policy, tenant, "m1")
+
+    last_seat = await asked(store, policy, tenant, "m2")
+    refused = await asked(store, policy, tenant, "m3")
+
+    assert isinstance(last_seat, Granted)
+    assert last_seat.in_use == 2
+    assert isinstance(refused, SeatLimitReached)
+    assert refused.in_use == 2
+
+
+async def test_a_report_that_another_write_prevents_is_left_to_the_scheduled_function(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console)
+    session_id = await held(store, policy, tenant)
+    end_by_hand(tenant, session_id)
+    held_back = HeldCommit(another_store)
+    beat = HeartbeatRequest(user_id="m0", session_id=session_id)
+
+    beating = asyncio.create_task(Heartbeats(another_store, policy).heartbeat(tenant.organization_id, beat))
+    await held_back.reached.wait()
+    await held(store, policy, tenant, "m1")
+    held_back.let_go.set()
+    answered = await beating
+
+    assert answered.outcome == SessionOver(reason=None)
+    assert await reconcile(store, policy) == (1, 1)
+    assert len(tenant.events("session.revoked")) == 1
 
 
 async def test_the_scheduled_function_reports_it_and_takes_the_counters_anew(

@@ -9,11 +9,11 @@ from google.cloud import firestore
 
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
-from shared.rules.acquire import Device, Granted, Renewed, SeatLimitReached
-from shared.rules.heartbeat import SessionOver, Stopped
+from shared.rules.acquire import Device, DeviceLimitReached, Granted, Renewed, SeatLimitReached
+from shared.rules.heartbeat import Stopped
 from shared.rules.refusal import UserInactive
 from shared.rules.release import Released
-from shared.rules.session import EndReason
+from shared.rules.session import EndReason, SessionOver
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.release import ReleaseRequest, Releases
@@ -21,8 +21,8 @@ from tests.support.connections import HeldCommit, WatchedFirestore
 from tests.support.tenant import Tenant
 
 
-def _asking(tenant: Tenant, user: str) -> AcquireRequest:
-    device = Device(hardware_id="d", ip_address=None, user_agent=None)
+def _asking(tenant: Tenant, user: str, hardware_id: str = "d") -> AcquireRequest:
+    device = Device(hardware_id=hardware_id, ip_address=None, user_agent=None)
     return AcquireRequest(user_id=user, license_key=tenant.license_key, device=device)
 
 
@@ -45,6 +45,49 @@ async def test_of_two_instances_that_saw_the_same_last_seat_only_one_gives_it_aw
     # What is written the second time is the denial.
     assert halt.outcomes == ["conflict", "written"]
     assert len(tenant.open_sessions()) == 2
+
+
+async def test_of_two_instances_that_saw_the_same_last_reserved_seat_only_one_gives_it_away(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=3, reservations={"design": 2})
+    for number in range(3):
+        tenant.user(f"m{number}").update({"groups": ["design"]})
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    for user in ("m0", "m3"):  # one reserved seat, and the common one
+        await fast.acquire(tenant.organization_id, _asking(tenant, user))
+    halt = HeldCommit(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m1")))
+    await halt.reached.wait()
+
+    first = await fast.acquire(tenant.organization_id, _asking(tenant, "m2"))
+    halt.let_go.set()
+
+    assert isinstance(first.outcome, Granted)
+    assert isinstance((await late).outcome, SeatLimitReached)
+    assert halt.outcomes == ["conflict", "written"]
+    assert tenant.counters()["by_pool"] == {"license-1": {"design": 2}}
+
+
+async def test_of_two_instances_that_saw_room_for_the_same_last_device_of_a_user_only_one_gives_it_a_seat(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=9, max_devices_per_user=2)
+    slow, fast = Acquires(store, policy), Acquires(another_store, policy)
+    await fast.acquire(tenant.organization_id, _asking(tenant, "m0", "desktop"))
+    halt = HeldCommit(store)
+    late = asyncio.create_task(slow.acquire(tenant.organization_id, _asking(tenant, "m0", "laptop")))
+    await halt.reached.wait()
+
+    first = await fast.acquire(tenant.organization_id, _asking(tenant, "m0", "tablet"))
+    halt.let_go.set()
+    second = (await late).outcome
+
+    assert isinstance(first.outcome, Granted)
+    assert isinstance(second, DeviceLimitReached)
+    assert {session.hardware_id for session in second.own} == {"desktop", "tablet"}
+    assert halt.outcomes == ["conflict"]
+    assert len(tenant.open_sessions()) == tenant.counters()["total"] == 2
 
 
 async def test_two_instances_that_open_an_organizations_books_at_once_do_it_once(

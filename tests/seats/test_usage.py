@@ -1,6 +1,8 @@
 """Usage of an organization in which more happened than one report sums up."""
 
+from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from google.cloud import firestore
@@ -51,6 +53,30 @@ async def test_a_flood_on_one_license_hides_nothing_of_another_and_says_since_wh
     assert viewer.peak_in_use == SUMMED_UP
     assert before["viewer"].activity is not None
     assert before["viewer"].activity.begins_at <= cad.begins_at
+
+
+@pytest.mark.parametrize(
+    ("terms", "more"),
+    [
+        ({"features": {"edition": "pro"}, "overdraft_seats": 2, "max_devices_per_user": 1, "idle_seconds": 60}, 0),
+        ({"reservations": {"design": 1, "render": 1}}, 2),
+    ],
+    ids=["no reservations", "two reservations"],
+)
+async def test_a_report_counts_once_more_for_each_reservation_and_costs_nothing_for_other_terms(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, terms: dict[str, Any], more: int
+) -> None:
+    tenant, usages = Tenant.create(console), Usages(store, policy)
+    store.forget()
+    await _usage(usages, tenant)
+    without = Counter(store.calls)
+    tenant.license().update(terms)
+    store.forget()
+
+    await _usage(usages, tenant)
+
+    assert Counter(store.calls) - without == Counter({("count", 1): more} if more else {})
+    assert without - Counter(store.calls) == Counter()
 
 
 async def test_a_report_writes_nothing(store: WatchedFirestore, console: firestore.Client, policy: Policy) -> None:

@@ -147,6 +147,8 @@ _CAPS = st.none() | st.integers(-1, 5) | st.sampled_from(["20", "3", "", 3.0, 2.
 _SWITCHES = st.booleans() | st.sampled_from(["yes", "true", "no", "", 1, 0, None])
 _LICENSES = st.sampled_from(["license-1", "license-2", "license-3", "no-such-license", "a/b"])
 _USERS = st.sampled_from(["m0", "m1", "m4", "gus", "nobody"])
+_GROUP_NAMES = st.sampled_from(["design", "render", "Design", "design\n", ""])
+_GROUPS = st.lists(_GROUP_NAMES, max_size=3)
 _ATTEMPTS = st.fixed_dictionaries({"attempts": WHOLE, "last_attempt_at": TIMES})
 _LIKELY: Mapping[str, st.SearchStrategy[Any]] = {
     "max_concurrent_seats": _CAPS,
@@ -155,6 +157,17 @@ _LIKELY: Mapping[str, st.SearchStrategy[Any]] = {
     "expires_at": TIMES,
     "lease_seconds": st.integers(1, 5) | st.sampled_from([86_400, 86_401]),
     "grace_seconds": st.integers(-1, 1) | st.sampled_from([2_592_000, 2_592_001]),
+    "starts_at": st.none() | TIMES,
+    "features": st.dictionaries(NAMES, SCALARS, max_size=3),
+    "groups": _GROUPS,
+    "allowed_groups": st.none() | _GROUPS,
+    "reservations": st.dictionaries(_GROUP_NAMES, st.integers(0, 3), max_size=3),
+    "max_devices_per_user": st.none() | st.integers(0, 2),
+    "overdraft_seats": st.integers(-1, 2),
+    "idle_seconds": st.none() | st.sampled_from([59, 60, 86_400, 86_401]),
+    "pool": st.none() | _GROUP_NAMES,
+    "is_overdraft": _SWITCHES,
+    "by_pool": st.dictionaries(_LICENSES, st.dictionaries(_GROUP_NAMES, WHOLE, max_size=2), max_size=2),
     "license_key": st.sampled_from(["", "  ", "KEY", "K" * 256, "K" * 257, "a\x00b"]),
     "license_id": _LICENSES,
     "user_id": _USERS,

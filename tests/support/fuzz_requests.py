@@ -28,7 +28,10 @@ _ODD_TEXTS = [
 ]
 _TEXTS = st.sampled_from(_ODD_TEXTS) | st.text(max_size=20)
 _NUMBERS = st.integers() | st.floats() | st.sampled_from([2**63, -(2**63), 10**400, 253_402_300_800])
-_NAMES = ("license_key", "hardware_id", "session_id", "nonce", "organization_id", "page_token", "page_size", "é", "")
+_NAMES = (
+    *("license_key", "hardware_id", "session_id", "instance_id", "idle_seconds", "nonce"),
+    *("organization_id", "page_token", "page_size", "é", ""),
+)
 
 
 def _json(depth: int = 3) -> st.SearchStrategy[Any]:
@@ -77,7 +80,8 @@ def _bodies(known: Knowing) -> st.SearchStrategy[bytes]:
     }
     nonce = {"nonce": st.sampled_from(["n" * 16, "n" * 64, None])}
     acquire = st.fixed_dictionaries({name: fields[name] for name in ("license_key", "hardware_id")}, optional=nonce)
-    right = acquire | st.fixed_dictionaries({"session_id": fields["session_id"]}, optional=nonce)
+    idle = {"idle_seconds": st.sampled_from([0, 59, 86_400, 2**53, None])}
+    right = acquire | st.fixed_dictionaries({"session_id": fields["session_id"]}, optional={**nonce, **idle})
     nearly = st.tuples(right, st.dictionaries(st.sampled_from(_NAMES), _json(), max_size=2)).map(
         lambda both: {**both[0], **both[1]}
     )

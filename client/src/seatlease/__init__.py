@@ -13,20 +13,25 @@ from seatlease._service.lease_file import LeaseFile
 from seatlease._service.lease_token import ProvenLease, verify
 from seatlease.errors import (
     ClockSetBack,
+    DeviceLimitReached,
     InstanceLimitReached,
     LeaseNotProven,
+    LicenseNotAllowed,
+    LicenseNotStarted,
     NoSeatFree,
     NotEntitled,
+    OwnSession,
     RequestRefused,
     SeatleaseError,
     ServiceUnreachable,
+    SessionIdle,
     SessionLost,
     SessionRevoked,
     SignInRequired,
     WaitCancelled,
 )
 from seatlease.events import Change, Waiting
-from seatlease.lease import Lease, Seats, State
+from seatlease.lease import Feature, Lease, Seats, State
 from seatlease.seat import AsyncSeat, Seat
 from seatlease.version import __version__
 
@@ -35,13 +40,18 @@ __all__ = [
     "Change",
     "ClockSetBack",
     "Credentials",
+    "DeviceLimitReached",
+    "Feature",
     "InstanceLimitReached",
     "Keys",
     "Lease",
     "LeaseFile",
     "LeaseNotProven",
+    "LicenseNotAllowed",
+    "LicenseNotStarted",
     "NoSeatFree",
     "NotEntitled",
+    "OwnSession",
     "ProvenLease",
     "RefreshToken",
     "RequestRefused",
@@ -49,6 +59,7 @@ __all__ = [
     "SeatleaseError",
     "Seats",
     "ServiceUnreachable",
+    "SessionIdle",
     "SessionLost",
     "SessionRevoked",
     "SignInRequired",

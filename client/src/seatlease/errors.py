@@ -4,9 +4,13 @@
 
     SeatleaseError
     ├── NoSeatFree           every seat is in use: wait, and ask again
-    │   └── InstanceLimitReached  as many programs work on the user's seat as the license allows: the same
+    │   ├── InstanceLimitReached  as many programs work on the user's seat as the license allows: the same
+    │   └── DeviceLimitReached    the user holds seats on as many devices as the license allows: offer to free one
     ├── NotEntitled          the user, the license or the organization has no right to a seat: show the message
+    │   ├── LicenseNotStarted     the license begins later: come back then
+    │   └── LicenseNotAllowed     the license is for other groups of users: show the message
     ├── SessionLost          the seat was given back or its lease ran out: acquire again
+    │   └── SessionIdle           the user had done nothing for too long: acquire again when the user is back
     ├── SessionRevoked       an admin, or the user from elsewhere, ended the session or the right to it: stop
     ├── SignInRequired       the sign-in is missing or not valid: sign in again
     ├── ServiceUnreachable   no answer, or not the service's: try later
@@ -16,7 +20,8 @@
     └── WaitCancelled        the program cancelled the waiting for a seat
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -48,7 +53,7 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 a full license is not a fault
     """Every seat of the license or of the organization is in use. No seat was taken, and asking again is safe.
 
     ``earliest_expiry_at`` is when the first lease runs out unless its user goes on working. ``retry_after`` is when to
-    ask again.
+    ask again. ``reserved_for_others`` seats are free, but only for groups that the user does not belong to.
     """
 
     def __init__(  # noqa: PLR0913 each is named at the call
@@ -59,6 +64,7 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 a full license is not a fault
         max_seats: int,
         earliest_expiry_at: datetime | None,
         retry_after: timedelta,
+        reserved_for_others: int = 0,
         code: str | None = None,
         request_id: str | None = None,
         details: Mapping[str, Any] | None = None,
@@ -68,6 +74,7 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 a full license is not a fault
         self.max_seats = max_seats
         self.earliest_expiry_at = earliest_expiry_at
         self.retry_after = retry_after
+        self.reserved_for_others = reserved_for_others
 
 
 class InstanceLimitReached(NoSeatFree):
@@ -78,12 +85,51 @@ class InstanceLimitReached(NoSeatFree):
     """
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnSession:
+    """A session of the user's own on another device. ``seatlease release`` with its id frees its seat."""
+
+    session_id: str
+    hardware_id: str
+    started_at: datetime
+
+
+class DeviceLimitReached(NoSeatFree):
+    """The user holds seats on as many devices as the license allows. Let the user free one, or wait.
+
+    ``sessions`` are the user's own, oldest first. ``in_use`` counts them, and ``max_seats`` is how many there may be.
+    """
+
+    def __init__(self, message: str, *, sessions: Sequence[OwnSession], **known: Any) -> None:  # noqa: ANN401 those of NoSeatFree
+        super().__init__(message, **known)
+        self.sessions = tuple(sessions)
+
+
 class NotEntitled(SeatleaseError):  # noqa: N818 as NoSeatFree
-    """The user, the license or the organization has no right to a seat. Only an admin can help."""
+    """The user, the license or the organization has no right to a seat. Only an admin can help.
+
+    With the code ``KEPT_OUT``, the time in ``details["until"]`` helps too.
+    """
+
+
+class LicenseNotStarted(NotEntitled):
+    """The license gives no seat before ``starts_at``."""
+
+    def __init__(self, message: str, *, starts_at: datetime, **known: Any) -> None:  # noqa: ANN401 those of NotEntitled
+        super().__init__(message, **known)
+        self.starts_at = starts_at
+
+
+class LicenseNotAllowed(NotEntitled):
+    """The license is only for groups that the user does not belong to."""
 
 
 class SessionLost(SeatleaseError):  # noqa: N818 as NoSeatFree
     """The session has ended: its lease ran out, or its seat was given back. Acquire again."""
+
+
+class SessionIdle(SessionLost):
+    """The user had done nothing for so long that the license took the seat. The next ``active()`` asks for it again."""
 
 
 class SessionRevoked(SeatleaseError):  # noqa: N818 as NoSeatFree

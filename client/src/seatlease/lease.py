@@ -1,8 +1,12 @@
 """Lease: until when a session holds its seat, by a clock that no user can set."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+
+Feature = str | int | float | bool
+"""One thing that the vendor sold, in a form of the vendor's own."""
 
 
 class State(str, Enum):
@@ -16,6 +20,8 @@ class State(str, Enum):
     """A heartbeat was missed, or the lease has run out but its grace has not. Keep working."""
     LOST = "lost"
     """The lease and its grace have run out, or the seat was given back. Another user may have it."""
+    IDLE = "idle"
+    """The user had done nothing for so long that the license took the seat. The next ``active()`` asks for it again."""
     REVOKED = "revoked"
     """An admin ended the session, or the right to it is gone."""
     RELEASED = "released"
@@ -40,7 +46,8 @@ class Lease:
 
     ``lease_token`` proves the grant offline (``seatlease.verify``). ``asked_at`` is the reading of the client's
     clock (seconds) just before the request was sent. The service decided at or after that moment, so an end computed
-    from it is never later than the true end.
+    from it is never later than the true end. ``features`` are what the vendor sold. ``license_expires_at`` is ``None``
+    if the license has no end, or the service is too old to say it.
     """
 
     session_id: str
@@ -52,6 +59,8 @@ class Lease:
     lease_token: str | None
     seats: Seats
     asked_at: float
+    features: Mapping[str, Feature] = field(default_factory=dict, hash=False)
+    license_expires_at: datetime | None = None
 
     @property
     def expires_at_elapsed(self) -> float:

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from concurrent.futures import Future
-from datetime import timedelta
-from types import TracebackType
+from datetime import datetime, timedelta
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING
 
 import httpx
@@ -23,10 +23,10 @@ from seatlease._service.credentials import CredentialsLike, as_credentials
 from seatlease._service.device import hardware_id as this_device
 from seatlease._service.lease_token import Keys
 from seatlease._service.license_key import given_key
-from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
+from seatlease._service.service import MAX_IDLE_SECONDS, REQUEST_WITHIN_SECONDS, Service
 from seatlease.errors import SeatleaseError, WaitCancelled
 from seatlease.events import Change, Waiting
-from seatlease.lease import AT_WORK, Lease, State
+from seatlease.lease import AT_WORK, Feature, Lease, State
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing from Python 3.11 on
@@ -92,6 +92,7 @@ class _Seat:
         self._keepers: dict[int, Keeper] = {}  # by process: a child of a fork has its parent's, and one of its own
         self._acquiring: set[Future[None]] = set()
         self._cancels = 0
+        self._active_at: float | None = None
 
     def __repr__(self) -> str:
         """Show the service and the state, and nothing secret."""
@@ -108,6 +109,21 @@ class _Seat:
         return self._standing().lease
 
     @property
+    def features(self) -> Mapping[str, Feature]:
+        """What the vendor sold with the license, read-only, as the latest answer says; empty before the first.
+
+        With ``keys``, the service has signed it. It costs nothing, so ask for a feature where it is needed.
+        """
+        lease = self.lease
+        return MappingProxyType({} if lease is None else dict(lease.features))
+
+    @property
+    def license_expires_at(self) -> datetime | None:
+        """When the license ends, by the service's clock, as the latest answer says; ``None``: never, or not known."""
+        lease = self.lease
+        return None if lease is None else lease.license_expires_at
+
+    @property
     def error(self) -> SeatleaseError | None:
         """The latest error; ``None`` while heartbeats are answered."""
         return self._standing().trouble
@@ -116,10 +132,32 @@ class _Seat:
         """Return while work may go on (ACTIVE, DEGRADED). It costs nothing: call it before each piece of work.
 
         Raises:
+            SessionIdle: the user had done nothing for too long. Call ``active`` when the user is back.
             SessionLost: there is no seat, or no longer one. Acquire again.
             SessionRevoked: an admin ended it, or the right to it is gone. Stop.
         """
         self._standing().check(at=elapsed())
+
+    def active(self) -> None:
+        """Say that the user did something just now. It costs nothing: call it with each key and click.
+
+        From the first call of this or of ``idle``, heartbeats say for how long the user has done nothing. If the
+        license took the seat for that (``IDLE``), the client asks for it again, once. Without any call the user is
+        never idle.
+        """
+        self.idle(0)
+
+    def idle(self, for_: timedelta | float) -> None:
+        """Say that the user has done nothing for so long (seconds), for programs that ask the operating system.
+
+        The latest activity counts, of ``active`` too. If it came after the seat was taken, this is as ``active``.
+        """
+        seconds = for_.total_seconds() if isinstance(for_, timedelta) else for_
+        active_at = elapsed() - min(max(0.0, seconds), MAX_IDLE_SECONDS)
+        self._active_at = active_at if self._active_at is None else max(active_at, self._active_at)
+        keeper, engine_ = self._keepers.get(os.getpid()), running_engine()
+        if keeper is not None and engine_ is not None and keeper.standing.over is State.IDLE:
+            engine_.run(keeper.come_back())
 
     def cancel(self) -> None:
         """Stop waiting for a seat, from any thread. A waiting ``acquire`` raises ``WaitCancelled``."""
@@ -162,7 +200,13 @@ class _Seat:
 
     def _new_keeper(self) -> Keeper:
         access = Access(self._wanted, connect=self._connect)
-        return Keeper(access, reacquire=self._reacquire, changed=self._changed, granted=self._granted)
+        return Keeper(
+            access,
+            reacquire=self._reacquire,
+            changed=self._changed,
+            granted=self._granted,
+            active_at=lambda: self._active_at,
+        )
 
     def _connect(self) -> Service:
         return Service(self._wanted.url, self._credentials, keys=self._keys, transport=self._transport)
@@ -175,6 +219,8 @@ class _Seat:
         """
         before, call = self._cancels, object()
         keeper = self._own_keeper()
+        if self._active_at is not None:  # who wants a seat is at work
+            self._active_at = elapsed()
         exits.watch(self, self._begin_release, sigterm=self._sigterm)
         acquiring = engine().run(keeper.acquire(wait=wait or self._wait, waiting=self._waiting, call=call))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import BaseModel
 
@@ -15,6 +16,7 @@ from shared.edge.errors import (
     FieldProblem,
     InstanceLimitDetails,
     InvalidRequestDetails,
+    KeptOutDetails,
     MisconfiguredDetails,
     NotStartedDetails,
     OwnSession,
@@ -76,8 +78,13 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.BORROWING_OFF: Meaning(when="the license lends no seats", then=_STOP),
     Code.BORROW_TOO_LONG: Meaning(
         when="the time is later than the license lends a seat for, or than its own end",
-        then="Borrow until `latest` at most.",
-        details=BorrowTooLongDetails(latest=AT),
+        then="Borrow until `latest_until` at most.",
+        details=BorrowTooLongDetails(latest_until=AT),
+    ),
+    Code.KEPT_OUT: Meaning(
+        when="an owner or admin ended a session of the user, who gets no seat of the license before `until`",
+        then=_STOP,
+        details=KeptOutDetails(until=AT + timedelta(hours=2)),
     ),
     Code.LICENSE_MISCONFIGURED: Meaning(
         when="an admin must correct a document: some of its fields cannot be used",

@@ -57,8 +57,15 @@ _BODY = {
 _MEMBER = {Code.ORGANIZATION_INACTIVE, Code.USER_INACTIVE, Code.LICENSE_MISCONFIGURED}
 _HOLDER = {*_MEMBER, Code.ROLE_NOT_ALLOWED}
 _LICENSE = {Code.LICENSE_NOT_FOUND, Code.LICENSE_INACTIVE, Code.LICENSE_EXPIRED}
+_NOT_LENT = {Code.BORROWING_OFF, Code.BORROW_TOO_LONG, Code.BORROWED_SEATS_LIMIT_REACHED}
+_NO_NEW_SEAT = {
+    Code.LICENSE_NOT_STARTED,
+    Code.LICENSE_NOT_ALLOWED,
+    Code.KEPT_OUT,
+    Code.USER_DEVICE_LIMIT_REACHED,
+}
 _FULL = {Code.SEAT_LIMIT_REACHED, Code.ORGANIZATION_SEAT_LIMIT_REACHED}
-_OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED}
+_OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED, Code.SESSION_IDLE}
 
 OPERATIONS: Mapping[str, Operation] = {
     "acquire": Operation(
@@ -81,7 +88,19 @@ OPERATIONS: Mapping[str, Operation] = {
                 model=WaitingAnswer,
             ),
         },
-        codes=frozenset({*_TOKEN, *_BODY, *_HOLDER, *_LICENSE, *_FULL, Code.INSTANCE_LIMIT_REACHED, Code.CONTENTION}),
+        codes=frozenset(
+            {
+                *_TOKEN,
+                *_BODY,
+                *_HOLDER,
+                *_LICENSE,
+                *_NO_NEW_SEAT,
+                *_NOT_LENT,
+                *_FULL,
+                Code.INSTANCE_LIMIT_REACHED,
+                Code.CONTENTION,
+            }
+        ),
     ),
     "heartbeat": Operation(
         method="POST",
@@ -123,14 +142,16 @@ OPERATIONS: Mapping[str, Operation] = {
         method="POST",
         summary="Give a seat back",
         description="With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. "
-        "Without, the session ends at once. Owners and admins may end every session of their organization. "
-        "A user who waits leaves the line with the `session_id` of the answer. "
-        "Asking again is safe: the answer is the same for a session that has already ended.",
+        "Without, the session ends at once. Owners and admins may end every session of their organization, and with "
+        "`until` keep its user out for a time. The user's other sessions go on. Asking again is safe: the answer is "
+        "the same for a session that has already ended. With `until` that is so only if the request before ended it. "
+        "Otherwise the answer is 410, and the user is not kept out. A user who waits leaves the line with the "
+        "`session_id` of the answer.",
         body=ReleaseBody,
         successes={
             204: Success(means="The session is over, or goes on without the instance; or the user waits no more.")
         },
-        codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
+        codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, *_OVER, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
     ),
     "usage": Operation(
         method="GET",

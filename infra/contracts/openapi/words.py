@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.documents.rfc3339 import rfc3339
 from shared.edge.public_keys import thumbprint
+from shared.rules.release import MAX_KEPT_OUT
 from shared.rules.session import EndReason, session_id_of
 
 AT = datetime(2026, 3, 2, 9, 14, 7, 250_000, tzinfo=UTC)
@@ -54,6 +55,15 @@ WORDS: Mapping[str, Word] = {
         meaning="The instance that leaves. The seat is given back when the last one has left. null, or left out: the "
         "session itself ends, for all instances.",
         example="Zq3b0T5vN1xK8cWm",
+    ),
+    "until": Word(
+        meaning="Until when the user gets no seat of the license. From then on the user may take one again.",
+        example=rfc3339(AT + timedelta(hours=2)),
+    ),
+    "ReleaseBody.until": Word(
+        meaning="For the session of another user: that user gets no seat of its license before this time, at most "
+        f"{MAX_KEPT_OUT.days} days ahead. null, or left out: the user may take a seat again at once.",
+        example=rfc3339(AT + timedelta(hours=2)),
     ),
     "instances": Word(
         meaning="How many instances were heard of within a lease. Programs that send no `instance_id` count as one.",
@@ -111,7 +121,8 @@ WORDS: Mapping[str, Word] = {
     "in_use": Word(meaning="Seats in use at `server_time`.", example=3),
     "Seats.in_use": Word(
         meaning="Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand "
-        "until it is reported, at most 15 minutes later, and one whose lease ran out for about a minute.",
+        "until it is reported, at its client's next heartbeat or at most 15 minutes later, and one whose lease ran out "
+        "for about a minute.",
         example=3,
     ),
     "max": Word(meaning="The cap: the most seats in use at a time.", example=20),
@@ -186,8 +197,8 @@ WORDS: Mapping[str, Word] = {
         meaning="Ended sessions whose device may work on without a seat, because it has borrowed one. Owners and "
         "admins see those of all users."
     ),
-    "until": Word(meaning="Until when the device may work on.", example="2026-03-05T17:00:00.000000Z"),
-    "latest": Word(
+    "OverhangView.until": Word(meaning="Until when the device may work on.", example="2026-03-05T17:00:00.000000Z"),
+    "latest_until": Word(
         meaning="The latest time until which a seat can be borrowed.", example="2026-03-09T09:14:07.250000Z"
     ),
     "pool": Word(meaning="The group whose reserved seat it is. null: a common seat.", example=None),

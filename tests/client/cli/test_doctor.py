@@ -1,7 +1,8 @@
 """``seatlease doctor``: what is wrong, and what to do. It takes no seat and shows no token."""
 
 import json
-from datetime import datetime, timezone
+import re
+from datetime import datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def test_a_problem_is_named_with_what_to_do(
     [
         ({"is_active": False}, "L gives no seat: deactivated"),
         ({"expires_at": datetime(2020, 5, 1, tzinfo=timezone.utc)}, "L gives no seat: expired on 2020-0"),
+        ({"starts_at": datetime(2190, 5, 1, tzinfo=timezone.utc)}, "L gives no seat: begins on 2190-0"),
         ({"max_concurrent_seats": 0}, "L gives no seat: its max is 0"),
         ({"max_concurrent_seats": "20"}, "gives no seat: fields to correct: max_concurrent_seats"),
     ],
@@ -98,6 +100,14 @@ def test_a_license_that_gives_no_seat_is_a_problem(backend: RealBackend, edit: d
 
     assert findings["license"]["status"] == "problem"
     assert says in findings["license"]["says"]
+
+
+def test_the_last_week_of_a_license_is_shown_with_its_days(backend: RealBackend) -> None:
+    backend.edit(expires_at=datetime.now(timezone.utc) + timedelta(days=3.5))
+
+    findings = _findings(environment_of(backend), well=True)
+
+    assert re.search(r"; the license ends on \S+ \S+ \(in [34] days\)$", findings["license"]["says"])
 
 
 def test_a_variable_that_holds_no_token_is_what_has_to_be_changed(backend: RealBackend) -> None:

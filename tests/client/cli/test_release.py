@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from seatlease import State
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, environment_of, run
 from tests.client.conftest import BuildBackend
@@ -57,8 +59,30 @@ def test_an_owner_ends_the_session_of_another_user_by_any_of_its_names(backend: 
         ended = run("release", whose, "--yes", environment=environment_of(backend, "olivia"))
 
         assert ended.returncode == 0, ended.stderr
-        assert f"session {other.lease.session_id} of m1@example.com on {_DEVICE}" in ended.stderr
+        assert f"session {other.lease.session_id} of m1@example.com on {_DEVICE[:12]}…, " in ended.stderr
         assert _end_reasons(backend) == {"m0": None, "m1": "revoked_by_admin"}
+
+
+@pytest.mark.parametrize("until", ["2h", (datetime.now(UTC) + timedelta(hours=2)).isoformat()], ids=["span", "time"])
+def test_an_owner_keeps_the_user_out_for_a_time(backend: RealBackend, until: str) -> None:
+    with backend.seat("m1") as held:
+        owner = environment_of(backend, "olivia")
+
+        ended = run("release", "m1@example.com", "--until", until, "--yes", environment=owner)
+
+        assert ended.returncode == 0, ended.stderr
+        assert "their users get no seat of the license before 20" in ended.stderr
+        assert held.heartbeat() is State.REVOKED
+        refused = run("run", "--", "true", environment=environment_of(backend, "m1"))
+        assert (refused.returncode, "KEPT_OUT" in refused.stderr) == (77, True)
+
+
+def test_without_a_name_nobody_is_kept_out(backend: RealBackend) -> None:
+    with backend.seat("m0"):
+        refused = run("release", "--until", "2h", "--yes", environment=environment_of(backend))
+
+        assert (refused.returncode, backend.in_use) == (78, 1)
+        assert "name a session, an address or a device" in refused.stderr
 
 
 def test_a_member_ends_no_session_of_another_user(backend: RealBackend) -> None:

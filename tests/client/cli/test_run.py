@@ -2,21 +2,40 @@
 
 import ctypes
 import os
+import re
+import shlex
 import signal
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.client.backends import RealBackend
-from tests.client.commands import command, end, environment_of, run, start
+from tests.client.commands import command, end, environment_of, run, start, stop
 from tests.client.conftest import BuildBackend, StartScript
 from tests.client.hosts import CLIENT
 from tests.support.waiting import wait_until
+
+_TAKE_ORPHANS = """
+import ctypes, os, sys
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Orphans below become children of the program that it starts, as they do of process number 1. It needs no right."""
+
+_KEEP_THE_LOCK = """
+import ctypes
+ctypes.PyDLL(None).sleep(600)
+"""
+"""No thread of this program runs until a signal ends it."""
 
 
 @pytest.fixture
@@ -115,6 +134,44 @@ def test_a_program_that_a_signal_ends_gives_the_status_of_shells(
     assert backend.in_use == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to another process than number 1")
+def test_processes_that_the_program_leaves_behind_are_waited_for_as_process_number_1_must(
+    backend: RealBackend,
+) -> None:
+    leave_behind = "i=0; while [ $i -lt 20 ]; do (sh -c 'echo $$; exec sleep 0.2' &); i=$((i+1)); done"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _TAKE_ORPHANS, *command("run", "--", "sh", "-c", f"{leave_behind}; read -r line")],
+        env=environment_of(backend),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with ExitStack() as cleanup:
+        cleanup.callback(stop, process)
+        assert process.stdout is not None
+        orphans = [int(process.stdout.readline()) for _ in range(20)]
+
+        wait_until(lambda: not any(map(psutil.pid_exists, orphans)), within=30)
+
+        assert process.poll() is None
+        process.communicate("go on\n", timeout=30)
+        assert (process.returncode, backend.in_use) == (0, 0)
+
+
+def test_a_program_that_keeps_the_interpreters_lock_keeps_its_seat(
+    backend: RealBackend, run_program: StartScript
+) -> None:
+    backend.tenant.license().update({"lease_seconds": 12})
+    run_program(f"echo runs; exec {shlex.join([sys.executable, '-c', _KEEP_THE_LOCK])}")
+    session = backend.tenant.organization.collection("sessions").get()[0].reference
+    since = datetime.now(UTC)
+
+    wait_until(lambda: bool(session.get().get("last_heartbeat_at") > since), within=60)
+
+    assert backend.in_use == 1
+
+
 def test_what_the_caller_ignores_stays_ignored(backend: RealBackend) -> None:
     script = f"trap '' HUP; exec {' '.join(command('run', '--', 'sh', '-c'))} 'kill -HUP $$; echo goes on'"
 
@@ -173,6 +230,42 @@ def test_each_reason_for_no_seat_has_its_status(
 
     assert (ended.returncode, says in ended.stderr) == (status, True), ended.stderr
     assert (ended.stdout, "Traceback" in ended.stderr) == ("", False)
+
+
+def test_one_device_too_many_is_told_with_the_commands_that_free_one(build_real: BuildBackend) -> None:
+    backend = build_real(seats=3, max_devices_per_user=1)
+    with backend.seat("m0", hardware_id="a-workstation-with-a-name") as seat:
+        ended = run("run", "true", environment=environment_of(backend))
+
+    assert seat.lease is not None
+    assert (ended.returncode, ended.stdout) == (75, "")
+    _, *lines, _ = ended.stderr.splitlines()
+    assert "USER_DEVICE_LIMIT_REACHED" in ended.stderr
+    assert f"seatlease:     seatlease release {seat.lease.session_id}" in lines
+    assert f"seatlease: a-workstatio…, since {seat.lease.server_time.astimezone():%Y-%m-%d %H:%M}" in lines
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_license_that_has_not_begun_starts_nothing(build_real: BuildBackend) -> None:
+    begins = datetime(2190, 1, 2, 12, tzinfo=UTC)
+    backend = build_real(seats=1, starts_at=begins)
+
+    ended = run("run", "true", environment=environment_of(backend))
+
+    assert (ended.returncode, "LICENSE_NOT_STARTED" in ended.stderr) == (77, True)
+    assert f"begins on {begins.astimezone():%Y-%m-%d at %H:%M}" in ended.stderr
+
+
+@pytest.mark.parametrize(("days", "times"), [(3.5, 1), (9, 0)])
+def test_a_license_that_ends_within_a_week_is_announced_once(build_real: BuildBackend, days: float, times: int) -> None:
+    ends = datetime.now(UTC) + timedelta(days=days)
+    backend = build_real(seats=1, expires_at=ends)
+
+    ended = run("run", "true", environment=environment_of(backend))
+
+    said = re.findall(r"^seatlease: [0-9:]{8} The license ends on (\S+) \(in \d days\)$", ended.stderr, re.MULTILINE)
+    assert (ended.returncode, said) == (0, [f"{ends.astimezone():%Y-%m-%d}"] * times)
+    assert len(ended.stderr.splitlines()) == times
 
 
 def test_a_killed_wrapper_leaves_the_program_and_its_seat_until_the_lease_ends(

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from seatlease._service.credentials import IdToken
 from seatlease._service.service import Service
+from seatlease.cli.saying import ending_soon
 from seatlease.cli.usage import fitting, tables_of
 from shared.documents.rfc3339 import rfc3339
 from tests.client.backends import RealBackend
@@ -169,6 +170,50 @@ def test_a_device_shows_how_many_instances_share_its_seat_within_80_columns(
     rows = [line.split("│")[1:-1] for line in terminal.export_text().splitlines() if line.startswith("│")]
     user, session_id = (next(row for row in rows if text in row[0]) for text in ("somebody", "ssss"))
     assert [user[1].strip(), session_id[1].strip()] == shown
+
+
+def test_pools_overdraft_and_the_last_week_are_shown_in_80_columns(build_real: BuildBackend) -> None:
+    ends = datetime.now(UTC) + timedelta(days=3.5)
+    backend = build_real(
+        seats=2, reservations={"render": 1}, overdraft_seats=2, expires_at=ends, features={"edition": "pro"}
+    )
+    backend.tenant.add_license("later", "LATER", seats=1, starts_at=datetime(2190, 5, 1, tzinfo=UTC))
+    backend.tenant.user("m0").update({"groups": ["render"]})
+    environment = environment_of(backend, "olivia", SEATLEASE_LICENSE_KEY="", COLUMNS="80")
+    with backend.seat("m0"), backend.seat("m1"), backend.seat("m2"):
+        shown, as_json = (run("usage", *words, environment=environment) for words in ((), ("--json",)))
+
+    assert shown.returncode == 0
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.stdout.splitlines() if "│" in line]
+    cells = {row[0]: row[1:] for row in reversed(rows)}  # the licenses come first
+    assert cells["for render"][:2] == ["1", "1"]
+    assert cells["common"][:2] == ["2", "1"]
+    assert (cells["overdraft"][:2], cells["overdraft"][4]) == (["1", "2"], "peak 1")
+    assert {"a seat for render", f"until {ends.astimezone():%Y-%m-%d}"} < set(cells)
+    assert re.search(r"\(in [34] days\)", shown.stdout)
+    assert "gives no seat: begins on 2190-0" in " ".join(re.findall(r"[^\s│]+", shown.stdout))
+    by_name = {license_["license_id"]: license_ for license_ in json.loads(as_json.stdout)["licenses"]}
+    assert by_name["license-1"]["features"] == {"edition": "pro"}
+    assert by_name["later"]["status"] == "not_started"
+
+
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        (timedelta(days=7, seconds=1), None),
+        (timedelta(days=7), "in 7 days"),
+        (timedelta(hours=40), "in 2 days"),
+        (timedelta(hours=20), "in 1 day"),
+        (timedelta(hours=14), "today at 23:00"),
+        (timedelta(0), None),
+    ],
+)
+def test_an_end_is_announced_from_a_week_before(left: timedelta, says: str | None) -> None:
+    morning = datetime(2026, 3, 2, 9).astimezone()
+
+    assert ending_soon(morning + left, now=morning) == says
+    assert ending_soon(None, now=morning) is None
 
 
 def test_an_unknown_license_is_told_with_its_status(backend: RealBackend) -> None:

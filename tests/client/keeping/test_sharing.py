@@ -52,6 +52,58 @@ def test_the_processes_of_a_folder_are_one_instance_and_stay_it_after_a_crash(
     assert all(re.fullmatch("[a-f0-9]{32}", each.instance_id) for each in (first, elsewhere, copied))
 
 
+def test_of_the_processes_of_a_machine_the_most_active_one_counts(tmp_path: Path) -> None:
+    first, second, gone = (Sharing("seat", folder=tmp_path) for _ in range(3))
+    for each in (first, second, gone):
+        each.join()
+    gone.note(90.0)
+    with gone.leaving():
+        pass
+
+    second.note(50.0)
+
+    assert (first.last_active_at(10.0), first.last_active_at(60.0)) == (50.0, 60.0)
+    with second.leaving():
+        pass
+    assert first.last_active_at(60.0) == 60.0
+    assert len(list((tmp_path / "seat").glob("*.active"))) == 1
+
+
+@pytest.mark.parametrize("note", [None, "", "{id} soon"])
+def test_a_process_that_says_nothing_of_its_user_counts_as_active(tmp_path: Path, note: str | None) -> None:
+    first, silent = Sharing("seat", folder=tmp_path), Sharing("seat", folder=tmp_path)
+    first.join()
+    (mine,) = (tmp_path / "seat").glob("*.lock")
+    silent.join()
+    (its,) = {*(tmp_path / "seat").glob("*.lock")} - {mine}
+
+    if note is not None:
+        its.with_suffix(".active").write_text(note.format(id=first.instance_id))
+
+    assert first.last_active_at(10.0) is None
+
+
+def test_the_activity_of_another_machine_is_its_own_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, elsewhere = Sharing("seat", folder=tmp_path), Sharing("seat", folder=tmp_path)
+    here.join()
+    monkeypatch.setattr(sharing, "own_id", lambda: "another machine")
+    elsewhere.join()
+
+    elsewhere.note(10_000.0)
+
+    assert here.last_active_at(10.0) == 10.0
+
+
+def test_who_shares_with_nobody_is_as_active_as_its_user(tmp_path: Path) -> None:
+    (tmp_path / "seat").write_text("no folder")
+    alone = Sharing("seat", folder=tmp_path)
+    alone.join()
+
+    alone.note(5.0)
+
+    assert alone.last_active_at(10.0) == 10.0
+
+
 @pytest.mark.parametrize("broken", [b"", b"too short"])
 def test_an_instance_id_that_was_half_written_is_made_anew(tmp_path: Path, broken: bytes) -> None:
     (tmp_path / "seat").mkdir()

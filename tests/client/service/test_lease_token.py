@@ -19,6 +19,8 @@ from seatlease.errors import ClockSetBack, LeaseNotProven
 from tests.client.signing import GRACE, LEASE, NOW, TYPE, SigningKey, claims, seconds
 
 _SECOND = timedelta(seconds=1)
+_NO_FEATURES: list[object] = [None, [], "pro", 1, {"pro": None}, {"pro": []}, {"pro": {}}]
+_NO_TIMES: list[object] = ["", 1.5, True, [], -(10**30)]
 _KEY = SigningKey()
 _KID = _KEY.jwk["kid"]
 
@@ -77,6 +79,30 @@ def test_a_service_too_old_to_name_the_licenses_key_proves_a_lease_of_any_and_no
 
     assert _proven(token).license_key_sha256 is None
     assert "another license" in str(_refused(token, license_key="KEY-1"))
+
+
+def test_a_token_proves_what_was_sold_and_when_the_license_ends() -> None:
+    sold = {"edition": "pro", "export": True, "max_layers": 64, "scale": 1.5}
+
+    proven = _proven(_KEY.sign(claims(features=sold, license_expires_at=seconds(NOW))))
+    without_end = _proven(_KEY.sign(claims(features={}, license_expires_at=None)))
+    of_an_old_service = _proven(_KEY.sign())
+
+    assert (proven.features, proven.license_expires_at) == (sold, NOW)
+    for lease in (without_end, of_an_old_service):
+        assert (lease.features, lease.license_expires_at) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        *(("features", told) for told in _NO_FEATURES),
+        *(("license_expires_at", told) for told in _NO_TIMES),
+    ],
+    ids=str,
+)
+def test_what_was_sold_has_to_be_of_its_kind(claim: str, told: object) -> None:
+    _refused(_KEY.sign(claims(**{claim: told})))
 
 
 @pytest.mark.parametrize(

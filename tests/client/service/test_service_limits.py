@@ -5,9 +5,9 @@ import sys
 import unicodedata
 
 from seatlease._service import device
-from seatlease._service.service import MAX_TOKEN_LENGTH
+from seatlease._service.service import MAX_IDLE_SECONDS, MAX_TOKEN_LENGTH
 from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
-from shared.edge import identity
+from shared.edge import identity, requests
 
 CHARACTERS = [chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF]
 TEXTS = ["", "x" * MAX_KEY_LENGTH, "x" * (MAX_KEY_LENGTH + 1), "x\n", "\nx", *CHARACTERS]
@@ -25,6 +25,10 @@ def test_the_client_takes_the_hardware_ids_that_the_service_takes() -> None:
 
 def test_the_client_takes_the_tokens_that_the_service_takes() -> None:
     assert MAX_TOKEN_LENGTH == identity.MAX_TOKEN_LENGTH
+
+
+def test_the_client_sends_the_idle_times_that_the_service_takes() -> None:
+    assert MAX_IDLE_SECONDS == requests.MAX_IDLE_SECONDS
 
 
 def test_every_control_and_formatting_character_of_unicode_is_refused_and_no_other() -> None:

@@ -64,6 +64,14 @@ def committed(event: Event) -> datetime:
     return event.committed_at
 
 
+def with_edit(history: History, collection: str, document_id: str, **fields: Any) -> History:  # noqa: ANN401 as above
+    """Change what an admin wrote first into a document."""
+    edits = list(history.edits or ())
+    number = next(n for n, each in enumerate(edits) if (each.collection, each.document_id) == (collection, document_id))
+    edits[number] = replace(edits[number], fields={**(edits[number].fields or {}), **fields})
+    return replace(history, edits=tuple(edits))
+
+
 def with_sessions(history: History, change: Callable[[list[Stored]], list[Stored]], *, grants: int = 0) -> History:
     """Change the sessions as they are, and the counters with them, so that these two agree; add grants to those."""
     assert history.present is not None

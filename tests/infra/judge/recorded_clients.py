@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +10,11 @@ from infra.judge.history import Acknowledged, Operation
 from shared.documents.policy import Policy
 from shared.documents.rfc3339 import rfc3339
 from shared.documents.writing import Retention
+from shared.edge.errors import Code
 from shared.edge.usage_answer import answer_usage
 from shared.firestore.client import Firestore
-from shared.rules.acquire import CapReached, Device, Granted, Renewed
-from shared.rules.heartbeat import Extended, StillFresh
+from shared.rules.acquire import CapReached, Device, DeviceLimitReached, Granted, Renewed, SeatLimitReached
+from shared.rules.heartbeat import Extended, StillFresh, Stopped
 from shared.rules.session import Session, session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
@@ -22,7 +23,6 @@ from shared.seats.usage import UsageRequest, Usages
 from tests.support.tenant import LICENSE_ID, Tenant
 
 SECOND = "license-2"
-_DEVICE = Device(hardware_id="d", ip_address=None, user_agent=None)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -40,25 +40,41 @@ class Telling:
         *,
         lease: timedelta | None = None,
         instance_id: str | None = None,
+        hardware_id: str = "d",
     ) -> None:
         """Ask for a seat. With a lease of next to nothing it has run out when anybody looks."""
         acquires = Acquires(self.store, policy(lease or timedelta(minutes=6)))
-        device = replace(_DEVICE, instance_id=instance_id)
+        device = Device(hardware_id=hardware_id, ip_address=None, user_agent=None, instance_id=instance_id)
         asked = AcquireRequest(user_id=user_id, license_key=self._key(license_id), device=device)
 
         async def ask() -> tuple[int, Mapping[str, Any]]:
             answered = await acquires.acquire(self.tenant.organization_id, asked)
             outcome = answered.outcome
             if isinstance(outcome, CapReached):
-                details = {"in_use": outcome.in_use, "max": outcome.max_seats}
+                of_others = outcome.reserved_for_others if isinstance(outcome, SeatLimitReached) else 0
+                details = {"in_use": outcome.in_use, "max": outcome.max_seats, "reserved_for_others": of_others}
                 return 409, {"error": {"details": details}, "server_time": rfc3339(answered.now)}
+            if isinstance(outcome, DeviceLimitReached):
+                return 409, _refused(outcome, answered.now)
             assert isinstance(outcome, Granted | Renewed)
             seats = {"in_use": outcome.in_use, "max": outcome.license.max_concurrent_seats}
             held = {"license_id": outcome.license.license_id, "seats": seats}
             status = 201 if isinstance(outcome, Granted) else 200
             return status, {**_lease(outcome.session, answered.now), **held}
 
-        await self._note(Operation.ACQUIRE, user_id, ask, instance_id=instance_id)
+        await self._note(Operation.ACQUIRE, user_id, ask, instance_id=instance_id, hardware_id=hardware_id)
+
+    async def idle(self, user_id: str) -> None:
+        """Say that the user has done nothing for an hour."""
+        session_id = self.session_id(user_id)
+
+        async def ask() -> tuple[int, Mapping[str, Any]]:
+            beats = Heartbeats(self.store, policy(timedelta(minutes=6)))
+            asked = HeartbeatRequest(user_id=user_id, session_id=session_id, idle_for=timedelta(hours=1))
+            assert isinstance((await beats.heartbeat(self.tenant.organization_id, asked)).outcome, Stopped)
+            return 410, {"error": {"code": Code.SESSION_IDLE, "details": {}}}
+
+        await self._note(Operation.HEARTBEAT, user_id, ask, session_id=session_id, idle_seconds=3_600)
 
     async def heartbeat(self, user_id: str) -> None:
         """Keep a seat of the first license."""
@@ -98,7 +114,7 @@ class Telling:
 
     def session_id(self, user_id: str, license_id: str = LICENSE_ID) -> str:
         """Name the session of a user."""
-        return session_id_of(license_id=license_id, user_id=user_id, hardware_id=_DEVICE.hardware_id)
+        return session_id_of(license_id=license_id, user_id=user_id, hardware_id="d")
 
     def _key(self, license_id: str) -> str:
         return self.tenant.license_key if license_id == LICENSE_ID else f"{self.tenant.license_key}-2"
@@ -111,6 +127,8 @@ class Telling:
         *,
         session_id: str | None = None,
         instance_id: str | None = None,
+        hardware_id: str = "d",
+        idle_seconds: int | None = None,
     ) -> None:
         sent_at = datetime.now(UTC)
         status, body = await ask()
@@ -122,9 +140,10 @@ class Telling:
                 sent_at=sent_at,
                 answered_at=datetime.now(UTC),
                 body=body,
-                hardware_id=_DEVICE.hardware_id,
+                hardware_id=hardware_id,
                 session_id=session_id or body.get("session_id"),
                 instance_id=instance_id,
+                idle_seconds=idle_seconds,
             )
         )
 
@@ -137,6 +156,12 @@ def policy(lease: timedelta) -> Policy:
         answer_within=timedelta(seconds=8),
         retention=Retention(sessions_for=timedelta(days=30), audit_events_for=timedelta(days=400)),
     )
+
+
+def _refused(outcome: DeviceLimitReached, now: datetime) -> dict[str, Any]:
+    sessions = [{"session_id": each.session_id, "started_at": rfc3339(each.started_at)} for each in outcome.own]
+    details = {"sessions": sessions, "max": outcome.max_devices}
+    return {"error": {"code": Code.USER_DEVICE_LIMIT_REACHED, "details": details}, "server_time": rfc3339(now)}
 
 
 def _lease(session: Session, now: datetime) -> dict[str, Any]:

@@ -1,23 +1,26 @@
 """The judge accepts what really happened, and rejects it with each fault that can be sown into it."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from infra.judge import caps_in_force, published
-from infra.judge.history import Event, History, Operation
+from infra.judge.history import AdminEdit, Event, History, Operation
 from infra.judge.judge import judge
 from infra.judge.saving import from_json, to_json
 from infra.judge.violation import Kind
 from infra.local.seed import firestore_client
 from shared.rules.audit import AuditType
-from tests.infra.judge.mutations import TICK, committed, only, starts, trail, with_details
+from tests.infra.judge.mutations import TICK, committed, only, starts, trail, with_details, with_edit
 from tests.infra.judge.seeded import SEEDED
-from tests.infra.judge.true_history import true_history
+from tests.infra.judge.seeded_terms import SEEDED_TERMS
+from tests.infra.judge.true_history import history_of_terms, true_history
 from tests.support.tenant import LICENSE_ID
 
 
@@ -26,6 +29,13 @@ def history(firestore_host: str) -> History:
     project = f"test-{uuid4().hex[:12]}"
     with closing(firestore_client(project=project, firestore_host=firestore_host)) as console:
         return asyncio.run(true_history(console, project=project, firestore_host=firestore_host))
+
+
+@pytest.fixture(scope="module")
+def terms(firestore_host: str) -> History:
+    project = f"test-{uuid4().hex[:12]}"
+    with closing(firestore_client(project=project, firestore_host=firestore_host)) as console:
+        return asyncio.run(history_of_terms(console, project=project, firestore_host=firestore_host))
 
 
 def test_what_really_happened_is_accepted(history: History) -> None:
@@ -90,8 +100,76 @@ def test_whatever_usage_tells_differently_is_seen(
     assert {violation.kind for violation in found} == {Kind.USAGE_MISTOLD}
 
 
+def test_a_license_with_terms_is_accepted(terms: History) -> None:
+    assert {event.details.get("reason") for event in terms.events} >= {"idle"}
+    assert [(event.details["pool"], event.details["is_overdraft"]) for event in starts(terms, "m0")] == [
+        ("design", False),
+        ("design", True),
+    ]
+    assert judge(terms) == []
+    assert judge(replace(terms, edits=None, requests=None, messages=None, is_settled=False)) == []
+    assert judge(replace(terms, edits=None, requests=None, messages=None, is_settled=False, present=None)) == []
+
+
+@pytest.mark.parametrize(("kind", "sow"), SEEDED_TERMS, ids=lambda each: getattr(each, "__name__", ""))
+def test_a_fault_sown_into_terms_is_rejected_as_what_it_is(
+    kind: Kind, sow: Callable[[History], History], terms: History
+) -> None:
+    found = judge(sow(terms))
+
+    assert {violation.kind for violation in found} == {kind}
+    assert all(violation.is_certain for violation in found)
+
+
+@pytest.mark.parametrize(
+    ("collection", "document_id", "fields"),
+    [
+        ("licenses", LICENSE_ID, {"reservations": {"staff": 3}, "overdraft_seats": 0}),
+        ("licenses", LICENSE_ID, {"starts_at": datetime(2199, 1, 1, tzinfo=UTC)}),
+        ("licenses", LICENSE_ID, {"allowed_groups": ["nobody"], "max_devices_per_user": None}),
+        ("users", "m0", {"groups": []}),
+    ],
+    ids=["reservations", "start", "allowed groups", "groups"],
+)
+def test_a_decision_under_way_may_complete_under_the_former_terms(
+    collection: str, document_id: str, fields: dict[str, Any], terms: History
+) -> None:
+    grant = starts(terms, "m0")[-1]
+    meanwhile = grant.at + (committed(grant) - grant.at) / 2
+    edit = AdminEdit(collection=collection, document_id=document_id, at=meanwhile, fields=fields)
+
+    assert judge(replace(terms, edits=(*(terms.edits or ()), edit), messages=None)) == []
+
+
+def test_more_overdraft_than_the_license_has_is_above_its_cap_and_its_pool(terms: History) -> None:
+    found = judge(with_edit(trail(terms), "licenses", LICENSE_ID, overdraft_seats=0))
+
+    assert {violation.kind for violation in found} == {Kind.LICENSE_CAP_EXCEEDED, Kind.POOL_EXCEEDED}
+
+
+def test_the_trail_alone_tells_the_terms_and_the_groups(terms: History) -> None:
+    # The user had left the group long before it got a seat of design, says the trail.
+    grant = starts(terms, "m0")[0]
+    at = grant.at - timedelta(hours=1)
+    changes = [{"field": "groups", "before": '["design"]', "after": '["staff"]'}]
+    edit = Event(
+        event_id="edit",
+        type=AuditType.USER_EDITED,
+        at=at,
+        committed_at=at,
+        actor="console",
+        user_id="m0",
+        details={"edit": "changed", "changes": changes},
+    )
+    told = replace(terms, events=(*terms.events, edit), edits=None, requests=None, messages=None)
+
+    found = [each for each in judge(told) if each.kind is Kind.WRONG_POOL]
+
+    assert [(each.events, each.is_certain) for each in found] == [((grant,), False)]
+
+
 def test_every_kind_has_a_fault_that_shows_it() -> None:
-    assert set(SEEDED) == set(Kind)
+    assert {*SEEDED, *(kind for kind, _ in SEEDED_TERMS)} == set(Kind)
 
 
 def test_what_nobody_noted_accuses_nobody(history: History) -> None:

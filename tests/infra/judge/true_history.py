@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from google.cloud import firestore
 
@@ -10,10 +10,12 @@ from infra.judge.history import AdminEdit, History, Message
 from infra.judge.reading import read_history
 from shared.admin.deleted_sessions import Removals
 from shared.audit.message import message_from
+from shared.documents.organizations import Run
 from shared.documents.paths import OrganizationPaths
 from shared.firestore.client import Firestore
 from shared.firestore.query import Query
 from shared.rules.refusal import Unusable
+from shared.seats.expiring import ExpiryReports
 from tests.infra.judge.recorded_clients import SECOND, Telling, policy
 from tests.programs.faults.instants import instant
 from tests.support.tenant import Tenant
@@ -61,23 +63,75 @@ async def true_history(console: firestore.Client, *, project: str, firestore_hos
             await clients.acquire(user_id, SECOND)
             await clients.release(user_id, SECOND)
         await clients.heartbeat("m0")
-        history = await read_history(store, tenant.organization_id)
-        messages = await _published(store, paths)
-    deletion = AdminEdit(
-        collection="sessions", document_id=clients.session_id("m4"), at=instant(deleted_at), fields=None
+        deletion = AdminEdit(
+            collection="sessions", document_id=clients.session_id("m4"), at=instant(deleted_at), fields=None
+        )
+        return await _noted(clients, deletion)
+
+
+async def history_of_terms(console: firestore.Client, *, project: str, firestore_host: str) -> History:
+    """Let it happen, with a license that has all terms: three seats, one of them for ``design``, and one overdraft.
+
+    ::
+
+        design     m0 ----|   (free)                              m0 ---- overdraft: all three own seats are in use
+        common     m1 --------------------------| is idle
+        common     m2 ----------------------------------------------------
+        overdraft  m3 ----------------------------------------------------
+                     m4 is refused, and again     m4 -------- overdraft: both common seats are in use
+                     m1 is refused a second device
+    """
+    now = datetime.now(UTC)
+    tenant = Tenant.create(
+        console,
+        seats=3,
+        starts_at=now - timedelta(days=1),
+        expires_at=now + timedelta(hours=12),
+        allowed_groups=["design", "staff"],
+        reservations={"design": 1},
+        max_devices_per_user=1,
+        overdraft_seats=1,
+        idle_seconds=60,
+        is_active=True,
     )
+    edits = []
+    for number in range(5):
+        fields = {"role": "member", "groups": ["design" if number == 0 else "staff"]}
+        written = tenant.user(f"m{number}").set(fields)
+        at = instant(written.update_time)
+        edits.append(AdminEdit(collection="users", document_id=f"m{number}", at=at, fields=fields))
+    with closing(Firestore(project=project, emulator_host=firestore_host)) as store:
+        clients = Telling(tenant=tenant, store=store)
+        for user_id in ("m0", "m1", "m2", "m3", "m4"):
+            await clients.acquire(user_id)
+        await clients.acquire("m1", hardware_id="another")
+        await clients.release("m0")
+        await clients.acquire("m4")
+        await clients.usage("m2")
+        await clients.idle("m1")
+        for user_id in ("m4", "m0"):
+            await clients.acquire(user_id)
+        await clients.usage("m0")
+        await ExpiryReports(store, policy(timedelta(minutes=6))).report(now=now, run=Run(timedelta(minutes=1)))
+        return await _noted(clients, *edits)
+
+
+async def _noted(clients: Telling, *edits: AdminEdit) -> History:
+    """Everything, and nothing is left to do. The organization and its licenses are as they were written."""
+    store, organization_id = clients.store, clients.tenant.organization_id
+    history = await read_history(store, organization_id)
     assert history.present is not None
     assert history.present.organization is not None
     made = [("licenses", each) for each in history.present.licenses]
-    edits = [
+    written = [
         AdminEdit(collection=collection, document_id=each.document_id, at=each.created_at, fields=each.fields)
         for collection, each in (*made, ("organizations", history.present.organization))
     ]
     return replace(
         history,
         requests=tuple(clients.requests),
-        edits=tuple(sorted((*edits, deletion), key=lambda edit: edit.at)),
-        messages=messages,
+        edits=tuple(sorted((*written, *edits), key=lambda edit: edit.at)),
+        messages=await _published(store, OrganizationPaths(organization_id)),
         is_settled=True,
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.api_core.exceptions import FailedPrecondition, NotFound
@@ -14,10 +14,24 @@ from tests.programs.faults.asking import license_key
 from tests.programs.faults.faults import Fault, Kind
 from tests.programs.faults.instants import instant
 from tests.programs.faults.notes import Notes
-from tests.programs.faults.plan import Plan, PlannedOrganization
+from tests.programs.faults.plan import GROUPS, RESERVATIONS, Plan, PlannedOrganization
+from tests.programs.faults.schedule import OF_TERMS
 
 _PATIENCE_SECONDS = 30
 """Longer than any pause of the store: an edit's own answer is never lost."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Change:
+    """Fields that an admin writes, and what undoes it."""
+
+    fields: Mapping[str, Any]
+    back: Mapping[str, Any]
+
+
+_INACTIVE = _Change(fields={"is_active": False}, back={"is_active": True})
+_NOT_STARTED = _Change(fields={"starts_at": datetime(2199, 1, 1, tzinfo=UTC)}, back={"starts_at": None})
+_FOR_ONE_GROUP = _Change(fields={"allowed_groups": ["design"]}, back={"allowed_groups": None})
 
 Snapshot = firestore.DocumentSnapshot[firestore.DocumentReference]
 
@@ -46,12 +60,14 @@ class Hands:
                 await self._edit(fault.target, "organizations", fault.target, {"max_concurrent_seats": fault.amount})
             case Kind.LICENSE_CAP_EDITED:
                 await self._edit(fault.target, "licenses", license_id, {"max_concurrent_seats": amount})
+            case kind if kind in OF_TERMS:
+                await self._edit_terms(fault, planned)
             case Kind.ORGANIZATION_DEACTIVATED:
-                await self._for_a_while(fault, "organizations", fault.target)
+                await self._for_a_while(fault, "organizations", fault.target, _INACTIVE)
             case Kind.LICENSE_DEACTIVATED:
-                await self._for_a_while(fault, "licenses", license_id)
+                await self._for_a_while(fault, "licenses", license_id, _INACTIVE)
             case Kind.USER_DEACTIVATED:
-                await self._for_a_while(fault, "users", planned.user_ids[amount % len(planned.user_ids)])
+                await self._for_a_while(fault, "users", planned.user_ids[amount % len(planned.user_ids)], _INACTIVE)
             case Kind.SESSION_DELETED | Kind.SESSION_ENDED:
                 async with self.rest:
                     await asyncio.to_thread(self._end_some_session, fault, amount)
@@ -59,10 +75,28 @@ class Hands:
                 message = f"not an admin's edit: {fault.kind}"
                 raise ValueError(message)
 
-    async def _for_a_while(self, fault: Fault, collection: str, document_id: str) -> None:
-        await self._edit(fault.target, collection, document_id, {"is_active": False})
+    async def _edit_terms(self, fault: Fault, planned: PlannedOrganization) -> None:
+        """Edit the license with terms, or the groups of a user."""
+        amount, license_id = fault.amount or 0, planned.licenses[0].license_id
+        match fault.kind:
+            case Kind.GROUPS_EDITED:
+                user_id = planned.user_ids[int(fault.at * 10) % len(planned.user_ids)]
+                await self._edit(fault.target, "users", user_id, {"groups": [*GROUPS[amount % len(GROUPS)]]})
+            case Kind.GRANTS_STOPPED:
+                stop = _FOR_ONE_GROUP if amount % 2 else _NOT_STARTED
+                await self._for_a_while(fault, "licenses", license_id, stop)
+            case Kind.RESERVATIONS_EDITED:
+                fields = {"reservations": RESERVATIONS[amount % len(RESERVATIONS)]}
+                await self._edit(fault.target, "licenses", license_id, fields)
+            case Kind.OVERDRAFT_EDITED:
+                await self._edit(fault.target, "licenses", license_id, {"overdraft_seats": amount % 3})
+            case Kind.DEVICE_LIMIT_EDITED:
+                await self._edit(fault.target, "licenses", license_id, {"max_devices_per_user": amount % 3 or None})
+
+    async def _for_a_while(self, fault: Fault, collection: str, document_id: str, change: _Change) -> None:
+        await self._edit(fault.target, collection, document_id, change.fields)
         await asyncio.sleep(fault.lasts)
-        await self._edit(fault.target, collection, document_id, {"is_active": True})
+        await self._edit(fault.target, collection, document_id, change.back)
 
     async def _edit(self, organization_id: str, collection: str, document_id: str, fields: Mapping[str, Any]) -> None:
         async with self.rest:
@@ -103,9 +137,9 @@ class Hands:
         dates = {"created_at": now, "updated_at": now}
         own = planned.organization_id
         self._create(own, "organizations", own, {"name": own, "max_concurrent_seats": planned.seats, "is_active": True})
-        for user_id in planned.user_ids:
+        for user_id, groups in zip(planned.user_ids, planned.groups, strict=True):
             user = {"email": f"{user_id}@example.com", "role": "member", "is_active": True, "created_at": now}
-            self._create(own, "users", user_id, user)
+            self._create(own, "users", user_id, {**user, "groups": [*groups]})
         for license_ in planned.licenses:
             fields = {
                 "license_key": license_key(own, license_.license_id),
@@ -114,6 +148,9 @@ class Hands:
                 "lease_seconds": license_.lease_seconds,
                 "max_instances_per_seat": license_.max_instances,
                 "is_active": True,
+                # So near that ``reconcile`` reports it.
+                "expires_at": now + timedelta(hours=12) if license_.terms else None,
+                **license_.terms,
                 **dates,
             }
             self._create(own, "licenses", license_.license_id, fields)

@@ -55,10 +55,12 @@ class Asking:
         asked = {"license_key": key, "hardware_id": self.planned.hardware_id, **self._instance}
         return await self._ask(Operation.ACQUIRE, asked, session_id=None)
 
-    async def heartbeat(self, session_id: str) -> Reply:
-        """Say that it is alive."""
-        asked = {"session_id": session_id, **self._instance}
-        return await self._ask(Operation.HEARTBEAT, asked, session_id=session_id)
+    async def heartbeat(self, session_id: str, *, idle_seconds: int | None = None) -> Reply:
+        """Say that it is alive, and for how long its user has done nothing."""
+        asked: dict[str, str | int] = {"session_id": session_id, **self._instance}
+        if idle_seconds is not None:
+            asked["idle_seconds"] = idle_seconds
+        return await self._ask(Operation.HEARTBEAT, asked, session_id=session_id, idle_seconds=idle_seconds)
 
     async def release(self, session_id: str) -> Reply:
         """Give the seat back."""
@@ -73,7 +75,14 @@ class Asking:
     def _instance(self) -> Mapping[str, str]:
         return {} if self.planned.instance_id is None else {"instance_id": self.planned.instance_id}
 
-    async def _ask(self, operation: Operation, asked: Mapping[str, str] | None, *, session_id: str | None) -> Reply:
+    async def _ask(
+        self,
+        operation: Operation,
+        asked: Mapping[str, str | int] | None,
+        *,
+        session_id: str | None,
+        idle_seconds: int | None = None,
+    ) -> Reply:
         url = self.chance.choice(self.servers.of(operation.value)).url
         sent_at, began = datetime.now(UTC), time.monotonic()
         answer: Answer | None = None
@@ -109,6 +118,7 @@ class Asking:
                     hardware_id=self.planned.hardware_id,
                     session_id=session_id or body.get("session_id"),
                     instance_id=self.planned.instance_id,
+                    idle_seconds=idle_seconds,
                 )
             )
         return Reply(status=None if answer is None else answer.status, body=body)

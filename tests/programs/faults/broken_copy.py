@@ -18,9 +18,14 @@ class Mistake:
 
 MISTAKES = {
     "off by one": Mistake(
-        module="shared/rules/acquire.py",
-        right="if in_license >= license_.max_concurrent_seats:",
-        wrong="if in_license > license_.max_concurrent_seats:",
+        module="shared/rules/pools.py",
+        right="if in_use >= cap + license_.overdraft_seats:",
+        wrong="if in_use > cap + license_.overdraft_seats:",
+    ),
+    "pool off by one": Mistake(
+        module="shared/rules/pools.py",
+        right="if use.in_pool(license_.license_id, group) < reservations.get(group, 0):",
+        wrong="if use.in_pool(license_.license_id, group) <= reservations.get(group, 0):",
     ),
     "no precondition": Mistake(
         module="shared/firestore/writes.py",

@@ -4,11 +4,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tests.programs.faults.asking import Asking, Reply
-from tests.programs.faults.plan import PlannedLicense
+from tests.programs.faults.plan import SHORTEST_IDLE_SECONDS, PlannedLicense
 
 _MOST_TRIES = 4
+_IDLE = 0.1
+"""How many heartbeats tell of a user who has long done nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +68,8 @@ class Client:
             else:
                 await self._pause(0.1, lease * 0.6)
             await self._look()
-            beat = await self._insist(lambda: self.asking.heartbeat(session_id))
+            idle_seconds = SHORTEST_IDLE_SECONDS if self.asking.chance.random() < _IDLE else None
+            beat = await self._insist(partial(self.asking.heartbeat, session_id, idle_seconds=idle_seconds))
             if not beat.is_success:
                 return beat.is_worth_repeating
         return True

@@ -22,6 +22,11 @@ class Kind(StrEnum):
     USER_DEACTIVATED = "user deactivated for a while"
     LICENSE_DEACTIVATED = "license deactivated for a while"
     ORGANIZATION_DEACTIVATED = "organization deactivated"
+    RESERVATIONS_EDITED = "license's reservations edited"
+    OVERDRAFT_EDITED = "license's overdraft edited"
+    DEVICE_LIMIT_EDITED = "license's device limit edited"
+    GROUPS_EDITED = "user's groups edited"
+    GRANTS_STOPPED = "license not started, or for one group"
     SESSION_DELETED = "session deleted by an admin"
     SESSION_ENDED = "session ended by an admin"
 

@@ -1,8 +1,9 @@
 """The plan that a seed decides before the run: organizations, clients, and the time of each fault."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from tests.programs.faults.faults import Fault
 from tests.programs.faults.schedule import timetable
@@ -19,8 +20,30 @@ INSTANCES_OF_ONE_DEVICE = 2
 _OLD_PROGRAMS = 0.25
 """How many clients send no instance id."""
 
-SHORTEST_LEASE_SECONDS = 3
-"""No license may have a shorter one."""
+SHORTEST_LEASE_SECONDS, SHORTEST_IDLE_SECONDS = 3, 60
+"""No license may have a shorter lease, or a shorter time of idleness."""
+
+WITH_TERMS = {1, 2}
+"""Which of four organizations have a license with terms: a steady one, and one whose terms admins edit."""
+
+RESERVATIONS: Sequence[Mapping[str, int]] = (
+    {},
+    {"design": 1},
+    {"design": 1, "render": 1},
+    {"render": 2},
+    {"design": 2, "render": 1},
+    {"check": 1},
+)
+"""Some are more than all seats."""
+
+GROUPS: Sequence[tuple[str, ...]] = (
+    (),
+    ("design",),
+    ("render",),
+    ("check", "design"),
+    ("render", "design"),
+    ("check",),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,23 +66,32 @@ LONG = Scale(seconds=560, organizations=10, clients=80, processes=3, calm=2.5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedLicense:
-    """A license: its seats, how long one is held without a heartbeat, and how many instances may work on one."""
+    """A license: its seats, how long one is held without a heartbeat, and how many instances may work on one.
+
+    ``terms`` are more fields of its document.
+    """
 
     license_id: str
     seats: int
     lease_seconds: int
     max_instances: int | None
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedOrganization:
-    """An organization. Nobody edits the caps of a steady one."""
+    """An organization. Nobody edits the caps and terms of a steady one.
+
+    The first license of an organization with terms has reservations, overdraft and limits.
+    """
 
     organization_id: str
     seats: int | None
     is_steady: bool
+    has_terms: bool
     licenses: tuple[PlannedLicense, ...]
     user_ids: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +123,8 @@ class Plan:
         """The plan for people."""
         for organization in self.organizations:
             caps = ", ".join(
-                f"{each.license_id}: {each.seats} seats, lease {each.lease_seconds} s" for each in organization.licenses
+                f"{each.license_id}: {each.seats} seats, lease {each.lease_seconds} s {dict(each.terms) or ''}"
+                for each in organization.licenses
             )
             steady = "steady" if organization.is_steady else "edited"
             yield f"{organization.organization_id} ({steady}): {organization.seats} seats altogether; {caps}"
@@ -114,6 +147,7 @@ def make_plan(seed: str, scale: Scale) -> Plan:
         instances=instances,
         clocks=[each for each in instances if not each.endswith("-1")],
         edited=[each.organization_id for each in organizations if not each.is_steady],
+        edited_terms=[each.organization_id for each in organizations if each.has_terms and not each.is_steady],
         all_organizations=[each.organization_id for each in organizations],
     )
     return Plan(
@@ -127,32 +161,51 @@ def make_plan(seed: str, scale: Scale) -> Plan:
 
 
 def _organization(number: int, chance: Random) -> PlannedOrganization:
+    has_terms = number % 4 in WITH_TERMS
     licenses = tuple(
         PlannedLicense(
             license_id=f"license-{each}",
-            seats=chance.randint(1, 4),
+            seats=chance.randint(1, 2 if has_terms and each == 1 else 4),
             lease_seconds=chance.randint(SHORTEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS + 3),
             max_instances=chance.choice([None, None, 1]),
+            terms=_terms(chance) if has_terms and each == 1 else {},
         )
         for each in range(1, chance.randint(2, 3) + 1)
     )
     together = sum(license_.seats for license_ in licenses)
+    user_ids = tuple(f"m{each}" for each in range(6))
+    # The first user may use reserved seats, so every run has some.
+    first = tuple(licenses[0].terms.get("reservations", ()))
     return PlannedOrganization(
         organization_id=f"org-{number}",
-        seats=chance.choice([None, None, max(1, together - 1), max(1, together // 2)]),
+        seats=chance.choice([None, None, max(1, together - 1), *([] if has_terms else [max(1, together // 2)])]),
         is_steady=number % 2 == 0,
+        has_terms=has_terms,
         licenses=licenses,
-        user_ids=tuple(f"m{each}" for each in range(6)),
+        user_ids=user_ids,
+        groups=(first, *(chance.choice(GROUPS) if has_terms else () for _ in user_ids[1:])),
     )
+
+
+def _terms(chance: Random) -> Mapping[str, Any]:
+    return {
+        "reservations": chance.choice(RESERVATIONS[1:]),
+        "overdraft_seats": chance.randint(1, 2),
+        "max_devices_per_user": chance.choice([1, 1, 2]),
+        "idle_seconds": SHORTEST_IDLE_SECONDS,
+        "features": {"tier": "pro", "exports": chance.randint(1, 9)},
+    }
 
 
 def _client(number: int, organizations: tuple[PlannedOrganization, ...], chance: Random) -> PlannedClient:
     organization = organizations[number % len(organizations)]
     is_shared = number // len(organizations) < INSTANCES_OF_ONE_DEVICE
+    # Few users with several devices each meet the limit of devices.
+    users = organization.user_ids[:3] if organization.has_terms else organization.user_ids
     return PlannedClient(
         number=number,
         organization_id=organization.organization_id,
-        user_id=organization.user_ids[0] if is_shared else chance.choice(organization.user_ids),
+        user_id=organization.user_ids[0] if is_shared else chance.choice(users),
         hardware_id="shared-device" if is_shared else f"device-{number}",
         instance_id=None if chance.random() < _OLD_PROGRAMS else f"instance-{number:08}",
     )

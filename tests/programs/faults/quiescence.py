@@ -24,7 +24,11 @@ def left_behind(history: History) -> Iterator[str]:
         # Where no seat was ever given nothing was ever counted.
         if any(event.type == AuditType.ACQUIRED for event in history.events):
             yield f"{name}: the counters are missing"
-    elif any(seats.fields["by_license"].values()) or seats.fields["total"]:
+    elif (
+        any(seats.fields["by_license"].values())
+        or any(any(by_group.values()) for by_group in seats.fields.get("by_pool", {}).values())
+        or seats.fields["total"]
+    ):
         yield f"{name}: the counters count seats that no session holds: {seats.fields}"
     yield from (f"{name}: {problem}" for problem in _tenures_told_wrongly(history))
     due = [event for event in history.events if is_due(event, history)]

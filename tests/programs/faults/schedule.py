@@ -30,11 +30,23 @@ _HANDS = (
     Kind.USER_DEACTIVATED,
     Kind.LICENSE_DEACTIVATED,
     Kind.ORGANIZATION_DEACTIVATED,
+    Kind.RESERVATIONS_EDITED,
+    Kind.OVERDRAFT_EDITED,
+    Kind.DEVICE_LIMIT_EDITED,
+    Kind.GROUPS_EDITED,
+    Kind.GRANTS_STOPPED,
     Kind.SESSION_DELETED,
     Kind.SESSION_ENDED,
 )
 _OF_CAPS = (Kind.ORGANIZATION_CAP_EDITED, Kind.LICENSE_CAP_EDITED)
-_LASTING = (Kind.USER_DEACTIVATED, Kind.LICENSE_DEACTIVATED, Kind.ORGANIZATION_DEACTIVATED)
+OF_TERMS = (
+    Kind.RESERVATIONS_EDITED,
+    Kind.OVERDRAFT_EDITED,
+    Kind.DEVICE_LIMIT_EDITED,
+    Kind.GROUPS_EDITED,
+    Kind.GRANTS_STOPPED,
+)
+_LASTING = (Kind.USER_DEACTIVATED, Kind.LICENSE_DEACTIVATED, Kind.ORGANIZATION_DEACTIVATED, Kind.GRANTS_STOPPED)
 
 Made = Callable[[float, Kind], Fault]
 
@@ -47,6 +59,7 @@ def timetable(
     instances: Sequence[str],
     clocks: Sequence[str],
     edited: Sequence[str],
+    edited_terms: Sequence[str],
     all_organizations: Sequence[str],
 ) -> tuple[Fault, ...]:
     """Decide every fault. Each kind comes once before any comes twice, as far as the time goes.
@@ -71,11 +84,17 @@ def timetable(
     def scheduled(at: float, kind: Kind) -> Fault:
         return Fault(at=at, kind=kind, lasts=chance.choice([0, 0, 0.05]))
 
+    targets = {
+        **dict.fromkeys(_HANDS, all_organizations),
+        **dict.fromkeys(_OF_CAPS, edited),
+        **dict.fromkeys(OF_TERMS, edited_terms),
+    }
+
     def hand(at: float, kind: Kind) -> Fault:
         return Fault(
             at=at,
             kind=kind,
-            target=chance.choice(edited if kind in _OF_CAPS else all_organizations),
+            target=chance.choice(targets[kind]),
             lasts=chance.uniform(0.5, 2.5) if kind in _LASTING else 0,
             amount=chance.choice([None, *range(7)]) if kind is _OF_CAPS[0] else chance.randint(0, 5),
         )

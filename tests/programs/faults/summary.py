@@ -7,7 +7,7 @@ from rich.table import Table
 
 from tests.programs.faults.failing import words
 from tests.programs.faults.run import Outcome
-from tests.programs.faults.verdict import Verdict, commits, peak_of_seats
+from tests.programs.faults.verdict import Verdict, commits, overdraft_seats, peak_of_seats, reserved_seats
 
 _MOST_SHOWN = 20
 
@@ -26,6 +26,10 @@ def show(outcome: Outcome, verdict: Verdict, console: Console) -> None:
         ("slowest answer", f"{notes.slowest:.1f} s"),
         ("commits judged, events in them", f"{sum(map(commits, outcome.histories))}, {events}"),
         ("messages received", sum(len(history.messages or ()) for history in outcome.histories)),
+        (
+            "grants of reserved seats, of overdraft seats",
+            f"{len(reserved_seats(outcome))}, {len(overdraft_seats(outcome))}",
+        ),
         ("most seats in use at a time", ", ".join(str(peak_of_seats(each)) for each in outcome.histories)),
     ):
         table.add_row(name, str(value))

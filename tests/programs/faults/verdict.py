@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from infra.judge.history import History, Operation
+from infra.judge.history import Event, History, Operation
 from infra.judge.judge import judge
 from infra.judge.violation import Violation
 from shared.rules.audit import ENDS, AuditType
@@ -69,7 +69,7 @@ def _above_constant_caps(outcome: Outcome) -> Iterator[str]:
         if planned.seats is not None and sum(open_then.values()) > planned.seats:
             yield f"{planned.organization_id}: {open_then} sessions were open at the end, the cap is {planned.seats}"
         for license_ in planned.licenses:
-            if open_then.get(license_.license_id, 0) > license_.seats:
+            if open_then.get(license_.license_id, 0) > license_.seats + license_.terms.get("overdraft_seats", 0):
                 yield f"{planned.organization_id}: {open_then} sessions were open for {license_.seats} seats"
 
 
@@ -91,6 +91,26 @@ def _unlike_its_work(outcome: Outcome) -> Iterator[str]:
     granted = outcome.notes.outcomes[Operation.ACQUIRE.value, "201"]
     if not granted:
         yield "no client was granted a seat"
+    has_terms = any(each.has_terms for each in outcome.plan.organizations)
+    if has_terms and not reserved_seats(outcome):
+        yield "no client was granted a reserved seat"
+    if has_terms and not overdraft_seats(outcome):
+        yield "no client was granted an overdraft seat"
+
+
+def reserved_seats(outcome: Outcome) -> Sequence[Event]:
+    """The grants of reserved seats."""
+    return [each for each in _grants(outcome) if each.details.get("pool") is not None]
+
+
+def overdraft_seats(outcome: Outcome) -> Sequence[Event]:
+    """The grants of seats above a license's own."""
+    return [each for each in _grants(outcome) if each.details.get("is_overdraft")]
+
+
+def _grants(outcome: Outcome) -> Iterator[Event]:
+    events = (event for history in outcome.histories for event in history.events)
+    return (event for event in events if event.type == AuditType.ACQUIRED)
 
 
 def peak_of_seats(history: History) -> int:

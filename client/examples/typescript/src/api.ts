@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Give a seat back
-         * @description With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. Without, the session ends at once. Owners and admins may end every session of their organization. Asking again is safe: the answer is the same for a session that has already ended.
+         * @description With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. Without, the session ends at once. Owners and admins may end every session of their organization, and with `until` keep its user out for a time. The user's other sessions go on. Asking again is safe: the answer is the same for a session that has already ended. With `until` that is so only if the request before ended it. Otherwise the answer is 410, and the user is not kept out.
          */
         post: operations["release"];
         delete?: never;
@@ -113,6 +113,8 @@ export interface components {
          * @description The caller holds a seat until `lease_expires_at`.
          *
          *     A program that cannot reach the service may work on until `grace_ends_at`. `lease_token` proves that.
+         *     `features` are what the vendor sold. `license_expires_at` is the end of the contract; null: no end. An overdraft
+         *     seat is one above the license's own number.
          */
         AcquireAnswer: {
             /** @description The id of the session: this user, on this device, with a seat of this license. */
@@ -135,6 +137,14 @@ export interface components {
             heartbeat_interval_seconds: number;
             /** @description The seats of the license after this decision. */
             seats: components["schemas"]["Seats"];
+            /** @description Whether the seat was given above the license's own number of seats. */
+            is_overdraft: boolean;
+            /** @description What the vendor sold with the license: names and values of the vendor's own. */
+            features: {
+                [key: string]: string | number | boolean;
+            };
+            /** @description The end of the license's contract: no seat is given from then on. null: it has no end. */
+            license_expires_at: string | null;
             /** @description Whether this user on this device already held the seat. */
             renewed: boolean;
             /**
@@ -182,7 +192,7 @@ export interface components {
          */
         AcquireError403: {
             /** @description What went wrong. */
-            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseInactive"] | components["schemas"]["LicenseExpired"] | components["schemas"]["LicenseMisconfigured"];
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseInactive"] | components["schemas"]["LicenseExpired"] | components["schemas"]["KeptOut"] | components["schemas"]["LicenseMisconfigured"];
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -242,6 +252,8 @@ export interface components {
             begins_at: string;
             /** @description The most seats in use at a time. */
             peak_in_use: number;
+            /** @description The most overdraft seats in use at a time, by the present terms. */
+            peak_overdraft: number;
             /** @description How many users got no seat because a cap was reached. */
             denied_users: number;
             /** @description How many of their attempts were refused. */
@@ -323,7 +335,7 @@ export interface components {
          * @description Why a session ended.
          * @enum {string}
          */
-        EndReason: "released" | "released_elsewhere" | "expired" | "revoked_by_admin" | "user_deactivated" | "license_deactivated" | "license_expired" | "organization_deactivated" | "document_removed";
+        EndReason: "released" | "released_elsewhere" | "expired" | "revoked_by_admin" | "user_deactivated" | "license_deactivated" | "license_expired" | "organization_deactivated" | "document_removed" | "idle";
         /**
          * Error401
          * @description The form of every error.
@@ -490,6 +502,12 @@ export interface components {
             lease_token: string;
             /** @description In how many seconds to send the next heartbeat: a third of the lease, or up to a tenth sooner. */
             heartbeat_interval_seconds: number;
+            /** @description What the vendor sold with the license: names and values of the vendor's own. */
+            features: {
+                [key: string]: string | number | boolean;
+            };
+            /** @description The end of the license's contract: no seat is given from then on. null: it has no end. */
+            license_expires_at: string | null;
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -498,7 +516,7 @@ export interface components {
         };
         /**
          * HeartbeatBody
-         * @description Body of `POST /v1/heartbeat`.
+         * @description Body of `POST /v1/heartbeat`. `idle_seconds`: for how long the program's user has done nothing in it.
          */
         HeartbeatBody: {
             /** @description The id of the session: this user, on this device, with a seat of this license. */
@@ -513,6 +531,11 @@ export interface components {
              * @default null
              */
             instance_id: string | null;
+            /**
+             * @description For how many seconds the program's user has done nothing in it. Only a program that knows sends it.
+             * @default null
+             */
+            idle_seconds: number | null;
         };
         /**
          * HeartbeatError400
@@ -691,6 +714,38 @@ export interface components {
             fields: components["schemas"]["FieldProblem"][];
         };
         /**
+         * KeptOut
+         * @description An owner or admin ended a session of the user, who gets no seat of the license before `until`. Stop, and show the message.
+         */
+        KeptOut: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "KEPT_OUT";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["KeptOutDetails"];
+        };
+        /**
+         * KeptOutDetails
+         * @description Of `KEPT_OUT`: until when the user gets no seat of the license.
+         */
+        KeptOutDetails: {
+            /**
+             * Format: date-time
+             * @description Until when the user gets no seat of the license. From then on the user may take one again.
+             */
+            until: string;
+        };
+        /**
          * LicenseExpired
          * @description The license has expired. Stop, and show the message.
          */
@@ -779,12 +834,14 @@ export interface components {
          * @description Whether an acquire of this license may get a seat. Only an active one gives seats.
          * @enum {string}
          */
-        LicenseStatus: "active" | "inactive" | "expired" | "misconfigured";
+        LicenseStatus: "active" | "inactive" | "not_started" | "expired" | "misconfigured";
         /**
          * LicenseView
          * @description One license. `share` is `in_use` divided by `max`. An admin must correct `misconfigured_fields`.
          *
-         *     Only an `active` license gives seats. `is_active` and `expires_at` are what its document says.
+         *     Only an `active` license gives seats. `is_active`, `starts_at`, `expires_at` and `features` are what its
+         *     document says. A license with reservations has `pools`. Like `overdraft`, they still count a lease that ran out
+         *     a moment ago.
          *
          *     `last_24_hours` is for owners and admins, and only on the first page.
          */
@@ -793,16 +850,26 @@ export interface components {
             license_id: string;
             /** @description The name that people see. null: the license's document cannot be used. */
             name: string | null;
-            /** @description Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin deactivated it. `expired`: its contract has ended. `misconfigured`: an admin must correct its document. */
+            /** @description Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin deactivated it. `not_started`: its contract begins later. `expired`: its contract has ended. `misconfigured`: an admin must correct its document. */
             status: components["schemas"]["LicenseStatus"];
             /** @description Whether an admin lets the license give seats. null: its document cannot be used. */
             is_active: boolean | null;
+            /** @description The start of the contract: no seat is given before. null: it has started, or the license's document cannot be used. */
+            starts_at: string | null;
             /** @description The end of the contract. null: it has no end, or the license's document cannot be used. */
             expires_at: string | null;
+            /** @description What the vendor sold with the license: names and values of the vendor's own. */
+            features: {
+                [key: string]: string | number | boolean;
+            };
             /** @description Seats in use at `server_time`. */
             in_use: number;
             /** @description The license's cap. null: its document cannot be used. */
             max: number | null;
+            /** @description The seats above the license's own number. */
+            overdraft: components["schemas"]["OverdraftView"];
+            /** @description The reserved seats of each group, and the common ones. Empty: nothing is reserved. */
+            pools: components["schemas"]["PoolView"][];
             /** @description `in_use` divided by `max`, rounded to four digits. null: there is no cap, or it is 0. */
             share: number | null;
             /** @description When the first lease ends without a heartbeat. Its seat is free then at the latest. null: no seat is in use. */
@@ -928,6 +995,28 @@ export interface components {
             max: number | null;
         };
         /**
+         * OverdraftView
+         * @description The seats above `max`: in use, and how many may be.
+         */
+        OverdraftView: {
+            /** @description Overdraft seats in use at `server_time`. */
+            in_use: number;
+            /** @description How many seats may be in use above the license's own number. */
+            max: number;
+        };
+        /**
+         * PoolView
+         * @description The seats that are reserved for one group; a null `group`: the common ones.
+         */
+        PoolView: {
+            /** @description The group that the seats are reserved for. null: they are for all users. */
+            group: string | null;
+            /** @description Seats of the pool in use at `server_time`. */
+            in_use: number;
+            /** @description The seats of the pool. */
+            max: number;
+        };
+        /**
          * PublicKey
          * @description One key: its point `x`, and its name `kid`, which is computed from `x`.
          */
@@ -998,6 +1087,11 @@ export interface components {
              * @default null
              */
             instance_id: string | null;
+            /**
+             * @description For the session of another user: that user gets no seat of its license before this time, at most 30 days ahead. null, or left out: the user may take a seat again at once.
+             * @default null
+             */
+            until: string | null;
         };
         /**
          * ReleaseError400
@@ -1083,12 +1177,16 @@ export interface components {
         /**
          * SeatLimitDetails
          * @description Of `SEAT_LIMIT_REACHED` and `ORGANIZATION_SEAT_LIMIT_REACHED`: the cap that was reached, and its seats.
+         *
+         *     `reserved_for_others` of the license's seats are free, but reserved for groups that the user does not belong to.
          */
         SeatLimitDetails: {
             /** @description Seats in use at `server_time`. */
             in_use: number;
             /** @description The cap: the most seats in use at a time. */
             max: number;
+            /** @description How many seats of the license are free, but reserved for groups that the user does not belong to. */
+            reserved_for_others: number;
             /** @description When the first lease ends without a heartbeat. Its seat is free then at the latest. null: no seat is in use. */
             earliest_expiry_at: string | null;
             /** @description In how many seconds to ask again: at most 60, because a user may give back a seat at any time. */
@@ -1096,7 +1194,7 @@ export interface components {
         };
         /**
          * SeatLimitReached
-         * @description Every seat of the license is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+         * @description Every seat of the license that the user may use is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
          */
         SeatLimitReached: {
             /**
@@ -1120,7 +1218,7 @@ export interface components {
          * @description The seats of one license: in use, and the cap.
          */
         Seats: {
-            /** @description Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand until it is reported, at most 15 minutes later, and one whose lease ran out for about a minute. */
+            /** @description Seats in use at `server_time`, as the counters say. They count a session that an admin ended by hand until it is reported, at its client's next heartbeat or at most 15 minutes later, and one whose lease ran out for about a minute. */
             in_use: number;
             /** @description The cap: the most seats in use at a time. */
             max: number;
@@ -1241,6 +1339,10 @@ export interface components {
              * @description The end of the lease. From then on the seat is free, unless a heartbeat came before.
              */
             lease_expires_at: string;
+            /** @description The group whose reserved seat it is. null: a common seat. */
+            pool: string | null;
+            /** @description Whether the seat was given above the license's own number of seats. */
+            is_overdraft: boolean;
             /** @description How many instances were heard of within a lease. Programs that send no `instance_id` count as one. */
             instances: number;
             /** @description The IP addresses of these instances. */
@@ -1511,6 +1613,13 @@ export interface operations {
                      *         "in_use": 3,
                      *         "max": 20
                      *       },
+                     *       "is_overdraft": false,
+                     *       "features": {
+                     *         "edition": "pro",
+                     *         "export": true,
+                     *         "max_layers": 64
+                     *       },
+                     *       "license_expires_at": "2027-01-01T00:00:00.000000Z",
                      *       "renewed": true,
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
@@ -1546,6 +1655,13 @@ export interface operations {
                      *         "in_use": 3,
                      *         "max": 20
                      *       },
+                     *       "is_overdraft": false,
+                     *       "features": {
+                     *         "edition": "pro",
+                     *         "export": true,
+                     *         "max_layers": 64
+                     *       },
+                     *       "license_expires_at": "2027-01-01T00:00:00.000000Z",
                      *       "renewed": false,
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
@@ -1610,6 +1726,7 @@ export interface operations {
              *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
              *     - `LICENSE_INACTIVE`: the license is deactivated. Stop, and show the message.
              *     - `LICENSE_EXPIRED`: the license has expired. Stop, and show the message.
+             *     - `KEPT_OUT`: an owner or admin ended a session of the user, who gets no seat of the license before `until`. Stop, and show the message.
              *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
              */
             403: {
@@ -1693,7 +1810,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `SEAT_LIMIT_REACHED`: every seat of the license is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+             * @description - `SEAT_LIMIT_REACHED`: every seat of the license that the user may use is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
              *     - `ORGANIZATION_SEAT_LIMIT_REACHED`: every seat that the organization may use at a time is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
              *     - `INSTANCE_LIMIT_REACHED`: as many instances work on the user's seat as the license allows. Wait, and ask again; or release the session of `session_id`, which stops those that work on it.
              */
@@ -1855,7 +1972,8 @@ export interface operations {
                  * @example {
                  *       "session_id": "qfgnlzx3tci6wknmitg7qpjxiw",
                  *       "nonce": "nVkOq3Tz0mJ5rWc1uYhB8g",
-                 *       "instance_id": "Zq3b0T5vN1xK8cWm"
+                 *       "instance_id": "Zq3b0T5vN1xK8cWm",
+                 *       "idle_seconds": 0
                  *     }
                  */
                 "application/json": components["schemas"]["HeartbeatBody"];
@@ -1885,6 +2003,12 @@ export interface operations {
                      *       "grace_ends_at": "2026-03-02T09:50:07.250000Z",
                      *       "lease_token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dXJl",
                      *       "heartbeat_interval_seconds": 114,
+                     *       "features": {
+                     *         "edition": "pro",
+                     *         "export": true,
+                     *         "max_layers": 64
+                     *       },
+                     *       "license_expires_at": "2027-01-01T00:00:00.000000Z",
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
                      */
@@ -2312,7 +2436,8 @@ export interface operations {
                 /**
                  * @example {
                  *       "session_id": "qfgnlzx3tci6wknmitg7qpjxiw",
-                 *       "instance_id": "Zq3b0T5vN1xK8cWm"
+                 *       "instance_id": "Zq3b0T5vN1xK8cWm",
+                 *       "until": "2026-03-02T11:14:07.250000Z"
                  *     }
                  */
                 "application/json": components["schemas"]["ReleaseBody"];
@@ -2468,6 +2593,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /**
+             * @description - `SESSION_EXPIRED`: the lease ran out and the seat is free. Acquire a seat again.
+             *     - `SESSION_RELEASED`: the session was released. Acquire a seat again.
+             *     - `SESSION_REVOKED`: the session was revoked. Stop, and show the message.
+             */
+            410: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error410"];
                 };
             };
             /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
@@ -2646,15 +2794,33 @@ export interface operations {
                      *           "name": "Design Studio",
                      *           "status": "active",
                      *           "is_active": true,
+                     *           "starts_at": "2026-01-01T00:00:00.000000Z",
                      *           "expires_at": "2027-01-01T00:00:00.000000Z",
+                     *           "features": {
+                     *             "edition": "pro",
+                     *             "export": true,
+                     *             "max_layers": 64
+                     *           },
                      *           "in_use": 3,
                      *           "max": 20,
+                     *           "overdraft": {
+                     *             "in_use": 0,
+                     *             "max": 2
+                     *           },
+                     *           "pools": [
+                     *             {
+                     *               "group": "design",
+                     *               "in_use": 2,
+                     *               "max": 5
+                     *             }
+                     *           ],
                      *           "share": 0.15,
                      *           "earliest_expiry_at": "2026-03-02T09:20:07.250000Z",
                      *           "misconfigured_fields": [],
                      *           "last_24_hours": {
                      *             "begins_at": "2026-03-01T09:14:07.250000Z",
                      *             "peak_in_use": 17,
+                     *             "peak_overdraft": 0,
                      *             "denied_users": 2,
                      *             "denied_attempts": 9
                      *           },
@@ -2669,6 +2835,8 @@ export interface operations {
                      *               "started_at": "2026-03-02T07:14:07.250000Z",
                      *               "last_heartbeat_at": "2026-03-02T09:14:07.250000Z",
                      *               "lease_expires_at": "2026-03-02T09:20:07.250000Z",
+                     *               "pool": null,
+                     *               "is_overdraft": false,
                      *               "instances": 1,
                      *               "addresses": [
                      *                 "203.0.113.7"

@@ -36,6 +36,7 @@ async function main(): Promise<number> {
   }
   try {
     await seat.acquire(Number(process.env.SEATLEASE_WAIT_SECONDS ?? 0));
+    console.log("edition", seat.features.edition ?? "standard");
     const because = await seat.kept(); // here your program does its work, while the state is active or degraded
     if (because !== undefined) {
       throw because;

@@ -1,6 +1,7 @@
 /** Proves that the service granted a lease, to this request, for this license, user and device. */
 
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 
 import { createLocalJWKSet, decodeJwt, jwtVerify, type JSONWebKeySet } from "jose";
 
@@ -45,11 +46,13 @@ export class Proofs {
       iat: seconds(answer.server_time),
       lease_expires_at: seconds(answer.lease_expires_at),
       exp: seconds(answer.grace_ends_at),
+      license_expires_at: answer.license_expires_at === null ? null : seconds(answer.license_expires_at),
+      features: answer.features,
       ...(expected.licenseKey === undefined ? {} : { license_key_sha256: sha256(normalKey(expected.licenseKey)) }),
       ...(expected.licenseId === undefined ? {} : { license_id: expected.licenseId }),
     };
     for (const [claim, value] of Object.entries(wanted)) {
-      if (payload[claim] !== value) {
+      if (!isDeepStrictEqual(payload[claim], value)) {
         throw new NotProven(`The lease is for another request: its ${claim} differs.`);
       }
     }

@@ -5,7 +5,15 @@ import { uptime } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Expected, Proofs } from "./proof.js";
-import { Refused, Unreachable, type Acquired, type Granted, type Kept, type Service } from "./service.js";
+import {
+  Refused,
+  Unreachable,
+  type Acquired,
+  type Features,
+  type Granted,
+  type Kept,
+  type Service,
+} from "./service.js";
 
 /** Work may go on while the state is `active` or `degraded`. */
 export type State = "not_acquired" | "active" | "degraded" | "lost" | "revoked" | "released";
@@ -26,6 +34,7 @@ interface Lease {
   intervalSeconds: number;
   expiresAt: number;
   graceEndsAt: number;
+  features: Features;
 }
 
 /** Timers stand still while a machine sleeps, so the clock is looked at often. */
@@ -63,6 +72,11 @@ export class Seat {
       return "lost";
     }
     return this.#missed > 0 || now >= this.#lease.expiresAt ? "degraded" : "active";
+  }
+
+  /** What was sold, as the latest answer says. The service has signed it. */
+  get features(): Readonly<Features> {
+    return this.#lease?.features ?? {};
   }
 
   /** Take a seat, waiting at most so long for one. Then heartbeats keep it in the background. Call it once. */
@@ -129,7 +143,8 @@ export class Seat {
 
   async #beat(lease: Lease): Promise<void> {
     const [askedAt, nonce] = [uptime(), newNonce()];
-    const body = { session_id: lease.sessionId, nonce, instance_id: this.#instanceId };
+    const idle_seconds = null; // this program does not know for how long its user has done nothing
+    const body = { session_id: lease.sessionId, nonce, instance_id: this.#instanceId, idle_seconds };
     const granted = await this.#options.service.heartbeat(body);
     await this.#prove(granted, { nonce, licenseId: lease.licenseId, sessionId: lease.sessionId });
     this.#hold(granted.answer, lease.licenseId, askedAt);
@@ -153,6 +168,7 @@ export class Seat {
       intervalSeconds,
       expiresAt: askedAt + leaseSeconds,
       graceEndsAt: askedAt + (Date.parse(answer.grace_ends_at) - decidedAt) / 1000,
+      features: answer.features,
     };
     this.#over = this.#because = undefined;
     this.#missed = 0;

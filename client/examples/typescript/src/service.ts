@@ -12,6 +12,8 @@ type ErrorAnswer = Extract<Answer<Call>, { error: unknown }>;
 export type ServiceError = ErrorAnswer["error"];
 export type Acquired = components["schemas"]["AcquireAnswer"];
 export type Kept = components["schemas"]["HeartbeatAnswer"];
+/** What the vendor sold, in names and values of the vendor's own. */
+export type Features = Kept["features"];
 
 /** The service refused. `retryAfter` is in seconds. */
 export class Refused extends Error {
@@ -154,7 +156,9 @@ function isKept(body: unknown): body is Kept {
     isObject(body) &&
     areTexts(body, "session_id", "lease_token") &&
     ["lease_expires_at", "grace_ends_at", "server_time"].every((name) => !Number.isNaN(Date.parse(String(body[name])))) &&
-    typeof body.heartbeat_interval_seconds === "number"
+    typeof body.heartbeat_interval_seconds === "number" &&
+    isObject(body.features) &&
+    (body.license_expires_at === null || !Number.isNaN(Date.parse(String(body.license_expires_at))))
   );
 }
 

@@ -51,16 +51,26 @@ class Access:
             await _to_its_end(self._give_back(asking))
             raise
 
-    async def heartbeat(self, lease: Lease) -> Lease:
-        """Send one heartbeat.
+    async def heartbeat(self, lease: Lease, *, active_at: float | None = None) -> Lease:
+        """Send one heartbeat. ``active_at`` is when this program's user was last active, if it says so.
 
         Raises:
             SeatleaseError: as ``Service.heartbeat``.
         """
         sharing = await self._join()  # done before, but for a process that has its lease from its parent
+        if active_at is not None:
+            active_at = await asyncio.get_running_loop().run_in_executor(None, sharing.last_active_at, active_at)
         return await self._service().heartbeat(
-            lease, hardware_id=self._wanted.hardware_id, instance_id=sharing.instance_id
+            lease,
+            hardware_id=self._wanted.hardware_id,
+            instance_id=sharing.instance_id,
+            idle_seconds=None if active_at is None else max(0, int(elapsed() - active_at)),
         )
+
+    async def note(self, active_at: float) -> None:
+        """Tell the processes that share the seat when this one's user was last active."""
+        if self._sharing is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._sharing.note, active_at)
 
     async def leave(self, lease: Lease | None, *, within_seconds: float) -> None:
         """Stop sharing the seat, leave it if no other process uses it, and close the connections.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,6 +24,7 @@ from seatlease.errors import (
     NotEntitled,
     SeatleaseError,
     ServiceUnreachable,
+    SessionIdle,
     SessionLost,
     SessionRevoked,
 )
@@ -50,13 +52,19 @@ class Keeper:
         reacquire: bool,
         changed: Callable[[Change], None],
         granted: Callable[[Lease], None],
+        active_at: Callable[[], float | None],
     ) -> None:
-        """``changed`` and ``granted`` are called on the loop and must not block."""
+        """``changed`` and ``granted`` are called on the loop and must not block.
+
+        ``active_at`` gives when the program's user was last active, as far as the program says it.
+        """
         self.standing = Standing()
         self._access = access
         self._reacquire = reacquire
         self._changed = changed
         self._granted = granted
+        self._active_at = active_at
+        self._idle_from = math.inf
         self._told = State.NOT_ACQUIRED
         self._due = 0.0
         self._one_changes = asyncio.Lock()
@@ -126,6 +134,16 @@ class Keeper:
                 if self._is_regaining:
                     await self._beat()
 
+    async def come_back(self) -> None:
+        """Ask for the seat of a user who was idle, as for a lost one, if the user has been active since."""
+        active_at = self._active_at()
+        is_back = active_at is not None and active_at > self._idle_from
+        if self.standing.over is State.IDLE and self._reacquire and is_back and not self._is_regaining:
+            self._is_regaining, self._due = True, elapsed()
+            if self._keeping is not None:
+                self._keeping.cancel()  # it has nothing to do any more, and may sleep
+            self._keeping = asyncio.create_task(self._keep())
+
     async def release(self, *, within_seconds: float) -> None:
         """Stop keeping the seat and give it back, unless another process of this device uses it.
 
@@ -138,7 +156,7 @@ class Keeper:
             held = self.standing.lease if self.standing.over is None else None
             if held is not None:
                 self._become(self.standing.ended(State.RELEASED))
-            self._is_regaining = False
+            self._is_regaining, self._idle_from = False, math.inf
             await _stop(self._keeping, *self._beating.values())
             await self._access.leave(held, within_seconds=within_seconds)
 
@@ -167,6 +185,8 @@ class Keeper:
     async def _keep(self) -> None:
         """Send heartbeats until the seat has ended. No error in here may end the loop or reach the program."""
         while self._goes_on():
+            if (active_at := self._active_at()) is not None:
+                await self._access.note(active_at)
             now = elapsed()
             self._tell()
             if now < self._due:
@@ -189,11 +209,15 @@ class Keeper:
             self._due = elapsed() + LOOK_AGAIN_SECONDS
 
     async def _heartbeat(self) -> None:
+        asked_at = elapsed()
         try:
-            kept = await self._access.heartbeat(_lease(self.standing))
+            kept = await self._access.heartbeat(_lease(self.standing), active_at=self._active_at())
         except SessionLost as lost:
-            self._is_regaining = self._reacquire
-            self._become(self.standing.ended(State.LOST, lost))
+            active_at = self._active_at()
+            is_idle = isinstance(lost, SessionIdle) and active_at is not None and active_at <= asked_at
+            self._idle_from = asked_at
+            self._is_regaining = self._reacquire and not is_idle
+            self._become(self.standing.ended(State.IDLE if is_idle else State.LOST, lost))
             self._due = elapsed()
         except SessionRevoked as revoked:
             self._become(self.standing.ended(State.REVOKED, revoked))

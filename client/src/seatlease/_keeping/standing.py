@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seatlease.errors import SeatleaseError, SessionLost, SessionRevoked
+from seatlease.errors import SeatleaseError, SessionIdle, SessionLost, SessionRevoked
 from seatlease.lease import AT_WORK, Lease, State
 
 
@@ -56,6 +56,7 @@ class Standing:
 
         Raises:
             SessionRevoked: an admin ended it.
+            SessionIdle: the user had done nothing for too long.
             SessionLost: there is no seat, or no longer one.
         """
         state = self.state(at=at)
@@ -66,12 +67,15 @@ class Standing:
         if state is State.REVOKED:
             message = self.trouble.message if self.trouble else "Your session was ended."
             raise SessionRevoked(message, **known) from self.trouble
+        if state is State.IDLE:
+            raise SessionIdle(_LOST[state], **known) from self.trouble
         raise SessionLost(_LOST[state], **known) from self.trouble
 
 
 _LOST = {
     State.NOT_ACQUIRED: "No seat was acquired yet.",
     State.RELEASED: "The seat was given back.",
+    State.IDLE: "Your seat was given back because you had done nothing for a while.",
     State.LOST: "Your seat was lost: the license service could not be reached in time, or the seat was given back.",
 }
 

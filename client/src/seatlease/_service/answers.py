@@ -10,17 +10,22 @@ from typing import Any
 import httpx
 
 from seatlease.errors import (
+    DeviceLimitReached,
     InstanceLimitReached,
+    LicenseNotAllowed,
+    LicenseNotStarted,
     NoSeatFree,
     NotEntitled,
+    OwnSession,
     RequestRefused,
     SeatleaseError,
     ServiceUnreachable,
+    SessionIdle,
     SessionLost,
     SessionRevoked,
     SignInRequired,
 )
-from seatlease.lease import Lease, Seats
+from seatlease.lease import Feature, Lease, Seats
 
 _SENTENCES = {
     "TOKEN_MISSING": "You are not signed in.",
@@ -32,24 +37,37 @@ _SENTENCES = {
     "ROLE_NOT_ALLOWED": "Your role in the organization does not allow this. Please talk to your administrator.",
     "LICENSE_INACTIVE": "The license is deactivated. Please talk to your administrator.",
     "LICENSE_EXPIRED": "The license has expired. Please talk to your administrator.",
+    "LICENSE_NOT_ALLOWED": "The license is for other groups of users. Please talk to your administrator.",
     "LICENSE_MISCONFIGURED": "The license is not set up properly. Please tell your administrator.",
     "LICENSE_NOT_FOUND": "Your organization has no license with this key.",
     "SESSION_NOT_FOUND": "Your session no longer exists.",
     "SESSION_EXPIRED": "Your lease ran out, so your seat is free for other users.",
     "SESSION_RELEASED": "Your seat was given back.",
     "SESSION_REVOKED": "Your session was ended by an administrator.",
+    "SESSION_IDLE": "Your seat was given back because you had done nothing for a while.",
 }
 
-_OVER = frozenset({"SESSION_EXPIRED", "SESSION_RELEASED", "SESSION_NOT_FOUND"})
+_KINDS: Mapping[str, type[SeatleaseError]] = {
+    "TOKEN_MISSING": SignInRequired,
+    "TOKEN_INVALID": SignInRequired,
+    "TOKEN_EXPIRED": SignInRequired,
+    "LICENSE_NOT_ALLOWED": LicenseNotAllowed,
+    "SESSION_EXPIRED": SessionLost,
+    "SESSION_RELEASED": SessionLost,
+    "SESSION_NOT_FOUND": SessionLost,
+    "SESSION_IDLE": SessionIdle,
+    "SESSION_REVOKED": SessionRevoked,
+}
+"""The codes whose class does not follow from their status."""
 _ASK_AGAIN = {
     "RATE_LIMITED": "The license service has had too many requests from you in a short time. Please try again.",
     "BODY_TOO_SLOW": "The request to the license service took too long to arrive. Please try again.",
 }
 """Refusals that say nothing about the seat: the same request succeeds later."""
-_INSTANCES = "INSTANCE_LIMIT_REACHED"
-_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED", _INSTANCES})
-_SIGN_IN = frozenset({"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED"})
+_INSTANCES, _DEVICES = "INSTANCE_LIMIT_REACHED", "USER_DEVICE_LIMIT_REACHED"
+_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED", _INSTANCES, _DEVICES})
 
+_LATER = "Please try again in a while."
 NOT_THE_SERVICE = "Something else answered instead of the license service, such as a proxy or a sign-in page."
 
 
@@ -69,6 +87,7 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
             seats = Seats(in_use=int(body["seats"]["in_use"]), max=int(body["seats"]["max"]))
         else:
             license_id, seats = before.license_id, before.seats
+        ends = body.get("license_expires_at")  # an older service leaves it out, and the features
         return Lease(
             session_id=str(body["session_id"]),
             license_id=license_id,
@@ -79,9 +98,23 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
             lease_token=None if (token := body.get("lease_token")) is None else str(token),
             seats=seats,
             asked_at=asked_at,
+            features=features_of(body.get("features", {})),
+            license_expires_at=None if ends is None else time_of(ends),
         )
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise ServiceUnreachable(NOT_THE_SERVICE) from None
+
+
+def features_of(told: object) -> Mapping[str, Feature]:
+    """Read features, of an answer or of a lease token.
+
+    Raises:
+        ValueError: they do not have the form of features.
+    """
+    if not isinstance(told, dict) or not all(isinstance(each, str | int | float) for each in told.values()):
+        message = "no features"
+        raise ValueError(message)
+    return told
 
 
 def usage_of(response: httpx.Response) -> dict[str, Any]:
@@ -119,18 +152,22 @@ def error_of(response: httpx.Response) -> SeatleaseError:
             request_id=request_id,
             details=details,
         )
-    kind: type[SeatleaseError] = RequestRefused
-    if code in _SIGN_IN:
-        kind = SignInRequired
-    elif code in _OVER:
-        kind = SessionLost
-    elif code == "SESSION_REVOKED":
-        kind = SessionRevoked
-        if details.get("reason") == "released_elsewhere":
-            message = "Your seat was given back from elsewhere."
-    elif response.status_code in {403, 404}:
-        kind = NotEntitled
+    if code == "LICENSE_NOT_STARTED":
+        return _not_started(response, code=code, request_id=request_id, details=details)
+    if code == "SESSION_REVOKED" and details.get("reason") == "released_elsewhere":
+        message = "Your seat was given back from elsewhere."
+    if code == "KEPT_OUT":
+        message = _kept_out(details, said)
+    kind = _KINDS.get(code, NotEntitled if response.status_code in {403, 404} else RequestRefused)
     return kind(message, code=code, request_id=request_id, details=details)
+
+
+def _kept_out(details: Mapping[str, Any], said: str) -> str:
+    try:
+        until = time_of(details["until"]).astimezone()
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        return said
+    return f"An administrator ended your session. You may take a seat again from {until:%Y-%m-%d %H:%M:%S} on."
 
 
 def _not_the_service(response: httpx.Response) -> ServiceUnreachable:
@@ -151,31 +188,51 @@ def _which_fields(details: Mapping[str, Any]) -> str:
     return f"The license service cannot read the request ({told})."
 
 
+def _not_started(response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]) -> SeatleaseError:
+    try:
+        starts_at = time_of(details["starts_at"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return _not_the_service(response)
+    message = f"The license begins on {starts_at.astimezone():%Y-%m-%d at %H:%M}. Please come back then."
+    return LicenseNotStarted(message, starts_at=starts_at, code=code, request_id=request_id, details=details)
+
+
 def _no_seat_free(
     response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]
 ) -> SeatleaseError:
     try:
-        in_use, max_seats = int(details["instances" if code == _INSTANCES else "in_use"]), int(details["max"])
-        earliest = details["earliest_expiry_at"]
-        earliest_expiry_at = None if earliest is None else time_of(earliest)
-        retry_after = timedelta(seconds=max(1.0, float(details["retry_after_seconds"])))
-    except (KeyError, TypeError, ValueError, OverflowError):
+        max_seats, earliest = int(details["max"]), details["earliest_expiry_at"]
+        known: dict[str, Any] = {
+            "max_seats": max_seats,
+            "earliest_expiry_at": None if earliest is None else time_of(earliest),
+            "retry_after": timedelta(seconds=max(1.0, float(details["retry_after_seconds"]))),
+            "code": code,
+            "request_id": request_id,
+            "details": details,
+        }
+        if code == _INSTANCES:
+            in_use = int(details["instances"])
+            message = f"No more programs may work on your seat ({in_use} of {max_seats} do). {_LATER}"
+            return InstanceLimitReached(message, in_use=in_use, **known)
+        if code == _DEVICES:
+            own = [_own_session(each) for each in details["sessions"]]
+            message = f"You hold seats on as many devices as the license allows ({max_seats}). Give one back first."
+            return DeviceLimitReached(message, sessions=own, in_use=len(own), **known)
+        in_use, others = int(details["in_use"]), int(details.get("reserved_for_others", 0))
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return _not_the_service(response)
-    whose = "of your organization " if code == "ORGANIZATION_SEAT_LIMIT_REACHED" else ""
-    message = f"Every seat {whose}is in use ({in_use} of {max_seats}). Please try again in a while."
-    kind = NoSeatFree
-    if code == _INSTANCES:
-        kind = InstanceLimitReached
-        message = f"No more programs may work on your seat ({in_use} of {max_seats} do). Please try again in a while."
-    return kind(
-        message,
-        in_use=in_use,
-        max_seats=max_seats,
-        earliest_expiry_at=earliest_expiry_at,
-        retry_after=retry_after,
-        code=code,
-        request_id=request_id,
-        details=details,
+    which = "of your organization " if code == "ORGANIZATION_SEAT_LIMIT_REACHED" else ""
+    which = "that you may use " if others else which
+    reserved = f"; {others} are reserved for other groups" if others else ""
+    message = f"Every seat {which}is in use ({in_use} of {max_seats}{reserved}). {_LATER}"
+    return NoSeatFree(message, in_use=in_use, reserved_for_others=others, **known)
+
+
+def _own_session(told: Mapping[str, Any]) -> OwnSession:
+    return OwnSession(
+        session_id=str(told["session_id"]),
+        hardware_id=str(told["hardware_id"]),
+        started_at=time_of(told["started_at"]),
     )
 
 

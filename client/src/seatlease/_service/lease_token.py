@@ -9,7 +9,7 @@ Only here the machine's own clock counts, because offline there is no other. A c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any
@@ -17,9 +17,11 @@ from typing import Any
 import jwt
 from jwt.types import Options
 
+from seatlease._service.answers import features_of
 from seatlease._service.keys import Keys
 from seatlease._service.license_key import given_key
 from seatlease.errors import ClockSetBack, LeaseNotProven
+from seatlease.lease import Feature
 
 __all__ = ["CLOCK_LEEWAY", "Keys", "ProvenLease", "verify"]
 
@@ -37,7 +39,8 @@ class ProvenLease:
     """A lease as the service granted it at ``granted_at``. Only the service knows what happened to it since.
 
     Times are aware, in UTC, by the service's clock, in whole seconds. ``nonce`` is the request's, if it had one.
-    ``license_key_sha256`` is ``None`` if the service was too old to say it.
+    ``features`` are what the vendor sold, and ``license_expires_at`` is when the license ends (``None``: never). A
+    service that was too old to say it gives none, and ``None``, as for ``license_key_sha256``.
 
     ::
 
@@ -56,6 +59,8 @@ class ProvenLease:
     grace_ends_at: datetime
     license_key_sha256: str | None = None
     nonce: str | None = None
+    features: Mapping[str, Feature] = field(default_factory=dict, hash=False)
+    license_expires_at: datetime | None = None
 
     def is_live(self, now: datetime) -> bool:
         """Whether the lease holds its seat at this time, if it was not ended early."""
@@ -132,6 +137,7 @@ def _signed_claims(lease_token: str, keys: Keys) -> dict[str, Any]:
 
 
 def _read(claims: Mapping[str, Any]) -> ProvenLease:
+    ends = claims.get("license_expires_at")
     lease = ProvenLease(
         issuer=_text(claims.get("iss")),
         user_id=_text(claims.get("sub")),
@@ -142,6 +148,8 @@ def _read(claims: Mapping[str, Any]) -> ProvenLease:
         granted_at=_time(claims.get("iat")),
         lease_expires_at=_time(claims.get("lease_expires_at")),
         grace_ends_at=_time(claims.get("grace_ends_at")),
+        features=_features(claims.get("features", {})),
+        license_expires_at=None if ends is None else _time(ends),
         **{name: _text(claims[name]) for name in ("license_key_sha256", "nonce") if name in claims},
     )
     is_in_order = lease.granted_at <= lease.lease_expires_at <= lease.grace_ends_at == _time(claims.get("exp"))
@@ -154,6 +162,13 @@ def _text(told: object) -> str:
     if isinstance(told, str) and told:
         return told
     raise LeaseNotProven(_NOT_OF_THE_SERVICE)
+
+
+def _features(told: object) -> Mapping[str, Feature]:
+    try:
+        return features_of(told)
+    except ValueError:
+        raise LeaseNotProven(_NOT_OF_THE_SERVICE) from None
 
 
 def _time(told: object) -> datetime:

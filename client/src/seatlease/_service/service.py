@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -28,7 +29,7 @@ from seatlease.errors import (
     ServiceUnreachable,
     SignInRequired,
 )
-from seatlease.lease import Lease
+from seatlease.lease import Feature, Lease
 from seatlease.version import __version__
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ _NOT_LISTED = "NO_ORGANIZATION"
 _MAX_ANSWER_BYTES = 1_000_000
 MAX_TOKEN_LENGTH = 32_768
 """The longest ID token that the service takes: a test compares the two."""
+MAX_IDLE_SECONDS = 10 * 365 * 24 * 60 * 60
+"""The longest time that the service takes: a test compares the two."""
 _NONCE_BYTES = 24
 _ENOUGH_OF_A_KEY = 5
 
@@ -110,14 +113,17 @@ class Service:
             raise
         return lease
 
-    async def heartbeat(self, lease: Lease, *, hardware_id: str, instance_id: str | None = None) -> Lease:
-        """Send one heartbeat.
+    async def heartbeat(
+        self, lease: Lease, *, hardware_id: str, instance_id: str | None = None, idle_seconds: int | None = None
+    ) -> Lease:
+        """Send one heartbeat. ``idle_seconds``: for how long the user has done nothing, if the program says it.
 
         Raises:
             SeatleaseError: any except WaitCancelled; of NoSeatFree only InstanceLimitReached.
         """
         asked_at, nonce = elapsed(), self._new_nonce()
-        asked = {"session_id": lease.session_id, **nonce, **_named(instance_id)}
+        idle = {} if idle_seconds is None else {"idle_seconds": min(idle_seconds, MAX_IDLE_SECONDS)}
+        asked: dict[str, str | int] = {"session_id": lease.session_id, **nonce, **_named(instance_id), **idle}
         response = await self._post("heartbeat", asked)
         kept = lease_of(response, asked_at=asked_at, before=lease)
         if kept.session_id != lease.session_id:
@@ -126,13 +132,20 @@ class Service:
         await self._prove(kept, response, hardware_id=hardware_id, **nonce)
         return kept
 
-    async def release(self, session_id: str, *, instance_id: str | None = None, within_seconds: float) -> None:
+    async def release(
+        self, session_id: str, *, instance_id: str | None = None, until: datetime | None = None, within_seconds: float
+    ) -> None:
         """Leave the seat: the last instance gives it back, and a release without one ends it. Asking again is safe.
 
+        With ``until``, which is for owners and admins, the session's user gets no seat of its license before then.
+
         Raises:
+            SessionLost, SessionRevoked: it had ended before, so its user is not kept out.
             SeatleaseError: it may not have been given back. Then it becomes free when its lease runs out.
         """
         asked = {"session_id": session_id, **_named(instance_id)}
+        if until is not None:
+            asked["until"] = until.isoformat()
         response = await self._post("release", asked, within_seconds=within_seconds)
         if response.status_code != 204:  # noqa: PLR2004 the contract's "done"
             raise error_of(response)
@@ -169,7 +182,7 @@ class Service:
         await self.aclose()
 
     async def _post(
-        self, function: str, body: dict[str, str], *, within_seconds: float | None = None
+        self, function: str, body: Mapping[str, str | int], *, within_seconds: float | None = None
     ) -> httpx.Response:
         return await self._ask("POST", function, body=body, within_seconds=within_seconds)
 
@@ -178,7 +191,7 @@ class Service:
         method: str,
         function: str,
         *,
-        body: Mapping[str, str] | None = None,
+        body: Mapping[str, str | int] | None = None,
         params: Mapping[str, str] | None = None,
         within_seconds: float | None = None,
     ) -> httpx.Response:
@@ -268,8 +281,17 @@ class Service:
         told = (
             lease.session_id,
             *map(_whole_seconds, (lease.server_time, lease.lease_expires_at, lease.grace_ends_at)),
+            None if lease.license_expires_at is None else _whole_seconds(lease.license_expires_at),
+            _exactly(lease.features),
         )
-        signed = (proven.session_id, proven.granted_at, proven.lease_expires_at, proven.grace_ends_at)
+        signed = (
+            proven.session_id,
+            proven.granted_at,
+            proven.lease_expires_at,
+            proven.grace_ends_at,
+            proven.license_expires_at,
+            _exactly(proven.features),
+        )
         if told != signed:
             message = "The license service's answer does not match its lease token."
             raise LeaseNotProven(message)
@@ -299,6 +321,11 @@ def _user_of(id_token: str) -> str:
     except jwt.PyJWTError:
         return ""  # no token of Firebase's: the service will say so
     return str(claims.get("sub", ""))
+
+
+def _exactly(features: Mapping[str, Feature]) -> str:
+    """Write features so that a yes is not the same as 1."""
+    return json.dumps(features, sort_keys=True)
 
 
 def _whole_seconds(time: datetime) -> datetime:

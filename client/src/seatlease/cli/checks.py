@@ -21,7 +21,7 @@ from seatlease._service.credentials import IdToken
 from seatlease._service.firebase import EMULATOR, emulator_for
 from seatlease._service.keys import Keys
 from seatlease.cli.environment import Found, fetch_usage, find_credentials
-from seatlease.cli.saying import Misconfigured, in_words, sentence_of, shortened, why_no_seat
+from seatlease.cli.saying import Misconfigured, ending_soon, in_words, sentence_of, shortened, why_no_seat
 from seatlease.errors import NotEntitled, RequestRefused, SeatleaseError, ServiceUnreachable, SignInRequired
 
 
@@ -213,7 +213,7 @@ async def _accepted(url: str, token: str, license_key: str | None, hardware_id: 
         return [accepted]
     return [
         accepted,
-        *(_license(license_) for license_ in answer["licenses"]),
+        *(_license(license_, now=time_of(answer["server_time"])) for license_ in answer["licenses"]),
         *_clones(answer, license_key, hardware_id),
     ]
 
@@ -232,11 +232,16 @@ def _clones(answer: dict[str, Any], license_key: str, given: str | None) -> list
     return [Finding(name="clones", status="ok", says=says, advice=advice)]
 
 
-def _license(license_: dict[str, Any]) -> Finding:
+def _license(license_: dict[str, Any], *, now: datetime) -> Finding:
     name, because = license_["name"] or license_["license_id"], why_no_seat(license_)
     if because is not None:
+        is_early = license_.get("status") == "not_started"
         advice = "tell the organization's administrator; an administrator asks the vendor of the program"
-        return problem("license", f"{name} gives no seat: {because}", advice)
-    ends = license_.get("expires_at")
-    until = "" if ends is None else f"; the license ends on {time_of(ends).astimezone():%Y-%m-%d %H:%M}"
+        return problem(
+            "license", f"{name} gives no seat: {because}", f"start again then, or {advice}" if is_early else advice
+        )
+    ends_at = None if license_.get("expires_at") is None else time_of(license_["expires_at"])
+    soon = ending_soon(ends_at, now=now)
+    until = "" if ends_at is None else f"; the license ends on {ends_at.astimezone():%Y-%m-%d %H:%M}"
+    until += "" if soon is None else f" ({soon})"
     return fine("license", f"{name}: {license_['in_use']} of {license_['max']} seats are in use{until}")

@@ -72,6 +72,7 @@ RELEASE = _epilog(
         "seatlease release                            # your own seat on this device",
         "seatlease release member-1@example.com       # all sessions of this user",
         "seatlease release f641626aff60               # all sessions on this device",
+        "seatlease release member-1@example.com --until 2h",
         "seatlease release iokryylmrinyz47hiqsyd27hbn --yes",
     ),
     _SIGN_IN,

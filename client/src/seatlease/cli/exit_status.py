@@ -16,7 +16,7 @@ MEANINGS = {
     PROBLEM: "The doctor found a problem.",
     WRONG_USE: "The command line is wrong.",
     UNREACHABLE: "The license service, or Firebase's sign-in, does not answer.",
-    NO_SEAT: "Every seat is in use, or too many programs share yours.",
+    NO_SEAT: "Every seat is in use, or you have too many programs or devices.",
     NOT_ALLOWED: "Nobody is signed in, or there is no right to it.",
     MISCONFIGURED: "An option, a variable or this machine cannot be used.",
     SEAT_LOST: "The program was ended: its seat was revoked or lost.",

@@ -55,6 +55,7 @@ def wait(program: "subprocess.Popen[bytes]") -> int:
     took. Python's wake-up descriptor tells of every signal.
     """
     reading, writing = socket.socketpair()
+    threading.Thread(target=_reap_orphans, args=(program.pid,), name="seatlease-orphans", daemon=True).start()
     with reading, writing:
         writing.settimeout(0)
         before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
@@ -71,6 +72,19 @@ def _tell_of_its_end(program: "subprocess.Popen[bytes]", telling: socket.socket)
     program.wait()
     with contextlib.suppress(BlockingIOError):  # there is much to read already
         telling.send(b"\0")
+
+
+def _reap_orphans(program: int) -> None:
+    """Wait for processes that the program left behind, until it ends.
+
+    They become ours if we are process number 1 of a container. Nobody else waits for them then, and the table of
+    processes would fill up with them.
+    """
+    if not hasattr(os, "waitid"):
+        return
+    with contextlib.suppress(ChildProcessError):  # there are none, and the program has ended too
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)) is not None and ended.si_pid != program:
+            os.waitpid(ended.si_pid, 0)
 
 
 _TOLD = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -14,21 +15,30 @@ from seatlease._service.credentials import Credentials
 from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.cli import exit_status
 from seatlease.cli.environment import HARDWARE_ID, HardwareId, OneLicenseKey, Url, fetch_usage, find_credentials
-from seatlease.cli.saying import ENOUGH_OF_AN_ID, Misconfigured, explained, say, shortened
-from seatlease.errors import ServiceUnreachable
+from seatlease.cli.saying import ENOUGH_OF_AN_ID, Misconfigured, duration, explained, say, shortened
+from seatlease.errors import ServiceUnreachable, SessionLost, SessionRevoked
 
 _Session = dict[str, Any]
 
 _Whose = Annotated[str | None, typer.Argument(metavar="SESSION|ADDRESS|DEVICE", hidden=True)]
+_Until = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION|TIME",
+        help="Give the users of these sessions no seat before this time: 2h, 3d or 2026-05-01T14:00. "
+        "For owners and admins.",
+    ),
+]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal it is needed.")]
 
 
-def release(
+def release(  # noqa: PLR0913 each is an option
     whose: _Whose = None,
     *,
     url: Url,
     license_key: OneLicenseKey = None,
     hardware_id: HardwareId = None,
+    until: _Until = None,
     yes: _Yes = False,
 ) -> None:
     """Give a seat back by hand.
@@ -38,6 +48,10 @@ def release(
     still works on the seat is told at its next heartbeat, and stops.
     """
     with explained():
+        keep_out = None if until is None else _read_until(until)
+        if keep_out is not None and whose is None:
+            message = "--until keeps another user out: name a session, an address or a device"
+            raise Misconfigured(message)
         credentials = find_credentials(url).credentials
         if whose is None:
             _need_this_device(license_key, hardware_id)
@@ -54,8 +68,23 @@ def release(
             say(_described(session))
         if not yes:
             _agreed(len(found))
-        asyncio.run(_end(url, credentials, found))
-        say(f"sessions ended: {len(found)}. Their programs stop at their next heartbeat.")
+        before = None if keep_out is None else keep_out(time_of(answer["server_time"]))
+        ended = asyncio.run(_end(url, credentials, found, until=before))
+        say(f"sessions ended: {ended}. Their programs stop at their next heartbeat.")
+        if before is not None and ended:
+            say(f"their users get no seat of the license before {before.astimezone():%Y-%m-%d %H:%M:%S}")
+        if not ended:
+            raise typer.Exit(exit_status.PROBLEM)
+
+
+def _read_until(text: str) -> Callable[[datetime], datetime]:
+    """Read a duration or a time, by the zone of this machine unless it names one. The result takes the present time."""
+    try:
+        time = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone()  # Python 3.10 reads no "Z"
+    except (ValueError, OverflowError):
+        span: timedelta = duration(text)
+        return lambda now: now + span
+    return lambda _: time
 
 
 def _need_this_device(license_key: str | None, hardware_id: str | None) -> None:
@@ -70,10 +99,19 @@ async def _look(url: str, credentials: Credentials, license_key: str | None) -> 
     return user, await fetch_usage(url, credentials, license_key=license_key)
 
 
-async def _end(url: str, credentials: Credentials, sessions: list[_Session]) -> None:
+async def _end(url: str, credentials: Credentials, sessions: list[_Session], *, until: datetime | None) -> int:
+    """End the sessions, and count them. One that has ended meanwhile keeps nobody out, and is not counted."""
+    ended = 0
     async with Service(url, credentials) as service:
         for session in sessions:
-            await service.release(session["session_id"], within_seconds=REQUEST_WITHIN_SECONDS)
+            session_id = session["session_id"]
+            try:
+                await service.release(session_id, until=until, within_seconds=REQUEST_WITHIN_SECONDS)
+            except (SessionLost, SessionRevoked):
+                say(f"session {session_id} had ended before, so its user is not kept out")
+            else:
+                ended += 1
+    return ended
 
 
 def _sessions(answer: dict[str, Any], is_wanted: Callable[[_Session], bool]) -> list[_Session]:

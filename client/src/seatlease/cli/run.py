@@ -1,5 +1,6 @@
 """``seatlease run``: runs any program with a seat."""
 
+import threading
 from datetime import timedelta
 from typing import Annotated
 
@@ -18,9 +19,10 @@ from seatlease.cli.environment import (
 )
 from seatlease.cli.loss import OnLoss, Policy, Watch
 from seatlease.cli.program import Interrupted, Signals
-from seatlease.cli.saying import explained, in_words, say_now, sentence_of
+from seatlease.cli.saying import ending_soon, explained, in_words, say, say_now, sentence_of, shortened
 from seatlease.cli.waiting import shown_waiting
-from seatlease.errors import NoSeatFree
+from seatlease.errors import DeviceLimitReached, NoSeatFree
+from seatlease.lease import Lease
 from seatlease.seat import Seat
 
 _Words = Annotated[list[str], typer.Argument(metavar="PROGRAM", hidden=True)]
@@ -74,6 +76,7 @@ def run(  # noqa: PLR0913 each is an option
     Without a seat the program is not started. Everything after -- belongs to the program.
     """
     watch = Watch(Policy(on_loss=on_loss, kill_after=kill_after, regain_within=regain_within))
+    end_of_license = EndOfLicense()
     with explained():
         path = program.find(words[0])
         try:
@@ -88,10 +91,13 @@ def run(  # noqa: PLR0913 each is an option
                     wait=wait or None,
                     on_change=watch.tell,
                     on_wait=on_wait,
+                    on_lease=end_of_license.tell,
                     sigterm=False,  # the signals are the program's, and its end gives the seat back
                 )
                 _acquire(seat)
             try:
+                if seat.lease is not None:  # now, before the program begins to write
+                    end_of_license.tell(seat.lease)
                 status = _run(path, words, seat=seat, signals=signals, watch=watch)
             finally:
                 seat.close()
@@ -100,10 +106,36 @@ def run(  # noqa: PLR0913 each is an option
             raise typer.Exit(128 + interrupted.number) from None
         except NoSeatFree as full:
             say_now(sentence_of(full))
+            if isinstance(full, DeviceLimitReached):
+                _show_own(full)
             if not wait:
                 say_now(f"ask again in {in_words(full.retry_after)}, or wait for a seat with --wait 10m")
             raise typer.Exit(exit_status.NO_SEAT) from None
     raise typer.Exit(status)
+
+
+class EndOfLicense:
+    """Warns once of a license that ends within a week, also when that week begins while the program runs."""
+
+    def __init__(self) -> None:
+        self._telling = threading.Lock()
+        self._has_told = False
+
+    def tell(self, lease: Lease) -> None:
+        """Look at a lease that was granted, on any thread."""
+        ends_at, soon = lease.license_expires_at, ending_soon(lease.license_expires_at, now=lease.server_time)
+        with self._telling:
+            if ends_at is not None and soon is not None and not self._has_told:
+                self._has_told = True
+                say_now(f"The license ends on {ends_at.astimezone():%Y-%m-%d} ({soon})", style="yellow")
+
+
+def _show_own(full: DeviceLimitReached) -> None:
+    """Name the user's own sessions, and the command that frees each."""
+    say("your seats, and the commands that give them back:")
+    for session in full.sessions:
+        say(f"{shortened(session.hardware_id)}, since {session.started_at.astimezone():%Y-%m-%d %H:%M}")
+        say(f"    seatlease release {session.session_id}")
 
 
 def _acquire(seat: Seat) -> None:

@@ -38,11 +38,12 @@ def printable(text: str) -> str:
 
 
 ENOUGH_OF_AN_ID = 12
+"""So many characters tell devices apart."""
 
 
-def shortened(device: str) -> str:
-    """Cut a device's name off where it is surely told apart."""
-    return device if len(device) <= ENOUGH_OF_AN_ID else f"{device[:ENOUGH_OF_AN_ID]}…"
+def shortened(hardware_id: str) -> str:
+    """Cut the id of a device to what tells it from others: ``release`` takes it, too."""
+    return hardware_id if len(hardware_id) <= ENOUGH_OF_AN_ID else f"{hardware_id[:ENOUGH_OF_AN_ID]}…"
 
 
 def sentence_of(error: SeatleaseError) -> str:
@@ -52,6 +53,20 @@ def sentence_of(error: SeatleaseError) -> str:
     return f"{error.message} ({told})" if told else error.message
 
 
+_SOON = timedelta(days=7)
+
+
+def ending_soon(ends_at: datetime | None, *, now: datetime) -> str | None:
+    """Say in how many days an end comes, from a week before; ``None`` before that, after it, or without an end."""
+    if ends_at is None or not now < ends_at <= now + _SOON:
+        return None
+    local = ends_at.astimezone()
+    days = (local.date() - now.astimezone().date()).days
+    if days == 0:
+        return f"today at {local:%H:%M}"
+    return "in 1 day" if days == 1 else f"in {days} days"
+
+
 def why_no_seat(license_: Mapping[str, Any]) -> str | None:
     """Say why a license of usage's answer gives no seat; ``None`` if it gives seats. An older service has no status."""
     if license_["misconfigured_fields"]:
@@ -59,6 +74,8 @@ def why_no_seat(license_: Mapping[str, Any]) -> str | None:
     status = license_.get("status", "active")
     if status == "expired":
         return f"expired on {time_of(license_['expires_at']).astimezone():%Y-%m-%d}"
+    if status == "not_started":
+        return f"begins on {time_of(license_['starts_at']).astimezone():%Y-%m-%d}"
     if status != "active":
         return "deactivated" if status == "inactive" else str(status)
     return "its max is 0" if license_["max"] == 0 else None

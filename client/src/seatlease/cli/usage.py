@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from rich.text import Text
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
 from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials, read_duration
-from seatlease.cli.saying import explained, in_words, printable, sentence_of, shortened, why_no_seat
+from seatlease.cli.saying import ending_soon, explained, in_words, printable, sentence_of, shortened, why_no_seat
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
 
 SHORTEST_INTERVAL_SECONDS = 2.0
@@ -156,14 +157,26 @@ def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, n
         share, ends, day = license_["share"], license_["earliest_expiry_at"], license_["last_24_hours"]
         _row(
             table,
-            _described(license_),
+            _described(license_, now=now),
             license_["in_use"],
             "" if license_["max"] is None else license_["max"],
             "" if share is None else Text(f"{share:.0%}", style=_style_of(share)),
             "" if ends is None else f"in {in_words(time_of(ends) - now)}",
             "" if day is None else _lately(day, now=now),
         )
+        for name, in_use, most, lately in _parts(license_):
+            _row(table, Text(f"  {printable(name)}", style="dim"), in_use, most, "", "", lately)
     return table
+
+
+def _parts(license_: dict[str, Any]) -> Iterator[tuple[str, int, int, str]]:
+    """Give name, seats in use, number of seats and peak of each pool and of the overdraft. Older services have none."""
+    for pool in license_.get("pools", []):
+        name = "common" if pool["group"] is None else f"for {pool['group']}"
+        yield name, pool["in_use"], pool["max"], ""
+    overdraft, day = license_.get("overdraft", {"in_use": 0, "max": 0}), license_["last_24_hours"]
+    if overdraft["max"] or overdraft["in_use"]:
+        yield "overdraft", overdraft["in_use"], overdraft["max"], f"peak {day['peak_overdraft']}" if day else ""
 
 
 def _style_of(share: float) -> str:
@@ -180,13 +193,16 @@ def _lately(day: dict[str, Any], *, now: datetime) -> str:
     return f"{shown} (only since {since.astimezone():%H:%M:%S})"
 
 
-def _described(license_: dict[str, Any]) -> Text:
-    """Name the license. A second line says when it ends, or in red why it gives no seat."""
+def _described(license_: dict[str, Any], *, now: datetime) -> Text:
+    """Name the license. A second line says when it ends, or in red why it gives no seat. The last week is marked."""
     name, because = str(license_["name"] or license_["license_id"]), why_no_seat(license_)
     if because is not None:
         return Text.assemble(printable(name), "\n", (f"gives no seat: {printable(because)}", "bold red"))
-    if (ends := license_.get("expires_at")) is not None:
-        return Text.assemble(printable(name), "\n", f"until {time_of(ends).astimezone():%Y-%m-%d}")
+    if license_.get("expires_at") is not None:
+        ends_at = time_of(license_["expires_at"])
+        soon = ending_soon(ends_at, now=now)
+        marked = ("", "") if soon is None else (f"\n({soon})", "yellow")
+        return Text.assemble(printable(name), "\n", f"until {ends_at.astimezone():%Y-%m-%d}", marked)
     return Text(printable(name))
 
 
@@ -198,9 +214,14 @@ def _sessions(license_: dict[str, Any], *, now: datetime) -> Table:
     for session in license_["sessions"]:
         since, ends = time_of(session["started_at"]), time_of(session["lease_expires_at"])
         user, session_id = session["user_email"] or session["user_id"], session["session_id"]
+        lines = [str(user), str(session_id)]
+        if session.get("pool") is not None:
+            lines.append(f"a seat for {session['pool']}")
+        if session.get("is_overdraft"):
+            lines.append("overdraft")
         _row(
             table,
-            Text(f"{printable(str(user))}\n{printable(str(session_id))}"),
+            Text("\n".join(map(printable, lines))),
             _device(session),
             f"{since.astimezone():%Y-%m-%d %H:%M}",
             f"in {in_words(ends - now)}",

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seatlease._service.clock import elapsed
 from seatlease.cli.saying import PREFIX, errors, in_words, say_now
-from seatlease.errors import InstanceLimitReached, NoSeatFree
+from seatlease.errors import DeviceLimitReached, InstanceLimitReached, NoSeatFree
 from seatlease.events import Waiting
 
 _SAY_AGAIN_AFTER_SECONDS = 60.0
@@ -72,6 +72,8 @@ def _sentence(waiting: Waiting, *, since: timedelta) -> str:
     error = waiting.error
     if isinstance(error, InstanceLimitReached):
         why = f"{error.in_use} of {error.max_seats} programs share your seat"
+    elif isinstance(error, DeviceLimitReached):
+        why = f"{error.in_use} of {error.max_seats} of your devices hold seats"
     elif isinstance(error, NoSeatFree):
         why = f"{error.in_use} of {error.max_seats} seats in use"
     else:

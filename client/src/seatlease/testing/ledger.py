@@ -2,12 +2,14 @@
 
 import math
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from itertools import count
 
 from seatlease._service.license_key import normal_key
+from seatlease.lease import Feature
 
 
 @dataclass(kw_only=True)
@@ -34,21 +36,41 @@ class Refusal:
     message: str = "refused by the fake service"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What was sold, as in the fields of a license. ``None``: no such limit."""
+
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+    max_devices_per_user: int | None = None
+    idle: timedelta | None = None
+
+
 class Ledger:
     """The sessions of one license. Several threads may use it."""
 
-    def __init__(
-        self, *, license_key: str, seats: int, lease: timedelta, grace: timedelta, max_instances: int | None
+    def __init__(  # noqa: PLR0913 each is named at the call
+        self,
+        *,
+        license_key: str,
+        seats: int,
+        lease: timedelta,
+        grace: timedelta,
+        max_instances: int | None,
+        terms: Terms,
     ) -> None:
         self.license_key = license_key
         self.seats = seats
         self.max_instances = max_instances
+        self.terms = terms
         self.lease = lease
         self.grace = grace
         self.is_reachable = True
         self.refusal: Refusal | None = None
         self.requests: list[tuple[str, int]] = []
         self._sessions: dict[str, Session] = {}
+        self._kept_out: dict[str, datetime] = {}
         self._offset = timedelta()
         self._others = count()
         self._one_at_a_time = threading.RLock()
@@ -62,7 +84,7 @@ class Ledger:
         with self._one_at_a_time:
             return len(self._live())
 
-    def acquire(
+    def acquire(  # noqa: PLR0911 a line for each refusal
         self, *, user: str, license_key: str, hardware_id: str, instance_id: str | None
     ) -> tuple[Session, bool] | Refusal:
         """Take a seat, or renew the one that is held: then the second value is true."""
@@ -71,29 +93,43 @@ class Ledger:
                 return self.refusal
             if normal_key(license_key) != normal_key(self.license_key):
                 return Refusal(code="LICENSE_NOT_FOUND", status=404)
+            if self._is_expired():
+                return Refusal(code="LICENSE_EXPIRED", status=403)
             session_id = _session_id(normal_key(license_key), user, hardware_id)
             session = self._sessions.get(session_id)
             if session is not None and self._is_live(session):
                 refusal = self._extend(session, instance_id)
                 return (session, True) if refusal is None else refusal
+            if (refusal := self._refuse_grant(user)) is not None:
+                return refusal
             live = self._live()
             if len(live) >= self.seats:
                 return self._full(live)
             return self._open(session_id, user, hardware_id, instance_id), False
 
-    def heartbeat(self, *, user: str, session_id: str, instance_id: str | None) -> Session | Refusal:
+    def heartbeat(  # noqa: PLR0911 a line for each refusal
+        self, *, user: str, session_id: str, instance_id: str | None, idle_seconds: int | None
+    ) -> Session | Refusal:
         with self._one_at_a_time:
             session = self._sessions.get(session_id)
             if session is None or session.user != user:
                 return Refusal(code="SESSION_NOT_FOUND", status=404)
             if session.end_reason == "released":
                 return Refusal(code="SESSION_RELEASED", status=410)
+            if session.end_reason == "idle":
+                return Refusal(code="SESSION_IDLE", status=410)
             if session.end_reason is not None:
                 return Refusal(code="SESSION_REVOKED", status=410, details={"reason": session.end_reason})
             if not self._is_live(session):
                 return Refusal(code="SESSION_EXPIRED", status=410)
             if self.refusal is not None:
                 return self.refusal
+            if self._is_expired():
+                session.end_reason = "license_expired"
+                return Refusal(code="LICENSE_EXPIRED", status=403)
+            idle = self.terms.idle
+            if idle is not None and idle_seconds is not None and idle_seconds >= idle.total_seconds():
+                return self._leave_idle(session, instance_id)
             refusal = self._extend(session, instance_id)
             return session if refusal is None else refusal
 
@@ -113,8 +149,10 @@ class Ledger:
 
     def grace_ends_at(self, session: Session) -> datetime:
         """Give a grace only to a session that has lasted one lease."""
-        is_earned = session.decided_at - session.started_at >= self.lease
-        return session.lease_expires_at + (self.grace if is_earned else timedelta())
+        if session.decided_at - session.started_at < self.lease:
+            return session.lease_expires_at
+        ends_at, expires_at = session.lease_expires_at + self.grace, self.terms.expires_at
+        return ends_at if expires_at is None else min(ends_at, max(expires_at, session.lease_expires_at))
 
     def occupy(self, seats: int) -> None:
         with self._one_at_a_time:
@@ -133,8 +171,49 @@ class Ledger:
             for session in self._sessions.values():
                 session.end_reason = session.end_reason or reason
 
+    def keep_out(self, duration: timedelta) -> None:
+        """Give the users of all live sessions no seat for this long, once those have ended."""
+        with self._one_at_a_time:
+            self._kept_out |= {session.user: self.now + duration for session in self._live()}
+
     def advance(self, by: timedelta) -> None:
         self._offset += by
+
+    def _is_expired(self) -> bool:
+        return self.terms.expires_at is not None and self.now >= self.terms.expires_at
+
+    def _refuse_grant(self, user: str) -> Refusal | None:
+        """Refuse what counts for a new seat only: the start, who is kept out, and the user's number of devices."""
+        kept_out_until = self._kept_out.get(user)
+        if kept_out_until is not None and self.now < kept_out_until:
+            return Refusal(code="KEPT_OUT", status=403, details={"until": rfc3339(kept_out_until)})
+        starts_at, most = self.terms.starts_at, self.terms.max_devices_per_user
+        if starts_at is not None and self.now < starts_at:
+            return Refusal(code="LICENSE_NOT_STARTED", status=403, details={"starts_at": rfc3339(starts_at)})
+        own = sorted((each for each in self._live() if each.user == user), key=lambda each: each.started_at)
+        if most is None or len(own) < most:
+            return None
+        earliest = min(each.lease_expires_at for each in own)
+        sessions = [
+            {"session_id": each.session_id, "hardware_id": each.hardware_id, "started_at": rfc3339(each.started_at)}
+            for each in own
+        ]
+        details: dict[str, object] = {
+            "sessions": sessions,
+            "max": most,
+            "earliest_expiry_at": rfc3339(earliest),
+            "retry_after_seconds": self._seconds_until(earliest),
+        }
+        return Refusal(code="USER_DEVICE_LIMIT_REACHED", status=409, details=details)
+
+    def _leave_idle(self, session: Session, instance_id: str | None) -> Refusal:
+        """Take the seat from an idle instance, unless another one works on it."""
+        others = {name: at for name, at in self._at_work(session).items() if name != instance_id}
+        if others:
+            session.heard_at = others
+        else:
+            session.end_reason = "idle"
+        return Refusal(code="SESSION_IDLE", status=410)
 
     def _extend(self, session: Session, instance_id: str | None) -> Refusal | None:
         """Start the lease anew, unless this would be one instance too many."""
@@ -191,6 +270,7 @@ class Ledger:
         details: dict[str, object] = {
             "in_use": len(live),
             "max": self.seats,
+            "reserved_for_others": 0,
             "earliest_expiry_at": None if earliest is None else rfc3339(earliest),
             "retry_after_seconds": seconds,
         }

@@ -1,13 +1,15 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
 from seatlease._service.keys import Keys
+from seatlease.lease import Feature
 from seatlease.seat import AsyncSeat, Seat
-from seatlease.testing.ledger import Ledger, Refusal
+from seatlease.testing.ledger import Ledger, Refusal, Terms
 from seatlease.testing.signing import Signer, fake_id_token
 from seatlease.testing.transport import FakeTransport
 
@@ -17,7 +19,7 @@ class FakeService:
 
     url = "https://seatlease.invalid"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 each is named at the call, and all have defaults
         self,
         *,
         seats: int = 1,
@@ -25,14 +27,32 @@ class FakeService:
         lease: timedelta = timedelta(minutes=6),
         grace: timedelta = timedelta(),
         max_instances_per_seat: int | None = None,
+        features: Mapping[str, Feature] | None = None,
+        starts_at: datetime | None = None,
+        expires_at: datetime | None = None,
+        max_devices_per_user: int | None = None,
+        idle: timedelta | None = None,
     ) -> None:
         """Make a license with this many seats. A lease is a whole number of seconds, at least 3, as in the service.
 
-        As there, a session has its ``grace`` when it has lasted one lease.
+        As there, a session has its ``grace`` when it has lasted one lease. A user who does nothing for ``idle`` loses
+        the seat, if the program says it. Times are aware.
         """
         self.license_key = license_key
+        terms = Terms(
+            features=features or {},
+            starts_at=starts_at,
+            expires_at=expires_at,
+            max_devices_per_user=max_devices_per_user,
+            idle=idle,
+        )
         self._ledger = Ledger(
-            license_key=license_key, seats=seats, lease=lease, grace=grace, max_instances=max_instances_per_seat
+            license_key=license_key,
+            seats=seats,
+            lease=lease,
+            grace=grace,
+            max_instances=max_instances_per_seat,
+            terms=terms,
         )
         signer = Signer()
         self.keys = Keys.pinned(signer.jwks)
@@ -64,8 +84,10 @@ class FakeService:
         """Let the other users give back all their seats."""
         self._ledger.vacate()
 
-    def revoke(self) -> None:
-        """End every session, as an admin does."""
+    def revoke(self, *, keep_out_for: timedelta | None = None) -> None:
+        """End every session, as an admin does. With ``keep_out_for``, their users get no seat for this long."""
+        if keep_out_for is not None:
+            self._ledger.keep_out(keep_out_for)
         self._ledger.end_all("revoked_by_admin")
 
     def release_all(self) -> None:
@@ -87,6 +109,10 @@ class FakeService:
     def set_max_instances(self, most: int | None) -> None:
         """Change how many instances may work on one seat."""
         self._ledger.max_instances = most
+
+    def edit(self, **terms: Any) -> None:  # noqa: ANN401 of each its own type
+        """Change ``features``, ``starts_at``, ``expires_at``, ``max_devices_per_user`` or ``idle`` of the license."""
+        self._ledger.terms = replace(self._ledger.terms, **terms)
 
     @contextmanager
     def offline(self) -> Iterator[None]:

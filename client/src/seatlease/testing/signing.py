@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from seatlease._service.license_key import normal_key
-from seatlease.testing.ledger import Session
+from seatlease.testing.ledger import Session, Terms
 
 
 class Signer:
@@ -27,8 +27,15 @@ class Signer:
         public = json.loads(OKPAlgorithm.to_jwk(self._key.public_key()))
         return {"keys": [{**public, "kid": self._kid, "alg": "EdDSA", "use": "sig"}]}
 
-    def lease_token(
-        self, session: Session, *, license_id: str, license_key: str, grace_ends_at: datetime, nonce: str | None
+    def lease_token(  # noqa: PLR0913 each is named at the call
+        self,
+        session: Session,
+        *,
+        license_id: str,
+        license_key: str,
+        terms: Terms,
+        grace_ends_at: datetime,
+        nonce: str | None,
     ) -> str:
         claims = {
             "iss": "seatlease/fake",
@@ -42,6 +49,8 @@ class Signer:
             "hardware_sha256": sha256(session.hardware_id.encode()).hexdigest(),
             "lease_expires_at": int(session.lease_expires_at.timestamp()),
             "grace_ends_at": int(grace_ends_at.timestamp()),
+            "license_expires_at": None if terms.expires_at is None else int(terms.expires_at.timestamp()),
+            "features": dict(terms.features),
             **({} if nonce is None else {"nonce": nonce}),
         }
         headers = {"kid": self._kid, "typ": "seatlease-lease+jwt"}

@@ -32,7 +32,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         self._ledger.requests.append((function, response.status_code))
         return response
 
-    def _answer(self, function: str, request: httpx.Request, body: dict[str, str]) -> httpx.Response:
+    def _answer(self, function: str, request: httpx.Request, body: dict[str, Any]) -> httpx.Response:
         user, nonce = user_of(request.headers["authorization"]), body.get("nonce")
         instance_id = body.get("instance_id")
         ledger = self._ledger
@@ -52,11 +52,17 @@ class FakeTransport(httpx.AsyncBaseTransport):
                     **self._kept(session, nonce),
                     "license_id": _LICENSE_ID,
                     "seats": seats,
+                    "is_overdraft": False,
                     "renewed": is_renewed,
                 }
                 return httpx.Response(200 if is_renewed else 201, json=granted)
             case "heartbeat":
-                kept = ledger.heartbeat(user=user, session_id=body["session_id"], instance_id=instance_id)
+                kept = ledger.heartbeat(
+                    user=user,
+                    session_id=body["session_id"],
+                    instance_id=instance_id,
+                    idle_seconds=body.get("idle_seconds"),
+                )
                 if isinstance(kept, Refusal):
                     return self._refused(kept)
                 return httpx.Response(200, json=self._kept(kept, nonce))
@@ -73,6 +79,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
             session,
             license_id=_LICENSE_ID,
             license_key=ledger.license_key,
+            terms=ledger.terms,
             grace_ends_at=grace_ends_at,
             nonce=nonce,
         )
@@ -82,6 +89,8 @@ class FakeTransport(httpx.AsyncBaseTransport):
             "grace_ends_at": rfc3339(grace_ends_at),
             "lease_token": lease_token,
             "heartbeat_interval_seconds": max(1, ledger.lease // timedelta(seconds=3)),
+            "features": dict(ledger.terms.features),
+            "license_expires_at": None if ledger.terms.expires_at is None else rfc3339(ledger.terms.expires_at),
             "server_time": rfc3339(session.decided_at),
         }
 
