@@ -13,7 +13,6 @@ from shared.rules.line import (
     Turn,
     WaitTooLong,
     WaitTooShort,
-    after_those_before,
     take_turn,
 )
 from shared.rules.organization import Organization
@@ -263,7 +262,7 @@ def _seat_for(  # noqa: PLR0913 each is named at the call
     """The seat that is left for the user when those before them in the line have theirs, or the cap in the way."""
     left = use
     if line.places:
-        left = after_those_before(line, _session_id(user, license_, device), use, cap=cap, now=now)
+        left = _after_those_before(line, _session_id(user, license_, device), use, cap=cap, now=now)
     waiting = len(line.of(license_.license_id)) if line.places else 0
     if (seat := free_seat(license_, user.groups, left)) is None:
         return SeatLimitReached(
@@ -278,6 +277,31 @@ def _seat_for(  # noqa: PLR0913 each is named at the call
         for_waiting = left.total - use.total
         return OrganizationSeatLimitReached(in_use=use.total, max_seats=cap, waiting=waiting, for_waiting=for_waiting)
     return seat
+
+
+def _after_those_before(line: Line, session_id: str, use: SeatUse, *, cap: int | None, now: datetime) -> SeatUse:
+    """The seats in use when everybody before the caller has had a seat. A caller without a place is behind all.
+
+    Each takes the seat that it would get if it asked now. A place whose user may use no free seat holds up nobody.
+    ``cap`` is the organization's. It serves the oldest place of all licenses that have a free seat.
+    """
+    for place in line.places:
+        if place.session_id == session_id or (cap is not None and use.total >= cap):
+            break
+        license_ = line.licenses.get(place.license_id)
+        if license_ is None or not _is_for(license_, place, now=now):
+            continue
+        if (seat := free_seat(license_, place.groups, use)) is not None:
+            pools = {} if seat.pool is None else {(place.license_id, seat.pool): 1}
+            use = use.changed({place.license_id: 1}, granted=0, pools=pools)
+    return use
+
+
+def _is_for(license_: License, place: PlaceInLine, *, now: datetime) -> bool:
+    """Whether the license gives seats to users of these groups."""
+    if refuse_license(license_, now=now) is not None or not license_.has_started(now=now):
+        return False
+    return license_.allowed_groups is None or not license_.allowed_groups.isdisjoint(place.groups)
 
 
 def _refuse_wait(until: datetime | None, *, now: datetime) -> WaitTooLong | None:

@@ -17,9 +17,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.rules.license import License
-from shared.rules.pools import free_seat
-from shared.rules.refusal import Unusable, refuse_license
-from shared.rules.seat_use import SeatUse
 
 MAX_WAIT = timedelta(hours=4)
 """The longest time ahead for which a user may say that they wait."""
@@ -89,7 +86,7 @@ class Line:
     """The places of an organization that count, in their order, and the licenses that they are for."""
 
     places: tuple[PlaceInLine, ...] = ()
-    licenses: Mapping[str, License | Unusable | None] = field(default_factory=dict)
+    licenses: Mapping[str, License] = field(default_factory=dict)
 
     def place(self, session_id: str) -> PlaceInLine | None:
         return next((each for each in self.places if each.session_id == session_id), None)
@@ -119,24 +116,6 @@ def gave_up_because(place: PlaceInLine) -> GaveUp:
     return GaveUp.TIME_OVER if place.counts_until >= place.wait_until else GaveUp.SILENT
 
 
-def after_those_before(line: Line, session_id: str, use: SeatUse, *, cap: int | None, now: datetime) -> SeatUse:
-    """The seats in use when everybody before the caller has had a seat. A caller without a place is behind all.
-
-    Each takes the seat that it would get if it asked now. A place whose user may use no free seat holds up nobody.
-    ``cap`` is the organization's. It serves the oldest place of all licenses that have a free seat.
-    """
-    for place in line.places:
-        if place.session_id == session_id or (cap is not None and use.total >= cap):
-            break
-        license_ = line.licenses.get(place.license_id)
-        if not isinstance(license_, License) or not _is_for(license_, place, now=now):
-            continue
-        if (seat := free_seat(license_, place.groups, use)) is not None:
-            pools = {} if seat.pool is None else {(place.license_id, seat.pool): 1}
-            use = use.changed({place.license_id: 1}, granted=0, pools=pools)
-    return use
-
-
 def take_turn(line: Line, asking: PlaceInLine, *, free: int, now: datetime) -> Turn | None:
     """Give the caller a place at the end, or the one it has; ``None`` if as many wait as may.
 
@@ -163,13 +142,6 @@ def interval_at(position: int, *, free: int) -> timedelta:
     if position <= free + NEAR_PLACES:
         return NEAR_INTERVAL
     return min(LONGEST_INTERVAL, NEAR_INTERVAL + timedelta(seconds=position))
-
-
-def _is_for(license_: License, place: PlaceInLine, *, now: datetime) -> bool:
-    """Whether the license gives seats to users of these groups."""
-    if refuse_license(license_, now=now) is not None or not license_.has_started(now=now):
-        return False
-    return license_.allowed_groups is None or not license_.allowed_groups.isdisjoint(place.groups)
 
 
 def _is_full(line: Line, here: tuple[PlaceInLine, ...], user_id: str) -> bool:

@@ -110,6 +110,11 @@ class SeatDraft:
         return self.state.use != self.use
 
     @property
+    def _licenses(self) -> dict[str, License]:
+        """The licenses that can be used."""
+        return {key: each for key, each in self.state.licenses.items() if isinstance(each, License)}
+
+    @property
     def in_use(self) -> SeatUse:
         """Seats in use after everything decided so far."""
         return self.use.changed(self._changes, granted=self._granted, pools=self._pools)
@@ -152,7 +157,7 @@ class SeatDraft:
             use=self.in_use,
             own=self._own(license_, user_id),
             borrowed=[] if borrow_until is None else self._of(license_),
-            line=Line(places=tuple(self._places.values()), licenses=self.state.licenses),
+            line=Line(places=tuple(self._places.values()), licenses=self._licenses),
         )
         outcome = acquire(standing, device, now=self.now, borrow_until=borrow_until, wait_until=wait_until)
         if isinstance(outcome, Granted):
