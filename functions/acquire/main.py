@@ -31,6 +31,7 @@ async def acquire(request: Request) -> Response:
         license_key=asked.license_key,
         device=device_of(request, hardware_id=asked.hardware_id, instance_id=asked.instance_id),
         borrow_until=asked.borrow_until,
+        wait_until=asked.wait_until,
     )
     answered = await acquires().acquire(caller.organization_id, wanted)
     return answer_acquire(answered, organization_id=caller.organization_id, tokens=tokens, nonce=asked.nonce)

@@ -113,6 +113,7 @@ def _table(found: Found, *, title: str, has: bool | None) -> Table:
     table.add_row("users", str(users), "delete")
     table.add_row("reviews", str(len(found.own) - users), "delete")
     table.add_row("sessions", str(len(found.sessions)), f"end {held} open, then delete" if held else "delete")
+    table.add_row("waiting", str(len(found.places)), "delete")
     table.add_row("audit_events of the user", str(len(found.events)), "blank the user, the device and all other texts")
     table.add_row("audit_events by the user", str(len(found.acted)), "blank the actor")
     if has is not None:

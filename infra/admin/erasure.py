@@ -5,7 +5,8 @@
     the user's document    deleted: the right to a seat is gone
                            sync_user_claims ends the sessions and reports the deletion; this is waited for
     audit events           blanked, the report of the deletion included
-    sessions, record       deleted
+    sessions, record,
+    places in the line     deleted
 
 The sessions go last. While they are there, the function that looks at deleted sessions has nothing to report.
 """
@@ -29,7 +30,11 @@ from shared.firestore.retry import read_with_retry, retry_until
 from shared.firestore.writes import Delete, Update
 from shared.rules.audit import AuditType
 
-EVENTS_OF, SESSIONS_OF = SEARCHED = (("audit_events", "user_id"), ("sessions", "user_id"))
+EVENTS_OF, SESSIONS_OF, PLACES_OF = SEARCHED = (
+    ("audit_events", "user_id"),
+    ("sessions", "user_id"),
+    ("waiting", "user_id"),
+)
 """The fields that are searched for the user's id. Each needs the index that Firestore makes by itself."""
 
 PAGE = 300
@@ -72,6 +77,7 @@ class Found:
     has_organization: bool
     own: Sequence[str]
     sessions: Sequence[Document]
+    places: Sequence[Document]
     events: Sequence[Document]
     acted: Sequence[Document]
     elsewhere: Sequence[str]
@@ -80,7 +86,7 @@ class Found:
     @property
     def is_nothing(self) -> bool:
         """Whether the organization keeps nothing about the person."""
-        return not (self.own or self.sessions or self.events or self.acted)
+        return not (self.own or self.sessions or self.places or self.events or self.acted)
 
     @property
     def open_sessions(self) -> Sequence[str]:
@@ -106,6 +112,7 @@ async def look(firestore: Firestore, person: Person, *, with_acted: bool = True)
         has_organization=stored[paths.organization] is not None,
         own=[path for path in (review.path, review.record_path) if stored[path] is not None],
         sessions=await _all(firestore, person, SESSIONS_OF, only_fields=("ended_at",)),
+        places=await _all(firestore, person, PLACES_OF, only_fields=("user_id",)),
         events=events,
         acted=await _acted(firestore, person) if with_acted else [],
         elsewhere=await _elsewhere(firestore, person),
@@ -128,10 +135,11 @@ async def erase(firestore: Firestore, person: Person, *, within: timedelta) -> N
     blank = partial(blanked, user_id=person.user_id)
     await _write_each(firestore, [each.path for each in (*found.events, *found.acted)], blank)
     await _write_each(firestore, [each.path for each in found.sessions], _delete_ended)
+    await _write_each(firestore, [each.path for each in found.places], _delete)
     await _write_each(firestore, [review.record_path], _delete)
     left = await look(firestore, person, with_acted=False)
     if not left.is_nothing:
-        count = len(left.own) + len(left.sessions) + len(left.events)
+        count = len(left.own) + len(left.sessions) + len(left.places) + len(left.events)
         message = f"{count} documents were written meanwhile. Run the same command again."
         raise UnfinishedError(message)
 

@@ -29,12 +29,15 @@ from shared.rules.audit import (
     edited,
     ended,
     expiring,
+    gave_up,
+    queued,
     removed,
     renewed,
     usage_repaired,
 )
 from shared.rules.denial import Denied, Limit, denied
 from shared.rules.license import License
+from shared.rules.line import GaveUp, PlaceInLine
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Instance, Session, session_id_of
 from shared.rules.session import ended as end
@@ -85,6 +88,11 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "kept_out_until",
         "borrowed_until",
         "overhang_until",
+        "waited_seconds",
+        "since",
+        "position",
+        "wait_until",
+        "for_waiting",
     ),
     "Seats": ("in_use", "max"),
     "LicenseSeats": ("license_id", "in_use", "pools"),
@@ -218,6 +226,19 @@ def _events() -> Iterator[AuditEvent]:
         device=Device(hardware_id="workshop-pc", ip_address="203.0.113.9", user_agent="cad/4.2"),
         limit=Limit.LICENSE,
     )
+    place = PlaceInLine(
+        session_id=attempt.session_id,
+        license_id=attempt.license_id,
+        user_id=attempt.user.user_id,
+        hardware_id=attempt.device.hardware_id,
+        groups=(),
+        since=at,
+        asked_at=at,
+        wait_until=at + timedelta(hours=1),
+        counts_until=at + timedelta(minutes=1),
+    )
+    yield queued(place, position=2)
+    yield gave_up(place, reason=GaveUp.SILENT, actor=SYSTEM, now=at + timedelta(minutes=2))
     denial = denied(attempt, use=use, now=at + timedelta(seconds=44))
     yield replace(denial, details={**denial.details, "attempts": 3})
     ends = at + timedelta(hours=2)

@@ -78,7 +78,15 @@ def _names(event: Event) -> set[str]:
     if event.type in ENDS and started_at is not None:
         names = {digest("session.ended", session_id, _text(started_at), _text(event.at))}
         return names | ({digest("session.removed", session_id, _text(started_at))} if event.actor == CONSOLE else set())
-    return set()
+    return _names_of_place(event) if event.type in {AuditType.QUEUED, AuditType.GAVE_UP} else set()
+
+
+def _names_of_place(event: Event) -> set[str]:
+    since = event.details.get("since")
+    if not isinstance(since, datetime):
+        return set()
+    ended = [] if event.type == AuditType.QUEUED else [_text(event.at)]
+    return {digest(event.type, event.session_id or "", _text(since), *ended)}
 
 
 def _reported_name(event: Event) -> str:

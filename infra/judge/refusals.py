@@ -10,7 +10,8 @@ their lease had run out. It also counts grants of the same commit, which have th
 after the read does not count as free. A denial event shows its latest attempt, and that attempt is judged.
 
 A license may have reservations and overdraft. So the rule of ``shared/rules/pools`` says whether a seat was free for
-the user. With more seats in use it never finds one that it did not find with fewer.
+the user. With more seats in use it never finds one that it did not find with fewer. A seat
+that was free for a user in the line counts as held.
 """
 
 from collections import Counter, defaultdict
@@ -98,10 +99,14 @@ def _of(event: Event, held: _Held, terms: Terms) -> str | None:
     cap = max_of(event, "seats" if is_of_license else "organization_seats")
     if cap is None:
         return "the denial names a cap that does not exist"
+    for_waiting = event.details.get("for_waiting", 0)
     if not is_of_license:
-        in_all = held.in_all(at)
+        in_all = held.in_all(at) + for_waiting
         return f"at most {in_all} of {cap} seats were held" if in_all < cap else None
     use, licenses = held.of(event.license_id or "", at), terms.licenses(event)
+    use = use.changed({event.license_id or "": for_waiting}, granted=0, pools={})
+    if for_waiting and any(license_.reservations for license_ in licenses):
+        return None  # in which pool the seats are for users in the line, the denial does not say
     # A user whose groups are not known had at least the common pool.
     groups = terms.groups(event) or ((),)
     if not licenses or any(free_seat(license_, each, use) is None for license_ in licenses for each in groups):
@@ -113,7 +118,7 @@ def _by_itself(request: Acknowledged) -> str | None:
     """How a denial contradicts itself; ``None`` if it does not."""
     details = request.body.get("error", {}).get("details", {})
     in_use, of_others, cap = (details.get(name, 0) for name in ("in_use", "reserved_for_others", "max"))
-    if in_use + of_others >= cap:
+    if in_use + of_others + details.get("for_waiting", 0) >= cap:
         return None
     return f"{request.user_id} was denied although {in_use} of {cap} seats were in use, by the answer itself"
 

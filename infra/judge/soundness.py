@@ -93,6 +93,8 @@ _HAS_FORM: Mapping[str, Callable[[object], bool]] = {
     "days_before": _is_number,
     "limit": _is_text,
     "attempts": _is_number,
+    "for_waiting": _is_number,
+    "since": _is_time,
     "started_at": _is_time,
     "last_heartbeat_at": _is_time,
     "lease_expires_at": _is_time,

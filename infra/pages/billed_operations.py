@@ -47,8 +47,9 @@ IN_GROUPS: Mapping[str, InGroup] = MappingProxyType(
         "heartbeat, too early": InGroup(rpcs=1, reads_once=2, reads_each=2, writes_once=0, writes_each=0),
         # Only the session itself: users need no right to give back their own seat.
         "release": InGroup(rpcs=2, reads_once=0, reads_each=1, writes_once=1, writes_each=2),
-        # The time, a query of each of eight shards (seven find nothing), and the commit. Audit events are not counted.
-        "expire_sessions, each that lapsed": InGroup(rpcs=10, reads_once=8, reads_each=1, writes_once=1, writes_each=2),
+        # The time, a query of each of eight shards (seven find nothing) and one of the line, and the commit. Audit
+        # events are not counted.
+        "expire_sessions, each that lapsed": InGroup(rpcs=11, reads_once=9, reads_each=1, writes_once=1, writes_each=2),
     }
 )
 """Each operation is of another user, which is the most expensive case. For ``expire_sessions`` it is one run, and all
@@ -57,9 +58,13 @@ lapsed sessions are in one shard."""
 OPERATIONS: Mapping[str, Billed] = MappingProxyType(
     {name: group.of(1) for name, group in IN_GROUPS.items()}
     | {
+        # As a refusal, with a read of the own place and a query of the line. It finds the own place here; each other
+        # place is one read more. The write keeps the place; a request within a third of the interval makes none.
+        "acquire, again from the line": Billed(rpcs=6, reads=10, writes=1),
         "relay of an audit event": Billed(rpcs=2, reads=1, writes=1),
-        # The time, a query of each of eight shards, and for the audit events the time twice, a query and a count.
-        "expire_sessions, nothing to do": Billed(rpcs=13, reads=13, writes=0),
+        # The time, a query of each of eight shards and one of the line, and for the audit events the time twice, a
+        # query and a count.
+        "expire_sessions, nothing to do": Billed(rpcs=14, reads=14, writes=0),
         # The place of the round, four walks, three queries for licenses that end soon, and the time of the latest look
         # at what admins edit.
         "reconcile, nothing open": Billed(rpcs=9, reads=9, writes=0),

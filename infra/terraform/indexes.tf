@@ -7,9 +7,10 @@
 #   without indexes    no query looks for this field alone, and an index would cost something:
 #                      - Values that only grow write to the same end of an index, which Firestore
 #                        serves 500 times a second: lease_expires_at and last_heartbeat_at (every
-#                        heartbeat), purge_at, published_at, updated_at.
+#                        heartbeat), purge_at, published_at, updated_at, and the times of a place
+#                        in the line.
 #                      - Every entry of a map or a list would be indexed: details, by_license,
-#                        by_pool, and what reviews remember.
+#                        by_pool, line_until, groups, and what reviews remember.
 #                      - No query looks for the other fields. Each entry makes a write slower.
 #                      Without an index, the console cannot sort by a field.
 #

@@ -13,6 +13,7 @@ from shared.documents.rfc3339 import Time
 from shared.firestore.client import Document
 from shared.rules.audit import EditKind
 from shared.rules.denial import Limit
+from shared.rules.line import GaveUp
 from shared.rules.refusal import Unusable
 from shared.rules.session import EndReason
 
@@ -54,6 +55,7 @@ class AcquiredDetails(_Message):
     """Who took the seat, from where, and the seats in use afterwards, including this one.
 
     ``pool`` is the group whose reserved seat it is; null: a common one. An overdraft seat is above the license's own.
+    ``waited_seconds`` is how long the user had a place in the line; null: they had none.
     """
 
     ip_address: str | None
@@ -63,6 +65,23 @@ class AcquiredDetails(_Message):
     organization_seats: Seats
     pool: str | None = None
     is_overdraft: bool = False
+    waited_seconds: int | None = None
+
+
+class QueuedDetails(_Message):
+    """Since when the user waits, until when they would, and the how many-th of the license's line they are."""
+
+    since: Time
+    position: Annotated[int, Field(ge=1)]
+    wait_until: Time
+
+
+class GaveUpDetails(_Message):
+    """Why the user waits no more, since when they did, and how long the place counted."""
+
+    reason: Annotated[GaveUp, Field(strict=False)]
+    since: Time
+    waited_seconds: Annotated[int, Field(ge=0)]
 
 
 class BorrowedDetails(_Message):
@@ -129,6 +148,9 @@ class DeniedDetails(_Message):
     user_email: str | None
     seats: Seats
     organization_seats: Seats
+    for_waiting: Annotated[
+        int, Field(ge=0, description="How many free seats were for users who had a place in the line.")
+    ] = 0
 
 
 class RepairedDetails(_Message):
@@ -201,6 +223,20 @@ class BorrowedEvent(_SeatEvent):
     type: Literal["session.borrowed"]
     grant_number: Annotated[int, Field(ge=1, description="A number of the same row as those of `session.acquired`.")]
     details: BorrowedDetails
+
+
+class QueuedEvent(_SeatEvent):
+    """A user waits in the line for a seat."""
+
+    type: Literal["session.queued"]
+    details: QueuedDetails
+
+
+class GaveUpEvent(_SeatEvent):
+    """A user waits no more, without a seat: they left, their time is over, or their program stopped asking."""
+
+    type: Literal["session.gave_up"]
+    details: GaveUpDetails
 
 
 class RenewedEvent(_SeatEvent):
@@ -285,6 +321,8 @@ class LicenseEditedEvent(_Event):
 AuditMessage = (
     AcquiredEvent
     | BorrowedEvent
+    | QueuedEvent
+    | GaveUpEvent
     | RenewedEvent
     | DeniedEvent
     | ReleasedEvent

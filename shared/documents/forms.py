@@ -314,6 +314,19 @@ class SessionDocument(Form):
     ] = None
 
 
+class WaitingDocument(Form):
+    """``organizations/{org_id}/waiting/{session_id}``: a place in the line. Written by the functions."""
+
+    license_id: _DocumentId
+    user_id: _DocumentId
+    hardware_id: str
+    groups: list[str] = []
+    since: StoredTime
+    asked_at: StoredTime
+    wait_until: StoredTime
+    counts_until: StoredTime
+
+
 class _SeatDetails(Form):
     attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """Of one user in one minute. A higher number was typed in by hand."""

@@ -64,6 +64,10 @@ class OrganizationPaths:
     def session(self, session_id: str) -> str:
         return f"{self.organization}/sessions/{self._id(session_id)}"
 
+    def waiting(self, session_id: str) -> str:
+        """The place in the line of a device that waits for a seat."""
+        return f"{self.organization}/waiting/{self._id(session_id)}"
+
     def audit_event(self, name: str) -> str:
         """The path of an audit event, from its name within the organization.
 

@@ -138,6 +138,22 @@ def borrowed_seats(license_id: str, *, now: datetime) -> Query:
     return Query(collection="sessions", where=where, order_by="borrowed_until")
 
 
+def places_in_line(*, now: datetime) -> Query:
+    """The places in the line that count at ``now``, for all licenses of an organization."""
+    return Query(collection="waiting", where=(("counts_until", ">", now),), order_by="counts_until")
+
+
+def places_given_up(*, since: datetime, now: datetime, limit: int) -> Query:
+    """The places of all organizations that have not counted any more since a time after ``since``, oldest first."""
+    return Query(
+        collection="waiting",
+        everywhere=True,
+        where=(("counts_until", ">", since), ("counts_until", "<=", now)),
+        order_by="counts_until",
+        limit=limit,
+    )
+
+
 def page_of_sessions(license_id: str | None, *, user_id: str | None, limit: int, after: Cursor | None = None) -> Query:
     """The sessions that have not ended, of one license or all, of one user or all, in the order of their ids."""
     of_user: tuple[tuple[str, Comparison, Plain], ...] = () if user_id is None else (("user_id", "==", user_id),)
@@ -265,6 +281,8 @@ def every_query() -> Iterator[Query]:
     yield licenses_expiring(after=now, until=now, limit=1)
     yield open_sessions_of("user", "license")
     yield borrowed_seats("license", now=now)
+    yield places_in_line(now=now)
+    yield places_given_up(since=now - LOOKS_BACK, now=now, limit=1)
     yield last_grant()
     yield lapsed_everywhere(0, since=now - LOOKS_BACK, now=now)
     yield open_everywhere(limit=1)

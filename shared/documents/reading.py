@@ -4,9 +4,9 @@ Admins edit these documents by hand, so nothing in them is trusted. A missing op
 document that cannot be used becomes an ``Unusable`` that names its fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -19,10 +19,13 @@ from shared.documents.forms import (
     SeatUseDocument,
     SessionDocument,
     UserDocument,
+    WaitingDocument,
 )
+from shared.documents.paths import can_be_document_id
 from shared.documents.policy import Policy
 from shared.firestore.client import Document
 from shared.rules.license import License
+from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
@@ -189,6 +192,36 @@ def seat_use_from(document: Document | None) -> SeatUse | None:
     }
     use = SeatUse(by_license=held, by_pool=pools, grants=parsed.grants, epoch=parsed.epoch)
     return use if parsed.total == use.total and parsed.checksum == use.checksum else None
+
+
+def place_in_line_from(document: Document) -> PlaceInLine | None:
+    """Read a place in the line; ``None`` if it was edited by hand so that it cannot be used. It then counts no more."""
+    parsed = _parse(WaitingDocument, document, called="place in the line")
+    if isinstance(parsed, Unusable):
+        return None
+    return PlaceInLine(
+        session_id=document.document_id,
+        license_id=parsed.license_id,
+        user_id=parsed.user_id,
+        hardware_id=parsed.hardware_id,
+        groups=tuple(parsed.groups),
+        since=parsed.since,
+        asked_at=parsed.asked_at,
+        wait_until=parsed.wait_until,
+        counts_until=parsed.counts_until,
+    )
+
+
+def licenses_with_line(seats: Document | None, *, now: datetime) -> Mapping[str, int]:
+    """The licenses that users may be waiting for, each with the Unix time until which the counters say so."""
+    stored = None if seats is None else seats.fields.get("line_until")
+    if not isinstance(stored, Mapping):
+        return {}
+    return {
+        license_id: until
+        for license_id, until in stored.items()
+        if isinstance(until, int) and now.timestamp() < until and can_be_document_id(license_id)
+    }
 
 
 def happened_from(document: Document) -> SeatEvent | None:

@@ -1,5 +1,6 @@
 """Turns the records of the rules into document fields and writes."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from shared.firestore.values import Plain
 from shared.firestore.writes import Add, Create, Update, Upsert
 from shared.rules.audit import AuditEvent
 from shared.rules.digest import BASE32
+from shared.rules.line import PlaceInLine
 from shared.rules.seat_use import Pool, SeatUse, checksum_change
 from shared.rules.session import Session
 from shared.rules.user import User
@@ -25,6 +27,12 @@ UNPUBLISHED_SHARDS = 16
 """Unpublished audit events are found by their time, through an index whose values only grow. It is split like that of
 the sessions. Its field ``unpublished_shard`` is there until the event is published, so it holds unpublished ones only.
 """
+
+
+PLACES_KEPT_FOR = timedelta(days=1)
+"""How long after its time a place in the line is kept, if no run of ``expire_sessions`` removed it."""
+
+LINE_SAID_FOR = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,6 +159,32 @@ def seat_use_change(
     numbers["grants",] = granted
     numbers["checksum",] = checksum_change(changes, grants=granted, by_pool=pools)
     return Add(path=paths.seats, numbers={field: number for field, number in numbers.items() if number})
+
+
+def place_in_line_fields(place: PlaceInLine) -> dict[str, Plain]:
+    """All fields of a place in the line but its id, which is the document's id."""
+    return {
+        "license_id": place.license_id,
+        "user_id": place.user_id,
+        "hardware_id": place.hardware_id,
+        "groups": list(place.groups),
+        "since": place.since,
+        "asked_at": place.asked_at,
+        "wait_until": place.wait_until,
+        "counts_until": place.counts_until,
+        "purge_at": place.wait_until + PLACES_KEPT_FOR,
+    }
+
+
+def line_write(paths: OrganizationPaths, until: Mapping[str, datetime]) -> Add:
+    """Say in the counters until when users may be waiting for these licenses, if it does not say so already.
+
+    It says a minute more, so that it is written about once a minute, however many users wait and ask.
+    """
+    raised: dict[tuple[str, ...], int] = {
+        ("line_until", license_id): math.ceil((at + LINE_SAID_FOR).timestamp()) for license_id, at in until.items()
+    }
+    return Add(path=paths.seats, numbers={}, raised=raised)
 
 
 def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> dict[str, Plain]:

@@ -186,11 +186,14 @@ class SeatLimitDetails(_Details):
     """Of ``SEAT_LIMIT_REACHED`` and ``ORGANIZATION_SEAT_LIMIT_REACHED``: the cap that was reached, and its seats.
 
     ``reserved_for_others`` of the license's seats are free, but reserved for groups that the user does not belong to.
+    ``waiting`` users are in the license's line, and ``for_waiting`` of the free seats are for those before the caller.
     """
 
     in_use: int
     max: int
     reserved_for_others: int
+    waiting: int
+    for_waiting: int
     earliest_expiry_at: Time | None
     retry_after_seconds: int
 

@@ -1,7 +1,7 @@
 """The answers of acquire and heartbeat, with a signed lease. The type checker proves that every outcome has one."""
 
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
@@ -10,9 +10,11 @@ from shared.edge.answers import Answer, answer
 from shared.edge.lease_tokens import LeaseTokens
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
-from shared.rules.acquire import AcquireOutcome, Borrowed, Granted, Renewed
+from shared.rules.acquire import AcquireOutcome, Borrowed, Granted, Queued, Renewed
+from shared.rules.audit import whole_seconds
 from shared.rules.heartbeat import Extended, HeartbeatOutcome, StillFresh, Stopped
 from shared.rules.license import HEARTBEATS_PER_LEASE, Feature
+from shared.rules.line import Turn
 from shared.rules.session import grace_ends_at, is_borrowed
 
 
@@ -28,7 +30,8 @@ class AcquireAnswer(Answer):
 
     A program that cannot reach the service may work on until ``grace_ends_at``. ``lease_token`` proves that.
     ``features`` are what the vendor sold. ``license_expires_at`` is the end of the contract; null: no end. An overdraft
-    seat is one above the license's own number.
+    seat is one above the license's own number. ``waited_seconds`` is for a new seat of a user who had a place in the
+    line.
     """
 
     session_id: str
@@ -43,22 +46,51 @@ class AcquireAnswer(Answer):
     features: dict[str, Feature]
     license_expires_at: Time | None
     renewed: bool
+    waited_seconds: int | None
+    server_time: Time
+
+
+class WaitingView(Answer):
+    """The place in the line: the how many-th of how many, and when the program asks again."""
+
+    position: int
+    of: int
+    since: Time
+    ask_again_in_seconds: int
+    wait_until: Time
+
+
+class WaitingAnswer(Answer):
+    """There is no seat for the caller, who waits in the line.
+
+    The program sends the same request again after ``ask_again_in_seconds``. A release of the id leaves the line.
+    """
+
+    session_id: str
+    license_id: str
+    waiting: WaitingView
     server_time: Time
 
 
 def answer_acquire(
     answered: Answered[AcquireOutcome], *, organization_id: str, tokens: LeaseTokens, nonce: str | None
 ) -> Response:
-    """Answer 201 for a new seat, 200 for a seat that the device already holds, else the refusal."""
+    """Answer 201 for a new seat, 200 for a seat that the device already holds, 202 for a place in the line.
+
+    Any other outcome is raised as an error.
+    """
     outcome, now = answered.outcome, answered.now
+    waited_for: timedelta | None = None
     match outcome:
-        case Granted(session=session, license=license_, in_use=in_use):
+        case Granted(session=session, license=license_, in_use=in_use, waited_for=waited_for):
             renewed = False
         case (
             Renewed(session=session, license=license_, in_use=in_use)
             | Borrowed(session=session, license=license_, in_use=in_use)
         ):
             renewed = True
+        case Queued(turn=turn):
+            return answer(_waiting(turn, now=now), status=202)
         case _:
             raise refused(outcome, now=now)
     body = AcquireAnswer(
@@ -74,9 +106,27 @@ def answer_acquire(
         features=dict(license_.features),
         license_expires_at=license_.expires_at,
         renewed=renewed,
+        waited_seconds=None if waited_for is None else whole_seconds(waited_for),
         server_time=now,
     )
     return answer(body, status=200 if renewed else 201)
+
+
+def _waiting(turn: Turn, *, now: datetime) -> WaitingAnswer:
+    place = turn.place
+    waiting = WaitingView(
+        position=turn.position,
+        of=turn.of,
+        since=place.since,
+        ask_again_in_seconds=_up_to_a_fifth_sooner(turn.ask_again_for),
+        wait_until=place.wait_until,
+    )
+    return WaitingAnswer(session_id=place.session_id, license_id=place.license_id, waiting=waiting, server_time=now)
+
+
+def _up_to_a_fifth_sooner(interval: timedelta) -> int:
+    """Spread those who ask. Never later than the rule says, which counts on it."""
+    return max(1, round(interval.total_seconds() * random.uniform(0.8, 1.0)))  # noqa: S311 spreading load, no secret
 
 
 class HeartbeatAnswer(Answer):

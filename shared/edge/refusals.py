@@ -2,9 +2,10 @@
 
 import logging
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
+from shared.documents.rfc3339 import rfc3339
 from shared.edge.errors import (
     MESSAGES,
     ApiError,
@@ -25,6 +26,7 @@ from shared.edge.errors import (
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowingOff, BorrowTooLong, BorrowTooShort
 from shared.rules.heartbeat import IdleLeft
+from shared.rules.line import MAX_WAIT, WaitTooLong, WaitTooShort
 from shared.rules.refusal import (
     KeptOut,
     LicenseExpired,
@@ -73,6 +75,8 @@ Refusal = (
     | BorrowTooShort
     | BorrowTooLong
     | BorrowedSeatsLimitReached
+    | WaitTooShort
+    | WaitTooLong
 )
 
 
@@ -130,8 +134,12 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
         case BorrowingOff():
             return ApiError(Code.BORROWING_OFF)
         case BorrowTooShort():
-            fields = [FieldProblem(field="borrow_until", problem="not later than now, by the database's clock")]
-            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=fields).as_json())
+            return _wrong_time("borrow_until", "not later than now, by the database's clock")
+        case WaitTooShort():
+            return _wrong_time("wait_until", "not later than now, by the database's clock")
+        case WaitTooLong(latest=latest):
+            hours = MAX_WAIT // timedelta(hours=1)
+            return _wrong_time("wait_until", f"more than {hours} hours ahead: {rfc3339(latest)} at the latest")
         case BorrowTooLong(latest=latest):
             return _borrow_too_long(latest)
         case BorrowedSeatsLimitReached():
@@ -142,6 +150,11 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return _too_many_devices(refusal, now=now)
         case _:
             assert_never(refusal)
+
+
+def _wrong_time(field: str, problem: str) -> ApiError:
+    problems = [FieldProblem(field=field, problem=problem)]
+    return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=problems).as_json())
 
 
 _WHY_REVOKED = {
@@ -177,6 +190,12 @@ _ALL_BUT_RESERVED = (
 )
 
 
+_ALL_FOR_WAITING = (
+    "Every free seat is for users who wait already ({in_use} of {max} are in use, {waiting} users wait). "
+    "Please try again in a while."
+)
+
+
 def _full(code: Code, refusal: SeatLimitReached | OrganizationSeatLimitReached, *, now: datetime) -> ApiError:
     others = refusal.reserved_for_others if isinstance(refusal, SeatLimitReached) else 0
     retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
@@ -184,10 +203,13 @@ def _full(code: Code, refusal: SeatLimitReached | OrganizationSeatLimitReached, 
         in_use=refusal.in_use,
         max=refusal.max_seats,
         reserved_for_others=others,
+        waiting=refusal.waiting,
+        for_waiting=refusal.for_waiting,
         earliest_expiry_at=refusal.earliest_expiry_at,
         retry_after_seconds=retry_after,
     )
-    message = _ALL_BUT_RESERVED.format_map(details.as_json()) if others else None
+    said = _ALL_FOR_WAITING if refusal.for_waiting else _ALL_BUT_RESERVED if others else None
+    message = None if said is None else said.format_map(details.as_json())
     return ApiError(code, message, details=details.as_json(), headers={"Retry-After": str(retry_after)})
 
 

@@ -75,13 +75,17 @@ class _Body(BaseModel):
 
 
 class AcquireBody(_Body):
-    """Body of ``POST /v1/acquire``. With ``borrow_until`` the seat is borrowed until then."""
+    """Body of ``POST /v1/acquire``. With ``borrow_until`` the seat is borrowed until then.
+
+    With ``wait_until`` the user waits in the line until then, if there is no seat.
+    """
 
     license_key: _Text
     hardware_id: _Text
     nonce: _Nonce | None = None
     instance_id: _InstanceId | None = None
     borrow_until: StoredTime | None = None
+    wait_until: StoredTime | None = None
 
 
 class HeartbeatBody(_Body):

@@ -81,6 +81,13 @@ class BorrowedView(Answer):
     overhang: list[OverhangView]
 
 
+class WaitersView(Answer):
+    """How many users wait for a seat, and since when the first of them does. null: no user waits."""
+
+    count: int
+    since: Time | None
+
+
 class LicenseView(Answer):
     """One license. ``share`` is ``in_use`` divided by ``max``. An admin must correct ``misconfigured_fields``.
 
@@ -103,6 +110,7 @@ class LicenseView(Answer):
     overdraft: OverdraftView
     pools: list[PoolView]
     borrowed: BorrowedView
+    waiting: WaitersView
     share: float | None
     earliest_expiry_at: Time | None
     misconfigured_fields: list[str]
@@ -164,6 +172,7 @@ def _license_view(used: LicenseUsage, *, now: datetime) -> LicenseView:
         overdraft=OverdraftView(in_use=used.overdraft_in_use, max=0 if license_ is None else license_.overdraft_seats),
         pools=[PoolView(group=pool.group, in_use=pool.in_use, max=pool.max_seats) for pool in used.pools],
         borrowed=_borrowed_view(used, license_),
+        waiting=WaitersView(count=used.waiting.count, since=used.waiting.since),
         share=round(used.in_use / cap, 4) if cap else None,
         earliest_expiry_at=used.earliest_expiry_at,
         misconfigured_fields=[] if isinstance(used.license, License) else list(used.license.fields),

@@ -74,13 +74,14 @@ class Delete:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Add:
-    """Add to numbers, whatever their values are at the commit, and set the time.
+    """Add to numbers, or raise them to at least ``raised``, whatever their values are at the commit, and set the time.
 
     The order of such writes does not matter, so they need no precondition.
     """
 
     path: str
     numbers: Mapping[tuple[str, ...], int]
+    raised: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     timestamp_field: str = field(default="updated_at")
 
     def put_into(self, wire: Any, root: str) -> None:  # noqa: ANN401 as above
@@ -88,6 +89,9 @@ class Add:
         for parts, number in self.numbers.items():
             change = wire.transform.field_transforms.add(field_path=_field_path(parts))
             encode_into(change.increment, number)
+        for parts, number in self.raised.items():
+            change = wire.transform.field_transforms.add(field_path=_field_path(parts))
+            encode_into(change.maximum, number)
         stamp = wire.transform.field_transforms.add(field_path=self.timestamp_field)
         stamp.set_to_server_value = _REQUEST_TIME
 

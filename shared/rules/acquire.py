@@ -1,11 +1,20 @@
 """Acquire: take a seat, or get the reason for a refusal."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from shared.rules.borrowing import BorrowRefusal, refuse_borrow
 from shared.rules.license import License
+from shared.rules.line import (
+    MAX_WAIT,
+    Line,
+    PlaceInLine,
+    Turn,
+    WaitTooLong,
+    WaitTooShort,
+    take_turn,
+)
 from shared.rules.organization import Organization
 from shared.rules.pools import FreeSeat, free_seat, reserved_for_others
 from shared.rules.refusal import (
@@ -55,6 +64,7 @@ class Standing:
 
     ``session`` is the session that this user on this device has, or had, for this license. ``own`` are all the user's
     sessions for it, if the license limits a user's devices. ``borrowed`` are its borrowed ones, if it limits those.
+    ``line`` are the users who wait.
     """
 
     organization: Organization | Unusable | None
@@ -64,6 +74,7 @@ class Standing:
     use: SeatUse
     own: Sequence[Session] = ()
     borrowed: Sequence[Session] = ()
+    line: Line = field(default_factory=Line)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +82,14 @@ class Granted:
     """A seat was taken.
 
     ``replaced`` is an open tenure of the same device that ends now: its lease ran out, or an admin moved it to another
-    license by hand.
+    license by hand. ``waited_for`` is the time that the user had a place in the line; ``None`` if they had none.
     """
 
     session: Session
     license: License
     in_use: int
     replaced: Session | None
+    waited_for: timedelta | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,9 +116,10 @@ class Borrowed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeatLimitReached:
-    """Every seat of the license that the user may use is in use.
+    """Every seat of the license that the user may use is in use, or for users who wait.
 
-    ``max_seats`` has the overdraft. ``reserved_for_others`` seats are free, for users of other groups.
+    ``max_seats`` has the overdraft. ``reserved_for_others`` seats are free, for users of other groups. ``waiting``
+    places are in the license's line. ``for_waiting`` seats are free, for those of them who were there before.
     ``earliest_expiry_at`` is the end of the first lease without a heartbeat.
     """
 
@@ -114,6 +127,8 @@ class SeatLimitReached:
     in_use: int
     max_seats: int
     reserved_for_others: int = 0
+    waiting: int = 0
+    for_waiting: int = 0
     earliest_expiry_at: datetime | None = None
 
 
@@ -123,6 +138,8 @@ class OrganizationSeatLimitReached:
 
     in_use: int
     max_seats: int
+    waiting: int = 0
+    for_waiting: int = 0
     earliest_expiry_at: datetime | None = None
 
 
@@ -135,13 +152,27 @@ class DeviceLimitReached:
     earliest_expiry_at: datetime
 
 
+CapReached = SeatLimitReached | OrganizationSeatLimitReached
+"""The refusals for lack of seats."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queued:
+    """The user waits in the line, because of this refusal."""
+
+    turn: Turn
+    refusal: CapReached
+
+
 AcquireOutcome = (
     Granted
     | Renewed
     | Borrowed
+    | Queued
+    | WaitTooShort
+    | WaitTooLong
     | BorrowRefusal
-    | SeatLimitReached
-    | OrganizationSeatLimitReached
+    | CapReached
     | InstanceLimitReached
     | DeviceLimitReached
     | CallerRefusal
@@ -152,11 +183,17 @@ AcquireOutcome = (
 
 
 def acquire(
-    standing: Standing, device: Device, *, now: datetime, borrow_until: datetime | None = None
+    standing: Standing,
+    device: Device,
+    *,
+    now: datetime,
+    borrow_until: datetime | None = None,
+    wait_until: datetime | None = None,
 ) -> AcquireOutcome:
     """Decide one acquire at ``now``. Neither cap is ever exceeded. A device that holds a seat keeps it.
 
-    With ``borrow_until`` the seat is borrowed, also one that the device holds already.
+    With ``borrow_until`` the seat is borrowed, also one that the device holds already. With ``wait_until`` the user
+    waits for a seat until then, if there is none.
     """
     organization, user, license_ = standing.organization, standing.user, standing.license
     if (refusal := refuse_caller(organization=organization, user=user)) is not None:
@@ -189,7 +226,12 @@ def acquire(
             news=asking if _is_news(before, device, asking) else None,
         )
 
-    unfit = refuse_grant(license_, user, now=now) or _refuse_device(standing.own, license_, now=now) or refused_borrow
+    unfit = (
+        refuse_grant(license_, user, now=now)
+        or _refuse_device(standing.own, license_, now=now)
+        or refused_borrow
+        or _refuse_wait(wait_until, now=now)
+    )
     if unfit is not None:
         return unfit
 
@@ -197,19 +239,99 @@ def acquire(
     # another license by hand ends too: this license does not count it any more, so it cannot be renewed.
     replaced = None if before is None or not is_open(before) else _given_up(before, now=now)
     use = standing.use if replaced is None else _without(standing.use, replaced)
-    in_license = use.of(license_.license_id)
-    if (seat := free_seat(license_, user.groups, use)) is None:
+    cap = organization.max_concurrent_seats
+    seat = _seat_for(user, license_, standing.line, device, use, cap=cap, now=now)
+    if not isinstance(seat, FreeSeat):
+        if wait_until is None:
+            return seat
+        return _queued(seat, standing.line, _waiting(user, license_, device, until=wait_until, now=now))
+    session = _tenure(user, license_, device, seat, started_at=now, now=now, instances=(asking,))
+    place = standing.line.place(session.session_id) if standing.line.places else None
+    return Granted(
+        session=_lent(session, borrow_until),
+        license=license_,
+        in_use=use.of(license_.license_id) + 1,
+        replaced=replaced,
+        waited_for=None if place is None else now - place.since,
+    )
+
+
+def _seat_for(  # noqa: PLR0913 each is named at the call
+    user: User, license_: License, line: Line, device: Device, use: SeatUse, *, cap: int | None, now: datetime
+) -> FreeSeat | CapReached:
+    """The seat that is left for the user when those before them in the line have theirs, or the cap in the way."""
+    left = use
+    if line.places:
+        left = _after_those_before(line, _session_id(user, license_, device), use, cap=cap, now=now)
+    waiting = len(line.of(license_.license_id)) if line.places else 0
+    if (seat := free_seat(license_, user.groups, left)) is None:
         return SeatLimitReached(
             license_id=license_.license_id,
-            in_use=in_license,
+            in_use=use.of(license_.license_id),
             max_seats=license_.max_concurrent_seats + license_.overdraft_seats,
-            reserved_for_others=reserved_for_others(license_, user.groups, use),
+            reserved_for_others=reserved_for_others(license_, user.groups, left),
+            waiting=waiting,
+            for_waiting=left.of(license_.license_id) - use.of(license_.license_id),
         )
-    cap = organization.max_concurrent_seats
-    if cap is not None and use.total >= cap:
-        return OrganizationSeatLimitReached(in_use=use.total, max_seats=cap)
-    session = _tenure(user, license_, device, seat, started_at=now, now=now, instances=(asking,))
-    return Granted(session=_lent(session, borrow_until), license=license_, in_use=in_license + 1, replaced=replaced)
+    if cap is not None and left.total >= cap:
+        for_waiting = left.total - use.total
+        return OrganizationSeatLimitReached(in_use=use.total, max_seats=cap, waiting=waiting, for_waiting=for_waiting)
+    return seat
+
+
+def _after_those_before(line: Line, session_id: str, use: SeatUse, *, cap: int | None, now: datetime) -> SeatUse:
+    """The seats in use when everybody before the caller has had a seat. A caller without a place is behind all.
+
+    Each takes the seat that it would get if it asked now. A place whose user may use no free seat holds up nobody.
+    ``cap`` is the organization's. It serves the oldest place of all licenses that have a free seat.
+    """
+    for place in line.places:
+        if place.session_id == session_id or (cap is not None and use.total >= cap):
+            break
+        license_ = line.licenses.get(place.license_id)
+        if license_ is None or not _is_for(license_, place, now=now):
+            continue
+        if (seat := free_seat(license_, place.groups, use)) is not None:
+            pools = {} if seat.pool is None else {(place.license_id, seat.pool): 1}
+            use = use.changed({place.license_id: 1}, granted=0, pools=pools)
+    return use
+
+
+def _is_for(license_: License, place: PlaceInLine, *, now: datetime) -> bool:
+    """Whether the license gives seats to users of these groups."""
+    if refuse_license(license_, now=now) is not None or not license_.has_started(now=now):
+        return False
+    return license_.allowed_groups is None or not license_.allowed_groups.isdisjoint(place.groups)
+
+
+def _refuse_wait(until: datetime | None, *, now: datetime) -> WaitTooLong | None:
+    return WaitTooLong(latest=now + MAX_WAIT) if until is not None and until > now + MAX_WAIT else None
+
+
+def _waiting(user: User, license_: License, device: Device, *, until: datetime, now: datetime) -> PlaceInLine:
+    """The place that the request asks for."""
+    return PlaceInLine(
+        session_id=_session_id(user, license_, device),
+        license_id=license_.license_id,
+        user_id=user.user_id,
+        hardware_id=device.hardware_id,
+        groups=user.groups,
+        since=now,
+        asked_at=now,
+        wait_until=until,
+        counts_until=until,
+    )
+
+
+def _queued(refusal: CapReached, line: Line, asking: PlaceInLine) -> Queued | CapReached | WaitTooShort:
+    """Let the user wait. If as many wait as may, they are refused as without a line."""
+    now = asking.asked_at
+    if asking.wait_until <= now:
+        return WaitTooShort()
+    others = refusal.reserved_for_others if isinstance(refusal, SeatLimitReached) else 0
+    free = max(0, refusal.max_seats - refusal.in_use - others)
+    turn = take_turn(line, asking, free=free, now=now)
+    return refusal if turn is None else Queued(turn=turn, refusal=refusal)
 
 
 def _refuse_borrow(
@@ -266,6 +388,10 @@ def _is_news(before: Session, device: Device, asking: Instance) -> bool:
     return is_news(before, asking) or (known_as(before, asking) is not None and not is_same_version)
 
 
+def _session_id(user: User, license_: License, device: Device) -> str:
+    return session_id_of(license_id=license_.license_id, user_id=user.user_id, hardware_id=device.hardware_id)
+
+
 def _tenure(  # noqa: PLR0913 each is named at the call
     user: User,
     license_: License,
@@ -277,7 +403,7 @@ def _tenure(  # noqa: PLR0913 each is named at the call
     instances: tuple[Instance, ...],
 ) -> Session:
     return Session(
-        session_id=session_id_of(license_id=license_.license_id, user_id=user.user_id, hardware_id=device.hardware_id),
+        session_id=_session_id(user, license_, device),
         license_id=license_.license_id,
         user_id=user.user_id,
         user_email=user.email,

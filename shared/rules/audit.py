@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from shared.rules.digest import digest
 from shared.rules.license import License
+from shared.rules.line import GaveUp, PlaceInLine
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Instance, Session, revoked_by_hand
 
@@ -37,6 +38,8 @@ class AuditType(StrEnum):
     ACQUIRED = "session.acquired"
     RENEWED = "session.renewed"
     BORROWED = "session.borrowed"
+    QUEUED = "session.queued"
+    GAVE_UP = "session.gave_up"
     DENIED = "session.denied"
     RELEASED = "session.released"
     EXPIRED = "session.expired"
@@ -94,7 +97,12 @@ def grant_name(grant_number: int, *, epoch: str | None = None) -> str:
 
 
 def acquired(
-    session: Session, *, grant_number: int, epoch: str | None = None, details: Mapping[str, Detail]
+    session: Session,
+    *,
+    grant_number: int,
+    epoch: str | None = None,
+    waited_for: timedelta | None = None,
+    details: Mapping[str, Detail],
 ) -> AuditEvent:
     """Report the start of a tenure. The actor is its user.
 
@@ -118,6 +126,7 @@ def acquired(
             "user_email": session.user_email,
             "pool": session.pool,
             "is_overdraft": session.is_overdraft,
+            "waited_seconds": None if waited_for is None else whole_seconds(waited_for),
             **details,
         },
     )
@@ -141,6 +150,42 @@ def borrowed(session: Session, *, grant_number: int, epoch: str | None, now: dat
         epoch=epoch,
         details={"started_at": session.started_at, "borrowed_until": session.borrowed_until},
     )
+
+
+def queued(place: PlaceInLine, *, position: int) -> AuditEvent:
+    """Report that a user takes a place in the line. The actor is its user."""
+    return AuditEvent(
+        name=digest(AuditType.QUEUED, place.session_id, place.since.isoformat()),
+        type=AuditType.QUEUED,
+        at=place.since,
+        actor=place.user_id,
+        license_id=place.license_id,
+        session_id=place.session_id,
+        user_id=place.user_id,
+        hardware_id=place.hardware_id,
+        details={"since": place.since, "position": position, "wait_until": place.wait_until},
+    )
+
+
+def gave_up(place: PlaceInLine, *, reason: GaveUp, actor: str, now: datetime) -> AuditEvent:
+    """Report that a place ends without a seat. A place that stopped counting waited until then."""
+    until = min(now, place.counts_until)
+    return AuditEvent(
+        # The place is deleted in the same commit, so its end is reported once.
+        name=digest(AuditType.GAVE_UP, place.session_id, place.since.isoformat(), now.isoformat()),
+        type=AuditType.GAVE_UP,
+        at=now,
+        actor=actor,
+        license_id=place.license_id,
+        session_id=place.session_id,
+        user_id=place.user_id,
+        hardware_id=place.hardware_id,
+        details={"reason": reason.value, "since": place.since, "waited_seconds": whole_seconds(until - place.since)},
+    )
+
+
+def whole_seconds(time: timedelta) -> int:
+    return max(0, int(time.total_seconds()))
 
 
 def renewed(session: Session, instance: Instance, *, user_agent: str | None) -> AuditEvent:

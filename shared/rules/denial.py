@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import assert_never
 
-from shared.rules.acquire import Device, OrganizationSeatLimitReached, SeatLimitReached
+from shared.rules.acquire import CapReached, Device, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.audit import AuditEvent, AuditType, Detail
 from shared.rules.digest import digest
 from shared.rules.user import User
@@ -21,9 +21,6 @@ WINDOW_FOR = timedelta(minutes=1)
 
 SETTLES_FOR = timedelta(seconds=30)
 """A decision is written within this time. A request may not take nearly as long."""
-
-CapReached = SeatLimitReached | OrganizationSeatLimitReached
-"""The refusals for lack of seats."""
 
 
 class Limit(StrEnum):
@@ -37,7 +34,7 @@ class Limit(StrEnum):
 class Denied:
     """One refused attempt: the user, the device, the license, and the cap that was reached.
 
-    ``session_id`` is the id that the session would have.
+    ``session_id`` is the id that the session would have. ``for_waiting`` seats were free, for users in the line.
     """
 
     session_id: str
@@ -45,6 +42,7 @@ class Denied:
     user: User
     device: Device
     limit: Limit
+    for_waiting: int = 0
 
 
 def limit_of(refusal: CapReached) -> Limit:
@@ -76,6 +74,7 @@ def denied(attempt: Denied, *, use: Mapping[str, Detail], now: datetime) -> Audi
         hardware_id=attempt.device.hardware_id,
         details={
             "limit": attempt.limit.value,
+            "for_waiting": attempt.for_waiting,
             "last_attempt_at": now,
             "ip_address": attempt.device.ip_address,
             "user_agent": attempt.device.user_agent,

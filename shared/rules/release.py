@@ -7,6 +7,7 @@ the session itself. Owners and admins may keep the session's user out for a time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from shared.rules.line import GaveUp, PlaceInLine, counts, gave_up_because
 from shared.rules.organization import Organization
 from shared.rules.refusal import Misconfigured, SessionNotFound, Unusable
 from shared.rules.session import EndReason, Session, SessionOver, ended, heard_of, is_live, is_open
@@ -20,12 +21,14 @@ MAX_KEPT_OUT = timedelta(days=30)
 class Standing:
     """Everything that the decision about one release needs. ``user`` is the caller.
 
-    ``holder`` is the session's user. Only a release that keeps them out needs it.
+    ``place`` is the place in the line of the session's id. It is there only if no session is open. ``holder`` is the
+    session's user. Only a release that keeps them out needs it.
     """
 
     organization: Organization | Unusable | None
     user: User | Unusable | None
     session: Session | Unusable | None
+    place: PlaceInLine | None = None
     holder: User | Unusable | None = None
 
 
@@ -53,13 +56,23 @@ class AlreadyEnded:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LeftTheLine:
+    """The user waits no more."""
+
+    place: PlaceInLine
+    reason: GaveUp
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UntilRefused:
     """The session's user cannot be kept out like that. ``problem`` says why. Nothing was ended."""
 
     problem: str
 
 
-ReleaseOutcome = Released | Left | AlreadyEnded | SessionNotFound | SessionOver | UntilRefused | Misconfigured
+ReleaseOutcome = (
+    LeftTheLine | Released | Left | AlreadyEnded | SessionNotFound | SessionOver | UntilRefused | Misconfigured
+)
 
 
 def release(
@@ -75,7 +88,9 @@ def release(
     ``instance_id`` counts for the user's own session only. With ``until``, the session's user gets no seat of its
     license before then.
     """
-    session = standing.session
+    session, place = standing.session, standing.place
+    if place is not None and until is None and (place.user_id == user_id or _may_revoke(standing)):
+        return LeftTheLine(place=place, reason=GaveUp.LEFT if counts(place, now=now) else gave_up_because(place))
     if isinstance(session, Unusable):
         return Misconfigured(unusable=session)
     if session is None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from shared.rules.audit import ENDS, AuditType
 from shared.rules.license import License, normal_key
+from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
 from shared.rules.pools import PoolUse, overdraft_in_use
 from shared.rules.refusal import (
@@ -76,6 +77,14 @@ class Activity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """How many users wait for a license, and since when the first of them does; ``None`` if there is none."""
+
+    count: int
+    since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseUsage:
     """One license. ``in_use`` counts its live sessions. ``sessions`` are those on this page, oldest first.
 
@@ -91,6 +100,7 @@ class LicenseUsage:
     borrowed_in_use: int
     overhang: tuple[Session, ...]
     overdraft_in_use: int
+    waiting: Waiting
     earliest_expiry_at: datetime | None
     sessions: tuple[Session, ...]
     activity: Activity | None
@@ -148,6 +158,11 @@ def status_of(license_: License | Unusable, *, now: datetime) -> LicenseStatus:
 def overdraft_of(license_: License | Unusable, use: SeatUse) -> int:
     """How many overdraft seats are in use; none of a license that cannot be used."""
     return overdraft_in_use(license_, use) if isinstance(license_, License) else 0
+
+
+def waiting_for(license_id: str, places: Iterable[PlaceInLine]) -> Waiting:
+    since = [place.since for place in places if place.license_id == license_id]
+    return Waiting(count=len(since), since=min(since, default=None))
 
 
 def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> tuple[Session, ...]:

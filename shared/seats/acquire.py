@@ -5,21 +5,27 @@ Read; decide; if a request would be refused, examine the sessions and decide onc
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
-from shared.documents.reading import license_from, organization_from, seat_use_from, user_from
+from shared.documents.reading import (
+    license_from,
+    licenses_with_line,
+    organization_from,
+    seat_use_from,
+    user_from,
+)
 from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation, Undecided
 from shared.firestore.writes import Write
-from shared.rules.acquire import AcquireOutcome, Device, SeatLimitReached
-from shared.rules.denial import CapReached
+from shared.rules.acquire import AcquireOutcome, CapReached, Device, Queued, SeatLimitReached
 from shared.rules.license import License, normal_key
-from shared.rules.refusal import LicenseNotFound
+from shared.rules.organization import Organization
+from shared.rules.refusal import LicenseNotFound, Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, session_id_of
 from shared.seats.counters import Evidence, Scope, agrees, examine, recount, repair_writes
@@ -38,12 +44,16 @@ Outcomes = list[AcquireOutcome | Undecided]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AcquireRequest:
-    """A seat of the license with this key, for this user on this device. With ``borrow_until`` it is borrowed."""
+    """A seat of the license with this key, for this user on this device.
+
+    With ``borrow_until`` it is borrowed. With ``wait_until`` the user waits for it, if there is none.
+    """
 
     user_id: str
     license_key: str
     device: Device
     borrow_until: datetime | None = None
+    wait_until: datetime | None = None
 
     def session_id(self, license_id: str) -> str:
         """Name the session that it asks for."""
@@ -77,7 +87,9 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         paths = OrganizationPaths(organization_id)
         found = await self._keys.find(paths, [request.license_key for request in requests])
         session_ids = _session_ids(requests, found)
-        snapshot = await self._firestore.read(_documents_needed(paths, requests, found, session_ids))
+        own_places = _own_places(paths, requests, found)
+        needed = _documents_needed(paths, requests, found, session_ids)
+        snapshot = await self._firestore.read([*needed, *own_places])
         at, moved = snapshot.at, self._forget_moved_keys(paths, found, snapshot)
         own = {session_id: snapshot.documents[paths.session(session_id)] for session_id in session_ids}
         state = self._state(paths, requests, found, snapshot)
@@ -85,18 +97,21 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             return Decision(outcomes=[Undecided() for _ in requests], writes=reports, now=at.now)
         use = state.use or await recount(self._firestore, paths, before=None, at=at)
         devices = await self._limited(paths, requests, found, state, at)
-        draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**devices, **own})
+        state, places = await self._line(paths, own_places, state, snapshot)
+        draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**devices, **own}, stored_places=places)
         draft.end_lapsed(devices)
         outcomes = _fold(draft, requests, found, moved)
 
-        refused = dict.fromkeys(_scope_of(outcome) for outcome in outcomes if isinstance(outcome, CapReached))
+        refused = dict.fromkeys(_scope_of(refusal) for each in outcomes if (refusal := _cap_reached(each)) is not None)
         examined = self._examinations.of(organization_id, now=at.now) if refused else {}
         if unexamined := [scope for scope in refused if scope not in examined]:
             evidence = await self._examine(paths, unexamined, use, at)
             if not agrees(use, evidence):
                 use = await recount(self._firestore, paths, before=state.use, at=at)
             seen = {document.document_id: document for proof in evidence.values() for document in proof.documents}
-            draft = SeatDraft(state=state, now=at.now, use=use, stored_sessions={**seen, **devices, **own})
+            draft = SeatDraft(
+                state=state, now=at.now, use=use, stored_sessions={**seen, **devices, **own}, stored_places=places
+            )
             lapsed = {document.document_id for proof in evidence.values() for document in proof.lapsed}
             draft.end_lapsed(lapsed | devices.keys())
             outcomes = _fold(draft, requests, found, moved)
@@ -157,6 +172,40 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
         pages = await asyncio.gather(*(self._firestore.select(paths.organization, each, at=at) for each in looks))
         return {document.document_id: document for page in pages for document in page}
 
+    async def _line(
+        self,
+        paths: OrganizationPaths,
+        own_places: Collection[str],
+        state: OrganizationState,
+        snapshot: Snapshot,
+    ) -> tuple[OrganizationState, Mapping[str, Document]]:
+        """The places in the line and those that the requests had, by id; and the state with the licenses of all lines.
+
+        Nothing is read unless the counters say that users may be waiting. With a cap of the organization, the line of
+        every license counts, because all of them take from that cap.
+        """
+        had = [snapshot.documents[path] for path in own_places]
+        places = {document.document_id: document for document in had if document is not None}
+        capped = isinstance(state.organization, Organization) and state.organization.max_concurrent_seats is not None
+        if not state.line_until.keys() & (state.line_until if capped or own_places else state.licenses).keys():
+            return state, places
+        others = state.line_until.keys() - state.licenses.keys() if capped else set[str]()
+        at = snapshot.at
+        waiting, licenses = await asyncio.gather(
+            self._firestore.select(paths.organization, queries.places_in_line(now=at.now), at=at),
+            self._licenses(paths, others, at),
+        )
+        places |= {document.document_id: document for document in waiting}
+        return replace(state, licenses={**licenses, **state.licenses}), places
+
+    async def _licenses(
+        self, paths: OrganizationPaths, license_ids: Collection[str], at: ReadTime
+    ) -> Mapping[str, License | Unusable | None]:
+        if not license_ids:
+            return {}
+        stored = (await self._firestore.read([*map(paths.license, license_ids)], at=at)).documents
+        return {each: license_from(stored[paths.license(each)], self._policy) for each in license_ids}
+
     async def _examine(
         self, paths: OrganizationPaths, scopes: Sequence[Scope], use: SeatUse, at: ReadTime
     ) -> dict[Scope, Evidence]:
@@ -199,6 +248,7 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
             },
             seats=documents[paths.seats],
             use=seat_use_from(documents[paths.seats]),
+            line_until=licenses_with_line(documents[paths.seats], now=snapshot.at.now),
         )
 
 
@@ -219,6 +269,12 @@ def _session_ids(requests: Sequence[AcquireRequest], found: Mapping[str, Found])
         for request in requests
         if isinstance(license_id := found[request.license_key], str)
     ]
+
+
+def _own_places(paths: OrganizationPaths, requests: Sequence[AcquireRequest], found: Mapping[str, Found]) -> list[str]:
+    """The places in the line that the requests may have, of those that would wait."""
+    waiting = [request for request in requests if request.wait_until is not None]
+    return [*map(paths.waiting, _session_ids(waiting, found))]
 
 
 def _documents_needed(
@@ -248,6 +304,7 @@ def _fold(
             found=found[request.license_key],
             device=request.device,
             borrow_until=request.borrow_until,
+            wait_until=request.wait_until,
         )
         for request in requests
     ]
@@ -263,18 +320,26 @@ def _denied(
             yield request, license_id, outcome
 
 
-def _scope_of(outcome: CapReached) -> Scope:
-    return outcome.license_id if isinstance(outcome, SeatLimitReached) else None
+def _cap_reached(outcome: AcquireOutcome | Undecided) -> CapReached | None:
+    """The cap that stands in the way of a request, also of one that waits."""
+    refusal = outcome.refusal if isinstance(outcome, Queued) else outcome
+    return refusal if isinstance(refusal, CapReached) else None
+
+
+def _scope_of(refusal: CapReached) -> Scope:
+    return refusal.license_id if isinstance(refusal, SeatLimitReached) else None
 
 
 def _with_expiry(
     outcome: AcquireOutcome | Undecided, draft: SeatDraft, examined: Mapping[Scope, Examined]
 ) -> AcquireOutcome | Undecided:
     """Say when a seat may fall free. A refusal that nobody has examined, or not to its end, needs another round."""
-    if not isinstance(outcome, CapReached):
+    if (refusal := _cap_reached(outcome)) is None:
         return outcome
-    scope = _scope_of(outcome)
+    scope = _scope_of(refusal)
     if scope not in examined:
         return Undecided()
+    if not isinstance(outcome, CapReached):
+        return outcome
     times = (draft.earliest_expiry(scope), examined[scope].next_to_lapse_at)
     return replace(outcome, earliest_expiry_at=min(filter(None, times), default=None))

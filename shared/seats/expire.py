@@ -27,6 +27,7 @@ from shared.rules.audit import SYSTEM
 from shared.rules.expire import expire
 from shared.rules.session import Session
 from shared.seats.endings import Ending, ending_writes
+from shared.seats.given_up_places import GivenUpPlaces
 
 logger = logging.getLogger(__name__)
 
@@ -65,9 +66,10 @@ class Expiries:
         self._firestore = firestore
         self._policy = policy
         self._run_within = run_within
+        self._places = GivenUpPlaces(firestore, policy.retention, organization_within=policy.answer_within)
 
     async def expire(self) -> ExpiryReport:
-        """End every session that lapsed after ``lapsed_since``, until the time is up.
+        """End every session that lapsed after ``lapsed_since``, then tidy the line, until the time is up.
 
         It may run again, and twice at the same time.
 
@@ -89,6 +91,7 @@ class Expiries:
             if shards:
                 # Read again for every page, so that the time of an end is close to that of its commit.
                 run.now = (await read_with_retry(self._firestore.now)).now
+        await self._places.tidy(run, since=lapsed_since(run.start), now=run.start)
         return await self._report(run)
 
     async def _expire_in(self, paths: OrganizationPaths, lapsed: Sequence[Document], run: _ExpiryRun) -> None:

@@ -9,32 +9,37 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.documents.paths import OrganizationPaths
-from shared.documents.reading import session_from
+from shared.documents.reading import place_in_line_from, session_from
 from shared.documents.writing import (
     Retention,
     audit_event_write,
     denial_write,
     document_write,
+    line_write,
+    place_in_line_fields,
     seat_use_change,
     seat_use_fields,
     session_fields,
 )
 from shared.firestore.client import Document
-from shared.firestore.writes import Write
+from shared.firestore.writes import Delete, Write
 from shared.rules.acquire import (
     AcquireOutcome,
     Borrowed,
+    CapReached,
     Device,
     Granted,
+    Queued,
     Renewed,
     Standing,
     acquire,
     earliest_expiry,
 )
-from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, borrowed, renewed
+from shared.rules.audit import SYSTEM, AuditEvent, Detail, acquired, borrowed, gave_up, queued, renewed
 from shared.rules.audit import ended as audit_ended
-from shared.rules.denial import CapReached, Denied, denied, limit_of
+from shared.rules.denial import Denied, denied, limit_of
 from shared.rules.license import License
+from shared.rules.line import Line, PlaceInLine, Turn, counts, gave_up_because
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import Pool, SeatUse
@@ -54,6 +59,7 @@ class OrganizationState:
     licenses: Mapping[str, License | Unusable | None]
     seats: Document | None
     use: SeatUse | None
+    line_until: Mapping[str, int]
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -61,13 +67,15 @@ class SeatDraft:
     """One attempt at the acquires of a group.
 
     ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far;
-    ``news`` the renewals to report, unless the trail has them.
+    ``stored_places`` the places in the line, and those that the requests had; ``news`` the renewals to report, unless
+    the trail has them.
     """
 
     state: OrganizationState
     now: datetime
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
+    stored_places: Mapping[str, Document] = field(default_factory=dict)
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
     _changed: dict[str, Session] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
@@ -77,6 +85,9 @@ class SeatDraft:
     news: list[AuditEvent] = field(default_factory=list)
     _denials: dict[str, AuditEvent] = field(default_factory=dict)
     _attempts: Counter[str] = field(default_factory=Counter)
+    _places: dict[str, PlaceInLine] = field(default_factory=dict)
+    _moved: set[str] = field(default_factory=set)
+    _line_events: list[AuditEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Parse the sessions and report counters that were wrong."""
@@ -84,11 +95,24 @@ class SeatDraft:
         if self._repairs:
             repair = repair_event(self.state.seats, before=self.state.use, after=self.use, now=self.now)
             self._events += filter(None, [repair])
+        stood = [place for each in self.stored_places.values() if (place := place_in_line_from(each)) is not None]
+        for place in sorted(stood, key=lambda place: place.order):
+            if counts(place, now=self.now):
+                self._places[place.session_id] = place
+            else:
+                self._moved.add(place.session_id)
+                reason = gave_up_because(place)
+                self._line_events.append(gave_up(place, reason=reason, actor=SYSTEM, now=self.now))
 
     @property
     def _repairs(self) -> bool:
         """Whether the counters are written anew, because they were missing or wrong."""
         return self.state.use != self.use
+
+    @property
+    def _licenses(self) -> dict[str, License]:
+        """The licenses that can be used."""
+        return {key: each for key, each in self.state.licenses.items() if isinstance(each, License)}
 
     @property
     def in_use(self) -> SeatUse:
@@ -108,7 +132,13 @@ class SeatDraft:
                 self._end(ended(session, reason=EndReason.EXPIRED, now=self.now))
 
     def acquire(
-        self, *, user_id: str, found: Found, device: Device, borrow_until: datetime | None = None
+        self,
+        *,
+        user_id: str,
+        found: Found,
+        device: Device,
+        borrow_until: datetime | None = None,
+        wait_until: datetime | None = None,
     ) -> AcquireOutcome:
         """Decide one request, for the license found for its key, on top of those decided before it."""
         license_: License | Unusable | None = None
@@ -127,8 +157,9 @@ class SeatDraft:
             use=self.in_use,
             own=self._own(license_, user_id),
             borrowed=[] if borrow_until is None else self._of(license_),
+            line=Line(places=tuple(self._places.values()), licenses=self._licenses),
         )
-        outcome = acquire(standing, device, now=self.now, borrow_until=borrow_until)
+        outcome = acquire(standing, device, now=self.now, borrow_until=borrow_until, wait_until=wait_until)
         if isinstance(outcome, Granted):
             if outcome.replaced is not None:
                 self._end(outcome.replaced)
@@ -137,8 +168,17 @@ class SeatDraft:
             self._put(outcome.session)
             after = self.in_use
             details = self._told_of(after, outcome.license)
-            grant = acquired(outcome.session, grant_number=after.grants, epoch=after.epoch, details=details)
-            self._events.append(grant)
+            self._events.append(
+                acquired(
+                    outcome.session,
+                    grant_number=after.grants,
+                    epoch=after.epoch,
+                    waited_for=outcome.waited_for,
+                    details=details,
+                )
+            )
+            if self._places.pop(outcome.session.session_id, None) is not None:
+                self._moved.add(outcome.session.session_id)
             if outcome.session.borrowed_until is not None:
                 self._lend(outcome.session)
         elif isinstance(outcome, Borrowed):
@@ -148,6 +188,8 @@ class SeatDraft:
             self._put(outcome.session)
             if outcome.news is not None:
                 self.news.append(renewed(outcome.session, outcome.news, user_agent=device.user_agent))
+        elif isinstance(outcome, Queued):
+            self._queue(outcome.turn)
         return outcome
 
     def deny(self, *, user_id: str, license_id: str, device: Device, refusal: CapReached) -> None:
@@ -157,7 +199,12 @@ class SeatDraft:
         assert isinstance(license_, License)  # noqa: S101 as above
         session_id = session_id_of(license_id=license_id, user_id=user_id, hardware_id=device.hardware_id)
         attempt = Denied(
-            session_id=session_id, license_id=license_id, user=user, device=device, limit=limit_of(refusal)
+            session_id=session_id,
+            license_id=license_id,
+            user=user,
+            device=device,
+            limit=limit_of(refusal),
+            for_waiting=refusal.for_waiting,
         )
         event = denied(attempt, use=self._told_of(self.in_use, license_), now=self.now)
         self._denials[event.name] = event
@@ -176,9 +223,11 @@ class SeatDraft:
             write = document_write(paths.session(session_id), self.stored_sessions[session_id], fields)
             if write is not None:
                 writes.append(write)
-        writes.extend(audit_event_write(event, paths, retention) for event in self._events)
-        if self._events:
+        writes.extend(audit_event_write(event, paths, retention) for event in (*self._events, *self._line_events))
+        line = self._line()
+        if self._events or (line and self.state.use is None):
             writes.extend(self._counters())
+        writes.extend(line)
         for name, denial in self._denials.items():
             writes.append(denial_write(denial, paths, retention, attempts=self._attempts[name]))
         return writes
@@ -198,6 +247,29 @@ class SeatDraft:
         fields = seat_use_fields(self.in_use, now=self.now)
         repaired = document_write(paths.seats, self.state.seats, fields)
         return [] if repaired is None else [repaired]
+
+    def _queue(self, turn: Turn) -> None:
+        before = self._places.get(turn.place.session_id)
+        if before is None:
+            self._line_events.append(queued(turn.place, position=turn.position))
+        if before != turn.place:
+            self._places[turn.place.session_id] = turn.place
+            self._moved.add(turn.place.session_id)
+
+    def _line(self) -> list[Write]:
+        """Write the places that changed, with the condition that nothing else changed them, and who has a line."""
+        paths, writes = self.state.paths, list[Write]()
+        until: dict[str, datetime] = {}
+        for session_id in self._moved:
+            stored, place = self.stored_places.get(session_id), self._places.get(session_id)
+            if place is not None:
+                write = document_write(paths.waiting(session_id), stored, place_in_line_fields(place))
+                writes += filter(None, [write])
+                if place.counts_until.timestamp() > self.state.line_until.get(place.license_id, 0):
+                    until[place.license_id] = max(place.counts_until, until.get(place.license_id, place.counts_until))
+            elif stored is not None:
+                writes.append(Delete(path=stored.path, unchanged_since=stored.update_time))
+        return [*writes, line_write(paths, until)] if until else writes
 
     def _own(self, license_: License | Unusable | None, user_id: str) -> list[Session]:
         """The user's sessions of a license that limits a user's devices."""

@@ -11,7 +11,15 @@ from google.api_core.retry_async import AsyncRetry, if_exception_type
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
-from shared.documents.reading import happened_from, license_from, organization_from, session_from, user_from
+from shared.documents.reading import (
+    happened_from,
+    license_from,
+    licenses_with_line,
+    organization_from,
+    place_in_line_from,
+    session_from,
+    user_from,
+)
 from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
@@ -19,6 +27,7 @@ from shared.firestore.query import Cursor
 from shared.rules.acquire import earliest_expiry
 from shared.rules.audit import overhang_until
 from shared.rules.license import License
+from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
 from shared.rules.pools import pools
 from shared.rules.refusal import LicenseNotFound, Unusable
@@ -36,6 +45,7 @@ from shared.rules.usage import (
     overdraft_of,
     status_of,
     visibility_of,
+    waiting_for,
     without_shared_keys,
 )
 
@@ -55,9 +65,13 @@ class _Events:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Seen:
-    """The sessions on the page, and whose ended ones the caller may see; ``None``: everybody's."""
+    """The sessions on the page, the places in the line, and whose ended sessions the caller may see.
+
+    ``only_user`` is ``None`` for everybody's.
+    """
 
     sessions: Sequence[Session]
+    waiting: Sequence[PlaceInLine]
     only_user: str | None
 
 
@@ -100,7 +114,7 @@ class Usages:
             raise StoreUnavailable(message) from error
 
     async def _report(self, paths: OrganizationPaths, request: UsageRequest) -> Answered[UsageOutcome]:
-        snapshot = await self._firestore.read([paths.organization, paths.user(request.user_id)])
+        snapshot = await self._firestore.read([paths.organization, paths.user(request.user_id), paths.seats])
         at = snapshot.at
         organization = organization_from(snapshot.documents[paths.organization])
         user = user_from(snapshot.documents[paths.user(request.user_id)])
@@ -114,13 +128,15 @@ class Usages:
         if key is not None and not licenses:
             return Answered(outcome=LicenseNotFound(), now=at.now)
         only = licenses[0].document_id if key is not None and len(licenses) == 1 else None
-        in_use, page, events = await asyncio.gather(
+        in_use, waiting, page, events = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(None, now=at.now), at=at),
+            self._waiting(paths, snapshot.documents[paths.seats], at),
             self._page(paths, request, visibility, only, at),
             self._events_of_each(paths, request, visibility, [each.document_id for each in licenses], at),
         )
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
-        seen = _Seen(sessions=sessions, only_user=None if visibility is Visibility.ALL else request.user_id)
+        only_user = None if visibility is Visibility.ALL else request.user_id
+        seen = _Seen(sessions=sessions, waiting=waiting, only_user=only_user)
         used = await asyncio.gather(
             *(self._license(paths, each, seen, events.get(each[0]), at) for each in self._parsed(licenses).items())
         )
@@ -131,6 +147,13 @@ class Usages:
             next_page=page[-1].document_id if len(page) == request.page_size else None,
         )
         return Answered(outcome=report, now=at.now)
+
+    async def _waiting(self, paths: OrganizationPaths, seats: Document | None, at: ReadTime) -> list[PlaceInLine]:
+        """The places in the line, if the counters say that users may be waiting."""
+        if not licenses_with_line(seats, now=at.now):
+            return []
+        found = await self._firestore.select(paths.organization, queries.places_in_line(now=at.now), at=at)
+        return [place for document in found if (place := place_in_line_from(document)) is not None]
 
     async def _page(
         self, paths: OrganizationPaths, request: UsageRequest, visibility: Visibility, only: str | None, at: ReadTime
@@ -207,6 +230,7 @@ class Usages:
                 each for each in borrowed if overhang_until(each) is not None and seen.only_user in {None, each.user_id}
             ),
             overdraft_in_use=overdraft_of(license_, open_now),
+            waiting=waiting_for(license_id, seen.waiting),
             earliest_expiry_at=earliest_expiry(holders, now=at.now),
             sessions=on_page(seen.sessions, license_id=license_id, now=at.now),
             activity=None

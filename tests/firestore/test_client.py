@@ -141,6 +141,20 @@ async def test_adding_needs_no_condition_and_knows_awkward_names(
     assert written["updated_at"] is not None
 
 
+async def test_raising_never_lowers_and_replaces_what_is_no_number(
+    store: WatchedFirestore, console: firestore.Client
+) -> None:
+    seen = []
+    for number in (5, 3, 7):
+        await store.commit([Add(path=PATH, numbers={}, raised={("until", "license-1"): number})])
+        seen.append((console.document(PATH).get().to_dict() or {})["until"]["license-1"])
+    console.document(PATH).update({"until": {"license-1": "soon"}})
+    await store.commit([Add(path=PATH, numbers={}, raised={("until", "license-1"): 1})])
+
+    assert seen == [5, 5, 7]
+    assert console.document(PATH).get().get("until") == {"license-1": 1}
+
+
 async def test_an_upsert_makes_the_document_then_adds_and_sets_and_leaves_everything_else(
     store: WatchedFirestore, console: firestore.Client
 ) -> None:

@@ -210,6 +210,7 @@ async def test_a_new_seat_is_201_and_the_same_device_again_is_200_with_renewed(
         "license_expires_at",
         "renewed",
         "server_time",
+        "waited_seconds",
     }
     assert [first.json()[name] for name in ("is_overdraft", "features", "license_expires_at")] == [False, {}, None]
     assert first.json()["seats"] == again.json()["seats"] == {"in_use": 1, "max": 3}

@@ -1,7 +1,7 @@
 """What a client meets in the course of its work is what the OpenAPI document says, to a validator of JSON Schema."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -39,6 +39,10 @@ async def test_taking_keeping_and_giving_back_a_seat_keeps_the_contract(
     taken = _kept(document, "acquire", await first.acquire(), 201)
     _kept(document, "acquire", await first.acquire(), 200)
     _kept(document, "acquire", await second.acquire(), 409, "SEAT_LIMIT_REACHED")
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    place = _kept(document, "acquire", await second.acquire(wait_until=until), 202)
+    _kept(document, "usage", await second.usage(), 200)
+    _kept(document, "release", await second.release(place["session_id"]), 204)
     _kept(document, "heartbeat", await first.heartbeat(taken["session_id"]), 200)
     _kept(document, "heartbeat", await second.heartbeat(taken["session_id"]), 404, "SESSION_NOT_FOUND")
     _kept(document, "release", await first.release(taken["session_id"]), 204)

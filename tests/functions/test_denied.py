@@ -76,6 +76,7 @@ async def test_the_attempts_of_a_client_that_polls_are_one_event_a_minute_with_t
         }
         assert details == {
             "limit": "license",
+            "for_waiting": 0,
             "ip_address": "203.0.113.9",
             "user_agent": "cad/9.1",
             "user_email": "m1@example.com",

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -95,11 +96,15 @@ def found(clients: Clients, servers: Mapping[str, Process], console: firestore.C
         await once.release(await once.acquired())
         await once.acquired()
         assert (await clients.of(tenant, "m1").acquire()).status_code == 409
+        until = datetime.now(UTC) + timedelta(hours=1)
+        waiting = await clients.of(tenant, "m2", hardware_id=f"tablet-of-{name}").acquire(wait_until=until.isoformat())
+        tenant.place(waiting.json()["session_id"]).update({"counts_until": until})
+        tenant.seats.update({f"line_until.{LICENSE_ID}": int(until.timestamp())})
         for document in (tenant.organization, tenant.license()):
             event = CloudEvent(project=clients.project, path=document.path, kind="written")
             assert (await event.post(clients.http, servers["review_admin_edit"].url)).status_code == 200
         kinds = {collection.id for collection in tenant.organization.collections()}
-        assert kinds == {"users", "licenses", "sessions", "usage", "audit_events", "reviews"}
+        assert kinds == {"users", "licenses", "sessions", "usage", "audit_events", "reviews", "waiting"}
         return tenant
 
     return one

@@ -38,7 +38,7 @@ def test_a_month_of_a_hundred_seats_reckoned_by_hand() -> None:
     # 22 days of 8 hours are 633,600 s: 5,557.9 heartbeats of 114 s for each seat; 88 acquires and as many releases.
     assert usage.heartbeats == 555_789
     assert (usage.acquires, usage.events) == (8_800, 17_600)
-    reads = 8_800 * (5 + 1) + 555_789 * 4 + 17_600 * 1 + 43_800 * 13 + 704 * (9 - 2 + 100 * 3 + 5 * 7) + 2_216 * 9
+    reads = 8_800 * (5 + 1) + 555_789 * 4 + 17_600 * 1 + 43_800 * 14 + 704 * (9 - 2 + 100 * 3 + 5 * 7) + 2_216 * 9
     assert usage.reads == reads
     assert usage.writes == 8_800 * (3 + 3) + 555_789 * 1 + 17_600 * 1
     assert usage.requests == 555_789 + 2 * 8_800 + 17_600 + 43_800 + 2_920
@@ -70,7 +70,7 @@ def test_nobody_at_work_costs_what_runs_by_itself() -> None:
     usage = Usage(seats=0)
 
     assert (usage.heartbeats, usage.writes, usage.stored_gib) == (0, 0, 0)
-    assert usage.reads == 43_800 * 13 + 2_920 * 9
+    assert usage.reads == 43_800 * 14 + 2_920 * 9
     assert usage.requests == 43_800 + 2_920
 
 

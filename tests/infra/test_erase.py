@@ -52,6 +52,8 @@ class Mortal(Firestore):
 def tenant(console: firestore.Client, store: Firestore, policy: Policy) -> Tenant:
     """Olivia had a seat, was denied one, and took one from a member; a member was denied too. Nobody holds a seat.
 
+    She waits for one.
+
     The topic has everything.
     """
     tenant = Tenant.create(console, seats=1)
@@ -77,6 +79,7 @@ def tenant(console: firestore.Client, store: Firestore, policy: Policy) -> Tenan
     asyncio.run(story())
     for event in tenant.event_documents():
         event.reference.update({"published_at": event.get("at")})
+    tenant.place("a-place").set({"user_id": PERSON, "hardware_id": DEVICE})
     return tenant
 
 
@@ -111,7 +114,8 @@ def test_without_apply_it_shows_what_there_is_and_writes_nothing(tenant: Tenant,
     assert result.exit_code == 0, result.output
     rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in result.stdout.splitlines() if "│" in line]
     counts = {row[0]: row[1] for row in rows}
-    assert counts["users"] == counts["sessions"] == counts["audit_events by the user"] == "1"
+    assert counts["users"] == counts["sessions"] == counts["waiting"] == "1"
+    assert counts["audit_events by the user"] == "1"
     assert counts["audit_events of the user"] == "3"
     assert "Nothing was changed" in result.stdout
     assert everything(tenant) == before

@@ -23,6 +23,7 @@ PLACES = [
     "organizations/acme/usage/seats",
     "organizations/acme/audit_events/event",
     "organizations/acme/reviews/record",
+    "organizations/acme/waiting/of-{caller}",
     "others/thing",
 ]
 

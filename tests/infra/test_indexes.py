@@ -9,12 +9,19 @@ import pytest
 from infra.build.stage import ROOT
 from shared.documents.paths import OrganizationPaths
 from shared.documents.queries import all_licenses, every_query, last_grant, open_sessions
-from shared.documents.writing import Retention, audit_event_fields, lease_write, seat_use_fields, session_fields
+from shared.documents.writing import (
+    Retention,
+    audit_event_fields,
+    lease_write,
+    place_in_line_fields,
+    seat_use_fields,
+    session_fields,
+)
 from shared.firestore.client import Document
 from shared.firestore.query import Query
 from shared.rules.audit import acquired
 from shared.rules.seat_use import SeatUse
-from tests.rules.make import NOW, a_session
+from tests.rules.make import NOW, a_place, a_session
 
 PATHS = OrganizationPaths("acme")
 
@@ -116,6 +123,7 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("users", ()),
         ("reviews", ("user_id",)),
         ("reviews", ("awaits_account",)),
+        ("waiting", ("counts_until",)),
     }
 
 
@@ -150,6 +158,7 @@ def test_every_document_that_is_to_be_deleted_one_day_has_its_policy() -> None:
         "sessions": session_fields(a_session(), retention),
         "audit_events": audit_event_fields(acquired(a_session(), grant_number=1, details={}), PATHS, retention),
         "usage": seat_use_fields(SeatUse(), now=NOW),
+        "waiting": place_in_line_fields(a_place()),
     }
 
     policies = {name for name, field in FIELDS.items() if field.get("ttl")}

@@ -31,6 +31,7 @@ from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowTooLong
 from shared.rules.heartbeat import IdleLeft
+from shared.rules.line import WaitTooLong
 from shared.rules.refusal import KeptOut, LicenseNotStarted, Misconfigured, Unusable
 from shared.rules.release import UntilRefused
 from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
@@ -131,11 +132,11 @@ def test_every_word_is_used() -> None:
     assert unused == set()
 
 
-def test_every_field_that_ends_in_at_time_or_until_is_a_time_and_no_other() -> None:
+def test_every_field_that_ends_in_at_time_until_or_since_is_a_time_and_no_other() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         for field, described in schema.get("properties", {}).items():
             formats = {each.get("format") for each in [described, *described.get("anyOf", [])]}
-            assert ("date-time" in formats) is field.endswith(("_at", "_time", "until")), f"{name}.{field}"
+            assert ("date-time" in formats) is field.endswith(("_at", "_time", "until", "since")), f"{name}.{field}"
 
 
 @pytest.mark.parametrize(
@@ -319,6 +320,7 @@ REFUSALS: Mapping[type, list[Refusal]] = {
     LicenseNotStarted: [LicenseNotStarted(starts_at=AT)],
     KeptOut: [KeptOut(until=AT)],
     UntilRefused: [UntilRefused(problem="not a time")],
+    WaitTooLong: [WaitTooLong(latest=AT + timedelta(hours=4))],
     IdleLeft: [IdleLeft(session=a_session())],
 }
 """Values of the refusals that say more than their type: one for each thing that it can mean to a client."""

@@ -289,5 +289,10 @@ def _transform(fields: Any, parts: tuple[str, ...], change: Any, time: datetime)
         stored = fields[first]
         number = stored.integer_value if stored.WhichOneof("value_type") == "integer_value" else 0
         encode_into(stored, number + change.increment.integer_value)
+    elif change.HasField("maximum"):
+        stored = fields[first]
+        is_number = stored.WhichOneof("value_type") == "integer_value"
+        number = change.maximum.integer_value
+        encode_into(stored, max(stored.integer_value, number) if is_number else number)
     else:
         encode_into(fields[first], time)

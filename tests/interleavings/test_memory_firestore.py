@@ -96,7 +96,7 @@ def _write(kind: str, path: str, fields: Mapping[str, Any], read: Any) -> Write 
         case "create":
             return Create(path=path, fields=fields)
         case "add":
-            return Add(path=path, numbers={("total",): 1, ("by_license", "license-1"): -1})
+            return Add(path=path, numbers={("total",): 1, ("by_license", "license-1"): -1}, raised={("held",): 2})
         case "upsert":
             named: dict[tuple[str, ...], Any] = {(name,): value for name, value in fields.items()}
             named |= {("details", name): value for name, value in fields.items()}

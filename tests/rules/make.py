@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared.rules.acquire import Device
 from shared.rules.license import License
+from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.session import Instance, Session, session_id_of
@@ -49,6 +50,28 @@ def a_device(hardware_id: str = "laptop", *, instance_id: str | None = None) -> 
 
 def an_instance(instance_id: str | None = None, *, ip_address: str | None = HOME, heard_at: datetime = NOW) -> Instance:
     return Instance(instance_id=instance_id, ip_address=ip_address, last_heard_at=heard_at)
+
+
+def a_place(
+    user_id: str = "ann",
+    *,
+    license_id: str = "cad",
+    hardware_id: str = "laptop",
+    since: datetime = NOW,
+    groups: tuple[str, ...] = (),
+) -> PlaceInLine:
+    """Make a place as the first of a line has it at ``since``."""
+    return PlaceInLine(
+        session_id=session_id_of(license_id=license_id, user_id=user_id, hardware_id=hardware_id),
+        license_id=license_id,
+        user_id=user_id,
+        hardware_id=hardware_id,
+        groups=groups,
+        since=since,
+        asked_at=since,
+        wait_until=since + timedelta(hours=1),
+        counts_until=since + timedelta(seconds=12.5),
+    )
 
 
 def a_session(

@@ -36,6 +36,7 @@ def test_a_grant_is_reported_with_its_number_and_its_user_as_the_actor() -> None
             "user_email": "ann@acme.example",
             "pool": None,
             "is_overdraft": False,
+            "waited_seconds": None,
             "seats": {"in_use": 3, "max": 5},
         },
     )

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.rules.acquire import OrganizationSeatLimitReached, SeatLimitReached
+from shared.rules.acquire import CapReached, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.audit import AuditEvent, AuditType, Detail
-from shared.rules.denial import CapReached, Denied, Limit, denial_name, denied, limit_of
+from shared.rules.denial import Denied, Limit, denial_name, denied, limit_of
 from shared.rules.session import session_id_of
 from tests.rules.make import INSTANT, a_device, a_user
 
@@ -49,6 +49,7 @@ def test_a_refused_attempt_is_reported_with_who_asked_from_where_and_what_was_in
         hardware_id="laptop",
         details={
             "limit": "license",
+            "for_waiting": 0,
             "last_attempt_at": at,
             "ip_address": "192.0.2.7",
             "user_agent": "cad/4.2",

@@ -35,9 +35,10 @@ class World:
     """One organization, and an instance of every function that has served it before."""
 
     def __init__(self, store: Firestore, wire: Wire, console: firestore.Client, policy: Policy, topic: Topic) -> None:
-        self.wire, self.console, self.policy = wire, console, policy
+        self.wire, self.console, self.policy, self.store = wire, console, policy, store
         self.tenant = Tenant.create(console, seats=2)
         self.instance_id: str | None = None
+        self.wait_until = datetime.now(UTC) + timedelta(hours=1)
         self.idle_for: timedelta | None = None
         self.acquires, self.releases = Acquires(store, policy), Releases(store, policy)
         self.heartbeats = Heartbeats(store, policy)
@@ -47,11 +48,18 @@ class World:
         console.document(run_path("resync")).set({"walk": "", "began_at": datetime.now(UTC)})  # all was looked at today
         self.relays = Relays(store, topic, answer_within=policy.answer_within, run_within=RUN_WITHIN)
 
-    async def acquire(self, number: int = 0, *, tenant: Tenant | None = None) -> str:
+    async def acquire(
+        self, number: int = 0, *, tenant: Tenant | None = None, by: Acquires | None = None, waits: bool = False
+    ) -> str:
         tenant = tenant or self.tenant
         device = Device(hardware_id=f"d{number}", ip_address=None, user_agent=None, instance_id=self.instance_id)
-        request = AcquireRequest(user_id=f"m{number}", license_key=tenant.license_key, device=device)
-        answered = await self.acquires.acquire(tenant.organization_id, request)
+        request = AcquireRequest(
+            user_id=f"m{number}",
+            license_key=tenant.license_key,
+            device=device,
+            wait_until=self.wait_until if waits else None,
+        )
+        answered = await (by or self.acquires).acquire(tenant.organization_id, request)
         return answered.outcome.session.session_id if isinstance(answered.outcome, Granted | Renewed) else ""
 
     async def heartbeat(self, session_id: str, *, is_due: bool = True) -> None:
@@ -97,6 +105,17 @@ async def _refused(world: World) -> None:
         await world.acquire(number)
     world.wire.forget()
     assert not await world.acquire(2)
+
+
+async def _waiting(world: World) -> None:
+    for number in range(2):
+        await world.acquire(number)
+    # By another instance, so that this one has examined nothing within the last second.
+    await world.acquire(2, by=Acquires(world.store, world.policy), waits=True)
+    (session_id,) = world.tenant.places()
+    world.tenant.let_ask_again(session_id)
+    world.wire.forget()
+    assert not await world.acquire(2, waits=True)
 
 
 async def _renewed(world: World) -> None:
@@ -153,6 +172,7 @@ STORIES: dict[str, Callable[[World], Awaitable[None]]] = {
     "acquire, granted": _granted,
     "acquire, refused": _refused,
     "acquire, renewed": _renewed,
+    "acquire, again from the line": _waiting,
     "heartbeat": _kept,
     "heartbeat, too early": _kept_too_early,
     "release": _released,

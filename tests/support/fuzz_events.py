@@ -36,7 +36,8 @@ class Posted:
 def paths(organization_id: str, documents: Sequence[str]) -> st.SearchStrategy[str]:
     """Paths of documents that are there, of some that could be, and of none."""
     text = st.text(_TEXT, max_size=20)
-    collection = st.sampled_from(["users", "licenses", "sessions", "audit_events", "usage", "reviews"]) | text
+    names = ["users", "licenses", "sessions", "audit_events", "usage", "reviews", "waiting"]
+    collection = st.sampled_from(names) | text
     below = st.builds("organizations/{}/{}/{}".format, st.just(organization_id) | text, collection, text)
     return st.sampled_from(list(documents)) | below | st.sampled_from(_ODD) | st.text(_TEXT, max_size=60)
 

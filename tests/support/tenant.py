@@ -60,6 +60,9 @@ class Tenant:
     def session(self, session_id: str) -> firestore.DocumentReference:
         return self._document("sessions", session_id)
 
+    def place(self, session_id: str) -> firestore.DocumentReference:
+        return self._document("waiting", session_id)
+
     @property
     def seats(self) -> firestore.DocumentReference:
         return self._document("usage", "seats")
@@ -73,6 +76,13 @@ class Tenant:
 
     def open_sessions(self) -> list[dict[str, Any]]:
         return [session for session in self.sessions() if session["ended_at"] is None]
+
+    def places(self) -> dict[str, dict[str, Any]]:
+        """The places in the line by their ids, the first one first."""
+        found = [
+            (document.id, document.to_dict() or {}) for document in self.organization.collection("waiting").stream()
+        ]
+        return dict(sorted(found, key=lambda each: each[1]["since"]))
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The audit events, oldest first, of one type or of all."""
@@ -94,6 +104,14 @@ class Tenant:
 
     def counters(self) -> dict[str, Any]:
         return dict(self.seats.get().to_dict() or {})
+
+    def fall_silent(self, session_id: str, *, since: timedelta = timedelta(seconds=1)) -> None:
+        """Age a place in the line so that it has counted no more ``since`` ago."""
+        self.place(session_id).update({"counts_until": datetime.now(UTC) - since})
+
+    def let_ask_again(self, session_id: str) -> None:
+        """Age the latest request of a place, so that the next one is written."""
+        self.place(session_id).update({"asked_at": datetime.now(UTC) - timedelta(minutes=1)})
 
     def let_lapse(self, session_id: str, *, since: timedelta = timedelta(seconds=1)) -> None:
         """Age the session so that its lease ran out ``since`` ago."""

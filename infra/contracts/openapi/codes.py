@@ -48,7 +48,9 @@ _SIGN_IN = "Refresh the token once and ask again."
 _ACQUIRE = "Acquire a seat again."
 _WAIT = "Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe."
 _AGAIN = "Wait for `Retry-After`, then ask again. It is safe."
-_FULL = SeatLimitDetails(in_use=20, max=20, reserved_for_others=0, earliest_expiry_at=AT, retry_after_seconds=60)
+_FULL = SeatLimitDetails(
+    in_use=20, max=20, reserved_for_others=0, waiting=0, for_waiting=0, earliest_expiry_at=AT, retry_after_seconds=60
+)
 
 MEANINGS: Mapping[Code, Meaning] = {
     Code.INVALID_REQUEST: Meaning(
@@ -93,13 +95,13 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.SESSION_NOT_FOUND: Meaning(when="there is no such session, or it belongs to another user", then=_ACQUIRE),
     Code.METHOD_NOT_ALLOWED: Meaning(when="the path does not take this method", then=_MEND),
     Code.SEAT_LIMIT_REACHED: Meaning(
-        when="every seat of the license that the user may use is in use",
+        when="every seat of the license that the user may use is in use, or for users who wait",
         then=_WAIT,
         details=_FULL,
         has_retry_after=True,
     ),
     Code.ORGANIZATION_SEAT_LIMIT_REACHED: Meaning(
-        when="every seat that the organization may use at a time is in use",
+        when="every seat that the organization may use at a time is in use, or for users who wait",
         then=_WAIT,
         details=_FULL,
         has_retry_after=True,

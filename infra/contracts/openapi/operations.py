@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.edge.errors import Code
-from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer
+from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer, WaitingAnswer
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
 from shared.edge.usage_answer import PRIVATE, UsageAnswer
@@ -73,7 +73,8 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Take a seat",
         description="Takes a seat of the license for the token's user on this device, until the lease ends. Asking "
         "again is safe after any answer, or none. The same user on the same device holds only one seat of a license, "
-        "and gets that one again. A guest may not take seats.",
+        "and gets that one again. A guest may not take seats. With `wait_until` the user waits in the line if there is "
+        "no seat: send the same request again after `ask_again_in_seconds`.",
         body=AcquireBody,
         successes={
             200: Success(
@@ -82,6 +83,10 @@ OPERATIONS: Mapping[str, Operation] = {
                 example={"renewed": True},
             ),
             201: Success(means="The user took a seat.", model=AcquireAnswer, example={"renewed": False}),
+            202: Success(
+                means="There is no seat, and the user waits in the line until `wait_until`. The program asks again.",
+                model=WaitingAnswer,
+            ),
         },
         codes=frozenset(
             {
@@ -140,9 +145,12 @@ OPERATIONS: Mapping[str, Operation] = {
         "Without, the session ends at once. Owners and admins may end every session of their organization, and with "
         "`until` keep its user out for a time. The user's other sessions go on. Asking again is safe: the answer is "
         "the same for a session that has already ended. With `until` that is so only if the request before ended it. "
-        "Otherwise the answer is 410, and the user is not kept out.",
+        "Otherwise the answer is 410, and the user is not kept out. A user who waits leaves the line with the "
+        "`session_id` of the answer.",
         body=ReleaseBody,
-        successes={204: Success(means="The session is over, or goes on without the instance.")},
+        successes={
+            204: Success(means="The session is over, or goes on without the instance; or the user waits no more.")
+        },
         codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, *_OVER, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
     ),
     "usage": Operation(

@@ -209,6 +209,32 @@ WORDS: Mapping[str, Word] = {
         meaning="How many seats of the license are free, but reserved for groups that the user does not belong to.",
         example=0,
     ),
+    "wait_until": Word(
+        meaning="Until when the user waits for a seat: at most 4 hours ahead. A program that asks again may move it.",
+        example="2026-03-02T10:00:00.000000Z",
+    ),
+    "waited_seconds": Word(
+        meaning="For how long the user had a place in the line. null: they had none, or hold the seat already.",
+        example=None,
+    ),
+    "waiting": Word(meaning="The line for a seat of the license."),
+    "SeatLimitDetails.waiting": Word(meaning="How many users wait in the license's line.", example=0),
+    "for_waiting": Word(
+        meaning="How many seats are free, but for users who wait already. They get them when they ask again.", example=0
+    ),
+    "position": Word(meaning="The how many-th of the license's line the user is. 1: the first.", example=3),
+    "of": Word(meaning="How many wait in the license's line, this user included.", example=12),
+    "WaitingView.since": Word(meaning="Since when the user waits. Earlier ones are served first.", example=_AT),
+    "WaitingAnswer.session_id": Word(
+        meaning="The id that the session will have. A release of it leaves the line.", example=SESSION_ID
+    ),
+    "ask_again_in_seconds": Word(
+        meaning="In how many seconds to send the same request again. The place is lost after about two and a half "
+        "times as long.",
+        example=5,
+    ),
+    "count": Word(meaning="How many users wait for a seat of the license.", example=2),
+    "since": Word(meaning="Since when the first of them waits. null: no user waits.", example=_AT),
     "idle_seconds": Word(
         meaning="For how many seconds the program's user has done nothing in it. Only a program that knows sends it.",
         example=0,

@@ -13,8 +13,7 @@ from shared.documents.writing import Retention
 from shared.edge.errors import Code
 from shared.edge.usage_answer import answer_usage
 from shared.firestore.client import Firestore
-from shared.rules.acquire import Device, DeviceLimitReached, Granted, Renewed, SeatLimitReached
-from shared.rules.denial import CapReached
+from shared.rules.acquire import CapReached, Device, DeviceLimitReached, Granted, Renewed, SeatLimitReached
 from shared.rules.heartbeat import Extended, StillFresh, Stopped
 from shared.rules.session import Session, session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires

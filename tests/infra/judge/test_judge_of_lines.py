@@ -1,0 +1,56 @@
+"""The judge knows the line: its events have their names, and a free seat may be for a user who waits."""
+
+from dataclasses import replace
+
+import pytest
+from google.cloud import firestore
+
+from infra.judge.history import History
+from infra.judge.judge import judge
+from infra.judge.reading import read_history
+from infra.judge.violation import Kind
+from shared.documents.policy import Policy
+from shared.rules.audit import AuditType
+from tests.infra.judge.mutations import only, trail, with_details
+from tests.support.connections import WatchedFirestore
+from tests.support.line import Instance, id_of
+from tests.support.tenant import Tenant
+
+
+@pytest.fixture
+async def history(store: WatchedFirestore, console: firestore.Client, policy: Policy) -> History:
+    """One user leaves the line, another one is served, and a third is denied because they wait."""
+    instance = Instance(store, Tenant.create(console, seats=1), policy)
+    await instance.acquire("m0")
+    for user in ("m1", "m2"):
+        await instance.acquire(user)
+    await instance.release("m0")
+    await instance.acquire("m3", waits=False)
+    await instance.release("m1")
+    await instance.acquire("m2")
+    return await read_history(store, instance.tenant.organization_id)
+
+
+async def test_the_trail_of_a_line_is_whole(history: History) -> None:
+    types = {event.type for event in history.events}
+
+    assert types >= {AuditType.QUEUED, AuditType.GAVE_UP, AuditType.DENIED}
+    assert judge(history) == []
+
+
+async def test_a_denial_while_a_seat_was_free_for_nobody_is_found(history: History) -> None:
+    denial = only(history, AuditType.DENIED)
+
+    found = judge(with_details(trail(history), denial, for_waiting=0))
+
+    assert [violation.kind for violation in found] == [Kind.REFUSED_WHILE_FREE]
+
+
+async def test_an_event_of_the_line_that_is_named_otherwise_is_found(history: History) -> None:
+    gave_up = only(history, AuditType.GAVE_UP)
+    events = tuple(replace(each, event_id="another") if each == gave_up else each for each in history.events)
+
+    found = judge(replace(trail(history), events=events))
+
+    assert [violation.kind for violation in found] == [Kind.EVENT_MISNAMED]
+    assert gave_up.session_id == id_of("m1")
