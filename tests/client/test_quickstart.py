@@ -151,6 +151,27 @@ def test_what_the_page_about_editions_shows_runs(tmp_path: Path, monkeypatch: py
     shown["test_work_is_saved_when_the_user_is_away"]()
 
 
+def test_what_the_page_for_travellers_shows_runs() -> None:
+    (block,) = blocks(CLIENT / "docs/take-it-along.md")
+    shown: dict[str, Any] = {}
+    exec(block, shown)  # noqa: S102 our own page
+    service, borrow = FakeService(), timedelta(days=3)
+
+    off = shown["take_along"](service.seat(borrow=borrow))
+    service.edit(max_borrow=timedelta(days=1), max_borrowed_seats=0)
+    told = [shown["take_along"](service.seat(borrow=span)) for span in (borrow, timedelta(hours=1))]
+    service.edit(max_borrowed_seats=1)
+    lent = shown["take_along"](service.seat(borrow=timedelta(hours=1)))
+    with service.offline():
+        offline = shown["work"](service.seat())
+    shown["bring_back"](service.seat())
+
+    assert off == "Seats of this license cannot be borrowed. Please talk to your administrator."
+    assert told[0].startswith("at most until 20")
+    assert (told[1], lent.startswith("until 20"), offline) == ("0 of 0 are away", True, "active")
+    assert service.in_use == 0
+
+
 def test_waiting_as_the_readme_shows_it_ends_with_the_message(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
