@@ -179,7 +179,7 @@ def test_waiting_as_the_readme_shows_it_ends_with_the_message(
     service.occupy()
     (block,) = (each for each in REST if "on_wait=tell" in each)
     shown: dict[str, Any] = {}
-    exec(block.replace("minutes=10", "seconds=1"), shown)  # noqa: S102 our own page
+    exec(block.replace("minutes=10", "seconds=2"), shown)  # noqa: S102 our own page
 
     def seat_of_the_fake(url: str, license_key: str, **options: Any) -> seatlease.Seat:  # noqa: ANN401 the seat's own
         del options["credentials"]
@@ -190,7 +190,7 @@ def test_waiting_as_the_readme_shows_it_ends_with_the_message(
     shown["work_when_there_is_a_seat"](service.url, service.license_key, "")
 
     full = "Every seat is in use (1 of 1). Please try again in a while."
-    assert capsys.readouterr().out == f"{full} Next try in 1 s.\n{full}\n"
+    assert capsys.readouterr().out == f"You are number 1 of 1 in line.\n{full}\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

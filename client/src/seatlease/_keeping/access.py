@@ -18,6 +18,7 @@ from seatlease._service.lease_token import CLOCK_LEEWAY, verify
 from seatlease._service.service import REQUEST_WITHIN_SECONDS, Service
 from seatlease.errors import (
     BorrowTooLong,
+    InLine,
     LeaseNotProven,
     NotEntitled,
     RequestRefused,
@@ -58,22 +59,25 @@ class Access:
         self._connected: Service | None = None
         self._sharing: Sharing | None = None
         self._instance_id = ""
+        self._place: str | None = None
+        self._has_line = True
         self._borrowed = BorrowedSeat(url=wanted.url, license_key=wanted.license_key)
 
     @property
     def borrows(self) -> bool:
         return self._wanted.borrow is not None
 
-    async def acquire(self, *, borrow: bool = False) -> Lease:
+    async def acquire(self, *, borrow: bool = False, wait_until: datetime | None = None) -> Lease:
         """Ask for a seat once. A cancelled call gives back what was granted meanwhile, however often it is cancelled.
 
-        With ``borrow``, the seat is borrowed for as long as is wanted, and kept on this machine.
+        With ``wait_until``, take a place in the line or keep it: ``leave`` gives it up. With ``borrow``, the seat is
+        borrowed for as long as is wanted, and kept on this machine.
 
         Raises:
             SeatleaseError: as ``Service.acquire``.
         """
         await self._join()
-        asking = asyncio.ensure_future(self._acquire(borrow=borrow and self.borrows))
+        asking = asyncio.ensure_future(self._acquire(borrow=borrow and self.borrows, wait_until=wait_until))
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -157,9 +161,9 @@ class Access:
         finally:
             await self.leave(None, within_seconds=within_seconds)
 
-    async def _acquire(self, *, borrow: bool) -> Lease:
+    async def _acquire(self, *, borrow: bool, wait_until: datetime | None) -> Lease:
         try:
-            lease = await self._ask(_until(self._wanted.borrow) if borrow else None)
+            lease = await self._ask(_until(self._wanted.borrow) if borrow else None, wait_until)
         except BorrowTooLong as refused:
             until = _until(self._wanted.borrow)
             # For a time from now on, this machine's clock may be a little ahead of the service's.
@@ -169,7 +173,7 @@ class Access:
                 or refused.latest_until < until - CLOCK_LEEWAY
             ):
                 raise
-            lease = await self._ask(refused.latest_until)
+            lease = await self._ask(refused.latest_until, wait_until)
         if not borrow:
             await self._note_borrow(None, lease)
             return lease
@@ -191,13 +195,26 @@ class Access:
             raise RequestRefused(message) from error
         return lease
 
-    async def _ask(self, borrow_until: datetime | None) -> Lease:
-        return await self._service().acquire(
-            self._wanted.license_key,
-            hardware_id=self._wanted.hardware_id,
-            instance_id=self._instance_id,
-            borrow_until=borrow_until,
-        )
+    async def _ask(self, borrow_until: datetime | None, wait_until: datetime | None) -> Lease:
+        try:
+            lease = await self._service().acquire(
+                self._wanted.license_key,
+                hardware_id=self._wanted.hardware_id,
+                instance_id=self._instance_id,
+                borrow_until=borrow_until,
+                wait_until=wait_until if self._has_line else None,
+            )
+        except InLine as place:
+            self._place = place.session_id
+            raise
+        except RequestRefused as refused:
+            if wait_until is None or not self._has_line or "wait_until" not in _fields_of(refused):
+                raise
+            # The service is too old to have a line, or the clocks differ by more than the wait.
+            self._has_line = False
+            return await self._ask(borrow_until, None)
+        self._place = None
+        return lease
 
     async def _note_borrow(self, before: Lease | None, after: Lease | None) -> None:
         """Keep what the latest answer says of a borrowed seat. Without a file the program goes on all the same."""
@@ -254,6 +271,7 @@ class Access:
     async def _leave(self, lease: Lease | None, *, within_seconds: float) -> None:
         sharing, self._sharing = self._sharing, None
         service, self._connected = self._connected, None
+        place, self._place = self._place, None
         loop = asyncio.get_running_loop()
         leaving = None if sharing is None else sharing.leaving(within_seconds=within_seconds)
         is_last = leaving is None or await loop.run_in_executor(None, leaving.__enter__)
@@ -261,6 +279,8 @@ class Access:
             if lease is not None and service is not None and is_last and not await self._is_borrowed(lease):
                 instance_id = None if sharing is None else self._instance_id
                 await _release(service, lease.session_id, instance_id=instance_id, within_seconds=within_seconds)
+            elif lease is None and place is not None and service is not None and is_last:
+                await _release(service, place, instance_id=self._instance_id, within_seconds=within_seconds)
         except SeatleaseError as error:
             logger.info("the seat was not given back; it becomes free when its lease runs out: %s", error.message)
         finally:
@@ -296,6 +316,12 @@ def _until(borrow: timedelta | datetime | None) -> datetime | None:
     if isinstance(borrow, timedelta):
         return clock.now() + borrow
     return None if borrow is None else borrow.astimezone(timezone.utc)
+
+
+def _fields_of(refused: RequestRefused) -> set[object]:
+    """Name the fields that the service could not read."""
+    fields = refused.details.get("fields")
+    return {each.get("field") for each in fields if isinstance(each, dict)} if isinstance(fields, list) else set()
 
 
 async def _off_loop(call: Callable[..., _T], *arguments: object) -> _T:

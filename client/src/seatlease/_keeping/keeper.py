@@ -5,11 +5,12 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from seatlease._keeping.access import MEND_WITHOUT_ENDING, Access
 from seatlease._keeping.pacing import (
+    line_until,
     next_heartbeat_at,
     next_try_at,
     wait_seconds,
@@ -17,9 +18,10 @@ from seatlease._keeping.pacing import (
     within_wait,
 )
 from seatlease._keeping.standing import Standing
-from seatlease._service import first_answer
+from seatlease._service import clock, first_answer
 from seatlease._service.clock import elapsed
 from seatlease.errors import (
+    InLine,
     LeaseNotProven,
     NoSeatFree,
     NotEntitled,
@@ -193,11 +195,13 @@ class Keeper:
 
     async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
         attempt, first_answer_by = 0, elapsed() + first_answer.WITHIN_SECONDS
+        wait_until: datetime | None = None
         while True:
             attempt += 1
+            wait_until = line_until(wait_until, left=give_up_at - elapsed(), now=clock.now())
             try:
-                return await self._access.acquire(borrow=True)
-            except (NoSeatFree, ServiceUnreachable) as error:
+                return await self._access.acquire(borrow=True, wait_until=wait_until)
+            except (InLine, NoSeatFree, ServiceUnreachable) as error:
                 left = give_up_at - elapsed()
                 if not is_patient or left <= 0:
                     left = first_answer_by - elapsed()
@@ -205,6 +209,8 @@ class Keeper:
                     if at_first is None:
                         raise
                     pause = at_first
+                elif isinstance(error, InLine):  # the service spreads those who wait, and forgets those who come late
+                    pause = within_wait(error.retry_after.total_seconds(), left=left)
                 elif isinstance(error, NoSeatFree):
                     pause = within_wait(wait_seconds(error.retry_after), left=left)
                 else:

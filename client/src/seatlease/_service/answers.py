@@ -14,6 +14,7 @@ from seatlease.errors import (
     BorrowingOff,
     BorrowTooLong,
     DeviceLimitReached,
+    InLine,
     InstanceLimitReached,
     LicenseNotAllowed,
     LicenseNotStarted,
@@ -81,8 +82,11 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
     """Read a 200 or 201 of acquire. With the lease ``before``, read a 200 of heartbeat, which has fewer fields.
 
     Raises:
+        InLine: there is no seat yet, and the user has a place in the line.
         SeatleaseError: as the answer says; ``ServiceUnreachable`` if the answer is not the service's.
     """
+    if response.status_code == httpx.codes.ACCEPTED and before is None:
+        raise _in_line(response)
     if response.status_code not in {200, 201}:
         raise error_of(response)
     body = _json(response)
@@ -207,6 +211,23 @@ def _not_started(response: httpx.Response, *, code: str, request_id: str, detail
     return LicenseNotStarted(message, starts_at=starts_at, code=code, request_id=request_id, details=details)
 
 
+def _in_line(response: httpx.Response) -> SeatleaseError:
+    body = _json(response)
+    try:
+        waiting = body["waiting"]
+        position, of = int(waiting["position"]), int(waiting["of"])
+        return InLine(
+            f"Every seat is in use. You are in line: position {position} of {of}.",
+            position=position,
+            of=of,
+            since=time_of(waiting["since"]),
+            session_id=str(body["session_id"]),
+            retry_after=timedelta(seconds=max(1.0, float(waiting["ask_again_in_seconds"]))),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return ServiceUnreachable(NOT_THE_SERVICE)
+
+
 def _borrow_too_long(
     response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]
 ) -> SeatleaseError:
@@ -244,13 +265,16 @@ def _no_seat_free(
             message = f"As many seats are borrowed as the license allows ({in_use} of {max_seats}). {_LATER}"
             return BorrowedSeatsLimitReached(message, in_use=in_use, **known)
         in_use, others = int(details["in_use"]), int(details.get("reserved_for_others", 0))
+        waiting, for_waiting = int(details.get("waiting", 0)), int(details.get("for_waiting", 0))
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return _not_the_service(response)
     which = "of your organization " if code == "ORGANIZATION_SEAT_LIMIT_REACHED" else ""
     which = "that you may use " if others else which
     reserved = f"; {others} are reserved for other groups" if others else ""
     message = f"Every seat {which}is in use ({in_use} of {max_seats}{reserved}). {_LATER}"
-    return NoSeatFree(message, in_use=in_use, reserved_for_others=others, **known)
+    if for_waiting:
+        message = f"The free seats are for users who wait already ({waiting} do). Please wait too, or try again later."
+    return NoSeatFree(message, in_use=in_use, reserved_for_others=others, waiting=waiting, **known)
 
 
 def _own_session(told: Mapping[str, Any]) -> OwnSession:

@@ -99,12 +99,15 @@ class Service:
         hardware_id: str,
         instance_id: str | None = None,
         borrow_until: datetime | None = None,
+        wait_until: datetime | None = None,
     ) -> Lease:
         """Take a seat, or renew the one that this user has on this device. Asking again is safe.
 
-        With ``borrow_until`` the seat is borrowed, also one that the device holds already.
+        With ``borrow_until`` the seat is borrowed, also one that the device holds already. With ``wait_until`` the user
+        gets a place in the line if there is no seat. Releasing its session's id gives it up.
 
         Raises:
+            InLine: the user has a place in the line. The same request again, in time, keeps it.
             SeatleaseError: any except SessionLost, SessionRevoked and WaitCancelled.
         """
         license_key = given_key(license_key)
@@ -112,6 +115,8 @@ class Service:
         asked = {"license_key": license_key, "hardware_id": hardware_id, **nonce, **instance}
         if borrow_until is not None:
             asked["borrow_until"] = borrow_until.isoformat()
+        if wait_until is not None:
+            asked["wait_until"] = wait_until.isoformat()
         response = await self._post("acquire", asked)
         with _naming(license_key):
             lease = lease_of(response, asked_at=asked_at)

@@ -11,6 +11,10 @@ from itertools import count
 from seatlease._service.license_key import normal_key
 from seatlease.lease import Feature
 
+MAX_WAIT = timedelta(hours=4)
+ASK_AGAIN, SILENT_INTERVALS = timedelta(seconds=5), 2.5
+"""How often who waits asks again, and for how many such intervals a place counts. The real line has longer ones."""
+
 
 @dataclass(kw_only=True)
 class Session:
@@ -32,6 +36,27 @@ class Session:
 
     def is_borrowed(self, *, now: datetime) -> bool:
         return self.borrowed_until is not None and now < self.borrowed_until and self.end_reason is None
+
+
+@dataclass(kw_only=True)
+class Place:
+    """A place in the line. It counts until then, unless its program asks again."""
+
+    session_id: str
+    user: str
+    since: datetime
+    wait_until: datetime
+    counts_until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued:
+    """There is no seat, and the caller waits in the line: the how many-th of how many."""
+
+    place: Place
+    position: int
+    of: int
+    ask_again_seconds: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +103,7 @@ class Ledger:
         self.refusal: Refusal | None = None
         self.requests: list[tuple[str, int]] = []
         self._sessions: dict[str, Session] = {}
+        self._line: dict[str, Place] = {}
         self._kept_out: dict[str, datetime] = {}
         self._offset = timedelta()
         self._others = count()
@@ -92,7 +118,7 @@ class Ledger:
         with self._one_at_a_time:
             return len(self._live())
 
-    def acquire(  # noqa: PLR0911 a line for each refusal
+    def acquire(  # noqa: PLR0911 PLR0913 a line for each refusal, and each argument is named at the call
         self,
         *,
         user: str,
@@ -100,8 +126,12 @@ class Ledger:
         hardware_id: str,
         instance_id: str | None,
         borrow_until: datetime | None = None,
-    ) -> tuple[Session, bool] | Refusal:
-        """Take a seat, or renew the one that is held: then the second value is true."""
+        wait_until: datetime | None = None,
+    ) -> tuple[Session, bool] | Queued | Refusal:
+        """Take a seat, or renew the one that is held: then the second value is true.
+
+        With ``wait_until``, and without a seat, take a place in the line or keep it. First come, first served.
+        """
         with self._one_at_a_time:
             if self.refusal is not None:
                 return self.refusal
@@ -120,9 +150,14 @@ class Ledger:
                 return held, True
             if (refusal := self._refuse_grant(user) or not_lent) is not None:
                 return refusal
-            live = self._live()
-            if len(live) >= self.seats:
-                return self._full(live)
+            if wait_until is not None and wait_until > self.now + MAX_WAIT:
+                return _wrong_time("wait_until", "more than 4 hours ahead")
+            live, line = self._live(), self._waiting()
+            before = next((at for at, each in enumerate(line) if each.session_id == session_id), len(line))
+            if len(live) + before >= self.seats:
+                full = self._full(live, waiting=len(line), before=before)
+                return full if wait_until is None else self._wait(session_id, user, wait_until)
+            self._line.pop(session_id, None)
             return self._open(session_id, user, hardware_id, instance_id, borrow_until=borrow_until), False
 
     def heartbeat(  # noqa: PLR0911 a line for each refusal
@@ -155,6 +190,10 @@ class Ledger:
 
     def release(self, *, user: str, session_id: str, instance_id: str | None) -> Refusal | None:
         with self._one_at_a_time:
+            place = self._line.get(session_id)
+            if place is not None and place.user == user:
+                del self._line[session_id]
+                return None
             session = self._sessions.get(session_id)
             if session is None or session.user != user:
                 return Refusal(code="SESSION_NOT_FOUND", status=404)
@@ -245,8 +284,7 @@ class Ledger:
         if not terms.max_borrow:
             return Refusal(code="BORROWING_OFF", status=403)
         if until <= now:
-            problem = {"field": "borrow_until", "problem": "not later than now, by the database's clock"}
-            return Refusal(code="INVALID_REQUEST", status=400, details={"fields": [problem]})
+            return _wrong_time("borrow_until", "not later than now, by the database's clock")
         latest = now + terms.max_borrow
         latest = latest if terms.expires_at is None else min(latest, terms.expires_at)
         if until > latest:
@@ -328,13 +366,33 @@ class Ledger:
     def _live(self) -> list[Session]:
         return [session for session in self._sessions.values() if self._is_live(session)]
 
-    def _full(self, live: list[Session]) -> Refusal:
+    def _waiting(self) -> list[Place]:
+        """The places that count, in their order."""
+        self._line = {each.session_id: each for each in self._line.values() if self.now < each.counts_until}
+        return sorted(self._line.values(), key=lambda each: (each.since, each.session_id))
+
+    def _wait(self, session_id: str, user: str, until: datetime) -> Queued | Refusal:
+        now = self.now
+        if until <= now:
+            return _wrong_time("wait_until", "not later than now, by the database's clock")
+        place = self._line.get(session_id)
+        if place is None:
+            place = Place(session_id=session_id, user=user, since=now, wait_until=until, counts_until=until)
+            self._line[session_id] = place
+        place.wait_until, place.counts_until = until, min(until, now + SILENT_INTERVALS * ASK_AGAIN)
+        line = self._waiting()
+        seconds = int(ASK_AGAIN.total_seconds())
+        return Queued(place=place, position=line.index(place) + 1, of=len(line), ask_again_seconds=seconds)
+
+    def _full(self, live: list[Session], *, waiting: int, before: int) -> Refusal:
         earliest = min((session.lease_expires_at for session in live), default=None)
         seconds = 60 if earliest is None else self._seconds_until(earliest)
         details: dict[str, object] = {
             "in_use": len(live),
             "max": self.seats,
             "reserved_for_others": 0,
+            "waiting": waiting,
+            "for_waiting": min(before, max(0, self.seats - len(live))),
             "earliest_expiry_at": None if earliest is None else rfc3339(earliest),
             "retry_after_seconds": seconds,
         }
@@ -344,6 +402,10 @@ class Ledger:
 def rfc3339(time: datetime) -> str:
     """Write a time as the service does, with microseconds."""
     return time.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _wrong_time(name: str, problem: str) -> Refusal:
+    return Refusal(code="INVALID_REQUEST", status=400, details={"fields": [{"field": name, "problem": problem}]})
 
 
 def _session_id(*parts: str) -> str:

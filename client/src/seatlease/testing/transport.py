@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-from seatlease.testing.ledger import Ledger, Refusal, Session, rfc3339
+from seatlease.testing.ledger import Ledger, Queued, Refusal, Session, rfc3339
 from seatlease.testing.signing import Signer, user_of
 
 _LICENSE_ID = "fake-license"
@@ -46,9 +46,10 @@ class FakeTransport(httpx.AsyncBaseTransport):
                     hardware_id=body["hardware_id"],
                     instance_id=instance_id,
                     borrow_until=_time(body.get("borrow_until")),
+                    wait_until=_time(body.get("wait_until")),
                 )
-                if isinstance(outcome, Refusal):
-                    return self._refused(outcome)
+                if isinstance(outcome, Queued | Refusal):
+                    return self._refused(outcome) if isinstance(outcome, Refusal) else self._queued(outcome)
                 session, is_renewed = outcome
                 seats = {"in_use": ledger.in_use, "max": ledger.seats}
                 granted = {
@@ -57,6 +58,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
                     "seats": seats,
                     "is_overdraft": False,
                     "renewed": is_renewed,
+                    "waited_seconds": None,
                 }
                 return httpx.Response(200 if is_renewed else 201, json=granted)
             case "heartbeat":
@@ -97,6 +99,18 @@ class FakeTransport(httpx.AsyncBaseTransport):
             "license_expires_at": None if ledger.terms.expires_at is None else rfc3339(ledger.terms.expires_at),
             "server_time": rfc3339(session.decided_at),
         }
+
+    def _queued(self, queued: Queued) -> httpx.Response:
+        waiting = {
+            "position": queued.position,
+            "of": queued.of,
+            "since": rfc3339(queued.place.since),
+            "ask_again_in_seconds": queued.ask_again_seconds,
+            "wait_until": rfc3339(queued.place.wait_until),
+        }
+        now = rfc3339(self._ledger.now)
+        answer = {"session_id": queued.place.session_id, "license_id": _LICENSE_ID, "waiting": waiting}
+        return httpx.Response(202, json={**answer, "server_time": now})
 
     def _refused(self, refusal: Refusal) -> httpx.Response:
         error = {
