@@ -65,6 +65,19 @@ def test_a_traveller_borrows_works_without_a_network_and_gives_the_seat_back(bui
     assert [session["end_reason"] for session in backend.tenant.sessions()] == ["released"]
 
 
+def test_a_release_on_this_device_removes_the_borrowed_lease_too(build_real: BuildBackend) -> None:
+    backend = build_real(seats=1, max_borrow_seconds=7 * DAY)
+    ours = environment_of(backend)
+    lent = run("borrow", "--for", "12h", environment=ours)
+
+    released = run("release", "--yes", environment=ours)
+
+    with backend.offline():
+        refused = run("run", "--", "echo", "runs", environment=ours)
+    assert (lent.returncode, released.returncode, backend.in_use) == (0, 0, 0)
+    assert (refused.returncode, refused.stdout) == (69, "")
+
+
 def test_what_the_license_does_not_lend_is_said_with_the_latest_time(build_real: BuildBackend) -> None:
     backend = build_real(seats=1, max_borrow_seconds=DAY)
     ours = environment_of(backend)

@@ -27,6 +27,7 @@ class Noted(httpx.AsyncHTTPTransport):
         sent_at = time.monotonic()
         response = await super().handle_async_request(request)
         if request.url.path.endswith("/acquire"):
+            await response.aread()
             self.acquires.append((sent_at, response))
             self._when_noted()
         return response
