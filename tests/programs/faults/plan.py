@@ -23,6 +23,12 @@ _OLD_PROGRAMS = 0.25
 SHORTEST_LEASE_SECONDS, SHORTEST_IDLE_SECONDS = 3, 60
 """No license may have a shorter lease, or a shorter time of idleness."""
 
+BORROWED_SECONDS = (6, 7)
+"""The longest time for which a license lends a seat. It is longer than any lease."""
+
+OWNER = "olivia"
+"""The owner of each organization."""
+
 WITH_TERMS = {1, 2}
 """Which of four organizations have a license with terms: a steady one, and one whose terms admins edit."""
 
@@ -77,6 +83,12 @@ class PlannedLicense:
     max_instances: int | None
     terms: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def max_borrow_seconds(self) -> int:
+        """For how long it lends a seat; 0 if it lends none."""
+        seconds: int = self.terms.get("max_borrow_seconds", 0)
+        return seconds
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedOrganization:
@@ -118,6 +130,21 @@ class Plan:
     clients: tuple[PlannedClient, ...]
     faults: tuple[Fault, ...]
     instances: tuple[str, ...]
+
+    @property
+    def owners(self) -> Sequence[PlannedClient]:
+        """The owner of each organization, who takes no seat."""
+        first = len(self.clients)
+        return [
+            PlannedClient(
+                number=number,
+                organization_id=each.organization_id,
+                user_id=OWNER,
+                hardware_id="no-device",
+                instance_id=None,
+            )
+            for number, each in enumerate(self.organizations, start=first)
+        ]
 
     def lines(self) -> Iterator[str]:
         """The plan for people."""
@@ -193,6 +220,8 @@ def _terms(chance: Random) -> Mapping[str, Any]:
         "overdraft_seats": chance.randint(1, 2),
         "max_devices_per_user": chance.choice([1, 1, 2]),
         "idle_seconds": SHORTEST_IDLE_SECONDS,
+        "max_borrow_seconds": chance.randint(*BORROWED_SECONDS),
+        "max_borrowed_seats": chance.choice([1, 1, 2]),
         "features": {"tier": "pro", "exports": chance.randint(1, 9)},
     }
 
