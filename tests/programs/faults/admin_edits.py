@@ -153,6 +153,8 @@ class Hands:
                 "max_concurrent_seats": license_.seats,
                 "lease_seconds": license_.lease_seconds,
                 "max_instances_per_seat": license_.max_instances,
+                "max_borrow_seconds": license_.max_borrow_seconds,
+                "max_borrowed_seats": license_.max_borrowed_seats,
                 "is_active": True,
                 # So near that ``reconcile`` reports it.
                 "expires_at": now + timedelta(hours=12) if license_.terms else None,

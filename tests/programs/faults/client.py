@@ -13,7 +13,7 @@ from tests.programs.faults.plan import SHORTEST_IDLE_SECONDS, PlannedLicense
 _MOST_TRIES = 4
 _IDLE = 0.1
 """How many heartbeats tell of a user who has long done nothing."""
-_AWAY = 0.3
+_AWAY = 0.5
 """How many seats of a license that lends some are borrowed."""
 
 

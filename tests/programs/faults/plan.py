@@ -74,20 +74,16 @@ LONG = Scale(seconds=560, organizations=10, clients=80, processes=3, calm=2.5)
 class PlannedLicense:
     """A license: its seats, how long one is held without a heartbeat, and how many instances may work on one.
 
-    ``terms`` are more fields of its document.
+    With ``max_borrow_seconds`` of 0 it lends none. ``terms`` are more fields of its document.
     """
 
     license_id: str
     seats: int
     lease_seconds: int
     max_instances: int | None
+    max_borrow_seconds: int
+    max_borrowed_seats: int | None
     terms: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def max_borrow_seconds(self) -> int:
-        """For how long it lends a seat; 0 if it lends none."""
-        seconds: int = self.terms.get("max_borrow_seconds", 0)
-        return seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +146,8 @@ class Plan:
         """The plan for people."""
         for organization in self.organizations:
             caps = ", ".join(
-                f"{each.license_id}: {each.seats} seats, lease {each.lease_seconds} s {dict(each.terms) or ''}"
+                f"{each.license_id}: {each.seats} seats, lease {each.lease_seconds} s, "
+                f"lent for {each.max_borrow_seconds} s {dict(each.terms) or ''}"
                 for each in organization.licenses
             )
             steady = "steady" if organization.is_steady else "edited"
@@ -195,6 +192,8 @@ def _organization(number: int, chance: Random) -> PlannedOrganization:
             seats=chance.randint(1, 2 if has_terms and each == 1 else 4),
             lease_seconds=chance.randint(SHORTEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS + 3),
             max_instances=chance.choice([None, None, 1]),
+            max_borrow_seconds=chance.choice([0, *BORROWED_SECONDS]),
+            max_borrowed_seats=chance.choice([None, 1, 1, 2]),
             terms=_terms(chance) if has_terms and each == 1 else {},
         )
         for each in range(1, chance.randint(2, 3) + 1)
@@ -220,8 +219,6 @@ def _terms(chance: Random) -> Mapping[str, Any]:
         "overdraft_seats": chance.randint(1, 2),
         "max_devices_per_user": chance.choice([1, 1, 2]),
         "idle_seconds": SHORTEST_IDLE_SECONDS,
-        "max_borrow_seconds": chance.randint(*BORROWED_SECONDS),
-        "max_borrowed_seats": chance.choice([1, 1, 2]),
         "features": {"tier": "pro", "exports": chance.randint(1, 9)},
     }
 
