@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.programs.faults.asking import Asking
 
-_KEPT_OUT_SECONDS = (1, 4)
+_KEPT_OUT_SECONDS = (2, 8)
 _PAUSE_SECONDS = (1.5, 4)
 _TRIES_AGAIN_AFTER_SECONDS = 0.3
 
