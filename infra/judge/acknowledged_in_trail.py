@@ -1,4 +1,4 @@
-"""Every grant, denial and release that a client got an answer for is in the trail."""
+"""Every grant, borrow, denial and release that a client got an answer for is in the trail."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from infra.judge.acknowledged_leases import NO_CONTENT, Lease, is_denial
 from infra.judge.history import Acknowledged, History, Operation
-from infra.judge.tenure import ALWAYS, NEVER
+from infra.judge.tenure import ALWAYS, NEVER, borrowed_until
 from infra.judge.violation import Kind, Violation
 from shared.rules.audit import AuditType
 from shared.rules.denial import minute_of
@@ -17,6 +17,7 @@ def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]
     if history.requests is None:
         return
     yield from _grants(history, leases)
+    yield from _borrows(history, leases)
     yield from _denials(history, history.requests)
     yield from _releases(history, history.requests, leases)
 
@@ -40,6 +41,18 @@ def _grants(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
                 message=f"{event.user_id} on {event.hardware_id} was granted a seat without asking",
                 events=(event,),
             )
+
+
+def _borrows(history: History, leases: Sequence[Lease]) -> Iterator[Violation]:
+    for lease in leases:
+        told, tenure = lease.request.body.get("borrowed_until"), lease.tenure
+        if not isinstance(told, str) or tenure is None or not tenure.starts or tenure.is_changed:
+            continue
+        if datetime.fromisoformat(told) not in map(borrowed_until, tenure.borrows):
+            message = (
+                f"{lease.request.user_id} borrowed {lease.session_id} until {told}, but the trail has no such borrow"
+            )
+            yield _violation(Kind.ACKNOWLEDGED_BORROW_LOST, history, message, at=lease.at)
 
 
 def _denials(history: History, requests: Sequence[Acknowledged]) -> Iterator[Violation]:

@@ -13,6 +13,8 @@ from shared.edge.errors import Code
 OK, CREATED, NO_CONTENT = 200, 201, 204
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410
 
+_NO_DENIALS = {Code.INSTANCE_LIMIT_REACHED, Code.USER_DEVICE_LIMIT_REACHED, Code.BORROWED_SEATS_LIMIT_REACHED}
+
 
 def code_of(request: Acknowledged) -> str | None:
     """The code of a refusal; ``None`` if it has none."""
@@ -21,9 +23,9 @@ def code_of(request: Acknowledged) -> str | None:
 
 
 def is_denial(request: Acknowledged) -> bool:
-    """Whether a client was refused for want of a seat. One instance or one device too many is another refusal."""
+    """Whether a client was refused for want of a seat. One instance, device or borrow too many is another refusal."""
     is_refused = request.operation is Operation.ACQUIRE and request.status == CONFLICT
-    return is_refused and code_of(request) not in {Code.INSTANCE_LIMIT_REACHED, Code.USER_DEVICE_LIMIT_REACHED}
+    return is_refused and code_of(request) not in _NO_DENIALS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from infra.judge.admin_edits import AdminEdits
 from infra.judge.history import History, Present, Stored
 from infra.judge.soundness import only
-from infra.judge.tenure import NEVER, Tenure, is_open
+from infra.judge.tenure import NEVER, NUMBERED, Tenure, is_open
 from infra.judge.violation import Kind, Violation
 from shared.documents.forms import GROUP
-from shared.rules.audit import AuditType
 from shared.rules.seat_use import Pool, SeatUse
 from shared.seats.counters import counted_under
 
@@ -76,7 +75,7 @@ def _ended(tenure: Tenure, session: Stored, history: History) -> tuple[Kind, str
 
 def _disagreement(present: Present, history: History) -> str | None:
     held = Counter(counted_under(each.fields.get("license_id")) for each in present.sessions if is_open(each))
-    grants = [event.grant_number or 0 for event in history.events if event.type == AuditType.ACQUIRED]
+    grants = [event.grant_number or 0 for event in history.events if event.type in NUMBERED]
     if present.seats is None:
         return f"the counters are missing, but there are {held.total()} open sessions" if held or grants else None
     fields = present.seats.fields

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from infra.judge.history import Event, History
-from infra.judge.tenure import started_at_of
+from infra.judge.tenure import NUMBERED, started_at_of
 from infra.judge.violation import Kind, Violation
 from shared.audit.message import AUDIT_MESSAGE, SCHEMA_VERSION
 from shared.documents.paths import OrganizationPaths
@@ -57,7 +57,7 @@ def published_form(event: Event, organization_id: str) -> Mapping[str, Any] | No
 
 def _ids(event: Event, organization_id: str) -> set[str]:
     """The possible ids of the event."""
-    if event.user_id == ERASED and event.type not in {AuditType.ACQUIRED, *ENDS}:
+    if event.user_id == ERASED and event.type not in {*NUMBERED, *ENDS}:
         return set()  # its name is made from what was blanked
     paths = OrganizationPaths(organization_id)
     return {paths.audit_event(name).rpartition("/")[2] for name in _names(event)}
@@ -66,7 +66,7 @@ def _ids(event: Event, organization_id: str) -> set[str]:
 def _names(event: Event) -> set[str]:
     """The possible names of the event; none if the event lacks the data."""
     session_id, started_at = event.session_id or "", started_at_of(event)
-    if event.type == AuditType.ACQUIRED:
+    if event.type in NUMBERED:
         return {grant_name(event.grant_number or 0, epoch=event.epoch)}
     if event.type == AuditType.DENIED:
         return {denial_name(user_id=event.user_id or "", license_id=event.license_id or "", now=event.at)}

@@ -1,6 +1,7 @@
-"""Grant numbers have no gap, and each grant was decided after all earlier ones were committed.
+"""The numbers of grants and borrows have no gap, and each grant was decided after all earlier ones were committed.
 
-This serializes grants: two instances that grant the same seat create the same document, and one of them fails.
+This serializes grants: two instances that grant the same seat create the same document, and one of them fails. A borrow
+takes the number of a grant, so this holds for borrows too.
 """
 
 from collections import defaultdict
@@ -8,15 +9,15 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from infra.judge.history import Event, History
+from infra.judge.tenure import NUMBERED
 from infra.judge.violation import Kind, Violation
-from shared.rules.audit import AuditType
 
 
 def violations(history: History) -> Iterator[Violation]:
     """Check the grant numbers since the trail's beginning."""
     by_number: dict[int, list[Event]] = defaultdict(list)
     for event in history.events:
-        if event.type == AuditType.ACQUIRED and event.grant_number is not None:
+        if event.type in NUMBERED and event.grant_number is not None:
             by_number[event.grant_number].append(event)
     numbers = sorted(by_number)
     if history.begins_at is None:

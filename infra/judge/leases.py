@@ -9,7 +9,7 @@ from datetime import datetime
 
 from infra.judge.acknowledged_leases import GONE, NOT_FOUND, OK, Lease, code_of
 from infra.judge.history import Acknowledged, Event, History, Operation
-from infra.judge.tenure import Tenure
+from infra.judge.tenure import Tenure, borrowed_until, moment
 from infra.judge.violation import Kind, Violation
 from shared.edge.errors import Code
 from shared.rules.audit import AuditType
@@ -31,6 +31,9 @@ def violations(history: History, leases: Sequence[Lease]) -> Iterator[Violation]
             yield _violation(
                 Kind.ANSWERED_AFTER_END, history, lease, "was answered with a lease, but had already ended"
             )
+        elif tenure is not None and (until := _borrowed_until(tenure, lease)) is not None and lease.expires_at < until:
+            message = f"got a lease until {lease.expires_at.isoformat()}, but had borrowed until {until.isoformat()}"
+            yield _violation(Kind.BORROW_CUT_SHORT, history, lease, message, events=tenure.borrows)
         elif tenure is not None and not shortened and (cut := _cut_by(tenure, lease)) is not None:
             message = f"got a lease until {lease.expires_at.isoformat()}, but ended by an earlier lease"
             yield _violation(Kind.ACKNOWLEDGED_LEASE_CUT, history, lease, message, events=(cut,))
@@ -54,6 +57,12 @@ def _cut_by(tenure: Tenure, lease: Lease) -> Event | None:
         if known < lease.expires_at or (end.type == AuditType.EXPIRED and end.at < lease.expires_at):
             return end
     return None
+
+
+def _borrowed_until(tenure: Tenure, lease: Lease) -> datetime | None:
+    """Until when the seat was borrowed, by the borrows that the lease's decision knew of."""
+    known = (borrowed_until(each) for each in tenure.borrows if moment(each) <= lease.at)
+    return max(filter(None, known), default=None)
 
 
 def _may_leave_idle(request: Acknowledged) -> bool:

@@ -48,9 +48,10 @@ def _told(
     session_id, started_at = key
     starts = tuple(event for event in events if event.type == AuditType.ACQUIRED)
     ends = tuple(sorted((event for event in events if event.type in ENDS), key=moment))
+    borrows = (event for event in events if event.type == AuditType.BORROWED)
     began_before = _began_before(started_at, history)
     opens_at = min(map(moment, starts), default=started_at)
-    told = (starts or ends)[0]
+    told = (*starts, *ends, *events)[0]
     tenure = Tenure(
         session_id=session_id,
         license_id=told.license_id or "",
@@ -59,6 +60,7 @@ def _told(
         started_at=started_at,
         starts=starts,
         ends=ends,
+        borrows=tuple(sorted(borrows, key=lambda event: (moment(event), event.grant_number or 0))),
         session=session,
         opens_from=opens_at if starts or began_before else ALWAYS,
         opens_at=opens_at,

@@ -41,6 +41,8 @@ def judged(history: History) -> Judged:
         "reserved seats granted": sum(isinstance(event.details.get("pool"), str) for event in grants),
         "overdraft seats granted": sum(event.details.get("is_overdraft") is True for event in grants),
         "tenures": len(tenures_of(history)),
+        "borrows": types[AuditType.BORROWED],
+        "users kept out": sum(event.details.get("kept_out_until") is not None for event in history.events),
         "denials": types[AuditType.DENIED],
         "counter repairs": types[AuditType.USAGE_REPAIRED],
         "reports of the end of a contract": types[AuditType.LICENSE_EXPIRING],

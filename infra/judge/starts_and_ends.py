@@ -79,6 +79,13 @@ def _misfit(end: Event, tenure: Tenure) -> str | None:
         f"the end is a release by {end.actor}": end.type == AuditType.RELEASED and end.actor != tenure.user_id,
         f"the end is an expiry by {end.actor}": end.type == AuditType.EXPIRED and end.actor != SYSTEM,
     }
+    if (tenure.starts or tenure.borrows) and end.details.get("lease_expires_at") is not None:
+        # The report of a deleted session knows no times.
+        told, until = end.details.get("overhang_until"), tenure.borrowed_until
+        is_away = until is not None and end.at < until and reason != EndReason.RELEASED
+        problems[f"the end tells an overhang until {told}, but it was borrowed until {until}"] = told != (
+            until if is_away else None
+        )
     for start in tenure.starts[:1]:
         held = (start.license_id, start.user_id, start.hardware_id)
         problems[f"the end is of {end.license_id}, {end.user_id}, {end.hardware_id}"] = held != (

@@ -15,11 +15,15 @@ from shared.rules.audit import ENDS, AuditType
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
+NUMBERED = frozenset({AuditType.ACQUIRED, AuditType.BORROWED})
+"""The events that take the number of a grant."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenure:
     """One tenure. ``starts`` and ``ends`` are its events in the trail: one start, and at most one end.
 
+    - ``borrows``: when its user borrowed the seat, or borrowed it for longer, the first first.
     - ``session``: its document, if the document still shows this tenure.
     - ``is_changed``: an admin changed the session other than by ending it.
     - ``began_before``: it began before the trail that was read, so no start is expected.
@@ -32,6 +36,7 @@ class Tenure:
     started_at: datetime
     starts: tuple[Event, ...] = ()
     ends: tuple[Event, ...] = ()
+    borrows: tuple[Event, ...] = ()
     session: Stored | None = None
     opens_from: datetime
     opens_at: datetime
@@ -64,13 +69,18 @@ class Tenure:
         return pool if isinstance(pool, str) else None
 
     @property
+    def borrowed_until(self) -> datetime | None:
+        """Until when the seat was lent; ``None`` if the trail does not tell of a borrow."""
+        return max(filter(None, map(borrowed_until, self.borrows)), default=None)
+
+    @property
     def scope(self) -> tuple[str, str | None]:
         """Its license and pool."""
         return self.license_id, self.pool
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """All its events in the trail."""
+        """Its start and its end in the trail."""
         return (*self.starts, *self.ends)
 
 
@@ -83,9 +93,15 @@ def started_at_of(event: Event) -> datetime | None:
     """The start of the tenure that the event belongs to, or ``None`` if it belongs to none."""
     if event.type == AuditType.ACQUIRED:
         return event.at
-    names_start = event.type in ENDS or event.type == AuditType.RENEWED
+    names_start = event.type in {*ENDS, AuditType.RENEWED, AuditType.BORROWED}
     started_at = event.details.get("started_at") if names_start else None
     return started_at if isinstance(started_at, datetime) else None
+
+
+def borrowed_until(borrow: Event) -> datetime | None:
+    """Until when a seat was borrowed; ``None`` if the event does not tell it."""
+    until = borrow.details.get("borrowed_until")
+    return until if isinstance(until, datetime) else None
 
 
 def is_open(session: Stored) -> bool:

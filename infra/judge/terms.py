@@ -96,6 +96,8 @@ def _parsed(license_id: str, version: Version) -> License | None:
         reservations=parsed.reservations,
         max_devices_per_user=parsed.max_devices_per_user,
         overdraft_seats=parsed.overdraft_seats,
+        borrow_for=timedelta(seconds=parsed.max_borrow_seconds),
+        max_borrowed_seats=parsed.max_borrowed_seats,
     )
 
 

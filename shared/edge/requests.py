@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic.config import JsonDict
 from starlette.requests import Request
 
-from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS, StoredTime
+from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 from shared.documents.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
 from shared.edge.errors import ApiError, BodyTooLargeDetails, Code, FieldProblem, InvalidRequestDetails
 from shared.rules.digest import BASE32, DIGEST_LENGTH
@@ -84,8 +84,8 @@ class AcquireBody(_Body):
     hardware_id: _Text
     nonce: _Nonce | None = None
     instance_id: _InstanceId | None = None
-    borrow_until: StoredTime | None = None
-    wait_until: StoredTime | None = None
+    borrow_until: AwareDatetime | None = None
+    wait_until: AwareDatetime | None = None
 
 
 class HeartbeatBody(_Body):

@@ -75,8 +75,8 @@ class EditKind(StrEnum):
 class AuditEvent:
     """One event. ``name`` is computed from what happened, so that the same event is never reported twice.
 
-    ``grant_number`` numbers the grants of an organization without a gap, within an ``epoch`` of its counters. Only
-    ``session.acquired`` has them.
+    ``grant_number`` numbers the grants of an organization without a gap, within an ``epoch`` of its counters. A
+    borrow takes a number too. Only ``session.acquired`` and ``session.borrowed`` have them.
     """
 
     name: str

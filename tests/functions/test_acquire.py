@@ -206,13 +206,15 @@ async def test_a_new_seat_is_201_and_the_same_device_again_is_200_with_renewed(
         "heartbeat_interval_seconds",
         "seats",
         "is_overdraft",
+        "borrowed_until",
         "features",
         "license_expires_at",
         "renewed",
         "server_time",
         "waited_seconds",
     }
-    assert [first.json()[name] for name in ("is_overdraft", "features", "license_expires_at")] == [False, {}, None]
+    terms = ("is_overdraft", "features", "license_expires_at", "borrowed_until", "waited_seconds")
+    assert [first.json()[name] for name in terms] == [False, {}, None, None, None]
     assert first.json()["seats"] == again.json()["seats"] == {"in_use": 1, "max": 3}
     lease = datetime.fromisoformat(first.json()["lease_expires_at"]) - datetime.fromisoformat(
         first.json()["server_time"]

@@ -185,6 +185,7 @@ BODY: dict[str, Any] = {
     "grace_ends_at": "2026-03-02T09:14:07.250000Z",
     "lease_token": "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
     "heartbeat_interval_seconds": 114,
+    "borrowed_until": None,
     "features": {"edition": "pro"},
     "license_expires_at": None,
     "server_time": "2026-03-02T09:14:07.250000Z",

@@ -7,6 +7,7 @@ missing, doubled or of another type, other methods and media types. Nothing is r
 import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -53,11 +54,15 @@ SESSIONS = {
 KNOWN = {"session_id": list(SESSIONS.values()), "license_key": [LICENSE_KEY], "page_token": list(SESSIONS.values())}
 """What there is: a client that made everything up would never get past the first refusal."""
 
+SOON = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+TIMES = {"wait_until": [None, SOON]}
+"""Fields whose times have to be near now. The schema cannot say so."""
+
 CALLERS = ["olivia", "m0", "gus", "a stranger", "of no organization", "signed out"]
 FIXTURES_STAY = [HealthCheck.function_scoped_fixture]
 
 
-def _knowing(document: Document, known: Mapping[str, list[str]]) -> Document:
+def _knowing(document: Document, known: Mapping[str, list[str]], times: Mapping[str, list[str | None]]) -> Document:
     """The same document, to a client that takes some values from what there is and makes up the others."""
     document = deepcopy(document)
     schemas: Mapping[str, Any] = document["components"]["schemas"]
@@ -65,6 +70,10 @@ def _knowing(document: Document, known: Mapping[str, list[str]]) -> Document:
     parameters = [
         parameter for path in document["paths"].values() for one in path.values() for parameter in one["parameters"]
     ]
+    for name, of_field in times.items():
+        for each in fields:
+            if name in each:
+                each[name] = {"enum": of_field}
     for name, values in known.items():
         for each in fields:
             if name in each:
@@ -76,7 +85,9 @@ def _knowing(document: Document, known: Mapping[str, list[str]]) -> Document:
 
 
 DOCUMENT = told_everything(the_contract())
-contract = schemathesis.openapi.from_dict(_knowing(DOCUMENT, KNOWN), config=schemathesis.Config.from_dict(SETTINGS))
+contract = schemathesis.openapi.from_dict(
+    _knowing(DOCUMENT, KNOWN, TIMES), config=schemathesis.Config.from_dict(SETTINGS)
+)
 
 
 @pytest.fixture(scope="module")

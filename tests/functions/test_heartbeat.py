@@ -28,6 +28,7 @@ async def test_a_heartbeat_starts_the_lease_anew(clients: Clients, console: fire
         "grace_ends_at",
         "lease_token",
         "heartbeat_interval_seconds",
+        "borrowed_until",
         "features",
         "license_expires_at",
         "server_time",

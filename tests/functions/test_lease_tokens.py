@@ -31,6 +31,7 @@ CLAIMS = {
     "lease_expires_at",
     "grace_ends_at",
     "license_expires_at",
+    "borrowed",
     "features",
 }
 
@@ -75,6 +76,7 @@ async def test_the_token_of_a_new_seat_says_what_was_granted_and_nothing_else(
         "grace_ends_at": seconds(body["lease_expires_at"]),
         "license_expires_at": int(ends_at.timestamp()),
         "features": features,
+        "borrowed": False,
     }
     assert set(claims) == CLAIMS
     assert (body["features"], body["license_expires_at"]) == (features, "2199-12-31T23:59:59.900000Z")

@@ -83,6 +83,7 @@ async def test_a_created_event_is_published_whole_and_stamped(
             "is_overdraft": False,
             "seats": {"in_use": 1, "max": 3},
             "organization_seats": {"in_use": 1, "max": 7},
+            "waited_seconds": None,
         },
     }
     assert message.attributes == {

@@ -13,9 +13,12 @@ from shared.documents.writing import Retention
 from shared.edge.errors import Code
 from shared.edge.usage_answer import answer_usage
 from shared.firestore.client import Firestore
-from shared.rules.acquire import CapReached, Device, DeviceLimitReached, Granted, Renewed, SeatLimitReached
+from shared.rules.acquire import Borrowed, CapReached, Device, DeviceLimitReached, Granted, Renewed, SeatLimitReached
+from shared.rules.borrowing import BorrowedSeatsLimitReached
 from shared.rules.heartbeat import Extended, StillFresh, Stopped
-from shared.rules.session import Session, session_id_of
+from shared.rules.refusal import KeptOut
+from shared.rules.release import Released
+from shared.rules.session import Session, is_borrowed, session_id_of
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.release import ReleaseRequest, Releases
@@ -41,11 +44,13 @@ class Telling:
         lease: timedelta | None = None,
         instance_id: str | None = None,
         hardware_id: str = "d",
+        borrow_for: timedelta | None = None,
     ) -> None:
         """Ask for a seat. With a lease of next to nothing it has run out when anybody looks."""
         acquires = Acquires(self.store, policy(lease or timedelta(minutes=6)))
         device = Device(hardware_id=hardware_id, ip_address=None, user_agent=None, instance_id=instance_id)
-        asked = AcquireRequest(user_id=user_id, license_key=self._key(license_id), device=device)
+        until = None if borrow_for is None else datetime.now(UTC) + borrow_for
+        asked = AcquireRequest(user_id=user_id, license_key=self._key(license_id), device=device, borrow_until=until)
 
         async def ask() -> tuple[int, Mapping[str, Any]]:
             answered = await acquires.acquire(self.tenant.organization_id, asked)
@@ -56,7 +61,11 @@ class Telling:
                 return 409, {"error": {"details": details}, "server_time": rfc3339(answered.now)}
             if isinstance(outcome, DeviceLimitReached):
                 return 409, _refused(outcome, answered.now)
-            assert isinstance(outcome, Granted | Renewed)
+            if isinstance(outcome, BorrowedSeatsLimitReached):
+                return 409, {"error": {"code": Code.BORROWED_SEATS_LIMIT_REACHED}, "server_time": rfc3339(answered.now)}
+            if isinstance(outcome, KeptOut):
+                return 403, {"error": {"code": Code.KEPT_OUT}, "server_time": rfc3339(answered.now)}
+            assert isinstance(outcome, Granted | Renewed | Borrowed)
             seats = {"in_use": outcome.in_use, "max": outcome.license.max_concurrent_seats}
             held = {"license_id": outcome.license.license_id, "seats": seats}
             status = 201 if isinstance(outcome, Granted) else 200
@@ -100,6 +109,19 @@ class Telling:
             return 204, {}
 
         await self._note(Operation.RELEASE, user_id, ask, session_id=session_id, instance_id=instance_id)
+
+    async def keep_out(self, user_id: str, *, lasts: timedelta) -> None:
+        """Take a seat of the first license from its user, as the owner, and keep the user out for so long."""
+        session_id = self.session_id(user_id)
+
+        async def ask() -> tuple[int, Mapping[str, Any]]:
+            releases = Releases(self.store, policy(timedelta(minutes=6)))
+            until = datetime.now(UTC) + lasts
+            asked = ReleaseRequest(user_id="olivia", session_id=session_id, until=until)
+            assert isinstance((await releases.release(self.tenant.organization_id, asked)).outcome, Released)
+            return 204, {}
+
+        await self._note(Operation.RELEASE, "olivia", ask, session_id=session_id)
 
     async def usage(self, user_id: str) -> None:
         """Look how many seats are in use."""
@@ -168,5 +190,8 @@ def _lease(session: Session, now: datetime) -> dict[str, Any]:
     return {
         "session_id": session.session_id,
         "lease_expires_at": rfc3339(session.lease_expires_at),
+        "borrowed_until": rfc3339(session.borrowed_until)
+        if session.borrowed_until is not None and is_borrowed(session, now=now)
+        else None,
         "server_time": rfc3339(now),
     }

@@ -10,17 +10,18 @@ from uuid import uuid4
 
 import pytest
 
-from infra.judge import caps_in_force, published
+from infra.judge import caps_in_force, kept_out, published
 from infra.judge.history import AdminEdit, Event, History, Operation
 from infra.judge.judge import judge
 from infra.judge.saving import from_json, to_json
 from infra.judge.violation import Kind
 from infra.local.seed import firestore_client
 from shared.rules.audit import AuditType
-from tests.infra.judge.mutations import TICK, committed, only, starts, trail, with_details, with_edit
+from tests.infra.judge.mutations import TICK, committed, ends, only, starts, trail, with_details, with_edit
 from tests.infra.judge.seeded import SEEDED
+from tests.infra.judge.seeded_borrowing import SEEDED_BORROWING, borrows
 from tests.infra.judge.seeded_terms import SEEDED_TERMS
-from tests.infra.judge.true_history import history_of_terms, true_history
+from tests.infra.judge.true_history import history_of_borrowing, history_of_terms, true_history
 from tests.support.tenant import LICENSE_ID
 
 
@@ -36,6 +37,13 @@ def terms(firestore_host: str) -> History:
     project = f"test-{uuid4().hex[:12]}"
     with closing(firestore_client(project=project, firestore_host=firestore_host)) as console:
         return asyncio.run(history_of_terms(console, project=project, firestore_host=firestore_host))
+
+
+@pytest.fixture(scope="module")
+def borrowing(firestore_host: str) -> History:
+    project = f"test-{uuid4().hex[:12]}"
+    with closing(firestore_client(project=project, firestore_host=firestore_host)) as console:
+        return asyncio.run(history_of_borrowing(console, project=project, firestore_host=firestore_host))
 
 
 def test_what_really_happened_is_accepted(history: History) -> None:
@@ -168,8 +176,61 @@ def test_the_trail_alone_tells_the_terms_and_the_groups(terms: History) -> None:
     assert [(each.events, each.is_certain) for each in found] == [((grant,), False)]
 
 
+def test_a_license_that_lends_seats_is_accepted(borrowing: History) -> None:
+    codes = [each.body["error"]["code"] for each in borrowing.requests or () if "error" in each.body]
+
+    assert codes == ["BORROWED_SEATS_LIMIT_REACHED", "KEPT_OUT"]
+    assert [len(borrows(borrowing, user_id)) for user_id in ("m0", "m1", "m2", "m3")] == [2, 1, 1, 1]
+    assert judge(borrowing) == []
+    for event in borrowing.events:
+        later = tuple(each for each in borrowing.events if each.at > event.at)
+        assert judge(replace(borrowing, events=later, begins_at=event.at, requests=None)) == []
+
+
+@pytest.mark.parametrize(("kind", "sow"), SEEDED_BORROWING, ids=lambda each: getattr(each, "__name__", ""))
+def test_a_fault_sown_into_borrowing_is_rejected_as_what_it_is(
+    kind: Kind, sow: Callable[[History], History], borrowing: History
+) -> None:
+    found = judge(sow(borrowing))
+
+    assert {violation.kind for violation in found} == {kind}
+    assert all(violation.is_certain for violation in found)
+
+
+@pytest.mark.parametrize("fields", [{"max_borrow_seconds": 0}, {"max_borrowed_seats": 1}])
+def test_a_borrow_under_way_may_complete_under_the_former_terms(fields: dict[str, Any], borrowing: History) -> None:
+    borrow = borrows(borrowing, "m3")[0]
+    meanwhile = borrow.at + (committed(borrow) - borrow.at) / 2
+    edit = AdminEdit(collection="licenses", document_id=LICENSE_ID, at=meanwhile, fields=fields)
+
+    assert judge(replace(borrowing, edits=(*(borrowing.edits or ()), edit))) == []
+
+
+def test_a_grant_under_way_may_complete_after_its_user_is_kept_out(borrowing: History) -> None:
+    grant, revocation = starts(borrowing, "m1")[-1], ends(borrowing, "m1")[0]
+    events = (grant, replace(revocation, committed_at=grant.at + TICK))
+    users_as_they_were = tuple(each for each in borrowing.edits or () if each.collection != "users")
+
+    assert [*kept_out.violations(replace(borrowing, events=events, edits=users_as_they_were))] == []
+
+
+def test_the_trail_alone_tells_of_users_who_were_kept_out_unless_it_tells_of_an_edit(borrowing: History) -> None:
+    told = replace(borrowing, edits=None)
+    let_in = Event(
+        event_id="edit",
+        type=AuditType.USER_EDITED,
+        at=ends(borrowing, "m1")[0].at + timedelta(days=1),
+        actor="console",
+        user_id="m1",
+        details={"edit": "changed", "changes": [{"field": "kept_out", "before": '"…"', "after": '"…"'}]},
+    )
+
+    assert [each.is_certain for each in kept_out.violations(told)] == [False]
+    assert [*kept_out.violations(replace(told, events=(*told.events, let_in)))] == []
+
+
 def test_every_kind_has_a_fault_that_shows_it() -> None:
-    assert {*SEEDED, *(kind for kind, _ in SEEDED_TERMS)} == set(Kind)
+    assert {*SEEDED, *(kind for kind, _ in (*SEEDED_TERMS, *SEEDED_BORROWING))} == set(Kind)
 
 
 def test_what_nobody_noted_accuses_nobody(history: History) -> None:

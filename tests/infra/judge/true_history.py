@@ -116,6 +116,38 @@ async def history_of_terms(console: firestore.Client, *, project: str, firestore
         return await _noted(clients, *edits)
 
 
+async def history_of_borrowing(console: firestore.Client, *, project: str, firestore_host: str) -> History:
+    """Let it happen, with a license of four seats that lends two of them for at most an hour.
+
+    ::
+
+        m0   takes, borrows, borrows for longer ----|  gives it back early
+        m1   takes and borrows at once --------------------| the owner ends it, and keeps m1 out | is let in by hand ---
+        m2                                            takes and borrows at once, keeps it, and looks at the usage ------
+        m3                                            takes, is lent none              | is lent one -------------------
+    """
+    tenant = Tenant.create(console, seats=4, max_borrow_seconds=3_600, max_borrowed_seats=2)
+    with closing(Firestore(project=project, emulator_host=firestore_host)) as store:
+        clients = Telling(tenant=tenant, store=store)
+        await clients.acquire("m0")
+        for minutes in (10, 20):
+            await clients.acquire("m0", borrow_for=timedelta(minutes=minutes))
+        await clients.acquire("m1", borrow_for=timedelta(minutes=30))
+        await clients.release("m0")
+        await clients.acquire("m2", borrow_for=timedelta(minutes=30))
+        await clients.acquire("m3")
+        await clients.acquire("m3", borrow_for=timedelta(minutes=30))
+        await clients.keep_out("m1", lasts=timedelta(hours=1))
+        await clients.acquire("m1")
+        await clients.acquire("m3", borrow_for=timedelta(minutes=30))
+        await clients.heartbeat("m2")
+        await clients.usage("m2")
+        let_in = tenant.user("m1").update({"kept_out": {}})
+        at = instant(let_in.update_time)
+        await clients.acquire("m1")
+        return await _noted(clients, AdminEdit(collection="users", document_id="m1", at=at, fields={"kept_out": {}}))
+
+
 async def _noted(clients: Telling, *edits: AdminEdit) -> History:
     """Everything, and nothing is left to do. The organization and its licenses are as they were written."""
     store, organization_id = clients.store, clients.tenant.organization_id

@@ -14,7 +14,7 @@ from tests.programs.faults.asking import license_key
 from tests.programs.faults.faults import Fault, Kind
 from tests.programs.faults.instants import instant
 from tests.programs.faults.notes import Notes
-from tests.programs.faults.plan import GROUPS, RESERVATIONS, Plan, PlannedOrganization
+from tests.programs.faults.plan import BORROWED_SECONDS, GROUPS, OWNER, RESERVATIONS, Plan, PlannedOrganization
 from tests.programs.faults.schedule import OF_TERMS
 
 _PATIENCE_SECONDS = 30
@@ -90,6 +90,10 @@ class Hands:
                 await self._edit(fault.target, "licenses", license_id, fields)
             case Kind.OVERDRAFT_EDITED:
                 await self._edit(fault.target, "licenses", license_id, {"overdraft_seats": amount % 3})
+            case Kind.BORROWING_EDITED:
+                longest = BORROWED_SECONDS[amount % 2] if amount else 0
+                lent = {"max_borrow_seconds": longest, "max_borrowed_seats": amount % 3 or None}
+                await self._edit(fault.target, "licenses", license_id, lent)
             case Kind.DEVICE_LIMIT_EDITED:
                 await self._edit(fault.target, "licenses", license_id, {"max_devices_per_user": amount % 3 or None})
 
@@ -140,6 +144,8 @@ class Hands:
         for user_id, groups in zip(planned.user_ids, planned.groups, strict=True):
             user = {"email": f"{user_id}@example.com", "role": "member", "is_active": True, "created_at": now}
             self._create(own, "users", user_id, {**user, "groups": [*groups]})
+        owner = {"email": "owner@example.com", "role": "owner", "is_active": True, "created_at": now}
+        self._create(own, "users", OWNER, owner)
         for license_ in planned.licenses:
             fields = {
                 "license_key": license_key(own, license_.license_id),
@@ -147,6 +153,8 @@ class Hands:
                 "max_concurrent_seats": license_.seats,
                 "lease_seconds": license_.lease_seconds,
                 "max_instances_per_seat": license_.max_instances,
+                "max_borrow_seconds": license_.max_borrow_seconds,
+                "max_borrowed_seats": license_.max_borrowed_seats,
                 "is_active": True,
                 # So near that ``reconcile`` reports it.
                 "expires_at": now + timedelta(hours=12) if license_.terms else None,

@@ -5,13 +5,14 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import aiohttp
 
 from infra.judge.history import Acknowledged, Operation
+from shared.documents.rfc3339 import rfc3339
 from tests.programs.faults.notes import Answer, Notes
 from tests.programs.faults.plan import PlannedClient
 from tests.programs.faults.servers import Servers
@@ -49,10 +50,12 @@ class Asking:
     token: str
     chance: Random
 
-    async def acquire(self, license_id: str) -> Reply:
-        """Ask for a seat."""
+    async def acquire(self, license_id: str, *, borrow_for: timedelta | None = None) -> Reply:
+        """Ask for a seat, or to borrow it for so long."""
         key = license_key(self.planned.organization_id, license_id)
         asked = {"license_key": key, "hardware_id": self.planned.hardware_id, **self._instance}
+        if borrow_for is not None:
+            asked["borrow_until"] = rfc3339(datetime.now(UTC) + borrow_for)
         return await self._ask(Operation.ACQUIRE, asked, session_id=None)
 
     async def heartbeat(self, session_id: str, *, idle_seconds: int | None = None) -> Reply:
@@ -62,9 +65,11 @@ class Asking:
             asked["idle_seconds"] = idle_seconds
         return await self._ask(Operation.HEARTBEAT, asked, session_id=session_id, idle_seconds=idle_seconds)
 
-    async def release(self, session_id: str) -> Reply:
-        """Give the seat back."""
+    async def release(self, session_id: str, *, keep_out_for: timedelta | None = None) -> Reply:
+        """Give the seat back, or as an owner take it from its user and keep the user out for so long."""
         asked = {"session_id": session_id, **self._instance}
+        if keep_out_for is not None:
+            asked["until"] = rfc3339(datetime.now(UTC) + keep_out_for)
         return await self._ask(Operation.RELEASE, asked, session_id=session_id)
 
     async def usage(self) -> Reply:

@@ -34,13 +34,28 @@ MISTAKES = {
     ),
     "end not told": Mistake(
         module="shared/seats/endings.py",
-        right="writes.append(audit_event_write(audit_ended(ending.session, actor=ending.actor), paths, retention))",
+        right="writes.append(audit_event_write(event, paths, retention))",
         wrong="pass",
     ),
     "lapsed seats told": Mistake(
         module="shared/seats/usage.py",
         right="queries.live_sessions(license_id, now=at.now), at=at)",
         wrong="queries.open_sessions(license_id), at=at)",
+    ),
+    "too many borrowed": Mistake(
+        module="shared/rules/borrowing.py",
+        right="if len(away) < most:",
+        wrong="if len(away) <= most:",
+    ),
+    "borrow cut short": Mistake(
+        module="shared/rules/session.py",
+        right="return ends_at if borrowed_until is None else max(ends_at, borrowed_until)",
+        wrong="return ends_at",
+    ),
+    "nobody kept out": Mistake(
+        module="shared/rules/refusal.py",
+        right="if kept_out_until is not None and now < kept_out_until:",
+        wrong="if False:",
     ),
 }
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from tests.programs.faults.asking import Asking, Reply
@@ -12,6 +13,8 @@ from tests.programs.faults.plan import SHORTEST_IDLE_SECONDS, PlannedLicense
 _MOST_TRIES = 4
 _IDLE = 0.1
 """How many heartbeats tell of a user who has long done nothing."""
+_AWAY = 0.5
+"""How many seats of a license that lends some are borrowed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,10 +30,11 @@ class Client:
         """Take seats, keep them, and leave them in one way or another."""
         while self._goes_on:
             license_ = self.asking.chance.choice(self.licenses)
-            got = await self._acquire(license_)
+            is_away = license_.max_borrow_seconds > 0 and self.asking.chance.random() < _AWAY
+            got = await (self._borrow(license_) if is_away else self._acquire(license_))
             if got.is_success:
                 session_id = str(got.body["session_id"])
-                if await self._keep(session_id, license_):
+                if await (self._stay_away(license_) if is_away else self._keep(session_id, license_)):
                     await self._leave(session_id, license_)
             await self._look()
             await self._pause(0.05, 0.3)
@@ -56,6 +60,29 @@ class Client:
             case 2:  # somewhere on the way a copy is delayed, and arrives when all is over
                 self._later(lambda: self.asking.acquire(license_.license_id))
         return await self._insist(lambda: self.asking.acquire(license_.license_id))
+
+    async def _borrow(self, license_: PlannedLicense) -> Reply:
+        """Borrow a seat at once, or take it first. Some ask for longer than the license lends a seat for."""
+        chance, license_id, most = self.asking.chance, license_.license_id, license_.max_borrow_seconds
+        if chance.random() < 0.5:
+            await self._acquire(license_)
+        borrow_for = timedelta(seconds=chance.uniform(1, most * 1.1))
+        if chance.random() < 0.2:  # the same request to several processes at once
+            await asyncio.gather(*(self.asking.acquire(license_id, borrow_for=borrow_for) for _ in range(2)))
+        return await self._insist(lambda: self.asking.acquire(license_id, borrow_for=borrow_for))
+
+    async def _stay_away(self, license_: PlannedLicense) -> bool:
+        """Send no heartbeat, perhaps borrow for longer, and say whether it comes back while the seat is borrowed."""
+        chance, license_id, most = self.asking.chance, license_.license_id, license_.max_borrow_seconds
+        await self._rest(0.1, most * 0.6)
+        if self._goes_on and chance.random() < 0.3:
+            longer = timedelta(seconds=chance.uniform(most * 0.5, most))
+            await self._insist(lambda: self.asking.acquire(license_id, borrow_for=longer))
+            await self._rest(0.1, most * 0.6)
+        if chance.random() < 0.3:
+            await self._rest(most * 0.5, most)  # until the seat is free again, or nearly
+            return False
+        return True
 
     async def _keep(self, session_id: str, license_: PlannedLicense) -> bool:
         """Send heartbeats, and say whether it still has the seat as far as it knows."""
@@ -123,6 +150,11 @@ class Client:
             await ask()
 
         self.background.create_task(late())
+
+    async def _rest(self, least: float, most: float) -> None:
+        """Pause, but not for longer than all clients work."""
+        left = max(0, self.until - time.monotonic())
+        await self._pause(min(least, left), min(most, left))
 
     async def _pause(self, least: float, most: float) -> None:
         await asyncio.sleep(self.asking.chance.uniform(least, most))

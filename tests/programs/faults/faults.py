@@ -25,6 +25,7 @@ class Kind(StrEnum):
     RESERVATIONS_EDITED = "license's reservations edited"
     OVERDRAFT_EDITED = "license's overdraft edited"
     DEVICE_LIMIT_EDITED = "license's device limit edited"
+    BORROWING_EDITED = "license's borrowing edited"
     GROUPS_EDITED = "user's groups edited"
     GRANTS_STOPPED = "license not started, or for one group"
     SESSION_DELETED = "session deleted by an admin"

@@ -23,6 +23,12 @@ _OLD_PROGRAMS = 0.25
 SHORTEST_LEASE_SECONDS, SHORTEST_IDLE_SECONDS = 3, 60
 """No license may have a shorter lease, or a shorter time of idleness."""
 
+BORROWED_SECONDS = (6, 7)
+"""The longest time for which a license lends a seat. It is longer than any lease."""
+
+OWNER = "olivia"
+"""The owner of each organization."""
+
 WITH_TERMS = {1, 2}
 """Which of four organizations have a license with terms: a steady one, and one whose terms admins edit."""
 
@@ -68,13 +74,15 @@ LONG = Scale(seconds=560, organizations=10, clients=80, processes=3, calm=2.5)
 class PlannedLicense:
     """A license: its seats, how long one is held without a heartbeat, and how many instances may work on one.
 
-    ``terms`` are more fields of its document.
+    With ``max_borrow_seconds`` of 0 it lends none. ``terms`` are more fields of its document.
     """
 
     license_id: str
     seats: int
     lease_seconds: int
     max_instances: int | None
+    max_borrow_seconds: int
+    max_borrowed_seats: int | None
     terms: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -119,11 +127,27 @@ class Plan:
     faults: tuple[Fault, ...]
     instances: tuple[str, ...]
 
+    @property
+    def owners(self) -> Sequence[PlannedClient]:
+        """The owner of each organization, who takes no seat."""
+        first = len(self.clients)
+        return [
+            PlannedClient(
+                number=number,
+                organization_id=each.organization_id,
+                user_id=OWNER,
+                hardware_id="no-device",
+                instance_id=None,
+            )
+            for number, each in enumerate(self.organizations, start=first)
+        ]
+
     def lines(self) -> Iterator[str]:
         """The plan for people."""
         for organization in self.organizations:
             caps = ", ".join(
-                f"{each.license_id}: {each.seats} seats, lease {each.lease_seconds} s {dict(each.terms) or ''}"
+                f"{each.license_id}: {each.seats} seats, lease {each.lease_seconds} s, "
+                f"lent for {each.max_borrow_seconds} s {dict(each.terms) or ''}"
                 for each in organization.licenses
             )
             steady = "steady" if organization.is_steady else "edited"
@@ -168,6 +192,8 @@ def _organization(number: int, chance: Random) -> PlannedOrganization:
             seats=chance.randint(1, 2 if has_terms and each == 1 else 4),
             lease_seconds=chance.randint(SHORTEST_LEASE_SECONDS, SHORTEST_LEASE_SECONDS + 3),
             max_instances=chance.choice([None, None, 1]),
+            max_borrow_seconds=chance.choice([0, *BORROWED_SECONDS]),
+            max_borrowed_seats=chance.choice([None, 1, 1, 2]),
             terms=_terms(chance) if has_terms and each == 1 else {},
         )
         for each in range(1, chance.randint(2, 3) + 1)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from infra.judge.history import History
 from infra.judge.published import is_due
-from infra.judge.tenure import started_at_of
+from infra.judge.tenure import NUMBERED, started_at_of
 from shared.rules.audit import ENDS, AuditType
 
 
@@ -52,6 +52,6 @@ def _tenures_told_wrongly(history: History) -> Iterator[str]:
     for tenure in starts.keys() | ends.keys():
         if (starts[tenure], ends[tenure]) != (1, 1):
             yield f"the tenure {tenure} has {starts[tenure]} starts and {ends[tenure]} ends"
-    numbers = sorted(event.grant_number or 0 for event in history.events if event.type == AuditType.ACQUIRED)
+    numbers = sorted(event.grant_number or 0 for event in history.events if event.type in NUMBERED)
     if numbers != list(range(1, len(numbers) + 1)):
         yield f"the grant numbers have a gap: {len(numbers)} grants, the last has the number {numbers[-1:]}"

@@ -23,7 +23,8 @@ from tests.programs.faults.faults import OF_THE_STORE, Fault, Kind
 from tests.programs.faults.injection import Inflicting
 from tests.programs.faults.logs import faults_logged
 from tests.programs.faults.notes import Notes
-from tests.programs.faults.plan import Plan
+from tests.programs.faults.owner import Owner
+from tests.programs.faults.plan import Plan, PlannedClient
 from tests.programs.faults.reading import open_sessions, read_histories
 from tests.programs.faults.servers import ANSWER_WITHIN_SECONDS, PROJECT, Servers, running_servers
 from tests.programs.faults.settle import mend, settle
@@ -96,23 +97,25 @@ async def _work(
 ) -> None:
     licenses = {each.organization_id: each.licenses for each in plan.organizations}
     began = time.monotonic()
+    until = began + plan.scale.seconds
+
+    def asking(planned: PlannedClient) -> Asking:
+        token = unsigned_token(
+            project=PROJECT,
+            organization_id=planned.organization_id,
+            user_id=planned.user_id,
+            lifetime_seconds=_TOKEN_SECONDS,
+        )
+        chance = Random(f"{plan.seed} {planned.number}")  # noqa: S311 chance, no secret
+        return Asking(http=http, servers=servers, notes=notes, planned=planned, token=token, chance=chance)
+
     async with asyncio.TaskGroup() as late, asyncio.TaskGroup() as group:
         for planned in plan.clients:
-            token = unsigned_token(
-                project=PROJECT,
-                organization_id=planned.organization_id,
-                user_id=planned.user_id,
-                lifetime_seconds=_TOKEN_SECONDS,
-            )
-            chance = Random(f"{plan.seed} {planned.number}")  # noqa: S311 chance, no secret
-            asking = Asking(http=http, servers=servers, notes=notes, planned=planned, token=token, chance=chance)
-            client = Client(
-                asking=asking,
-                licenses=licenses[planned.organization_id],
-                until=began + plan.scale.seconds,
-                background=late,
-            )
+            own = licenses[planned.organization_id]
+            client = Client(asking=asking(planned), licenses=own, until=until, background=late)
             group.create_task(client.work())
+        for planned in plan.owners:
+            group.create_task(Owner(asking=asking(planned), until=until).work())
         for lane in _lanes(plan.faults):
             group.create_task(inflicting.follow(lane, began=began))
 

@@ -7,7 +7,16 @@ from rich.table import Table
 
 from tests.programs.faults.failing import words
 from tests.programs.faults.run import Outcome
-from tests.programs.faults.verdict import Verdict, commits, overdraft_seats, peak_of_seats, reserved_seats
+from tests.programs.faults.verdict import (
+    Verdict,
+    borrows,
+    commits,
+    kept_out,
+    overdraft_seats,
+    overhangs,
+    peak_of_seats,
+    reserved_seats,
+)
 
 _MOST_SHOWN = 20
 
@@ -30,6 +39,8 @@ def show(outcome: Outcome, verdict: Verdict, console: Console) -> None:
             "grants of reserved seats, of overdraft seats",
             f"{len(reserved_seats(outcome))}, {len(overdraft_seats(outcome))}",
         ),
+        ("borrows, seats taken back", f"{len(borrows(outcome))}, {len(overhangs(outcome))}"),
+        ("users kept out", len(kept_out(outcome))),
         ("most seats in use at a time", ", ".join(str(peak_of_seats(each)) for each in outcome.histories)),
     ):
         table.add_row(name, str(value))

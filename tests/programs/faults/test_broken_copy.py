@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.build.stage import ROOT
 from infra.judge.violation import Kind
 from shared.rules.audit import AuditType
-from tests.programs.faults.broken_copy import doctored
+from tests.programs.faults.broken_copy import MISTAKES, doctored
 from tests.programs.faults.failing import lines
 from tests.programs.faults.plan import Scale, make_plan
 from tests.programs.faults.run import run
@@ -15,6 +16,12 @@ from tests.programs.faults.shrinking import shrunk
 from tests.programs.faults.verdict import judged
 
 _FEW = Scale(seconds=8, organizations=2, clients=30, processes=2, calm=1)
+
+
+def test_every_line_that_may_be_doctored_is_there_once() -> None:
+    assert {name: (ROOT / each.module).read_text().count(each.right) for name, each in MISTAKES.items()} == (
+        dict.fromkeys(MISTAKES, 1)
+    )
 
 
 @pytest.mark.long

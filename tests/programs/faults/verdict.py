@@ -9,6 +9,7 @@ from infra.judge.history import Event, History, Operation
 from infra.judge.judge import judge
 from infra.judge.violation import Violation
 from shared.rules.audit import ENDS, AuditType
+from tests.programs.faults.plan import LONG
 from tests.programs.faults.quiescence import left_behind
 from tests.programs.faults.run import Outcome
 from tests.support.contract import broken_by, the_contract, told_everything
@@ -96,6 +97,11 @@ def _unlike_its_work(outcome: Outcome) -> Iterator[str]:
         yield "no client was granted a reserved seat"
     if has_terms and not overdraft_seats(outcome):
         yield "no client was granted an overdraft seat"
+    # In a minute on a busy machine there may be none.
+    if outcome.plan.scale == LONG and not overhangs(outcome):
+        yield "no owner took a borrowed seat back"
+    if outcome.plan.scale == LONG and not kept_out(outcome):
+        yield "no owner kept a user out"
 
 
 def reserved_seats(outcome: Outcome) -> Sequence[Event]:
@@ -108,9 +114,27 @@ def overdraft_seats(outcome: Outcome) -> Sequence[Event]:
     return [each for each in _grants(outcome) if each.details.get("is_overdraft")]
 
 
+def borrows(outcome: Outcome) -> Sequence[Event]:
+    """The borrows of seats."""
+    return [each for each in _events(outcome) if each.type == AuditType.BORROWED]
+
+
+def overhangs(outcome: Outcome) -> Sequence[Event]:
+    """The ends of borrowed seats that were taken from their users."""
+    return [each for each in _events(outcome) if each.details.get("overhang_until") is not None]
+
+
+def kept_out(outcome: Outcome) -> Sequence[Event]:
+    """The ends of sessions whose users were kept out."""
+    return [each for each in _events(outcome) if each.details.get("kept_out_until") is not None]
+
+
 def _grants(outcome: Outcome) -> Iterator[Event]:
-    events = (event for history in outcome.histories for event in history.events)
-    return (event for event in events if event.type == AuditType.ACQUIRED)
+    return (event for event in _events(outcome) if event.type == AuditType.ACQUIRED)
+
+
+def _events(outcome: Outcome) -> Iterator[Event]:
+    return (event for history in outcome.histories for event in history.events)
 
 
 def peak_of_seats(history: History) -> int:

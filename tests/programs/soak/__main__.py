@@ -20,7 +20,7 @@ from tests.programs.bench.stopping import Runner
 from tests.programs.bench.tenants import Tenant, make_tenant
 from tests.programs.soak.flat import Sample, Trend, trends
 from tests.programs.soak.held import held
-from tests.programs.soak.load import Stretch, put_load
+from tests.programs.soak.load import BORROWED_FOR, Stretch, put_load
 
 _CLIENTS = 32
 _USERS_OF_A_CLIENT = 8
@@ -39,6 +39,8 @@ def soak(
 ) -> None:
     """Let 32 clients acquire, keep and release seats at half of the servers' capacity, and look for growth.
 
+    Every tenth seat is borrowed.
+
     Every half minute they belong to another organization: what is kept for each shows. The emulator keeps every version
     of every document in its memory, deleted or not, 14 kB for a round, and its pauses get longer with all that it has.
     So every few minutes there is a new one, and it runs warm before anything is judged.
@@ -53,6 +55,7 @@ def soak(
         def stretch(seconds: float, pace: float | None) -> Stretch:
             with closing(firestore_client(project=PROJECT, firestore_host=servers.firestore_host)) as database:
                 tenant: Tenant = make_tenant(database, f"soak-{next(numbers)}", users=_CLIENTS * _USERS_OF_A_CLIENT)
+                tenant.license.update({"max_borrow_seconds": int(BORROWED_FOR.total_seconds())})
             clients = [tenant.devices[number::_CLIENTS] for number in range(_CLIENTS)]
             return runner.run(put_load(servers, clients, seconds=seconds, pace=pace))
 

@@ -1,4 +1,7 @@
-"""The load: each client acquires a seat, sends a heartbeat and releases, at a fixed pace or as fast as it can."""
+"""The load: each client acquires a seat, sends a heartbeat and releases, at a fixed pace or as fast as it can.
+
+Every tenth seat is borrowed, and given back early.
+"""
 
 import asyncio
 import json
@@ -7,11 +10,16 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import cycle
 
+from shared.documents.rfc3339 import rfc3339
 from tests.programs.bench.http import Connections, Endpoint, UnexpectedAnswer, connections
 from tests.programs.bench.servers import Servers
 from tests.programs.bench.tenants import Device, body_of_session
+
+BORROWED_FOR = timedelta(hours=1)
+_ONE_BORROWED_IN = 10
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
@@ -69,14 +77,15 @@ async def _work(
     every: float | None,
 ) -> None:
     acquire, heartbeat, release = endpoints
-    in_turn = cycle(devices)
+    in_turn, is_borrowed = cycle(devices), cycle([True, *[False] * (_ONE_BORROWED_IN - 1)])
     ends = begins + stretch.seconds
     due = begins
     while due < ends:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         device = next(in_turn)
+        asked = _borrowing(device.acquire) if next(is_borrowed) else device.acquire
         try:
-            body = body_of_session(json.loads(await acquire.post(http, device.acquire, device.headers))["session_id"])
+            body = body_of_session(json.loads(await acquire.post(http, asked, device.headers))["session_id"])
             await heartbeat.post(http, body, device.headers)
             await release.post(http, body, device.headers)
         except (UnexpectedAnswer, OSError) as error:
@@ -84,3 +93,8 @@ async def _work(
         else:
             stretch.durations_seconds.append(time.perf_counter() - due)
         due = time.perf_counter() if every is None else due + every
+
+
+def _borrowing(acquire: bytes) -> bytes:
+    until = datetime.now(UTC) + BORROWED_FOR
+    return json.dumps({**json.loads(acquire), "borrow_until": rfc3339(until)}).encode()
