@@ -100,8 +100,8 @@ class RealBackend:
     def pass_time(self, by: timedelta) -> None:
         """Age every session by this."""
         for session in self.tenant.organization.collection("sessions").stream():
-            times = ("started_at", "last_heartbeat_at", "lease_expires_at")
-            session.reference.update({name: session.get(name) - by for name in times})
+            times = ("started_at", "last_heartbeat_at", "lease_expires_at", "borrowed_until")
+            session.reference.update({name: at - by for name in times if (at := session.get(name)) is not None})
 
     def revoke(self) -> None:
         self._end_all(None)
@@ -203,7 +203,9 @@ class FakeBackend:
     def edit(self, **terms: Any) -> None:  # noqa: ANN401 a license's fields
         idle_seconds = terms.pop("idle_seconds", None)
         idle = {} if idle_seconds is None else {"idle": timedelta(seconds=idle_seconds)}
-        self.service.edit(**terms, **idle)
+        borrow_seconds = terms.pop("max_borrow_seconds", None)
+        borrow = {} if borrow_seconds is None else {"max_borrow": timedelta(seconds=borrow_seconds)}
+        self.service.edit(**terms, **idle, **borrow)
 
     def refuse(self, code: str) -> None:
         self._refusing.append(refusing := self.service.refusing(code))

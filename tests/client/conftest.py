@@ -78,6 +78,13 @@ def graceful(request: pytest.FixtureRequest) -> Backend:
     return _either(request, grace=timedelta(hours=1))
 
 
+@pytest.fixture
+def lending(backend: Backend) -> Backend:
+    """The same, of a license that lends seats for a week."""
+    backend.edit(max_borrow_seconds=7 * 86_400)
+    return backend
+
+
 def _either(request: pytest.FixtureRequest, *, grace: timedelta = timedelta()) -> Backend:
     if request.param == "real":
         build: BuildBackend = request.getfixturevalue("build_real")

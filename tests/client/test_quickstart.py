@@ -151,6 +151,27 @@ def test_what_the_page_about_editions_shows_runs(tmp_path: Path, monkeypatch: py
     shown["test_work_is_saved_when_the_user_is_away"]()
 
 
+def test_what_the_page_for_travellers_shows_runs() -> None:
+    (block,) = blocks(CLIENT / "docs/take-it-along.md")
+    shown: dict[str, Any] = {}
+    exec(block, shown)  # noqa: S102 our own page
+    service, borrow = FakeService(), timedelta(days=3)
+
+    off = shown["take_along"](service.seat(borrow=borrow))
+    service.edit(max_borrow=timedelta(days=1), max_borrowed_seats=0)
+    told = [shown["take_along"](service.seat(borrow=span)) for span in (borrow, timedelta(hours=1))]
+    service.edit(max_borrowed_seats=1)
+    lent = shown["take_along"](service.seat(borrow=timedelta(hours=1)))
+    with service.offline():
+        offline = shown["work"](service.seat())
+    shown["bring_back"](service.seat())
+
+    assert off == "Seats of this license cannot be borrowed. Please talk to your administrator."
+    assert told[0].startswith("at most until 20")
+    assert (told[1], lent.startswith("until 20"), offline) == ("0 of 0 are away", True, "active")
+    assert service.in_use == 0
+
+
 def test_waiting_as_the_readme_shows_it_ends_with_the_message(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +179,7 @@ def test_waiting_as_the_readme_shows_it_ends_with_the_message(
     service.occupy()
     (block,) = (each for each in REST if "on_wait=tell" in each)
     shown: dict[str, Any] = {}
-    exec(block.replace("minutes=10", "seconds=1"), shown)  # noqa: S102 our own page
+    exec(block.replace("minutes=10", "seconds=2"), shown)  # noqa: S102 our own page
 
     def seat_of_the_fake(url: str, license_key: str, **options: Any) -> seatlease.Seat:  # noqa: ANN401 the seat's own
         del options["credentials"]
@@ -169,7 +190,7 @@ def test_waiting_as_the_readme_shows_it_ends_with_the_message(
     shown["work_when_there_is_a_seat"](service.url, service.license_key, "")
 
     full = "Every seat is in use (1 of 1). Please try again in a while."
-    assert capsys.readouterr().out == f"{full} Next try in 1 s.\n{full}\n"
+    assert capsys.readouterr().out == f"You are number 1 of 1 in line.\n{full}\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -12,8 +12,12 @@ from seatlease._service.keys import Keys
 from seatlease._service.lease_file import LeaseFile
 from seatlease._service.lease_token import ProvenLease, verify
 from seatlease.errors import (
+    BorrowedSeatsLimitReached,
+    BorrowingOff,
+    BorrowTooLong,
     ClockSetBack,
     DeviceLimitReached,
+    InLine,
     InstanceLimitReached,
     LeaseNotProven,
     LicenseNotAllowed,
@@ -37,11 +41,15 @@ from seatlease.version import __version__
 
 __all__ = [
     "AsyncSeat",
+    "BorrowTooLong",
+    "BorrowedSeatsLimitReached",
+    "BorrowingOff",
     "Change",
     "ClockSetBack",
     "Credentials",
     "DeviceLimitReached",
     "Feature",
+    "InLine",
     "InstanceLimitReached",
     "Keys",
     "Lease",

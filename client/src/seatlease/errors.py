@@ -5,10 +5,14 @@
     SeatleaseError
     ├── NoSeatFree           every seat is in use: wait, and ask again
     │   ├── InstanceLimitReached  as many programs work on the user's seat as the license allows: the same
-    │   └── DeviceLimitReached    the user holds seats on as many devices as the license allows: offer to free one
+    │   ├── DeviceLimitReached    the user holds seats on as many devices as the license allows: offer to free one
+    │   └── BorrowedSeatsLimitReached  as many seats are borrowed as the license lends: work online, or wait
+    ├── InLine               the user waits in the service's line: only ``Waiting`` has it
     ├── NotEntitled          the user, the license or the organization has no right to a seat: show the message
     │   ├── LicenseNotStarted     the license begins later: come back then
-    │   └── LicenseNotAllowed     the license is for other groups of users: show the message
+    │   ├── LicenseNotAllowed     the license is for other groups of users: show the message
+    │   ├── BorrowingOff          the license lends no seats: work online
+    │   └── BorrowTooLong         the license lends a seat for less: borrow until the time that it names
     ├── SessionLost          the seat was given back or its lease ran out: acquire again
     │   └── SessionIdle           the user had done nothing for too long: acquire again when the user is back
     ├── SessionRevoked       an admin, or the user from elsewhere, ended the session or the right to it: stop
@@ -53,7 +57,8 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 a full license is not a fault
     """Every seat of the license or of the organization is in use. No seat was taken, and asking again is safe.
 
     ``earliest_expiry_at`` is when the first lease runs out unless its user goes on working. ``retry_after`` is when to
-    ask again. ``reserved_for_others`` seats are free, but only for groups that the user does not belong to.
+    ask again. ``reserved_for_others`` seats are free, but only for groups that the user does not belong to. ``waiting``
+    users are in the license's line.
     """
 
     def __init__(  # noqa: PLR0913 each is named at the call
@@ -65,6 +70,7 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 a full license is not a fault
         earliest_expiry_at: datetime | None,
         retry_after: timedelta,
         reserved_for_others: int = 0,
+        waiting: int = 0,
         code: str | None = None,
         request_id: str | None = None,
         details: Mapping[str, Any] | None = None,
@@ -75,6 +81,7 @@ class NoSeatFree(SeatleaseError):  # noqa: N818 a full license is not a fault
         self.earliest_expiry_at = earliest_expiry_at
         self.retry_after = retry_after
         self.reserved_for_others = reserved_for_others
+        self.waiting = waiting
 
 
 class InstanceLimitReached(NoSeatFree):
@@ -105,6 +112,37 @@ class DeviceLimitReached(NoSeatFree):
         self.sessions = tuple(sessions)
 
 
+class BorrowedSeatsLimitReached(NoSeatFree):
+    """As many seats are borrowed as the license lends. A seat that was held already is held still, online.
+
+    ``in_use`` counts the borrowed seats, and ``max_seats`` is how many may be.
+    """
+
+
+class InLine(SeatleaseError):  # noqa: N818 as NoSeatFree
+    """The user has the place ``position`` of ``of`` in the license's line, since ``since``. ``acquire`` goes on asking.
+
+    ``session_id`` names the place. ``retry_after`` is when to ask again. Who asks much later loses the place.
+    """
+
+    def __init__(  # noqa: PLR0913 each is named at the call
+        self,
+        message: str,
+        *,
+        position: int,
+        of: int,
+        since: datetime,
+        session_id: str,
+        retry_after: timedelta,
+    ) -> None:
+        super().__init__(message)
+        self.position = position
+        self.of = of
+        self.since = since
+        self.session_id = session_id
+        self.retry_after = retry_after
+
+
 class NotEntitled(SeatleaseError):  # noqa: N818 as NoSeatFree
     """The user, the license or the organization has no right to a seat. Only an admin can help.
 
@@ -122,6 +160,18 @@ class LicenseNotStarted(NotEntitled):
 
 class LicenseNotAllowed(NotEntitled):
     """The license is only for groups that the user does not belong to."""
+
+
+class BorrowingOff(NotEntitled):
+    """The license lends no seats. A seat that was held already is held still, online."""
+
+
+class BorrowTooLong(NotEntitled):
+    """The license lends a seat until ``latest_until`` at most. A seat that was held already is held still, online."""
+
+    def __init__(self, message: str, *, latest_until: datetime, **known: Any) -> None:  # noqa: ANN401 those of NotEntitled
+        super().__init__(message, **known)
+        self.latest_until = latest_until
 
 
 class SessionLost(SeatleaseError):  # noqa: N818 as NoSeatFree

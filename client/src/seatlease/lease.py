@@ -1,5 +1,6 @@
 """Lease: until when a session holds its seat, by a clock that no user can set."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ class State(str, Enum):
     NOT_ACQUIRED = "not_acquired"
     """There is no seat yet. The program may be waiting for one."""
     ACTIVE = "active"
-    """The seat is held, and the last heartbeat was answered."""
+    """The seat is held, and the last heartbeat was answered. A borrowed seat needs none."""
     DEGRADED = "degraded"
     """A heartbeat was missed, or the lease has run out but its grace has not. Keep working."""
     LOST = "lost"
@@ -25,7 +26,7 @@ class State(str, Enum):
     REVOKED = "revoked"
     """An admin ended the session, or the right to it is gone."""
     RELEASED = "released"
-    """This program gave the seat back."""
+    """This program gave the seat back, or left a borrowed one for its next start."""
 
 
 AT_WORK = frozenset({State.ACTIVE, State.DEGRADED})
@@ -47,7 +48,7 @@ class Lease:
     ``lease_token`` proves the grant offline (``seatlease.verify``). ``asked_at`` is the reading of the client's
     clock (seconds) just before the request was sent. The service decided at or after that moment, so an end computed
     from it is never later than the true end. ``features`` are what the vendor sold. ``license_expires_at`` is ``None``
-    if the license has no end, or the service is too old to say it.
+    if the license has no end, or the service is too old to say it. Until ``borrowed_until`` the seat needs no service.
     """
 
     session_id: str
@@ -61,6 +62,7 @@ class Lease:
     asked_at: float
     features: Mapping[str, Feature] = field(default_factory=dict, hash=False)
     license_expires_at: datetime | None = None
+    borrowed_until: datetime | None = None
 
     @property
     def expires_at_elapsed(self) -> float:
@@ -71,3 +73,10 @@ class Lease:
     def grace_ends_at_elapsed(self) -> float:
         """When the grace runs out, as a reading of ``seatlease._service.clock.elapsed``."""
         return self.asked_at + (self.grace_ends_at - self.server_time).total_seconds()
+
+    @property
+    def borrowed_until_elapsed(self) -> float:
+        """When the borrowed time runs out, as a reading of the same; minus infinity if the seat is not borrowed."""
+        if self.borrowed_until is None:
+            return -math.inf
+        return self.asked_at + (self.borrowed_until - self.server_time).total_seconds()

@@ -56,6 +56,7 @@ class _Seat:
         reacquire: bool = True,
         hardware_id: str | None = None,
         keys: Keys | None = None,
+        borrow: timedelta | datetime | None = None,
         sigterm: bool = True,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -74,12 +75,14 @@ class _Seat:
             hardware_id: the id of this device, instead of ``seatlease.hardware_id``.
             keys: the service's keys. With them, an answer counts only if it is proven to be the service's, to this
                 request, and for this license, user and device.
+            borrow: borrow the seat for this long, or until this time, to work without a network. It stays this
+                device's when the program ends. A later start without ``borrow`` goes on with it.
             sigterm: whether SIGTERM gives the seat back, if the program has no handler of its own.
             transport: what carries the requests, for tests and special networks.
         """
         license_key = given_key(license_key)
         device = hardware_id or this_device(license_key)
-        self._wanted = Wanted(url=base_of(url), license_key=license_key, hardware_id=device)
+        self._wanted = Wanted(url=base_of(url), license_key=license_key, hardware_id=device, keys=keys, borrow=borrow)
         self._credentials = as_credentials(credentials)
         self._wait = wait
         self._on_change = on_change
@@ -122,6 +125,12 @@ class _Seat:
         """When the license ends, by the service's clock, as the latest answer says; ``None``: never, or not known."""
         lease = self.lease
         return None if lease is None else lease.license_expires_at
+
+    @property
+    def borrowed_until(self) -> datetime | None:
+        """Until when the seat is borrowed, by the service's clock; ``None`` if it is not. It costs nothing."""
+        lease = self.lease
+        return None if lease is None or elapsed() >= lease.borrowed_until_elapsed else lease.borrowed_until
 
     @property
     def error(self) -> SeatleaseError | None:
@@ -259,6 +268,11 @@ class _Seat:
             return None
         return engine_.run(keeper.release(within_seconds=within_seconds))
 
+    def _begin_giving_back(self) -> "Future[None]":
+        self.cancel()
+        exits.forget(self)
+        return engine().run(self._own_keeper().give_back(within_seconds=CLOSE_WITHIN_SECONDS))
+
     def _changed(self, change: Change) -> None:
         if (call := self._on_change) is not None:
             self._call(lambda: call(change))
@@ -308,8 +322,16 @@ class Seat(_Seat):
             futures.wait([beating], timeout=HEARTBEAT_WITHIN_SECONDS)
         return self.state
 
+    def give_back(self) -> None:
+        """Give the seat back, also a borrowed one, and one that an earlier start has borrowed. Takes some seconds.
+
+        Raises:
+            SeatleaseError: the service has not agreed. No program starts with the seat any more. Call this again.
+        """
+        self._begin_giving_back().result()
+
     def close(self) -> None:
-        """Give the seat back. Takes at most 10 s, raises nothing, and may be called again."""
+        """Give the seat back, or leave a borrowed one. Takes at most 10 s, raises nothing, and may be called again."""
         self.cancel()
         exits.forget(self)
         released = self._begin_release(within_seconds=CLOSE_WITHIN_SECONDS)
@@ -361,8 +383,16 @@ class AsyncSeat(_Seat):
             await asyncio.wait([asyncio.wrap_future(beating)], timeout=HEARTBEAT_WITHIN_SECONDS)
         return self.state
 
+    async def give_back(self) -> None:
+        """Give the seat back, also a borrowed one, and one that an earlier start has borrowed. Takes some seconds.
+
+        Raises:
+            SeatleaseError: the service has not agreed. No program starts with the seat any more. Call this again.
+        """
+        await asyncio.wrap_future(self._begin_giving_back())
+
     async def close(self) -> None:
-        """Give the seat back. Takes at most 10 s, raises nothing, and may be called again."""
+        """Give the seat back, or leave a borrowed one. Takes at most 10 s, raises nothing, and may be called again."""
         self.cancel()
         exits.forget(self)
         released = self._begin_release(within_seconds=CLOSE_WITHIN_SECONDS)

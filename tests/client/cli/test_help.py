@@ -7,7 +7,7 @@ from seatlease.cli import exit_status
 from seatlease.cli.app import app
 
 _COLUMNS = 80
-_COMMANDS = ("run", "usage", "release", "login", "logout", "token", "doctor")
+_COMMANDS = ("run", "usage", "release", "borrow", "return", "status", "login", "logout", "token", "doctor")
 
 
 def _help(*words: str) -> str:

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import psutil
@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from seatlease.cli import waiting
-from seatlease.errors import NoSeatFree, ServiceUnreachable
+from seatlease.errors import InLine, NoSeatFree, ServiceUnreachable
 from seatlease.events import Waiting
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, command, end, environment_of, start
@@ -169,7 +169,7 @@ def test_whoever_waits_gets_the_seat_that_falls_free(backend: RealBackend) -> No
 
     status, out, _ = end(process)
     assert (status, out) == (0, "runs\n")
-    assert re.fullmatch(r"seatlease: [\d:]{8} waiting, 1 of 1 seats in use, 30s left, next try in \ds\n", told), told
+    assert re.fullmatch(r"seatlease: [\d:]{8} waiting, position 1 of 1, 30s left, next try in \ds\n", told), told
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -192,7 +192,7 @@ def test_on_a_terminal_a_line_counts_down_and_gives_way_to_the_program(
 ) -> None:
     with backend.seat("m1", hardware_id="other"):
         terminal = on_terminal("run", "--wait", "30s", "--", "sh", "-c", "tty; echo runs")
-        terminal.shows("waiting, 1 of 1 seats in use, 30s left, next try in")
+        terminal.shows("waiting, position 1 of 1, 30s left, next try in")
         terminal.shows("28s left")
 
     assert terminal.ends() == 0
@@ -219,7 +219,7 @@ def test_ctrl_c_while_waiting_on_a_terminal_leaves_at_once(
 ) -> None:
     with backend.seat("m1", hardware_id="other"):
         terminal = on_terminal("run", "--wait", "10m", "--", "echo", "runs")
-        terminal.shows("waiting, 1 of 1 seats in use")
+        terminal.shows("waiting, position 1 of 1")
         began = time.monotonic()
 
         terminal.types("\x03")
@@ -238,15 +238,17 @@ def test_the_waiting_line_fits_the_terminal_the_most_important_first(
     monkeypatch.setattr(waiting, "errors", terminal)
     full = NoSeatFree("m", in_use=120, max_seats=120, earliest_expiry_at=None, retry_after=timedelta(minutes=1))
     away = ServiceUnreachable("m")
+    line = InLine("m", position=120, of=120, since=datetime.now(UTC), session_id="s", retry_after=timedelta(minutes=1))
 
-    for error in (full, away):
+    for error in (full, away, line):
         with waiting.shown_waiting() as tell:
             tell(Waiting(attempt=1, next_try_in=timedelta(minutes=1), give_up_in=timedelta(hours=10), error=error))
 
     assert isinstance(terminal.file, StringIO)
     lines = [line for line in _CONTROL.sub("", terminal.file.getvalue()).splitlines() if line.strip()]
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert all(len(line) <= columns for line in lines)
     assert "waiting, 120 of 120 seats in use, 10" in lines[0]
     assert "waiting, service does not answer, 10" in lines[1]
+    assert "waiting, position 120 of 120, 10" in lines[2]
     assert all("next try in 1m 00s" in line for line in lines) is (columns == 80)

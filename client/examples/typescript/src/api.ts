@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Take a seat
-         * @description Takes a seat of the license for the token's user on this device, until the lease ends. Asking again is safe after any answer, or none. The same user on the same device holds only one seat of a license, and gets that one again. A guest may not take seats.
+         * @description Takes a seat of the license for the token's user on this device, until the lease ends. Asking again is safe after any answer, or none. The same user on the same device holds only one seat of a license, and gets that one again. A guest may not take seats. With `wait_until` the user waits in the line if there is no seat: send the same request again after `ask_again_in_seconds`.
          */
         post: operations["acquire"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Give a seat back
-         * @description With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. Without, the session ends at once. Owners and admins may end every session of their organization, and with `until` keep its user out for a time. The user's other sessions go on. Asking again is safe: the answer is the same for a session that has already ended. With `until` that is so only if the request before ended it. Otherwise the answer is 410, and the user is not kept out.
+         * @description With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. Without, the session ends at once. Owners and admins may end every session of their organization, and with `until` keep its user out for a time. The user's other sessions go on. Asking again is safe: the answer is the same for a session that has already ended. With `until` that is so only if the request before ended it. Otherwise the answer is 410, and the user is not kept out. A user who waits leaves the line with the `session_id` of the answer.
          */
         post: operations["release"];
         delete?: never;
@@ -114,7 +114,8 @@ export interface components {
          *
          *     A program that cannot reach the service may work on until `grace_ends_at`. `lease_token` proves that.
          *     `features` are what the vendor sold. `license_expires_at` is the end of the contract; null: no end. An overdraft
-         *     seat is one above the license's own number.
+         *     seat is one above the license's own number. `waited_seconds` is for a new seat of a user who had a place in the
+         *     line.
          */
         AcquireAnswer: {
             /** @description The id of the session: this user, on this device, with a seat of this license. */
@@ -139,6 +140,8 @@ export interface components {
             seats: components["schemas"]["Seats"];
             /** @description Whether the seat was given above the license's own number of seats. */
             is_overdraft: boolean;
+            /** @description Until when the seat is borrowed: the device may use it without a connection. null: it is not. */
+            borrowed_until: string | null;
             /** @description What the vendor sold with the license: names and values of the vendor's own. */
             features: {
                 [key: string]: string | number | boolean;
@@ -147,6 +150,8 @@ export interface components {
             license_expires_at: string | null;
             /** @description Whether this user on this device already held the seat. */
             renewed: boolean;
+            /** @description For how long the user had a place in the line. null: they had none, or hold the seat already. */
+            waited_seconds: number | null;
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -155,7 +160,9 @@ export interface components {
         };
         /**
          * AcquireBody
-         * @description Body of `POST /v1/acquire`.
+         * @description Body of `POST /v1/acquire`. With `borrow_until` the seat is borrowed until then.
+         *
+         *     With `wait_until` the user waits in the line until then, if there is no seat.
          */
         AcquireBody: {
             /** @description The license's key, as an admin gave it to the user. Blanks around it do not count. Of a generated key (five groups of five characters) neither case, blanks nor hyphens count, and I and L are 1, O is 0, U is V. Its normal form has capital letters and hyphens. */
@@ -172,6 +179,16 @@ export interface components {
              * @default null
              */
             instance_id: string | null;
+            /**
+             * @description Borrow the seat until then, to work without a connection. Until then it cannot be taken back.
+             * @default null
+             */
+            borrow_until: string | null;
+            /**
+             * @description Until when the user waits for a seat: at most 4 hours ahead. A program that asks again may move it.
+             * @default null
+             */
+            wait_until: string | null;
         };
         /**
          * AcquireError400
@@ -192,7 +209,7 @@ export interface components {
          */
         AcquireError403: {
             /** @description What went wrong. */
-            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseInactive"] | components["schemas"]["LicenseExpired"] | components["schemas"]["KeptOut"] | components["schemas"]["LicenseMisconfigured"];
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseInactive"] | components["schemas"]["LicenseExpired"] | components["schemas"]["LicenseNotStarted"] | components["schemas"]["LicenseNotAllowed"] | components["schemas"]["BorrowingOff"] | components["schemas"]["BorrowTooLong"] | components["schemas"]["KeptOut"] | components["schemas"]["LicenseMisconfigured"];
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -218,7 +235,7 @@ export interface components {
          */
         AcquireError409: {
             /** @description What went wrong. */
-            error: components["schemas"]["SeatLimitReached"] | components["schemas"]["OrganizationSeatLimitReached"] | components["schemas"]["InstanceLimitReached"];
+            error: components["schemas"]["SeatLimitReached"] | components["schemas"]["OrganizationSeatLimitReached"] | components["schemas"]["InstanceLimitReached"] | components["schemas"]["UserDeviceLimitReached"] | components["schemas"]["BorrowedSeatsLimitReached"];
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -310,6 +327,106 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * BorrowTooLong
+         * @description The time is later than the license lends a seat for, or than its own end. Borrow until `latest_until` at most.
+         */
+        BorrowTooLong: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "BORROW_TOO_LONG";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["BorrowTooLongDetails"];
+        };
+        /**
+         * BorrowTooLongDetails
+         * @description Of `BORROW_TOO_LONG`: until when a seat can be borrowed.
+         */
+        BorrowTooLongDetails: {
+            /**
+             * Format: date-time
+             * @description The latest time until which a seat can be borrowed.
+             */
+            latest_until: string;
+        };
+        /**
+         * BorrowedSeatsDetails
+         * @description Of `BORROWED_SEATS_LIMIT_REACHED`: the seats that are borrowed, and how many may be.
+         */
+        BorrowedSeatsDetails: {
+            /** @description Seats that are borrowed. */
+            borrowed: number;
+            /** @description How many seats may be borrowed at a time. */
+            max: number;
+            /** @description When the first lease ends without a heartbeat. Its seat is free then at the latest. null: no seat is in use. */
+            earliest_expiry_at: string | null;
+            /** @description In how many seconds to ask again: at most 60, because a user may give back a seat at any time. */
+            retry_after_seconds: number;
+        };
+        /**
+         * BorrowedSeatsLimitReached
+         * @description As many seats of the license are borrowed as it allows. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+         */
+        BorrowedSeatsLimitReached: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "BORROWED_SEATS_LIMIT_REACHED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["BorrowedSeatsDetails"];
+        };
+        /**
+         * BorrowedView
+         * @description The borrowed seats in use, how many may be (null: all of them), and the overhang that the caller may see.
+         */
+        BorrowedView: {
+            /** @description Borrowed seats in use at `server_time`. */
+            in_use: number;
+            /** @description How many seats may be borrowed at a time. null: all. */
+            max: number | null;
+            /** @description Ended sessions whose device may work on without a seat, because it has borrowed one. Owners and admins see those of all users. */
+            overhang: components["schemas"]["OverhangView"][];
+        };
+        /**
+         * BorrowingOff
+         * @description The license lends no seats. Stop, and show the message.
+         */
+        BorrowingOff: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "BORROWING_OFF";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * Contention
          * @description Other requests changed the same seats until the deadline. Wait for `Retry-After`, then ask again. It is safe.
          */
@@ -329,6 +446,23 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * DeviceLimitDetails
+         * @description Of `USER_DEVICE_LIMIT_REACHED`: the user's sessions of the license, oldest first, and how many it allows.
+         */
+        DeviceLimitDetails: {
+            /** @description The user's own sessions of the license, oldest first. A release of its id ends one. */
+            sessions: components["schemas"]["OwnSession"][];
+            /** @description On how many devices one user may hold a seat of the license. */
+            max: number;
+            /**
+             * Format: date-time
+             * @description When the first lease ends without a heartbeat. Its seat is free then at the latest. null: no seat is in use.
+             */
+            earliest_expiry_at: string;
+            /** @description In how many seconds to ask again: at most 60, because a user may give back a seat at any time. */
+            retry_after_seconds: number;
         };
         /**
          * EndReason
@@ -381,7 +515,7 @@ export interface components {
          */
         Error410: {
             /** @description What went wrong. */
-            error: components["schemas"]["SessionExpired"] | components["schemas"]["SessionReleased"] | components["schemas"]["SessionRevoked"];
+            error: components["schemas"]["SessionExpired"] | components["schemas"]["SessionReleased"] | components["schemas"]["SessionRevoked"] | components["schemas"]["SessionIdle"];
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -502,6 +636,8 @@ export interface components {
             lease_token: string;
             /** @description In how many seconds to send the next heartbeat: a third of the lease, or up to a tenth sooner. */
             heartbeat_interval_seconds: number;
+            /** @description Until when the seat is borrowed: the device may use it without a connection. null: it is not. */
+            borrowed_until: string | null;
             /** @description What the vendor sold with the license: names and values of the vendor's own. */
             features: {
                 [key: string]: string | number | boolean;
@@ -809,6 +945,27 @@ export interface components {
             details: components["schemas"]["MisconfiguredDetails"];
         };
         /**
+         * LicenseNotAllowed
+         * @description The license is for groups that the user does not belong to. Stop, and show the message.
+         */
+        LicenseNotAllowed: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "LICENSE_NOT_ALLOWED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * LicenseNotFound
          * @description The organization has no such license. Stop, and show the message.
          */
@@ -828,6 +985,27 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * LicenseNotStarted
+         * @description The license gives seats from a later time on. Stop, and show the message.
+         */
+        LicenseNotStarted: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "LICENSE_NOT_STARTED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NotStartedDetails"];
         };
         /**
          * LicenseStatus
@@ -870,6 +1048,10 @@ export interface components {
             overdraft: components["schemas"]["OverdraftView"];
             /** @description The reserved seats of each group, and the common ones. Empty: nothing is reserved. */
             pools: components["schemas"]["PoolView"][];
+            /** @description The borrowed seats. */
+            borrowed: components["schemas"]["BorrowedView"];
+            /** @description The line for a seat of the license. */
+            waiting: components["schemas"]["WaitersView"];
             /** @description `in_use` divided by `max`, rounded to four digits. null: there is no cap, or it is 0. */
             share: number | null;
             /** @description When the first lease ends without a heartbeat. Its seat is free then at the latest. null: no seat is in use. */
@@ -939,6 +1121,17 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * NotStartedDetails
+         * @description Of `LICENSE_NOT_STARTED`: when the license begins to give seats.
+         */
+        NotStartedDetails: {
+            /**
+             * Format: date-time
+             * @description The start of the contract: no seat is given before.
+             */
+            starts_at: string;
+        };
+        /**
          * OrganizationInactive
          * @description The organization is deactivated. Stop, and show the message.
          */
@@ -961,7 +1154,7 @@ export interface components {
         };
         /**
          * OrganizationSeatLimitReached
-         * @description Every seat that the organization may use at a time is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+         * @description Every seat that the organization may use at a time is in use, or for users who wait. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
          */
         OrganizationSeatLimitReached: {
             /**
@@ -1003,6 +1196,40 @@ export interface components {
             in_use: number;
             /** @description How many seats may be in use above the license's own number. */
             max: number;
+        };
+        /**
+         * OverhangView
+         * @description An ended session whose device may work until `until` all the same, because it has borrowed the seat.
+         */
+        OverhangView: {
+            /** @description The id of the session: this user, on this device, with a seat of this license. */
+            session_id: string;
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string;
+            /** @description The user's e-mail address. */
+            user_email: string | null;
+            /** @description The client's name for the device. It must always be the same on the same device. */
+            hardware_id: string;
+            /**
+             * Format: date-time
+             * @description Until when the device may work on.
+             */
+            until: string;
+        };
+        /**
+         * OwnSession
+         * @description A session of the caller's own, which a release of its id ends.
+         */
+        OwnSession: {
+            /** @description The id of the session: this user, on this device, with a seat of this license. */
+            session_id: string;
+            /** @description The client's name for the device. It must always be the same on the same device. */
+            hardware_id: string;
+            /**
+             * Format: date-time
+             * @description When the user took the seat.
+             */
+            started_at: string;
         };
         /**
          * PoolView
@@ -1179,6 +1406,7 @@ export interface components {
          * @description Of `SEAT_LIMIT_REACHED` and `ORGANIZATION_SEAT_LIMIT_REACHED`: the cap that was reached, and its seats.
          *
          *     `reserved_for_others` of the license's seats are free, but reserved for groups that the user does not belong to.
+         *     `waiting` users are in the license's line, and `for_waiting` of the free seats are for those before the caller.
          */
         SeatLimitDetails: {
             /** @description Seats in use at `server_time`. */
@@ -1187,6 +1415,10 @@ export interface components {
             max: number;
             /** @description How many seats of the license are free, but reserved for groups that the user does not belong to. */
             reserved_for_others: number;
+            /** @description How many users wait in the license's line. */
+            waiting: number;
+            /** @description How many seats are free, but for users who wait already. They get them when they ask again. */
+            for_waiting: number;
             /** @description When the first lease ends without a heartbeat. Its seat is free then at the latest. null: no seat is in use. */
             earliest_expiry_at: string | null;
             /** @description In how many seconds to ask again: at most 60, because a user may give back a seat at any time. */
@@ -1194,7 +1426,7 @@ export interface components {
         };
         /**
          * SeatLimitReached
-         * @description Every seat of the license that the user may use is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+         * @description Every seat of the license that the user may use is in use, or for users who wait. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
          */
         SeatLimitReached: {
             /**
@@ -1233,6 +1465,27 @@ export interface components {
              * @enum {string}
              */
             code: "SESSION_EXPIRED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * SessionIdle
+         * @description The program reported an idle user for as long as the license allows, and the seat is free. Acquire a seat again when the user comes back.
+         */
+        SessionIdle: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "SESSION_IDLE";
             /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
             message: string;
             /**
@@ -1343,6 +1596,8 @@ export interface components {
             pool: string | null;
             /** @description Whether the seat was given above the license's own number of seats. */
             is_overdraft: boolean;
+            /** @description Until when the seat is borrowed: the device may use it without a connection. null: it is not. */
+            borrowed_until: string | null;
             /** @description How many instances were heard of within a lease. Programs that send no `instance_id` count as one. */
             instances: number;
             /** @description The IP addresses of these instances. */
@@ -1523,6 +1778,27 @@ export interface components {
             server_time: string;
         };
         /**
+         * UserDeviceLimitReached
+         * @description The user holds seats of the license on as many devices as it allows. Offer the user to release one of `sessions`, then ask again; or wait, and ask again.
+         */
+        UserDeviceLimitReached: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "USER_DEVICE_LIMIT_REACHED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["DeviceLimitDetails"];
+        };
+        /**
          * UserInactive
          * @description The user is deactivated, or does not belong to the organization. Stop, and show the message.
          */
@@ -1542,6 +1818,57 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * WaitersView
+         * @description How many users wait for a seat, and since when the first of them does. null: no user waits.
+         */
+        WaitersView: {
+            /** @description How many users wait for a seat of the license. */
+            count: number;
+            /** @description Since when the first of them waits. null: no user waits. */
+            since: string | null;
+        };
+        /**
+         * WaitingAnswer
+         * @description There is no seat for the caller, who waits in the line.
+         *
+         *     The program sends the same request again after `ask_again_in_seconds`. A release of the id leaves the line.
+         */
+        WaitingAnswer: {
+            /** @description The id that the session will have. A release of it leaves the line. */
+            session_id: string;
+            /** @description The license's id in the organization. */
+            license_id: string;
+            /** @description The line for a seat of the license. */
+            waiting: components["schemas"]["WaitingView"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * WaitingView
+         * @description The place in the line: the how many-th of how many, and when the program asks again.
+         */
+        WaitingView: {
+            /** @description The how many-th of the license's line the user is. 1: the first. */
+            position: number;
+            /** @description How many wait in the license's line, this user included. */
+            of: number;
+            /**
+             * Format: date-time
+             * @description Since when the user waits. Earlier ones are served first.
+             */
+            since: string;
+            /** @description In how many seconds to send the same request again. The place is lost after about two and a half times as long. */
+            ask_again_in_seconds: number;
+            /**
+             * Format: date-time
+             * @description Until when the user waits for a seat: at most 4 hours ahead. A program that asks again may move it.
+             */
+            wait_until: string;
         };
     };
     responses: never;
@@ -1578,7 +1905,9 @@ export interface operations {
                  *       "license_key": "ACME-DESIGN-STUDIO",
                  *       "hardware_id": "adas-laptop",
                  *       "nonce": "nVkOq3Tz0mJ5rWc1uYhB8g",
-                 *       "instance_id": "Zq3b0T5vN1xK8cWm"
+                 *       "instance_id": "Zq3b0T5vN1xK8cWm",
+                 *       "borrow_until": "2026-03-05T17:00:00.000000Z",
+                 *       "wait_until": "2026-03-02T10:00:00.000000Z"
                  *     }
                  */
                 "application/json": components["schemas"]["AcquireBody"];
@@ -1614,6 +1943,7 @@ export interface operations {
                      *         "max": 20
                      *       },
                      *       "is_overdraft": false,
+                     *       "borrowed_until": null,
                      *       "features": {
                      *         "edition": "pro",
                      *         "export": true,
@@ -1621,6 +1951,7 @@ export interface operations {
                      *       },
                      *       "license_expires_at": "2027-01-01T00:00:00.000000Z",
                      *       "renewed": true,
+                     *       "waited_seconds": null,
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
                      */
@@ -1656,6 +1987,7 @@ export interface operations {
                      *         "max": 20
                      *       },
                      *       "is_overdraft": false,
+                     *       "borrowed_until": null,
                      *       "features": {
                      *         "edition": "pro",
                      *         "export": true,
@@ -1663,10 +1995,44 @@ export interface operations {
                      *       },
                      *       "license_expires_at": "2027-01-01T00:00:00.000000Z",
                      *       "renewed": false,
+                     *       "waited_seconds": null,
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["AcquireAnswer"];
+                };
+            };
+            /** @description There is no seat, and the user waits in the line until `wait_until`. The program asks again. */
+            202: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "session_id": "qfgnlzx3tci6wknmitg7qpjxiw",
+                     *       "license_id": "license-1",
+                     *       "waiting": {
+                     *         "position": 3,
+                     *         "of": 12,
+                     *         "since": "2026-03-02T09:14:07.250000Z",
+                     *         "ask_again_in_seconds": 5,
+                     *         "wait_until": "2026-03-02T10:00:00.000000Z"
+                     *       },
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WaitingAnswer"];
                 };
             };
             /**
@@ -1726,6 +2092,10 @@ export interface operations {
              *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
              *     - `LICENSE_INACTIVE`: the license is deactivated. Stop, and show the message.
              *     - `LICENSE_EXPIRED`: the license has expired. Stop, and show the message.
+             *     - `LICENSE_NOT_STARTED`: the license gives seats from a later time on. Stop, and show the message.
+             *     - `LICENSE_NOT_ALLOWED`: the license is for groups that the user does not belong to. Stop, and show the message.
+             *     - `BORROWING_OFF`: the license lends no seats. Stop, and show the message.
+             *     - `BORROW_TOO_LONG`: the time is later than the license lends a seat for, or than its own end. Borrow until `latest_until` at most.
              *     - `KEPT_OUT`: an owner or admin ended a session of the user, who gets no seat of the license before `until`. Stop, and show the message.
              *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
              */
@@ -1810,9 +2180,11 @@ export interface operations {
                 };
             };
             /**
-             * @description - `SEAT_LIMIT_REACHED`: every seat of the license that the user may use is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
-             *     - `ORGANIZATION_SEAT_LIMIT_REACHED`: every seat that the organization may use at a time is in use. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+             * @description - `SEAT_LIMIT_REACHED`: every seat of the license that the user may use is in use, or for users who wait. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
+             *     - `ORGANIZATION_SEAT_LIMIT_REACHED`: every seat that the organization may use at a time is in use, or for users who wait. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
              *     - `INSTANCE_LIMIT_REACHED`: as many instances work on the user's seat as the license allows. Wait, and ask again; or release the session of `session_id`, which stops those that work on it.
+             *     - `USER_DEVICE_LIMIT_REACHED`: the user holds seats of the license on as many devices as it allows. Offer the user to release one of `sessions`, then ask again; or wait, and ask again.
+             *     - `BORROWED_SEATS_LIMIT_REACHED`: as many seats of the license are borrowed as it allows. Wait for `retry_after_seconds` or the header `Retry-After`, then ask again. It is safe.
              */
             409: {
                 headers: {
@@ -2003,6 +2375,7 @@ export interface operations {
                      *       "grace_ends_at": "2026-03-02T09:50:07.250000Z",
                      *       "lease_token": "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dXJl",
                      *       "heartbeat_interval_seconds": 114,
+                     *       "borrowed_until": null,
                      *       "features": {
                      *         "edition": "pro",
                      *         "export": true,
@@ -2185,6 +2558,7 @@ export interface operations {
              * @description - `SESSION_EXPIRED`: the lease ran out and the seat is free. Acquire a seat again.
              *     - `SESSION_RELEASED`: the session was released. Acquire a seat again.
              *     - `SESSION_REVOKED`: the session was revoked. Stop, and show the message.
+             *     - `SESSION_IDLE`: the program reported an idle user for as long as the license allows, and the seat is free. Acquire a seat again when the user comes back.
              */
             410: {
                 headers: {
@@ -2444,7 +2818,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The session is over, or goes on without the instance. */
+            /** @description The session is over, or goes on without the instance; or the user waits no more. */
             204: {
                 headers: {
                     /**
@@ -2599,6 +2973,7 @@ export interface operations {
              * @description - `SESSION_EXPIRED`: the lease ran out and the seat is free. Acquire a seat again.
              *     - `SESSION_RELEASED`: the session was released. Acquire a seat again.
              *     - `SESSION_REVOKED`: the session was revoked. Stop, and show the message.
+             *     - `SESSION_IDLE`: the program reported an idle user for as long as the license allows, and the seat is free. Acquire a seat again when the user comes back.
              */
             410: {
                 headers: {
@@ -2814,6 +3189,23 @@ export interface operations {
                      *               "max": 5
                      *             }
                      *           ],
+                     *           "borrowed": {
+                     *             "in_use": 1,
+                     *             "max": 3,
+                     *             "overhang": [
+                     *               {
+                     *                 "session_id": "qfgnlzx3tci6wknmitg7qpjxiw",
+                     *                 "user_id": "ada",
+                     *                 "user_email": "ada@northwind.example",
+                     *                 "hardware_id": "adas-laptop",
+                     *                 "until": "2026-03-05T17:00:00.000000Z"
+                     *               }
+                     *             ]
+                     *           },
+                     *           "waiting": {
+                     *             "count": 2,
+                     *             "since": "2026-03-02T09:14:07.250000Z"
+                     *           },
                      *           "share": 0.15,
                      *           "earliest_expiry_at": "2026-03-02T09:20:07.250000Z",
                      *           "misconfigured_fields": [],
@@ -2837,6 +3229,7 @@ export interface operations {
                      *               "lease_expires_at": "2026-03-02T09:20:07.250000Z",
                      *               "pool": null,
                      *               "is_overdraft": false,
+                     *               "borrowed_until": null,
                      *               "instances": 1,
                      *               "addresses": [
                      *                 "203.0.113.7"

@@ -3,7 +3,10 @@
 import type { components, operations } from "./api.js";
 
 type Call = "acquire" | "heartbeat" | "release";
-type Sent<C extends Call> = operations[C]["requestBody"]["content"]["application/json"];
+type Body<C extends Call> = operations[C]["requestBody"]["content"]["application/json"];
+type MayBeNull<T> = { [K in keyof T]: null extends T[K] ? K : never }[keyof T];
+/** A field that may be null may be left out. So an older service, which does not know it, takes the request too. */
+type Sent<C extends Call> = Omit<Body<C>, MayBeNull<Body<C>>> & Partial<Pick<Body<C>, MayBeNull<Body<C>>>>;
 type Json<R> = R extends { content: { "application/json": infer Body } } ? Body : never;
 type Answer<C extends Call> = C extends Call ? Json<operations[C]["responses"][keyof operations[C]["responses"]]> : never;
 

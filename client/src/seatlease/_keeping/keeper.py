@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from seatlease._keeping.access import Access
+from seatlease._keeping.access import MEND_WITHOUT_ENDING, Access
 from seatlease._keeping.pacing import (
+    line_until,
     next_heartbeat_at,
     next_try_at,
     wait_seconds,
@@ -17,9 +18,11 @@ from seatlease._keeping.pacing import (
     within_wait,
 )
 from seatlease._keeping.standing import Standing
-from seatlease._service import first_answer
+from seatlease._service import clock, first_answer
 from seatlease._service.clock import elapsed
 from seatlease.errors import (
+    InLine,
+    LeaseNotProven,
     NoSeatFree,
     NotEntitled,
     SeatleaseError,
@@ -37,9 +40,6 @@ _Task: TypeAlias = asyncio.Task[Any]
 
 LOOK_AGAIN_SECONDS = 15.0
 """The longest single sleep. A loop's timers stop while the machine sleeps, so it must look at the clock often."""
-
-MEND_WITHOUT_ENDING = "LICENSE_MISCONFIGURED"
-"""An admin's mistake ends no session: the lease gives time to correct it."""
 
 
 class Keeper:
@@ -93,11 +93,10 @@ class Keeper:
                 self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
                 await _stop(self._keeping, *self._beating.values())
                 try:
-                    lease = await self._ask_until(give_up_at, is_patient=wait is not None, waiting=waiting)
+                    await self._take(give_up_at, is_patient=wait is not None, waiting=waiting)
                 except BaseException:
                     await self._access.leave(None, within_seconds=1)
                     raise
-                self._hold(lease)
                 self._taken_by = call
                 self._keeping = asyncio.create_task(self._keep())
 
@@ -145,10 +144,25 @@ class Keeper:
             self._keeping = asyncio.create_task(self._keep())
 
     async def release(self, *, within_seconds: float) -> None:
-        """Stop keeping the seat and give it back, unless another process of this device uses it.
+        """Stop keeping the seat and give it back, unless it is borrowed, or another process of this device uses it.
 
         Never raises because an answer is missing: a seat not given back becomes free when its lease runs out.
         """
+        async with self._stopped() as held:
+            await self._access.leave(held, within_seconds=within_seconds)
+
+    async def give_back(self, *, within_seconds: float) -> None:
+        """Stop keeping the seat and give it back, also if it is borrowed, or others of this device use it.
+
+        Raises:
+            SeatleaseError: it was not given back.
+        """
+        async with self._stopped() as held:
+            await self._access.give_back(held, within_seconds=within_seconds)
+
+    @asynccontextmanager
+    async def _stopped(self) -> AsyncIterator[Lease | None]:
+        """Stop keeping the seat, and give the lease that it had."""
         for acquiring in self._acquiring.values():
             acquiring.cancel()
         # It comes behind those, which first give back what they got, and before whoever begins to acquire from now on.
@@ -158,15 +172,36 @@ class Keeper:
                 self._become(self.standing.ended(State.RELEASED))
             self._is_regaining, self._idle_from = False, math.inf
             await _stop(self._keeping, *self._beating.values())
-            await self._access.leave(held, within_seconds=within_seconds)
+            yield held
+
+    async def _take(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> None:
+        """Hold a seat: the one that this machine has borrowed, or one that the service gives.
+
+        To borrow, the service is asked first. It may say until when, and that an admin has ended the session.
+        """
+        if not self._access.borrows:
+            with suppress(LeaseNotProven):  # the service may give one all the same
+                if (borrowed := await self._access.resumed()) is not None:
+                    self._go_on(borrowed)
+                    return
+        try:
+            lease = await self._ask_until(give_up_at, is_patient=is_patient, waiting=waiting)
+        except ServiceUnreachable:
+            if (borrowed := await self._access.resumed()) is None:
+                raise
+            self._go_on(borrowed)
+        else:
+            self._hold(lease)
 
     async def _ask_until(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> Lease:
         attempt, first_answer_by = 0, elapsed() + first_answer.WITHIN_SECONDS
+        wait_until: datetime | None = None
         while True:
             attempt += 1
+            wait_until = line_until(wait_until, left=give_up_at - elapsed(), now=clock.now())
             try:
-                return await self._access.acquire()
-            except (NoSeatFree, ServiceUnreachable) as error:
+                return await self._access.acquire(borrow=True, wait_until=wait_until)
+            except (InLine, NoSeatFree, ServiceUnreachable) as error:
                 left = give_up_at - elapsed()
                 if not is_patient or left <= 0:
                     left = first_answer_by - elapsed()
@@ -174,6 +209,8 @@ class Keeper:
                     if at_first is None:
                         raise
                     pause = at_first
+                elif isinstance(error, InLine):  # the service spreads those who wait, and forgets those who come late
+                    pause = within_wait(error.retry_after.total_seconds(), left=left)
                 elif isinstance(error, NoSeatFree):
                     pause = within_wait(wait_seconds(error.retry_after), left=left)
                 else:
@@ -246,6 +283,11 @@ class Keeper:
         else:
             self._is_regaining = False
             self._hold(lease)
+
+    def _go_on(self, borrowed: Lease) -> None:
+        """Go on with a lease that the service gave earlier. It is asked at once whether it knows more."""
+        self._due = elapsed()
+        self._become(Standing(lease=borrowed))
 
     def _hold(self, lease: Lease) -> None:
         self._due = next_heartbeat_at(lease)

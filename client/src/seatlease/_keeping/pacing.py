@@ -1,7 +1,7 @@
 """Pacing: when the next request is due. Pure, except for random numbers."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from seatlease.lease import Lease
 
@@ -16,6 +16,9 @@ LONGEST_WAIT_SECONDS = 60.0
 
 SHORTEST_WAIT_SECONDS = 1.0
 """The shortest pause before the last try of a wait."""
+
+LONGEST_IN_LINE = timedelta(hours=3, minutes=55)
+"""The service takes four hours at most, by its own clock. Who waits for longer asks for more time on the way."""
 
 _JITTER = 0.1
 _MOST_DOUBLINGS = 20
@@ -65,6 +68,18 @@ def within_wait(pause: float, *, left: float) -> float:
     It may come sooner than the service asks: one request for each wait, at least a second after the one before.
     """
     return min(pause, max(left, SHORTEST_WAIT_SECONDS))
+
+
+def line_until(before: datetime | None, *, left: float, now: datetime) -> datetime | None:
+    """Say until when to wait in the line. The time stays the same as long as it serves: a new one has to be written.
+
+    ``None`` for the last try: its answer is to say why there is no seat.
+    """
+    if left <= SHORTEST_WAIT_SECONDS:
+        return None
+    if before is not None and (before > now + LONGEST_IN_LINE / 2 or before >= now + timedelta(seconds=left - 1)):
+        return before
+    return now + min(timedelta(seconds=left), LONGEST_IN_LINE)
 
 
 def _backoff_seconds(tries: int) -> float:

@@ -34,6 +34,8 @@ class Standing:
             return State.NOT_ACQUIRED
         if at >= self.lease.grace_ends_at_elapsed:
             return State.LOST
+        if at < self.lease.borrowed_until_elapsed:  # it needs no heartbeat
+            return State.ACTIVE
         if self.missed or at >= self.lease.expires_at_elapsed:
             return State.DEGRADED
         return State.ACTIVE
@@ -42,7 +44,8 @@ class Standing:
         """Say when the clock alone will next change the state; infinity if never."""
         if self.over is not None or self.lease is None:
             return math.inf
-        ends = (self.lease.expires_at_elapsed, self.lease.grace_ends_at_elapsed)
+        lease = self.lease
+        ends = (lease.borrowed_until_elapsed, lease.expires_at_elapsed, lease.grace_ends_at_elapsed)
         return min((end for end in ends if end > after), default=math.inf)
 
     def missed_one(self, trouble: SeatleaseError) -> "Standing":

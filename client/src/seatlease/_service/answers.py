@@ -10,7 +10,11 @@ from typing import Any
 import httpx
 
 from seatlease.errors import (
+    BorrowedSeatsLimitReached,
+    BorrowingOff,
+    BorrowTooLong,
     DeviceLimitReached,
+    InLine,
     InstanceLimitReached,
     LicenseNotAllowed,
     LicenseNotStarted,
@@ -39,6 +43,7 @@ _SENTENCES = {
     "LICENSE_EXPIRED": "The license has expired. Please talk to your administrator.",
     "LICENSE_NOT_ALLOWED": "The license is for other groups of users. Please talk to your administrator.",
     "LICENSE_MISCONFIGURED": "The license is not set up properly. Please tell your administrator.",
+    "BORROWING_OFF": "Seats of this license cannot be borrowed. Please talk to your administrator.",
     "LICENSE_NOT_FOUND": "Your organization has no license with this key.",
     "SESSION_NOT_FOUND": "Your session no longer exists.",
     "SESSION_EXPIRED": "Your lease ran out, so your seat is free for other users.",
@@ -52,6 +57,7 @@ _KINDS: Mapping[str, type[SeatleaseError]] = {
     "TOKEN_INVALID": SignInRequired,
     "TOKEN_EXPIRED": SignInRequired,
     "LICENSE_NOT_ALLOWED": LicenseNotAllowed,
+    "BORROWING_OFF": BorrowingOff,
     "SESSION_EXPIRED": SessionLost,
     "SESSION_RELEASED": SessionLost,
     "SESSION_NOT_FOUND": SessionLost,
@@ -65,7 +71,8 @@ _ASK_AGAIN = {
 }
 """Refusals that say nothing about the seat: the same request succeeds later."""
 _INSTANCES, _DEVICES = "INSTANCE_LIMIT_REACHED", "USER_DEVICE_LIMIT_REACHED"
-_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED", _INSTANCES, _DEVICES})
+_BORROWED = "BORROWED_SEATS_LIMIT_REACHED"
+_SEATS = frozenset({"SEAT_LIMIT_REACHED", "ORGANIZATION_SEAT_LIMIT_REACHED", _INSTANCES, _DEVICES, _BORROWED})
 
 _LATER = "Please try again in a while."
 NOT_THE_SERVICE = "Something else answered instead of the license service, such as a proxy or a sign-in page."
@@ -75,8 +82,11 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
     """Read a 200 or 201 of acquire. With the lease ``before``, read a 200 of heartbeat, which has fewer fields.
 
     Raises:
+        InLine: there is no seat yet, and the user has a place in the line.
         SeatleaseError: as the answer says; ``ServiceUnreachable`` if the answer is not the service's.
     """
+    if response.status_code == httpx.codes.ACCEPTED and before is None:
+        raise _in_line(response)
     if response.status_code not in {200, 201}:
         raise error_of(response)
     body = _json(response)
@@ -87,7 +97,8 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
             seats = Seats(in_use=int(body["seats"]["in_use"]), max=int(body["seats"]["max"]))
         else:
             license_id, seats = before.license_id, before.seats
-        ends = body.get("license_expires_at")  # an older service leaves it out, and the features
+        # An older service leaves these two out, and the features.
+        ends, borrowed_until = body.get("license_expires_at"), body.get("borrowed_until")
         return Lease(
             session_id=str(body["session_id"]),
             license_id=license_id,
@@ -100,6 +111,7 @@ def lease_of(response: httpx.Response, *, asked_at: float, before: Lease | None 
             asked_at=asked_at,
             features=features_of(body.get("features", {})),
             license_expires_at=None if ends is None else time_of(ends),
+            borrowed_until=None if borrowed_until is None else min(expires_at, time_of(borrowed_until)),
         )
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         raise ServiceUnreachable(NOT_THE_SERVICE) from None
@@ -154,6 +166,8 @@ def error_of(response: httpx.Response) -> SeatleaseError:
         )
     if code == "LICENSE_NOT_STARTED":
         return _not_started(response, code=code, request_id=request_id, details=details)
+    if code == "BORROW_TOO_LONG":
+        return _borrow_too_long(response, code=code, request_id=request_id, details=details)
     if code == "SESSION_REVOKED" and details.get("reason") == "released_elsewhere":
         message = "Your seat was given back from elsewhere."
     if code == "KEPT_OUT":
@@ -197,6 +211,34 @@ def _not_started(response: httpx.Response, *, code: str, request_id: str, detail
     return LicenseNotStarted(message, starts_at=starts_at, code=code, request_id=request_id, details=details)
 
 
+def _in_line(response: httpx.Response) -> SeatleaseError:
+    body = _json(response)
+    try:
+        waiting = body["waiting"]
+        position, of = int(waiting["position"]), int(waiting["of"])
+        return InLine(
+            f"Every seat is in use. You are in line: position {position} of {of}.",
+            position=position,
+            of=of,
+            since=time_of(waiting["since"]),
+            session_id=str(body["session_id"]),
+            retry_after=timedelta(seconds=max(1.0, float(waiting["ask_again_in_seconds"]))),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return ServiceUnreachable(NOT_THE_SERVICE)
+
+
+def _borrow_too_long(
+    response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]
+) -> SeatleaseError:
+    try:
+        latest = time_of(details["latest_until"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return _not_the_service(response)
+    message = f"A seat can be borrowed until {latest.astimezone():%Y-%m-%d %H:%M:%S} at most."
+    return BorrowTooLong(message, latest_until=latest, code=code, request_id=request_id, details=details)
+
+
 def _no_seat_free(
     response: httpx.Response, *, code: str, request_id: str, details: Mapping[str, Any]
 ) -> SeatleaseError:
@@ -218,14 +260,21 @@ def _no_seat_free(
             own = [_own_session(each) for each in details["sessions"]]
             message = f"You hold seats on as many devices as the license allows ({max_seats}). Give one back first."
             return DeviceLimitReached(message, sessions=own, in_use=len(own), **known)
+        if code == _BORROWED:
+            in_use = int(details["borrowed"])
+            message = f"As many seats are borrowed as the license allows ({in_use} of {max_seats}). {_LATER}"
+            return BorrowedSeatsLimitReached(message, in_use=in_use, **known)
         in_use, others = int(details["in_use"]), int(details.get("reserved_for_others", 0))
+        waiting, for_waiting = int(details.get("waiting", 0)), int(details.get("for_waiting", 0))
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return _not_the_service(response)
     which = "of your organization " if code == "ORGANIZATION_SEAT_LIMIT_REACHED" else ""
     which = "that you may use " if others else which
     reserved = f"; {others} are reserved for other groups" if others else ""
     message = f"Every seat {which}is in use ({in_use} of {max_seats}{reserved}). {_LATER}"
-    return NoSeatFree(message, in_use=in_use, reserved_for_others=others, **known)
+    if for_waiting:
+        message = f"The free seats are for users who wait already ({waiting} do). Please wait too, or try again later."
+    return NoSeatFree(message, in_use=in_use, reserved_for_others=others, waiting=waiting, **known)
 
 
 def _own_session(told: Mapping[str, Any]) -> OwnSession:

@@ -16,6 +16,13 @@ versions use the performance counter, and Microsoft does not say what sleep does
 
 import sys
 import time
+from datetime import datetime, timezone
+
+
+def now() -> datetime:
+    """The machine's own clock, which its user can set: for what has to be known without a network."""
+    return datetime.now(timezone.utc)
+
 
 if sys.platform == "win32":
     import ctypes

@@ -31,6 +31,7 @@ CLOCK_LEEWAY = timedelta(minutes=5)
 _TYPE = "seatlease-lease+jwt"
 _ISSUERS = "seatlease/"
 _NOT_OF_THE_SERVICE = "The lease was not signed by the license service."
+_KEY_NOT_KNOWN = "The lease was signed with a key that this program does not know. Please connect to the network."
 _NOT_FRESH = "The answer was recorded earlier, or the license service is too old for this program."
 
 
@@ -40,7 +41,8 @@ class ProvenLease:
 
     Times are aware, in UTC, by the service's clock, in whole seconds. ``nonce`` is the request's, if it had one.
     ``features`` are what the vendor sold, and ``license_expires_at`` is when the license ends (``None``: never). A
-    service that was too old to say it gives none, and ``None``, as for ``license_key_sha256``.
+    service that was too old to say it gives none, and ``None``, as for ``license_key_sha256``. A lease that
+    ``is_borrowed`` was given for a device without a connection, and has no grace.
 
     ::
 
@@ -61,6 +63,7 @@ class ProvenLease:
     nonce: str | None = None
     features: Mapping[str, Feature] = field(default_factory=dict, hash=False)
     license_expires_at: datetime | None = None
+    is_borrowed: bool = False
 
     def is_live(self, now: datetime) -> bool:
         """Whether the lease holds its seat at this time, if it was not ended early."""
@@ -128,7 +131,9 @@ def _signed_claims(lease_token: str, keys: Keys) -> dict[str, Any]:
     try:
         header = jwt.get_unverified_header(lease_token)
         key = keys.named(header.get("kid"))
-        if header.get("typ") == _TYPE and key is not None:
+        if header.get("typ") == _TYPE:
+            if key is None:
+                raise LeaseNotProven(_KEY_NOT_KNOWN)
             return jwt.decode(lease_token, key, algorithms=["EdDSA"], options=options)
     except (jwt.PyJWTError, ValueError, RecursionError):
         # Not chained: the parser's error may hold the token.
@@ -150,6 +155,7 @@ def _read(claims: Mapping[str, Any]) -> ProvenLease:
         grace_ends_at=_time(claims.get("grace_ends_at")),
         features=_features(claims.get("features", {})),
         license_expires_at=None if ends is None else _time(ends),
+        is_borrowed=_yes_or_no(claims.get("borrowed", False)),
         **{name: _text(claims[name]) for name in ("license_key_sha256", "nonce") if name in claims},
     )
     is_in_order = lease.granted_at <= lease.lease_expires_at <= lease.grace_ends_at == _time(claims.get("exp"))
@@ -160,6 +166,12 @@ def _read(claims: Mapping[str, Any]) -> ProvenLease:
 
 def _text(told: object) -> str:
     if isinstance(told, str) and told:
+        return told
+    raise LeaseNotProven(_NOT_OF_THE_SERVICE)
+
+
+def _yes_or_no(told: object) -> bool:
+    if isinstance(told, bool):
         return told
     raise LeaseNotProven(_NOT_OF_THE_SERVICE)
 

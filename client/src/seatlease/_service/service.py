@@ -92,15 +92,31 @@ class Service:
                 follow_redirects=False,
             )
 
-    async def acquire(self, license_key: str, *, hardware_id: str, instance_id: str | None = None) -> Lease:
+    async def acquire(
+        self,
+        license_key: str,
+        *,
+        hardware_id: str,
+        instance_id: str | None = None,
+        borrow_until: datetime | None = None,
+        wait_until: datetime | None = None,
+    ) -> Lease:
         """Take a seat, or renew the one that this user has on this device. Asking again is safe.
 
+        With ``borrow_until`` the seat is borrowed, also one that the device holds already. With ``wait_until`` the user
+        gets a place in the line if there is no seat. Releasing its session's id gives it up.
+
         Raises:
+            InLine: the user has a place in the line. The same request again, in time, keeps it.
             SeatleaseError: any except SessionLost, SessionRevoked and WaitCancelled.
         """
         license_key = given_key(license_key)
         asked_at, nonce, instance = elapsed(), self._new_nonce(), _named(instance_id)
         asked = {"license_key": license_key, "hardware_id": hardware_id, **nonce, **instance}
+        if borrow_until is not None:
+            asked["borrow_until"] = borrow_until.isoformat()
+        if wait_until is not None:
+            asked["wait_until"] = wait_until.isoformat()
         response = await self._post("acquire", asked)
         with _naming(license_key):
             lease = lease_of(response, asked_at=asked_at)
@@ -165,6 +181,20 @@ class Service:
 
         with _naming(license_key or ""):
             return await first_answer(ask)
+
+    async def keys(self) -> Keys:
+        """Give the public keys that the service shows now.
+
+        Raises:
+            SeatleaseError: any except NoSeatFree, SessionLost, SessionRevoked and WaitCancelled.
+        """
+        response = await self._ask("GET", "keys")
+        if response.status_code != httpx.codes.OK:
+            raise error_of(response)
+        try:
+            return Keys.pinned(response.text)
+        except (ValueError, RecursionError):
+            raise ServiceUnreachable(NOT_THE_SERVICE) from None
 
     async def user(self) -> str:
         """Give the ID token's user, unverified. Use it only to tell the users of a device apart."""
@@ -283,6 +313,7 @@ class Service:
             *map(_whole_seconds, (lease.server_time, lease.lease_expires_at, lease.grace_ends_at)),
             None if lease.license_expires_at is None else _whole_seconds(lease.license_expires_at),
             _exactly(lease.features),
+            lease.borrowed_until is not None,
         )
         signed = (
             proven.session_id,
@@ -291,6 +322,7 @@ class Service:
             proven.grace_ends_at,
             proven.license_expires_at,
             _exactly(proven.features),
+            proven.is_borrowed,
         )
         if told != signed:
             message = "The license service's answer does not match its lease token."

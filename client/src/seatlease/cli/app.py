@@ -3,6 +3,7 @@ from typing import Annotated
 import typer
 
 from seatlease.cli import epilogs
+from seatlease.cli.borrow import borrow, give_back, status
 from seatlease.cli.doctor import doctor
 from seatlease.cli.login import login, logout, token
 from seatlease.cli.release import release
@@ -27,12 +28,15 @@ app.command(
 for command, epilog in (
     (usage, epilogs.USAGE),
     (release, epilogs.RELEASE),
+    (borrow, epilogs.BORROW),
+    (status, epilogs.STATUS),
     (login, epilogs.LOGIN),
     (logout, epilogs.LOGOUT),
     (token, epilogs.TOKEN),
     (doctor, epilogs.DOCTOR),
 ):
     app.command(epilog=epilog)(command)
+app.command("return", epilog=epilogs.RETURN)(give_back)
 
 
 def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 typer's form of a callback

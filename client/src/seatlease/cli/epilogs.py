@@ -78,6 +78,31 @@ RELEASE = _epilog(
     _SIGN_IN,
     _statuses("0; 1 if there is no such session, or you did not agree; or", *_OF_REQUESTS),
 )
+BORROW = _epilog(
+    _examples(
+        "seatlease borrow --for 3d",
+        "seatlease borrow --until friday-18:00",
+        "seatlease borrow --until 2026-05-01T14:00 --keys keys.json",
+    ),
+    _SIGN_IN,
+    _statuses(
+        "0, or",
+        exit_status.WRONG_USE,
+        exit_status.UNREACHABLE,
+        exit_status.NO_SEAT,
+        exit_status.NOT_ALLOWED,
+        exit_status.MISCONFIGURED,
+    ),
+)
+RETURN = _epilog(
+    _examples("seatlease return"),
+    _SIGN_IN,
+    _statuses("0; 1 if no seat is borrowed here; or", *_OF_REQUESTS),
+)
+STATUS = _epilog(
+    _examples("seatlease status", "seatlease status --json | jq '.[].borrowed_until'"),
+    _statuses("0; 1 if no seat is borrowed here, or one cannot be used; or", exit_status.MISCONFIGURED),
+)
 TOKEN = _epilog(
     _examples('curl -H "Authorization: Bearer $(seatlease token)" $SEATLEASE_URL/v1/usage'),
     _SIGN_IN,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from seatlease._keeping.borrowed import BorrowedSeat, all_kept
 from seatlease._service import device
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
@@ -105,6 +106,7 @@ async def _end(url: str, credentials: Credentials, sessions: list[_Session], *, 
     async with Service(url, credentials) as service:
         for session in sessions:
             session_id = session["session_id"]
+            _forget_borrowed(session_id)
             try:
                 await service.release(session_id, until=until, within_seconds=REQUEST_WITHIN_SECONDS)
             except (SessionLost, SessionRevoked):
@@ -112,6 +114,17 @@ async def _end(url: str, credentials: Credentials, sessions: list[_Session], *, 
             else:
                 ended += 1
     return ended
+
+
+def _forget_borrowed(session_id: str) -> None:
+    """Remove the lease of a seat that this device has borrowed. Otherwise programs would start with it all the same."""
+    for kept in all_kept():
+        if kept.session_id == session_id:
+            try:
+                BorrowedSeat(url=kept.url, license_key=kept.license_key).forget()
+            except OSError as error:
+                message = f"the borrowed seat cannot be removed from this device, so it was not given back: {error}"
+                raise Misconfigured(message) from None
 
 
 def _sessions(answer: dict[str, Any], is_wanted: Callable[[_Session], bool]) -> list[_Session]:

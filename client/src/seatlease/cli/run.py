@@ -19,6 +19,7 @@ from seatlease.cli.environment import (
 )
 from seatlease.cli.loss import OnLoss, Policy, Watch
 from seatlease.cli.program import Interrupted, Signals
+from seatlease.cli.reminder import Reminder
 from seatlease.cli.saying import ending_soon, explained, in_words, say, say_now, sentence_of, shortened
 from seatlease.cli.waiting import shown_waiting
 from seatlease.errors import DeviceLimitReached, NoSeatFree
@@ -71,7 +72,7 @@ def run(  # noqa: PLR0913 each is an option
     kill_after: _KillAfter = timedelta(seconds=10),
     regain_within: _RegainWithin = timedelta(seconds=60),
 ) -> None:
-    """Run a program with a seat, and give the seat back when it ends.
+    """Run a program with a seat, and give the seat back when it ends. A borrowed seat stays.
 
     Without a seat the program is not started. Everything after -- belongs to the program.
     """
@@ -149,9 +150,12 @@ def _acquire(seat: Seat) -> None:
 def _run(path: str, words: list[str], *, seat: Seat, signals: Signals, watch: Watch) -> int:
     lease = seat.lease
     assert lease is not None  # noqa: S101 it was acquired; for the type checker
+    reminder = Reminder(seat)
+    reminder.look()  # now, before the program begins to write
     signals.hold()
     running = program.start(path, words, environment=for_program(lease.session_id))
     signals.pass_on_to(running)
     watch.begin(seat, running)
+    reminder.begin()
     status = exit_status.of_program(program.wait(running))
     return exit_status.SEAT_LOST if watch.has_ended_it() else status

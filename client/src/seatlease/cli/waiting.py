@@ -9,7 +9,7 @@ from rich.text import Text
 
 from seatlease._service.clock import elapsed
 from seatlease.cli.saying import PREFIX, errors, in_words, say_now
-from seatlease.errors import DeviceLimitReached, InstanceLimitReached, NoSeatFree
+from seatlease.errors import DeviceLimitReached, InLine, InstanceLimitReached, NoSeatFree
 from seatlease.events import Waiting
 
 _SAY_AGAIN_AFTER_SECONDS = 60.0
@@ -70,7 +70,9 @@ class _Lines:
 def _sentence(waiting: Waiting, *, since: timedelta) -> str:
     """Say it in 78 columns, the most important first: a narrow terminal cuts the end off."""
     error = waiting.error
-    if isinstance(error, InstanceLimitReached):
+    if isinstance(error, InLine):
+        why = f"position {error.position} of {error.of}"
+    elif isinstance(error, InstanceLimitReached):
         why = f"{error.in_use} of {error.max_seats} programs share your seat"
     elif isinstance(error, DeviceLimitReached):
         why = f"{error.in_use} of {error.max_seats} of your devices hold seats"

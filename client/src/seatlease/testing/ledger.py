@@ -11,6 +11,10 @@ from itertools import count
 from seatlease._service.license_key import normal_key
 from seatlease.lease import Feature
 
+MAX_WAIT = timedelta(hours=4)
+ASK_AGAIN, SILENT_INTERVALS = timedelta(seconds=5), 2.5
+"""How often who waits asks again, and for how many such intervals a place counts. The real line has longer ones."""
+
 
 @dataclass(kw_only=True)
 class Session:
@@ -21,11 +25,38 @@ class Session:
     decided_at: datetime
     lease_expires_at: datetime
     end_reason: str | None = None
+    borrowed_until: datetime | None = None
     heard_at: dict[str | None, datetime] = field(default_factory=dict)
     """When each instance was last heard of. A program that names none is one instance, ``None``."""
 
     def extend(self, *, now: datetime, lease: timedelta) -> None:
-        self.decided_at, self.lease_expires_at = now, now + lease
+        ends_at = now + lease
+        self.decided_at = now
+        self.lease_expires_at = ends_at if self.borrowed_until is None else max(ends_at, self.borrowed_until)
+
+    def is_borrowed(self, *, now: datetime) -> bool:
+        return self.borrowed_until is not None and now < self.borrowed_until and self.end_reason is None
+
+
+@dataclass(kw_only=True)
+class Place:
+    """A place in the line. It counts until then, unless its program asks again."""
+
+    session_id: str
+    user: str
+    since: datetime
+    wait_until: datetime
+    counts_until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queued:
+    """There is no seat, and the caller waits in the line: the how many-th of how many."""
+
+    place: Place
+    position: int
+    of: int
+    ask_again_seconds: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +76,8 @@ class Terms:
     expires_at: datetime | None = None
     max_devices_per_user: int | None = None
     idle: timedelta | None = None
+    max_borrow: timedelta = timedelta()
+    max_borrowed_seats: int | None = None
 
 
 class Ledger:
@@ -70,6 +103,7 @@ class Ledger:
         self.refusal: Refusal | None = None
         self.requests: list[tuple[str, int]] = []
         self._sessions: dict[str, Session] = {}
+        self._line: dict[str, Place] = {}
         self._kept_out: dict[str, datetime] = {}
         self._offset = timedelta()
         self._others = count()
@@ -84,10 +118,20 @@ class Ledger:
         with self._one_at_a_time:
             return len(self._live())
 
-    def acquire(  # noqa: PLR0911 a line for each refusal
-        self, *, user: str, license_key: str, hardware_id: str, instance_id: str | None
-    ) -> tuple[Session, bool] | Refusal:
-        """Take a seat, or renew the one that is held: then the second value is true."""
+    def acquire(  # noqa: PLR0911 PLR0913 a line for each refusal, and each argument is named at the call
+        self,
+        *,
+        user: str,
+        license_key: str,
+        hardware_id: str,
+        instance_id: str | None,
+        borrow_until: datetime | None = None,
+        wait_until: datetime | None = None,
+    ) -> tuple[Session, bool] | Queued | Refusal:
+        """Take a seat, or renew the one that is held: then the second value is true.
+
+        With ``wait_until``, and without a seat, take a place in the line or keep it. First come, first served.
+        """
         with self._one_at_a_time:
             if self.refusal is not None:
                 return self.refusal
@@ -97,15 +141,24 @@ class Ledger:
                 return Refusal(code="LICENSE_EXPIRED", status=403)
             session_id = _session_id(normal_key(license_key), user, hardware_id)
             session = self._sessions.get(session_id)
-            if session is not None and self._is_live(session):
-                refusal = self._extend(session, instance_id)
-                return (session, True) if refusal is None else refusal
-            if (refusal := self._refuse_grant(user)) is not None:
+            held = session if session is not None and self._is_live(session) else None
+            not_lent = self._refuse_borrow(held, borrow_until)
+            if held is not None:
+                if (refusal := self._refuse_instance(held, instance_id) or not_lent) is not None:
+                    return refusal
+                self._extend(held, instance_id, borrow_until=borrow_until)
+                return held, True
+            if (refusal := self._refuse_grant(user) or not_lent) is not None:
                 return refusal
-            live = self._live()
-            if len(live) >= self.seats:
-                return self._full(live)
-            return self._open(session_id, user, hardware_id, instance_id), False
+            if wait_until is not None and wait_until > self.now + MAX_WAIT:
+                return _wrong_time("wait_until", "more than 4 hours ahead")
+            live, line = self._live(), self._waiting()
+            before = next((at for at, each in enumerate(line) if each.session_id == session_id), len(line))
+            if len(live) + before >= self.seats:
+                full = self._full(live, waiting=len(line), before=before)
+                return full if wait_until is None else self._wait(session_id, user, wait_until)
+            self._line.pop(session_id, None)
+            return self._open(session_id, user, hardware_id, instance_id, borrow_until=borrow_until), False
 
     def heartbeat(  # noqa: PLR0911 a line for each refusal
         self, *, user: str, session_id: str, instance_id: str | None, idle_seconds: int | None
@@ -130,11 +183,17 @@ class Ledger:
             idle = self.terms.idle
             if idle is not None and idle_seconds is not None and idle_seconds >= idle.total_seconds():
                 return self._leave_idle(session, instance_id)
-            refusal = self._extend(session, instance_id)
-            return session if refusal is None else refusal
+            if (refusal := self._refuse_instance(session, instance_id)) is not None:
+                return refusal
+            self._extend(session, instance_id)
+            return session
 
     def release(self, *, user: str, session_id: str, instance_id: str | None) -> Refusal | None:
         with self._one_at_a_time:
+            place = self._line.get(session_id)
+            if place is not None and place.user == user:
+                del self._line[session_id]
+                return None
             session = self._sessions.get(session_id)
             if session is None or session.user != user:
                 return Refusal(code="SESSION_NOT_FOUND", status=404)
@@ -148,7 +207,9 @@ class Ledger:
             return None
 
     def grace_ends_at(self, session: Session) -> datetime:
-        """Give a grace only to a session that has lasted one lease."""
+        """Give a grace only to a session that has lasted one lease, and none to a borrowed seat."""
+        if session.lease_expires_at == session.borrowed_until:
+            return session.lease_expires_at
         if session.decided_at - session.started_at < self.lease:
             return session.lease_expires_at
         ends_at, expires_at = session.lease_expires_at + self.grace, self.terms.expires_at
@@ -215,13 +276,38 @@ class Ledger:
             session.end_reason = "idle"
         return Refusal(code="SESSION_IDLE", status=410)
 
-    def _extend(self, session: Session, instance_id: str | None) -> Refusal | None:
-        """Start the lease anew, unless this would be one instance too many."""
+    def _refuse_borrow(self, held: Session | None, until: datetime | None) -> Refusal | None:
+        """Refuse to lend the seat, unless it is lent for so long already."""
+        if until is None or (held is not None and held.borrowed_until is not None and held.borrowed_until >= until):
+            return None
+        now, terms = self.now, self.terms
+        if not terms.max_borrow:
+            return Refusal(code="BORROWING_OFF", status=403)
+        if until <= now:
+            return _wrong_time("borrow_until", "not later than now, by the database's clock")
+        latest = now + terms.max_borrow
+        latest = latest if terms.expires_at is None else min(latest, terms.expires_at)
+        if until > latest:
+            return Refusal(code="BORROW_TOO_LONG", status=403, details={"latest_until": rfc3339(latest)})
+        away = [each for each in self._live() if each is not held and each.is_borrowed(now=now)]
+        if terms.max_borrowed_seats is None or len(away) < terms.max_borrowed_seats:
+            return None
+        earliest = min((each.lease_expires_at for each in away), default=None)
+        details: dict[str, object] = {
+            "borrowed": len(away),
+            "max": terms.max_borrowed_seats,
+            "earliest_expiry_at": None if earliest is None else rfc3339(earliest),
+            "retry_after_seconds": 60 if earliest is None else self._seconds_until(earliest),
+        }
+        return Refusal(code="BORROWED_SEATS_LIMIT_REACHED", status=409, details=details)
+
+    def _refuse_instance(self, session: Session, instance_id: str | None) -> Refusal | None:
+        """Refuse one instance too many."""
         at_work = self._at_work(session)
         named = [at for name, at in at_work.items() if name is not None]
         is_new = instance_id is not None and instance_id not in at_work
         if is_new and self.max_instances is not None and len(named) >= self.max_instances:
-            earliest = min(named) + self._remembered_for
+            earliest = min(named) + self._remembered_for(session)
             details: dict[str, object] = {
                 "session_id": session.session_id,
                 "instances": len(named),
@@ -230,21 +316,35 @@ class Ledger:
                 "retry_after_seconds": self._seconds_until(earliest),
             }
             return Refusal(code="INSTANCE_LIMIT_REACHED", status=409, details=details)
-        session.heard_at = {**at_work, instance_id: self.now}
-        session.extend(now=self.now, lease=self.lease)
         return None
 
-    def _at_work(self, session: Session) -> dict[str | None, datetime]:
-        return {name: at for name, at in session.heard_at.items() if self.now < at + self._remembered_for}
+    def _extend(self, session: Session, instance_id: str | None, *, borrow_until: datetime | None = None) -> None:
+        """Start the lease anew. A borrow is never made shorter."""
+        session.heard_at = {**self._at_work(session), instance_id: self.now}
+        before = session.borrowed_until
+        if borrow_until is not None:
+            session.borrowed_until = borrow_until if before is None else max(before, borrow_until)
+        session.extend(now=self.now, lease=self.lease)
 
-    @property
-    def _remembered_for(self) -> timedelta:
-        return self.lease + self.lease / 12
+    def _at_work(self, session: Session) -> dict[str | None, datetime]:
+        return {name: at for name, at in session.heard_at.items() if self.now < at + self._remembered_for(session)}
+
+    def _remembered_for(self, session: Session) -> timedelta:
+        lease = session.lease_expires_at - session.decided_at
+        return lease + lease / 12
 
     def _seconds_until(self, time: datetime) -> int:
         return min(60, max(1, math.ceil((time - self.now).total_seconds())))
 
-    def _open(self, session_id: str, user: str, hardware_id: str, instance_id: str | None) -> Session:
+    def _open(
+        self,
+        session_id: str,
+        user: str,
+        hardware_id: str,
+        instance_id: str | None,
+        *,
+        borrow_until: datetime | None = None,
+    ) -> Session:
         now = self.now
         session = Session(
             session_id=session_id,
@@ -253,8 +353,10 @@ class Ledger:
             started_at=now,
             decided_at=now,
             lease_expires_at=now + self.lease,
+            borrowed_until=borrow_until,
             heard_at={instance_id: now},
         )
+        session.extend(now=now, lease=self.lease)
         self._sessions[session_id] = session
         return session
 
@@ -264,13 +366,33 @@ class Ledger:
     def _live(self) -> list[Session]:
         return [session for session in self._sessions.values() if self._is_live(session)]
 
-    def _full(self, live: list[Session]) -> Refusal:
+    def _waiting(self) -> list[Place]:
+        """The places that count, in their order."""
+        self._line = {each.session_id: each for each in self._line.values() if self.now < each.counts_until}
+        return sorted(self._line.values(), key=lambda each: (each.since, each.session_id))
+
+    def _wait(self, session_id: str, user: str, until: datetime) -> Queued | Refusal:
+        now = self.now
+        if until <= now:
+            return _wrong_time("wait_until", "not later than now, by the database's clock")
+        place = self._line.get(session_id)
+        if place is None:
+            place = Place(session_id=session_id, user=user, since=now, wait_until=until, counts_until=until)
+            self._line[session_id] = place
+        place.wait_until, place.counts_until = until, min(until, now + SILENT_INTERVALS * ASK_AGAIN)
+        line = self._waiting()
+        seconds = int(ASK_AGAIN.total_seconds())
+        return Queued(place=place, position=line.index(place) + 1, of=len(line), ask_again_seconds=seconds)
+
+    def _full(self, live: list[Session], *, waiting: int, before: int) -> Refusal:
         earliest = min((session.lease_expires_at for session in live), default=None)
         seconds = 60 if earliest is None else self._seconds_until(earliest)
         details: dict[str, object] = {
             "in_use": len(live),
             "max": self.seats,
             "reserved_for_others": 0,
+            "waiting": waiting,
+            "for_waiting": min(before, max(0, self.seats - len(live))),
             "earliest_expiry_at": None if earliest is None else rfc3339(earliest),
             "retry_after_seconds": seconds,
         }
@@ -280,6 +402,10 @@ class Ledger:
 def rfc3339(time: datetime) -> str:
     """Write a time as the service does, with microseconds."""
     return time.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _wrong_time(name: str, problem: str) -> Refusal:
+    return Refusal(code="INVALID_REQUEST", status=400, details={"fields": [{"field": name, "problem": problem}]})
 
 
 def _session_id(*parts: str) -> str:

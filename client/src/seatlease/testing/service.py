@@ -32,11 +32,13 @@ class FakeService:
         expires_at: datetime | None = None,
         max_devices_per_user: int | None = None,
         idle: timedelta | None = None,
+        max_borrow: timedelta = timedelta(),
+        max_borrowed_seats: int | None = None,
     ) -> None:
         """Make a license with this many seats. A lease is a whole number of seconds, at least 3, as in the service.
 
         As there, a session has its ``grace`` when it has lasted one lease. A user who does nothing for ``idle`` loses
-        the seat, if the program says it. Times are aware.
+        the seat, if the program says it. A user may borrow a seat for ``max_borrow``. Times are aware.
         """
         self.license_key = license_key
         terms = Terms(
@@ -45,6 +47,8 @@ class FakeService:
             expires_at=expires_at,
             max_devices_per_user=max_devices_per_user,
             idle=idle,
+            max_borrow=max_borrow,
+            max_borrowed_seats=max_borrowed_seats,
         )
         self._ledger = Ledger(
             license_key=license_key,
@@ -111,7 +115,7 @@ class FakeService:
         self._ledger.max_instances = most
 
     def edit(self, **terms: Any) -> None:  # noqa: ANN401 of each its own type
-        """Change ``features``, ``starts_at``, ``expires_at``, ``max_devices_per_user`` or ``idle`` of the license."""
+        """Change what the license allows: the arguments of this class from ``features`` on, by their names."""
         self._ledger.terms = replace(self._ledger.terms, **terms)
 
     @contextmanager

@@ -51,6 +51,7 @@ class Signer:
             "grace_ends_at": int(grace_ends_at.timestamp()),
             "license_expires_at": None if terms.expires_at is None else int(terms.expires_at.timestamp()),
             "features": dict(terms.features),
+            "borrowed": session.is_borrowed(now=session.decided_at),
             **({} if nonce is None else {"nonce": nonce}),
         }
         headers = {"kid": self._kid, "typ": "seatlease-lease+jwt"}

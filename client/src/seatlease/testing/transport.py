@@ -1,13 +1,13 @@
 """The fake service's requests and answers, in the real service's form."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
-from seatlease.testing.ledger import Ledger, Refusal, Session, rfc3339
+from seatlease.testing.ledger import Ledger, Queued, Refusal, Session, rfc3339
 from seatlease.testing.signing import Signer, user_of
 
 _LICENSE_ID = "fake-license"
@@ -28,6 +28,8 @@ class FakeTransport(httpx.AsyncBaseTransport):
             message = "the fake service is offline"
             raise httpx.ConnectError(message, request=request)
         function = request.url.path.rpartition("/")[2]
+        if function == "keys":  # it needs no sign-in, and says nothing of a seat
+            return httpx.Response(200, json=self._signer.jwks)
         response = self._answer(function, request, json.loads(await request.aread()))
         self._ledger.requests.append((function, response.status_code))
         return response
@@ -43,9 +45,11 @@ class FakeTransport(httpx.AsyncBaseTransport):
                     license_key=body["license_key"],
                     hardware_id=body["hardware_id"],
                     instance_id=instance_id,
+                    borrow_until=_time(body.get("borrow_until")),
+                    wait_until=_time(body.get("wait_until")),
                 )
-                if isinstance(outcome, Refusal):
-                    return self._refused(outcome)
+                if isinstance(outcome, Queued | Refusal):
+                    return self._refused(outcome) if isinstance(outcome, Refusal) else self._queued(outcome)
                 session, is_renewed = outcome
                 seats = {"in_use": ledger.in_use, "max": ledger.seats}
                 granted = {
@@ -54,6 +58,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
                     "seats": seats,
                     "is_overdraft": False,
                     "renewed": is_renewed,
+                    "waited_seconds": None,
                 }
                 return httpx.Response(200 if is_renewed else 201, json=granted)
             case "heartbeat":
@@ -87,12 +92,25 @@ class FakeTransport(httpx.AsyncBaseTransport):
             "session_id": session.session_id,
             "lease_expires_at": rfc3339(session.lease_expires_at),
             "grace_ends_at": rfc3339(grace_ends_at),
+            "borrowed_until": rfc3339(until) if (until := _borrowed_until(session)) is not None else None,
             "lease_token": lease_token,
             "heartbeat_interval_seconds": max(1, ledger.lease // timedelta(seconds=3)),
             "features": dict(ledger.terms.features),
             "license_expires_at": None if ledger.terms.expires_at is None else rfc3339(ledger.terms.expires_at),
             "server_time": rfc3339(session.decided_at),
         }
+
+    def _queued(self, queued: Queued) -> httpx.Response:
+        waiting = {
+            "position": queued.position,
+            "of": queued.of,
+            "since": rfc3339(queued.place.since),
+            "ask_again_in_seconds": queued.ask_again_seconds,
+            "wait_until": rfc3339(queued.place.wait_until),
+        }
+        now = rfc3339(self._ledger.now)
+        answer = {"session_id": queued.place.session_id, "license_id": _LICENSE_ID, "waiting": waiting}
+        return httpx.Response(202, json={**answer, "server_time": now})
 
     def _refused(self, refusal: Refusal) -> httpx.Response:
         error = {
@@ -106,3 +124,11 @@ class FakeTransport(httpx.AsyncBaseTransport):
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         body = {"error": error, "server_time": rfc3339(self._ledger.now)}
         return httpx.Response(refusal.status, json=body, headers=headers)
+
+
+def _borrowed_until(session: Session) -> datetime | None:
+    return session.borrowed_until if session.is_borrowed(now=session.decided_at) else None
+
+
+def _time(told: str | None) -> datetime | None:
+    return None if told is None else datetime.fromisoformat(told)
