@@ -198,6 +198,40 @@ def test_pools_overdraft_and_the_last_week_are_shown_in_80_columns(build_real: B
     assert by_name["later"]["status"] == "not_started"
 
 
+def test_borrowed_seats_and_devices_that_work_on_without_one_are_shown(build_real: BuildBackend) -> None:
+    backend = build_real(seats=3, max_borrow_seconds=7 * 24 * 60 * 60)
+    until = datetime.now(UTC) + timedelta(days=3)
+    with backend.seat("m0", borrow=until) as lost, backend.seat("m1", borrow=until), backend.seat("m2"):
+        assert lost.lease is not None
+        owner = environment_of(backend, "olivia", COLUMNS="80")
+        run("release", lost.lease.session_id, "--yes", environment=owner).check_returncode()
+
+        shown = run("usage", environment=owner)
+
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.stdout.splitlines() if "│" in line]
+    cells = {row[0]: row[1:] for row in rows}
+    assert (cells["borrowed"][:2], cells["borrowed"][4]) == (["1", ""], "1 more work on")
+    assert f"borrowed until {until.astimezone():%Y-%m-%d %H:%M}" in cells
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+
+
+def test_a_license_shows_how_many_users_wait() -> None:
+    license_ = {
+        **dict.fromkeys(("name", "max", "share", "earliest_expiry_at", "last_24_hours")),
+        "license_id": "cad",
+        "in_use": 1,
+        "misconfigured_fields": [],
+        "sessions": [],
+        "waiting": {"count": 3, "since": rfc3339(_NOW)},
+    }
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": 1, "max": None}
+    terminal = Console(width=80, record=True, file=StringIO())
+
+    terminal.print(tables_of({"organization": organization, "licenses": [license_], "server_time": rfc3339(_NOW)}))
+
+    assert re.search(r"│\s+waiting\s+│\s+3 │", terminal.export_text())
+
+
 @pytest.mark.parametrize(
     ("left", "says"),
     [

@@ -169,14 +169,24 @@ def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, n
     return table
 
 
-def _parts(license_: dict[str, Any]) -> Iterator[tuple[str, int, int, str]]:
-    """Give name, seats in use, number of seats and peak of each pool and of the overdraft. Older services have none."""
+def _parts(license_: dict[str, Any]) -> Iterator[tuple[str, int, object, str]]:
+    """Give name, seats, number of seats and a remark on each pool, overdraft, borrowed seats and the line.
+
+    Older services have none of them.
+    """
     for pool in license_.get("pools", []):
         name = "common" if pool["group"] is None else f"for {pool['group']}"
         yield name, pool["in_use"], pool["max"], ""
     overdraft, day = license_.get("overdraft", {"in_use": 0, "max": 0}), license_["last_24_hours"]
     if overdraft["max"] or overdraft["in_use"]:
         yield "overdraft", overdraft["in_use"], overdraft["max"], f"peak {day['peak_overdraft']}" if day else ""
+    borrowed = license_.get("borrowed", {"in_use": 0, "overhang": []})
+    if borrowed["in_use"] or borrowed["overhang"]:
+        lost = len(borrowed["overhang"])
+        most = "" if borrowed["max"] is None else borrowed["max"]
+        yield "borrowed", borrowed["in_use"], most, f"{lost} more work on" if lost else ""
+    if waiting := license_.get("waiting", {"count": 0})["count"]:
+        yield "waiting", waiting, "", ""
 
 
 def _style_of(share: float) -> str:
@@ -219,6 +229,8 @@ def _sessions(license_: dict[str, Any], *, now: datetime) -> Table:
             lines.append(f"a seat for {session['pool']}")
         if session.get("is_overdraft"):
             lines.append("overdraft")
+        if session.get("borrowed_until") is not None:
+            lines.append(f"borrowed until {time_of(session['borrowed_until']).astimezone():%Y-%m-%d %H:%M}")
         _row(
             table,
             Text("\n".join(map(printable, lines))),
