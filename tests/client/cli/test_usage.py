@@ -216,7 +216,7 @@ def test_borrowed_seats_and_devices_that_work_on_without_one_are_shown(build_rea
 
 
 def test_a_license_shows_how_many_users_wait() -> None:
-    license_ = {
+    license_: dict[str, object] = {
         **dict.fromkeys(("name", "max", "share", "earliest_expiry_at", "last_24_hours")),
         "license_id": "cad",
         "in_use": 1,
