@@ -193,6 +193,7 @@ async def test_an_event_is_published_with_all_that_it_says_and_stamped(
             "organization_seats": {"in_use": 3, "max": None},
             "pool": None,
             "is_overdraft": False,
+            "waited_seconds": None,
         },
     }
     stamped_at = stamp(event)
