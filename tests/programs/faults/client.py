@@ -16,9 +16,9 @@ _IDLE = 0.1
 """How many heartbeats tell of a user who has long done nothing."""
 _AWAY = 0.5
 """How many seats of a license that lends some are borrowed."""
-_WAITING = 0.15
+_WAITING = 0.2
 """How many who ask for a seat would wait for it."""
-_WAITING_FOR_THE_LAST_LICENSE = 0.6
+_WAITING_FOR_THE_LAST_LICENSE = 0.7
 """How many would, of an organization's last license. It has a long line, and others are taken quickly."""
 
 
