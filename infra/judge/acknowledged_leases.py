@@ -10,7 +10,7 @@ from infra.judge.history import Acknowledged, History, Operation
 from infra.judge.tenure import Tenure
 from shared.edge.errors import Code
 
-OK, CREATED, NO_CONTENT = 200, 201, 204
+OK, CREATED, ACCEPTED, NO_CONTENT = 200, 201, 202, 204
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410
 
 _NO_DENIALS = {Code.INSTANCE_LIMIT_REACHED, Code.USER_DEVICE_LIMIT_REACHED, Code.BORROWED_SEATS_LIMIT_REACHED}

@@ -43,6 +43,7 @@ def judged(history: History) -> Judged:
         "tenures": len(tenures_of(history)),
         "borrows": types[AuditType.BORROWED],
         "users kept out": sum(event.details.get("kept_out_until") is not None for event in history.events),
+        "places in the line": types[AuditType.QUEUED],
         "denials": types[AuditType.DENIED],
         "counter repairs": types[AuditType.USAGE_REPAIRED],
         "reports of the end of a contract": types[AuditType.LICENSE_EXPIRING],

@@ -32,6 +32,10 @@ def _is_number(value: object) -> bool:
     return only(int, value) is not None
 
 
+def _is_number_or_none(value: object) -> bool:
+    return value is None or _is_number(value)
+
+
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -95,6 +99,7 @@ _HAS_FORM: Mapping[str, Callable[[object], bool]] = {
     "attempts": _is_number,
     "for_waiting": _is_number,
     "since": _is_time,
+    "waited_seconds": _is_number_or_none,
     "started_at": _is_time,
     "last_heartbeat_at": _is_time,
     "lease_expires_at": _is_time,

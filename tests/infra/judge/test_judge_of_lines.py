@@ -1,5 +1,6 @@
 """The judge knows the line: its events have their names, and a free seat may be for a user who waits."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,8 @@ from infra.judge.reading import read_history
 from infra.judge.violation import Kind
 from shared.documents.policy import Policy
 from shared.rules.audit import AuditType
-from tests.infra.judge.mutations import only, trail, with_details
+from tests.infra.judge.mutations import changed, only, starts, trail, with_details
+from tests.infra.judge.seeded_line import SEEDED_LINE, granted_to_a_newcomer
 from tests.support.connections import WatchedFirestore
 from tests.support.line import Instance, id_of
 from tests.support.tenant import Tenant
@@ -54,3 +56,18 @@ async def test_an_event_of_the_line_that_is_named_otherwise_is_found(history: Hi
 
     assert [violation.kind for violation in found] == [Kind.EVENT_MISNAMED]
     assert gave_up.session_id == id_of("m1")
+
+
+@pytest.mark.parametrize(("kind", "sow"), SEEDED_LINE, ids=lambda each: getattr(each, "__name__", ""))
+async def test_a_fault_sown_into_a_line_is_rejected_as_what_it_is(
+    kind: Kind, sow: Callable[[History], History], history: History
+) -> None:
+    assert {violation.kind for violation in judge(sow(history))} == {kind}
+
+
+async def test_a_place_that_was_committed_after_the_read_of_a_grant_accuses_nobody(history: History) -> None:
+    grant = starts(history, "m2")[0]
+    sown = granted_to_a_newcomer(history)
+    first = next(event for event in history.events if event.type == AuditType.QUEUED and event.user_id == "m1")
+
+    assert judge(changed(sown, first, committed_at=grant.at)) == []

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from infra.judge.acknowledged_leases import ACCEPTED
 from infra.judge.history import Acknowledged, Operation
 from shared.documents.rfc3339 import rfc3339
 from tests.programs.faults.notes import Answer, Notes
@@ -31,7 +32,12 @@ class Reply:
     @property
     def is_success(self) -> bool:
         """Whether it did what was asked."""
-        return self.status is not None and self.status < 300
+        return self.status is not None and self.status < 300 and not self.is_place
+
+    @property
+    def is_place(self) -> bool:
+        """Whether its user waits in the line."""
+        return self.status == ACCEPTED
 
     @property
     def is_worth_repeating(self) -> bool:
@@ -50,12 +56,16 @@ class Asking:
     token: str
     chance: Random
 
-    async def acquire(self, license_id: str, *, borrow_for: timedelta | None = None) -> Reply:
-        """Ask for a seat, or to borrow it for so long."""
+    async def acquire(
+        self, license_id: str, *, borrow_for: timedelta | None = None, wait_until: datetime | None = None
+    ) -> Reply:
+        """Ask for a seat, or to borrow it for so long, or wait for it."""
         key = license_key(self.planned.organization_id, license_id)
         asked = {"license_key": key, "hardware_id": self.planned.hardware_id, **self._instance}
         if borrow_for is not None:
             asked["borrow_until"] = rfc3339(datetime.now(UTC) + borrow_for)
+        if wait_until is not None:
+            asked["wait_until"] = rfc3339(wait_until)
         return await self._ask(Operation.ACQUIRE, asked, session_id=None)
 
     async def heartbeat(self, session_id: str, *, idle_seconds: int | None = None) -> Reply:

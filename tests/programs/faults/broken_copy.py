@@ -57,6 +57,11 @@ MISTAKES = {
         right="if kept_out_until is not None and now < kept_out_until:",
         wrong="if False:",
     ),
+    "places before not counted": Mistake(
+        module="shared/rules/acquire.py",
+        right="for place in line.places:",
+        wrong="for place in line.places[:0]:",
+    ),
 }
 
 

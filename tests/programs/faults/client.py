@@ -4,17 +4,22 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from tests.programs.faults.asking import Asking, Reply
 from tests.programs.faults.plan import SHORTEST_IDLE_SECONDS, PlannedLicense
 
 _MOST_TRIES = 4
+_LAST_WAIT_SECONDS = 1
 _IDLE = 0.1
 """How many heartbeats tell of a user who has long done nothing."""
 _AWAY = 0.5
 """How many seats of a license that lends some are borrowed."""
+_WAITING = 0.2
+"""How many who ask for a seat would wait for it."""
+_WAITING_FOR_THE_LAST_LICENSE = 0.7
+"""How many would, of an organization's last license. It has a long line, and others are taken quickly."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,13 +36,19 @@ class Client:
         while self._goes_on:
             license_ = self.asking.chance.choice(self.licenses)
             is_away = license_.max_borrow_seconds > 0 and self.asking.chance.random() < _AWAY
-            got = await (self._borrow(license_) if is_away else self._acquire(license_))
+            got = await self._ask(license_, is_away=is_away)
             if got.is_success:
                 session_id = str(got.body["session_id"])
                 if await (self._stay_away(license_) if is_away else self._keep(session_id, license_)):
                     await self._leave(session_id, license_)
             await self._look()
             await self._pause(0.05, 0.3)
+
+    async def _ask(self, license_: PlannedLicense, *, is_away: bool) -> Reply:
+        if is_away:
+            return await self._borrow(license_)
+        waiting = _WAITING_FOR_THE_LAST_LICENSE if license_ is self.licenses[-1] else _WAITING
+        return await (self._wait(license_) if self.asking.chance.random() < waiting else self._acquire(license_))
 
     async def _look(self) -> None:
         """Now and then look who holds seats."""
@@ -70,6 +81,30 @@ class Client:
         if chance.random() < 0.2:  # the same request to several processes at once
             await asyncio.gather(*(self.asking.acquire(license_id, borrow_for=borrow_for) for _ in range(2)))
         return await self._insist(lambda: self.asking.acquire(license_id, borrow_for=borrow_for))
+
+    async def _wait(self, license_: PlannedLicense) -> Reply:
+        """Wait in the line: ask again as told, or sooner. Some leave it, some fall silent."""
+        chance, most = self.asking.chance, max(0, self.until - time.monotonic()) + _LAST_WAIT_SECONDS
+        # No place counts for much longer than all clients work.
+        wait_until = datetime.now(UTC) + timedelta(seconds=min(most, chance.uniform(3, 25)))
+
+        async def ask() -> Reply:
+            return await self.asking.acquire(license_.license_id, wait_until=wait_until)
+
+        reply = await self._insist(ask)
+        while reply.is_place and self._goes_on:
+            match chance.randrange(10):
+                case 0:  # gone without a word
+                    return reply
+                case 1:
+                    await self._insist(partial(self.asking.release, str(reply.body["session_id"])))
+                    return reply
+                case 2:  # the same request to several processes at once
+                    await asyncio.gather(ask(), ask())
+            told = float(reply.body["waiting"]["ask_again_in_seconds"])
+            await self._rest(*((told, told) if chance.random() < 0.5 else (0.1, told)))
+            reply = await self._insist(ask)
+        return reply
 
     async def _stay_away(self, license_: PlannedLicense) -> bool:
         """Send no heartbeat, perhaps borrow for longer, and say whether it comes back while the seat is borrowed."""

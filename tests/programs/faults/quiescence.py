@@ -31,6 +31,7 @@ def left_behind(history: History) -> Iterator[str]:
     ):
         yield f"{name}: the counters count seats that no session holds: {seats.fields}"
     yield from (f"{name}: {problem}" for problem in _tenures_told_wrongly(history))
+    yield from (f"{name}: {problem}" for problem in _places_left(history))
     due = [event for event in history.events if is_due(event, history)]
     unpublished = [event.event_id for event in due if event.published_at is None]
     if unpublished:
@@ -55,3 +56,16 @@ def _tenures_told_wrongly(history: History) -> Iterator[str]:
     numbers = sorted(event.grant_number or 0 for event in history.events if event.type in NUMBERED)
     if numbers != list(range(1, len(numbers) + 1)):
         yield f"the grant numbers have a gap: {len(numbers)} grants, the last has the number {numbers[-1:]}"
+
+
+def _places_left(history: History) -> Iterator[str]:
+    """Each place ends once: its user got a seat, or gave up."""
+    begun, ended = Counter[str | None](), Counter[str | None]()
+    for event in history.events:
+        if event.type == AuditType.QUEUED:
+            begun[event.session_id] += 1
+        elif event.type == AuditType.GAVE_UP or event.details.get("waited_seconds") is not None:
+            ended[event.session_id] += 1
+    for session_id in begun.keys() | ended.keys():
+        if begun[session_id] != ended[session_id]:
+            yield f"{session_id} had {begun[session_id]} places in the line, and {ended[session_id]} ended"

@@ -15,7 +15,9 @@ from tests.programs.faults.verdict import (
     overdraft_seats,
     overhangs,
     peak_of_seats,
+    places,
     reserved_seats,
+    served_from_line,
 )
 
 _MOST_SHOWN = 20
@@ -40,6 +42,7 @@ def show(outcome: Outcome, verdict: Verdict, console: Console) -> None:
             f"{len(reserved_seats(outcome))}, {len(overdraft_seats(outcome))}",
         ),
         ("borrows, seats taken back", f"{len(borrows(outcome))}, {len(overhangs(outcome))}"),
+        ("places in the line, seats after waiting", f"{len(places(outcome))}, {len(served_from_line(outcome))}"),
         ("users kept out", len(kept_out(outcome))),
         ("most seats in use at a time", ", ".join(str(peak_of_seats(each)) for each in outcome.histories)),
     ):

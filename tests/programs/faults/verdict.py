@@ -102,6 +102,8 @@ def _unlike_its_work(outcome: Outcome) -> Iterator[str]:
         yield "no owner took a borrowed seat back"
     if outcome.plan.scale == LONG and not kept_out(outcome):
         yield "no owner kept a user out"
+    if outcome.plan.scale == LONG and not served_from_line(outcome):
+        yield "no client that waited was granted a seat"
 
 
 def reserved_seats(outcome: Outcome) -> Sequence[Event]:
@@ -127,6 +129,16 @@ def overhangs(outcome: Outcome) -> Sequence[Event]:
 def kept_out(outcome: Outcome) -> Sequence[Event]:
     """The ends of sessions whose users were kept out."""
     return [each for each in _events(outcome) if each.details.get("kept_out_until") is not None]
+
+
+def places(outcome: Outcome) -> Sequence[Event]:
+    """The places that users took in the line."""
+    return [each for each in _events(outcome) if each.type == AuditType.QUEUED]
+
+
+def served_from_line(outcome: Outcome) -> Sequence[Event]:
+    """The grants to users who waited in the line."""
+    return [each for each in _grants(outcome) if each.details.get("waited_seconds") is not None]
 
 
 def _grants(outcome: Outcome) -> Iterator[Event]:
