@@ -352,8 +352,6 @@ def _in_short(event: dict[str, Any]) -> str:
             return f"{times}, {details['seats']['in_use']} of {details['seats']['max']} in use"
         case "session.queued":
             return f"position {details['position']} in the line"
-        case "session.borrowed":
-            return f"until {details['borrowed_until']}"
         case str() as kind if kind.endswith(".edited"):
             if details["edit"] == "created":
                 return "created"
