@@ -10,6 +10,7 @@ from infra.local.audit_topic import create_topic, subscribed
 from infra.local.loopback import NO_TLS
 from infra.local.processes import Process
 from tests.support.client import Clients
+from tests.support.servers import StartFunction
 from tests.support.subscriber import Subscriber
 
 
@@ -35,6 +36,15 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with httpx.AsyncClient(verify=NO_TLS, timeout=30, limits=limits) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def four_acquire_processes(servers: Mapping[str, Process], start_server: StartFunction) -> list[str]:
+    """Addresses of four processes of acquire, each an instance of its own."""
+    more = [start_server("acquire") for _ in range(3)]
+    for process in more:
+        process.wait_until_ready()
+    return [servers["acquire"].url, *(process.url for process in more)]
 
 
 @pytest.fixture

@@ -11,20 +11,10 @@ from google.cloud import firestore
 
 from infra.local.processes import Process
 from tests.support.client import Client, Clients, code_of
-from tests.support.servers import StartFunction
 from tests.support.tenant import Tenant
 
 CLIENTS, SEATS = 200, 50
 ROUNDS = [pytest.param(5, id="5"), pytest.param(15, id="15 more", marks=pytest.mark.long)]
-
-
-@pytest.fixture(scope="session")
-def four_acquire_processes(servers: Mapping[str, Process], start_server: StartFunction) -> list[str]:
-    """Addresses of four processes of acquire, each an instance of its own."""
-    more = [start_server("acquire") for _ in range(3)]
-    for process in more:
-        process.wait_until_ready()
-    return [servers["acquire"].url, *(process.url for process in more)]
 
 
 async def _all_acquire(crowd: list[Client], addresses: list[str]) -> list[httpx.Response]:

@@ -14,7 +14,6 @@ from google.cloud import firestore
 from infra.local.processes import Process
 from tests.support.client import Client, Clients, answered, assert_error, code_of
 from tests.support.lease import shown_keys, verified
-from tests.support.servers import StartServers
 from tests.support.tenant import Tenant
 
 DAY = 24 * 60 * 60
@@ -28,11 +27,6 @@ def in_days(days: float) -> str:
 @pytest.fixture
 async def keys(http: httpx.AsyncClient, servers: Mapping[str, Process]) -> dict[str, Any]:
     return dict((await shown_keys(http, servers["keys"].url)).json())
-
-
-@pytest.fixture(scope="module")
-def four_acquire_urls(servers: Mapping[str, Process], start_servers: StartServers) -> list[str]:
-    return [servers["acquire"].url, *(start_servers("acquire")["acquire"] for _ in range(3))]
 
 
 def lending(console: firestore.Client, **terms: Any) -> Tenant:  # noqa: ANN401 any field of a license
@@ -138,12 +132,12 @@ async def test_a_borrowed_seat_that_an_owner_takes_back_is_free_on_record_and_it
 
 @pytest.mark.parametrize("rounds", [pytest.param(1, id="1"), pytest.param(9, id="9 more", marks=pytest.mark.long)])
 async def test_of_fifty_laptops_that_borrow_at_once_exactly_ten_do(
-    rounds: int, clients: Clients, console: firestore.Client, four_acquire_urls: list[str]
+    rounds: int, clients: Clients, console: firestore.Client, four_acquire_processes: list[str]
 ) -> None:
     for _ in range(rounds):
         tenant = lending(console, seats=LAPTOPS, members=LAPTOPS, max_borrowed_seats=LENT)
 
-        answers = await _all_borrow(clients, tenant, four_acquire_urls)
+        answers = await _all_borrow(clients, tenant, four_acquire_processes)
 
         assert answers == {"borrowed": LENT, "BORROWED_SEATS_LIMIT_REACHED": LAPTOPS - LENT}
         assert sum(each["borrowed_until"] is not None for each in tenant.open_sessions()) == LENT
