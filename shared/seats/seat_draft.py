@@ -48,6 +48,8 @@ from shared.rules.user import User
 from shared.seats.counters import Scope, repair_event
 from shared.seats.license_keys import Found
 
+_NO_LINE = Line()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrganizationState:
@@ -110,9 +112,12 @@ class SeatDraft:
         return self.state.use != self.use
 
     @property
-    def _licenses(self) -> dict[str, License]:
-        """The licenses that can be used."""
-        return {key: each for key, each in self.state.licenses.items() if isinstance(each, License)}
+    def _standing_line(self) -> Line:
+        """The places in the line, and the licenses that can be used. Most groups have no line."""
+        if not self._places:
+            return _NO_LINE
+        usable = {key: each for key, each in self.state.licenses.items() if isinstance(each, License)}
+        return Line(places=tuple(self._places.values()), licenses=usable)
 
     @property
     def in_use(self) -> SeatUse:
@@ -157,7 +162,7 @@ class SeatDraft:
             use=self.in_use,
             own=self._own(license_, user_id),
             borrowed=[] if borrow_until is None else self._of(license_),
-            line=Line(places=tuple(self._places.values()), licenses=self._licenses),
+            line=self._standing_line,
         )
         outcome = acquire(standing, device, now=self.now, borrow_until=borrow_until, wait_until=wait_until)
         if isinstance(outcome, Granted):
