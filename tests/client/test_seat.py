@@ -544,3 +544,14 @@ def test_a_key_with_line_breaks_is_refused_by_the_service(build_real: BuildBacke
         build_real(seats=1).seat(license_key="A\nB").acquire()
 
     assert refused.value.code == "INVALID_REQUEST"
+
+
+def test_a_seat_of_one_fake_service_does_not_keep_that_of_another() -> None:
+    mine, another_tests = FakeService(), FakeService()
+
+    with another_tests.seat():
+        with mine.seat():
+            pass
+
+        assert mine.in_use == 0
+        assert another_tests.in_use == 1

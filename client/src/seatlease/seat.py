@@ -197,10 +197,7 @@ class _Seat:
 
     def _is_held(self) -> bool:
         """Whether there is a seat already. If so, the call that took it no longer gives it up alone."""
-        if self.state not in AT_WORK:
-            return False
-        self._own_keeper().rely_on_it()
-        return True
+        return self.state in AT_WORK and self._own_keeper().rely_on_it()
 
     def _own_keeper(self) -> Keeper:
         # Without a lock, which a fork or a signal could find held: of several threads one makes it.

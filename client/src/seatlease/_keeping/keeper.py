@@ -71,6 +71,7 @@ class Keeper:
         self._one_beats = asyncio.Lock()
         self._is_regaining = False
         self._taken_by: object = None
+        self._is_kept: dict[str, bool] = {}
         self._acquiring: dict[object, _Task] = {}
         self._beating: dict[object, _Task] = {}
         self._keeping: _Task | None = None
@@ -92,17 +93,20 @@ class Keeper:
                 # Before the heartbeats under way are stopped: one that comes meanwhile finds nothing to keep or regain.
                 self.standing, self._told, self._is_regaining = Standing(), State.NOT_ACQUIRED, False
                 await _stop(self._keeping, *self._beating.values())
+                self._taken_by, self._is_kept = call, {}
                 try:
                     await self._take(give_up_at, is_patient=wait is not None, waiting=waiting)
                 except BaseException:
                     await self._access.leave(None, within_seconds=1)
                     raise
-                self._taken_by = call
                 self._keeping = asyncio.create_task(self._keep())
 
-    def rely_on_it(self) -> None:
-        """Note that a second call relies on the seat, not only the one that took it. From any thread."""
-        self._taken_by = None
+    def rely_on_it(self) -> bool:
+        """Note that a second call relies on the seat, and say whether it may: not if it is being given up.
+
+        From any thread, and without a lock, which a fork or a signal could find held: of two writers one is first.
+        """
+        return self._is_kept.setdefault(_KEPT, True)
 
     async def give_up(self, call: object, *, within_seconds: float) -> None:
         """Finish a cancelled call of ``acquire``, and give back what it was granted.
@@ -111,8 +115,11 @@ class Keeper:
         """
         if (acquiring := self._acquiring.get(call)) is not None:
             await asyncio.wait([acquiring])
-        if self._taken_by is call and not self._acquiring:
-            await self.release(within_seconds=within_seconds)
+        if self._acquiring:  # the seat is for that call, which may wait for long
+            return
+        async with self._one_changes:
+            if self._taken_by is call and not self._acquiring and not self._is_kept.setdefault(_KEPT, False):
+                await self._leave(await self._stop_keeping(), within_seconds=within_seconds)
 
     async def resume(self, lease: Lease) -> None:
         """Go on with a lease that this process has from its parent process."""
@@ -149,7 +156,7 @@ class Keeper:
         Never raises because an answer is missing: a seat not given back becomes free when its lease runs out.
         """
         async with self._stopped() as held:
-            await self._access.leave(held, within_seconds=within_seconds)
+            await self._leave(held, within_seconds=within_seconds)
 
     async def give_back(self, *, within_seconds: float) -> None:
         """Stop keeping the seat and give it back, also if it is borrowed, or others of this device use it.
@@ -167,12 +174,21 @@ class Keeper:
             acquiring.cancel()
         # It comes behind those, which first give back what they got, and before whoever begins to acquire from now on.
         async with self._one_changes:
-            held = self.standing.lease if self.standing.over is None else None
-            if held is not None:
-                self._become(self.standing.ended(State.RELEASED))
-            self._is_regaining, self._idle_from = False, math.inf
-            await _stop(self._keeping, *self._beating.values())
-            yield held
+            yield await self._stop_keeping()
+
+    async def _stop_keeping(self) -> Lease | None:
+        held = self.standing.lease if self.standing.over is None else None
+        if held is not None:
+            self._become(self.standing.ended(State.RELEASED))
+        self._is_regaining, self._idle_from = False, math.inf
+        await _stop(self._keeping, *self._beating.values())
+        return held
+
+    async def _leave(self, held: Lease | None, *, within_seconds: float) -> None:
+        try:
+            await self._access.leave(held, within_seconds=within_seconds)
+        except Exception:
+            logger.exception("a fault in seatlease itself; the seat becomes free when its lease runs out")
 
     async def _take(self, give_up_at: float, *, is_patient: bool, waiting: Callable[[Waiting], None]) -> None:
         """Hold a seat: the one that this machine has borrowed, or one that the service gives.
@@ -311,6 +327,9 @@ class Keeper:
             self._told = state
             logger.info("seat: %s -> %s", change.previous.value, state.value)
             self._changed(change)
+
+
+_KEPT = "kept"
 
 
 @contextmanager

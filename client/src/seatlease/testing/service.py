@@ -3,6 +3,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -16,8 +17,6 @@ from seatlease.testing.transport import FakeTransport
 
 class FakeService:
     """A service with one license, in memory. ``keys`` prove its lease tokens. ``transport`` carries requests to it."""
-
-    url = "https://seatlease.invalid"
 
     def __init__(  # noqa: PLR0913 each is named at the call, and all have defaults
         self,
@@ -40,6 +39,8 @@ class FakeService:
         As there, a session has its ``grace`` when it has lasted one lease. A user who does nothing for ``idle`` loses
         the seat, if the program says it. A user may borrow a seat for ``max_borrow``. Times are aware.
         """
+        # One of its own: the processes of a device share a seat of one address, and tests run at the same time.
+        self.url = f"https://{uuid4().hex}.seatlease.invalid"
         self.license_key = license_key
         terms = Terms(
             features=features or {},
