@@ -23,6 +23,7 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/logs.py": ["logging.googleapis.com/spanId", "logging.googleapis.com/trace"],
     "shared/edge/errors.py": ["The request must be JSON, with the header Content-Type: application/json."],
     "shared/edge/requests.py": ["application/json"],
+    "shared/edge/usage_answer.py": ['W/"'],  # the mark of a weak tag
     "shared/edge/settings.py": [
         (
             " is no origin, such as https://app.example.com: "
