@@ -57,7 +57,7 @@ def _whole(number: object) -> object:
 
 
 # The check below as a JSON schema. The schema counts a length in characters, the check in bytes.
-_ANY_DOCUMENT_ID: JsonDict = {
+ANY_DOCUMENT_ID: JsonDict = {
     "minLength": 1,
     "maxLength": MAX_ID_BYTES,
     "pattern": DOCUMENT_ID,
@@ -115,7 +115,7 @@ class UsageQuery(BaseModel):
 
     license_key: _Text | None = None
     page_size: Annotated[int, Field(ge=1, le=500)] = 100
-    page_token: Annotated[str, AfterValidator(_document_id), Field(json_schema_extra=_ANY_DOCUMENT_ID)] | None = None
+    page_token: Annotated[str, AfterValidator(_document_id), Field(json_schema_extra=ANY_DOCUMENT_ID)] | None = None
 
 
 Body = TypeVar("Body", bound=_Body)
