@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 from shared.rules.digest import digest
 
@@ -68,6 +69,10 @@ class OrganizationPaths:
         """The place in the line of a device that waits for a seat."""
         return f"{self.organization}/waiting/{self._id(session_id)}"
 
+    def usage_day(self, license_id: str, day: date) -> str:
+        """How a license was used on a day in UTC."""
+        return f"{self.organization}/usage_days/{self._id(f'{license_id}~{day.isoformat()}')}"
+
     def audit_event(self, name: str) -> str:
         """The path of an audit event, from its name within the organization.
 
@@ -75,6 +80,10 @@ class OrganizationPaths:
         relies on that.
         """
         return f"{self.organization}/audit_events/{digest(self.organization_id, name)}"
+
+    def audit_event_with_id(self, event_id: str) -> str:
+        """The path of an audit event that was found before."""
+        return f"{self.organization}/audit_events/{self._id(event_id)}"
 
     def review(self, collection: str, document_id: str) -> str:
         """The review record of a document: of ``users`` or ``licenses``, or ``organizations`` for the organization."""

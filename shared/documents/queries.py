@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from shared.documents.writing import UNPUBLISHED_SHARDS
 from shared.firestore.query import Comparison, Cursor, Query
 from shared.firestore.values import Plain
+from shared.rules.audit import AuditType
 from shared.rules.license import normal_key
 from shared.rules.user import Role
 
@@ -132,6 +133,12 @@ def live_sessions(license_id: str | None, *, now: datetime) -> Query:
     )
 
 
+def held_since(license_id: str, *, until: datetime) -> Query:
+    """The sessions of a license that have not ended and began at ``until`` or earlier."""
+    where = (*open_sessions(license_id).where, ("started_at", "<=", until))
+    return Query(collection="sessions", where=where, order_by="started_at")
+
+
 def borrowed_seats(license_id: str, *, now: datetime) -> Query:
     """The sessions of a license whose device may work without a connection at ``now``, those that ended too."""
     where = (*_of(license_id), ("borrowed_until", ">", now))
@@ -161,16 +168,43 @@ def page_of_sessions(license_id: str | None, *, user_id: str | None, limit: int,
     return Query(collection="sessions", where=where, limit=limit, after=after)
 
 
-def events_since(since: datetime, *, license_id: str | None, limit: int) -> Query:
-    """The audit events after ``since``, of one license or of all, newest first."""
+def events_of_types(
+    types: Sequence[AuditType], *, since: datetime, limit: int, only_fields: Sequence[str], after: Cursor | None = None
+) -> Query:
+    """The audit events of these types after ``since``, for all licenses of an organization, newest first."""
     return Query(
         collection="audit_events",
-        where=(*_of(license_id), ("at", ">", since)),
+        where=(("type", "in", tuple(each.value for each in types)), ("at", ">", since)),
         order_by="at",
         last_first=True,
         limit=limit,
-        only_fields=("at", "type", "license_id", "user_id", "details.attempts", "details.pool"),
+        only_fields=tuple(only_fields),
+        after=after,
     )
+
+
+def trail(
+    *, narrowed_by: tuple[str, str] | None, after: datetime, until: datetime, limit: int, cursor: Cursor | None = None
+) -> Query:
+    """The audit events of a time, newest first: all, or those with this value of ``user_id``, ``license_id`` or
+    ``type``. Each of the three has an index, and no two together.
+    """
+    narrow: tuple[tuple[str, Comparison, Plain], ...] = ()
+    if narrowed_by is not None:
+        narrow = ((narrowed_by[0], "==", narrowed_by[1]),)
+    return Query(
+        collection="audit_events",
+        where=(*narrow, ("at", ">", after), ("at", "<=", until)),
+        order_by="at",
+        last_first=True,
+        limit=limit,
+        after=cursor,
+    )
+
+
+def unsettled_days() -> Query:
+    """The days of the history that are to be counted again."""
+    return Query(collection="usage_days", where=(("is_settled", "==", False),))
 
 
 def lapsed_everywhere(shard: int, *, since: datetime, now: datetime, limit: int | None = None) -> Query:
@@ -281,6 +315,7 @@ def every_query() -> Iterator[Query]:
     yield licenses_expiring(after=now, until=now, limit=1)
     yield open_sessions_of("user", "license")
     yield borrowed_seats("license", now=now)
+    yield held_since("license", until=now)
     yield places_in_line(now=now)
     yield places_given_up(since=now - LOOKS_BACK, now=now, limit=1)
     yield last_grant()
@@ -294,6 +329,10 @@ def every_query() -> Iterator[Query]:
     yield unpublished_events(before=now)
     yield unpublished_events(before=now, everywhere=False)
     yield tenures_of("session", limit=1)
+    yield events_of_types([AuditType.DENIED], since=now, limit=1, only_fields=("at",))
+    yield unsettled_days()
+    for narrowed_by in (None, ("user_id", "user"), ("license_id", "license"), ("type", "session.denied")):
+        yield trail(narrowed_by=narrowed_by, after=now, until=now, limit=1)
     yield reviews_of_user("user")
     yield without_account(limit=1)
     for license_id in (None, "license"):
@@ -301,7 +340,6 @@ def every_query() -> Iterator[Query]:
         yield lapsed_sessions(license_id, now=now, limit=1)
         yield next_to_lapse(license_id, now=now)
         yield live_sessions(license_id, now=now)
-        yield events_since(now, license_id=license_id, limit=1)
         for user_id in (None, "user"):
             yield page_of_sessions(license_id, user_id=user_id, limit=1)
 

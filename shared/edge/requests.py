@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
@@ -30,6 +30,7 @@ MAX_PROBLEMS = 20
 about a query of 64 kB larger still.
 """
 
+_TAG = re.compile(r'"([^"]*)"')
 _ONE_LINE = re.compile(NO_CONTROL_CHARACTERS)
 
 
@@ -56,7 +57,7 @@ def _whole(number: object) -> object:
 
 
 # The check below as a JSON schema. The schema counts a length in characters, the check in bytes.
-_ANY_DOCUMENT_ID: JsonDict = {
+ANY_DOCUMENT_ID: JsonDict = {
     "minLength": 1,
     "maxLength": MAX_ID_BYTES,
     "pattern": DOCUMENT_ID,
@@ -110,9 +111,11 @@ class UsageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    view: Literal["now", "full"] = "full"
+
     license_key: _Text | None = None
     page_size: Annotated[int, Field(ge=1, le=500)] = 100
-    page_token: Annotated[str, AfterValidator(_document_id), Field(json_schema_extra=_ANY_DOCUMENT_ID)] | None = None
+    page_token: Annotated[str, AfterValidator(_document_id), Field(json_schema_extra=ANY_DOCUMENT_ID)] | None = None
 
 
 Body = TypeVar("Body", bound=_Body)
@@ -153,6 +156,11 @@ def parse_query(request: Request, model: type[Query]) -> Query:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise _invalid(problems, part="query") from None
+
+
+def known_tags(request: Request) -> list[str]:
+    """The tags in ``If-None-Match``, without their quotation marks. ``*`` names no answer that can be compared."""
+    return _TAG.findall(",".join(request.headers.getlist("if-none-match")))
 
 
 def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:

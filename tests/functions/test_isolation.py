@@ -103,8 +103,10 @@ def found(clients: Clients, servers: Mapping[str, Process], console: firestore.C
         for document in (tenant.organization, tenant.license()):
             event = CloudEvent(project=clients.project, path=document.path, kind="written")
             assert (await event.post(clients.http, servers["review_admin_edit"].url)).status_code == 200
+        counted = await clients.http.post(servers["summarize_usage"].url)
+        assert (counted.status_code, counted.json()["organizations_failed"]) == (200, 0)
         kinds = {collection.id for collection in tenant.organization.collections()}
-        assert kinds == {"users", "licenses", "sessions", "usage", "audit_events", "reviews", "waiting"}
+        assert kinds == {"users", "licenses", "sessions", "usage", "usage_days", "audit_events", "reviews", "waiting"}
         return tenant
 
     return one
@@ -130,6 +132,21 @@ def _asks(other: Other) -> list[Ask]:
         # A page begins behind its token, whether or not that names anything: what is next to it begins the same page.
         *(Ask(function="usage", something={"page_token": each}, nothing={"page_token": f"{each} "}) for each in names),
         *(
+            Ask(function="history", something={"license_id": each}, nothing={"license_id": "no"})
+            for each in names
+            if each != LICENSE_ID  # every organization has one
+        ),
+        *(
+            Ask(function="history", something={"view": "events", name: each}, nothing={"view": "events", name: "no"})
+            for name in ("user_id", "license_id")
+            for each in (f"license-of-{other.tenant.organization_id.rpartition('-')[0]}", "bob")
+        ),
+        *(
+            Ask(function="history", something=_behind(each), nothing=_behind(NOTHING))
+            for each in names
+            if len(each) == DIGEST_LENGTH
+        ),
+        *(
             Ask(
                 function="acquire",
                 something={"license_key": each, "hardware_id": device},
@@ -144,6 +161,12 @@ def _asks(other: Other) -> list[Ask]:
             for function in ("heartbeat", "release")
         ),
     ]
+
+
+def _behind(event_id: str) -> dict[str, str]:
+    """A page of the trail that begins now, behind this event."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return {"view": "events", "page_token": f"{int(now.timestamp()) * 1_000_000}.{event_id}"}
 
 
 async def _answer(clients: Clients, token: str, function: str, named: Mapping[str, str]) -> httpx.Response:
@@ -163,14 +186,14 @@ async def _answers(clients: Clients, asked: Iterable[tuple[str, str, Mapping[str
 
 async def _first_answer(clients: Clients, token: str, function: str, named: Mapping[str, str]) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    if function == "usage":
+    if function in {"history", "usage"}:
         return await clients.http.get(clients.urls[function], headers=headers, params=dict(named))
     return await clients.http.post(clients.urls[function], headers=headers, json=dict(named))
 
 
 def _in_bytes(answer: httpx.Response) -> tuple[int, dict[str, str], str]:
-    """All that an answer says, but for its own id and the time."""
-    ours = {"x-request-id", "date", "content-length"}
+    """All that an answer says, but for its own id, the time, and its tag, which is a hash of the question too."""
+    ours = {"x-request-id", "date", "content-length", "etag"}
     headers = {name: value for name, value in answer.headers.items() if name not in ours}
     if not answer.content:
         return answer.status_code, headers, ""
@@ -205,7 +228,7 @@ async def test_the_same_requests_by_a_user_of_that_organization_find_what_they_n
     answers = [await _answer(clients, token, ask.function, ask.something) for ask in asks]
 
     found = {ask.function for ask, answer in zip(asks, answers, strict=True) if answer.is_success}
-    assert found == {"acquire", "heartbeat", "release", "usage"}
+    assert found == {"acquire", "heartbeat", "history", "release", "usage"}
     shown = "".join(answer.text for answer in answers)
     told = ["bea@the-other.example", "laptop-of-the-other", "license-of-the-other"]
     assert [text for text in told if text not in shown] == []
@@ -242,6 +265,8 @@ async def test_no_claim_that_only_resembles_an_organizations_name_reaches_it(
         ("heartbeat", {"session_id": held}),
         ("release", {"session_id": held}),
         ("usage", {}),
+        ("history", {}),
+        ("history", {"view": "events"}),
     ]
 
     for function, named in asks:

@@ -12,7 +12,7 @@ import pytest
 from infra.build.stage import ROOT, function_names
 from tests.support.code_graph import Code, Place
 
-CLIENT_FUNCTIONS = ("acquire", "heartbeat", "release", "usage")
+CLIENT_FUNCTIONS = ("acquire", "heartbeat", "history", "release", "usage")
 """Those that act for a caller. ``keys`` acts for nobody: import-linter keeps every document out of its reach."""
 PATHS, FIRESTORE = "shared/documents/paths.py", "shared.firestore.client"
 
@@ -22,7 +22,9 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/http.py": ["/traces/", "projects/"],
     "shared/edge/logs.py": ["logging.googleapis.com/spanId", "logging.googleapis.com/trace"],
     "shared/edge/errors.py": ["The request must be JSON, with the header Content-Type: application/json."],
+    "shared/edge/history_query.py": ["text/csv"],
     "shared/edge/requests.py": ["application/json"],
+    "shared/edge/usage_answer.py": ['W/"'],  # the mark of a weak tag
     "shared/edge/settings.py": [
         (
             " is no origin, such as https://app.example.com: "
@@ -213,7 +215,14 @@ def test_what_is_read_and_written_is_named_by_paths_alone() -> None:
 
 
 def test_only_functions_that_no_client_calls_ask_over_all_organizations() -> None:
-    allowed = {"expire_sessions", "reconcile", "relay_audit", "review_admin_edit", "sync_user_claims"}
+    allowed = {
+        "expire_sessions",
+        "reconcile",
+        "relay_audit",
+        "review_admin_edit",
+        "summarize_usage",
+        "sync_user_claims",
+    }
 
     assert asking_everywhere(the_code()) == allowed
     assert allowed.isdisjoint(CLIENT_FUNCTIONS)

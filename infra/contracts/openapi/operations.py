@@ -6,26 +6,40 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from infra.contracts.openapi.words import A_DAY
 from shared.edge.errors import Code
+from shared.edge.history_answer import HistoryAnswer, TrailAnswer
+from shared.edge.history_csv import csv_of_days
+from shared.edge.history_query import HistoryQuery
 from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer, WaitingAnswer
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
 from shared.edge.usage_answer import PRIVATE, UsageAnswer
+from shared.rules.history_summary import History, LicenseHistory
+from shared.rules.organization import Organization
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Success:
-    """An answer that is no error. ``example`` overrides examples of the words."""
+    """An answer that is no error. ``example`` overrides examples of the words.
+
+    An answer may have ``another`` form, by the request's query. ``csv`` is an example of it as CSV.
+    """
 
     means: str
     model: type[BaseModel] | None = None
+    another: type[BaseModel] | None = None
+    csv: str | None = None
     example: Mapping[str, Any] | None = None
     cache_control: str = "no-store"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Operation:
-    """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``."""
+    """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``.
+
+    Answers of a call that ``is_tagged`` have an ``ETag``, and a client that has the answer is told so.
+    """
 
     method: str
     summary: str
@@ -34,6 +48,7 @@ class Operation:
     codes: frozenset[Code]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    is_tagged: bool = False
     takes_token: bool = True
 
 
@@ -66,6 +81,13 @@ _NO_NEW_SEAT = {
 }
 _FULL = {Code.SEAT_LIMIT_REACHED, Code.ORGANIZATION_SEAT_LIMIT_REACHED}
 _OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED, Code.SESSION_IDLE}
+
+EXAMPLE = History(
+    organization=Organization(organization_id="acme", name="Acme", max_concurrent_seats=None, is_active=True),
+    first=A_DAY.date,
+    last=A_DAY.date,
+    licenses=(LicenseHistory(license_id=A_DAY.license_id, license=None, days=(A_DAY,)),),
+)
 
 OPERATIONS: Mapping[str, Operation] = {
     "acquire": Operation(
@@ -123,6 +145,25 @@ OPERATIONS: Mapping[str, Operation] = {
             }
         ),
     ),
+    "history": Operation(
+        method="GET",
+        summary="See how the licenses were used",
+        description="Reports how each license was used, day by day, or with `view=events` a page of the audit trail. "
+        "Only owners and admins may ask. Days are counted once an hour, so the latest hour may be missing. A day in "
+        "UTC is final a day after its end. Without dates the answer has the last 30 days. With `Accept: text/csv`, or "
+        "`format=csv`, it is a file for a spreadsheet. The call changes nothing: asking again is safe.",
+        query=HistoryQuery,
+        successes={
+            200: Success(
+                means="The days of the licenses, or with `view=events` a page of events.",
+                model=HistoryAnswer,
+                another=TrailAnswer,
+                csv=csv_of_days(EXAMPLE, per_day=True),
+                cache_control=PRIVATE["Cache-Control"],
+            )
+        },
+        codes=frozenset({*_TOKEN, *_HOLDER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
+    ),
     "keys": Operation(
         method="GET",
         summary="Get the public keys",
@@ -157,14 +198,20 @@ OPERATIONS: Mapping[str, Operation] = {
         method="GET",
         summary="See who holds which seat",
         description="Reports the seats of the caller's organization. Owners and admins see everything, members their "
-        "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe.",
+        "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that "
+        "asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then "
+        "answered 304 until a seat is taken or given back, but for less than a minute and a half.",
         query=UsageQuery,
+        is_tagged=True,
         successes={
             200: Success(
                 means="The seats at one instant, `server_time`.",
                 model=UsageAnswer,
                 cache_control=PRIVATE["Cache-Control"],
-            )
+            ),
+            304: Success(
+                means="The answer with the tag in `If-None-Match` still stands.", cache_control=PRIVATE["Cache-Control"]
+            ),
         },
         codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),

@@ -6,9 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.documents.rfc3339 import rfc3339
+from shared.edge.history_query import token_of
 from shared.edge.public_keys import thumbprint
+from shared.rules.digest import digest
+from shared.rules.history import Records, TenureSeen, usage_day
+from shared.rules.history_summary import MAX_HISTORY_DAYS
 from shared.rules.release import MAX_KEPT_OUT
 from shared.rules.session import EndReason, session_id_of
+from shared.seats.history import MAX_SCANNED
 
 AT = datetime(2026, 3, 2, 9, 14, 7, 250_000, tzinfo=UTC)
 """The time of all examples."""
@@ -27,13 +32,39 @@ _GRACE_ENDS = rfc3339(AT + timedelta(minutes=36))
 _X = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 """The public key of RFC 8037's example, appendix A.2."""
 _LEASE_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dXJl"  # noqa: S105 signed by nobody
+_EVENT_ID = digest("an event of the examples")
+_TOKEN_OF_EVENT = token_of(AT, _EVENT_ID)
 SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
+
+A_DAY = usage_day(
+    "license-1",
+    AT.date(),
+    Records(
+        tenures=[
+            TenureSeen(
+                session_id=SESSION_ID,
+                user_id="ada",
+                started_at=AT - timedelta(hours=2),
+                last_heartbeat_at=AT,
+                lease_expires_at=AT + timedelta(minutes=6),
+                ended_at=None,
+            )
+        ],
+        seats=20,
+    ),
+    computed_at=AT.replace(microsecond=0),
+)
+"""The day of the examples: one user has worked for two hours."""
 
 WORDS: Mapping[str, Word] = {
     "license_key": Word(
         meaning="The license's key, as an admin gave it to the user. Blanks around it do not count. Of a generated key "
         "(five groups of five characters) neither case, blanks nor hyphens count, and I and L are 1, O is 0, U is V. "
         "Its normal form has capital letters and hyphens.",
+        example="ACME-DESIGN-STUDIO",
+    ),
+    "LicenseView.license_key": Word(
+        meaning="The license's key, for owners and admins. null: for others, or its document cannot be used.",
         example="ACME-DESIGN-STUDIO",
     ),
     "hardware_id": Word(
@@ -204,7 +235,6 @@ WORDS: Mapping[str, Word] = {
     "pool": Word(meaning="The group whose reserved seat it is. null: a common seat.", example=None),
     "PoolView.in_use": Word(meaning="Seats of the pool in use at `server_time`.", example=2),
     "PoolView.max": Word(meaning="The seats of the pool.", example=5),
-    "peak_overdraft": Word(meaning="The most overdraft seats in use at a time, by the present terms.", example=0),
     "reserved_for_others": Word(
         meaning="How many seats of the license are free, but reserved for groups that the user does not belong to.",
         example=0,
@@ -251,22 +281,222 @@ WORDS: Mapping[str, Word] = {
     ),
     "misconfigured_fields": Word(meaning="Fields of the license's document that an admin must correct.", example=[]),
     "last_24_hours": Word(
-        meaning="The last 24 hours, for owners and admins and only on the first page. Otherwise null."
+        meaning="The last 24 hours, for owners and admins in the full view. Otherwise null, and for up to an hour "
+        "after a license was made."
     ),
+    "view": Word(
+        meaning="`now`: without the last 24 hours, for a page that asks every few seconds. `full`: with them.",
+        example="now",
+    ),
+    "viewer": Word(meaning="The caller."),
+    "email": Word(meaning="The user's e-mail address. null: none is known.", example="ada@northwind.example"),
+    "role": Word(
+        meaning="owner or admin: sees everything. member: sees their own sessions and the totals. guest: sees the "
+        "totals.",
+        example="admin",
+    ),
+    "warnings": Word(
+        meaning="What owners and admins should know, the most urgent first. Empty for others. A client must expect new "
+        "codes, and shows their message."
+    ),
+    "WarningView.code": Word(
+        meaning="`FULL`: all seats are in use, those of overdraft too. `NEARLY_FULL`: 80 % or more have been for 15 "
+        "minutes. `DENIED_TODAY`: users got no seat today, in UTC. `LICENSE_ENDS`: the contract ends within 30 days. "
+        "`BORROWED_END_TODAY`: borrowed seats end within 24 hours.",
+        example="LICENSE_ENDS",
+    ),
+    "WarningView.license_id": Word(
+        meaning="The license. null: it is about the whole organization.", example="license-1"
+    ),
+    "number": Word(
+        meaning="`FULL`: users who wait. `NEARLY_FULL`: seats in use, in percent. `DENIED_TODAY`: users. "
+        "`LICENSE_ENDS`: days left, the last of which is 1. `BORROWED_END_TODAY`: seats.",
+        example=7,
+    ),
+    "WarningView.at": Word(
+        meaning="`LICENSE_ENDS`: the end of the contract. `BORROWED_END_TODAY`: the first end. Otherwise null.",
+        example=rfc3339(AT + timedelta(days=6, hours=9)),
+    ),
+    "WarningView.message": Word(
+        meaning="The warning in a sentence, with the license's name. Its wording may change.",
+        example="Design Studio ends in 7 days.",
+    ),
+    "terms": Word(meaning="The terms of the license, for owners and admins. Otherwise null."),
+    "allowed_groups": Word(
+        meaning="Only users of one of these groups get a seat. null: all users, or the document cannot be used.",
+        example=None,
+    ),
+    "reservations": Word(
+        meaning="How many seats are reserved for each group. null: the document cannot be used.", example={"design": 5}
+    ),
+    "max_devices_per_user": Word(
+        meaning="On how many devices one user may hold a seat. null: no limit, or the document cannot be used.",
+        example=2,
+    ),
+    "overdraft_seats": Word(
+        meaning="How many seats are given above the license's own number. null: the document cannot be used.",
+        example=2,
+    ),
+    "TermsView.idle_seconds": Word(
+        meaning="A user who does nothing in the program for so many seconds loses the seat. null: never, or the "
+        "document cannot be used.",
+        example=None,
+    ),
+    "max_borrow_seconds": Word(
+        meaning="For how many seconds a user may borrow a seat. 0: not at all. null: the document cannot be used.",
+        example=604_800,
+    ),
+    "max_borrowed_seats": Word(
+        meaning="How many seats may be borrowed at a time. null: all, or the document cannot be used.", example=3
+    ),
+    "max_instances_per_seat": Word(
+        meaning="How many instances may work on one seat. null: no limit, or the document cannot be used.",
+        example=None,
+    ),
+    "lease_seconds": Word(
+        meaning="How many seconds a seat is held without a heartbeat. null: the document cannot be used.", example=360
+    ),
+    "grace_seconds": Word(
+        meaning="How many seconds after its lease a program may work on without a connection. null: the document "
+        "cannot be used.",
+        example=1_800,
+    ),
+    "problems": Word(meaning="What is wrong with the license's document, a text for each problem.", example=[]),
     "sessions": Word(meaning="The live sessions on this page that the caller may see, oldest first."),
     "begins_at": Word(
-        meaning="Since when these sums are complete: 24 hours before `server_time`, or later if there were too many "
-        "events to sum up.",
-        example=rfc3339(AT - timedelta(hours=24)),
+        meaning="Since when these numbers count: the first half hour that began in the last 24 hours.",
+        example="2026-03-01T09:30:00.000000Z",
+    ),
+    "ActivityView.computed_at": Word(
+        meaning="Until when they count, with the numbers of `server_time` beside. They are counted every hour.",
+        example="2026-03-02T09:04:55.000000Z",
     ),
     "peak_in_use": Word(meaning="The most seats in use at a time.", example=17),
-    "denied_users": Word(meaning="How many users got no seat because a cap was reached.", example=2),
-    "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),
+    "peak_demand": Word(
+        meaning="The most seats wanted at a time: those in use, and those that users asked or waited for.", example=19
+    ),
+    "denied_users": Word(
+        meaning="How many users got no seat because a cap was reached. A user counts once for each day in UTC.",
+        example=2,
+    ),
     "page_size": Word(meaning="The most sessions on a page.", example=100),
     "page_token": Word(
         meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=SESSION_ID
     ),
     "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=SESSION_ID),
+    "HistoryQuery.from": Word(
+        meaning="The first day, in UTC. Left out: 30 days until `to`.",
+        example=(AT - timedelta(days=29)).date().isoformat(),
+    ),
+    "HistoryQuery.to": Word(
+        meaning=f"The last day, in UTC, at most {MAX_HISTORY_DAYS} days from the first one. Left out: today.",
+        example=AT.date().isoformat(),
+    ),
+    "HistoryQuery.license_id": Word(
+        meaning="Only this license. It may have been deleted. Left out: all that there are.", example="license-1"
+    ),
+    "HistoryQuery.view": Word(
+        meaning="`days`: how the licenses were used. `events`: the audit trail, newest first.", example="days"
+    ),
+    "HistoryQuery.format": Word(
+        meaning="`csv` for a link that cannot set the header `Accept`. Left out: by that header.", example="json"
+    ),
+    "HistoryQuery.per": Word(
+        meaning="What a row of the CSV file is about: a license and half hour, or a license and day.", example="day"
+    ),
+    "HistoryQuery.user_id": Word(meaning="Only events about this user.", example="ada"),
+    "HistoryQuery.type": Word(meaning="Only events of this type.", example="session.denied"),
+    "HistoryQuery.page_size": Word(
+        meaning=f"The most events on a page. A CSV file has up to {MAX_SCANNED:,}.", example=100
+    ),
+    "HistoryQuery.page_token": Word(
+        meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=_TOKEN_OF_EVENT
+    ),
+    "TrailAnswer.next_page_token": Word(
+        meaning="`page_token` of the next page. null: this is the last page. A page before it may be short, or empty.",
+        example=_TOKEN_OF_EVENT,
+    ),
+    "HistoryAnswer.from": Word(
+        meaning="The first day that the answer is about, in UTC.", example=(AT - timedelta(days=29)).date().isoformat()
+    ),
+    "HistoryAnswer.to": Word(meaning="The last day.", example=AT.date().isoformat()),
+    "HistoryAnswer.licenses": Word(meaning="Each license that there is, or the one that was asked for."),
+    "LicenseHistoryView.max": Word(
+        meaning="The seats of the license now. null: it was deleted, or an admin must correct it.", example=20
+    ),
+    "days": Word(meaning="The days that were counted, oldest first."),
+    "summary": Word(meaning="All these days together."),
+    "date": Word(meaning="The day, in UTC.", example=AT.date().isoformat()),
+    "is_settled": Word(meaning="Whether the numbers are final. They are a day after the day's end.", example=False),
+    "computed_at": Word(meaning="Until when everything is counted.", example=rfc3339(AT.replace(microsecond=0))),
+    "DayView.peak_in_use": Word(
+        meaning="For each half hour: the most seats in use at a time.", example=list(A_DAY.peak_in_use)
+    ),
+    "DayView.peak_demand": Word(
+        meaning="For each half hour: the most devices that held a seat or waited for one.",
+        example=list(A_DAY.peak_demand),
+    ),
+    "DayView.seats": Word(
+        meaning="For each half hour: the license's cap then, the highest if an admin changed it. null: it is not "
+        "known, or the half hour has not come.",
+        example=list(A_DAY.seats),
+    ),
+    "full_seconds": Word(
+        meaning="For each half hour: for how many seconds no seat below the cap was free.",
+        example=list(A_DAY.full_seconds),
+    ),
+    "denied_people": Word(
+        meaning="For each half hour: how many users were refused for want of a seat.", example=list(A_DAY.denied_people)
+    ),
+    "seconds_at": Word(
+        meaning="By a number of seats: for how many seconds so many were in use. They add up to the time that has "
+        "passed.",
+        example={str(level): seconds for level, seconds in A_DAY.seconds_at.items()},
+    ),
+    "demand_seconds_at": Word(
+        meaning="By a number of devices: for how many seconds so many held a seat or waited for one.",
+        example={str(level): seconds for level, seconds in A_DAY.demand_seconds_at.items()},
+    ),
+    "seat_seconds": Word(meaning="The seconds of all seats in use together.", example=A_DAY.seat_seconds),
+    "idle_seat_seconds": Word(
+        meaning="Of these, those after the last heartbeat of programs that were not heard of again.", example=0
+    ),
+    "borrowed_seat_seconds": Word(meaning="Of these, those of borrowed seats.", example=0),
+    "overdraft_seat_seconds": Word(meaning="Of these, those above the cap.", example=0),
+    "waits": Word(meaning="The waits in the line that ended with a seat on this day."),
+    "WaitsView.count": Word(meaning="How many there were.", example=2),
+    "p50_seconds": Word(meaning="Half of them were no longer than this. null: there were none.", example=40),
+    "p95_seconds": Word(meaning="95 % of them were no longer than this. null: there were none.", example=310),
+    "people_denied": Word(meaning="How many users were refused on this day for want of a seat.", example=2),
+    "people_turned_away": Word(
+        meaning="How many users were refused, or left the line, and had no seat within 15 minutes. In a summary they "
+        "are counted once for each day.",
+        example=1,
+    ),
+    "SummaryView.peak_demand": Word(meaning="The most devices that held a seat or waited for one.", example=21),
+    "busy_seconds": Word(
+        meaning="For how many seconds at least one device held a seat or waited for one.", example=28_800
+    ),
+    "seats_enough_for": Word(
+        meaning="By a share of the busy time in percent: the fewest seats that would have been enough. null: there was "
+        "no busy time.",
+        example={"95": 18, "99": 19, "100": 21},
+    ),
+    "enough_share": Word(
+        meaning="For which share of the busy time the license's present seats would have been enough. null: there was "
+        "no busy time, or the seats are not known.",
+        example=0.972,
+    ),
+    "events": Word(meaning="The events, newest first."),
+    "event_id": Word(meaning="The event's id, the same as in messages of the audit topic.", example=_EVENT_ID),
+    "at": Word(meaning="When it happened.", example=_AT),
+    "EventView.type": Word(meaning="What happened.", example="session.denied"),
+    "actor": Word(
+        meaning="The id of the user who did it, `console` for the vendor's admins, or `system`.", example="ada"
+    ),
+    "EventView.details": Word(
+        meaning="More about it. Its form depends on the type.", example={"limit": "license", "attempts": 3}
+    ),
     "error": Word(meaning="What went wrong."),
     "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),
     "message": Word(
