@@ -68,6 +68,9 @@ class OrganizationPaths:
         """The place in the line of a device that waits for a seat."""
         return f"{self.organization}/waiting/{self._id(session_id)}"
 
+    def invitation(self, invitation_id: str) -> str:
+        return f"{self.organization}/invitations/{self._id(invitation_id)}"
+
     def audit_event(self, name: str) -> str:
         """The path of an audit event, from its name within the organization.
 
