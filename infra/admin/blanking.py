@@ -13,7 +13,7 @@ from shared.rules.audit import ERASED
 _TEXTS_THAT_STAY = frozenset(
     {
         *("type", "actor", "organization_id", "license_id", "session_id", "epoch"),
-        *("reason", "limit", "edit", "field", "pool"),
+        *("reason", "limit", "edit", "field", "pool", "by", "role", "groups"),
     }
 )
 """The fields of an event, and of its details, whose text is not about a person. Every other text goes."""
@@ -22,7 +22,7 @@ _TEXTS_THAT_STAY = frozenset(
 def blanked(event: Document, user_id: str) -> Update | None:
     """The write that takes the person out of an event; ``None`` if the event does not name them.
 
-    An event about another user names the person as its actor only.
+    An event about another user names the person as its actor, or as who invited that user.
     """
     fields: dict[str, Plain] = {}
     if event.fields.get("user_id") == user_id:
@@ -30,10 +30,19 @@ def blanked(event: Document, user_id: str) -> Update | None:
         fields["user_id"] = ERASED
         if fields.get("hardware_id", ERASED) is None and event.fields["hardware_id"] is not None:
             fields["hardware_id"] = ERASED
+    elif invited_by(event) == user_id:
+        fields["details"] = {**event.fields["details"], "invited_by": ERASED}
     if event.fields.get("actor") == user_id:
         fields["actor"] = ERASED
     changed = {name: value for name, value in fields.items() if value != event.fields.get(name)}
     return Update(path=event.path, fields=changed, unchanged_since=event.update_time) if changed else None
+
+
+def invited_by(event: Document) -> str | None:
+    """Who invited the user of ``user.joined``; ``None`` for every other event."""
+    details = event.fields.get("details")
+    told = details.get("invited_by") if isinstance(details, Mapping) else None
+    return told if isinstance(told, str) else None
 
 
 def _without_texts(name: str, value: object) -> Plain:

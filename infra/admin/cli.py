@@ -114,8 +114,10 @@ def _table(found: Found, *, title: str, has: bool | None) -> Table:
     table.add_row("reviews", str(len(found.own) - users), "delete")
     table.add_row("sessions", str(len(found.sessions)), f"end {held} open, then delete" if held else "delete")
     table.add_row("waiting", str(len(found.places)), "delete")
+    table.add_row("invitations of the address", str(len(found.invited)), "delete")
+    table.add_row("invitations by the user", str(len(found.sent)), "blank the sender")
     table.add_row("audit_events of the user", str(len(found.events)), "blank the user, the device and all other texts")
-    table.add_row("audit_events by the user", str(len(found.acted)), "blank the actor")
+    table.add_row("audit_events by the user", str(len(found.acted)), "blank the user")
     if has is not None:
         table.add_row("account", str(int(has)), "delete")
     return table
@@ -128,5 +130,7 @@ def statements(*, project: str, organization: str, user: str) -> str:
     table = f"`{project}.seatlease_audit.messages`"
     return (
         f"DELETE FROM {table} WHERE organization_id = {org_id} AND user_id = {user_id};\n"  # noqa: S608 no program runs it
-        f"UPDATE {table} SET actor = {erased} WHERE organization_id = {org_id} AND actor = {user_id};"
+        f"UPDATE {table} SET actor = {erased} WHERE organization_id = {org_id} AND actor = {user_id};\n"
+        f"UPDATE {table} SET details.invited_by = {erased} WHERE organization_id = {org_id} "
+        f"AND details.invited_by = {user_id};"
     )

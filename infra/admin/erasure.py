@@ -2,38 +2,46 @@
 
 ::
 
+    the invitation         deleted, so that nobody joins with the address again
     the user's document    deleted: the right to a seat is gone
                            sync_user_claims ends the sessions and reports the deletion; this is waited for
     audit events           blanked, the report of the deletion included
     sessions, record,
     places in the line     deleted
+    invitations that the
+    person sent            keep the address, and lose the sender
 
 The sessions go last. While they are there, the function that looks at deleted sessions has nothing to report.
 """
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from infra.admin.blanking import blanked
-from shared.admin.review_record import ReviewTarget, seen
+from infra.admin.blanking import blanked, invited_by
+from shared.admin.review_record import ReviewTarget, is_json, seen
 from shared.documents import queries
 from shared.documents.forms import UserDocument
 from shared.documents.organizations import next_page
 from shared.documents.paths import OrganizationPaths
+from shared.documents.writing import REPORTED
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.query import Query
 from shared.firestore.retry import read_with_retry, retry_until
+from shared.firestore.values import Plain
 from shared.firestore.writes import Delete, Update
-from shared.rules.audit import AuditType
+from shared.rules.admission import invitation_id_of
+from shared.rules.audit import ERASED, AuditType
 
-EVENTS_OF, SESSIONS_OF, PLACES_OF = SEARCHED = (
+EVENTS_OF, SESSIONS_OF, PLACES_OF, INVITATIONS_OF = SEARCHED = (
     ("audit_events", "user_id"),
     ("sessions", "user_id"),
     ("waiting", "user_id"),
+    ("invitations", "invited_by"),
 )
 """The fields that are searched for the user's id. Each needs the index that Firestore makes by itself."""
 
@@ -72,12 +80,17 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """The documents that name a person. ``acted`` are events about other users that the person caused."""
+    """The documents that name a person. ``acted`` are events about other users that the person caused.
+
+    ``invited`` are invitations of the person's address, ``sent`` those that the person sent.
+    """
 
     has_organization: bool
     own: Sequence[str]
     sessions: Sequence[Document]
     places: Sequence[Document]
+    invited: Sequence[Document]
+    sent: Sequence[Document]
     events: Sequence[Document]
     acted: Sequence[Document]
     elsewhere: Sequence[str]
@@ -86,7 +99,8 @@ class Found:
     @property
     def is_nothing(self) -> bool:
         """Whether the organization keeps nothing about the person."""
-        return not (self.own or self.sessions or self.places or self.events or self.acted)
+        invitations = (*self.invited, *self.sent)
+        return not (self.own or self.sessions or self.places or invitations or self.events or self.acted)
 
     @property
     def open_sessions(self) -> Sequence[str]:
@@ -113,6 +127,8 @@ async def look(firestore: Firestore, person: Person, *, with_acted: bool = True)
         own=[path for path in (review.path, review.record_path) if stored[path] is not None],
         sessions=await _all(firestore, person, SESSIONS_OF, only_fields=("ended_at",)),
         places=await _all(firestore, person, PLACES_OF, only_fields=("user_id",)),
+        invited=await _invited(firestore, person, stored),
+        sent=await _all(firestore, person, INVITATIONS_OF, only_fields=("invited_by",)),
         events=events,
         acted=await _acted(firestore, person) if with_acted else [],
         elsewhere=await _elsewhere(firestore, person),
@@ -127,6 +143,10 @@ async def erase(firestore: Firestore, person: Person, *, within: timedelta) -> N
         StoreUnavailable: Firestore did not answer. What was erased so far stays erased.
     """
     review = person.review
+    stored = (await read_with_retry(partial(firestore.read, [review.path, review.record_path]))).documents
+    # Before the documents that hold the address.
+    invited = await _invited(firestore, person, stored)
+    await _write_each(firestore, [each.path for each in invited], _delete)
     await _write_each(firestore, [review.path], _delete)
     await _wait_for_the_functions(firestore, person, within=within)
     found = await look(firestore, person)
@@ -136,10 +156,11 @@ async def erase(firestore: Firestore, person: Person, *, within: timedelta) -> N
     await _write_each(firestore, [each.path for each in (*found.events, *found.acted)], blank)
     await _write_each(firestore, [each.path for each in found.sessions], _delete_ended)
     await _write_each(firestore, [each.path for each in found.places], _delete)
+    await _write_each(firestore, [each.path for each in found.sent], partial(_without_sender, user_id=person.user_id))
     await _write_each(firestore, [review.record_path], _delete)
     left = await look(firestore, person, with_acted=False)
     if not left.is_nothing:
-        count = len(left.own) + len(left.sessions) + len(left.places) + len(left.events)
+        count = sum(map(len, (left.own, left.sessions, left.places, left.invited, left.sent, left.events)))
         message = f"{count} documents were written meanwhile. Run the same command again."
         raise UnfinishedError(message)
 
@@ -209,14 +230,30 @@ async def _elsewhere(firestore: Firestore, person: Person) -> list[str]:
     return sorted(paths.organization_id for paths in others if stored[paths.user(person.user_id)] is not None)
 
 
+async def _invited(firestore: Firestore, person: Person, stored: Mapping[str, Document | None]) -> list[Document]:
+    """Find the invitations of the addresses that the user's document and its record hold."""
+    document, record = (stored[path] for path in (person.review.path, person.review.record_path))
+    emails = [] if document is None else [document.fields.get("email")]
+    for name in ("fields", REPORTED):
+        remembered = None if record is None else record.fields.get(name)
+        told = remembered.get("email") if isinstance(remembered, Mapping) else None
+        emails.append(json.loads(told) if isinstance(told, str) and is_json(told) else None)
+    paths = {person.paths.invitation(invitation_id_of(email)) for email in emails if isinstance(email, str)}
+    if not paths:
+        return []
+    found = (await read_with_retry(partial(firestore.read, sorted(paths)))).documents
+    return [each for each in found.values() if each is not None]
+
+
 async def _acted(firestore: Firestore, person: Person) -> list[Document]:
-    """Find the events about other users whose actor the person is, among all events of the organization."""
-    trail = Query(collection="audit_events", limit=_READ_PAGE, only_fields=("actor", "user_id"))
+    """Find the events about other users that name the person, as actor or as who invited them, among all events."""
+    trail = Query(collection="audit_events", limit=_READ_PAGE, only_fields=("actor", "user_id", "details.invited_by"))
     return [
         event
         async for page in pages(firestore, person.paths, trail)
         for event in page
-        if event.fields.get("actor") == person.user_id != event.fields.get("user_id")
+        if event.fields.get("user_id") != person.user_id
+        and person.user_id in (event.fields.get("actor"), invited_by(event))
     ]
 
 
@@ -265,6 +302,13 @@ async def _write_page(
 
 def _delete(document: Document) -> Delete:
     return Delete(path=document.path, unchanged_since=document.update_time)
+
+
+def _without_sender(invitation: Document, *, user_id: str) -> Update | None:
+    if invitation.fields.get("invited_by") != user_id:
+        return None
+    fields: dict[str, Plain] = {"invited_by": ERASED}
+    return Update(path=invitation.path, fields=fields, unchanged_since=invitation.update_time)
 
 
 def _delete_ended(session: Document) -> Delete | None:

@@ -23,6 +23,12 @@ from shared.rules.digest import digest
 _FIELDS = tuple(field.name for field in fields_of(Event))
 
 
+_REPORTS = {
+    *(AuditType.LICENSE_EXPIRING, AuditType.USAGE_REPAIRED),
+    *(AuditType.USER_INVITED, AuditType.USER_JOINED),
+}
+
+
 def violations(history: History) -> Iterator[Violation]:
     """Check each event by itself."""
     times = Counter(event.event_id for event in history.events)
@@ -73,7 +79,7 @@ def _names(event: Event) -> set[str]:
     if event.type == AuditType.RENEWED and started_at is not None:
         at = {name: event.details.get(name) for name in ("instance_id", "ip_address")}
         return {renewed_name(session_id, started_at, **at)}
-    if event.type in {AuditType.LICENSE_EXPIRING, AuditType.USAGE_REPAIRED}:
+    if event.type in _REPORTS:
         return {_reported_name(event)}
     if event.type in ENDS and started_at is not None:
         names = {digest("session.ended", session_id, _text(started_at), _text(event.at))}
@@ -90,7 +96,12 @@ def _names_of_place(event: Event) -> set[str]:
 
 
 def _reported_name(event: Event) -> str:
-    """The name of a report that no user caused."""
+    """The name of a report that is about no seat."""
+    if event.type == AuditType.USER_JOINED:
+        return digest(event.type, event.user_id or "", _text(event.at))
+    invitation_id, edit = (str(event.details.get(name)) for name in ("invitation_id", "edit"))
+    if event.type == AuditType.USER_INVITED:
+        return digest(event.type, invitation_id, edit, _text(event.at))
     if event.type == AuditType.USAGE_REPAIRED:
         return digest(event.type, event.at.isoformat())
     ends_at, days_before = event.details.get("expires_at"), event.details.get("days_before")

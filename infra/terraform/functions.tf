@@ -48,6 +48,14 @@ locals {
     usage = { cpu = "1", concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
     # A request holds up to 3,000 days of licenses, some megabytes: few at once.
     history = { cpu = "1", concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    # A person joins once. 500 people of a company may do so on one morning, from one address.
+    join = { cpu = "1", concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    # Owners and admins call these by hand. One request at a time needs half a CPU, and no two of
+    # them decide about the same people at the same time.
+    invitations = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    members     = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    # A request holds a page of 500 sessions and the day's latest 5,000 events: fewer at once.
+    usage = { cpu = "1", concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
 
     # One run at a time looks at all organizations; the scheduler starts no second one either. A run
     # finishes what it started in time: at most one request and a cold start, so 30 s more.

@@ -1,6 +1,7 @@
 """The indexes of ``infra/firestore.indexes.json`` as the Firestore Admin API lists them, from the recordings."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from infra.build.stage import ROOT
@@ -38,7 +39,7 @@ def field_as_deployed(override: dict[str, Any]) -> dict[str, Any]:
     collection, path = override["collectionGroup"], override["fieldPath"]
     field["name"] = f"{DATABASE}/collectionGroups/{collection}/fields/{path}"
     field["indexConfig"]["indexes"] = [
-        {**one, "queryScope": index["queryScope"], "fields": [{"fieldPath": path, "order": index["order"]}]}
+        {**one, "queryScope": index["queryScope"], "fields": [{"fieldPath": path, **_how(index)}]}
         for index in override["indexes"]
     ]
     return dict(field)
@@ -76,3 +77,7 @@ class Deployed:
         return check_indexes(
             Project(project="demo-seatlease", region="us-central1", endpoints={"firestore": self.api.url})
         )
+
+
+def _how(index: Mapping[str, str]) -> dict[str, str]:
+    return {name: index[name] for name in ("order", "arrayConfig") if name in index}

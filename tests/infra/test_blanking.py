@@ -55,7 +55,8 @@ def test_an_erased_event_holds_the_seat_and_not_the_person(message: AuditMessage
     assert not isinstance(kept, Unusable), kept
     told = kept.model_dump()
     known = {told[name] for name in ("event_id", "type", "organization_id", "license_id", "session_id") if name in told}
-    known |= {told["details"].get(name) for name in ("reason", "limit", "edit", "pool")}
+    known |= {told["details"].get(name) for name in ("reason", "limit", "edit", "pool", "by", "role")}
+    known |= {*told["details"].get("groups", ())}
     known |= {change["field"] for change in told["details"].get("changes", ())}
     assert texts(told) <= {*known, ERASED, told["actor"]}
     assert told["actor"] != event.fields["user_id"]

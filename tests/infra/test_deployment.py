@@ -209,7 +209,10 @@ def test_the_fields_have_the_indexes_and_policies_of_the_list(plan: Plan) -> Non
 
     made = {
         (field["collection"], field["field"]): (
-            {(each["query_scope"], each["order"]) for each in field["index_config"][0]["indexes"]},
+            {
+                (each["query_scope"], each["order"] or each["array_config"])
+                for each in field["index_config"][0]["indexes"]
+            },
             bool(field["ttl_config"]),
         )
         for field in plan.of_kind("google_firestore_field").values()
@@ -217,7 +220,7 @@ def test_the_fields_have_the_indexes_and_policies_of_the_list(plan: Plan) -> Non
 
     assert made == {
         (field["collectionGroup"], field["fieldPath"]): (
-            {(each["queryScope"], each["order"]) for each in field["indexes"]},
+            {(each["queryScope"], each.get("order") or each["arrayConfig"]) for each in field["indexes"]},
             field.get("ttl", False),
         )
         for field in listed

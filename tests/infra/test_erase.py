@@ -20,10 +20,14 @@ from infra.doctor.project import variables_file
 from infra.judge.cli import app as judge
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
+from shared.documents.writing import audit_event_fields, invitation_fields
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device
+from shared.rules.admission import Joined, JoinedBy, invitation_id_of
+from shared.rules.people_audit import joined
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.release import ReleaseRequest, Releases
+from tests.rules.make import NOW, a_user, an_invitation, an_organization
 from tests.support.tenant import Tenant
 
 ADDRESS, DEVICE, PERSON = "203.0.113.77", "devices-of-olivia", "olivia"
@@ -52,7 +56,7 @@ class Mortal(Firestore):
 def tenant(console: firestore.Client, store: Firestore, policy: Policy) -> Tenant:
     """Olivia had a seat, was denied one, and took one from a member; a member was denied too. Nobody holds a seat.
 
-    She waits for one.
+    She waits for one. Her address is invited, and she has invited others, one of whom has joined.
 
     The topic has everything.
     """
@@ -80,6 +84,19 @@ def tenant(console: firestore.Client, store: Firestore, policy: Policy) -> Tenan
     for event in tenant.event_documents():
         event.reference.update({"published_at": event.get("at")})
     tenant.place("a-place").set({"user_id": PERSON, "hardware_id": DEVICE})
+    for email in (f"{PERSON}@example.com", "cleo@example.com"):
+        invitation = an_invitation(email)
+        tenant.invitation(invitation.invitation_id).set(invitation_fields(invitation))
+    way = Joined(
+        organization=an_organization(),
+        user=a_user("m2"),
+        by=JoinedBy.INVITATION,
+        invitation=an_invitation("m2@example.com"),
+    )
+    paths = OrganizationPaths(tenant.organization_id)
+    by_invitation = joined(way, now=NOW)
+    fields = audit_event_fields(by_invitation, paths, policy.retention)
+    tenant.console.document(paths.audit_event(by_invitation.name)).set({**fields, "published_at": NOW})
     return tenant
 
 
@@ -115,7 +132,9 @@ def test_without_apply_it_shows_what_there_is_and_writes_nothing(tenant: Tenant,
     rows = [[cell.strip() for cell in line.split("│")[1:3]] for line in result.stdout.splitlines() if "│" in line]
     counts = {row[0]: row[1] for row in rows}
     assert counts["users"] == counts["sessions"] == counts["waiting"] == "1"
-    assert counts["audit_events by the user"] == "1"
+    assert counts["invitations of the address"] == "1"
+    assert counts["invitations by the user"] == "2"
+    assert counts["audit_events by the user"] == "2"
     assert counts["audit_events of the user"] == "3"
     assert "Nothing was changed" in result.stdout
     assert everything(tenant) == before
@@ -205,6 +224,7 @@ def test_a_session_that_no_function_ends_stops_the_erasure_behind_its_first_step
     assert session.reference.path in result.stderr
     assert "Run the same command again later" in result.stderr
     del before[tenant.user(PERSON).path]
+    del before[tenant.invitation(invitation_id_of(f"{PERSON}@example.com")).path]
     assert everything(tenant) == before
 
 

@@ -8,7 +8,7 @@ import grimp
 
 from infra.build.stage import ROOT
 
-ROOMS = ("edge", "admin", "audit", "seats", "documents", "firestore", "rules")
+ROOMS = ("edge", "admin", "audit", "people", "seats", "documents", "firestore", "rules")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
