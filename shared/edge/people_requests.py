@@ -1,26 +1,34 @@
 """The bodies and queries of requests about people."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from shared.documents.forms import MAX_ADDRESS_LENGTH, Groups
-from shared.edge.requests import ANY_DOCUMENT_ID, RequestBody, document_id, one_line, page_token
-from shared.rules.domains import is_address
+from shared.edge.requests import ANY_DOCUMENT_ID, RequestBody, as_page_token, document_id
 from shared.rules.user import Role
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+ADDRESS = rf"^[!-?A-~]{{1,64}}@({_LABEL}\.)+{_LABEL}$"
+"""Addresses in the form in which Firebase Authentication has them: of ASCII, international domains in IDNA."""
+
+_ADDRESS = re.compile(ADDRESS)
 
 
 def _address(text: str) -> str:
-    if not is_address(one_line(text)):
+    if _ADDRESS.fullmatch(text) is None:
         message = "not an e-mail address, such as ada@example.com"
         raise ValueError(message)
     return text
 
 
-_Address = Annotated[str, Field(min_length=3, max_length=MAX_ADDRESS_LENGTH), AfterValidator(_address)]
+_Address = Annotated[
+    str, Field(max_length=MAX_ADDRESS_LENGTH, json_schema_extra={"pattern": ADDRESS}), AfterValidator(_address)
+]
 _Role = Annotated[Role, Field(strict=False)]
 _DocumentId = Annotated[str, AfterValidator(document_id), Field(json_schema_extra=ANY_DOCUMENT_ID)]
-_PageToken = Annotated[str, AfterValidator(page_token), Field(json_schema_extra=ANY_DOCUMENT_ID)]
+_PageToken = Annotated[str, AfterValidator(as_page_token), Field(json_schema_extra=ANY_DOCUMENT_ID)]
 _InvitationId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -72,7 +72,7 @@ def document_id(text: str) -> str:
     return text
 
 
-def page_token(text: str) -> str:
+def as_page_token(text: str) -> str:
     if not can_be_document_id(text):
         message = "not a page token; send next_page_token of the page before"
         raise ValueError(message)
@@ -125,7 +125,7 @@ class UsageQuery(BaseModel):
 
     license_key: _Text | None = None
     page_size: Annotated[int, Field(ge=1, le=500)] = 100
-    page_token: Annotated[str, AfterValidator(page_token), Field(json_schema_extra=ANY_DOCUMENT_ID)] | None = None
+    page_token: Annotated[str, AfterValidator(as_page_token), Field(json_schema_extra=ANY_DOCUMENT_ID)] | None = None
 
 
 Body = TypeVar("Body", bound=RequestBody)

@@ -1,7 +1,5 @@
 """The domain of an e-mail address, in the one form in which domains are compared."""
 
-import re
-
 import idna
 
 PUBLIC_MAIL_DOMAINS = frozenset(
@@ -25,13 +23,6 @@ PUBLIC_MAIL_DOMAINS = frozenset(
 
 No list of them is complete. The vendor checks that a domain is the customer's before adding it.
 """
-
-_ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
-
-
-def is_address(address: str) -> bool:
-    """Whether it is a name, an @ and a domain that can exist."""
-    return _ADDRESS.fullmatch(address) is not None and domain_of(address) is not None
 
 
 def normal_domain(domain: str) -> str | None:

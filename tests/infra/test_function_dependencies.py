@@ -132,7 +132,7 @@ def test_every_distribution_brings_what_is_said_of_it() -> None:
                 "sync_user_claims",
             },
         ),
-        ("idna", {"invitations", "join", "members", "reconcile", "review_admin_edit", "sync_user_claims"}),
+        ("idna", {"join", "reconcile", "review_admin_edit", "sync_user_claims"}),
     ],
 )
 def test_what_is_slow_to_start_is_installed_only_where_it_is_used(distribution: str, functions: set[str]) -> None:

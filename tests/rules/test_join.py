@@ -6,7 +6,7 @@ import pytest
 
 from shared.rules.admission import OPEN_FOR, Joined, JoinedBy
 from shared.rules.claims import Membership, active_membership
-from shared.rules.domains import PUBLIC_MAIL_DOMAINS, domain_of, is_address, normal_domain
+from shared.rules.domains import PUBLIC_MAIL_DOMAINS, domain_of, normal_domain
 from shared.rules.join import AlreadyJoined, JoinOutcome, Place, join
 from shared.rules.person import SignedIn
 from shared.rules.refusal import InAnotherOrganization, NoInvitation
@@ -199,7 +199,6 @@ def test_a_domain_has_one_form(written: str, normal: str | None) -> None:
 )
 def test_the_domain_of_an_address_is_what_stands_behind_its_one_at(address: str, domain: str | None) -> None:
     assert domain_of(address) == domain
-    assert is_address(address) is (domain is not None)
 
 
 def test_public_mail_domains_are_in_the_form_in_which_domains_are_compared() -> None:
