@@ -177,17 +177,22 @@ def _asks(other: Other) -> list[Ask]:
             nothing={"invitation_id": no_invitation},
         ),
         *(
-            Ask(function="history", something={"license_id": each}, nothing={"license_id": "no"})
+            Ask(function="history", method="GET", something={"license_id": each}, nothing={"license_id": "no"})
             for each in names
             if each != LICENSE_ID  # every organization has one
         ),
         *(
-            Ask(function="history", something={"view": "events", name: each}, nothing={"view": "events", name: "no"})
+            Ask(
+                function="history",
+                method="GET",
+                something={"view": "events", name: each},
+                nothing={"view": "events", name: "no"},
+            )
             for name in ("user_id", "license_id")
             for each in (f"license-of-{other.tenant.organization_id.rpartition('-')[0]}", "bob")
         ),
         *(
-            Ask(function="history", something=_behind(each), nothing=_behind(NOTHING))
+            Ask(function="history", method="GET", something=_behind(each), nothing=_behind(NOTHING))
             for each in names
             if len(each) == DIGEST_LENGTH
         ),
