@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from shared.edge.http import http_function
 from shared.edge.identity import identify_new_user
-from shared.edge.people_answers import answer_join
+from shared.edge.join_answer import answer_join
 from shared.edge.people_requests import JoinBody
 from shared.edge.requests import parse
 from shared.edge.wiring import firestore, policy

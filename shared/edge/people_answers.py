@@ -8,9 +8,8 @@ from shared.documents.rfc3339 import Time
 from shared.edge.answers import Answer, answer, nothing
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
-from shared.rules.admission import Invitation, Joined
+from shared.rules.admission import Invitation
 from shared.rules.invitations import Invited, InviteOutcome, Withdrawn, WithdrawOutcome
-from shared.rules.join import AlreadyJoined, JoinOutcome
 from shared.rules.members import ChangeRefusal, Member, Members, MembersOutcome
 from shared.rules.user import Role, User
 
@@ -34,19 +33,6 @@ class InvitationAnswer(Answer):
 
     invitation: InvitationView
     join_path: str
-    server_time: Time
-
-
-class JoinAnswer(Answer):
-    """The person is a user of the organization, since now or before.
-
-    New ID tokens name the organization some seconds later.
-    """
-
-    organization_id: str
-    organization_name: str
-    role: Role
-    joined: bool
     server_time: Time
 
 
@@ -100,20 +86,6 @@ def answer_withdraw(answered: Answered[WithdrawOutcome]) -> Response:
     if isinstance(answered.outcome, Withdrawn):
         return nothing()
     raise refused(answered.outcome, now=answered.now)
-
-
-def answer_join(answered: Answered[JoinOutcome]) -> Response:
-    outcome, now = answered.outcome, answered.now
-    if not isinstance(outcome, Joined | AlreadyJoined):
-        raise refused(outcome, now=now)
-    body = JoinAnswer(
-        organization_id=outcome.organization.organization_id,
-        organization_name=outcome.organization.name,
-        role=outcome.user.role,
-        joined=True,
-        server_time=now,
-    )
-    return answer(body, headers=PRIVATE)
 
 
 def answer_members(answered: Answered[MembersOutcome]) -> Response:

@@ -89,6 +89,30 @@ async def test_a_cap_that_was_filled_in_is_told_until_the_admin_changes_it(revie
     assert problems(tenant.organization) == []
 
 
+async def test_domains_and_providers_get_their_one_form_and_what_is_wrong_with_them_is_said(
+    reviews: Reviews, tenant: Tenant, console: firestore.Client
+) -> None:
+    name = tenant.organization_id
+    other, domain = Tenant.create(console), f"taken.{name}.example"
+    other.organization.update({"email_domains": [domain], "sso_providers": [f"saml.{name}"]})
+    tenant.organization.update(
+        {
+            "email_domains": [f" B\u00fccher.{name}.EXAMPLE", "no domain", "gmail.com", domain],
+            "sso_providers": [f"saml.{name} ", f"oidc.{name}", "google.com"],
+        }
+    )
+
+    await reviews.review(tenant.organization.path)
+    await reviews.review(tenant.organization.path)
+
+    stored = fields(tenant.organization)
+    assert stored["email_domains"] == [f"xn--bcher-kva.{name}.example", "no domain", "gmail.com", domain]
+    assert stored["sso_providers"] == [f"saml.{name}", f"oidc.{name}", "google.com"]
+    assert problems(tenant.organization) == [("email_domains", "error")] * 3 + [("sso_providers", "error")] * 2
+    assert other.organization_id not in str(stored["problems"])
+    assert len(tenant.events("organization.edited")) == 1
+
+
 async def test_of_two_organizations_with_one_slug_the_second_is_told_and_none_is_made_twice(
     reviews: Reviews, tenant: Tenant, console: firestore.Client
 ) -> None:

@@ -24,8 +24,9 @@ from shared.documents.paths import can_be_document_id
 from shared.documents.rfc3339 import Time
 from shared.edge.errors import Code
 from shared.edge.history_answer import answer_history
+from shared.edge.join_answer import answer_join
 from shared.edge.lease_answers import answer_acquire, answer_heartbeat
-from shared.edge.people_answers import answer_change, answer_invite, answer_join, answer_members, answer_withdraw
+from shared.edge.people_answers import answer_change, answer_invite, answer_members, answer_withdraw
 from shared.edge.refusals import Refusal, refused
 from shared.edge.release_answer import answer_release
 from shared.edge.requests import AcquireBody, UsageQuery

@@ -11,8 +11,9 @@ from shared.edge.errors import Code
 from shared.edge.history_answer import HistoryAnswer, TrailAnswer
 from shared.edge.history_csv import csv_of_days
 from shared.edge.history_query import HistoryQuery
+from shared.edge.join_answer import JoinAnswer
 from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer, WaitingAnswer
-from shared.edge.people_answers import InvitationAnswer, JoinAnswer, MemberAnswer, MembersAnswer
+from shared.edge.people_answers import InvitationAnswer, MemberAnswer, MembersAnswer
 from shared.edge.people_requests import InvitationBody, InvitationQuery, JoinBody, MemberBody, MembersQuery
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
