@@ -19,6 +19,7 @@ from shared.documents.paths import OrganizationPaths
 from shared.rules.audit import CONSOLE, ENDS, ERASED, AuditType, grant_name, renewed_name
 from shared.rules.denial import denial_name
 from shared.rules.digest import digest
+from shared.rules.sign_in import signed_in_name
 
 _FIELDS = tuple(field.name for field in fields_of(Event))
 
@@ -73,8 +74,8 @@ def _names(event: Event) -> set[str]:
     if event.type == AuditType.RENEWED and started_at is not None:
         at = {name: event.details.get(name) for name in ("instance_id", "ip_address")}
         return {renewed_name(session_id, started_at, **at)}
-    if event.type in {AuditType.LICENSE_EXPIRING, AuditType.USAGE_REPAIRED}:
-        return {_reported_name(event)}
+    if event.type in {AuditType.LICENSE_EXPIRING, AuditType.USAGE_REPAIRED, AuditType.SIGNED_IN_ON_DEVICE}:
+        return {_name_without_session(event)}
     if event.type in ENDS and started_at is not None:
         names = {digest("session.ended", session_id, _text(started_at), _text(event.at))}
         return names | ({digest("session.removed", session_id, _text(started_at))} if event.actor == CONSOLE else set())
@@ -89,8 +90,10 @@ def _names_of_place(event: Event) -> set[str]:
     return {digest(event.type, event.session_id or "", _text(since), *ended)}
 
 
-def _reported_name(event: Event) -> str:
-    """The name of a report that no user caused."""
+def _name_without_session(event: Event) -> str:
+    """The name of an event that is about no session."""
+    if event.type == AuditType.SIGNED_IN_ON_DEVICE:
+        return signed_in_name(event.user_id or "", at=event.at)
     if event.type == AuditType.USAGE_REPAIRED:
         return digest(event.type, event.at.isoformat())
     ends_at, days_before = event.details.get("expires_at"), event.details.get("days_before")

@@ -185,6 +185,15 @@ class EditedDetails(_Message):
     changes: list[Change]
 
 
+class SignedInDetails(_Message):
+    """The device's own name for itself, the address that asked, and when and how the user's browser signed in."""
+
+    device_name: str
+    ip_address: str | None
+    signed_in_at: Time
+    signed_in_with: str
+
+
 class _Event(_Message):
     schema_version: Literal[1] = SCHEMA_VERSION
     event_id: Annotated[str, Field(description="Identifies the event. Ignore a second message with the same id.")]
@@ -318,6 +327,14 @@ class LicenseEditedEvent(_Event):
     details: EditedDetails
 
 
+class SignedInOnDeviceEvent(_Event):
+    """A user signed a device in through a browser, such as the command line."""
+
+    type: Literal["user.signed_in_on_device"]
+    user_id: str
+    details: SignedInDetails
+
+
 AuditMessage = (
     AcquiredEvent
     | BorrowedEvent
@@ -333,6 +350,7 @@ AuditMessage = (
     | OrganizationEditedEvent
     | UserEditedEvent
     | LicenseEditedEvent
+    | SignedInOnDeviceEvent
 )
 """A published audit event of any type."""
 

@@ -7,10 +7,13 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
+from typing import Any
 
 import firebase_admin
 from cachetools import LRUCache
@@ -48,6 +51,7 @@ _REPORTED_EVERY_SECONDS = 60
 MAX_TOKEN_LENGTH = 32_768
 """The longest ID token. Sign-ins with a company's SAML carry its groups. Together with the other headers it stays below
 the 64 KB that Google's front ends and uvicorn take."""
+_MAX_PROVIDER = 128
 _END_OF_TIMES = 253_402_300_800
 """The year 10,000, in seconds."""
 
@@ -65,10 +69,22 @@ class Caller:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HowSignedIn:
+    """When and how the caller signed in, with a provider such as ``password``.
+
+    For a device it is when and how the browser did that the device was signed in through.
+    """
+
+    at: datetime
+    provider: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Verified:
     """A token that is what it claims to be. ``caller`` is ``None`` if it names no organization."""
 
     caller: Caller | None
+    how: HowSignedIn
     expires_at: float
 
 
@@ -137,8 +153,22 @@ class Tokens:
         )
         return _Verified(
             caller=Caller(user_id=user_id, organization_id=organization_id) if is_complete else None,
+            how=_how_signed_in(claims),
             expires_at=float(expires_at),
         )
+
+
+def _how_signed_in(claims: Mapping[str, Any]) -> HowSignedIn:
+    """Read when and how the caller signed in. A custom token of ``sign_ins`` says it in claims of its own."""
+    sign_in = claims.get("firebase")
+    provider = sign_in.get("sign_in_provider") if isinstance(sign_in, dict) else None
+    at = claims.get("auth_time")
+    if provider == "custom":
+        provider, at = claims.get("signed_in_with", provider), claims.get("signed_in_at", at)
+    return HowSignedIn(
+        at=datetime.fromtimestamp(at if isinstance(at, int) and 0 <= at < _END_OF_TIMES else 0, UTC),
+        provider=provider if isinstance(provider, str) and len(provider) <= _MAX_PROVIDER else "unknown",
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -202,6 +232,12 @@ async def identify(request: Request) -> Caller:
     Raises:
         ApiError: ``TOKEN_MISSING``, ``TOKEN_INVALID``, ``TOKEN_EXPIRED``, ``NO_ORGANIZATION``, ``RATE_LIMITED``.
     """
+    caller, _ = await identify_with_sign_in(request)
+    return caller
+
+
+async def identify_with_sign_in(request: Request) -> tuple[Caller, HowSignedIn]:
+    """Identify the caller as ``identify`` does, and say when and how they signed in."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
@@ -213,7 +249,7 @@ async def identify(request: Request) -> Caller:
     if verified.caller is None:
         raise ApiError(Code.NO_ORGANIZATION)
     request.state.until_answered.enter_context(user_limits().admitted(verified.caller, now=time.monotonic()))
-    return verified.caller
+    return verified.caller, verified.how
 
 
 def _no_keys() -> ApiError:

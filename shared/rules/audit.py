@@ -49,6 +49,7 @@ class AuditType(StrEnum):
     ORGANIZATION_EDITED = "organization.edited"
     USER_EDITED = "user.edited"
     LICENSE_EDITED = "license.edited"
+    SIGNED_IN_ON_DEVICE = "user.signed_in_on_device"
 
 
 ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})
