@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from infra.build.triggers import OnDocument, OnRequest, OnSchedule, triggers
+from infra.build.triggers import OnDocument, OnRequest, OnSchedule, public_path, triggers
 from infra.local.emulators import triggered_by
 from infra.local.eventarc import Eventarc, MalformedEventError, as_cloud_event
 from infra.local.loopback import NO_TLS
@@ -34,7 +34,7 @@ EVENTS_PATH = "/functions/projects/{project}/triggers/{trigger}"
 def gateway(functions: Mapping[str, str]) -> Starlette:
     """Build the gateway. ``functions`` maps names to addresses."""
     called_by = triggers()
-    for_clients = {name: url for name, url in functions.items() if isinstance(called_by[name], OnRequest)}
+    for_clients = {public_path(name): name for name in functions if isinstance(called_by[name], OnRequest)}
     for_events = {name: url for name, url in functions.items() if isinstance(called_by[name], OnDocument)}
     on_schedule = {
         name: (trigger.schedule, functions[name])
@@ -55,8 +55,8 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
             clock.shutdown(wait=False)
 
     async def forward(request: Request) -> Response:
-        name = request.path_params["function"]
-        if name not in for_clients:
+        name = for_clients.get(f"/v1/{request.path_params['function']}")
+        if name is None:
             return await no_such_path(request)
         # Raw bytes, because a header need not be ASCII.
         headers = [(key, value) for key, value in request.headers.raw if key.decode("latin-1") not in _HOP_BY_HOP]
@@ -93,7 +93,7 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
         return Response(status_code=202)
 
     async def no_such_path(_: Request) -> Response:
-        paths = ", ".join(f"/v1/{name}" for name in for_clients)
+        paths = ", ".join(for_clients)
         return PlainTextResponse(f"no such path. The paths are {paths}\n", status_code=404)
 
     routes = [

@@ -41,6 +41,8 @@ locals {
     release = { concurrency = 200, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
     # It shows a text that it was given at start, and caches answer most requests.
     keys = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    # People sign devices in seldom, and each step is short: one at a time is enough, and half a CPU.
+    sign_ins = { concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1, cpu = "0.5" }
     # A request holds a page of 500 sessions and the day's latest 5,000 events: fewer at once.
     usage = { concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
 
@@ -182,6 +184,7 @@ resource "google_cloudfunctions2_function" "function" {
     # It also needs its rights.
     google_project_iam_member.database,
     google_project_iam_member.claim_setter,
+    google_service_account_iam_member.token_maker,
     google_pubsub_topic_iam_member.publisher,
   ]
 }

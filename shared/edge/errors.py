@@ -31,15 +31,18 @@ class Code(StrEnum):
     BORROWING_OFF = ("BORROWING_OFF", HTTPStatus.FORBIDDEN, False)
     BORROW_TOO_LONG = ("BORROW_TOO_LONG", HTTPStatus.FORBIDDEN, False)
     KEPT_OUT = ("KEPT_OUT", HTTPStatus.FORBIDDEN, False)
+    SIGN_IN_REFUSED = ("SIGN_IN_REFUSED", HTTPStatus.FORBIDDEN, False)
     LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     SESSION_NOT_FOUND = ("SESSION_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
+    SIGN_IN_EXPIRED = ("SIGN_IN_EXPIRED", HTTPStatus.NOT_FOUND, False)
     METHOD_NOT_ALLOWED = ("METHOD_NOT_ALLOWED", HTTPStatus.METHOD_NOT_ALLOWED, False)
     SEAT_LIMIT_REACHED = ("SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     ORGANIZATION_SEAT_LIMIT_REACHED = ("ORGANIZATION_SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     INSTANCE_LIMIT_REACHED = ("INSTANCE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     USER_DEVICE_LIMIT_REACHED = ("USER_DEVICE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     BORROWED_SEATS_LIMIT_REACHED = ("BORROWED_SEATS_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    SIGN_IN_PENDING = ("SIGN_IN_PENDING", HTTPStatus.CONFLICT, True)
     SESSION_EXPIRED = ("SESSION_EXPIRED", HTTPStatus.GONE, False)
     SESSION_RELEASED = ("SESSION_RELEASED", HTTPStatus.GONE, False)
     SESSION_REVOKED = ("SESSION_REVOKED", HTTPStatus.GONE, False)
@@ -81,9 +84,11 @@ MESSAGES: Mapping[Code, str] = {
     Code.BORROWING_OFF: "Seats of this license cannot be borrowed. Please talk to your administrator.",
     Code.BORROW_TOO_LONG: "A seat can be borrowed until {latest_until} at most.",
     Code.KEPT_OUT: "An administrator ended your session. You may take a seat again from {until} on.",
+    Code.SIGN_IN_REFUSED: "The sign-in was refused in the browser.",
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
     Code.SESSION_NOT_FOUND: "There is no such session.",
+    Code.SIGN_IN_EXPIRED: "There is no such sign-in, or its ten minutes are over. Please begin again.",
     Code.METHOD_NOT_ALLOWED: "The path does not take this method.",
     Code.SEAT_LIMIT_REACHED: "Every seat is in use ({in_use} of {max}). Please try again in a while.",
     Code.ORGANIZATION_SEAT_LIMIT_REACHED: (
@@ -98,6 +103,7 @@ MESSAGES: Mapping[Code, str] = {
     Code.BORROWED_SEATS_LIMIT_REACHED: (
         "As many seats are borrowed as the license allows ({borrowed} of {max}). Please try again in a while."
     ),
+    Code.SIGN_IN_PENDING: "The sign-in waits for a person to confirm it in a browser.",
     Code.SESSION_EXPIRED: "Your lease ran out, so your seat is free for other users.",
     Code.SESSION_RELEASED: "Your seat was given back.",
     Code.SESSION_REVOKED: "Your session was ended by an administrator.",

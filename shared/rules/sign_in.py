@@ -100,7 +100,7 @@ class UserCodeMissing:
 class Standing:
     """What is known when a sign-in is decided or exchanged; organization and user are those of the approval."""
 
-    sign_in: SignIn | None
+    sign_in: SignIn | None = None
     organization: Organization | Unusable | None = None
     user: User | Unusable | None = None
 
@@ -128,9 +128,7 @@ class Exchanged:
     approval: Approval
 
 
-LookOutcome = Looked | SignInExpired | MemberRefusal
-DecideOutcome = Decided | SignInExpired | UserCodeMissing | MemberRefusal
-ExchangeOutcome = Exchanged | SignInExpired | SignInPending | SignInRefused | MemberRefusal
+SignInRefusal = SignInExpired | SignInPending | SignInRefused | UserCodeMissing | MemberRefusal
 
 
 def new_user_code(choose: Callable[[str], str]) -> str:
@@ -164,20 +162,23 @@ def is_proven(code_verifier: str, *, code_challenge: str) -> bool:
     return compare_digest(made, code_challenge.encode())
 
 
-def look(standing: Standing, *, user_id: str, now: datetime) -> LookOutcome:
+def look(standing: Standing, *, user_id: str, now: datetime) -> Looked | SignInRefusal:
     """Show a sign-in to a person who may decide about it."""
-    organization = standing.organization
+    sign_in, organization = standing.sign_in, standing.organization
     if (refusal := refuse_member(organization=organization, user=standing.user)) is not None:
         return refusal
-    sign_in = _to_decide(standing.sign_in, user_id=user_id, now=now)
-    if sign_in is None or not isinstance(organization, Organization):
+    if sign_in is None or now >= sign_in.expires_at or not isinstance(organization, Organization):
+        return SignInExpired()
+    by = (sign_in.approval.user_id, sign_in.approval.organization_id) if sign_in.approval else None
+    is_own = sign_in.state is SignInState.APPROVED and by == (user_id, organization.organization_id)
+    if sign_in.state is not SignInState.ASKED and not is_own:
         return SignInExpired()
     return Looked(sign_in=sign_in, organization=organization)
 
 
 def decide(
     standing: Standing, approval: Approval, *, is_approved: bool, user_code: str | None, now: datetime
-) -> DecideOutcome:
+) -> Decided | SignInRefusal:
     """Let the device sign in as this person, or let no device sign in with this sign-in.
 
     The same person may decide again after an approval: their answer may have been lost.
@@ -194,17 +195,7 @@ def decide(
     return Decided(sign_in=replace(sign_in, state=state, approval=approval))
 
 
-def _to_decide(sign_in: SignIn | None, *, user_id: str, now: datetime) -> SignIn | None:
-    """The sign-in, if this person may decide about it."""
-    if sign_in is None or now >= sign_in.expires_at:
-        return None
-    if sign_in.state is SignInState.ASKED:
-        return sign_in
-    is_own = sign_in.approval is not None and sign_in.approval.user_id == user_id
-    return sign_in if sign_in.state is SignInState.APPROVED and is_own else None
-
-
-def exchange(standing: Standing, *, code_verifier: str, code: str | None, now: datetime) -> ExchangeOutcome:
+def exchange(standing: Standing, *, code_verifier: str, code: str | None, now: datetime) -> Exchanged | SignInRefusal:
     """Sign the device in, once. The person must still be a member of the organization."""
     sign_in = standing.sign_in
     if sign_in is None or now >= sign_in.expires_at:

@@ -16,14 +16,25 @@ from shared.documents.writing import (
     place_in_line_fields,
     seat_use_fields,
     session_fields,
+    sign_in_create,
 )
 from shared.firestore.client import Document
 from shared.firestore.query import Query
 from shared.rules.audit import acquired
 from shared.rules.seat_use import SeatUse
+from shared.rules.sign_in import SignIn, sign_in_id_of
 from tests.rules.make import NOW, a_place, a_session
 
 PATHS = OrganizationPaths("acme")
+A_SIGN_IN = SignIn(
+    sign_in_id=sign_in_id_of("BCDFGHJK"),
+    code_challenge="",
+    device_name="studio-pc",
+    ip_address=None,
+    loopback_port=None,
+    asked_at=NOW,
+    expires_at=NOW,
+)
 
 DEFINITION = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
 
@@ -159,6 +170,7 @@ def test_every_document_that_is_to_be_deleted_one_day_has_its_policy() -> None:
         "audit_events": audit_event_fields(acquired(a_session(), grant_number=1, details={}), PATHS, retention),
         "usage": seat_use_fields(SeatUse(), now=NOW),
         "waiting": place_in_line_fields(a_place()),
+        "sign_ins": sign_in_create(A_SIGN_IN).fields,
     }
 
     policies = {name for name, field in FIELDS.items() if field.get("ttl")}

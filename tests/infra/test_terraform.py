@@ -155,6 +155,7 @@ APIS: Mapping[str, set[str]] = {
     "google_secret_manager_secret": {"secretmanager"},
     "google_secret_manager_secret_iam_member": {"secretmanager"},
     "google_service_account": {"iam"},
+    "google_service_account_iam_member": {"iam"},
     "google_storage_bucket": {"storage"},
     "google_storage_bucket_object": {"storage"},
 }

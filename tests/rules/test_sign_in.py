@@ -59,7 +59,7 @@ REFUSED = replace(APPROVED, state=SignInState.REFUSED)
 EXCHANGED = replace(APPROVED, state=SignInState.EXCHANGED)
 
 
-MEMBER = Standing(sign_in=None, organization=an_organization(), user=a_user(role=Role.GUEST))
+MEMBER = Standing(organization=an_organization(), user=a_user(role=Role.GUEST))
 
 
 def standing(sign_in: SignIn | None) -> Standing:

@@ -7,6 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from infra.build.triggers import public_path
 from infra.contracts.openapi.document import OPENAPI
 
 Document = dict[str, Any]
@@ -39,7 +40,7 @@ def broken_by(
     document: Document, function: str, *, status: int, headers: Mapping[str, str], content: bytes | None
 ) -> list[str]:
     """How an answer of a function breaks the contract. ``content`` is ``None`` when only the head was asked for."""
-    (operation,) = document["paths"][f"/v1/{function}"].values()
+    (operation,) = document["paths"][public_path(function)].values()
     described = operation["responses"].get(str(status))
     if described is None:
         return [f"no answer of {function} has the status {status}"]

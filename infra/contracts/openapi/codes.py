@@ -91,6 +91,12 @@ MEANINGS: Mapping[Code, Meaning] = {
         then="Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.",
         details=MisconfiguredDetails(document="license", fields=["max_concurrent_seats"]),
     ),
+    Code.SIGN_IN_REFUSED: Meaning(when="a person refused the sign-in in the browser", then=_STOP),
+    Code.SIGN_IN_EXPIRED: Meaning(
+        when="there is no such sign-in, its ten minutes are over, it was exchanged, or the caller does not prove that "
+        "it is theirs",
+        then="Begin a new sign-in.",
+    ),
     Code.LICENSE_NOT_FOUND: Meaning(when="the organization has no such license", then=_STOP),
     Code.SESSION_NOT_FOUND: Meaning(when="there is no such session, or it belongs to another user", then=_ACQUIRE),
     Code.METHOD_NOT_ALLOWED: Meaning(when="the path does not take this method", then=_MEND),
@@ -131,6 +137,9 @@ MEANINGS: Mapping[Code, Meaning] = {
         details=BorrowedSeatsDetails(borrowed=3, max=3, earliest_expiry_at=AT, retry_after_seconds=60),
         has_retry_after=True,
     ),
+    Code.SIGN_IN_PENDING: Meaning(
+        when="no person has decided about the sign-in yet", then=_AGAIN, has_retry_after=True
+    ),
     Code.SESSION_EXPIRED: Meaning(when="the lease ran out and the seat is free", then=_ACQUIRE),
     Code.SESSION_RELEASED: Meaning(when="the session was released", then=_ACQUIRE),
     Code.SESSION_REVOKED: Meaning(
@@ -152,7 +161,7 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.UNSUPPORTED_MEDIA_TYPE: Meaning(when="the body is not sent as application/json", then=_MEND),
     Code.RATE_LIMITED: Meaning(
         when=f"this user asks too often: at most {REQUESTS_A_SECOND} times a second after the first {BURST}, and "
-        f"{AT_A_TIME} requests at a time, counted in each instance of the function",
+        f"{AT_A_TIME} requests at a time, counted in each instance of the function; `sign_ins` counts addresses too",
         then=_AGAIN,
         has_retry_after=True,
     ),

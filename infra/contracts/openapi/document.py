@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from infra.build.stage import ROOT
+from infra.build.triggers import public_path
 from infra.contracts.openapi.codes import MEANINGS
 from infra.contracts.openapi.headers import REQUEST_HEADERS, allow, always, challenge, retry_after
 from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
@@ -54,9 +55,18 @@ _TOKEN = {
 }
 
 
+_SECURITY: Mapping[bool | None, list[dict[str, list[str]]]] = {
+    True: [{SECURITY_SCHEME: []}],
+    False: [],
+    None: [{SECURITY_SCHEME: []}, {}],
+}
+
+
 def document() -> dict[str, Any]:
     schemas = model_schemas()
-    paths = {f"/v1/{name}": {one.method.lower(): _operation(name, one, schemas)} for name, one in OPERATIONS.items()}
+    paths = {
+        public_path(name): {one.method.lower(): _operation(name, one, schemas)} for name, one in OPERATIONS.items()
+    }
     return {
         "openapi": "3.1.0",
         "info": _INFO,
@@ -79,7 +89,7 @@ def _operation(name: str, operation: Operation, schemas: dict[str, Schema]) -> d
         "operationId": name,
         "summary": operation.summary,
         "description": operation.description,
-        "security": [{SECURITY_SCHEME: []}] if operation.takes_token else [],
+        "security": _SECURITY[operation.takes_token],
         "parameters": [*_query(operation), *REQUEST_HEADERS],
         "responses": {**successes, **_errors(name, operation, schemas)},
     }
@@ -141,7 +151,7 @@ def _error_name(name: str, status: HTTPStatus, codes: list[Code]) -> str:
     """The schema's name. It is the status alone if every operation answers the same codes with it."""
     others = [{code for code in one.codes | ANY_CALL if code.status is status} for one in OPERATIONS.values()]
     is_common = all(other in (set(), set(codes)) for other in others)
-    return f"Error{int(status)}" if is_common else f"{name.capitalize()}Error{int(status)}"
+    return f"Error{int(status)}" if is_common else f"{name.title().replace('_', '')}Error{int(status)}"
 
 
 def _query(operation: Operation) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from shared.edge.errors import Code
 from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer, WaitingAnswer
 from shared.edge.public_keys import CACHED, PublicKeySet
-from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
+from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, SignInBody, UsageQuery
+from shared.edge.sign_in_answers import BegunAnswer, SignInAnswer
 from shared.edge.usage_answer import PRIVATE, UsageAnswer
 
 
@@ -25,7 +26,10 @@ class Success:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Operation:
-    """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``."""
+    """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``.
+
+    ``takes_token`` is ``None`` if some requests need a token and others do not.
+    """
 
     method: str
     summary: str
@@ -34,7 +38,7 @@ class Operation:
     codes: frozenset[Code]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
-    takes_token: bool = True
+    takes_token: bool | None = True
 
 
 ANY_CALL = frozenset({Code.METHOD_NOT_ALLOWED, Code.INTERNAL})
@@ -153,6 +157,33 @@ OPERATIONS: Mapping[str, Operation] = {
         },
         codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, *_OVER, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
     ),
+    "sign_ins": Operation(
+        method="POST",
+        summary="Sign a device in through a browser",
+        description="For people without a password of this service. `begin` needs no token. A person who is signed in "
+        "to the page at `verification_path` looks at the sign-in and approves or refuses it, with their ID token. On "
+        "another machine than the device's the person types `user_code`. Else the page takes a `code` to the device, "
+        "at `http://127.0.0.1:{loopback_port}/`. `exchange` needs no token: the `code_verifier` proves who began. It "
+        "succeeds once, within ten minutes of the beginning. Before a decision it is refused with SIGN_IN_PENDING, "
+        "and asking again is safe.",
+        body=SignInBody,
+        successes={
+            200: Success(means="The answer to `look`, `approve`, `refuse` or `exchange`.", model=SignInAnswer),
+            201: Success(means="A sign-in has begun.", model=BegunAnswer),
+        },
+        codes=frozenset(
+            {
+                *_TOKEN,
+                *_BODY,
+                *_MEMBER,
+                Code.SIGN_IN_PENDING,
+                Code.SIGN_IN_REFUSED,
+                Code.SIGN_IN_EXPIRED,
+                Code.CONTENTION,
+            }
+        ),
+        takes_token=None,
+    ),
     "usage": Operation(
         method="GET",
         summary="See who holds which seat",
@@ -169,4 +200,4 @@ OPERATIONS: Mapping[str, Operation] = {
         codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),
 }
-"""The operations by function name, which is also the path below ``/v1/``."""
+"""The operations by function name."""
