@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from ipaddress import IPv4Address
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -33,6 +34,8 @@ class Device:
     http: httpx.AsyncClient
     url: str
     project: str
+    # An address of its own, because what one address may ask is bounded, and tests share the server.
+    address: str = field(default_factory=lambda: str(IPv4Address(secrets.randbits(32))))
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 
     async def begin(self, **changes: Any) -> httpx.Response:  # noqa: ANN401 a test may send anything
@@ -53,7 +56,8 @@ class Device:
 
     async def ask(self, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Send a step, and insist that the answer keeps the contract."""
-        answer = await self.http.post(self.url, json=body, headers=headers)
+        from_here = {"X-Forwarded-For": self.address, **(headers or {})}
+        answer = await self.http.post(self.url, json=body, headers=from_here)
         broken = broken_by(
             DOCUMENT, "sign_ins", status=answer.status_code, headers=answer.headers, content=answer.content
         )
