@@ -24,8 +24,22 @@ export interface Warning {
   message: string;
 }
 
-export type Usage = Schemas["UsageAnswer"] & { viewer: Viewer; warnings: Warning[] };
-export type License = Schemas["LicenseView"];
+export interface Terms {
+  allowed_groups: string[] | null;
+  reservations: Record<string, number> | null;
+  max_devices_per_user: number | null;
+  overdraft_seats: number | null;
+  idle_seconds: number | null;
+  max_borrow_seconds: number | null;
+  max_borrowed_seats: number | null;
+  max_instances_per_seat: number | null;
+  lease_seconds: number | null;
+  grace_seconds: number | null;
+  problems: string[];
+}
+
+export type License = Schemas["LicenseView"] & { license_key: string | null; terms: Terms | null };
+export type Usage = Omit<Schemas["UsageAnswer"], "licenses"> & { viewer: Viewer; warnings: Warning[]; licenses: License[] };
 export type Session = Schemas["SessionView"];
 
 /** What a screen may do and know. `answer` is the latest of what `asks` names. */
