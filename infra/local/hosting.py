@@ -1,4 +1,4 @@
-"""The page for organizations, served as Firebase Hosting serves it: ``infra/firebase.json`` says headers and rewrites."""
+"""The page for organizations, served as Firebase Hosting serves it, with the headers of ``infra/firebase.json``."""
 
 import json
 import re

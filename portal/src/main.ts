@@ -42,9 +42,6 @@ async function leave(): Promise<void> {
   toSignIn();
 }
 
-if (auth.currentUser === null) toSignIn();
-else await open(auth.currentUser);
-
 async function open(user: User): Promise<void> {
   // Another tab signed out, or signed in as another account.
   onIdTokenChanged(auth, (current) => {
@@ -234,3 +231,6 @@ class Portal {
     this.#draw();
   }
 }
+
+if (auth.currentUser === null) toSignIn();
+else await open(auth.currentUser);

@@ -8,39 +8,11 @@ import type { Api, Timed } from "./api.js";
 
 type Schemas = components["schemas"];
 
-export type Role = "owner" | "admin" | "member" | "guest";
-
-export interface Viewer {
-  user_id: string;
-  email: string | null;
-  role: Role;
-}
-
-export interface Warning {
-  code: string;
-  license_id: string | null;
-  number: number | null;
-  at: string | null;
-  message: string;
-}
-
-export interface Terms {
-  allowed_groups: string[] | null;
-  reservations: Record<string, number> | null;
-  max_devices_per_user: number | null;
-  overdraft_seats: number | null;
-  idle_seconds: number | null;
-  max_borrow_seconds: number | null;
-  max_borrowed_seats: number | null;
-  max_instances_per_seat: number | null;
-  lease_seconds: number | null;
-  grace_seconds: number | null;
-  problems: string[];
-}
-
-export type License = Schemas["LicenseView"] & { license_key: string | null; terms: Terms | null };
-export type Usage = Omit<Schemas["UsageAnswer"], "licenses"> & { viewer: Viewer; warnings: Warning[]; licenses: License[] };
+export type Usage = Schemas["UsageAnswer"];
+export type License = Schemas["LicenseView"];
 export type Session = Schemas["SessionView"];
+export type Terms = Schemas["TermsView"];
+export type Role = Usage["viewer"]["role"];
 
 /** What a screen may do and know. `answer` is the latest of what `asks` names. */
 export interface Page<A extends Timed = Usage> {
