@@ -1,0 +1,11 @@
+import { html } from "lit-html";
+
+import type { Screen } from "../screen.js";
+
+export const screen: Screen = {
+  title: "History",
+  isForAdmins: true,
+  asks: null,
+  everySeconds: 300,
+  view: () => html`<p>Not yet.</p>`,
+};

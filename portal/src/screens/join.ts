@@ -1,0 +1,79 @@
+/** `/join?org=…`: the link of an invitation. It proves nothing; the verified address does. */
+
+import { html, type TemplateResult } from "lit-html";
+
+import { Refused, Unreachable } from "../api.js";
+import type { Door, Visit } from "../screen.js";
+
+interface Joined {
+  organization_id: string;
+  organization_name: string;
+  joined: boolean;
+}
+
+/** The claims of an account follow its user document within seconds. */
+const CLAIMS_WITHIN_MS = 60_000;
+const ASK_EVERY_MS = 2_000;
+
+let problem: string | null = null;
+let isBusy = false;
+
+export const door: Door = {
+  title: "Join your organization",
+  open: (visit) => void join(visit),
+  view,
+};
+
+async function join(visit: Visit): Promise<void> {
+  const { api, user, url, redraw } = visit;
+  problem = null;
+  isBusy = true;
+  redraw();
+  try {
+    await user.reload();
+    if (!(await isMember(visit)) && user.emailVerified) {
+      const organization = url.searchParams.get("org");
+      await api.call<Joined>("POST", "/v1/join", organization === null ? {} : { organization_id: organization });
+      const until = performance.now() + CLAIMS_WITHIN_MS;
+      while (!(await isMember(visit)) && performance.now() < until) await new Promise((done) => setTimeout(done, ASK_EVERY_MS));
+    }
+    if (await isMember(visit)) {
+      location.replace("/");
+      return;
+    }
+    if (user.emailVerified) problem = "You have joined, but your account is not ready yet. Try again in a minute.";
+  } catch (error) {
+    problem = error instanceof Refused || error instanceof Unreachable ? error.message : "There is no connection. Try again.";
+  }
+  isBusy = false;
+  redraw();
+}
+
+/** Whether the account names an organization: in a new token, because an old one keeps what it said. */
+async function isMember({ user }: Visit): Promise<boolean> {
+  const { claims } = await user.getIdTokenResult(true);
+  return typeof claims["org_id"] === "string";
+}
+
+function view(visit: Visit): TemplateResult {
+  const again = html`<button type="button" @click=${() => void join(visit)} ?disabled=${isBusy}>Try again</button>`;
+  if (isBusy) return html`<section class="card"><h1>Join your organization</h1><p>One moment …</p></section>`;
+  if (!visit.user.emailVerified) {
+    return html`<section class="card">
+      <h1>Confirm your address</h1>
+      <p>We sent a mail to ${visit.user.email}. Open the link in it, then come back to this page.</p>
+      <p class="actions">
+        ${again}
+      </p>
+    </section>`;
+  }
+  return html`<section class="card">
+    <h1>You belong to no organization yet</h1>
+    ${problem === null ? html`<p>If a colleague has invited ${visit.user.email}, you can join now.</p>` : html`<p class="problem">${problem}</p>`}
+    <p>
+      An owner or admin of your organization invites you on the screen People. The invitation must name the address
+      ${visit.user.email}, and lasts 14 days.
+    </p>
+    <p class="actions">${again}</p>
+  </section>`;
+}
