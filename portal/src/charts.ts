@@ -1,6 +1,6 @@
 /** The charts of the History screen, drawn as SVG. Each is a figure with its numbers in a table below. */
 
-import { html, nothing, svg, type TemplateResult } from "lit-html";
+import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from "lit-html";
 
 import { type Cell, type Period, type Span, type Totals, count, enough, percent, seatsFor, spent } from "./figures.js";
 
@@ -12,7 +12,7 @@ interface Figure {
   id: string;
   title: string;
   description: string;
-  legend: [mark: string, meaning: string][];
+  legend: [mark: SVGTemplateResult, meaning: string][];
   drawing: TemplateResult;
   head: string[];
   rows: TemplateResult[];
@@ -26,7 +26,8 @@ function figure({ id, title, description, legend, drawing, head, rows }: Figure)
       <ul class="legend">
         ${legend.map(
           ([mark, meaning]) => html`<li>
-            <svg width="18" height="12" aria-hidden="true"><rect class=${mark} width="18" height="12" /></svg> ${meaning}
+            <svg width="18" height="12" aria-hidden="true">${mark}</svg>
+            ${meaning}
           </li>`,
         )}
       </ul>
@@ -49,6 +50,9 @@ function figure({ id, title, description, legend, drawing, head, rows }: Figure)
     </details>
   </figure>`;
 }
+
+const line = (name: string) => svg`<path class=${name} d="M0 6H18" />`;
+const box = (name: string, opacity = 1) => svg`<rect class=${name} width="18" height="12" fill-opacity=${opacity} />`;
 
 function canvas(width: number, height: number, label: string, content: unknown): TemplateResult {
   return html`<svg viewBox="0 0 ${width} ${height}" width=${width} height=${height} role="img" aria-label=${label}>
@@ -116,8 +120,9 @@ function marks({ from, until }: Span, room: number): [at: number, text: string][
     else if (unit === "day") date.setDate(date.getDate() + 1);
     else date.setMonth(date.getMonth() + 1);
   }
-  const every = [1, 2, 3, 6, 7, 12, 14, 28].find((n) => times.length / n <= room / 58) ?? 28;
-  const words = unit === "hour" ? clock : unit === "day" ? shortDay : month;
+  const [words, gaps] =
+    unit === "hour" ? [clock, [1, 2, 3, 6, 12]] : unit === "day" ? [shortDay, [1, 2, 7, 14, 28]] : [month, [1, 2, 3, 6]];
+  const every = gaps.find((gap) => times.length / gap <= room / 58) ?? gaps.at(-1)!;
   const kept = times.filter((at, i) => (unit === "hour" ? new Date(at).getHours() : i) % every === 0);
   return kept.map((at) => [at, words.format(at)]);
 }
@@ -148,8 +153,8 @@ export function usageChart(periods: Period[], span: Span, isDay: boolean, width:
   const description =
     `The most seats in use at once in each ${per}. The highest was ${peak.peak}, ${isDay ? "on" : "at"} ${meaning(peak, isDay)[0]}. ` +
     (mostDenied > 0
-      ? `Below the line: people who were refused in that ${per}${isDay ? " (days in UTC)" : ""}, at most ${mostDenied}.`
-      : "Nobody was refused a seat in this time.");
+      ? `Below the line: people who were refused ${isDay ? "on that day (in UTC)" : "in that half hour"}, at most ${mostDenied}.`
+      : "No person was refused a seat in this time.");
   const drawing = canvas(
     width,
     foot + 6,
@@ -174,7 +179,7 @@ export function usageChart(periods: Period[], span: Span, isDay: boolean, width:
       }
       ${periods.map((period) => {
         const [when, inUse, wanted, seats, full, denied] = meaning(period, isDay);
-        return svg`<rect class="hit" x=${x(period.from)} y=${top} width=${Math.max(1, x(period.until) - x(period.from))}
+        return svg`<rect class="hit" fill="transparent" x=${x(period.from)} y=${top} width=${Math.max(1, x(period.until) - x(period.from))}
           height=${foot - 12 - top} @click=${() => pick(`at-${period.from}`)}
         ><title>${when}: ${inUse} in use, ${wanted} wanted, ${seats} seats, full for ${full}, ${denied} refused</title></rect>`;
       })}`,
@@ -184,10 +189,10 @@ export function usageChart(periods: Period[], span: Span, isDay: boolean, width:
     title: "Seats in use",
     description,
     legend: [
-      ["area peak", "in use"],
-      ["demand", "in use and waiting"],
-      ["cap", "seats of the license"],
-      ["denied", "people refused"],
+      [svg`${box("area", 0.25)}<path class="peak" d="M0 1H18" />`, "in use"],
+      [line("demand"), "in use and waiting"],
+      [line("cap"), "seats of the license"],
+      [box("denied"), "people refused"],
     ],
     drawing,
     head: [isDay ? "Day" : "From", "Most in use", "Most wanted", "Seats", "Time full", "People refused"],
@@ -209,13 +214,13 @@ function hourOf(hour: number): string {
 export function heatMapChart(week: (Cell | undefined)[][], width: number) {
   const labels = 40;
   const cell = Math.floor((width - labels - 2) / 24);
-  const row = 24;
+  const row = 27;
   const every = cell * 3 >= 40 ? 3 : 6;
   const cells = week.flatMap((hours, day) => hours.map((of, hour) => ({ of, day, hour })));
   const known = cells.filter((each): each is { of: Cell; day: number; hour: number } => each.of !== undefined);
   const fullest = known.reduce((best, each) => (each.of.share > best.of.share ? each : best));
   const told = ({ peak, seats, share, weeks, fullWeeks }: Cell) =>
-    `${Math.round(peak * 10) / 10}${seats === null ? "" : ` of ${seats}`} seats (${percent(share)})` +
+    `${percent(share)} of the ${seats === null ? "highest number" : "seats"}, ${Math.round(peak * 10) / 10} in use` +
     (weeks > 1 ? `, full in ${fullWeeks} of ${weeks} weeks` : fullWeeks > 0 ? ", full for a time" : "");
   const drawing = canvas(
     width,
@@ -226,13 +231,13 @@ export function heatMapChart(week: (Cell | undefined)[][], width: number) {
           <rect class="stripe" width="2" height="6" />
         </pattern>
       </defs>
-      ${WEEKDAYS.map((day, i) => svg`<text class="end" x=${labels - 8} y=${i * row + 16}>${day.slice(0, 3)}</text>`)}
+      ${WEEKDAYS.map((day, i) => svg`<text class="end" x=${labels - 8} y=${i * row + 18}>${day.slice(0, 3)}</text>`)}
       ${Array.from({ length: 24 / every }, (_, i) => i * every).map(
         (hour) => svg`<text x=${labels + hour * cell} y=${7 * row + 16}>${hourOf(hour)}</text>`,
       )}
       ${known.map(({ of, day, hour }) => {
         const [left, above, wide, high] = [labels + hour * cell, day * row, cell - 1, row - 1];
-        return svg`<rect class="empty" x=${left} y=${above} width=${wide} height=${high} />
+        return svg`<rect class="empty-cell" x=${left} y=${above} width=${wide} height=${high} />
           <rect class="heat" x=${left} y=${above} width=${wide} height=${high} fill-opacity=${of.share.toFixed(2)} />
           <rect class="hit" x=${left} y=${above} width=${wide} height=${high} fill=${of.share >= 0.9995 ? "url(#full)" : "transparent"}
           ><title>${WEEKDAYS[day]} ${hourOf(hour)}: ${told(of)}</title></rect>`;
@@ -245,10 +250,10 @@ export function heatMapChart(week: (Cell | undefined)[][], width: number) {
       "How full each hour is on average: its highest number of seats in use, as a share of the seats. " +
       `The fullest is ${WEEKDAYS[fullest.day]} at ${hourOf(fullest.hour)}, with ${told(fullest.of)}.`,
     legend: [
-      ["empty", "0 %"],
-      ["heat half", "50 %"],
-      ["heat", "just below 100 %"],
-      ["heat striped", "100 %, always full"],
+      [box("empty-cell"), "0 %"],
+      [svg`${box("empty-cell")}${box("heat", 0.5)}`, "50 %"],
+      [box("heat"), "nearly 100 %"],
+      [svg`${box("heat")}<rect width="18" height="12" fill="url(#full)" />`, "100 %"],
     ],
     drawing,
     head: ["", ...Array.from({ length: 24 }, (_, hour) => hourOf(hour))],
@@ -271,11 +276,6 @@ export function enoughChart(totals: Totals, seats: number | null, width: number)
   const share = (number: number) => enough(totals, number) ?? 0;
   const numbers = Array.from({ length: last + 1 }, (_, number) => number);
   const markers = [95, 99, 100].map((wanted) => ({ wanted, number: seatsFor(totals, wanted / 100) ?? 0 }));
-  // One mark for each number of seats: 95 and 99 % may need the same.
-  const marked = [...new Set(markers.map(({ number }) => number))].map((number) => ({
-    number,
-    text: `${number}: ${markers.filter((marker) => marker.number === number).map(({ wanted }) => wanted).join(", ")} %`,
-  }));
   const across = grid(last).filter((number) => number <= last);
   const drawing = canvas(
     width,
@@ -286,13 +286,7 @@ export function enoughChart(totals: Totals, seats: number | null, width: number)
       <text class="middle" x=${(LEFT + width - RIGHT) / 2} y=${bottom + 35}>seats</text>
       <path class="peak" d=${"M" + numbers.map((number) => `${x(number)} ${y(share(number))}`).join("L")} />
       ${seats === null ? nothing : svg`<line class="cap" x1=${x(seats)} x2=${x(seats)} y1=${top} y2=${bottom} />`}
-      ${marked.map(({ number, text }, i) => {
-        const level = top + 30 + i * 24;
-        const isRight = x(number) > width / 2;
-        return svg`<line class="lead" x1=${x(number)} x2=${x(number)} y1=${y(share(number))} y2=${level + 4} />
-          <circle class="mark" cx=${x(number)} cy=${y(share(number))} r="4" />
-          <text class=${isRight ? "end" : ""} x=${x(number) + (isRight ? -5 : 5)} y=${level + 4}>${text}</text>`;
-      })}
+      ${markers.map(({ number }) => svg`<circle class="mark" cx=${x(number)} cy=${y(share(number))} r="4" />`)}
       <line class="axis" x1=${LEFT} x2=${width - RIGHT} y1=${bottom} y2=${bottom} />`,
   );
   return figure({
@@ -302,9 +296,12 @@ export function enoughChart(totals: Totals, seats: number | null, width: number)
       "For each number of seats: the percentage of the busy time in which no more were wanted. The time is busy while a seat is in use. " +
       "This is the least that was wanted: a person who knows that all seats are in use does not try.",
     legend: [
-      ["peak", "busy time covered, in %"],
-      ["mark", "95, 99 and 100 % of it"],
-      ...(seats === null ? [] : ([["cap", `the license: ${count(seats, "seat")}`]] as [string, string][])),
+      [line("peak"), "busy time covered, in %"],
+      ...markers.map(({ wanted, number }): Figure["legend"][number] => [
+        svg`<circle class="mark" cx="9" cy="6" r="4" />`,
+        `${wanted} %: ${count(number, "seat")}`,
+      ]),
+      ...(seats === null ? [] : [[line("cap"), `the license: ${count(seats, "seat")}`] satisfies Figure["legend"][number]]),
     ],
     drawing,
     head: ["Seats", "Enough for", "Busy time not covered"],

@@ -103,10 +103,12 @@ export function byDay(periods: Period[], days: Day[]): Period[] {
   const merged = new Map<number, Period>();
   for (const period of periods) {
     const from = midnight(period.from);
+    const until = Math.min(period.until, midnight(from, 1));
     const day = merged.get(from);
     if (day === undefined) {
-      merged.set(from, { ...period, from, until: midnight(from, 1), denied: denied.get(localDate(from)) ?? 0 });
+      merged.set(from, { ...period, from, until, denied: denied.get(localDate(from)) ?? 0 });
     } else {
+      day.until = until;
       day.peak = Math.max(day.peak, period.peak);
       day.demand = Math.max(day.demand, period.demand);
       day.seats = period.seats ?? day.seats;
