@@ -24,6 +24,7 @@ const DOORS: Readonly<Record<string, () => Promise<{ door: Door }>>> = {
   "/join": () => import("./screens/join.js"),
 };
 
+/** What every screen needs: the organization's name, the warnings, and the role of the person who looks. */
 const USAGE = "/v1/usage?view=now&page_size=500";
 const NOTICE_FOR_MS = 15_000;
 
@@ -40,9 +41,6 @@ async function leave(): Promise<void> {
   await signOut(auth);
   toSignIn();
 }
-
-if (auth.currentUser === null) toSignIn();
-else await open(auth.currentUser);
 
 async function open(user: User): Promise<void> {
   // Another tab signed out, or signed in as another account.
@@ -129,7 +127,8 @@ class Portal {
 
   /** Ask for what the screen shows at this address, unless that is asked for already. */
   #ask(): void {
-    const path = this.#screen?.asks?.(this.#url) ?? null;
+    const asked = this.#screen?.asks?.(this.#url) ?? null;
+    const path = asked === USAGE ? null : asked;
     if (this.#own?.path === path) return;
     this.#own?.close();
     this.#own = null;
@@ -232,3 +231,6 @@ class Portal {
     this.#draw();
   }
 }
+
+if (auth.currentUser === null) toSignIn();
+else await open(auth.currentUser);

@@ -8,25 +8,11 @@ import type { Api, Timed } from "./api.js";
 
 type Schemas = components["schemas"];
 
-export type Role = "owner" | "admin" | "member" | "guest";
-
-export interface Viewer {
-  user_id: string;
-  email: string | null;
-  role: Role;
-}
-
-export interface Warning {
-  code: string;
-  license_id: string | null;
-  number: number | null;
-  at: string | null;
-  message: string;
-}
-
-export type Usage = Schemas["UsageAnswer"] & { viewer: Viewer; warnings: Warning[] };
+export type Usage = Schemas["UsageAnswer"];
 export type License = Schemas["LicenseView"];
 export type Session = Schemas["SessionView"];
+export type Terms = Schemas["TermsView"];
+export type Role = Usage["viewer"]["role"];
 
 /** What a screen may do and know. `answer` is the latest of what `asks` names. */
 export interface Page<A extends Timed = Usage> {

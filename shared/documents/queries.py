@@ -132,6 +132,12 @@ def live_sessions(license_id: str | None, *, now: datetime) -> Query:
     )
 
 
+def held_since(license_id: str, *, until: datetime) -> Query:
+    """The sessions of a license that have not ended and began at ``until`` or earlier."""
+    where = (*open_sessions(license_id).where, ("started_at", "<=", until))
+    return Query(collection="sessions", where=where, order_by="started_at")
+
+
 def borrowed_seats(license_id: str, *, now: datetime) -> Query:
     """The sessions of a license whose device may work without a connection at ``now``, those that ended too."""
     where = (*_of(license_id), ("borrowed_until", ">", now))
@@ -281,6 +287,7 @@ def every_query() -> Iterator[Query]:
     yield licenses_expiring(after=now, until=now, limit=1)
     yield open_sessions_of("user", "license")
     yield borrowed_seats("license", now=now)
+    yield held_since("license", until=now)
     yield places_in_line(now=now)
     yield places_given_up(since=now - LOOKS_BACK, now=now, limit=1)
     yield last_grant()

@@ -119,6 +119,21 @@ def license_from(document: Document | None, policy: Policy) -> License | Unusabl
     )
 
 
+def problems_from(document: Document) -> tuple[str, ...]:
+    """Read what the field ``problems`` of a document says to admins, a text for each. Other forms are left out.
+
+    A notice about the key may say that another organization's license has it too, which is only for the vendor.
+    """
+    listed = document.fields.get("problems")
+    entries = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    return tuple(
+        f"{each['field']} ({each['level']}). Found: {each['found']}. Expected: {each['expected']}."
+        for each in entries
+        if {"field", "level", "found", "expected"} <= each.keys()
+        and (each["field"], each["level"]) != ("license_key", "notice")
+    )
+
+
 def _seconds(number: int | None, *, default: timedelta) -> timedelta:
     return default if number is None else timedelta(seconds=number)
 

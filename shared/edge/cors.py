@@ -10,8 +10,8 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-_SENT = "Authorization, Content-Type, X-Request-Id, traceparent"
-_READ = "Retry-After, WWW-Authenticate, X-Request-Id"
+_SENT = "Authorization, Content-Type, If-None-Match, X-Request-Id, traceparent"
+_READ = "ETag, Retry-After, WWW-Authenticate, X-Request-Id"
 _REMEMBERED_SECONDS = 7_200
 """How long a browser may remember the answer to a preflight. Chromium takes no more."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
@@ -110,6 +110,8 @@ class UsageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    view: Literal["now", "full"] = "full"
+
     license_key: _Text | None = None
     page_size: Annotated[int, Field(ge=1, le=500)] = 100
     page_token: Annotated[str, AfterValidator(_document_id), Field(json_schema_extra=_ANY_DOCUMENT_ID)] | None = None
@@ -153,6 +155,12 @@ def parse_query(request: Request, model: type[Query]) -> Query:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise _invalid(problems, part="query") from None
+
+
+def known_tags(request: Request) -> list[str]:
+    """The tags in ``If-None-Match``, without their quotation marks. ``*`` names no answer that can be compared."""
+    given = ",".join(request.headers.getlist("if-none-match"))
+    return [each.strip().removeprefix("W/").strip('"') for each in given.split(",")]
 
 
 def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:

@@ -24,6 +24,7 @@ from shared.rules.refusal import (
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, is_live
 from shared.rules.user import Role, User
+from shared.rules.warnings import SeatWarning
 
 ACTIVITY_FOR = timedelta(hours=24)
 """The time that the peak and the denials cover."""
@@ -37,6 +38,13 @@ class LicenseStatus(StrEnum):
     NOT_STARTED = "not_started"
     EXPIRED = "expired"
     MISCONFIGURED = "misconfigured"
+
+
+class View(StrEnum):
+    """How much a report says: the seats now, or the last 24 hours too."""
+
+    NOW = "now"
+    FULL = "full"
 
 
 class Visibility(StrEnum):
@@ -88,16 +96,17 @@ class Waiting:
 class LicenseUsage:
     """One license. ``in_use`` counts its live sessions. ``sessions`` are those on this page, oldest first.
 
-    ``pools`` are there if the license has reservations. ``overhang`` are ended sessions whose device may
-    work on all the same, because it has borrowed the seat.
+    ``problems`` is what its document says of itself to admins. ``pools`` are there if the license has reservations.
+    ``borrowed`` are live sessions. ``overhang`` are ended ones whose device may work on all the same.
     """
 
     license_id: str
     license: License | Unusable
+    problems: tuple[str, ...]
     status: LicenseStatus
     in_use: int
     pools: tuple[PoolUse, ...]
-    borrowed_in_use: int
+    borrowed: tuple[Session, ...]
     overhang: tuple[Session, ...]
     overdraft_in_use: int
     waiting: Waiting
@@ -108,15 +117,28 @@ class LicenseUsage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """The organization's seats at one instant. The next page begins after the session ``next_page``."""
+    """The organization's seats at one instant. The next page begins after the session ``next_page``.
 
+    Owners and admins alone get ``warnings``. ``version`` names this report to a program that asks again.
+    """
+
+    viewer: User
     organization: Organization
     licenses: tuple[LicenseUsage, ...]
     in_use: int
+    warnings: tuple[SeatWarning, ...]
     next_page: str | None
+    version: str
 
 
-UsageOutcome = Usage | MemberRefusal | LicenseNotFound
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unchanged:
+    """The caller has the report of this ``version``, and it still stands."""
+
+    version: str
+
+
+UsageOutcome = Usage | Unchanged | MemberRefusal | LicenseNotFound
 
 
 def visibility_of(

@@ -1,13 +1,16 @@
 """Usage: who holds which seat, as much as the caller's role shows, and whether there were enough."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from google.cloud import firestore
 
 from shared.documents.rfc3339 import rfc3339
-from tests.support.client import Clients, code_of
+from tests.support.client import Client, Clients, code_of
 from tests.support.tenant import Tenant
 
 
@@ -48,7 +51,9 @@ async def test_owners_and_admins_see_who_holds_which_seat(
     assert license_["earliest_expiry_at"] == license_["sessions"][0]["lease_expires_at"]
     assert _last_24_hours(body) == {"peak_in_use": 3, "peak_overdraft": 0, "denied_users": 0, "denied_attempts": 0}
     assert datetime.fromisoformat(body["server_time"]).tzinfo == UTC
-    assert tenant.license_key not in response.text
+    role = "owner" if manager == "olivia" else "admin"
+    assert body["viewer"] == {"user_id": manager, "email": f"{manager}@example.com", "role": role}
+    assert license_["license_key"] == tenant.license_key
 
 
 async def test_members_see_their_own_sessions_and_the_totals(clients: Clients, console: firestore.Client) -> None:
@@ -64,6 +69,8 @@ async def test_members_see_their_own_sessions_and_the_totals(clients: Clients, c
     assert license_["last_24_hours"] is None
     assert other not in response.text
     assert "m1" not in response.text
+    assert tenant.license_key not in response.text
+    assert (license_["terms"], response.json()["warnings"]) == (None, [])
 
 
 async def test_guests_see_the_totals(clients: Clients, console: firestore.Client) -> None:
@@ -165,6 +172,7 @@ async def test_what_happened_longer_ago_does_not_count(clients: Clients, console
         ({"license_key": "x" * 257}, "license_key"),
         ({"organization_id": "another"}, "organization_id"),
         ({"page_size": ["1", "2"]}, "page_size"),
+        ({"view": "later"}, "view"),
     ],
 )
 async def test_a_query_of_another_form_is_refused_and_says_where(
@@ -217,6 +225,130 @@ async def test_a_license_that_gives_no_seat_says_why(clients: Clients, console: 
         "twin": ("misconfigured", None, None),
         "other-twin": ("misconfigured", None, None),
     }
+
+
+async def test_owners_and_admins_see_the_terms_of_a_license_and_what_is_wrong_with_it(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console, reservations={"design": 1}, lease_seconds=600, max_borrow_seconds=86_400)
+    about_key = {"field": "license_key", "level": "notice", "found": "another organization's", "expected": "its own"}
+    tenant.license().update({"problems": [{**about_key, "field": "name"}, about_key, "not by us"]})
+    tenant.add_license("broken", "BROKEN", seats=-1)
+
+    whole, broken = (await clients.of(tenant, "adam").usage()).json()["licenses"][::-1]
+
+    unset = dict.fromkeys(("allowed_groups", "max_devices_per_user", "idle_seconds", "max_borrowed_seats"))
+    assert whole["terms"] == {
+        **unset,
+        "reservations": {"design": 1},
+        "overdraft_seats": 0,
+        "max_borrow_seconds": 86_400,
+        "max_instances_per_seat": None,
+        "lease_seconds": 600,
+        "grace_seconds": 0,
+        "problems": ["name (notice). Found: another organization's. Expected: its own."],
+    }
+    assert broken["license_key"] is None
+    assert broken["terms"] == {**dict.fromkeys(whole["terms"]), "problems": []}
+
+
+async def test_what_owners_and_admins_should_know_of_stands_in_both_views(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console, seats=1, expires_at=datetime.now(UTC) + timedelta(days=5, minutes=5))
+    tenant.add_license("busy", "BUSY", seats=5)
+    await clients.of(tenant, "m0").acquired()
+    held = [await clients.of(tenant, f"m{number}", license_key="BUSY").acquired() for number in range(4)]
+    for session_id in held:
+        tenant.session(session_id).update({"started_at": datetime.now(UTC) - timedelta(minutes=16)})
+
+    told = [(await clients.of(tenant, "olivia").usage(view=view)).json()["warnings"] for view in ("now", "full")]
+
+    codes = [[(each["code"], each["license_id"], each["number"]) for each in warnings] for warnings in told]
+    assert codes[0] == [("FULL", "license-1", 0), ("NEARLY_FULL", "busy", 80), ("LICENSE_ENDS", "license-1", 6)]
+    assert codes[1] == codes[0]
+
+
+def _knowing(client: Client, answer: httpx.Response, *, as_sent: Callable[[str], str] = str) -> Client:
+    """The client with the tag of an answer that it has."""
+    return replace(client, headers={"If-None-Match": as_sent(answer.headers["ETag"])})
+
+
+@pytest.mark.parametrize(
+    "as_sent",
+    [str, lambda tag: tag.removeprefix("W/"), lambda tag: f'"another", {tag}'],
+    ids=["as it came", "made strong on its way", "among others"],
+)
+async def test_who_has_the_answer_is_told_that_it_still_stands(
+    clients: Clients, console: firestore.Client, as_sent: Callable[[str], str]
+) -> None:
+    tenant = Tenant.create(console)
+    await clients.of(tenant, "m0").acquired()
+    owner = clients.of(tenant, "olivia")
+    first = await owner.usage(view="now")
+
+    again = await _knowing(owner, first, as_sent=as_sent).usage(view="now")
+
+    assert (first.status_code, first.json()["licenses"][0]["last_24_hours"]) == (200, None)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert again.headers["Cache-Control"] == first.headers["Cache-Control"] == "private, no-store"
+
+
+async def test_a_seat_that_is_taken_or_given_back_is_seen_by_the_next_request(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console)
+    member, owner = clients.of(tenant, "m0"), clients.of(tenant, "olivia")
+    before = await owner.usage(view="now")
+
+    session_id = await member.acquired()
+    held = await _knowing(owner, before).usage(view="now")
+    await member.release(session_id)
+    given_back = await _knowing(owner, held).usage(view="now")
+
+    assert [answer.json()["organization"]["in_use"] for answer in (before, held, given_back)] == [0, 1, 0]
+
+
+async def test_an_answer_stands_for_nobody_else_and_for_no_other_question(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant, other = Tenant.create(console), Tenant.create(console)
+    await clients.of(tenant, "m0").acquired()
+    owner = clients.of(tenant, "olivia")
+    first = await owner.usage(view="now")
+    people = [clients.of(tenant, "adam"), clients.of(tenant, "m0"), clients.of(tenant, "gus")]
+    people.append(clients.of(other, "olivia"))
+    questions: list[dict[str, Any]] = [{}, {"view": "now", "page_size": 1}]
+    questions.append({"view": "now", "license_key": tenant.license_key})
+
+    of_others = [await _knowing(each, first).usage(view="now") for each in people]
+    to_others = [await _knowing(owner, first).usage(**each) for each in questions]
+
+    assert {answer.status_code for answer in (*of_others, *to_others)} == {200}
+    assert [answer.json()["viewer"]["user_id"] for answer in of_others] == ["adam", "m0", "gus", "olivia"]
+    assert of_others[3].json()["organization"]["organization_id"] == other.organization_id
+    tags = [answer.headers["ETag"] for answer in (first, *of_others, *to_others)]
+    assert len(set(tags)) == len(tags)
+
+
+async def test_who_loses_a_role_or_a_membership_has_no_answer_that_stands(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console)
+    session_id = await clients.of(tenant, "m0").acquired()
+    owner = clients.of(tenant, "olivia")
+    first = await owner.usage(view="now")
+
+    tenant.user("olivia").update({"role": "member"})
+    as_member = await _knowing(owner, first).usage(view="now")
+    tenant.user("olivia").update({"is_active": False})
+    as_none = await _knowing(owner, as_member).usage(view="now")
+
+    assert session_id in first.text
+    assert (as_member.status_code, as_member.json()["viewer"]["role"]) == (200, "member")
+    assert session_id not in as_member.text
+    assert (as_none.status_code, code_of(as_none)) == (403, "USER_INACTIVE")
 
 
 async def test_another_organizations_seats_are_not_in_it(clients: Clients, console: firestore.Client) -> None:

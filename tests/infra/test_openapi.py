@@ -136,7 +136,8 @@ def test_every_field_that_ends_in_at_time_until_or_since_is_a_time_and_no_other(
     for name, schema in DOCUMENT["components"]["schemas"].items():
         for field, described in schema.get("properties", {}).items():
             formats = {each.get("format") for each in [described, *described.get("anyOf", [])]}
-            assert ("date-time" in formats) is field.endswith(("_at", "_time", "until", "since")), f"{name}.{field}"
+            is_time = field == "at" or field.endswith(("_at", "_time", "until", "since"))
+            assert ("date-time" in formats) is is_time, f"{name}.{field}"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 from infra.build.stage import ROOT
 from infra.contracts.openapi.codes import MEANINGS
-from infra.contracts.openapi.headers import REQUEST_HEADERS, allow, always, challenge, retry_after
+from infra.contracts.openapi.headers import IF_NONE_MATCH, REQUEST_HEADERS, allow, always, challenge, retry_after, tag
 from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
 from infra.contracts.openapi.schemas import (
     Schema,
@@ -75,12 +75,15 @@ def as_text(written: Mapping[str, Any]) -> str:
 
 def _operation(name: str, operation: Operation, schemas: dict[str, Schema]) -> dict[str, Any]:
     successes = {str(status): _success(success, schemas) for status, success in operation.successes.items()}
+    if operation.is_tagged:
+        for success in successes.values():
+            success["headers"] |= tag()
     described = {
         "operationId": name,
         "summary": operation.summary,
         "description": operation.description,
         "security": [{SECURITY_SCHEME: []}] if operation.takes_token else [],
-        "parameters": [*_query(operation), *REQUEST_HEADERS],
+        "parameters": [*_query(operation), *([IF_NONE_MATCH] if operation.is_tagged else []), *REQUEST_HEADERS],
         "responses": {**successes, **_errors(name, operation, schemas)},
     }
     if operation.body is not None:

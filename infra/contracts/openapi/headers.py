@@ -26,6 +26,17 @@ REQUEST_HEADERS: list[dict[str, Any]] = [
     },
 ]
 
+_TAG = r'^W/"[a-z2-7]+\.[0-9]+"$'
+_A_TAG = 'W/"k5f3c7xw2hnq4zrd6tbyj2mu5e.1772442847"'
+
+IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an answer that the client has, to the same request of the same user.",
+    "schema": {"type": "string"},
+    "example": _A_TAG,
+}
+
 _CHALLENGE = 'Bearer error="invalid_token"'
 
 
@@ -44,6 +55,19 @@ def always(*, cache_control: str) -> dict[str, Any]:
             "schema": {"type": "string", "const": cache_control},
             "example": cache_control,
         },
+    }
+
+
+def tag() -> dict[str, Any]:
+    """The header that names an answer."""
+    told = "The answer's tag, for `If-None-Match` of the next request."
+    return {
+        "ETag": {
+            "description": told,
+            "required": True,
+            "schema": {"type": "string", "pattern": _TAG},
+            "example": _A_TAG,
+        }
     }
 
 

@@ -25,7 +25,10 @@ class Success:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Operation:
-    """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``."""
+    """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``.
+
+    Answers of a call that ``is_tagged`` have an ``ETag``, and a client that has the answer is told so.
+    """
 
     method: str
     summary: str
@@ -34,6 +37,7 @@ class Operation:
     codes: frozenset[Code]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    is_tagged: bool = False
     takes_token: bool = True
 
 
@@ -157,14 +161,20 @@ OPERATIONS: Mapping[str, Operation] = {
         method="GET",
         summary="See who holds which seat",
         description="Reports the seats of the caller's organization. Owners and admins see everything, members their "
-        "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe.",
+        "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that "
+        "asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then "
+        "answered 304 until a seat is taken or given back, but for little more than a minute at most.",
         query=UsageQuery,
+        is_tagged=True,
         successes={
             200: Success(
                 means="The seats at one instant, `server_time`.",
                 model=UsageAnswer,
                 cache_control=PRIVATE["Cache-Control"],
-            )
+            ),
+            304: Success(
+                means="The answer with the tag in `If-None-Match` still stands.", cache_control=PRIVATE["Cache-Control"]
+            ),
         },
         codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),

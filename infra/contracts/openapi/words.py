@@ -36,6 +36,10 @@ WORDS: Mapping[str, Word] = {
         "Its normal form has capital letters and hyphens.",
         example="ACME-DESIGN-STUDIO",
     ),
+    "LicenseView.license_key": Word(
+        meaning="The license's key, for owners and admins. null: for others, or its document cannot be used.",
+        example="ACME-DESIGN-STUDIO",
+    ),
     "hardware_id": Word(
         meaning="The client's name for the device. It must always be the same on the same device.",
         example="adas-laptop",
@@ -251,8 +255,86 @@ WORDS: Mapping[str, Word] = {
     ),
     "misconfigured_fields": Word(meaning="Fields of the license's document that an admin must correct.", example=[]),
     "last_24_hours": Word(
-        meaning="The last 24 hours, for owners and admins and only on the first page. Otherwise null."
+        meaning="The last 24 hours, for owners and admins, on the first page of the full view. Otherwise null."
     ),
+    "view": Word(
+        meaning="`now`: without the last 24 hours, for a page that asks every few seconds. `full`: with them.",
+        example="now",
+    ),
+    "viewer": Word(meaning="The caller."),
+    "email": Word(meaning="The user's e-mail address. null: none is known.", example="ada@northwind.example"),
+    "role": Word(
+        meaning="owner or admin: sees everything. member: sees their own sessions and the totals. guest: sees the "
+        "totals.",
+        example="admin",
+    ),
+    "warnings": Word(
+        meaning="What owners and admins should know, the most urgent first. Empty for others. A client must expect new "
+        "codes, and shows their message."
+    ),
+    "WarningView.code": Word(
+        meaning="`FULL`: all seats are in use, those of overdraft too. `NEARLY_FULL`: 80 % or more have been for 15 "
+        "minutes. `DENIED_TODAY`: users got no seat today, in UTC. `LICENSE_ENDS`: the contract ends within 30 days. "
+        "`BORROWED_END_TODAY`: borrowed seats end within 24 hours.",
+        example="LICENSE_ENDS",
+    ),
+    "WarningView.license_id": Word(
+        meaning="The license. null: it is about the whole organization.", example="license-1"
+    ),
+    "number": Word(
+        meaning="`FULL`: users who wait. `NEARLY_FULL`: seats in use, in percent. `DENIED_TODAY`: users. "
+        "`LICENSE_ENDS`: days left, the last of which is 1. `BORROWED_END_TODAY`: seats.",
+        example=7,
+    ),
+    "at": Word(
+        meaning="`LICENSE_ENDS`: the end of the contract. `BORROWED_END_TODAY`: the first end. Otherwise null.",
+        example=rfc3339(AT + timedelta(days=6, hours=9)),
+    ),
+    "WarningView.message": Word(
+        meaning="The warning in a sentence, with the license's name. Its wording may change.",
+        example="Design Studio ends in 7 days.",
+    ),
+    "terms": Word(meaning="The terms of the license, for owners and admins. Otherwise null."),
+    "allowed_groups": Word(
+        meaning="Only users of one of these groups get a seat. null: all users, or the document cannot be used.",
+        example=None,
+    ),
+    "reservations": Word(
+        meaning="How many seats are reserved for each group. null: the document cannot be used.", example={"design": 5}
+    ),
+    "max_devices_per_user": Word(
+        meaning="On how many devices one user may hold a seat. null: no limit, or the document cannot be used.",
+        example=2,
+    ),
+    "overdraft_seats": Word(
+        meaning="How many seats are given above the license's own number. null: the document cannot be used.",
+        example=2,
+    ),
+    "TermsView.idle_seconds": Word(
+        meaning="A user who does nothing in the program for so many seconds loses the seat. null: never, or the "
+        "document cannot be used.",
+        example=None,
+    ),
+    "max_borrow_seconds": Word(
+        meaning="For how many seconds a user may borrow a seat. 0: not at all. null: the document cannot be used.",
+        example=604_800,
+    ),
+    "max_borrowed_seats": Word(
+        meaning="How many seats may be borrowed at a time. null: all, or the document cannot be used.", example=3
+    ),
+    "max_instances_per_seat": Word(
+        meaning="How many instances may work on one seat. null: no limit, or the document cannot be used.",
+        example=None,
+    ),
+    "lease_seconds": Word(
+        meaning="How many seconds a seat is held without a heartbeat. null: the document cannot be used.", example=360
+    ),
+    "grace_seconds": Word(
+        meaning="How many seconds after its lease a program may work on without a connection. null: the document "
+        "cannot be used.",
+        example=1_800,
+    ),
+    "problems": Word(meaning="What is wrong with the license's document, a text for each problem.", example=[]),
     "sessions": Word(meaning="The live sessions on this page that the caller may see, oldest first."),
     "begins_at": Word(
         meaning="Since when these sums are complete: 24 hours before `server_time`, or later if there were too many "

@@ -1,5 +1,6 @@
 /** `/join?org=…`: the link of an invitation. It proves nothing; the verified address does. */
 
+import { sendEmailVerification } from "@firebase/auth";
 import { html, type TemplateResult } from "lit-html";
 
 import { Refused, Unreachable } from "../api.js";
@@ -16,6 +17,7 @@ const CLAIMS_WITHIN_MS = 60_000;
 const ASK_EVERY_MS = 2_000;
 
 let problem: string | null = null;
+let sent = "";
 let isBusy = false;
 
 export const door: Door = {
@@ -55,15 +57,25 @@ async function isMember({ user }: Visit): Promise<boolean> {
   return typeof claims["org_id"] === "string";
 }
 
+async function sendAgain({ user, redraw }: Visit): Promise<void> {
+  await sendEmailVerification(user, { url: location.href }).then(
+    () => (sent = "The mail is on its way."),
+    () => (sent = "The mail could not be sent. Wait some minutes, then try again."),
+  );
+  redraw();
+}
+
 function view(visit: Visit): TemplateResult {
   const again = html`<button type="button" @click=${() => void join(visit)} ?disabled=${isBusy}>Try again</button>`;
   if (isBusy) return html`<section class="card"><h1>Join your organization</h1><p>One moment …</p></section>`;
   if (!visit.user.emailVerified) {
     return html`<section class="card">
       <h1>Confirm your address</h1>
-      <p>We sent a mail to ${visit.user.email}. Open the link in it, then come back to this page.</p>
+      <p>We have sent a mail to ${visit.user.email}. Open the link in it, then come back to this page.</p>
+      <p role="status">${sent}</p>
       <p class="actions">
-        ${again}
+        <button type="button" class="main" @click=${() => void join(visit)}>I have opened the link</button>
+        <button type="button" @click=${() => void sendAgain(visit)}>Send the mail again</button>
       </p>
     </section>`;
   }
