@@ -78,6 +78,17 @@ export function datesOf({ from, until }: Span): string[] {
   return dates;
 }
 
+/** The days that are not known yet, as few times that leave out the known ones. */
+export function gaps(dates: string[], isKnown: (date: string) => boolean): string[][] {
+  const found: string[][] = [];
+  dates.forEach((date, i) => {
+    if (isKnown(date)) return;
+    if (i > 0 && !isKnown(dates[i - 1]!)) found.at(-1)!.push(date);
+    else found.push([date]);
+  });
+  return found;
+}
+
 /** The half hours that have begun when the day was computed. Half hours without an answer are missing. */
 export function halfHours(days: Day[], span: Span): Period[] {
   return days.flatMap((day) => {

@@ -45,6 +45,9 @@ const REASONS: Readonly<Record<string, string>> = {
   time_over: "the time to wait was over",
 };
 
+/** Stands for a value that an event does not show. */
+const HIDDEN = "…";
+
 const reason = (details: Details) => REASONS[text(details["reason"])] ?? text(details["reason"]);
 
 const ended: Words["result"] = (details, say, { at }) =>
@@ -57,8 +60,9 @@ const ended: Words["result"] = (details, say, { at }) =>
 
 const edited: Words["result"] = (details) => {
   const changes = list(details["changes"]).map((change) => {
-    const [before, after] = [text(change["before"]), text(change["after"])];
-    return `${text(change["field"])}: ${before === "" ? "nothing" : before} → ${after === "" ? "nothing" : after}`;
+    const [before, after] = [fromJson(change["before"]), fromJson(change["after"])];
+    if (before === HIDDEN || after === HIDDEN) return `${text(change["field"])} (not shown)`;
+    return `${text(change["field"])}: ${before || "nothing"} → ${after || "nothing"}`;
   });
   // What the vendor edits has its changes; what an owner or admin did names the new values alone.
   return sentences(details["edit"] === "changed" ? "" : text(details["edit"]), ...changes) || plain(details);
@@ -150,6 +154,15 @@ function actor(name: string, say: Say): string {
 function text(value: unknown): string {
   if (value === null || value === undefined) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** The values of an edit are JSON texts. What was cut off is none. */
+function fromJson(value: unknown): string {
+  try {
+    return text(JSON.parse(text(value)));
+  } catch {
+    return text(value);
+  }
 }
 
 function list(value: unknown): Details[] {

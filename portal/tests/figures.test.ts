@@ -10,6 +10,7 @@ import {
   customSpan,
   datesOf,
   enough,
+  gaps,
   halfHours,
   heatMap,
   localDate,
@@ -219,6 +220,14 @@ test("the days in UTC that are asked for cover the whole time", () => {
 
   assert.ok(Date.parse(dates[0]!) <= span.from && Date.parse(dates.at(-1)!) + 24 * HOUR >= span.until);
   assert.equal(new Set(dates).size, dates.length);
+});
+
+test("what is known is not asked for again: only the days before, between and after it", () => {
+  const known = new Set(["2026-03-02", "2026-03-05"]);
+  const dates = ["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05", "2026-03-06"];
+
+  assert.deepEqual(gaps(dates, (date) => known.has(date)), [["2026-03-01"], ["2026-03-03", "2026-03-04"], ["2026-03-06"]]);
+  assert.deepEqual(gaps(dates, () => true), []);
 });
 
 test("sums of time are in hours, however many", () => {

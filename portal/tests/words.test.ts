@@ -61,12 +61,17 @@ test("what another person or the service did names both", () => {
 });
 
 test("an edit names each field that changed", () => {
-  const details = { edit: "changed", changes: [{ field: "max_seats", before: "20", after: "23" }] };
+  const changes = [
+    { field: "max_seats", before: "20", after: "23" },
+    { field: "name", before: null, after: '"Studio"' },
+    { field: "email", before: '"…"', after: '"…"' },
+  ];
+  const details = { edit: "changed", changes };
 
   const told = tell(event("license.edited", details, { actor: "console", user_id: null, hardware_id: null }), SAY);
 
   assert.equal(told.person, "the vendor, by hand");
-  assert.equal(told.result, "max_seats: 20 → 23");
+  assert.equal(told.result, "max_seats: 20 → 23, name: nothing → Studio, email (not shown)");
 });
 
 test("an event of a type that the page does not know shows the type's name and its details", () => {

@@ -79,14 +79,16 @@ async function load(page: Page, query: URLSearchParams): Promise<Shown> {
 
 function choices(page: Page, first: string, last: string): TemplateResult {
   const asked = page.url.searchParams;
-  // Another choice begins with its newest event.
-  const choose = (event: Event, word: string) =>
-    page.choose({ [word]: (event.target as HTMLInputElement).value.trim(), page: null, event: null });
+  const choose = (event: Event, word: string) => {
+    const { type, value } = event.target as HTMLInputElement;
+    // A date of which a part is missing is empty. Another choice begins with its newest event.
+    if (type !== "date" || value !== "") page.choose({ [word]: value.trim(), page: null, event: null });
+  };
   const option = (word: string, value: string, text: string) =>
     html`<option value=${value} ?selected=${(asked.get(word) ?? "") === value}>${text}</option>`;
   return html`<div class="choices">
     <label>From <input type="date" .value=${first} max=${last} @change=${(event: Event) => choose(event, "from")} /></label>
-    <label>to <input type="date" .value=${last} min=${first} @change=${(event: Event) => choose(event, "to")} /></label>
+    <label>To <input type="date" .value=${last} min=${first} @change=${(event: Event) => choose(event, "to")} /></label>
     <label
       >Person
       <input list="people" placeholder="all" .value=${asked.get("person") ?? ""} @change=${(event: Event) => choose(event, "person")} />
@@ -165,9 +167,9 @@ function table(page: Page, events: AuditEvent[]): TemplateResult {
           return html`<tr>
             <td><a href=${linkTo(event)} title="This event alone">${time(at, moment(at))}</a></td>
             <th scope="row">${what}</th>
-            <td>${person}${by === "" ? nothing : html` <span class="muted">by ${by}</span>`}</td>
-            <td>${on}</td>
-            <td>${result}</td>
+            <td data-name="Person">${person}${by === "" ? nothing : html` <span class="muted">by ${by}</span>`}</td>
+            <td data-name="On what">${on}</td>
+            <td data-name="Result">${result}</td>
           </tr>`;
         })}
       </tbody>

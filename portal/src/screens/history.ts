@@ -12,6 +12,7 @@ import {
   customSpan,
   datesOf,
   type Day,
+  gaps,
   halfHours,
   heatMap,
   localDate,
@@ -97,20 +98,21 @@ function chosen({ usage, url, now }: Page): Choice | null {
 async function load(page: Page, { license }: Choice, span: Span, key: string): Promise<Shown> {
   const dates = datesOf(span);
   const name = (date: string) => `${page.usage.organization.organization_id}/${license.license_id}/${date}`;
-  const missing = dates.filter((date) => !settled.has(name(date)));
   const fresh = new Map<string, Day>();
-  if (missing.length > 0) {
-    const query = new URLSearchParams({ from: missing[0]!, to: missing.at(-1)!, license_id: license.license_id });
-    const answer = await page.call<HistoryAnswer>("GET", `/v1/history?${query}`);
-    for (const each of answer.licenses.find(({ license_id }) => license_id === license.license_id)?.days ?? []) {
-      if (each.is_settled) settled.set(name(each.date), each);
-      else fresh.set(each.date, each);
-    }
-    for (const date of missing) {
-      const isOld = Date.parse(date) + SETTLED_AFTER_MS < Date.parse(answer.server_time);
-      if (isOld && !fresh.has(date) && !settled.has(name(date))) settled.set(name(date), null);
-    }
-  }
+  await Promise.all(
+    gaps(dates, (date) => settled.has(name(date))).map(async (missing) => {
+      const query = new URLSearchParams({ from: missing[0]!, to: missing.at(-1)!, license_id: license.license_id });
+      const answer = await page.call<HistoryAnswer>("GET", `/v1/history?${query}`);
+      for (const each of answer.licenses.find(({ license_id }) => license_id === license.license_id)?.days ?? []) {
+        if (each.is_settled) settled.set(name(each.date), each);
+        else fresh.set(each.date, each);
+      }
+      for (const date of missing) {
+        const isOld = Date.parse(date) + SETTLED_AFTER_MS < Date.parse(answer.server_time);
+        if (isOld && !fresh.has(date) && !settled.has(name(date))) settled.set(name(date), null);
+      }
+    }),
+  );
   const days = dates.flatMap((date) => fresh.get(date) ?? settled.get(name(date)) ?? []);
   const halves = halfHours(days, span);
   const isDay = span.until - span.from > HALF_HOURS_UP_TO_MS;
@@ -127,7 +129,11 @@ async function load(page: Page, { license }: Choice, span: Span, key: string): P
 }
 
 function choices(page: Page, { license, range, first, last }: Choice): TemplateResult {
-  const choose = (event: Event, word: string) => page.choose({ [word]: (event.target as HTMLInputElement).value });
+  const choose = (event: Event, word: string) => {
+    const { value } = event.target as HTMLInputElement;
+    // A date of which a part is missing is empty.
+    if (value !== "") page.choose({ [word]: value });
+  };
   const range_ = (name: string, words: Record<string, string | null>, text: string) =>
     html`<button type="button" aria-pressed=${range === name} @click=${() => page.choose(words)}>${text}</button>`;
   return html`<div class="choices">
@@ -145,7 +151,7 @@ function choices(page: Page, { license, range, first, last }: Choice): TemplateR
     </div>
     ${range === "custom"
       ? html`<label>From <input type="date" .value=${first} max=${last} @change=${(event: Event) => choose(event, "from")} /></label>
-          <label>to <input type="date" .value=${last} min=${first} @change=${(event: Event) => choose(event, "to")} /></label>`
+          <label>To <input type="date" .value=${last} min=${first} @change=${(event: Event) => choose(event, "to")} /></label>`
       : nothing}
     <p class="muted">Times are those of ${ZONE}.</p>
   </div>`;
