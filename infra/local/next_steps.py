@@ -3,7 +3,7 @@
 import shlex
 
 from infra.local.auth import PASSWORD
-from infra.local.portal_build import built_page
+from infra.local.portal_build import is_built
 from infra.local.stack import Stack
 from infra.local.tokens import unsigned_token
 
@@ -66,7 +66,7 @@ def _page(stack: Stack) -> list[str]:
     """Say where the page for organizations is, and with which account to sign in to it."""
     if stack.auth_emulator_host is None:
         return []
-    if built_page() is None:
+    if not is_built():
         return ["The page for organizations is not built. make portal builds it.", ""]
     return [
         f"The page for organizations: {stack.base_url}/",

@@ -23,9 +23,8 @@ class NoNodeError(Exception):
     """There is no npm on this machine. The message says what to do."""
 
 
-def built_page() -> Path | None:
-    """Find the folder of the built page; ``None`` if it is not built."""
-    return BUILT if (BUILT / "index.html").is_file() else None
+def is_built() -> bool:
+    return (BUILT / "index.html").is_file()
 
 
 def find_npm() -> str | None:
@@ -49,7 +48,8 @@ def build() -> Path:
         shutil.rmtree(BUILT, ignore_errors=True)
         _run(npm, "run", "check")
         _run(npm, "run", "build")
-        mark.write_text(sources)
+    # Even if nothing has changed: make looks at the time.
+    mark.write_text(sources)
     return BUILT
 
 

@@ -22,7 +22,8 @@ from pydantic import (
 )
 
 from shared.documents.paths import can_be_document_id
-from shared.rules.audit import AuditType
+from shared.rules.audit import AuditType, EditKind
+from shared.rules.history import HALF_HOURS
 from shared.rules.license import Feature
 from shared.rules.session import MAX_INSTANCES, EndReason
 from shared.rules.user import Role, normal_group
@@ -341,6 +342,73 @@ class HappenedDocument(Form):
     license_id: str
     user_id: str
     details: _SeatDetails = _SeatDetails()
+
+
+class FieldChange(Form):
+    """One field that an admin edited, with its values as JSON; ``None`` where it was missing."""
+
+    field: str
+    before: str | None = None
+
+
+class _RecordedDetails(Form):
+    """What the events of a history tell. Each kind has some of it; a deleted session's end has no lease."""
+
+    started_at: StoredTime | None = None
+    last_heartbeat_at: StoredTime | None = None
+    lease_expires_at: StoredTime | None = None
+    borrowed_until: StoredTime | None = None
+    last_attempt_at: StoredTime | None = None
+    since: StoredTime | None = None
+    waited_seconds: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    edit: Annotated[EditKind, Field(strict=False)] | None = None
+    changes: list[FieldChange] = []
+
+
+class RecordedDocument(Form):
+    """The fields of an audit event that the history of a license is counted from."""
+
+    at: StoredTime
+    type: Annotated[AuditType, Field(strict=False)]
+    license_id: str
+    session_id: str | None = None
+    user_id: str | None = None
+    details: _RecordedDetails = _RecordedDetails()
+
+
+_HalfHours = Annotated[list[_Count], Field(min_length=HALF_HOURS, max_length=HALF_HOURS)]
+_SecondsAt = dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")], _Count]
+
+
+class WaitsEntry(Form):
+    """The ``waits`` of a day."""
+
+    count: _Count
+    p50_seconds: _Count | None
+    p95_seconds: _Count | None
+
+
+class UsageDayDocument(Form):
+    """``organizations/{org_id}/usage_days/{license_id}~{YYYY-MM-DD}``: a license's day. Written by the functions."""
+
+    license_id: _DocumentId
+    date: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    peak_in_use: _HalfHours
+    peak_demand: _HalfHours
+    seats: Annotated[list[_Count | None], Field(min_length=HALF_HOURS, max_length=HALF_HOURS)]
+    full_seconds: _HalfHours
+    denied_people: _HalfHours
+    seconds_at: _SecondsAt
+    demand_seconds_at: _SecondsAt
+    seat_seconds: _Count
+    idle_seat_seconds: _Count
+    borrowed_seat_seconds: _Count
+    overdraft_seat_seconds: _Count
+    waits: WaitsEntry
+    people_denied: _Count
+    people_turned_away: _Count
+    computed_at: StoredTime
+    is_settled: bool
 
 
 class SeatUseDocument(Form):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 from shared.rules.digest import digest
 
@@ -67,6 +68,10 @@ class OrganizationPaths:
     def waiting(self, session_id: str) -> str:
         """The place in the line of a device that waits for a seat."""
         return f"{self.organization}/waiting/{self._id(session_id)}"
+
+    def usage_day(self, license_id: str, day: date) -> str:
+        """How a license was used on a day in UTC."""
+        return f"{self.organization}/usage_days/{self._id(f'{license_id}~{day.isoformat()}')}"
 
     def audit_event(self, name: str) -> str:
         """The path of an audit event, from its name within the organization.

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from shared.documents.writing import UNPUBLISHED_SHARDS
 from shared.firestore.query import Comparison, Cursor, Query
 from shared.firestore.values import Plain
+from shared.rules.audit import AuditType
 from shared.rules.license import normal_key
 from shared.rules.user import Role
 
@@ -179,6 +180,26 @@ def events_since(since: datetime, *, license_id: str | None, limit: int) -> Quer
     )
 
 
+def events_of_types(
+    types: Sequence[AuditType], *, since: datetime, limit: int, only_fields: Sequence[str], after: Cursor | None = None
+) -> Query:
+    """The audit events of these types after ``since``, for all licenses of an organization, newest first."""
+    return Query(
+        collection="audit_events",
+        where=(("type", "in", tuple(each.value for each in types)), ("at", ">", since)),
+        order_by="at",
+        last_first=True,
+        limit=limit,
+        only_fields=tuple(only_fields),
+        after=after,
+    )
+
+
+def unsettled_days() -> Query:
+    """The days of the history that are to be counted again."""
+    return Query(collection="usage_days", where=(("is_settled", "==", False),))
+
+
 def lapsed_everywhere(shard: int, *, since: datetime, now: datetime, limit: int | None = None) -> Query:
     """One shard of the open sessions of all organizations whose lease has run out after ``since``, oldest first."""
     return Query(
@@ -301,6 +322,8 @@ def every_query() -> Iterator[Query]:
     yield unpublished_events(before=now)
     yield unpublished_events(before=now, everywhere=False)
     yield tenures_of("session", limit=1)
+    yield events_of_types([AuditType.DENIED], since=now, limit=1, only_fields=("at",))
+    yield unsettled_days()
     yield reviews_of_user("user")
     yield without_account(limit=1)
     for license_id in (None, "license"):

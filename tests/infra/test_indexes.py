@@ -9,6 +9,7 @@ import pytest
 from infra.build.stage import ROOT
 from shared.documents.paths import OrganizationPaths
 from shared.documents.queries import all_licenses, every_query, last_grant, open_sessions
+from shared.documents.usage_days import usage_day_fields
 from shared.documents.writing import (
     Retention,
     audit_event_fields,
@@ -20,6 +21,7 @@ from shared.documents.writing import (
 from shared.firestore.client import Document
 from shared.firestore.query import Query
 from shared.rules.audit import acquired
+from shared.rules.history import Records, usage_day
 from shared.rules.seat_use import SeatUse
 from tests.rules.make import NOW, a_place, a_session
 
@@ -159,6 +161,7 @@ def test_every_document_that_is_to_be_deleted_one_day_has_its_policy() -> None:
         "audit_events": audit_event_fields(acquired(a_session(), grant_number=1, details={}), PATHS, retention),
         "usage": seat_use_fields(SeatUse(), now=NOW),
         "waiting": place_in_line_fields(a_place()),
+        "usage_days": usage_day_fields(usage_day("cad", NOW.date(), Records(), computed_at=NOW)),
     }
 
     policies = {name for name, field in FIELDS.items() if field.get("ttl")}
@@ -180,6 +183,12 @@ def test_of_what_every_seat_writes_only_what_is_looked_for_has_an_index_of_its_o
         "sessions": {"license_id", "user_id", "ended_at", "pool"},
         "audit_events": {"at", "grant_number", "license_id", "session_id", "user_id"},
     }
+
+
+def test_of_a_day_of_the_history_only_whether_it_is_settled_has_an_index() -> None:
+    written = usage_day_fields(usage_day("cad", NOW.date(), Records(), computed_at=NOW))
+
+    assert {field for field in written if ("usage_days", field) not in EXEMPT} == {"is_settled"}
 
 
 def test_what_a_heartbeat_writes_has_no_index_of_its_own() -> None:
