@@ -256,11 +256,12 @@ export function heatMapChart(week: (Cell | undefined)[][], width: number) {
       [svg`${box("heat")}<rect width="18" height="12" fill="url(#full)" />`, "100 %"],
     ],
     drawing,
-    head: ["", ...Array.from({ length: 24 }, (_, hour) => hourOf(hour))],
-    rows: week.map(
-      (hours, day) => html`<tr>
-        <th scope="row">${WEEKDAYS[day]}</th>
-        ${hours.map((of) => html`<td>${of === undefined ? "–" : percent(of.share)}</td>`)}
+    head: ["Hour", ...WEEKDAYS.map((day) => day.slice(0, 3))],
+    rows: Array.from(
+      { length: 24 },
+      (_, hour) => html`<tr>
+        <th scope="row">${hourOf(hour)}</th>
+        ${week.map((hours) => html`<td>${hours[hour] === undefined ? "–" : percent(hours[hour].share)}</td>`)}
       </tr>`,
     ),
   });
