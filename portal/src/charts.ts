@@ -305,7 +305,7 @@ export function enoughChart(totals: Totals, seats: number | null, width: number)
       ...(seats === null ? [] : [[line("cap"), `the license: ${count(seats, "seat")}`] satisfies Figure["legend"][number]]),
     ],
     drawing,
-    head: ["Seats", "Enough for", "Busy time not covered"],
+    head: ["Seats", "Enough for", "Not covered"],
     rows: numbers.map(
       (number) => html`<tr>
         <th scope="row">${number}</th>
