@@ -256,11 +256,12 @@ export function heatMapChart(week: (Cell | undefined)[][], width: number) {
       [svg`${box("heat")}<rect width="18" height="12" fill="url(#full)" />`, "100 %"],
     ],
     drawing,
-    head: ["", ...Array.from({ length: 24 }, (_, hour) => hourOf(hour))],
-    rows: week.map(
-      (hours, day) => html`<tr>
-        <th scope="row">${WEEKDAYS[day]}</th>
-        ${hours.map((of) => html`<td>${of === undefined ? "–" : percent(of.share)}</td>`)}
+    head: ["Hour", ...WEEKDAYS.map((day) => day.slice(0, 3))],
+    rows: Array.from(
+      { length: 24 },
+      (_, hour) => html`<tr>
+        <th scope="row">${hourOf(hour)}</th>
+        ${week.map((hours) => html`<td>${hours[hour] === undefined ? "–" : percent(hours[hour].share)}</td>`)}
       </tr>`,
     ),
   });
@@ -268,14 +269,14 @@ export function heatMapChart(week: (Cell | undefined)[][], width: number) {
 
 /** How much of the busy time each number of seats would have covered. */
 export function enoughChart(totals: Totals, seats: number | null, width: number) {
-  const all = seatsFor(totals, 1) ?? 0;
+  const all = seatsFor(totals, 100) ?? 0;
   const last = Math.max(all, seats ?? 0) + 1;
   const [top, bottom] = [14, 190];
   const x = scale(0, last, LEFT + 8, width - RIGHT);
   const y = scale(0, 1, bottom, top);
   const share = (number: number) => enough(totals, number) ?? 0;
   const numbers = Array.from({ length: last + 1 }, (_, number) => number);
-  const markers = [95, 99, 100].map((wanted) => ({ wanted, number: seatsFor(totals, wanted / 100) ?? 0 }));
+  const markers = [95, 99, 100].map((wanted) => ({ wanted, number: seatsFor(totals, wanted) ?? 0 }));
   const across = grid(last).filter((number) => number <= last);
   const drawing = canvas(
     width,
@@ -293,7 +294,7 @@ export function enoughChart(totals: Totals, seats: number | null, width: number)
     id: "enough",
     title: "How many seats would have been enough",
     description:
-      "For each number of seats: the percentage of the busy time in which no more were wanted. The time is busy while a seat is in use. " +
+      "For each number of seats: the percentage of the busy time in which no more were wanted. The time is busy while a seat is in use or wanted. " +
       "This is the least that was wanted: a person who knows that all seats are in use does not try.",
     legend: [
       [line("peak"), "busy time covered, in %"],
@@ -304,7 +305,7 @@ export function enoughChart(totals: Totals, seats: number | null, width: number)
       ...(seats === null ? [] : [[line("cap"), `the license: ${count(seats, "seat")}`] satisfies Figure["legend"][number]]),
     ],
     drawing,
-    head: ["Seats", "Enough for", "Busy time not covered"],
+    head: ["Seats", "Enough for", "Not covered"],
     rows: numbers.map(
       (number) => html`<tr>
         <th scope="row">${number}</th>

@@ -177,7 +177,7 @@ export function heatMap(periods: Period[]): (Cell | undefined)[][] {
   return week;
 }
 
-/** What days add up to. People are counted once for each day, so one person may count on several days. */
+/** What days add up to. The time is busy while a seat is in use or wanted. People are counted once for each day, so one person may count on several days. */
 export interface Totals {
   peak: number;
   peakDemand: number;
@@ -203,7 +203,7 @@ export function merge(days: Day[]): Totals {
     peak: Math.max(0, ...days.flatMap((day) => day.peak_in_use)),
     peakDemand: Math.max(0, ...days.flatMap((day) => day.peak_demand)),
     demand,
-    busySeconds: sum((day) => levels(day.seconds_at)),
+    busySeconds: sum((day) => Object.values(day.demand_seconds_at).reduce((all, one) => all + one, 0)) - (demand.get(0) ?? 0),
     seatSeconds: sum((day) => day.seat_seconds),
     idleSeatSeconds: sum((day) => day.idle_seat_seconds),
     borrowedSeatSeconds: sum((day) => day.borrowed_seat_seconds),
@@ -213,22 +213,23 @@ export function merge(days: Day[]): Totals {
   };
 }
 
-function levels(secondsAt: Record<string, number>): number {
-  return Object.entries(secondsAt).reduce((total, [seats, seconds]) => total + (seats === "0" ? 0 : seconds), 0);
+/** The seconds of the busy time in which more seats were wanted. */
+function short({ demand }: Totals, seats: number): number {
+  return [...demand].reduce((total, [wanted, seconds]) => total + (wanted > seats ? seconds : 0), 0);
 }
 
 /** The share of the busy time for which so many seats would have been enough; null: there was no busy time. */
-export function enough({ demand, busySeconds }: Totals, seats: number): number | null {
-  if (busySeconds === 0) return null;
-  const short = [...demand].reduce((total, [wanted, seconds]) => total + (wanted > seats ? seconds : 0), 0);
-  return Math.max(0, 1 - short / busySeconds);
+export function enough(totals: Totals, seats: number): number | null {
+  return totals.busySeconds === 0 ? null : 1 - short(totals, seats) / totals.busySeconds;
 }
 
-/** The fewest seats that would have been enough for a share of the busy time; null: there was no busy time. */
-export function seatsFor(totals: Totals, share: number): number | null {
-  if (totals.busySeconds === 0) return null;
-  const levels = [0, ...totals.demand.keys()].sort((a, b) => a - b);
-  return levels.find((seats) => (enough(totals, seats) ?? 0) >= share) ?? null;
+/** The fewest seats that would have been enough for so many percent of the busy time; null: there was none. */
+export function seatsFor(totals: Totals, percent: number): number | null {
+  const { demand, busySeconds: busy } = totals;
+  if (busy === 0) return null;
+  const levels = [...demand.keys()].sort((a, b) => a - b);
+  // In whole numbers, as the service counts.
+  return levels.find((seats) => (busy - short(totals, seats)) * 100 >= busy * percent) ?? null;
 }
 
 /** Rounded down, so that 100 % means all of it. */
@@ -240,8 +241,8 @@ export function percent(share: number): string {
  *
  * `seats` is the license's number now; null: no cap. `isOld` says that it was the same all the time. */
 export function sentence(totals: Totals, seats: number | null, isOld: boolean): string {
-  const [most, all] = [seatsFor(totals, 0.99), seatsFor(totals, 1)];
-  if (most === null || all === null) return "No seat was in use in this time.";
+  const [most, all] = [seatsFor(totals, 99), seatsFor(totals, 100)];
+  if (most === null || all === null) return "No seat was in use or wanted in this time.";
   const share = seats === null ? null : enough(totals, seats);
   const wanted: [number: number, what: string][] = [];
   // Between 99 and 100 % only all of it is news.

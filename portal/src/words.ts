@@ -6,7 +6,7 @@ export interface AuditEvent {
   event_id: string;
   at: string;
   type: string;
-  actor: string;
+  actor: string | null;
   license_id: string | null;
   session_id: string | null;
   user_id: string | null;
@@ -115,8 +115,26 @@ export const WORDS: Readonly<Record<string, Words>> = {
   "organization.edited": { what: "The organization was edited", result: edited },
   "user.edited": { what: "A person was edited", result: edited },
   "license.edited": { what: "The license was edited", result: edited },
-  "user.invited": { what: "Invited a person", result: plain },
-  "user.joined": { what: "Joined the organization", result: plain },
+  "user.invited": {
+    what: "Invited a person",
+    result: (details, say) =>
+      details["edit"] === "deleted"
+        ? "taken back"
+        : sentences(
+            details["edit"] === "changed" ? "renewed" : "",
+            `as ${text(details["role"])}`,
+            `open until ${say.time(text(details["expires_at"]))}`,
+          ),
+  },
+  "user.joined": {
+    what: "Joined the organization",
+    result: (details, say) =>
+      sentences(
+        `as ${text(details["role"])}`,
+        details["invited_by"] ? `invited by ${say.person(text(details["invited_by"]))}` : "",
+        text(details["provider"] ?? details["domain"]),
+      ),
+  },
   "user.signed_in_on_device": {
     what: "Signed in on a device",
     result: (details) => sentences(text(details["device_name"]), text(details["ip_address"])),
@@ -137,8 +155,8 @@ export function tell(event: AuditEvent, say: Say): Told {
   const about = event.user_id ?? event.actor;
   return {
     what: words?.what ?? event.type,
-    person: actor(about, say),
-    by: event.actor === about ? "" : actor(event.actor, say),
+    person: about === null ? "" : actor(about, say),
+    by: event.actor === null || event.actor === about ? "" : actor(event.actor, say),
     on: sentences(event.license_id === null ? "" : say.license(event.license_id), event.hardware_id ?? ""),
     result: words?.result(event.details, say, event) ?? plain(event.details),
   };

@@ -73,7 +73,7 @@ test("the sentence leaves out what says nothing new", () => {
     "40 seats were enough for 100 % of the busy time; 23 would have been enough for 99 %, 26 for all of it.",
   );
   assert.equal(sentence(totals, null, true), "23 seats would have been enough for 99 % of the busy time, 26 for all of it.");
-  assert.equal(sentence(merge([day("2026-03-02")]), 20, true), "No seat was in use in this time.");
+  assert.equal(sentence(merge([day("2026-03-02")]), 20, true), "No seat was in use or wanted in this time.");
 });
 
 test("the license's number of today is not said to have been there all the time if it was changed", () => {
@@ -84,6 +84,12 @@ test("a share is rounded down, so that 100 % means all of the time", () => {
   assert.equal(percent(0.99999), "99.9 %");
   assert.equal(percent(1), "100 %");
   assert.equal(percent(0.972), "97.2 %");
+});
+
+test("the time is busy while a seat is in use or wanted", () => {
+  const refused = day("2026-03-02", { demand_seconds_at: { "0": 86_000, "1": 400 }, seconds_at: { "0": 86_400 } });
+
+  assert.equal(merge([refused]).busySeconds, 400);
 });
 
 test("seconds at each number of seats add up over days, and peaks merge by the highest", () => {
@@ -101,10 +107,10 @@ test("with more seats never less of the time is covered, and the fewest that cov
   const shares = Array.from({ length: 30 }, (_, seats) => enough(totals, seats)!);
 
   shares.slice(1).forEach((share, i) => assert.ok(share >= shares[i]!));
-  for (const wanted of [0.5, 0.95, 0.99, 1]) {
-    const seats = seatsFor(totals, wanted)!;
-    assert.ok(shares[seats]! >= wanted);
-    assert.ok(seats === 0 || shares[seats - 1]! < wanted);
+  for (const percent of [50, 95, 99, 100]) {
+    const seats = seatsFor(totals, percent)!;
+    assert.ok(shares[seats]! >= percent / 100);
+    assert.ok(shares[seats - 1]! < percent / 100);
   }
 });
 

@@ -24,7 +24,7 @@ interface Shown {
 const PAGE_SIZE = 100;
 const DAYS_AT_FIRST = 7;
 
-const latest = new Latest<Shown>(60);
+const latest = new Latest<Shown>(300);
 
 /** Addresses of people by their user id, from all that was answered in this visit. */
 const addresses = new Map<string, string>();
@@ -33,7 +33,7 @@ export const screen: Screen = {
   title: "Activity",
   isForAdmins: true,
   asks: null,
-  everySeconds: 60,
+  everySeconds: 300,
   view,
 };
 
@@ -115,11 +115,11 @@ function choices(page: Page, first: string, last: string): TemplateResult {
 
 function body(page: Page, query: URLSearchParams, span: Span): TemplateResult {
   const shown = latest.value?.key === query.toString() ? latest.value : null;
+  const again = () => {
+    latest.again();
+    page.redraw();
+  };
   if (latest.problem !== null) {
-    const again = () => {
-      latest.again();
-      page.redraw();
-    };
     return html`<p class="problem" role="alert">The activity cannot be shown. ${latest.problem}</p>
       <p><button type="button" @click=${again}>Try again</button></p>`;
   }
@@ -129,7 +129,7 @@ function body(page: Page, query: URLSearchParams, span: Span): TemplateResult {
     const is = Date.parse(at);
     return is >= span.from && is < span.until + 1 && (one === null || one === event_id);
   });
-  return html`${events.length > 0 ? table(page, events) : nothingFound(one, shown.next)} ${turn(page, query, shown, one)}`;
+  return html`${events.length > 0 ? table(page, events) : nothingFound(one, shown.next)} ${turn(page, query, shown, one, again)}`;
 }
 
 function nothingFound(one: string | null, next: string | null): TemplateResult {
@@ -190,22 +190,25 @@ function linkTo({ event_id, at, type, license_id, user_id }: AuditEvent): string
   return `/activity?${query}`;
 }
 
-function turn(page: Page, query: URLSearchParams, { next, events }: Shown, one: string | null): TemplateResult {
+function turn(page: Page, query: URLSearchParams, { next, events }: Shown, one: string | null, again: () => void): TemplateResult {
   const link = (text: string, changes: Record<string, string | null>) =>
     html`<button type="button" @click=${() => page.choose(changes)}>${text}</button>`;
   return html`<p class="actions">
     ${one === null ? nothing : link("All events of that day", { event: null, type: null, license: null, person: null, page: null })}
     ${query.has("page_token") ? link("Newest", { page: null }) : nothing}
     ${next === null ? nothing : link("Older", { page: next })}
+    <button type="button" @click=${again}>Look again</button>
     ${one === null && events.length > 0
-      ? html`<button type="button" @click=${() => save(page, query)}>Save as CSV</button>`
+      ? html`<button type="button" @click=${() => save(page, query)}>
+          ${next === null ? "Save as CSV" : "Save the next 2,000 as CSV"}
+        </button>`
       : nothing}
   </p>`;
 }
 
 function save(page: Page, query: URLSearchParams): void {
+  // From the first event that is shown on, as many as the service gives at once.
   const all = new URLSearchParams(query);
-  all.delete("page_token");
   all.delete("page_size");
   all.set("format", "csv");
   const name = [page.usage.organization.organization_id, "activity", query.get("from"), query.get("to"), "utc"].join("-");

@@ -68,7 +68,7 @@ export const screen: Screen = {
   title: "History",
   isForAdmins: true,
   asks: null,
-  everySeconds: 60,
+  everySeconds: 300,
   view,
 };
 
@@ -212,7 +212,7 @@ function numbers(totals: Totals): TemplateResult {
     ["Most seats wanted", String(peakDemand), "at once, in use and waiting"],
     ["People turned away", String(peopleTurnedAway), "refused, and no seat within 15 minutes; a person counts once a day"],
     ["Waited and got a seat", String(waits), "times"],
-    ["Busy time", spent(busySeconds), "while a seat was in use"],
+    ["Busy time", spent(busySeconds), "while a seat was in use or wanted"],
     ["Idle", part(totals.idleSeatSeconds), "of the seats' time: no sign of life until the lease ran out"],
     ["Borrowed", part(totals.borrowedSeatSeconds), "of the seats' time"],
   ];
