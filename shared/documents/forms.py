@@ -328,22 +328,6 @@ class WaitingDocument(Form):
     counts_until: StoredTime
 
 
-class _SeatDetails(Form):
-    attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Of one user in one minute. A higher number was typed in by hand."""
-    pool: str | None = None
-
-
-class HappenedDocument(Form):
-    """The fields of an audit event that the activity of a license (peak and denials) is computed from."""
-
-    at: StoredTime
-    type: Annotated[AuditType, Field(strict=False)]
-    license_id: str
-    user_id: str
-    details: _SeatDetails = _SeatDetails()
-
-
 class FieldChange(Form):
     """One field that an admin edited, with its values as JSON; ``None`` where it was missing."""
 

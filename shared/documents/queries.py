@@ -168,18 +168,6 @@ def page_of_sessions(license_id: str | None, *, user_id: str | None, limit: int,
     return Query(collection="sessions", where=where, limit=limit, after=after)
 
 
-def events_since(since: datetime, *, license_id: str | None, limit: int) -> Query:
-    """The audit events after ``since``, of one license or of all, newest first."""
-    return Query(
-        collection="audit_events",
-        where=(*_of(license_id), ("at", ">", since)),
-        order_by="at",
-        last_first=True,
-        limit=limit,
-        only_fields=("at", "type", "license_id", "user_id", "details.attempts", "details.pool"),
-    )
-
-
 def events_of_types(
     types: Sequence[AuditType], *, since: datetime, limit: int, only_fields: Sequence[str], after: Cursor | None = None
 ) -> Query:
@@ -331,7 +319,6 @@ def every_query() -> Iterator[Query]:
         yield lapsed_sessions(license_id, now=now, limit=1)
         yield next_to_lapse(license_id, now=now)
         yield live_sessions(license_id, now=now)
-        yield events_since(now, license_id=license_id, limit=1)
         for user_id in (None, "user"):
             yield page_of_sessions(license_id, user_id=user_id, limit=1)
 

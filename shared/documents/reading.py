@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from shared.documents.forms import (
     Form,
-    HappenedDocument,
     LicenseDocument,
     OrganizationDocument,
     SeatUseDocument,
@@ -30,7 +29,6 @@ from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Instance, Session
-from shared.rules.usage import SeatEvent
 from shared.rules.user import User
 
 FIELDS_OF_A_TENURE = (
@@ -237,18 +235,3 @@ def licenses_with_line(seats: Document | None, *, now: datetime) -> Mapping[str,
         for license_id, until in stored.items()
         if isinstance(until, int) and now.timestamp() < until and can_be_document_id(license_id)
     }
-
-
-def happened_from(document: Document) -> SeatEvent | None:
-    """Read an event about a seat; ``None`` for an event about something else."""
-    parsed = _parse(HappenedDocument, document, called="audit event")
-    if isinstance(parsed, Unusable):
-        return None
-    return SeatEvent(
-        at=parsed.at,
-        type=parsed.type,
-        license_id=parsed.license_id,
-        user_id=parsed.user_id,
-        attempts=parsed.details.attempts,
-        pool=parsed.details.pool,
-    )

@@ -163,7 +163,7 @@ OPERATIONS: Mapping[str, Operation] = {
         description="Reports the seats of the caller's organization. Owners and admins see everything, members their "
         "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that "
         "asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then "
-        "answered 304 until a seat is taken or given back, but for little more than a minute at most.",
+        "answered 304 until a seat is taken or given back, but for less than a minute and a half.",
         query=UsageQuery,
         is_tagged=True,
         successes={

@@ -208,7 +208,6 @@ WORDS: Mapping[str, Word] = {
     "pool": Word(meaning="The group whose reserved seat it is. null: a common seat.", example=None),
     "PoolView.in_use": Word(meaning="Seats of the pool in use at `server_time`.", example=2),
     "PoolView.max": Word(meaning="The seats of the pool.", example=5),
-    "peak_overdraft": Word(meaning="The most overdraft seats in use at a time, by the present terms.", example=0),
     "reserved_for_others": Word(
         meaning="How many seats of the license are free, but reserved for groups that the user does not belong to.",
         example=0,
@@ -255,7 +254,8 @@ WORDS: Mapping[str, Word] = {
     ),
     "misconfigured_fields": Word(meaning="Fields of the license's document that an admin must correct.", example=[]),
     "last_24_hours": Word(
-        meaning="The last 24 hours, for owners and admins, on the first page of the full view. Otherwise null."
+        meaning="The last 24 hours, for owners and admins in the full view. Otherwise null, and for up to an hour "
+        "after a license was made."
     ),
     "view": Word(
         meaning="`now`: without the last 24 hours, for a page that asks every few seconds. `full`: with them.",
@@ -337,13 +337,21 @@ WORDS: Mapping[str, Word] = {
     "problems": Word(meaning="What is wrong with the license's document, a text for each problem.", example=[]),
     "sessions": Word(meaning="The live sessions on this page that the caller may see, oldest first."),
     "begins_at": Word(
-        meaning="Since when these sums are complete: 24 hours before `server_time`, or later if there were too many "
-        "events to sum up.",
-        example=rfc3339(AT - timedelta(hours=24)),
+        meaning="Since when these numbers count: the first half hour that began in the last 24 hours.",
+        example="2026-03-01T09:30:00.000000Z",
+    ),
+    "computed_at": Word(
+        meaning="Until when they count, with the numbers of `server_time` beside. They are counted every hour.",
+        example="2026-03-02T09:04:55.000000Z",
     ),
     "peak_in_use": Word(meaning="The most seats in use at a time.", example=17),
-    "denied_users": Word(meaning="How many users got no seat because a cap was reached.", example=2),
-    "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),
+    "peak_demand": Word(
+        meaning="The most seats wanted at a time: those in use, and those that users asked or waited for.", example=19
+    ),
+    "denied_users": Word(
+        meaning="How many users got no seat because a cap was reached. A user counts once for each day in UTC.",
+        example=2,
+    ),
     "page_size": Word(meaning="The most sessions on a page.", example=100),
     "page_token": Word(
         meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=SESSION_ID
