@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from shared.documents.forms import (
     Form,
+    InvitationDocument,
     LicenseDocument,
     OrganizationDocument,
     SeatUseDocument,
@@ -23,6 +24,7 @@ from shared.documents.forms import (
 from shared.documents.paths import can_be_document_id
 from shared.documents.policy import Policy
 from shared.firestore.client import Document
+from shared.rules.admission import Invitation
 from shared.rules.license import License
 from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
@@ -69,6 +71,8 @@ def organization_from(document: Document | None) -> Organization | Unusable | No
         name=parsed.name,
         max_concurrent_seats=parsed.max_concurrent_seats,
         is_active=parsed.is_active,
+        email_domains=tuple(parsed.email_domains),
+        sso_providers=tuple(parsed.sso_providers),
     )
 
 
@@ -235,3 +239,21 @@ def licenses_with_line(seats: Document | None, *, now: datetime) -> Mapping[str,
         for license_id, until in stored.items()
         if isinstance(until, int) and now.timestamp() < until and can_be_document_id(license_id)
     }
+
+
+def invitation_from(document: Document | None) -> Invitation | None:
+    """Read an invitation; ``None`` if there is none, or an edit by hand made it unusable or another address's."""
+    if document is None:
+        return None
+    parsed = _parse(InvitationDocument, document, called="invitation")
+    if isinstance(parsed, Unusable):
+        return None
+    invitation = Invitation(
+        email=parsed.email,
+        role=parsed.role,
+        groups=tuple(parsed.groups),
+        invited_by=parsed.invited_by,
+        created_at=parsed.created_at,
+        expires_at=parsed.expires_at,
+    )
+    return invitation if invitation.invitation_id == document.document_id else None

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from google.cloud import firestore
 
-from infra.contracts.openapi.operations import OPERATIONS
+from infra.contracts.openapi.operations import OPERATIONS, function_of
 from infra.local.processes import Process
 from tests.support.client import Clients
 from tests.support.contract import Document, broken_by, problems, the_contract, told_everything
@@ -160,7 +160,7 @@ async def test_what_each_role_sees_keeps_the_contract(
 async def test_a_question_for_the_head_only_is_answered_as_another_method(
     http: httpx.AsyncClient, servers: Mapping[str, Process], document: Document, function: str
 ) -> None:
-    answer = await http.head(servers[function].url)
+    answer = await http.head(servers[function_of(function)].url)
 
     assert (answer.status_code, answer.content) == (405, b"")
     assert broken_by(document, function, status=405, headers=answer.headers, content=None) == []

@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.documents.rfc3339 import rfc3339
 from shared.edge.public_keys import thumbprint
+from shared.rules.admission import invitation_id_of
 from shared.rules.release import MAX_KEPT_OUT
 from shared.rules.session import EndReason, session_id_of
 
@@ -352,11 +353,75 @@ WORDS: Mapping[str, Word] = {
         meaning="How many users got no seat because a cap was reached. A user counts once for each day in UTC.",
         example=2,
     ),
-    "page_size": Word(meaning="The most sessions on a page.", example=100),
+    "page_size": Word(meaning="The most sessions, or users, on a page.", example=100),
     "page_token": Word(
         meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=SESSION_ID
     ),
     "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=SESSION_ID),
+    "email": Word(meaning="The person's e-mail address.", example="ada@northwind.example"),
+    "MemberView.email": Word(
+        meaning="The user's e-mail address. null: none is known that is verified.", example="ada@northwind.example"
+    ),
+    "role": Word(
+        meaning="`owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. "
+        "`guest` sees totals and holds none.",
+        example="member",
+    ),
+    "MemberBody.role": Word(meaning="The user's new role. null, or left out: it stays.", example="admin"),
+    "MemberView.role": Word(meaning="The user's role. null: the user's document cannot be used.", example="member"),
+    "groups": Word(
+        meaning="The groups of the user, at most 20. A license may keep seats for a group, or be only for it.",
+        example=["design"],
+    ),
+    "InvitationBody.groups": Word(
+        meaning="The groups that the user gets. null, or left out: none.", example=["design"]
+    ),
+    "MemberBody.groups": Word(meaning="The user's new groups. null, or left out: they stay.", example=["design"]),
+    "MemberBody.is_active": Word(
+        meaning="false: the user gets no seat, and sessions end. null, or left out: it stays.", example=False
+    ),
+    "MemberView.is_active": Word(
+        meaning="Whether the user may hold seats. null: the user's document cannot be used.", example=True
+    ),
+    "invitation": Word(meaning="The invitation."),
+    "invitations": Word(meaning="The open invitations, on the first page only. Otherwise empty."),
+    "invitation_id": Word(
+        meaning="The invitation's id: the SHA-256 of the address in small letters, in hexadecimal.",
+        example=invitation_id_of("ada@northwind.example"),
+    ),
+    "invited_by": Word(meaning="The uid of the owner or admin who invited the person last.", example="olivia"),
+    "InvitationView.created_at": Word(meaning="When the invitation was made or renewed.", example=_AT),
+    "InvitationView.expires_at": Word(
+        meaning="Until when the person can join.", example=rfc3339(AT + timedelta(days=14))
+    ),
+    "join_path": Word(
+        meaning="The path of the page on which the person joins, on the service's own domain.",
+        example="/join?org=northwind",
+    ),
+    "JoinBody.organization_id": Word(
+        meaning="The organization to join. null, or left out: the one that is open to the person.",
+        example="northwind",
+    ),
+    "organization_name": Word(meaning="The organization's name that people see.", example="Northwind"),
+    "joined": Word(meaning="Always true: the person is a user of the organization.", example=True),
+    "member": Word(meaning="The user after the change."),
+    "members": Word(meaning="The users on this page, in the order of their ids."),
+    "MemberView.created_at": Word(meaning="When the organization listed the user.", example=_AT),
+    "MemberView.misconfigured_fields": Word(
+        meaning="Fields of the user's document that an admin must correct.", example=[]
+    ),
+    "seats_in_use": Word(meaning="How many seats the user holds.", example=1),
+    "last_seat_at": Word(
+        meaning="When the user last took a seat, as far as sessions are kept. null: never.", example=_STARTED
+    ),
+    "denied_30_days": Word(
+        meaning="In how many minutes of the last 30 days the user got no seat of a license because a cap was reached.",
+        example=2,
+    ),
+    "InvitationLimitDetails.max": Word(meaning="How many invitations may be open.", example=200),
+    "MembersAnswer.next_page_token": Word(
+        meaning="`page_token` of the next page. null: this is the last page.", example="ada"
+    ),
     "error": Word(meaning="What went wrong."),
     "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),
     "message": Word(

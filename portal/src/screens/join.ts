@@ -3,14 +3,11 @@
 import { sendEmailVerification } from "@firebase/auth";
 import { html, type TemplateResult } from "lit-html";
 
+import type { components } from "../answers.js";
 import { Refused, Unreachable } from "../api.js";
 import type { Door, Visit } from "../screen.js";
 
-interface Joined {
-  organization_id: string;
-  organization_name: string;
-  joined: boolean;
-}
+type Joined = components["schemas"]["JoinAnswer"];
 
 /** The claims of an account follow its user document within seconds. */
 const CLAIMS_WITHIN_MS = 60_000;
