@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from shared.edge.http import http_function
 from shared.edge.identity import identify
-from shared.edge.requests import UsageQuery, parse_query
+from shared.edge.requests import UsageQuery, known_tags, parse_query
 from shared.edge.usage_answer import answer_usage
 from shared.edge.wiring import firestore, policy
+from shared.rules.usage import View
 from shared.seats.usage import UsageRequest, Usages
 
 
@@ -28,5 +29,7 @@ async def usage(request: Request) -> Response:
         license_key=asked.license_key,
         page_size=asked.page_size,
         after=asked.page_token,
+        view=View(asked.view),
+        known_versions=known_tags(request),
     )
     return answer_usage(await usages().usage(caller.organization_id, wanted))

@@ -51,10 +51,14 @@ class Terms:
         cap = _cap_of(event)
         return [each for each in parsed if each is not None and cap in {None, each.max_concurrent_seats}]
 
-    def groups(self, event: Event) -> Sequence[Groups]:
-        """The possible groups of the event's user; none if they are not known."""
+    def groups(self, event: Event, *, since: datetime | None = None, user_id: str | None = None) -> Sequence[Groups]:
+        """The possible groups of the event's user, or of another one; none if they are not known.
+
+        They may have been read at any time ``since`` then.
+        """
         read_at, until = time_of(event)
-        used = self._versions.used(("users", event.user_id or ""), read_at=read_at, until=until)
+        name = ("users", user_id or event.user_id or "")
+        used = self._versions.used(name, read_at=since or read_at, until=until)
         found = [_groups(each.value("groups")) for each in used]
         return () if None in found else [each for each in found if each is not None]
 

@@ -64,13 +64,16 @@ class Run:
 def by_organization(documents: Iterable[Document], *, collection: str) -> dict[OrganizationPaths, list[Document]]:
     """Group the documents of a collection by organization, in the order in which they come.
 
-    Documents of a collection of the same name elsewhere in the database are left out.
+    An organization's own document stands for itself. Documents of a collection of the same name elsewhere in the
+    database are left out.
     """
     sorted_ = defaultdict(list)
     for document in documents:
-        located = OrganizationPaths.of(document.path)
+        located, paths = OrganizationPaths.of(document.path), OrganizationPaths.of_organization(document.path)
         if located is not None and located.collection == collection:
             sorted_[located.paths].append(document)
+        elif paths is not None and collection == "organizations":
+            sorted_[paths].append(document)
     return dict(sorted_)
 
 

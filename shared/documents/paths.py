@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 from shared.rules.digest import digest
 
@@ -72,6 +73,13 @@ class OrganizationPaths:
     def waiting(self, session_id: str) -> str:
         """The place in the line of a device that waits for a seat."""
         return f"{self.organization}/waiting/{self._id(session_id)}"
+
+    def usage_day(self, license_id: str, day: date) -> str:
+        """How a license was used on a day in UTC."""
+        return f"{self.organization}/usage_days/{self._id(f'{license_id}~{day.isoformat()}')}"
+
+    def invitation(self, invitation_id: str) -> str:
+        return f"{self.organization}/invitations/{self._id(invitation_id)}"
 
     def audit_event(self, name: str) -> str:
         """The path of an audit event, from its name within the organization.

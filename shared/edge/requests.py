@@ -47,7 +47,7 @@ about a query of 64 kB larger still.
 _ONE_LINE = re.compile(NO_CONTROL_CHARACTERS)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     if _ONE_LINE.fullmatch(text) is None:
         message = "not one line of characters that are seen; leave out tabs, control and formatting characters"
         raise ValueError(message)
@@ -57,14 +57,14 @@ def _one_line(text: str) -> str:
 _Text = Annotated[
     str,
     Field(min_length=1, max_length=MAX_KEY_LENGTH, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
 ]
 _Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _InstanceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _DeviceName = Annotated[
     str,
     Field(min_length=1, max_length=MAX_DEVICE_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
 ]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
 
@@ -91,26 +91,35 @@ def _whole(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-# The check below as a JSON schema. The schema counts a length in characters, the check in bytes.
-_ANY_DOCUMENT_ID: JsonDict = {
+ANY_DOCUMENT_ID: JsonDict = {
     "minLength": 1,
     "maxLength": MAX_ID_BYTES,
     "pattern": DOCUMENT_ID,
 }
+"""The check below as a JSON schema. The schema counts a length in characters, the check in bytes."""
 
 
-def _document_id(text: str) -> str:
+def document_id(text: str) -> str:
+    if not can_be_document_id(text):
+        message = "not the id of a document"
+        raise ValueError(message)
+    return text
+
+
+def page_token(text: str) -> str:
     if not can_be_document_id(text):
         message = "not a page token; send next_page_token of the page before"
         raise ValueError(message)
     return text
 
 
-class _Body(BaseModel):
+class RequestBody(BaseModel):
+    """A body of JSON."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class AcquireBody(_Body):
+class AcquireBody(RequestBody):
     """Body of ``POST /v1/acquire``. With ``borrow_until`` the seat is borrowed until then.
 
     With ``wait_until`` the user waits in the line until then, if there is no seat.
@@ -124,7 +133,7 @@ class AcquireBody(_Body):
     wait_until: AwareDatetime | None = None
 
 
-class HeartbeatBody(_Body):
+class HeartbeatBody(RequestBody):
     """Body of ``POST /v1/heartbeat``. ``idle_seconds``: for how long the program's user has done nothing in it."""
 
     session_id: _SessionId
@@ -133,7 +142,7 @@ class HeartbeatBody(_Body):
     idle_seconds: Annotated[int, Field(ge=0, le=MAX_IDLE_SECONDS), BeforeValidator(_whole)] | None = None
 
 
-class ReleaseBody(_Body):
+class ReleaseBody(RequestBody):
     """Body of ``POST /v1/release``."""
 
     session_id: _SessionId
@@ -141,7 +150,7 @@ class ReleaseBody(_Body):
     until: AwareDatetime | None = None
 
 
-class BeginSignIn(_Body):
+class BeginSignIn(RequestBody):
     """A device asks to be signed in. ``loopback_port``: it listens there, and opens a browser on its own machine.
 
     ``code_challenge`` is that of RFC 7636, made with S256.
@@ -153,7 +162,7 @@ class BeginSignIn(_Body):
     loopback_port: Annotated[int, Field(ge=1024, le=65_535), BeforeValidator(_whole)] | None = None
 
 
-class LookAtSignIn(_Body):
+class LookAtSignIn(RequestBody):
     """A person looks at what they are asked to confirm: by the id of the page's address, or by the code they typed."""
 
     step: Literal["look"]
@@ -168,7 +177,7 @@ class LookAtSignIn(_Body):
         return self
 
 
-class DecideSignIn(_Body):
+class DecideSignIn(RequestBody):
     """A person lets the device sign in as them, or refuses."""
 
     step: Literal["approve", "refuse"]
@@ -176,7 +185,7 @@ class DecideSignIn(_Body):
     user_code: _UserCode | None = None
 
 
-class ExchangeSignIn(_Body):
+class ExchangeSignIn(RequestBody):
     """The device exchanges an approved sign-in, once. ``code`` is what the browser took to its ``loopback_port``."""
 
     step: Literal["exchange"]
@@ -198,9 +207,11 @@ class UsageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    view: Literal["now", "full"] = "full"
+
     license_key: _Text | None = None
     page_size: Annotated[int, Field(ge=1, le=500)] = 100
-    page_token: Annotated[str, AfterValidator(_document_id), Field(json_schema_extra=_ANY_DOCUMENT_ID)] | None = None
+    page_token: Annotated[str, AfterValidator(page_token), Field(json_schema_extra=ANY_DOCUMENT_ID)] | None = None
 
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -241,6 +252,12 @@ def parse_query(request: Request, model: type[Query]) -> Query:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise _invalid(problems, part="query") from None
+
+
+def known_tags(request: Request) -> list[str]:
+    """The tags in ``If-None-Match``, without their quotation marks. ``*`` names no answer that can be compared."""
+    given = ",".join(request.headers.getlist("if-none-match"))
+    return [each.strip().removeprefix("W/").strip('"') for each in given.split(",")]
 
 
 def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:

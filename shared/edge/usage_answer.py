@@ -1,6 +1,6 @@
 """The answer of usage. The type checker proves that every outcome has one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
@@ -10,7 +10,9 @@ from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.license import Feature, License
 from shared.rules.session import Session, heard_of, is_borrowed
-from shared.rules.usage import LicenseStatus, LicenseUsage, Usage, UsageOutcome
+from shared.rules.usage import LicenseStatus, LicenseUsage, Unchanged, Usage, UsageOutcome
+from shared.rules.user import Role
+from shared.rules.warnings import WarningCode
 
 PRIVATE = {"Cache-Control": "private, no-store"}
 """Hosting's cache has kept answers that only had to be asked for again. Source: an issue of firebase-functions."""
@@ -36,16 +38,13 @@ class SessionView(Answer):
 
 
 class ActivityView(Answer):
-    """The last 24 hours of a license: the most seats in use at a time, and the users who got no seat.
-
-    With very many events it is less than 24 hours: everything since ``begins_at``.
-    """
+    """The last 24 hours of a license, as its history counted them until ``computed_at``, and the present numbers."""
 
     begins_at: Time
+    computed_at: Time
     peak_in_use: int
-    peak_overdraft: int
+    peak_demand: int
     denied_users: int
-    denied_attempts: int
 
 
 class PoolView(Answer):
@@ -88,6 +87,26 @@ class WaitersView(Answer):
     since: Time | None
 
 
+class TermsView(Answer):
+    """The terms of a license, and what is wrong with its document. All but ``problems`` are null if it cannot be used.
+
+    A null of ``allowed_groups`` otherwise stands for all users, of ``idle_seconds`` for never, and of any other number
+    for no limit.
+    """
+
+    allowed_groups: list[str] | None
+    reservations: dict[str, int] | None
+    max_devices_per_user: int | None
+    overdraft_seats: int | None
+    idle_seconds: int | None
+    max_borrow_seconds: int | None
+    max_borrowed_seats: int | None
+    max_instances_per_seat: int | None
+    lease_seconds: int | None
+    grace_seconds: int | None
+    problems: list[str]
+
+
 class LicenseView(Answer):
     """One license. ``share`` is ``in_use`` divided by ``max``. An admin must correct ``misconfigured_fields``.
 
@@ -95,16 +114,18 @@ class LicenseView(Answer):
     document says. A license with reservations has ``pools``. Like ``overdraft``, they still count a lease that ran out
     a moment ago.
 
-    ``last_24_hours`` is for owners and admins, and only on the first page.
+    ``license_key`` and ``terms`` are for owners and admins. So is ``last_24_hours``, in the full view.
     """
 
     license_id: str
+    license_key: str | None
     name: str | None
     status: LicenseStatus
     is_active: bool | None
     starts_at: Time | None
     expires_at: Time | None
     features: dict[str, Feature]
+    terms: TermsView | None
     in_use: int
     max: int | None
     overdraft: OverdraftView
@@ -127,46 +148,81 @@ class OrganizationView(Answer):
     max: int | None
 
 
-class UsageAnswer(Answer):
-    """Who holds which seat. Totals are complete on every page. A null ``next_page_token`` means the last page."""
+class ViewerView(Answer):
+    """The caller."""
 
+    user_id: str
+    email: str | None
+    role: Role
+
+
+class WarningView(Answer):
+    """What an owner or admin should know. A null ``license_id``: it is about the whole organization."""
+
+    code: WarningCode
+    license_id: str | None
+    number: int | None
+    at: Time | None
+    message: str
+
+
+class UsageAnswer(Answer):
+    """Who holds which seat. Totals are complete on every page. A null ``next_page_token`` means the last page.
+
+    ``warnings`` are for owners and admins.
+    """
+
+    viewer: ViewerView
     organization: OrganizationView
     licenses: list[LicenseView]
+    warnings: list[WarningView]
     next_page_token: str | None
     server_time: Time
 
 
 def answer_usage(answered: Answered[UsageOutcome]) -> Response:
     outcome = answered.outcome
+    if isinstance(outcome, Unchanged):
+        return Response(status_code=304, headers={**PRIVATE, **_tag(outcome.version)})
     if not isinstance(outcome, Usage):
         raise refused(outcome, now=answered.now)
-    organization = outcome.organization
+    viewer, organization = outcome.viewer, outcome.organization
+    sees_all = viewer.may_manage_seats
     body = UsageAnswer(
+        viewer=ViewerView(user_id=viewer.user_id, email=viewer.email, role=viewer.role),
         organization=OrganizationView(
             organization_id=organization.organization_id,
             name=organization.name,
             in_use=outcome.in_use,
             max=organization.max_concurrent_seats,
         ),
-        licenses=[_license_view(each, now=answered.now) for each in outcome.licenses],
+        licenses=[_license_view(each, sees_all=sees_all, now=answered.now) for each in outcome.licenses],
+        warnings=[WarningView.model_validate(each, from_attributes=True) for each in outcome.warnings],
         next_page_token=outcome.next_page,
         server_time=answered.now,
     )
-    return answer(body, headers=PRIVATE)
+    return answer(body, headers={**PRIVATE, **_tag(outcome.version)})
 
 
-def _license_view(used: LicenseUsage, *, now: datetime) -> LicenseView:
+def _tag(version: str) -> dict[str, str]:
+    # Weak: a report that is made anew of the same state has another time.
+    return {"ETag": f'W/"{version}"'}
+
+
+def _license_view(used: LicenseUsage, *, sees_all: bool, now: datetime) -> LicenseView:
     license_ = used.license if isinstance(used.license, License) else None
     cap = None if license_ is None else license_.max_concurrent_seats
     lately = used.activity
     return LicenseView(
         license_id=used.license_id,
+        license_key=license_.license_key if license_ is not None and sees_all else None,
         name=None if license_ is None else license_.name,
         status=used.status,
         is_active=None if license_ is None else license_.is_active,
         starts_at=None if license_ is None else license_.starts_at,
         expires_at=None if license_ is None else license_.expires_at,
         features={} if license_ is None else dict(license_.features),
+        terms=_terms_view(used) if sees_all else None,
         in_use=used.in_use,
         max=cap,
         overdraft=OverdraftView(in_use=used.overdraft_in_use, max=0 if license_ is None else license_.overdraft_seats),
@@ -179,6 +235,30 @@ def _license_view(used: LicenseUsage, *, now: datetime) -> LicenseView:
         last_24_hours=None if lately is None else ActivityView.model_validate(lately, from_attributes=True),
         sessions=[_session_view(session, now=now) for session in used.sessions],
     )
+
+
+def _terms_view(used: LicenseUsage) -> TermsView:
+    problems = list(used.problems)
+    if not isinstance(used.license, License):
+        return TermsView.model_validate({**dict.fromkeys(TermsView.model_fields), "problems": problems})
+    license_ = used.license
+    return TermsView(
+        allowed_groups=None if license_.allowed_groups is None else sorted(license_.allowed_groups),
+        reservations=dict(license_.reservations),
+        max_devices_per_user=license_.max_devices_per_user,
+        overdraft_seats=license_.overdraft_seats,
+        idle_seconds=None if license_.idle_for is None else _seconds(license_.idle_for),
+        max_borrow_seconds=_seconds(license_.borrow_for),
+        max_borrowed_seats=license_.max_borrowed_seats,
+        max_instances_per_seat=license_.max_instances,
+        lease_seconds=_seconds(license_.lease_for),
+        grace_seconds=_seconds(license_.grace_for),
+        problems=problems,
+    )
+
+
+def _seconds(time: timedelta) -> int:
+    return int(time.total_seconds())
 
 
 def _borrowed_view(used: LicenseUsage, license_: License | None) -> BorrowedView:
@@ -194,7 +274,7 @@ def _borrowed_view(used: LicenseUsage, license_: License | None) -> BorrowedView
         if each.borrowed_until is not None
     ]
     most = None if license_ is None else license_.max_borrowed_seats if license_.borrow_for else 0
-    return BorrowedView(in_use=used.borrowed_in_use, max=most, overhang=overhang)
+    return BorrowedView(in_use=len(used.borrowed), max=most, overhang=overhang)
 
 
 def _session_view(session: Session, *, now: datetime) -> SessionView:

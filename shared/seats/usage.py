@@ -1,44 +1,49 @@
 """Usage: the seats in use, the users who hold them, and whether there were enough, all of one instant."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from google.api_core.exceptions import RetryError
 from google.api_core.retry_async import AsyncRetry, if_exception_type
 
 from shared.documents import queries
-from shared.documents.paths import OrganizationPaths
+from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.policy import Policy
 from shared.documents.reading import (
-    happened_from,
     license_from,
     licenses_with_line,
     organization_from,
     place_in_line_from,
+    problems_from,
     session_from,
     user_from,
 )
-from shared.firestore.client import Document, Firestore, ReadTime
+from shared.documents.usage_days import usage_day_from
+from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
 from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.firestore.query import Cursor
+from shared.firestore.values import decode_time
 from shared.rules.acquire import earliest_expiry
 from shared.rules.audit import overhang_until
+from shared.rules.digest import digest
+from shared.rules.history import DAY, UsageDay
 from shared.rules.license import License
 from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
 from shared.rules.pools import pools
 from shared.rules.refusal import LicenseNotFound, Unusable
+from shared.rules.report_version import standing, version_of
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, is_borrowed
 from shared.rules.usage import (
-    ACTIVITY_FOR,
     LicenseUsage,
-    SeatEvent,
+    Unchanged,
     Usage,
     UsageOutcome,
+    View,
     Visibility,
     activity,
     on_page,
@@ -48,41 +53,37 @@ from shared.rules.usage import (
     waiting_for,
     without_shared_keys,
 )
-
-MAX_EVENTS = 5_000
-"""The most events of the last 24 hours that are summed up. If there are more, each license has its share of so many,
-its latest. So the events of one license hide nothing of the others.
-"""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Events:
-    """The latest events, and since when they are all: 24 hours ago, or later."""
-
-    events: Sequence[SeatEvent]
-    begins_at: datetime
+from shared.rules.user import User
+from shared.rules.warnings import NEARLY_FULL_FOR, SeatsNow, is_nearly_full, seat_warnings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Seen:
-    """The sessions on the page, the places in the line, and whose ended sessions the caller may see.
+    """The sessions on the page, the places in the line, and what else the caller may see.
 
-    ``only_user`` is ``None`` for everybody's.
+    ``days`` are of the history, by license: today's, and in the full view yesterday's. ``only_user`` is whose ended
+    sessions the caller may see, ``None`` for everybody's.
     """
 
     sessions: Sequence[Session]
     waiting: Sequence[PlaceInLine]
+    days: Mapping[str, Sequence[UsageDay]]
     only_user: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UsageRequest:
-    """A caller's request for the usage of all licenses, or of the one with this key, with a page of sessions."""
+    """A caller's request for the usage of all licenses, or of the one with this key, with a page of sessions.
+
+    ``known_versions`` are of the reports that the caller has.
+    """
 
     user_id: str
     license_key: str | None
     page_size: int
     after: str | None
+    view: View = View.FULL
+    known_versions: Collection[str] = ()
 
 
 class Usages:
@@ -95,7 +96,8 @@ class Usages:
     async def usage(self, organization_id: str, request: UsageRequest) -> Answered[UsageOutcome]:
         """Report the organization's seats, all of one instant.
 
-        It reads every license and a page of sessions; on the first page, also the audit events of the last 24 hours.
+        It reads every license and a page of sessions, and for owners and admins one day or two of the history. If the
+        caller has a report that still stands, it reads three documents and makes no query.
 
         Raises:
             StoreUnavailable: Firestore did not answer until the deadline.
@@ -122,28 +124,42 @@ class Usages:
         if not isinstance(visibility, Visibility):
             return Answered(outcome=visibility, now=at.now)
         assert isinstance(organization, Organization)  # noqa: S101 the refusal leaves nothing else; for the type checker
+        assert isinstance(user, User)  # noqa: S101 as above
+        state = _state_of(snapshot, request)
+        if (version := standing(request.known_versions, state, now=at.now)) is not None:
+            return Answered(outcome=Unchanged(version=version), now=at.now)
         key = request.license_key
         wanted = queries.all_licenses() if key is None else queries.licenses_with_key(key)
         licenses = await self._firestore.select(paths.organization, wanted, at=at)
         if key is not None and not licenses:
             return Answered(outcome=LicenseNotFound(), now=at.now)
         only = licenses[0].document_id if key is not None and len(licenses) == 1 else None
-        in_use, waiting, page, events = await asyncio.gather(
+        in_use, waiting, page, days = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(None, now=at.now), at=at),
             self._waiting(paths, snapshot.documents[paths.seats], at),
             self._page(paths, request, visibility, only, at),
-            self._events_of_each(paths, request, visibility, [each.document_id for each in licenses], at),
+            self._days(paths, request, visibility, [each.document_id for each in licenses], at),
         )
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
         only_user = None if visibility is Visibility.ALL else request.user_id
-        seen = _Seen(sessions=sessions, waiting=waiting, only_user=only_user)
+        seen = _Seen(sessions=sessions, waiting=waiting, days=days, only_user=only_user)
+        told = {each.document_id: problems_from(each) for each in licenses}
         used = await asyncio.gather(
-            *(self._license(paths, each, seen, events.get(each[0]), at) for each in self._parsed(licenses).items())
+            *(
+                self._license(paths, (license_id, license_, told[license_id]), seen, request.view, at)
+                for license_id, license_ in self._parsed(licenses).items()
+            )
+        )
+        warnings = seat_warnings(
+            organization, await self._seats_now(paths, used, visibility, at), in_use=in_use, now=at.now
         )
         report = Usage(
+            viewer=user,
             organization=organization,
             licenses=tuple(used),
             in_use=in_use,
+            warnings=warnings if visibility is Visibility.ALL else (),
+            version=version_of(state, now=at.now),
             next_page=page[-1].document_id if len(page) == request.page_size else None,
         )
         return Answered(outcome=report, now=at.now)
@@ -168,34 +184,31 @@ class Usages:
         )
         return await self._firestore.select(paths.organization, query, at=at)
 
-    async def _events_of_each(
+    async def _days(
         self,
         paths: OrganizationPaths,
         request: UsageRequest,
         visibility: Visibility,
         license_ids: Sequence[str],
         at: ReadTime,
-    ) -> Mapping[str, _Events]:
-        """The events of the last 24 hours by license, for owners and admins and on the first page only."""
-        if visibility is not Visibility.ALL or request.after is not None or not license_ids:
+    ) -> Mapping[str, Sequence[UsageDay]]:
+        """Today in the history of each license, and in the full view yesterday; for owners and admins."""
+        today = at.now.date()
+        dates = [today, today - DAY] if request.view is View.FULL else [today]
+        wanted = {
+            paths.usage_day(license_id, day): license_id
+            for license_id in (license_ids if visibility is Visibility.ALL else ())
+            for day in dates
+            if can_be_document_id(f"{license_id}~{day.isoformat()}")
+        }
+        if not wanted:
             return {}
-        only = license_ids[0] if len(license_ids) == 1 else None
-        events = await self._events(paths, only, limit=MAX_EVENTS, at=at)
-        if events.begins_at == at.now - ACTIVITY_FOR or only is not None:
-            return dict.fromkeys(license_ids, events)
-        share = max(1, MAX_EVENTS // len(license_ids))
-        of_each = await asyncio.gather(*(self._events(paths, each, limit=share, at=at) for each in license_ids))
-        return dict(zip(license_ids, of_each, strict=True))
-
-    async def _events(self, paths: OrganizationPaths, license_id: str | None, *, limit: int, at: ReadTime) -> _Events:
-        since = at.now - ACTIVITY_FOR
-        query = queries.events_since(since, license_id=license_id, limit=limit)
-        documents = await self._firestore.select(paths.organization, query, at=at)
-        events = [event for document in documents if (event := happened_from(document)) is not None]
-        if len(documents) == limit:
-            since = documents[-1].fields["at"]
-            assert isinstance(since, datetime)  # noqa: S101 the query finds nothing else; for the type checker
-        return _Events(events=events, begins_at=since)
+        found = (await self._firestore.read(wanted, at=at)).documents
+        days: dict[str, list[UsageDay]] = defaultdict(list)
+        for path, license_id in wanted.items():
+            if (day := usage_day_from(found[path])) is not None and day.date in dates:
+                days[license_id].append(day)
+        return days
 
     def _parsed(self, documents: Sequence[Document]) -> dict[str, License | Unusable]:
         """The licenses by id."""
@@ -206,37 +219,64 @@ class Usages:
     async def _license(
         self,
         paths: OrganizationPaths,
-        described: tuple[str, License | Unusable],
+        described: tuple[str, License | Unusable, tuple[str, ...]],
         seen: _Seen,
-        events: _Events | None,
+        view: View,
         at: ReadTime,
     ) -> LicenseUsage:
-        license_id, license_ = described
+        license_id, license_, problems = described
         in_use, open_now, first, borrowed = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(license_id, now=at.now), at=at),
             self._open(paths, license_id, license_, at),
             self._firestore.select(paths.organization, queries.next_to_lapse(license_id, now=at.now), at=at),
             self._borrowed(paths, license_id, license_, at),
         )
+        days, waiting = seen.days.get(license_id, ()), waiting_for(license_id, seen.waiting)
         holders = [session for each in first if isinstance(session := session_from(each), Session)]
         return LicenseUsage(
             license_id=license_id,
             license=license_,
+            problems=problems,
             status=status_of(license_, now=at.now),
             in_use=in_use,
             pools=pools(license_, open_now) if isinstance(license_, License) else (),
-            borrowed_in_use=sum(is_borrowed(each, now=at.now) for each in borrowed),
+            borrowed=tuple(each for each in borrowed if is_borrowed(each, now=at.now)),
             overhang=tuple(
                 each for each in borrowed if overhang_until(each) is not None and seen.only_user in {None, each.user_id}
             ),
             overdraft_in_use=overdraft_of(license_, open_now),
-            waiting=waiting_for(license_id, seen.waiting),
+            waiting=waiting,
             earliest_expiry_at=earliest_expiry(holders, now=at.now),
             sessions=on_page(seen.sessions, license_id=license_id, now=at.now),
-            activity=None
-            if events is None
-            else activity(license_id, license_, events.events, open_now=open_now, begins_at=events.begins_at),
+            denied_today=sum(day.people_denied for day in days if day.date == at.now.date()),
+            activity=activity(days, in_use=in_use, waiting=waiting.count, now=at.now) if view is View.FULL else None,
         )
+
+    async def _seats_now(
+        self, paths: OrganizationPaths, used: Sequence[LicenseUsage], visibility: Visibility, at: ReadTime
+    ) -> list[SeatsNow]:
+        """What the warnings of each usable license rest on, for owners and admins.
+
+        For how long a license was nearly full is a lower bound: only the seats count whose present holders have had
+        them for so long.
+        """
+        if visibility is not Visibility.ALL:
+            return []
+
+        async def seats_now(each: LicenseUsage, license_: License) -> SeatsNow:
+            held = queries.held_since(each.license_id, until=at.now - NEARLY_FULL_FOR)
+            is_nearly = is_nearly_full(license_, in_use=each.in_use)
+            return SeatsNow(
+                license=license_,
+                in_use=each.in_use,
+                waiting=each.waiting.count,
+                held_long=await self._firestore.count(paths.organization, held, at=at) if is_nearly else 0,
+                denied_today=each.denied_today,
+                borrowed_until=[until for session in each.borrowed if (until := session.borrowed_until) is not None],
+            )
+
+        usable = [(each, each.license) for each in used if isinstance(each.license, License)]
+        return await asyncio.gather(*(seats_now(each, license_) for each, license_ in usable))
 
     async def _borrowed(
         self, paths: OrganizationPaths, license_id: str, license_: License | Unusable, at: ReadTime
@@ -259,3 +299,16 @@ class Usages:
         )
         by_pool = {(license_id, group): seats for group, seats in zip(groups, reserved, strict=True)}
         return SeatUse(by_license={license_id: held}, by_pool=by_pool)
+
+
+def _state_of(snapshot: Snapshot, request: UsageRequest) -> str:
+    """Name what a report is made of: the versions of organization, user and counters, and what was asked.
+
+    Every grant and every end writes the counters. The user's document holds the role.
+    """
+    versions = {
+        path: None if document is None else decode_time(document.update_time).isoformat()
+        for path, document in snapshot.documents.items()
+    }
+    asked = (request.view, request.license_key, request.page_size, request.after)
+    return digest(repr(sorted(versions.items())), repr(asked))

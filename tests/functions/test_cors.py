@@ -33,9 +33,10 @@ def test_a_page_of_an_allowed_origin_may_call_and_read_and_no_other(start_server
 
     assert (asked.status_code, asked.content, allowed_by(asked)) == (204, b"", APP)
     assert asked.headers["access-control-allow-methods"] == "POST"
-    assert {"authorization", "content-type"} <= set(asked.headers["access-control-allow-headers"].lower().split(", "))
+    may_be_sent = asked.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "content-type", "if-none-match"} <= set(may_be_sent)
     assert (call.status_code, call.json()["error"]["code"], allowed_by(call)) == (401, "TOKEN_MISSING", APP)
-    assert {"Retry-After", "X-Request-Id"} <= set(call.headers["access-control-expose-headers"].split(", "))
+    assert {"ETag", "Retry-After", "X-Request-Id"} <= set(call.headers["access-control-expose-headers"].split(", "))
     assert (of_another.status_code, allowed_by(of_another)) == (405, None)
     for answer in (asked, call, of_another):
         assert answer.headers["vary"] == "Origin"

@@ -9,9 +9,11 @@ import pytest
 from infra.build.stage import ROOT
 from shared.documents.paths import OrganizationPaths
 from shared.documents.queries import all_licenses, every_query, last_grant, open_sessions
+from shared.documents.usage_days import usage_day_fields
 from shared.documents.writing import (
     Retention,
     audit_event_fields,
+    invitation_fields,
     lease_write,
     place_in_line_fields,
     seat_use_fields,
@@ -21,9 +23,10 @@ from shared.documents.writing import (
 from shared.firestore.client import Document
 from shared.firestore.query import Query
 from shared.rules.audit import acquired
+from shared.rules.history import Records, usage_day
 from shared.rules.seat_use import SeatUse
 from shared.rules.sign_in import SignIn, sign_in_id_of
-from tests.rules.make import NOW, a_place, a_session
+from tests.rules.make import NOW, a_place, a_session, an_invitation
 
 PATHS = OrganizationPaths("acme")
 A_SIGN_IN = SignIn(
@@ -116,7 +119,7 @@ def test_no_index_is_defined_twice() -> None:
     assert len(set(INDEXES)) == len(INDEXES)
 
 
-def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> None:
+def test_only_those_who_join_and_queries_that_no_caller_can_cause_reach_across_organizations() -> None:
     everywhere = {(query.collection, query.index_fields) for query in QUERIES if query.everywhere}
 
     assert everywhere == {
@@ -135,6 +138,10 @@ def test_only_queries_that_no_caller_can_cause_reach_across_organizations() -> N
         ("reviews", ("user_id",)),
         ("reviews", ("awaits_account",)),
         ("waiting", ("counts_until",)),
+        # of those who join, for what their verified tokens say
+        ("invitations", ("email",)),
+        ("organizations", ("email_domains",)),
+        ("organizations", ("sso_providers",)),
     }
 
 
@@ -143,7 +150,12 @@ def test_a_query_over_one_field_of_all_organizations_has_its_index(query: Query)
     # The built-in indexes over single fields are for one collection each.
     override = OVERRIDES[query.collection, query.index_fields[0]]
 
-    assert {"queryScope": "COLLECTION_GROUP", "order": "ASCENDING"} in override["indexes"]
+    assert _everywhere(query) in override["indexes"]
+
+
+def _everywhere(query: Query) -> dict[str, str]:
+    is_list = query.where[0][1] == "array-contains"
+    return {"queryScope": "COLLECTION_GROUP", **({"arrayConfig": "CONTAINS"} if is_list else {"order": "ASCENDING"})}
 
 
 def test_an_override_keeps_the_built_in_indexes_and_adds_one_that_a_query_needs() -> None:
@@ -152,7 +164,10 @@ def test_an_override_keeps_the_built_in_indexes_and_adds_one_that_a_query_needs(
     built_in = [{"queryScope": "COLLECTION", "order": order} for order in ("ASCENDING", "DESCENDING")]
 
     assert OVERRIDES.keys() == needed
-    assert all(index in override["indexes"] for override in OVERRIDES.values() for index in built_in)
+    lists = {name for name, override in OVERRIDES.items() if "arrayConfig" in override["indexes"][0]}
+    assert lists == {("organizations", "email_domains"), ("organizations", "sso_providers")}, "nobody sorts by these"
+    others = [override for name, override in OVERRIDES.items() if name not in lists]
+    assert all(index in override["indexes"] for override in others for index in built_in)
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=_name)
@@ -171,6 +186,8 @@ def test_every_document_that_is_to_be_deleted_one_day_has_its_policy() -> None:
         "usage": seat_use_fields(SeatUse(), now=NOW),
         "waiting": place_in_line_fields(a_place()),
         "sign_ins": sign_in_create(A_SIGN_IN).fields,
+        "invitations": invitation_fields(an_invitation()),
+        "usage_days": usage_day_fields(usage_day("cad", NOW.date(), Records(), computed_at=NOW)),
     }
 
     policies = {name for name, field in FIELDS.items() if field.get("ttl")}
@@ -192,6 +209,12 @@ def test_of_what_every_seat_writes_only_what_is_looked_for_has_an_index_of_its_o
         "sessions": {"license_id", "user_id", "ended_at", "pool"},
         "audit_events": {"at", "grant_number", "license_id", "session_id", "user_id"},
     }
+
+
+def test_of_a_day_of_the_history_only_whether_it_is_settled_has_an_index() -> None:
+    written = usage_day_fields(usage_day("cad", NOW.date(), Records(), computed_at=NOW))
+
+    assert {field for field in written if ("usage_days", field) not in EXEMPT} == {"is_settled"}
 
 
 def test_what_a_heartbeat_writes_has_no_index_of_its_own() -> None:

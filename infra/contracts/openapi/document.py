@@ -8,8 +8,8 @@ from typing import Any
 from infra.build.stage import ROOT
 from infra.build.triggers import public_path
 from infra.contracts.openapi.codes import MEANINGS
-from infra.contracts.openapi.headers import REQUEST_HEADERS, allow, always, challenge, retry_after
-from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
+from infra.contracts.openapi.headers import IF_NONE_MATCH, REQUEST_HEADERS, allow, always, challenge, retry_after, tag
+from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success, function_of, methods_of
 from infra.contracts.openapi.schemas import (
     Schema,
     code_schema,
@@ -64,9 +64,9 @@ _SECURITY: Mapping[bool | None, list[dict[str, list[str]]]] = {
 
 def document() -> dict[str, Any]:
     schemas = model_schemas()
-    paths = {
-        public_path(name): {one.method.lower(): _operation(name, one, schemas)} for name, one in OPERATIONS.items()
-    }
+    paths: dict[str, dict[str, Any]] = {}
+    for name, one in OPERATIONS.items():
+        paths.setdefault(public_path(function_of(name)), {})[one.method.lower()] = _operation(name, one, schemas)
     return {
         "openapi": "3.1.0",
         "info": _INFO,
@@ -85,12 +85,15 @@ def as_text(written: Mapping[str, Any]) -> str:
 
 def _operation(name: str, operation: Operation, schemas: dict[str, Schema]) -> dict[str, Any]:
     successes = {str(status): _success(success, schemas) for status, success in operation.successes.items()}
+    if operation.is_tagged:
+        for success in successes.values():
+            success["headers"] |= tag()
     described = {
         "operationId": name,
         "summary": operation.summary,
         "description": operation.description,
         "security": _SECURITY[operation.takes_token],
-        "parameters": [*_query(operation), *REQUEST_HEADERS],
+        "parameters": [*_query(operation), *([IF_NONE_MATCH] if operation.is_tagged else []), *REQUEST_HEADERS],
         "responses": {**successes, **_errors(name, operation, schemas)},
     }
     if operation.body is not None:
@@ -123,10 +126,10 @@ def _errors(name: str, operation: Operation, schemas: dict[str, Schema]) -> dict
     for code in Code:
         if code in operation.codes | ANY_CALL:
             by_status.setdefault(code.status, []).append(code)
-    return {str(int(status)): _error(name, operation, codes, schemas) for status, codes in sorted(by_status.items())}
+    return {str(int(status)): _error(name, codes, schemas) for status, codes in sorted(by_status.items())}
 
 
-def _error(name: str, operation: Operation, codes: list[Code], schemas: dict[str, Schema]) -> dict[str, Any]:
+def _error(name: str, codes: list[Code], schemas: dict[str, Schema]) -> dict[str, Any]:
     for code in codes:
         schemas[code_schema_name(code)] = code_schema(code, schemas)
     status = codes[0].status
@@ -134,7 +137,7 @@ def _error(name: str, operation: Operation, codes: list[Code], schemas: dict[str
     schemas[title] = errors_schema(title, codes, schemas)
     headers = always(cache_control="no-store")
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers |= allow(operation.method)
+        headers |= allow(methods_of(function_of(name)))
     if status is HTTPStatus.UNAUTHORIZED:
         headers |= challenge(codes)
     if all(MEANINGS[code].has_retry_after for code in codes):

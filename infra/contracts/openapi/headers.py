@@ -1,5 +1,6 @@
 """The headers of requests and answers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from infra.contracts.openapi.words import WORDS
@@ -26,6 +27,17 @@ REQUEST_HEADERS: list[dict[str, Any]] = [
     },
 ]
 
+_TAG = r'^W/"[a-z2-7]+\.[0-9]+"$'
+_A_TAG = 'W/"k5f3c7xw2hnq4zrd6tbyj2mu5e.1772442847"'
+
+IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an answer that the client has, to the same request of the same user.",
+    "schema": {"type": "string"},
+    "example": _A_TAG,
+}
+
 _CHALLENGE = 'Bearer error="invalid_token"'
 
 
@@ -47,11 +59,25 @@ def always(*, cache_control: str) -> dict[str, Any]:
     }
 
 
-def allow(method: str) -> dict[str, Any]:
+def tag() -> dict[str, Any]:
+    """The header that names an answer."""
+    told = "The answer's tag, for `If-None-Match` of the next request."
+    return {
+        "ETag": {
+            "description": told,
+            "required": True,
+            "schema": {"type": "string", "pattern": _TAG},
+            "example": _A_TAG,
+        }
+    }
+
+
+def allow(methods: Sequence[str]) -> dict[str, Any]:
     """The header of an answer to a wrong method."""
-    schema = {"type": "string", "const": method}
-    told = "The method that the path takes."
-    return {"Allow": {"description": told, "required": True, "schema": schema, "example": method}}
+    listed = ", ".join(methods)
+    schema = {"type": "string", "const": listed}
+    told = "The method that the path takes, or the methods."
+    return {"Allow": {"description": told, "required": True, "schema": schema, "example": listed}}
 
 
 def challenge(codes: list[Code]) -> dict[str, Any]:

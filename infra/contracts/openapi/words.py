@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.documents.rfc3339 import rfc3339
 from shared.edge.public_keys import thumbprint
+from shared.rules.admission import invitation_id_of
 from shared.rules.release import MAX_KEPT_OUT
 from shared.rules.session import EndReason, session_id_of
 from shared.rules.sign_in import sign_in_id_of
@@ -35,6 +36,10 @@ WORDS: Mapping[str, Word] = {
         meaning="The license's key, as an admin gave it to the user. Blanks around it do not count. Of a generated key "
         "(five groups of five characters) neither case, blanks nor hyphens count, and I and L are 1, O is 0, U is V. "
         "Its normal form has capital letters and hyphens.",
+        example="ACME-DESIGN-STUDIO",
+    ),
+    "LicenseView.license_key": Word(
+        meaning="The license's key, for owners and admins. null: for others, or its document cannot be used.",
         example="ACME-DESIGN-STUDIO",
     ),
     "hardware_id": Word(
@@ -205,7 +210,6 @@ WORDS: Mapping[str, Word] = {
     "pool": Word(meaning="The group whose reserved seat it is. null: a common seat.", example=None),
     "PoolView.in_use": Word(meaning="Seats of the pool in use at `server_time`.", example=2),
     "PoolView.max": Word(meaning="The seats of the pool.", example=5),
-    "peak_overdraft": Word(meaning="The most overdraft seats in use at a time, by the present terms.", example=0),
     "reserved_for_others": Word(
         meaning="How many seats of the license are free, but reserved for groups that the user does not belong to.",
         example=0,
@@ -252,22 +256,170 @@ WORDS: Mapping[str, Word] = {
     ),
     "misconfigured_fields": Word(meaning="Fields of the license's document that an admin must correct.", example=[]),
     "last_24_hours": Word(
-        meaning="The last 24 hours, for owners and admins and only on the first page. Otherwise null."
+        meaning="The last 24 hours, for owners and admins in the full view. Otherwise null, and for up to an hour "
+        "after a license was made."
     ),
+    "view": Word(
+        meaning="`now`: without the last 24 hours, for a page that asks every few seconds. `full`: with them.",
+        example="now",
+    ),
+    "viewer": Word(meaning="The caller."),
+    "ViewerView.email": Word(
+        meaning="The user's e-mail address. null: none is known.", example="ada@northwind.example"
+    ),
+    "warnings": Word(
+        meaning="What owners and admins should know, the most urgent first. Empty for others. A client must expect new "
+        "codes, and shows their message."
+    ),
+    "WarningView.code": Word(
+        meaning="`FULL`: all seats are in use, those of overdraft too. `NEARLY_FULL`: 80 % or more have been for 15 "
+        "minutes. `DENIED_TODAY`: users got no seat today, in UTC. `LICENSE_ENDS`: the contract ends within 30 days. "
+        "`BORROWED_END_TODAY`: borrowed seats end within 24 hours.",
+        example="LICENSE_ENDS",
+    ),
+    "WarningView.license_id": Word(
+        meaning="The license. null: it is about the whole organization.", example="license-1"
+    ),
+    "number": Word(
+        meaning="`FULL`: users who wait. `NEARLY_FULL`: seats in use, in percent. `DENIED_TODAY`: users. "
+        "`LICENSE_ENDS`: days left, the last of which is 1. `BORROWED_END_TODAY`: seats.",
+        example=7,
+    ),
+    "at": Word(
+        meaning="`LICENSE_ENDS`: the end of the contract. `BORROWED_END_TODAY`: the first end. Otherwise null.",
+        example=rfc3339(AT + timedelta(days=6, hours=9)),
+    ),
+    "WarningView.message": Word(
+        meaning="The warning in a sentence, with the license's name. Its wording may change.",
+        example="Design Studio ends in 7 days.",
+    ),
+    "terms": Word(meaning="The terms of the license, for owners and admins. Otherwise null."),
+    "allowed_groups": Word(
+        meaning="Only users of one of these groups get a seat. null: all users, or the document cannot be used.",
+        example=None,
+    ),
+    "reservations": Word(
+        meaning="How many seats are reserved for each group. null: the document cannot be used.", example={"design": 5}
+    ),
+    "max_devices_per_user": Word(
+        meaning="On how many devices one user may hold a seat. null: no limit, or the document cannot be used.",
+        example=2,
+    ),
+    "overdraft_seats": Word(
+        meaning="How many seats are given above the license's own number. null: the document cannot be used.",
+        example=2,
+    ),
+    "TermsView.idle_seconds": Word(
+        meaning="A user who does nothing in the program for so many seconds loses the seat. null: never, or the "
+        "document cannot be used.",
+        example=None,
+    ),
+    "max_borrow_seconds": Word(
+        meaning="For how many seconds a user may borrow a seat. 0: not at all. null: the document cannot be used.",
+        example=604_800,
+    ),
+    "max_borrowed_seats": Word(
+        meaning="How many seats may be borrowed at a time. null: all, or the document cannot be used.", example=3
+    ),
+    "max_instances_per_seat": Word(
+        meaning="How many instances may work on one seat. null: no limit, or the document cannot be used.",
+        example=None,
+    ),
+    "lease_seconds": Word(
+        meaning="How many seconds a seat is held without a heartbeat. null: the document cannot be used.", example=360
+    ),
+    "grace_seconds": Word(
+        meaning="How many seconds after its lease a program may work on without a connection. null: the document "
+        "cannot be used.",
+        example=1_800,
+    ),
+    "problems": Word(meaning="What is wrong with the license's document, a text for each problem.", example=[]),
     "sessions": Word(meaning="The live sessions on this page that the caller may see, oldest first."),
     "begins_at": Word(
-        meaning="Since when these sums are complete: 24 hours before `server_time`, or later if there were too many "
-        "events to sum up.",
-        example=rfc3339(AT - timedelta(hours=24)),
+        meaning="Since when these numbers count: the first half hour that began in the last 24 hours.",
+        example="2026-03-01T09:30:00.000000Z",
+    ),
+    "computed_at": Word(
+        meaning="Until when they count, with the numbers of `server_time` beside. They are counted every hour.",
+        example="2026-03-02T09:04:55.000000Z",
     ),
     "peak_in_use": Word(meaning="The most seats in use at a time.", example=17),
-    "denied_users": Word(meaning="How many users got no seat because a cap was reached.", example=2),
-    "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),
-    "page_size": Word(meaning="The most sessions on a page.", example=100),
+    "peak_demand": Word(
+        meaning="The most seats wanted at a time: those in use, and those that users asked or waited for.", example=19
+    ),
+    "denied_users": Word(
+        meaning="How many users got no seat because a cap was reached. A user counts once for each day in UTC.",
+        example=2,
+    ),
+    "page_size": Word(meaning="The most sessions, or users, on a page.", example=100),
     "page_token": Word(
         meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=SESSION_ID
     ),
     "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=SESSION_ID),
+    "email": Word(meaning="The person's e-mail address.", example="ada@northwind.example"),
+    "MemberView.email": Word(
+        meaning="The user's e-mail address. null: none is known that is verified.", example="ada@northwind.example"
+    ),
+    "role": Word(
+        meaning="`owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. "
+        "`guest` sees totals and holds none.",
+        example="member",
+    ),
+    "MemberBody.role": Word(meaning="The user's new role. null, or left out: it stays.", example="admin"),
+    "MemberView.role": Word(meaning="The user's role. null: the user's document cannot be used.", example="member"),
+    "groups": Word(
+        meaning="The groups of the user, at most 20. A license may keep seats for a group, or be only for it.",
+        example=["design"],
+    ),
+    "InvitationBody.groups": Word(
+        meaning="The groups that the user gets. null, or left out: none.", example=["design"]
+    ),
+    "MemberBody.groups": Word(meaning="The user's new groups. null, or left out: they stay.", example=["design"]),
+    "MemberBody.is_active": Word(
+        meaning="false: the user gets no seat, and sessions end. null, or left out: it stays.", example=False
+    ),
+    "MemberView.is_active": Word(
+        meaning="Whether the user may hold seats. null: the user's document cannot be used.", example=True
+    ),
+    "invitation": Word(meaning="The invitation."),
+    "invitations": Word(meaning="The open invitations, on the first page only. Otherwise empty."),
+    "invitation_id": Word(
+        meaning="The invitation's id: the SHA-256 of the address in small letters, in hexadecimal.",
+        example=invitation_id_of("ada@northwind.example"),
+    ),
+    "invited_by": Word(meaning="The uid of the owner or admin who invited the person last.", example="olivia"),
+    "InvitationView.created_at": Word(meaning="When the invitation was made or renewed.", example=_AT),
+    "InvitationView.expires_at": Word(
+        meaning="Until when the person can join.", example=rfc3339(AT + timedelta(days=14))
+    ),
+    "join_path": Word(
+        meaning="The path of the page on which the person joins, on the service's own domain.",
+        example="/join?org=northwind",
+    ),
+    "JoinBody.organization_id": Word(
+        meaning="The organization to join. null, or left out: the one that is open to the person.",
+        example="northwind",
+    ),
+    "organization_name": Word(meaning="The organization's name that people see.", example="Northwind"),
+    "joined": Word(meaning="Always true: the person is a user of the organization.", example=True),
+    "member": Word(meaning="The user after the change."),
+    "members": Word(meaning="The users on this page, in the order of their ids."),
+    "MemberView.created_at": Word(meaning="When the organization listed the user.", example=_AT),
+    "MemberView.misconfigured_fields": Word(
+        meaning="Fields of the user's document that an admin must correct.", example=[]
+    ),
+    "seats_in_use": Word(meaning="How many seats the user holds.", example=1),
+    "last_seat_at": Word(
+        meaning="When the user last took a seat, as far as sessions are kept. null: never.", example=_STARTED
+    ),
+    "denied_30_days": Word(
+        meaning="In how many minutes of the last 30 days the user got no seat of a license because a cap was reached.",
+        example=2,
+    ),
+    "InvitationLimitDetails.max": Word(meaning="How many invitations may be open.", example=200),
+    "MembersAnswer.next_page_token": Word(
+        meaning="`page_token` of the next page. null: this is the last page.", example="ada"
+    ),
     "error": Word(meaning="What went wrong."),
     "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),
     "message": Word(

@@ -33,7 +33,7 @@ run "deployment" {
   }
 
   assert {
-    condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "keys", "release", "sign_ins", "usage"])
+    condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "invitations", "join", "keys", "members", "release", "sign_ins", "usage"])
     error_message = "Exactly the client functions must be public."
   }
 

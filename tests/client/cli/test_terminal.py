@@ -66,8 +66,9 @@ def test_the_tables_of_usage_are_shown_escaped(steering: tuple[str, str]) -> Non
         ran = run("usage", environment=_environment(server.host))
 
     assert ran.returncode == 0
-    # The organization, the license and its fields; of the session the license and the user. The device is cut short.
-    assert _seen(ran.stdout).count(shown) >= 4
+    # The warning, the organization, the license and its fields; of the session the license and the user. The device is
+    # cut short.
+    assert _seen(ran.stdout).count(shown) >= 5
 
 
 def test_the_findings_of_the_doctor_are_shown_escaped(steering: tuple[str, str]) -> None:
@@ -118,4 +119,6 @@ def _usage(text: str) -> dict[str, Any]:
         "sessions": [session],
     }
     organization = {"organization_id": "acme", "name": text, "in_use": 1, "max": None}
-    return {"organization": organization, "licenses": [license_], "next_page_token": None, "server_time": at}
+    warning = {"code": "FULL", "license_id": "license-1", "number": 0, "at": None, "message": text}
+    told = {"organization": organization, "licenses": [license_], "warnings": [warning]}
+    return {**told, "next_page_token": None, "server_time": at}

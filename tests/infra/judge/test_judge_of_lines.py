@@ -2,21 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from google.cloud import firestore
 
-from infra.judge.history import History
+from infra.judge.history import AdminEdit, History
 from infra.judge.judge import judge
 from infra.judge.reading import read_history
 from infra.judge.violation import Kind
 from shared.documents.policy import Policy
+from shared.rules.acquire import Granted
 from shared.rules.audit import AuditType
 from tests.infra.judge.mutations import changed, only, starts, trail, with_details
 from tests.infra.judge.seeded_line import SEEDED_LINE, granted_to_a_newcomer
 from tests.support.connections import WatchedFirestore
 from tests.support.line import Instance, id_of
-from tests.support.tenant import Tenant
+from tests.support.tenant import Snapshot, Tenant
 
 
 @pytest.fixture
@@ -71,3 +73,37 @@ async def test_a_place_that_was_committed_after_the_read_of_a_grant_accuses_nobo
     first = next(event for event in history.events if event.type == AuditType.QUEUED and event.user_id == "m1")
 
     assert judge(changed(sown, first, committed_at=grant.at)) == []
+
+
+async def test_a_common_seat_accuses_nobody_while_the_reserved_one_is_for_a_user_who_waits(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=2, reservations={"design": 1})
+    for user in ("m0", "m1", "m2"):
+        tenant.user(user).update({"groups": ["design"]})
+    edits = [
+        _creation(document) for document in (*tenant.organization.collection("users").stream(), tenant.license().get())
+    ]
+    instance = Instance(store, tenant, policy)
+    for user in ("m0", "m3", "m1"):
+        await instance.acquire(user)
+    await instance.release("m0")
+    await instance.release("m3")
+
+    granted = await instance.acquire("m2", waits=False)
+
+    history = replace(await read_history(store, tenant.organization_id), edits=tuple(edits))
+    assert isinstance(granted, Granted)
+    assert granted.session.pool is None
+    assert judge(history) == []
+    assert Kind.WRONG_POOL in {each.kind for each in judge(_without_the_line(history))}
+
+
+def _creation(document: Snapshot) -> AdminEdit:
+    collection, at = document.reference.parent.id, datetime.now(UTC)
+    return AdminEdit(collection=collection, document_id=document.id, at=at, fields=document.to_dict())
+
+
+def _without_the_line(history: History) -> History:
+    events = tuple(each for each in history.events if each.type != AuditType.QUEUED)
+    return replace(trail(history), events=events)

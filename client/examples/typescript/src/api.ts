@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * See who holds which seat
-         * @description Reports the seats of the caller's organization. Owners and admins see everything, members their own sessions and the totals, guests the totals. The call changes nothing: asking again is safe.
+         * @description Reports the seats of the caller's organization. Owners and admins see everything, members their own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then answered 304 until a seat is taken or given back, but for less than a minute and a half.
          */
         get: operations["usage"];
         put?: never;
@@ -257,24 +257,25 @@ export interface components {
         };
         /**
          * ActivityView
-         * @description The last 24 hours of a license: the most seats in use at a time, and the users who got no seat.
-         *
-         *     With very many events it is less than 24 hours: everything since `begins_at`.
+         * @description The last 24 hours of a license, as its history counted them until `computed_at`, and the present numbers.
          */
         ActivityView: {
             /**
              * Format: date-time
-             * @description Since when these sums are complete: 24 hours before `server_time`, or later if there were too many events to sum up.
+             * @description Since when these numbers count: the first half hour that began in the last 24 hours.
              */
             begins_at: string;
+            /**
+             * Format: date-time
+             * @description Until when they count, with the numbers of `server_time` beside. They are counted every hour.
+             */
+            computed_at: string;
             /** @description The most seats in use at a time. */
             peak_in_use: number;
-            /** @description The most overdraft seats in use at a time, by the present terms. */
-            peak_overdraft: number;
-            /** @description How many users got no seat because a cap was reached. */
+            /** @description The most seats wanted at a time: those in use, and those that users asked or waited for. */
+            peak_demand: number;
+            /** @description How many users got no seat because a cap was reached. A user counts once for each day in UTC. */
             denied_users: number;
-            /** @description How many of their attempts were refused. */
-            denied_attempts: number;
         };
         /**
          * BodyTooLarge
@@ -1021,11 +1022,13 @@ export interface components {
          *     document says. A license with reservations has `pools`. Like `overdraft`, they still count a lease that ran out
          *     a moment ago.
          *
-         *     `last_24_hours` is for owners and admins, and only on the first page.
+         *     `license_key` and `terms` are for owners and admins. So is `last_24_hours`, in the full view.
          */
         LicenseView: {
             /** @description The license's id in the organization. */
             license_id: string;
+            /** @description The license's key, for owners and admins. null: for others, or its document cannot be used. */
+            license_key: string | null;
             /** @description The name that people see. null: the license's document cannot be used. */
             name: string | null;
             /** @description Whether the license gives seats. `active`: it does, while one is free. `inactive`: an admin deactivated it. `not_started`: its contract begins later. `expired`: its contract has ended. `misconfigured`: an admin must correct its document. */
@@ -1040,6 +1043,8 @@ export interface components {
             features: {
                 [key: string]: string | number | boolean;
             };
+            /** @description The terms of the license, for owners and admins. Otherwise null. */
+            terms: components["schemas"]["TermsView"] | null;
             /** @description Seats in use at `server_time`. */
             in_use: number;
             /** @description The license's cap. null: its document cannot be used. */
@@ -1058,7 +1063,7 @@ export interface components {
             earliest_expiry_at: string | null;
             /** @description Fields of the license's document that an admin must correct. */
             misconfigured_fields: string[];
-            /** @description The last 24 hours, for owners and admins and only on the first page. Otherwise null. */
+            /** @description The last 24 hours, for owners and admins in the full view. Otherwise null, and for up to an hour after a license was made. */
             last_24_hours: components["schemas"]["ActivityView"] | null;
             /** @description The live sessions on this page that the caller may see, oldest first. */
             sessions: components["schemas"]["SessionView"][];
@@ -1381,6 +1386,12 @@ export interface components {
             reason: components["schemas"]["EndReason"] | null;
         };
         /**
+         * Role
+         * @description The roles, from most to fewest rights. All users but guests may hold seats.
+         * @enum {string}
+         */
+        Role: "owner" | "admin" | "member" | "guest";
+        /**
          * RoleNotAllowed
          * @description The user's role does not allow this. Stop, and show the message.
          */
@@ -1625,6 +1636,39 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * TermsView
+         * @description The terms of a license, and what is wrong with its document. All but `problems` are null if it cannot be used.
+         *
+         *     A null of `allowed_groups` otherwise stands for all users, of `idle_seconds` for never, and of any other number
+         *     for no limit.
+         */
+        TermsView: {
+            /** @description Only users of one of these groups get a seat. null: all users, or the document cannot be used. */
+            allowed_groups: string[] | null;
+            /** @description How many seats are reserved for each group. null: the document cannot be used. */
+            reservations: {
+                [key: string]: number;
+            } | null;
+            /** @description On how many devices one user may hold a seat. null: no limit, or the document cannot be used. */
+            max_devices_per_user: number | null;
+            /** @description How many seats are given above the license's own number. null: the document cannot be used. */
+            overdraft_seats: number | null;
+            /** @description A user who does nothing in the program for so many seconds loses the seat. null: never, or the document cannot be used. */
+            idle_seconds: number | null;
+            /** @description For how many seconds a user may borrow a seat. 0: not at all. null: the document cannot be used. */
+            max_borrow_seconds: number | null;
+            /** @description How many seats may be borrowed at a time. null: all, or the document cannot be used. */
+            max_borrowed_seats: number | null;
+            /** @description How many instances may work on one seat. null: no limit, or the document cannot be used. */
+            max_instances_per_seat: number | null;
+            /** @description How many seconds a seat is held without a heartbeat. null: the document cannot be used. */
+            lease_seconds: number | null;
+            /** @description How many seconds after its lease a program may work on without a connection. null: the document cannot be used. */
+            grace_seconds: number | null;
+            /** @description What is wrong with the license's document, a text for each problem. */
+            problems: string[];
+        };
+        /**
          * TokenExpired
          * @description The ID token has expired. Refresh the token once and ask again.
          */
@@ -1711,12 +1755,18 @@ export interface components {
         /**
          * UsageAnswer
          * @description Who holds which seat. Totals are complete on every page. A null `next_page_token` means the last page.
+         *
+         *     `warnings` are for owners and admins.
          */
         UsageAnswer: {
+            /** @description The caller. */
+            viewer: components["schemas"]["ViewerView"];
             /** @description The caller's organization. */
             organization: components["schemas"]["OrganizationView"];
             /** @description Every license of the organization, or the one with the requested key. */
             licenses: components["schemas"]["LicenseView"][];
+            /** @description What owners and admins should know, the most urgent first. Empty for others. A client must expect new codes, and shows their message. */
+            warnings: components["schemas"]["WarningView"][];
             /** @description `page_token` of the next page. null: this is the last page. */
             next_page_token: string | null;
             /**
@@ -1820,6 +1870,18 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * ViewerView
+         * @description The caller.
+         */
+        ViewerView: {
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string;
+            /** @description The user's e-mail address. null: none is known. */
+            email: string | null;
+            /** @description owner or admin: sees everything. member: sees their own sessions and the totals. guest: sees the totals. */
+            role: components["schemas"]["Role"];
+        };
+        /**
          * WaitersView
          * @description How many users wait for a seat, and since when the first of them does. null: no user waits.
          */
@@ -1869,6 +1931,28 @@ export interface components {
              * @description Until when the user waits for a seat: at most 4 hours ahead. A program that asks again may move it.
              */
             wait_until: string;
+        };
+        /**
+         * WarningCode
+         * @description The kinds of warnings, the most urgent first.
+         * @enum {string}
+         */
+        WarningCode: "FULL" | "NEARLY_FULL" | "DENIED_TODAY" | "LICENSE_ENDS" | "BORROWED_END_TODAY";
+        /**
+         * WarningView
+         * @description What an owner or admin should know. A null `license_id`: it is about the whole organization.
+         */
+        WarningView: {
+            /** @description `FULL`: all seats are in use, those of overdraft too. `NEARLY_FULL`: 80 % or more have been for 15 minutes. `DENIED_TODAY`: users got no seat today, in UTC. `LICENSE_ENDS`: the contract ends within 30 days. `BORROWED_END_TODAY`: borrowed seats end within 24 hours. */
+            code: components["schemas"]["WarningCode"];
+            /** @description The license. null: it is about the whole organization. */
+            license_id: string | null;
+            /** @description `FULL`: users who wait. `NEARLY_FULL`: seats in use, in percent. `DENIED_TODAY`: users. `LICENSE_ENDS`: days left, the last of which is 1. `BORROWED_END_TODAY`: seats. */
+            number: number | null;
+            /** @description `LICENSE_ENDS`: the end of the contract. `BORROWED_END_TODAY`: the first end. Otherwise null. */
+            at: string | null;
+            /** @description The warning in a sentence, with the license's name. Its wording may change. */
+            message: string;
         };
     };
     responses: never;
@@ -3107,6 +3191,11 @@ export interface operations {
         parameters: {
             query?: {
                 /**
+                 * @description `now`: without the last 24 hours, for a page that asks every few seconds. `full`: with them.
+                 * @example now
+                 */
+                view?: "now" | "full";
+                /**
                  * @description The license's key, as an admin gave it to the user. Blanks around it do not count. Of a generated key (five groups of five characters) neither case, blanks nor hyphens count, and I and L are 1, O is 0, U is V. Its normal form has capital letters and hyphens.
                  * @example ACME-DESIGN-STUDIO
                  */
@@ -3123,6 +3212,11 @@ export interface operations {
                 page_token?: string;
             };
             header?: {
+                /**
+                 * @description The `ETag` of an answer that the client has, to the same request of the same user.
+                 * @example W/"k5f3c7xw2hnq4zrd6tbyj2mu5e.1772442847"
+                 */
+                "If-None-Match"?: string;
                 /**
                  * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
                  * @example build-4711-attempt-2
@@ -3152,11 +3246,21 @@ export interface operations {
                      * @example private, no-store
                      */
                     "Cache-Control": "private, no-store";
+                    /**
+                     * @description The answer's tag, for `If-None-Match` of the next request.
+                     * @example W/"k5f3c7xw2hnq4zrd6tbyj2mu5e.1772442847"
+                     */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
+                     *       "viewer": {
+                     *         "user_id": "ada",
+                     *         "email": "ada@northwind.example",
+                     *         "role": "admin"
+                     *       },
                      *       "organization": {
                      *         "organization_id": "northwind",
                      *         "name": "Northwind",
@@ -3166,6 +3270,7 @@ export interface operations {
                      *       "licenses": [
                      *         {
                      *           "license_id": "license-1",
+                     *           "license_key": "ACME-DESIGN-STUDIO",
                      *           "name": "Design Studio",
                      *           "status": "active",
                      *           "is_active": true,
@@ -3175,6 +3280,21 @@ export interface operations {
                      *             "edition": "pro",
                      *             "export": true,
                      *             "max_layers": 64
+                     *           },
+                     *           "terms": {
+                     *             "allowed_groups": null,
+                     *             "reservations": {
+                     *               "design": 5
+                     *             },
+                     *             "max_devices_per_user": 2,
+                     *             "overdraft_seats": 2,
+                     *             "idle_seconds": null,
+                     *             "max_borrow_seconds": 604800,
+                     *             "max_borrowed_seats": 3,
+                     *             "max_instances_per_seat": null,
+                     *             "lease_seconds": 360,
+                     *             "grace_seconds": 1800,
+                     *             "problems": []
                      *           },
                      *           "in_use": 3,
                      *           "max": 20,
@@ -3210,11 +3330,11 @@ export interface operations {
                      *           "earliest_expiry_at": "2026-03-02T09:20:07.250000Z",
                      *           "misconfigured_fields": [],
                      *           "last_24_hours": {
-                     *             "begins_at": "2026-03-01T09:14:07.250000Z",
+                     *             "begins_at": "2026-03-01T09:30:00.000000Z",
+                     *             "computed_at": "2026-03-02T09:04:55.000000Z",
                      *             "peak_in_use": 17,
-                     *             "peak_overdraft": 0,
-                     *             "denied_users": 2,
-                     *             "denied_attempts": 9
+                     *             "peak_demand": 19,
+                     *             "denied_users": 2
                      *           },
                      *           "sessions": [
                      *             {
@@ -3238,12 +3358,43 @@ export interface operations {
                      *           ]
                      *         }
                      *       ],
+                     *       "warnings": [
+                     *         {
+                     *           "code": "LICENSE_ENDS",
+                     *           "license_id": "license-1",
+                     *           "number": 7,
+                     *           "at": "2026-03-08T18:14:07.250000Z",
+                     *           "message": "Design Studio ends in 7 days."
+                     *         }
+                     *       ],
                      *       "next_page_token": "qfgnlzx3tci6wknmitg7qpjxiw",
                      *       "server_time": "2026-03-02T09:14:07.250000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["UsageAnswer"];
                 };
+            };
+            /** @description The answer with the tag in `If-None-Match` still stands. */
+            304: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    /**
+                     * @description The answer's tag, for `If-None-Match` of the next request.
+                     * @example W/"k5f3c7xw2hnq4zrd6tbyj2mu5e.1772442847"
+                     */
+                    ETag: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
             400: {

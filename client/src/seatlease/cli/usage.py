@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -131,21 +131,30 @@ _NEARLY_FULL = 0.8
 
 
 def tables_of(answer: dict[str, Any]) -> Group:
-    """Make the tables of licenses and of sessions.
+    """Make the tables of licenses and of sessions, below the service's warnings.
 
     Raises:
         ServiceUnreachable: it is not an answer of the service.
     """
     try:
         licenses, now = answer["licenses"], time_of(answer["server_time"])
-        shown = [_licenses(answer["organization"], licenses, now=now)]
+        warnings = answer.get("warnings", [])  # older services have none, and others get none
+        shown: list[Text | Table] = [_warning(each) for each in warnings]
+        ends_told = {each["license_id"] for each in warnings if each["code"] == "LICENSE_ENDS"}
+        shown.append(_licenses(answer["organization"], licenses, ends_told=ends_told, now=now))
         shown += [_sessions(license_, now=now) for license_ in licenses if license_["sessions"]]
     except (KeyError, TypeError, ValueError):
         raise ServiceUnreachable(NOT_THE_SERVICE) from None
     return Group(*shown)
 
 
-def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, now: datetime) -> Table:
+def _warning(warning: dict[str, Any]) -> Text:
+    return Text(printable(str(warning["message"])), style="bold red" if warning["code"] == "FULL" else "yellow")
+
+
+def _licenses(
+    organization: dict[str, Any], licenses: list[dict[str, Any]], *, ends_told: Collection[str], now: datetime
+) -> Table:
     title = f"{organization['name']}: {organization['in_use']} of {_cap(organization['max'])} seats in use"
     table = Table(title=Text(printable(title)), title_justify="left")
     table.add_column("license", overflow="fold")
@@ -157,12 +166,12 @@ def _licenses(organization: dict[str, Any], licenses: list[dict[str, Any]], *, n
         share, ends, day = license_["share"], license_["earliest_expiry_at"], license_["last_24_hours"]
         _row(
             table,
-            _described(license_, now=now),
+            _described(license_, is_end_told=license_["license_id"] in ends_told, now=now),
             license_["in_use"],
             "" if license_["max"] is None else license_["max"],
             "" if share is None else Text(f"{share:.0%}", style=_style_of(share)),
             "" if ends is None else f"in {in_words(time_of(ends) - now)}",
-            "" if day is None else _lately(day, now=now),
+            "" if day is None else f"peak {day['peak_in_use']}, {day['denied_users']} denied",
         )
         for name, in_use, most, lately in _parts(license_):
             _row(table, Text(f"  {printable(name)}", style="dim"), in_use, most, "", "", lately)
@@ -177,9 +186,9 @@ def _parts(license_: dict[str, Any]) -> Iterator[tuple[str, int, object, str]]:
     for pool in license_.get("pools", []):
         name = "common" if pool["group"] is None else f"for {pool['group']}"
         yield name, pool["in_use"], pool["max"], ""
-    overdraft, day = license_.get("overdraft", {"in_use": 0, "max": 0}), license_["last_24_hours"]
+    overdraft = license_.get("overdraft", {"in_use": 0, "max": 0})
     if overdraft["max"] or overdraft["in_use"]:
-        yield "overdraft", overdraft["in_use"], overdraft["max"], f"peak {day['peak_overdraft']}" if day else ""
+        yield "overdraft", overdraft["in_use"], overdraft["max"], ""
     borrowed = license_.get("borrowed", {"in_use": 0, "overhang": []})
     if borrowed["in_use"] or borrowed["overhang"]:
         lost = len(borrowed["overhang"])
@@ -195,22 +204,17 @@ def _style_of(share: float) -> str:
     return "yellow" if share >= _NEARLY_FULL else "green"
 
 
-def _lately(day: dict[str, Any], *, now: datetime) -> str:
-    shown = f"peak {day['peak_in_use']}, {day['denied_users']} denied"
-    since = time_of(day["begins_at"]) if "begins_at" in day else None  # older services leave it out
-    if since is None or now - since >= timedelta(days=1):
-        return shown
-    return f"{shown} (only since {since.astimezone():%H:%M:%S})"
+def _described(license_: dict[str, Any], *, is_end_told: bool, now: datetime) -> Text:
+    """Name the license. A second line says when it ends, or in red why it gives no seat.
 
-
-def _described(license_: dict[str, Any], *, now: datetime) -> Text:
-    """Name the license. A second line says when it ends, or in red why it gives no seat. The last week is marked."""
+    The last week is marked, unless a warning says it.
+    """
     name, because = str(license_["name"] or license_["license_id"]), why_no_seat(license_)
     if because is not None:
         return Text.assemble(printable(name), "\n", (f"gives no seat: {printable(because)}", "bold red"))
     if license_.get("expires_at") is not None:
         ends_at = time_of(license_["expires_at"])
-        soon = ending_soon(ends_at, now=now)
+        soon = None if is_end_told else ending_soon(ends_at, now=now)
         marked = ("", "") if soon is None else (f"\n({soon})", "yellow")
         return Text.assemble(printable(name), "\n", f"until {ends_at.astimezone():%Y-%m-%d}", marked)
     return Text(printable(name))

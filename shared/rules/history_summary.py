@@ -1,0 +1,55 @@
+"""The summary of several days of a license: how many seats would have been enough."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.rules.history import UsageDay
+
+SHARES = (95, 99, 100)
+"""The shares of the busy time, in percent, for which the seats that would have been enough are told."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistorySummary:
+    """What a purchase is decided by. Busy time is that in which a seat was in use or wanted.
+
+    ``seats_enough_for`` has for each share the seats that would have been enough for that share of the busy time.
+    ``enough_share`` is the share for which the license's present cap was enough. Each is ``None`` without busy time.
+    """
+
+    peak_in_use: int
+    peak_demand: int
+    busy_seconds: int
+    seat_seconds: int
+    people_turned_away: int
+    seats_enough_for: Mapping[int, int | None]
+    enough_share: float | None
+
+
+def summary(days: Sequence[UsageDay], *, seats: int | None) -> HistorySummary:
+    """Sum up days. ``seats`` is the license's present cap. People are counted once for each day."""
+    demand: Counter[int] = Counter()
+    for day in days:
+        demand.update({level: seconds for level, seconds in day.demand_seconds_at.items() if level})
+    busy = demand.total()
+    enough = sum(seconds for level, seconds in demand.items() if seats is not None and level <= seats)
+    return HistorySummary(
+        peak_in_use=max((peak for day in days for peak in day.peak_in_use), default=0),
+        peak_demand=max((peak for day in days for peak in day.peak_demand), default=0),
+        busy_seconds=busy,
+        seat_seconds=sum(day.seat_seconds for day in days),
+        people_turned_away=sum(day.people_turned_away for day in days),
+        seats_enough_for={percent: _enough_for(percent, demand) for percent in SHARES},
+        enough_share=None if seats is None or not busy else round(enough / busy, 4),
+    )
+
+
+def _enough_for(percent: int, demand: Mapping[int, int]) -> int | None:
+    """The smallest level at or below which the demand was for so many percent of the time."""
+    total, seen = sum(demand.values()), 0
+    for level, seconds in sorted(demand.items()):
+        seen += seconds
+        if seen * 100 >= total * percent:
+            return level
+    return None
