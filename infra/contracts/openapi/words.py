@@ -263,11 +263,8 @@ WORDS: Mapping[str, Word] = {
         example="now",
     ),
     "viewer": Word(meaning="The caller."),
-    "email": Word(meaning="The user's e-mail address. null: none is known.", example="ada@northwind.example"),
-    "role": Word(
-        meaning="owner or admin: sees everything. member: sees their own sessions and the totals. guest: sees the "
-        "totals.",
-        example="admin",
+    "ViewerView.email": Word(
+        meaning="The user's e-mail address. null: none is known.", example="ada@northwind.example"
     ),
     "warnings": Word(
         meaning="What owners and admins should know, the most urgent first. Empty for others. A client must expect new "
