@@ -2447,7 +2447,7 @@ export interface components {
         ViewerView: {
             /** @description The user's uid in Firebase Authentication. */
             user_id: string;
-            /** @description The person's e-mail address. */
+            /** @description The user's e-mail address. null: none is known. */
             email: string | null;
             /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
             role: components["schemas"]["Role"];

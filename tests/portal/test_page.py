@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -11,6 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from infra.local.portal_build import PORTAL
 from tests.portal.conftest import PATIENCE_MS, Company, visitor
 
+expect.set_options(timeout=PATIENCE_MS)
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SCREENS = ("/", "/history", "/people", "/license", "/activity")
@@ -53,7 +55,7 @@ async def test_an_owner_takes_a_seat_back_and_its_program_ends_at_its_next_heart
         await at.page.get_by_label("may take a seat again").select_option("in an hour")
         await at.page.get_by_role("dialog").get_by_role("button", name="Take back").click()
 
-        await expect(at.page.get_by_role("status").filter(has_text="is free")).to_be_visible(timeout=PATIENCE_MS)
+        await expect(at.page.get_by_role("status").filter(has_text="is free")).to_be_visible()
         await sees(at.page, "0 of 3 seats in use")
     beat = member.call("heartbeat", {"session_id": session_id})
     assert (beat.status_code, beat.json()["error"]["code"]) == (410, "SESSION_REVOKED")
@@ -81,6 +83,36 @@ async def test_a_member_sees_only_their_own_seats_and_gives_one_back(browser: Br
         await expect(at.page.get_by_text("You hold no seat")).to_be_visible()
 
 
+async def test_an_invited_colleague_sets_a_password_joins_and_takes_a_seat(browser: Browser, company: Company) -> None:
+    owner = company.employ("olivia", "owner")
+    address = f"new-{owner.user_id}@example.com"
+    async with visitor(browser, company) as at:
+        await at.sign_in(owner, at="/people")
+        await at.page.get_by_label("E-mail address").fill(address)
+        await at.page.get_by_role("button", name="Invite").click()
+        invitation = at.page.get_by_role("region", name="Invited").get_by_role("row", name=address)
+        mail = await invitation.get_by_role("link", name=f"Write a mail to {address}").get_attribute("href")
+    link = f"/join?org={company.tenant.organization_id}"
+    assert mail is not None
+    assert quote(company.base_url + link, safe="") in mail
+
+    async with visitor(browser, company) as at:
+        await at.open(link)
+        await at.page.get_by_label("Your e-mail address at work").fill(address)
+        await at.page.get_by_role("button", name="Continue").click()
+        await at.page.get_by_role("button", name="Set a password").click()
+        await at.page.get_by_label("A password of your choice").fill("a long enough one")
+        await at.page.get_by_role("button", name="Set the password").click()
+        await expect(at.page.get_by_role("heading", name="Confirm your address")).to_be_visible()
+        company.open_mail_to(address)
+        await at.page.get_by_role("button", name="I have opened the link").click()
+        await at.page.wait_for_url(f"{company.base_url}/")
+        await sees(at.page, "0 of 3 seats in use")
+
+        company.person_at(address).acquire(company.tenant.license_key)
+        await expect(at.page.get_by_role("row", name=address)).to_be_visible(timeout=WITHIN_MS)
+
+
 async def test_a_person_of_no_organization_sees_nothing_of_any(browser: Browser, company: Company) -> None:
     stranger = company.account("mallory")
     company.employ("mia", "member").acquire(company.tenant.license_key)
@@ -88,7 +120,11 @@ async def test_a_person_of_no_organization_sees_nothing_of_any(browser: Browser,
         await at.sign_in(stranger)
 
         await expect(at.page.get_by_role("heading", name="You belong to no organization yet")).to_be_visible()
+        await at.open(f"/join?org={company.tenant.organization_id}")
+        await expect(at.page.get_by_text("invitation").first).to_be_visible()
+        await expect(at.page.get_by_role("button", name="Try again")).to_be_visible()
         assert "Northwind" not in await at.page.content()
+        at.forgive("403")
 
 
 async def test_what_others_named_is_shown_as_text(browser: Browser, company: Company) -> None:
@@ -116,13 +152,12 @@ async def test_without_a_connection_the_page_says_how_old_it_is_and_asks_again(
         await sees(at.page, "0 of 3 seats in use")
 
         await at.page.context.set_offline(offline=True)
-        await expect(at.page.get_by_text("Trying again.")).to_be_visible(timeout=PATIENCE_MS)
+        await expect(at.page.get_by_text("Trying again.")).to_be_visible()
         await sees(at.page, "0 of 3 seats in use")
-        # The browser notes the requests that failed, which is right.
-        at.complaints[:] = [each for each in at.complaints if "ERR_INTERNET_DISCONNECTED" not in each]
+        at.forgive("ERR_INTERNET_DISCONNECTED")
 
         await at.page.context.set_offline(offline=False)
-        await expect(at.page.get_by_text("Trying again.")).to_be_hidden(timeout=PATIENCE_MS)
+        await expect(at.page.get_by_text("Trying again.")).to_be_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -25,9 +25,9 @@ export const screen: Screen<Answer> = {
 
 const ROLES: readonly (readonly [role: Role, meaning: string])[] = [
   ["member", "takes seats"],
-  ["guest", "takes seats, and borrows none"],
+  ["guest", "takes no seats, and sees how many are in use"],
   ["admin", "takes seats, and looks after people and seats"],
-  ["owner", "as an admin, and looks after owners, too"],
+  ["owner", "as an admin, and looks after owners as well"],
 ];
 
 /** The person whom the dialog is about. */
