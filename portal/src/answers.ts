@@ -152,6 +152,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign a device in through a browser
+         * @description For people without a password of this service. `begin` needs no token. A person who is signed in to the page at `verification_path` looks at the sign-in and approves or refuses it, with their ID token. On another machine than the device's the person types `user_code`. Else the page takes a `code` to the device, at `http://127.0.0.1:{loopback_port}/`. `exchange` needs no token: the `code_verifier` proves who began. It succeeds once, within ten minutes of the beginning. Before a decision it is refused with SIGN_IN_PENDING, and asking again is safe.
+         */
+        post: operations["sign_ins"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/usage": {
         parameters: {
             query?: never;
@@ -365,6 +385,49 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * BeginSignIn
+         * @description A device asks to be signed in. `loopback_port`: it listens there, and opens a browser on its own machine.
+         *
+         *     `code_challenge` is that of RFC 7636, made with S256.
+         */
+        BeginSignIn: {
+            /**
+             * @description Which step of a sign-in this is. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            step: "begin";
+            /** @description The SHA-256 of a random `code_verifier`, in base64url without padding (RFC 7636, S256). */
+            code_challenge: string;
+            /** @description The device's name for itself. The person sees it. */
+            device_name: string;
+            /**
+             * @description The port at 127.0.0.1 where the device waits for the browser on its own machine. null, or left out: the browser may be on another machine, and the person types the code.
+             * @default null
+             */
+            loopback_port: number | null;
+        };
+        /**
+         * BegunAnswer
+         * @description A sign-in has begun. A person confirms it at `verification_path` of this service's own address.
+         */
+        BegunAnswer: {
+            /** @description The id of the sign-in. */
+            sign_in_id: string;
+            /** @description The code that the device shows. Neither case, blanks nor hyphens count. */
+            user_code: string;
+            /** @description Where a person decides, at the service's own address. Open no other. */
+            verification_path: string;
+            /** @description How long the sign-in counts. */
+            expires_in_seconds: number;
+            /** @description How long a device without a port waits between two exchanges. */
+            poll_seconds: number;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
         /**
          * BodyTooLarge
@@ -603,6 +666,50 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * CustomTokenAnswer
+         * @description A custom token of Firebase, for `accounts:signInWithCustomToken`.
+         */
+        CustomTokenAnswer: {
+            /** @description A custom token of Firebase. Sign in with it at once, at `accounts:signInWithCustomToken`. */
+            custom_token: string;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * DecideSignIn
+         * @description A person lets the device sign in as them, or refuses.
+         */
+        DecideSignIn: {
+            /**
+             * @description What the person decides. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            step: "approve" | "refuse";
+            /** @description The id of the sign-in. */
+            sign_in_id: string;
+            /**
+             * @description The code that the person typed. It may be left out only if `needs_code` is false.
+             * @default null
+             */
+            user_code: string | null;
+        };
+        /**
+         * DecisionAnswer
+         * @description The page goes to `redirect_to`, on its own machine. null: the device asks by itself.
+         */
+        DecisionAnswer: {
+            /** @description Where the page goes then: the device's own address, with `code` or `error`, and the `sign_in_id` as `state`. null: nowhere. */
+            redirect_to: string | null;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * DeviceLimitDetails
          * @description Of `USER_DEVICE_LIMIT_REACHED`: the user's sessions of the license, oldest first, and how many it allows.
          */
@@ -759,6 +866,26 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * ExchangeSignIn
+         * @description The device exchanges an approved sign-in, once. `code` is what the browser took to its `loopback_port`.
+         */
+        ExchangeSignIn: {
+            /**
+             * @description The device exchanges the sign-in. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            step: "exchange";
+            /** @description The id of the sign-in. */
+            sign_in_id: string;
+            /** @description The random text of which `begin` had the hash. It proves that this device began the sign-in. */
+            code_verifier: string;
+            /**
+             * @description What the page took to `loopback_port`. null, or left out: the device has no such port.
+             * @default null
+             */
+            code: string | null;
         };
         /**
          * FieldProblem
@@ -1473,6 +1600,55 @@ export interface components {
             sessions: components["schemas"]["SessionView"][];
         };
         /**
+         * LookAnswer
+         * @description What the person is asked to confirm. `same_address`: the browser and the device have the same IP address.
+         */
+        LookAnswer: {
+            /** @description The id of the sign-in. */
+            sign_in_id: string;
+            /** @description The caller's organization. */
+            organization: components["schemas"]["SignInOrganization"];
+            /** @description The device's name for itself. The person sees it. */
+            device_name: string;
+            /** @description The IP address from which the device asked. null: it is not known, or not kept. */
+            ip_address: string | null;
+            /** @description Whether the browser has the same IP address as the device. If not, the page warns. */
+            same_address: boolean;
+            /**
+             * Format: date-time
+             * @description When the device asked.
+             */
+            asked_at: string;
+            /** @description Whether the person must type the code. */
+            needs_code: boolean;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * LookAtSignIn
+         * @description A person looks at what they are asked to confirm: by the id of the page's address, or by the code they typed.
+         */
+        LookAtSignIn: {
+            /**
+             * @description A person looks at the sign-in. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            step: "look";
+            /**
+             * @description The id of the sign-in, from the page's address. Send either this or `user_code`.
+             * @default null
+             */
+            sign_in_id: string | null;
+            /**
+             * @description The code that the person typed. Neither case, blanks nor hyphens count.
+             * @default null
+             */
+            user_code: string | null;
+        };
+        /**
          * MemberAnswer
          * @description The user after the change.
          */
@@ -1838,7 +2014,7 @@ export interface components {
         };
         /**
          * RateLimited
-         * @description This user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe.
+         * @description This user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe.
          */
         RateLimited: {
             /**
@@ -2163,6 +2339,154 @@ export interface components {
             instances: number;
             /** @description The IP addresses of these instances. */
             addresses: string[];
+        };
+        /**
+         * SignInAnswer
+         * @description The answer to `look`, to `approve` or `refuse`, or to `exchange`.
+         */
+        SignInAnswer: components["schemas"]["LookAnswer"] | components["schemas"]["DecisionAnswer"] | components["schemas"]["CustomTokenAnswer"];
+        /**
+         * SignInBody
+         * @description Body of `POST /v1/sign-ins`: one of its steps.
+         */
+        SignInBody: components["schemas"]["BeginSignIn"] | components["schemas"]["LookAtSignIn"] | components["schemas"]["DecideSignIn"] | components["schemas"]["ExchangeSignIn"];
+        /**
+         * SignInExpired
+         * @description There is no such sign-in, its ten minutes are over, it was exchanged, or the caller does not prove that it is theirs. Begin a new sign-in.
+         */
+        SignInExpired: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "SIGN_IN_EXPIRED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * SignInOrganization
+         * @description The organization of the person who confirms.
+         */
+        SignInOrganization: {
+            /** @description The organization's id. */
+            organization_id: string;
+            /** @description The name that people see. */
+            name: string;
+        };
+        /**
+         * SignInPending
+         * @description No person has decided about the sign-in yet. Wait for `Retry-After`, then ask again. It is safe.
+         */
+        SignInPending: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "SIGN_IN_PENDING";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * SignInRefused
+         * @description A person refused the sign-in in the browser. Stop, and show the message.
+         */
+        SignInRefused: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "SIGN_IN_REFUSED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * SignInsError400
+         * @description The form of every error.
+         */
+        SignInsError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * SignInsError403
+         * @description The form of every error.
+         */
+        SignInsError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["SignInRefused"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * SignInsError404
+         * @description The form of every error.
+         */
+        SignInsError404: {
+            /** @description What went wrong. */
+            error: components["schemas"]["SignInExpired"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * SignInsError409
+         * @description The form of every error.
+         */
+        SignInsError409: {
+            /** @description What went wrong. */
+            error: components["schemas"]["SignInPending"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * SignInsError503
+         * @description The form of every error.
+         */
+        SignInsError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["Contention"] | components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
         /**
          * StoreUnavailable
@@ -2941,7 +3265,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -3310,7 +3634,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -3635,7 +3959,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -3843,7 +4167,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error405"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -4123,7 +4447,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -4373,7 +4697,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error405"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -4714,7 +5038,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -5126,7 +5450,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -5194,6 +5518,373 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReleaseError503"];
+                };
+            };
+        };
+    };
+    sign_ins: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "step": "begin",
+                 *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+                 *       "device_name": "adas-laptop",
+                 *       "loopback_port": 49152
+                 *     }
+                 */
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description The answer to `look`, `approve`, `refuse` or `exchange`. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "sign_in_id": "2hon5kqy2aq3knaccvyhqjocur",
+                     *       "organization": {
+                     *         "organization_id": "northwind",
+                     *         "name": "Northwind"
+                     *       },
+                     *       "device_name": "adas-laptop",
+                     *       "ip_address": "203.0.113.7",
+                     *       "same_address": true,
+                     *       "asked_at": "2026-03-02T07:14:07.250000Z",
+                     *       "needs_code": false,
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description A sign-in has begun. */
+            201: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "sign_in_id": "2hon5kqy2aq3knaccvyhqjocur",
+                     *       "user_code": "BCDF-GHJK",
+                     *       "verification_path": "/cli?sign_in=2hon5kqy2aq3knaccvyhqjocur",
+                     *       "expires_in_seconds": 600,
+                     *       "poll_seconds": 5,
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BegunAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `SIGN_IN_REFUSED`: a person refused the sign-in in the browser. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError403"];
+                };
+            };
+            /** @description - `SIGN_IN_EXPIRED`: there is no such sign-in, its ten minutes are over, it was exchanged, or the caller does not prove that it is theirs. Begin a new sign-in. */
+            404: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError404"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST
+                     */
+                    Allow: "POST";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /** @description - `SIGN_IN_PENDING`: no person has decided about the sign-in yet. Wait for `Retry-After`, then ask again. It is safe. */
+            409: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError409"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /**
+             * @description - `CONTENTION`: other requests changed the same seats until the deadline. Wait for `Retry-After`, then ask again. It is safe.
+             *     - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe.
+             */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError503"];
                 };
             };
         };
@@ -5521,7 +6212,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error405"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**

@@ -22,6 +22,7 @@ const SCREENS: Readonly<Record<string, () => Promise<{ screen: unknown }>>> = {
 /** Screens for people who may belong to no organization yet. */
 const DOORS: Readonly<Record<string, () => Promise<{ door: Door }>>> = {
   "/join": () => import("./screens/join.js"),
+  "/cli": () => import("./screens/cli.js"),
 };
 
 /** What every screen needs: the organization's name, the warnings, and the role of the person who looks. */
