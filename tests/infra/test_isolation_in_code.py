@@ -236,7 +236,7 @@ def organizations_of_others(code: Code) -> list[str]:
     module = "functions.sign_ins.main"
     named = [
         ast.unparse(node)
-        for node in ast.walk(code.trees[module])
+        for node in ast.walk(code.trees["shared.edge.sign_in_steps"])
         if isinstance(node, ast.Attribute | ast.keyword) and "organization" in ast.unparse(node).partition("(")[0]
     ]
     told = {"caller.organization_id", "organization_id=caller.organization_id"}
@@ -251,7 +251,7 @@ def test_a_person_decides_about_a_sign_in_for_their_own_organization() -> None:
 # Each rule finds what it is there for
 
 
-SIGN_INS = "functions/sign_ins/main.py"
+SIGN_INS = "shared/edge/sign_in_steps.py"
 HEARTBEAT, USAGE, RELEASE = (f"shared/seats/{name}.py" for name in ("heartbeat", "usage", "release"))
 DEADLY = [
     (slashes, RELEASE, "paths.session(request.session_id)", 'f"organizations/x/sessions/{request.session_id}"'),
