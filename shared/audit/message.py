@@ -212,12 +212,15 @@ class EditedDetails(_Message):
 
 
 class SignedInDetails(_Message):
-    """The device's own name for itself, the address that asked, and when and how the user's browser signed in."""
+    """The device's own name for itself, the address that asked, and when and how the user's browser signed in.
 
-    device_name: str
+    Texts are null if the user was erased.
+    """
+
+    device_name: str | None
     ip_address: str | None
     signed_in_at: Time
-    signed_in_with: str
+    signed_in_with: str | None
 
 
 class _Event(_Message):
