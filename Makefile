@@ -8,10 +8,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 AUTH := .firebase/.ready
+PORTAL := portal/dist/.sources
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
-.PHONY: help setup format check static auth-emulator test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz preflight doctor judge erase resync clean
+.PHONY: help setup format check static auth-emulator portal test test-long mutants serve tick demo bench bench-quick proof proof-short soak stage lock audit fuzz preflight doctor judge erase resync clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -33,7 +34,8 @@ format: $(READY) ## Format the code and apply ruff's automatic fixes
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
-static: $(READY)
+# With npm, the types of the page for organizations are checked when it is built.
+static: $(READY) $(PORTAL)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -48,7 +50,13 @@ auth-emulator: $(AUTH) ## Install the Firebase Auth emulator (optional, needs np
 $(AUTH): infra/local/firebase/package-lock.json | $(READY)
 	@$(BIN)/python -m infra.local auth-emulator
 
-test: $(READY) $(AUTH) ## Run all tests on the emulators
+portal: $(PORTAL) ## Build the page for organizations (needs npm)
+
+# As above. The command itself checks the types, and does nothing when nothing has changed.
+$(PORTAL): $(wildcard portal/*.* portal/src/*.ts portal/src/*/*.ts) | $(READY)
+	@$(BIN)/python -m infra.local portal
+
+test: $(READY) $(AUTH) $(PORTAL) ## Run all tests on the emulators
 	$(BIN)/python -m pytest
 
 test-long: $(READY) $(AUTH) ## Run the long tests, and more random input (30 minutes)
@@ -58,7 +66,7 @@ test-long: $(READY) $(AUTH) ## Run the long tests, and more random input (30 min
 mutants: $(READY) ## Break the code in one place at a time: a test must fail
 	$(BIN)/python -m pytest -m mutant --timeout=600
 
-serve: $(READY) ## Serve the functions locally until Ctrl-C (PORT=8080)
+serve: $(READY) $(PORTAL) ## Serve the functions locally until Ctrl-C (PORT=8080)
 	@$(BIN)/python -m infra.local serve --port $(PORT)
 
 tick: $(READY) ## Call the scheduled functions of `make serve` now
@@ -84,6 +92,7 @@ lock: $(READY) ## Write the lock files of Python and of npm (needs npm)
 	$(LOCK) requirements-dev.txt --output-file requirements-dev.lock
 	$(LOCK_NPM) --prefix infra/local/firebase
 	$(LOCK_NPM) --prefix client/examples/typescript
+	$(LOCK_NPM) --prefix portal
 
 # --strict: a distribution that could not be looked up is an error.
 audit: $(READY) ## Check the locked packages for vulnerabilities (needs PyPI)
@@ -121,4 +130,4 @@ stage: ## Write the deployable functions into build/
 	@$(PYTHON) -m infra.build.stage
 
 clean: ## Remove everything that make created
-	rm -rf .venv .firebase .typescript .local build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .firebase .typescript .local build portal/node_modules portal/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -27,7 +27,7 @@ from tests.workers import ByFile, turn_of, workers_for
 # For whoever wants to look longer: pytest --hypothesis-profile=long --timeout=0, of some files.
 settings.register_profile(LONG, max_examples=2_000, deadline=None, print_blob=True)
 
-pytest_plugins = ["tests.support.connections", "tests.support.servers"]
+pytest_plugins = ["tests.support.connections", "tests.support.local_stack", "tests.support.servers"]
 
 _LOGS = pytest.StashKey[Path]()
 

@@ -44,6 +44,11 @@ def deployed_name(function: str) -> str:
     return f"seatlease-{function.replace('_', '-')}"
 
 
+def public_path(function: str) -> str:
+    """The path at which clients call a function. It has hyphens, as the paths of Firebase Hosting's rewrites do."""
+    return f"/v1/{function.replace('_', '-')}"
+
+
 def triggers() -> dict[str, Trigger]:
     """Read the trigger of each function from the list."""
     return {name: _trigger(entry) for name, entry in json.loads((ROOT / "infra/functions.json").read_text()).items()}

@@ -45,6 +45,7 @@ from shared.rules.people_audit import invited, joined
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Instance, Session, session_id_of
 from shared.rules.session import ended as end
+from shared.rules.sign_in import Approval, SignIn, sign_in_id_of, signed_in_on_device
 from shared.rules.user import Role, User
 
 JSON_SCHEMA = ROOT / "infra/contracts/audit-event.schema.json"
@@ -104,6 +105,9 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "invited_by",
         "provider",
         "domain",
+        "device_name",
+        "signed_in_at",
+        "signed_in_with",
     ),
     "Seats": ("in_use", "max"),
     "LicenseSeats": ("license_id", "in_use", "pools"),
@@ -301,6 +305,23 @@ def _events() -> Iterator[AuditEvent]:
     yield joined(way, now=ends)
     old_key, new_key = {"license_key": '"7K3QF-9XW2M-QZP4T"'}, {"license_key": '"M2XW9-FQ3K7-T4PZQ"'}
     yield edited(AuditType.LICENSE_EDITED, "license-1", at=ends, before=old_key, after=new_key)
+    yield signed_in_on_device(*_sign_in(at), now=at + timedelta(minutes=1))
+
+
+def _sign_in(at: datetime) -> tuple[SignIn, Approval]:
+    sign_in = SignIn(
+        sign_in_id=sign_in_id_of("BCDFGHJK"),
+        code_challenge="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        device_name="adas-laptop",
+        ip_address="203.0.113.7",
+        loopback_port=49_152,
+        asked_at=at,
+        expires_at=at + timedelta(minutes=10),
+    )
+    hours_ago = at - timedelta(hours=3)
+    return sign_in, Approval(
+        user_id="ada", organization_id="northwind", signed_in_at=hours_ago, signed_in_with="google.com"
+    )
 
 
 def _session(at: datetime) -> Session:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 
-from infra.build.triggers import OnRequest, deployed_name, triggers
+from infra.build.triggers import OnRequest, deployed_name, public_path, triggers
 from infra.doctor.finding import Area, Finding
 from infra.doctor.lease import not_verified
 
@@ -37,7 +37,7 @@ class Functions:
     def address(self, function: str) -> str:
         if "{function}" in self.url:
             return self.url.replace("{function}", deployed_name(function))
-        return f"{self.url.rstrip('/')}/v1/{function}"
+        return self.url.rstrip("/") + public_path(function)
 
     @property
     def area(self) -> Area:
@@ -119,7 +119,8 @@ def _answers(functions: Functions, client: httpx.Client, name: str) -> Finding:
     method = "GET" if name in {"history", "keys", "members", "usage"} else "POST"
     answer = _call(functions, client, name, None, method=method)
     shows_keys = answer.status == HTTPStatus.OK and bool(answer.body.get("keys"))
-    if shows_keys if name == "keys" else answer.code == "TOKEN_MISSING":
+    refusal = "UNSUPPORTED_MEDIA_TYPE" if name == "sign_ins" else "TOKEN_MISSING"  # which begins without a token
+    if shows_keys if name == "keys" else answer.code == refusal:
         return functions.area.ok(name, "answers", milliseconds=answer.milliseconds)
     return _wrong(functions, name, name, answer)
 

@@ -19,13 +19,14 @@ from shared.documents.paths import OrganizationPaths
 from shared.rules.audit import CONSOLE, ENDS, ERASED, AuditType, grant_name, renewed_name
 from shared.rules.denial import denial_name
 from shared.rules.digest import digest
+from shared.rules.sign_in import signed_in_name
 
 _FIELDS = tuple(field.name for field in fields_of(Event))
 
 
 _REPORTS = {
     *(AuditType.LICENSE_EXPIRING, AuditType.USAGE_REPAIRED),
-    *(AuditType.USER_INVITED, AuditType.USER_JOINED),
+    *(AuditType.USER_INVITED, AuditType.USER_JOINED, AuditType.SIGNED_IN_ON_DEVICE),
 }
 
 
@@ -102,6 +103,8 @@ def _reported_name(event: Event) -> str:
     invitation_id, edit = (str(event.details.get(name)) for name in ("invitation_id", "edit"))
     if event.type == AuditType.USER_INVITED:
         return digest(event.type, invitation_id, edit, _text(event.at))
+    if event.type == AuditType.SIGNED_IN_ON_DEVICE:
+        return signed_in_name(event.user_id or "", at=event.at)
     if event.type == AuditType.USAGE_REPAIRED:
         return digest(event.type, event.at.isoformat())
     ends_at, days_before = event.details.get("expires_at"), event.details.get("days_before")

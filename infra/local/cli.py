@@ -19,8 +19,10 @@ from infra.local.audit_topic import subscribed
 from infra.local.auth import NoNpmError, firebase_program, install, sign_up
 from infra.local.demo import play
 from infra.local.gateway import serve_gateway
+from infra.local.hosting import Hosting
 from infra.local.jars import FIRESTORE, PUBSUB, JarError, find_jar
 from infra.local.next_steps import exports, next_steps, variables
+from infra.local.portal_build import NoNodeError, build
 from infra.local.processes import StartError
 from infra.local.scheduler import call_now
 from infra.local.seed import firestore_client, seed_organization
@@ -256,10 +258,30 @@ def auth_emulator() -> None:
 
 @app.command(hidden=True)
 def gateway(
-    port: Annotated[int, typer.Option()], route: Annotated[list[str], typer.Option(metavar="NAME=URL")]
+    *,
+    port: Annotated[int, typer.Option()],
+    route: Annotated[list[str], typer.Option(metavar="NAME=URL")],
+    page: Annotated[Path | None, typer.Option(help="The built page for organizations.")] = None,
+    project: _Project = PROJECT,
+    auth: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The Auth emulator, for the page.")] = None,
 ) -> None:
     """Serve the gateway. The stack runs this command."""
-    serve_gateway(dict(each.split("=", 1) for each in route), port=port)
+    hosting = None if page is None or auth is None else Hosting.of(page, project=project, auth_emulator_host=auth)
+    serve_gateway(dict(each.split("=", 1) for each in route), port=port, hosting=hosting)
+
+
+@app.command()
+def portal() -> None:
+    """Build the page for organizations, if npm is there."""
+    try:
+        folder = build()
+    except NoNodeError as error:
+        console.print(str(error), highlight=False)
+    except StartError as error:
+        problems.print(str(error), markup=False, highlight=False)
+        raise typer.Exit(1) from None
+    else:
+        console.print(f"The page for organizations is built: {folder}", highlight=False, soft_wrap=True)
 
 
 def _tell(stack: Stack, *, seats: int) -> None:

@@ -1,6 +1,6 @@
 """The gateway: on one port, everything that calls the functions in the cloud.
 
-- client functions under ``/v1/``, as with Firebase Hosting's rewrites
+- client functions under ``/v1/``, as with Firebase Hosting's rewrites, and the page for organizations beside them
 - document events of the Firestore emulator, delivered as Eventarc does
 - calls of the scheduled functions, as Cloud Scheduler makes them
 """
@@ -17,9 +17,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from infra.build.triggers import OnDocument, OnRequest, OnSchedule, triggers
+from infra.build.triggers import OnDocument, OnRequest, OnSchedule, public_path, triggers
 from infra.local.emulators import triggered_by
 from infra.local.eventarc import Eventarc, MalformedEventError, as_cloud_event
+from infra.local.hosting import Hosting
 from infra.local.loopback import NO_TLS
 from infra.local.scheduler import scheduler
 
@@ -31,10 +32,10 @@ EVENTS_PATH = "/functions/projects/{project}/triggers/{trigger}"
 """The path to which the Firestore emulator posts document events. The emulator fixes it."""
 
 
-def gateway(functions: Mapping[str, str]) -> Starlette:
-    """Build the gateway. ``functions`` maps names to addresses."""
+def gateway(functions: Mapping[str, str], *, hosting: Hosting | None = None) -> Starlette:
+    """Build the gateway. ``functions`` maps names to addresses. ``hosting`` is the page, if it is built."""
     called_by = triggers()
-    for_clients = {name: url for name, url in functions.items() if isinstance(called_by[name], OnRequest)}
+    for_clients = {public_path(name): name for name in functions if isinstance(called_by[name], OnRequest)}
     for_events = {name: url for name, url in functions.items() if isinstance(called_by[name], OnDocument)}
     on_schedule = {
         name: (trigger.schedule, functions[name])
@@ -55,8 +56,8 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
             clock.shutdown(wait=False)
 
     async def forward(request: Request) -> Response:
-        name = request.path_params["function"]
-        if name not in for_clients:
+        name = for_clients.get(f"/v1/{request.path_params['function']}")
+        if name is None:
             return await no_such_path(request)
         # Raw bytes, because a header need not be ASCII.
         headers = [(key, value) for key, value in request.headers.raw if key.decode("latin-1") not in _HOP_BY_HOP]
@@ -92,24 +93,28 @@ def gateway(functions: Mapping[str, str]) -> Starlette:
         eventarc.deliver(event, for_events[name])
         return Response(status_code=202)
 
+    async def page(request: Request) -> Response:
+        answer = None if hosting is None else hosting.answer(request)
+        return answer or await no_such_path(request)
+
     async def no_such_path(_: Request) -> Response:
-        paths = ", ".join(f"/v1/{name}" for name in for_clients)
+        paths = ", ".join(for_clients)
         return PlainTextResponse(f"no such path. The paths are {paths}\n", status_code=404)
 
     routes = [
         Route("/v1/{function}", forward, methods=_METHODS),
         Route(EVENTS_PATH, take_event, methods=["POST"]),
-        Route("/{path:path}", no_such_path, methods=_METHODS),
+        Route("/{path:path}", page, methods=_METHODS),
     ]
     # A web page can let a name of its own lead to 127.0.0.1. The browser then takes the gateway for a part of the page.
     own_names = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False)
     return Starlette(routes=routes, lifespan=lifespan, middleware=[own_names])
 
 
-def serve_gateway(functions: Mapping[str, str], *, port: int) -> None:
+def serve_gateway(functions: Mapping[str, str], *, port: int, hosting: Hosting | None = None) -> None:
     """Serve the gateway until the process gets a signal to stop."""
     uvicorn.run(
-        gateway(functions),
+        gateway(functions, hosting=hosting),
         host="127.0.0.1",
         port=port,
         log_level="warning",

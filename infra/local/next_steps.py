@@ -3,6 +3,7 @@
 import shlex
 
 from infra.local.auth import PASSWORD
+from infra.local.portal_build import is_built
 from infra.local.stack import Stack
 from infra.local.tokens import unsigned_token
 
@@ -28,6 +29,7 @@ def next_steps(stack: Stack, *, organization: str, license_key: str, seats: int)
     port = stack.base_url.rpartition(":")[2]
     env = f".venv/bin/python -m infra.local env --port {port}"
     lines = [
+        *_page(stack),
         f"Organization {organization}: license {license_key} with {seats} seats.",
         "Users: olivia (owner), member-1 to member-5 (members), gus (guest).",
         "",
@@ -58,3 +60,16 @@ def next_steps(stack: Stack, *, organization: str, license_key: str, seats: int)
     else:
         lines += [f"Auth emulator: {stack.auth_emulator_host} (password of every account: {PASSWORD})"]
     return "\n".join(lines)
+
+
+def _page(stack: Stack) -> list[str]:
+    """Say where the page for organizations is, and with which account to sign in to it."""
+    if stack.auth_emulator_host is None:
+        return []
+    if not is_built():
+        return ["The page for organizations is not built. make portal builds it.", ""]
+    return [
+        f"The page for organizations: {stack.base_url}/",
+        f"Sign in as olivia@example.com (owner) or member-1@example.com: {PASSWORD}",
+        "",
+    ]

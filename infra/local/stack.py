@@ -16,6 +16,7 @@ from infra.build.triggers import OnRequest, triggers
 from infra.local.audit_topic import create_topic, subscribed
 from infra.local.auth import start_auth
 from infra.local.emulators import register_triggers, start_firestore, start_pubsub
+from infra.local.portal_build import BUILT
 from infra.local.processes import Process, free_port, require_free, stop_together
 from infra.local.serving import function_environment, start_function
 
@@ -156,6 +157,8 @@ def running_stack(
             functions[name] = started[-1].url
         routes = [f"--route={name}={url}" for name, url in functions.items()]
         command = [sys.executable, "-m", "infra.local", "gateway", f"--port={port}", *routes]
+        if hosts.auth is not None:
+            command += [f"--page={BUILT}", f"--project={project}", f"--auth={hosts.auth}"]
         started.append(Process.start("gateway", command, port=port, log_folder=logs, cwd=ROOT))
         with ThreadPoolExecutor() as waiting:
             list(waiting.map(Process.wait_until_ready, [*emulators, *started]))

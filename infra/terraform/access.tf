@@ -15,6 +15,8 @@ locals {
   publishers = toset(["expire_sessions", "relay_audit"])
   # The only one that changes accounts: it sets the claims of tokens.
   claim_setters = toset(["sync_user_claims"])
+  # The only one that makes custom tokens: it signs devices in.
+  token_makers = toset(["sign_ins"])
   # All but keys, which only shows the keys that it was given at start.
   store_users = setsubtract(keys(local.triggers), ["keys"])
   # The two that just read. An attacker who takes one over can change nothing.
@@ -112,6 +114,19 @@ resource "google_project_iam_member" "claim_setter" {
   member  = "serviceAccount:${local.account_emails[each.key]}"
 }
 
+# A function has no key to sign custom tokens with. IAM Credentials signs as an account for callers
+# with this right on it: here each account on itself, and on no other. With it sign_ins can make a
+# token for any user of the project. So it is a function of its own that does nothing else.
+resource "google_service_account_iam_member" "token_maker" {
+  for_each = local.token_makers
+
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${local.account_emails[each.key]}"
+  role               = "roles/iam.serviceAccountTokenCreator"
+  member             = "serviceAccount:${local.account_emails[each.key]}"
+
+  depends_on = [google_service_account.function]
+}
+
 resource "google_secret_manager_secret_iam_member" "signer" {
   for_each = local.signers
 
@@ -129,7 +144,7 @@ resource "google_cloud_run_v2_service_iam_member" "public" {
   name     = google_cloudfunctions2_function.function[each.key].name
   role     = "roles/run.invoker"
   # Everybody may call these. Each verifies a user's token first, except keys, which shows public
-  # keys. An organization policy may forbid this (iam.allowedPolicyMemberDomains):
+  # keys, and sign_ins, where devices begin without a token. An organization policy may forbid this (iam.allowedPolicyMemberDomains):
   # infra/docs/deploy.md#all-users says what to do.
   member = "allUsers"
 }

@@ -15,6 +15,7 @@ resource "google_project_service" "api" {
     "firebaserules",
     "firestore",
     "iam",
+    "iamcredentials",
     "identitytoolkit",
     "logging",
     "monitoring",

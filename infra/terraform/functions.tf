@@ -44,7 +44,7 @@ locals {
     release = { cpu = "1", concurrency = 200, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
     # It shows a text that it was given at start, and caches answer most requests.
     keys = { cpu = "1", concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
-    # A request holds a page of 500 sessions and the day's latest 5,000 events: fewer at once.
+    # A request holds a page of 500 sessions: fewer at once.
     usage = { cpu = "1", concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
     # A request holds up to 3,000 days of licenses, some megabytes: few at once.
     history = { cpu = "1", concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
@@ -54,8 +54,8 @@ locals {
     # them decide about the same people at the same time.
     invitations = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
     members     = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
-    # A request holds a page of 500 sessions and the day's latest 5,000 events: fewer at once.
-    usage = { cpu = "1", concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
+    # People sign devices in seldom, and each step is short: one at a time is enough.
+    sign_ins = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
 
     # One run at a time looks at all organizations; the scheduler starts no second one either. A run
     # finishes what it started in time: at most one request and a cold start, so 30 s more.
@@ -195,6 +195,7 @@ resource "google_cloudfunctions2_function" "function" {
     # It also needs its rights.
     google_project_iam_member.database,
     google_project_iam_member.claim_setter,
+    google_service_account_iam_member.token_maker,
     google_pubsub_topic_iam_member.publisher,
   ]
 }

@@ -89,7 +89,7 @@ variable "address_header" {
 }
 
 variable "ingress" {
-  description = "How the eight client functions are reached: all (each at its own address), or internal-and-gclb (only through a load balancer of yours, for example with Cloud Armor; Firebase Hosting does not reach them then)."
+  description = "How the client functions are reached: all (each at its own address), or internal-and-gclb (only through a load balancer of yours, for example with Cloud Armor; Firebase Hosting does not reach them then)."
   type        = string
   default     = "all"
 

@@ -211,6 +211,18 @@ class EditedDetails(_Message):
     changes: list[Change]
 
 
+class SignedInDetails(_Message):
+    """The device's own name for itself, the address that asked, and when and how the user's browser signed in.
+
+    Texts are null if the user was erased.
+    """
+
+    device_name: str | None
+    ip_address: str | None
+    signed_in_at: Time
+    signed_in_with: str | None
+
+
 class _Event(_Message):
     schema_version: Literal[1] = SCHEMA_VERSION
     event_id: Annotated[str, Field(description="Identifies the event. Ignore a second message with the same id.")]
@@ -359,6 +371,14 @@ class LicenseEditedEvent(_Event):
     details: EditedDetails
 
 
+class SignedInOnDeviceEvent(_Event):
+    """A user signed a device in through a browser, such as the command line."""
+
+    type: Literal["user.signed_in_on_device"]
+    user_id: str
+    details: SignedInDetails
+
+
 AuditMessage = (
     AcquiredEvent
     | BorrowedEvent
@@ -376,6 +396,7 @@ AuditMessage = (
     | LicenseEditedEvent
     | UserInvitedEvent
     | UserJoinedEvent
+    | SignedInOnDeviceEvent
 )
 """A published audit event of any type."""
 

@@ -26,6 +26,7 @@ from shared.rules.audit import AuditType, EditKind
 from shared.rules.history import HALF_HOURS
 from shared.rules.license import Feature
 from shared.rules.session import MAX_INSTANCES, EndReason
+from shared.rules.sign_in import SignInState
 from shared.rules.user import Role, normal_group
 
 _CONTROL_CHARACTERS = (
@@ -355,6 +356,29 @@ class InvitationDocument(Form):
     invited_by: str
     created_at: StoredTime
     expires_at: StoredTime
+
+
+class ApprovalFields(Form):
+    """The person who approved a sign-in, and how their browser signed in."""
+
+    user_id: _DocumentId
+    organization_id: _DocumentId
+    signed_in_at: StoredTime
+    signed_in_with: str
+    code_hash: str | None = None
+
+
+class SignInDocument(Form):
+    """``sign_ins/{sign_in_id}``: a sign-in of a device. Written and read by the function ``sign_ins`` only."""
+
+    code_challenge: str
+    device_name: str
+    ip_address: str | None
+    loopback_port: int | None
+    asked_at: StoredTime
+    expires_at: StoredTime
+    state: Annotated[SignInState, Field(strict=False)]
+    approval: ApprovalFields | None = None
 
 
 class FieldChange(Form):

@@ -31,6 +31,11 @@ def run_path(run: str) -> str:
     return f"runs/{run}"
 
 
+def sign_in_path(sign_in_id: str) -> str:
+    """The document of a sign-in. It lies at the root: who asks has no organization yet."""
+    return f"sign_ins/{sign_in_id}"
+
+
 def in_order(path: str) -> list[bytes]:
     """A key that sorts paths as Firestore does: part by part, each by its bytes."""
     return [part.encode() for part in path.split("/")]

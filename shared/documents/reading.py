@@ -18,6 +18,7 @@ from shared.documents.forms import (
     OrganizationDocument,
     SeatUseDocument,
     SessionDocument,
+    SignInDocument,
     UserDocument,
     WaitingDocument,
 )
@@ -31,6 +32,7 @@ from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Instance, Session
+from shared.rules.sign_in import Approval, SignIn
 from shared.rules.user import User
 
 FIELDS_OF_A_TENURE = (
@@ -226,6 +228,25 @@ def place_in_line_from(document: Document) -> PlaceInLine | None:
         asked_at=parsed.asked_at,
         wait_until=parsed.wait_until,
         counts_until=parsed.counts_until,
+    )
+
+
+def sign_in_from(document: Document | None) -> SignIn | None:
+    """Read a sign-in; ``None`` if there is none, or it was edited by hand so that it cannot be used."""
+    parsed = None if document is None else _parse(SignInDocument, document, called="sign-in")
+    if document is None or parsed is None or isinstance(parsed, Unusable):
+        return None
+    approval = None if parsed.approval is None else Approval(**parsed.approval.model_dump())
+    return SignIn(
+        sign_in_id=document.document_id,
+        code_challenge=parsed.code_challenge,
+        device_name=parsed.device_name,
+        ip_address=parsed.ip_address,
+        loopback_port=parsed.loopback_port,
+        asked_at=parsed.asked_at,
+        expires_at=parsed.expires_at,
+        state=parsed.state,
+        approval=approval,
     )
 
 

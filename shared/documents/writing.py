@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.documents.paths import OrganizationPaths
+from shared.documents.paths import OrganizationPaths, sign_in_path
 from shared.documents.remembering import remembered
 from shared.firestore.client import Document
 from shared.firestore.values import Plain
@@ -16,6 +16,7 @@ from shared.rules.digest import BASE32
 from shared.rules.line import PlaceInLine
 from shared.rules.seat_use import Pool, SeatUse, checksum_change
 from shared.rules.session import Session
+from shared.rules.sign_in import SignIn
 from shared.rules.user import User
 
 EXPIRY_SHARDS = 8
@@ -241,6 +242,43 @@ def line_write(paths: OrganizationPaths, until: Mapping[str, datetime]) -> Add:
         ("line_until", license_id): math.ceil((at + LINE_SAID_FOR).timestamp()) for license_id, at in until.items()
     }
     return Add(path=paths.seats, numbers={}, raised=raised)
+
+
+def sign_in_create(sign_in: SignIn) -> Create:
+    """Create a sign-in. The commit fails if there is one with the same user code. It is purged when its time is over.
+
+    No code of it is stored: the id is made from the user code, and the browser's code is stored as a hash.
+    """
+    fields: dict[str, Plain] = {
+        "code_challenge": sign_in.code_challenge,
+        "device_name": sign_in.device_name,
+        "ip_address": sign_in.ip_address,
+        "loopback_port": sign_in.loopback_port,
+        "asked_at": sign_in.asked_at,
+        "expires_at": sign_in.expires_at,
+        "purge_at": sign_in.expires_at,
+        **_decision_fields(sign_in),
+    }
+    return Create(path=sign_in_path(sign_in.sign_in_id), fields=fields)
+
+
+def sign_in_write(document: Document, sign_in: SignIn) -> Update:
+    """Write what was decided about a sign-in and nothing else."""
+    return Update(path=document.path, fields=_decision_fields(sign_in), unchanged_since=document.update_time)
+
+
+def _decision_fields(sign_in: SignIn) -> dict[str, Plain]:
+    approval = sign_in.approval
+    decided: dict[str, Plain] | None = None
+    if approval is not None:
+        decided = {
+            "user_id": approval.user_id,
+            "organization_id": approval.organization_id,
+            "signed_in_at": approval.signed_in_at,
+            "signed_in_with": approval.signed_in_with,
+            "code_hash": approval.code_hash,
+        }
+    return {"state": sign_in.state.value, "approval": decided}
 
 
 def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: Retention) -> dict[str, Plain]:

@@ -33,10 +33,12 @@ class Code(StrEnum):
     KEPT_OUT = ("KEPT_OUT", HTTPStatus.FORBIDDEN, False)
     NO_INVITATION = ("NO_INVITATION", HTTPStatus.FORBIDDEN, False)
     IN_ANOTHER_ORGANIZATION = ("IN_ANOTHER_ORGANIZATION", HTTPStatus.FORBIDDEN, False)
+    SIGN_IN_REFUSED = ("SIGN_IN_REFUSED", HTTPStatus.FORBIDDEN, False)
     LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     SESSION_NOT_FOUND = ("SESSION_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     USER_NOT_FOUND = ("USER_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
+    SIGN_IN_EXPIRED = ("SIGN_IN_EXPIRED", HTTPStatus.NOT_FOUND, False)
     METHOD_NOT_ALLOWED = ("METHOD_NOT_ALLOWED", HTTPStatus.METHOD_NOT_ALLOWED, False)
     SEAT_LIMIT_REACHED = ("SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     ORGANIZATION_SEAT_LIMIT_REACHED = ("ORGANIZATION_SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
@@ -46,6 +48,7 @@ class Code(StrEnum):
     ALREADY_A_MEMBER = ("ALREADY_A_MEMBER", HTTPStatus.CONFLICT, True)
     INVITATION_LIMIT_REACHED = ("INVITATION_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     LAST_OWNER = ("LAST_OWNER", HTTPStatus.CONFLICT, True)
+    SIGN_IN_PENDING = ("SIGN_IN_PENDING", HTTPStatus.CONFLICT, True)
     SESSION_EXPIRED = ("SESSION_EXPIRED", HTTPStatus.GONE, False)
     SESSION_RELEASED = ("SESSION_RELEASED", HTTPStatus.GONE, False)
     SESSION_REVOKED = ("SESSION_REVOKED", HTTPStatus.GONE, False)
@@ -94,10 +97,12 @@ MESSAGES: Mapping[Code, str] = {
     Code.IN_ANOTHER_ORGANIZATION: (
         "Your account belongs to another organization. Use another account, or have it removed there first."
     ),
+    Code.SIGN_IN_REFUSED: "The sign-in was refused in the browser.",
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
     Code.SESSION_NOT_FOUND: "There is no such session.",
     Code.USER_NOT_FOUND: "Your organization has no such user.",
+    Code.SIGN_IN_EXPIRED: "There is no such sign-in, or its ten minutes are over. Please begin again.",
     Code.METHOD_NOT_ALLOWED: "The path does not take this method.",
     Code.SEAT_LIMIT_REACHED: "Every seat is in use ({in_use} of {max}). Please try again in a while.",
     Code.ORGANIZATION_SEAT_LIMIT_REACHED: (
@@ -115,6 +120,7 @@ MESSAGES: Mapping[Code, str] = {
     Code.ALREADY_A_MEMBER: "Your organization has a user with this address already. The user may be deactivated.",
     Code.INVITATION_LIMIT_REACHED: "As many invitations are open as there may be ({max}). Take one back first.",
     Code.LAST_OWNER: "This is the last active owner of the organization. Make another user an owner first.",
+    Code.SIGN_IN_PENDING: "The sign-in waits for a person to confirm it in a browser.",
     Code.SESSION_EXPIRED: "Your lease ran out, so your seat is free for other users.",
     Code.SESSION_RELEASED: "Your seat was given back.",
     Code.SESSION_REVOKED: "Your session was ended by an administrator.",

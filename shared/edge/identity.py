@@ -7,9 +7,10 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -54,6 +55,7 @@ _REPORTED_EVERY_SECONDS = 60
 MAX_TOKEN_LENGTH = 32_768
 """The longest ID token. Sign-ins with a company's SAML carry its groups. Together with the other headers it stays below
 the 64 KB that Google's front ends and uvicorn take."""
+_MAX_PROVIDER = 128
 _Told = TypeVar("_Told")
 _END_OF_TIMES = 253_402_300_800
 """The year 10,000, in seconds."""
@@ -72,6 +74,17 @@ class Caller:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HowSignedIn:
+    """When and how the caller signed in, with a provider such as ``password``.
+
+    For a device it is when and how the browser did that the device was signed in through.
+    """
+
+    at: datetime
+    provider: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NewUser:
     """A person who wants to join, as far as their requests are counted."""
 
@@ -83,6 +96,7 @@ class _Verified:
     """A token that is what it claims to be. ``caller`` is ``None`` if it names no organization."""
 
     caller: Caller | None
+    how: HowSignedIn
     expires_at: float
 
 
@@ -158,7 +172,7 @@ class Tokens:
         organization_id, user_id, caller = claims.get("org_id"), claims["uid"], None
         if isinstance(organization_id, str) and can_be_document_id(organization_id) and can_be_document_id(user_id):
             caller = Caller(user_id=user_id, organization_id=organization_id)
-        return _Verified(caller=caller, expires_at=float(claims["exp"]))
+        return _Verified(caller=caller, how=_how_signed_in(claims), expires_at=float(claims["exp"]))
 
     def _claims(self, token: str) -> dict[str, Any]:
         """The claims of a token that is valid, expired or not: ``exp`` is a number."""
@@ -180,6 +194,19 @@ class Tokens:
             raise _invalid()
         verified: dict[str, Any] = claims
         return verified
+
+
+def _how_signed_in(claims: Mapping[str, Any]) -> HowSignedIn:
+    """Read when and how the caller signed in. A custom token of ``sign_ins`` says it in claims of its own."""
+    sign_in = claims.get("firebase")
+    provider = sign_in.get("sign_in_provider") if isinstance(sign_in, dict) else None
+    at = claims.get("auth_time")
+    if provider == "custom":
+        provider, at = claims.get("signed_in_with", provider), claims.get("signed_in_at", at)
+    return HowSignedIn(
+        at=datetime.fromtimestamp(at if isinstance(at, int) and 0 <= at < _END_OF_TIMES else 0, UTC),
+        provider=provider if isinstance(provider, str) and len(provider) <= _MAX_PROVIDER else "unknown",
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -250,11 +277,17 @@ async def identify(request: Request) -> Caller:
     Raises:
         ApiError: ``TOKEN_MISSING``, ``TOKEN_INVALID``, ``TOKEN_EXPIRED``, ``NO_ORGANIZATION``, ``RATE_LIMITED``.
     """
+    caller, _ = await identify_with_sign_in(request)
+    return caller
+
+
+async def identify_with_sign_in(request: Request) -> tuple[Caller, HowSignedIn]:
+    """Identify the caller as ``identify`` does, and say when and how they signed in."""
     verified = await tokens().verify(_token(request))
     if verified.caller is None:
         raise ApiError(Code.NO_ORGANIZATION)
     request.state.until_answered.enter_context(user_limits().admitted(verified.caller, now=time.monotonic()))
-    return verified.caller
+    return verified.caller, verified.how
 
 
 async def identify_new_user(request: Request) -> SignedIn:

@@ -52,6 +52,7 @@ from shared.rules.refusal import (
 )
 from shared.rules.release import UntilRefused
 from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
+from shared.rules.sign_in import POLL_EVERY, SignInExpired, SignInPending, SignInRefused, UserCodeMissing
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,10 @@ Refusal = (
     | TooManyInvitations
     | UserNotFound
     | LastOwner
+    | SignInExpired
+    | SignInPending
+    | SignInRefused
+    | UserCodeMissing
 )
 
 
@@ -130,8 +135,7 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             message = MESSAGES[Code.KEPT_OUT].format(until=f"{until:%Y-%m-%d %H:%M:%S} UTC")
             return ApiError(Code.KEPT_OUT, message, details=KeptOutDetails(until=until).as_json())
         case UntilRefused(problem=problem):
-            fields = [FieldProblem(field="until", problem=problem)]
-            return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=fields).as_json())
+            return _wrong_field("until", problem)
         case Misconfigured(unusable=unusable):
             logger.warning(
                 "an admin must correct a document: some of its fields cannot be used",
@@ -165,12 +169,12 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
         case BorrowingOff():
             return ApiError(Code.BORROWING_OFF)
         case BorrowTooShort():
-            return _wrong_time("borrow_until", "not later than now, by the database's clock")
+            return _wrong_field("borrow_until", "not later than now, by the database's clock")
         case WaitTooShort():
-            return _wrong_time("wait_until", "not later than now, by the database's clock")
+            return _wrong_field("wait_until", "not later than now, by the database's clock")
         case WaitTooLong(latest=latest):
             hours = MAX_WAIT // timedelta(hours=1)
-            return _wrong_time("wait_until", f"more than {hours} hours ahead: {rfc3339(latest)} at the latest")
+            return _wrong_field("wait_until", f"more than {hours} hours ahead: {rfc3339(latest)} at the latest")
         case BorrowTooLong(latest=latest):
             return _borrow_too_long(latest)
         case BorrowedSeatsLimitReached():
@@ -180,12 +184,20 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
         case DeviceLimitReached():
             return _too_many_devices(refusal, now=now)
         case HistoryTooLong(most_days=most):
-            return _wrong_time("to", f"more than {most} days of all licenses: ask for fewer days, or for one license")
+            return _wrong_field("to", f"more than {most} days of all licenses: ask for fewer days, or for one license")
+        case SignInExpired():
+            return ApiError(Code.SIGN_IN_EXPIRED)
+        case SignInPending():
+            return ApiError(Code.SIGN_IN_PENDING, headers={"Retry-After": str(POLL_EVERY // timedelta(seconds=1))})
+        case SignInRefused():
+            return ApiError(Code.SIGN_IN_REFUSED)
+        case UserCodeMissing():
+            return _wrong_field("user_code", "missing: the person types the code that the device shows")
         case _:
             assert_never(refusal)
 
 
-def _wrong_time(field: str, problem: str) -> ApiError:
+def _wrong_field(field: str, problem: str) -> ApiError:
     problems = [FieldProblem(field=field, problem=problem)]
     return ApiError(Code.INVALID_REQUEST, details=InvalidRequestDetails(fields=problems).as_json())
 

@@ -3,9 +3,19 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
 from pydantic.config import JsonDict
 from starlette.requests import Request
 
@@ -13,6 +23,7 @@ from shared.documents.forms import MAX_KEY_LENGTH, NO_CONTROL_CHARACTERS
 from shared.documents.paths import DOCUMENT_ID, MAX_ID_BYTES, can_be_document_id
 from shared.edge.errors import ApiError, BodyTooLargeDetails, Code, FieldProblem, InvalidRequestDetails
 from shared.rules.digest import BASE32, DIGEST_LENGTH
+from shared.rules.sign_in import CONSONANTS, USER_CODE_LENGTH, normal_user_code
 
 MAX_BODY_BYTES = 16 * 1024
 """A longer body is refused before it is read to its end."""
@@ -24,6 +35,9 @@ MAX_IDLE_SECONDS = 10 * 365 * 24 * 60 * 60
 """The longest time that a user can be idle, for a program that never stops: ten years."""
 
 _DIGITS = len(str(MAX_BODY_BYTES))
+
+MAX_DEVICE_NAME = 100
+"""The most characters of a device's name for itself, which a person reads before they confirm."""
 
 MAX_PROBLEMS = 20
 """The most problems in an answer. An answer about 16 KiB of unknown fields would be fourteen times as large, and one
@@ -48,7 +62,29 @@ _Text = Annotated[
 ]
 _Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _InstanceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+_DeviceName = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_DEVICE_NAME, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
+    AfterValidator(one_line),
+]
 _SessionId = Annotated[str, Field(pattern=f"^[{BASE32}]{{{DIGEST_LENGTH}}}$")]
+
+
+def _user_code(text: str) -> str:
+    code = normal_user_code(text)
+    if code is None:
+        message = "not a code of eight consonants, such as BCDF-GHJK"
+        raise ValueError(message)
+    return code
+
+
+# The check above as a JSON schema, which knows no flag for both cases.
+_LETTER = f"[{CONSONANTS}{CONSONANTS.lower()}]"
+_UserCode = Annotated[
+    str,
+    AfterValidator(_user_code),
+    Field(max_length=MAX_KEY_LENGTH, json_schema_extra={"pattern": f"^[ -]*({_LETTER}[ -]*){{{USER_CODE_LENGTH}}}$"}),
+]
 
 
 def _whole(number: object) -> object:
@@ -116,6 +152,58 @@ class ReleaseBody(RequestBody):
     until: AwareDatetime | None = None
 
 
+class BeginSignIn(RequestBody):
+    """A device asks to be signed in. ``loopback_port``: it listens there, and opens a browser on its own machine.
+
+    ``code_challenge`` is that of RFC 7636, made with S256.
+    """
+
+    step: Literal["begin"]
+    code_challenge: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    device_name: _DeviceName
+    loopback_port: Annotated[int, Field(ge=1024, le=65_535), BeforeValidator(_whole)] | None = None
+
+
+class LookAtSignIn(RequestBody):
+    """A person looks at what they are asked to confirm: by the id of the page's address, or by the code they typed."""
+
+    step: Literal["look"]
+    sign_in_id: _SessionId | None = None
+    user_code: _UserCode | None = None
+
+    @model_validator(mode="after")
+    def _has_one_of_the_two(self) -> Self:
+        if (self.sign_in_id is None) is (self.user_code is None):
+            message = "give either sign_in_id or user_code"
+            raise ValueError(message)
+        return self
+
+
+class DecideSignIn(RequestBody):
+    """A person lets the device sign in as them, or refuses."""
+
+    step: Literal["approve", "refuse"]
+    sign_in_id: _SessionId
+    user_code: _UserCode | None = None
+
+
+class ExchangeSignIn(RequestBody):
+    """The device exchanges an approved sign-in, once. ``code`` is what the browser took to its ``loopback_port``."""
+
+    step: Literal["exchange"]
+    sign_in_id: _SessionId
+    code_verifier: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{43,128}$")]
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
+
+
+class SignInBody(RootModel[BeginSignIn | LookAtSignIn | DecideSignIn | ExchangeSignIn]):
+    """Body of ``POST /v1/sign-ins``: one of its steps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    root: BeginSignIn | LookAtSignIn | DecideSignIn | ExchangeSignIn = Field(discriminator="step")
+
+
 class UsageQuery(BaseModel):
     """Query of ``GET /v1/usage``. ``page_token`` is ``next_page_token`` of the page before."""
 
@@ -128,7 +216,7 @@ class UsageQuery(BaseModel):
     page_token: Annotated[str, AfterValidator(as_page_token), Field(json_schema_extra=ANY_DOCUMENT_ID)] | None = None
 
 
-Body = TypeVar("Body", bound=RequestBody)
+Body = TypeVar("Body", bound=BaseModel)
 Query = TypeVar("Query", bound=BaseModel)
 
 

@@ -51,6 +51,7 @@ class AuditType(StrEnum):
     USER_INVITED = "user.invited"
     USER_JOINED = "user.joined"
     LICENSE_EDITED = "license.edited"
+    SIGNED_IN_ON_DEVICE = "user.signed_in_on_device"
 
 
 ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from infra.build.triggers import public_path
 from infra.contracts.openapi.operations import OPERATIONS, function_of
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
@@ -80,7 +81,9 @@ def _knowing(document: Document, known: Mapping[str, list[str]], times: Mapping[
     """The same document, to a client that takes some values from what there is and makes up the others."""
     document = deepcopy(document)
     schemas: Mapping[str, Any] = document["components"]["schemas"]
-    fields = [schemas[operation.body.__name__]["properties"] for operation in OPERATIONS.values() if operation.body]
+    bodies = [schemas[operation.body.__name__] for operation in OPERATIONS.values() if operation.body]
+    steps = [schemas[each["$ref"].rpartition("/")[2]] for body in bodies for each in body.get("oneOf", [])]
+    fields = [each["properties"] for each in (*bodies, *steps) if "properties" in each]
     parameters = [
         parameter for path in document["paths"].values() for one in path.values() for parameter in one["parameters"]
     ]
@@ -242,7 +245,11 @@ def test_any_bytes_at_all_have_an_answer_of_the_document(
         headers["Authorization"] = tokens.get(authorization, authorization).strip().encode("latin-1")
 
     answer = connection.request(
-        OPERATIONS[function].method, f"{gateway}/v1/{function_of(function)}", data=body, headers=headers, timeout=30
+        OPERATIONS[function].method,
+        gateway + public_path(function_of(function)),
+        data=body,
+        headers=headers,
+        timeout=30,
     )
 
     broken = broken_by(DOCUMENT, function, status=answer.status_code, headers=answer.headers, content=answer.content)

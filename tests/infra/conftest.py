@@ -1,4 +1,4 @@
-"""What must be running for these tests: the local stack, started by its own command; and terraform, where it is."""
+"""What must be there for these tests: an organization on the local stack; and terraform, where it is."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,23 +10,7 @@ from google.cloud import firestore
 from infra.terraform.offline.schema import ProviderSchema
 from infra.terraform.offline.terraform import Terraform, copy_configuration, find_terraform, offline
 from tests.infra.planned import ENVIRONMENTS, Plan, run_tests
-from tests.infra.served import Served, told_to_serve
 from tests.support.tenant import Tenant
-
-
-@pytest.fixture(scope="session")
-def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A whole stack: emulators, functions, gateway."""
-    with told_to_serve(tmp_path_factory.mktemp("stack")) as served:
-        served.wait_until_ready()
-        yield served
-
-
-@pytest.fixture
-def stack_console(local_stack: Served) -> Iterator[firestore.Client]:
-    """The admin's hand on that stack."""
-    with local_stack.console() as client:
-        yield client
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.build.stage import function_names
-from infra.build.triggers import OnRequest, triggers
+from infra.build.triggers import OnRequest, deployed_name, triggers
 from infra.terraform.offline.terraform import Terraform
 from tests.infra.planned import Plan, Resource, copy_of, run_tests
 
@@ -22,6 +22,7 @@ SOURCES = " || ".join(
 THE_PROJECT = f"project {PROJECT}"
 TOPIC, DEAD_LETTERS = "topic seatlease-audit", "topic seatlease-audit-dead-letters"
 SIGNING_KEYS = "secret_id seatlease-signing-keys"
+ITSELF = f"service_account_id projects/{PROJECT}/serviceAccounts/seatlease-sign-ins@{PROJECT}.iam.gserviceaccount.com"
 PUBSUB = "service-123456789012@gcp-sa-pubsub"
 CLAIM_SETTER = f"projects/{PROJECT}/roles/seatlease.claimSetter"
 
@@ -51,12 +52,14 @@ RIGHTS: list[Right] = [
     seats("relay-audit"),
     seats("release"),
     seats("review-admin-edit"),
+    seats("sign-ins"),
     seats("summarize-usage"),
     seats("sync-user-claims"),
     seats("usage", "viewer"),
     ("seatlease-expire-sessions", "roles/pubsub.publisher", TOPIC, ""),
     ("seatlease-relay-audit", "roles/pubsub.publisher", TOPIC, ""),
     ("seatlease-sync-user-claims", CLAIM_SETTER, THE_PROJECT, ""),
+    ("seatlease-sign-ins", "roles/iam.serviceAccountTokenCreator", ITSELF, ""),
     ("seatlease-acquire", "roles/secretmanager.secretAccessor", SIGNING_KEYS, ""),
     ("seatlease-heartbeat", "roles/secretmanager.secretAccessor", SIGNING_KEYS, ""),
     # who may call them
@@ -68,6 +71,7 @@ RIGHTS: list[Right] = [
     call("allUsers", "keys"),
     call("allUsers", "members"),
     call("allUsers", "release"),
+    call("allUsers", "sign-ins"),
     call("allUsers", "usage"),
     call("seatlease-scheduler", "expire-sessions"),
     call("seatlease-scheduler", "reconcile"),
@@ -96,6 +100,7 @@ _ON = {
     "google_pubsub_subscription_iam_member": "subscription",
     "google_pubsub_topic_iam_member": "topic",
     "google_secret_manager_secret_iam_member": "secret_id",
+    "google_service_account_iam_member": "service_account_id",
 }
 """The argument that says what a right is on. A kind of grant that is not here fails the tests: it has to be judged."""
 
@@ -125,7 +130,7 @@ def test_everybody_has_the_rights_of_this_list_and_no_others(plan: Plan) -> None
 def test_what_is_public_is_what_clients_call() -> None:
     public = {on for who, _, on, _ in RIGHTS if who in {"allUsers", "allAuthenticatedUsers"}}
 
-    assert public == {f"service seatlease-{name}" for name, by in triggers().items() if isinstance(by, OnRequest)}
+    assert public == {f"service {deployed_name(name)}" for name, by in triggers().items() if isinstance(by, OnRequest)}
 
 
 def test_edits_by_hand_and_reads_of_the_secret_are_logged_and_what_the_functions_write_is_not(plan: Plan) -> None:
@@ -167,9 +172,7 @@ def test_every_function_runs_as_itself(plan: Plan) -> None:
 
     accounts = {name: each["service_config"][0]["service_account_email"] for name, each in functions.items()}
 
-    assert accounts == {
-        name: f"seatlease-{name.replace('_', '-')}@{PROJECT}.iam.gserviceaccount.com" for name in function_names()
-    }
+    assert accounts == {name: f"{deployed_name(name)}@{PROJECT}.iam.gserviceaccount.com" for name in function_names()}
 
 
 def test_the_one_secret_is_read_by_what_signs_and_terraform_never_sees_it(plan: Plan) -> None:

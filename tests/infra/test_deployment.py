@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.build.stage import ROOT, function_names
-from infra.build.triggers import OnDocument, OnRequest, OnSchedule, triggers
+from infra.build.triggers import OnDocument, OnRequest, OnSchedule, public_path, triggers
 from infra.contracts.audit_table import COLUMNS, columns
 from infra.terraform.offline.terraform import Terraform
 from shared.edge.public_keys import PublicKeySet
@@ -173,17 +173,19 @@ def test_every_document_event_calls_its_function(plan: Plan) -> None:
 def test_firebase_hosting_sends_each_path_of_the_api_to_its_function(plans: Mapping[str, Plan]) -> None:
     hosting = json.loads((ROOT / "infra/firebase.json").read_text())["hosting"]
     functions = {
-        (f"/v1/{name}", function["name"], function["location"])
+        (public_path(name), function["name"], function["location"])
         for plan in plans.values()
         for name, function in plan.of_kind(FUNCTION).items()
         if name in FOR_CLIENTS
     }
 
-    rewrites = {(each["source"], each["run"]["serviceId"], each["run"]["region"]) for each in hosting["rewrites"]}
+    of_functions = [each for each in hosting["rewrites"] if "run" in each]
+    rewrites = {(each["source"], each["run"]["serviceId"], each["run"]["region"]) for each in of_functions}
 
     assert rewrites == functions
-    assert len(hosting["rewrites"]) == len(rewrites)
-    assert (ROOT / "infra" / hosting["public"] / "404.html").is_file()
+    assert len(of_functions) == len(rewrites)
+    assert (ROOT / "infra" / hosting["public"]).resolve() == ROOT / "portal/dist"
+    assert (ROOT / "portal/404.html").is_file()
 
 
 # The database

@@ -8,7 +8,7 @@ import jwt
 import pytest
 
 from infra.build.signing_keys import new_key, private_text, public_text
-from infra.build.triggers import OnRequest, triggers
+from infra.build.triggers import OnRequest, deployed_name, triggers
 from infra.doctor.canary import Canary, Functions, check_answering, check_canary
 from infra.doctor.finding import Finding, Mark
 from infra.local.stack import PROJECT
@@ -51,8 +51,8 @@ def the_one_wrong(findings: list[Finding]) -> Finding:
 @pytest.mark.parametrize(
     ("url", "address"),
     [
-        ("https://licenses.example.com", "https://licenses.example.com/v1/expire_sessions"),
-        ("https://licenses.example.com/", "https://licenses.example.com/v1/expire_sessions"),
+        ("https://licenses.example.com", "https://licenses.example.com/v1/expire-sessions"),
+        ("https://licenses.example.com/", "https://licenses.example.com/v1/expire-sessions"),
         ("https://r-p.cloudfunctions.net/{function}", "https://r-p.cloudfunctions.net/seatlease-expire-sessions"),
     ],
 )
@@ -64,7 +64,7 @@ def test_functions_are_called_each_at_its_own_address() -> None:
     with recorded_api() as platform:
         check_answering(functions_at(f"{platform.url}/{{function}}"))
 
-    assert [heard.partition("/")[2] for heard in platform.heard] == [f"seatlease-{name}" for name in FOR_CLIENTS]
+    assert [heard.partition("/")[2] for heard in platform.heard] == [deployed_name(name) for name in FOR_CLIENTS]
 
 
 # It works

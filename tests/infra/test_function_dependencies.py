@@ -128,6 +128,7 @@ def test_every_distribution_brings_what_is_said_of_it() -> None:
                 "join",
                 "members",
                 "release",
+                "sign_ins",
                 "usage",
                 "sync_user_claims",
             },

@@ -18,15 +18,26 @@ from shared.documents.writing import (
     place_in_line_fields,
     seat_use_fields,
     session_fields,
+    sign_in_create,
 )
 from shared.firestore.client import Document
 from shared.firestore.query import Query
 from shared.rules.audit import acquired
 from shared.rules.history import Records, usage_day
 from shared.rules.seat_use import SeatUse
+from shared.rules.sign_in import SignIn, sign_in_id_of
 from tests.rules.make import NOW, a_place, a_session, an_invitation
 
 PATHS = OrganizationPaths("acme")
+A_SIGN_IN = SignIn(
+    sign_in_id=sign_in_id_of("BCDFGHJK"),
+    code_challenge="",
+    device_name="studio-pc",
+    ip_address=None,
+    loopback_port=None,
+    asked_at=NOW,
+    expires_at=NOW,
+)
 
 DEFINITION = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
 
@@ -174,8 +185,9 @@ def test_every_document_that_is_to_be_deleted_one_day_has_its_policy() -> None:
         "audit_events": audit_event_fields(acquired(a_session(), grant_number=1, details={}), PATHS, retention),
         "usage": seat_use_fields(SeatUse(), now=NOW),
         "waiting": place_in_line_fields(a_place()),
-        "usage_days": usage_day_fields(usage_day("cad", NOW.date(), Records(), computed_at=NOW)),
+        "sign_ins": sign_in_create(A_SIGN_IN).fields,
         "invitations": invitation_fields(an_invitation()),
+        "usage_days": usage_day_fields(usage_day("cad", NOW.date(), Records(), computed_at=NOW)),
     }
 
     policies = {name for name, field in FIELDS.items() if field.get("ttl")}

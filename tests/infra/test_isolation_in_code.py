@@ -30,6 +30,7 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/errors.py": ["The request must be JSON, with the header Content-Type: application/json."],
     "shared/edge/history_query.py": ["text/csv"],
     "shared/edge/requests.py": ["application/json"],
+    "shared/edge/sign_in_answers.py": ["/?", "/cli", "http://127.0.0.1:"],  # the page, and the device's own address
     "shared/edge/usage_answer.py": ['W/"'],  # the mark of a weak tag
     "shared/edge/settings.py": [
         (
@@ -240,9 +241,27 @@ def test_the_organization_of_a_request_is_the_callers() -> None:
     assert organizations_not_of_the_caller(the_code()) == []
 
 
+def organizations_of_others(code: Code) -> list[str]:
+    """Where ``sign_ins`` names another organization than that of the person who decides, or who decided."""
+    module = "functions.sign_ins.main"
+    named = [
+        ast.unparse(node)
+        for node in ast.walk(code.trees["shared.edge.sign_in_steps"])
+        if isinstance(node, ast.Attribute | ast.keyword) and "organization" in ast.unparse(node).partition("(")[0]
+    ]
+    told = {"caller.organization_id", "organization_id=caller.organization_id"}
+    other = [f"{place[0]}.{place[1]}: {how}" for place in code.reachable(module) for how in _other_ways(code, place)]
+    return [*(each for each in named if each not in told), *other]
+
+
+def test_a_person_decides_about_a_sign_in_for_their_own_organization() -> None:
+    assert organizations_of_others(the_code()) == []
+
+
 # Each rule finds what it is there for
 
 
+SIGN_INS = "shared/edge/sign_in_steps.py"
 HEARTBEAT, USAGE, RELEASE = (f"shared/seats/{name}.py" for name in ("heartbeat", "usage", "release"))
 DEADLY = [
     (slashes, RELEASE, "paths.session(request.session_id)", 'f"organizations/x/sessions/{request.session_id}"'),
@@ -318,6 +337,7 @@ DEADLY = [
         "    asked =",
         "    caller = other(caller)\n    asked =",
     ),
+    (organizations_of_others, SIGN_INS, "organization_id=caller.organization_id", "organization_id=asked.sign_in_id"),
     (organizations_not_of_the_caller, USAGE, "OrganizationPaths(organization_id)", "OrganizationPaths(request.after)"),
     (
         organizations_not_of_the_caller,

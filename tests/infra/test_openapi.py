@@ -13,7 +13,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel, ValidationError
 
 from infra.build.stage import ROOT
-from infra.build.triggers import OnRequest, triggers
+from infra.build.triggers import OnRequest, public_path, triggers
 from infra.contracts.openapi.codes import MEANINGS, details_model
 from infra.contracts.openapi.document import OPENAPI, as_text, document
 from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success, function_of, methods_of
@@ -30,6 +30,7 @@ from shared.edge.people_answers import answer_change, answer_invite, answer_memb
 from shared.edge.refusals import Refusal, refused
 from shared.edge.release_answer import answer_release
 from shared.edge.requests import AcquireBody, UsageQuery
+from shared.edge.sign_in_answers import answer_sign_in
 from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowTooLong
@@ -70,7 +71,7 @@ def test_the_document_has_exactly_the_functions_that_clients_call() -> None:
     called_by_clients = {name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)}
 
     assert set(map(function_of, OPERATIONS)) == called_by_clients
-    assert set(DOCUMENT["paths"]) == {f"/v1/{name}" for name in called_by_clients}
+    assert set(DOCUMENT["paths"]) == set(map(public_path, called_by_clients))
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -263,6 +264,7 @@ ANSWERS: Mapping[str, Callable[..., object]] = {
     "join": answer_join,
     "members": answer_members,
     "release": answer_release,
+    "sign_ins": answer_sign_in,
     "usage": answer_usage,
     "withdraw": answer_withdraw,
 }

@@ -37,6 +37,7 @@ FIRST_ANSWERS = {
     "relay_audit": ("POST", 400),
     "release": ("POST", 401),
     "review_admin_edit": ("POST", 400),
+    "sign_ins": ("POST", 415),
     "summarize_usage": ("GET", 405),
     "sync_user_claims": ("POST", 400),
     "usage": ("GET", 401),
@@ -55,6 +56,7 @@ WITH_STORE: Mapping[str, tuple[dict[str, Any], int]] = {
     "relay_audit": ({"event": "audit_events/gone"}, 200),
     "release": ({"json": {"session_id": "a" * 26}}, 404),
     "review_admin_edit": ({"event": "licenses/license-1"}, 200),
+    "sign_ins": ({"json": {"step": "look", "sign_in_id": "a" * 26}}, 404),
     "summarize_usage": ({"json": {}}, 200),
     "usage": ({"method": "GET"}, 200),
 }

@@ -155,6 +155,7 @@ APIS: Mapping[str, set[str]] = {
     "google_secret_manager_secret": {"secretmanager"},
     "google_secret_manager_secret_iam_member": {"secretmanager"},
     "google_service_account": {"iam"},
+    "google_service_account_iam_member": {"iam"},
     "google_storage_bucket": {"storage"},
     "google_storage_bucket_object": {"storage"},
 }
@@ -348,8 +349,8 @@ def test_the_api_of_every_resource_is_switched_on(plan: Plan) -> None:
         each["service"].removesuffix(".googleapis.com") for each in plan.of_kind("google_project_service").values()
     }
 
-    # Hosting is deployed beside Terraform, and tokens are verified and claims set by functions.
-    assert switched_on == needed | {"firebase", "firebasehosting", "identitytoolkit"}
+    # Hosting is deployed beside Terraform. Functions verify tokens, set claims, and sign custom tokens.
+    assert switched_on == needed | {"firebase", "firebasehosting", "iamcredentials", "identitytoolkit"}
 
 
 def test_every_resource_is_of_the_project_and_region_that_the_variables_name(plan: Plan) -> None:

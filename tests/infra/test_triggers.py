@@ -10,13 +10,24 @@ import httpx
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 
-from infra.build.triggers import DocumentEvent, OnDocument, OnRequest, OnSchedule, triggers
+from infra.build.triggers import DocumentEvent, OnDocument, OnRequest, OnSchedule, public_path, triggers
 from infra.local.emulators import register_triggers, triggered_by
 from infra.local.gateway import gateway
 from infra.local.processes import StartError
 from tests.infra.little_server import LittleServer, little_server
 
-CLIENT_FUNCTIONS = ["acquire", "heartbeat", "history", "invitations", "join", "keys", "members", "release", "usage"]
+CLIENT_FUNCTIONS = [
+    "acquire",
+    "heartbeat",
+    "history",
+    "invitations",
+    "join",
+    "keys",
+    "members",
+    "release",
+    "sign_ins",
+    "usage",
+]
 OTHERS = sorted(triggers().keys() - set(CLIENT_FUNCTIONS))
 
 SCHEDULED = [pytest.param(trigger, id=name) for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)]
@@ -201,7 +212,7 @@ async def client(function: LittleServer) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_client_reaches_the_functions_for_clients(
     client: httpx.AsyncClient, function: LittleServer, name: str
 ) -> None:
-    answer = await client.post(f"/v1/{name}")
+    answer = await client.post(public_path(name))
 
     assert answer.status_code == 200
     assert [heard.path for heard in function.heard] == [f"/{name}/"]
@@ -224,8 +235,16 @@ async def test_a_client_reaches_no_other_function(
 async def test_what_is_not_there_is_answered_with_what_is(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/expire_sessions")
 
-    told = (
-        "/v1/acquire, /v1/heartbeat, /v1/release, /v1/usage, /v1/history, /v1/invitations, /v1/join, /v1/members, "
-        "/v1/keys"
+    names = (
+        "acquire",
+        "heartbeat",
+        "release",
+        "usage",
+        "history",
+        "invitations",
+        "join",
+        "members",
+        "keys",
+        "sign-ins",
     )
-    assert answer.text == f"no such path. The paths are {told}\n"
+    assert answer.text == f"no such path. The paths are {', '.join(f'/v1/{name}' for name in names)}\n"

@@ -13,8 +13,8 @@ AT_ONCE = 20
 
 _LIST = re.compile(r"toset\(\[(.*?)\]\)", re.DOTALL)
 
-ASKED_BEFORE = ("cloudbilling", "iamcredentials", "orgpolicy", "serviceusage")
-"""Needed before Terraform runs, and not by what it makes: by this program, and to sign the canary in."""
+ASKED_BEFORE = ("cloudbilling", "orgpolicy", "serviceusage")
+"""Needed before Terraform runs, and not by what it makes: by this program."""
 
 
 def needed_apis() -> list[str]:

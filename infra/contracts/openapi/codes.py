@@ -101,6 +101,12 @@ MEANINGS: Mapping[Code, Meaning] = {
         then="Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.",
         details=MisconfiguredDetails(document="license", fields=["max_concurrent_seats"]),
     ),
+    Code.SIGN_IN_REFUSED: Meaning(when="a person refused the sign-in in the browser", then=_STOP),
+    Code.SIGN_IN_EXPIRED: Meaning(
+        when="there is no such sign-in, its ten minutes are over, it was exchanged, or the caller does not prove that "
+        "it is theirs",
+        then="Begin a new sign-in.",
+    ),
     Code.LICENSE_NOT_FOUND: Meaning(when="the organization has no such license", then=_STOP),
     Code.SESSION_NOT_FOUND: Meaning(when="there is no such session, or it belongs to another user", then=_ACQUIRE),
     Code.USER_NOT_FOUND: Meaning(when="the organization has no such user", then=_MEND),
@@ -142,6 +148,9 @@ MEANINGS: Mapping[Code, Meaning] = {
         details=BorrowedSeatsDetails(borrowed=3, max=3, earliest_expiry_at=AT, retry_after_seconds=60),
         has_retry_after=True,
     ),
+    Code.SIGN_IN_PENDING: Meaning(
+        when="no person has decided about the sign-in yet", then=_AGAIN, has_retry_after=True
+    ),
     Code.ALREADY_A_MEMBER: Meaning(
         when="the organization has a user with this address, active or not",
         then="Look at the users. Activate the user, if that is what you want.",
@@ -179,7 +188,8 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.UNSUPPORTED_MEDIA_TYPE: Meaning(when="the body is not sent as application/json", then=_MEND),
     Code.RATE_LIMITED: Meaning(
         when=f"this user asks too often: at most {REQUESTS_A_SECOND} times a second after the first {BURST}, and "
-        f"{AT_A_TIME} requests at a time, counted in each instance of the function. `join`: {JOINS_A_MINUTE} a minute",
+        f"{AT_A_TIME} requests at a time, counted in each instance of the function. `join`: {JOINS_A_MINUTE} a minute. "
+        "`sign_ins` counts addresses too",
         then=_AGAIN,
         has_retry_after=True,
     ),

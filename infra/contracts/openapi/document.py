@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from infra.build.stage import ROOT
+from infra.build.triggers import public_path
 from infra.contracts.openapi.codes import MEANINGS
 from infra.contracts.openapi.headers import IF_NONE_MATCH, REQUEST_HEADERS, allow, always, challenge, retry_after, tag
 from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success, function_of, methods_of
@@ -55,11 +56,18 @@ _TOKEN = {
 }
 
 
+_SECURITY: Mapping[bool | None, list[dict[str, list[str]]]] = {
+    True: [{SECURITY_SCHEME: []}],
+    False: [],
+    None: [{SECURITY_SCHEME: []}, {}],
+}
+
+
 def document() -> dict[str, Any]:
     schemas = model_schemas()
     paths: dict[str, dict[str, Any]] = {}
     for name, one in OPERATIONS.items():
-        paths.setdefault(f"/v1/{function_of(name)}", {})[one.method.lower()] = _operation(name, one, schemas)
+        paths.setdefault(public_path(function_of(name)), {})[one.method.lower()] = _operation(name, one, schemas)
     return {
         "openapi": "3.1.0",
         "info": _INFO,
@@ -85,7 +93,7 @@ def _operation(name: str, operation: Operation, schemas: dict[str, Schema]) -> d
         "operationId": name,
         "summary": operation.summary,
         "description": operation.description,
-        "security": [{SECURITY_SCHEME: []}] if operation.takes_token else [],
+        "security": _SECURITY[operation.takes_token],
         "parameters": [*_query(operation), *([IF_NONE_MATCH] if operation.is_tagged else []), *REQUEST_HEADERS],
         "responses": {**successes, **_errors(name, operation, schemas)},
     }

@@ -16,7 +16,8 @@ from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer, WaitingAns
 from shared.edge.people_answers import InvitationAnswer, MemberAnswer, MembersAnswer
 from shared.edge.people_requests import InvitationBody, InvitationQuery, JoinBody, MemberBody, MembersQuery
 from shared.edge.public_keys import CACHED, PublicKeySet
-from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
+from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, SignInBody, UsageQuery
+from shared.edge.sign_in_answers import BegunAnswer, SignInAnswer
 from shared.edge.usage_answer import PRIVATE, UsageAnswer
 from shared.rules.history_summary import History, LicenseHistory
 from shared.rules.organization import Organization
@@ -41,8 +42,9 @@ class Success:
 class Operation:
     """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``.
 
-    Answers of a call that ``is_tagged`` have an ``ETag``, and a client that has the answer is told so. ``function`` is
-    the path below ``/v1/``. Left out, it is the name of the operation.
+    Answers of a call that ``is_tagged`` have an ``ETag``, and a client that has the answer is told so.
+    ``takes_token`` is ``None`` if some requests need a token and others do not. ``function`` is the function that
+    answers. Left out, it has the name of the operation.
     """
 
     method: str
@@ -53,7 +55,7 @@ class Operation:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     is_tagged: bool = False
-    takes_token: bool = True
+    takes_token: bool | None = True
     function: str | None = None
 
 
@@ -263,6 +265,33 @@ OPERATIONS: Mapping[str, Operation] = {
         },
         codes=frozenset({*_TOKEN, *_BODY, Code.SESSION_NOT_FOUND, *_OVER, Code.LICENSE_MISCONFIGURED, Code.CONTENTION}),
     ),
+    "sign_ins": Operation(
+        method="POST",
+        summary="Sign a device in through a browser",
+        description="For people without a password of this service. `begin` needs no token. A person who is signed in "
+        "to the page at `verification_path` looks at the sign-in and approves or refuses it, with their ID token. On "
+        "another machine than the device's the person types `user_code`. Else the page takes a `code` to the device, "
+        "at `http://127.0.0.1:{loopback_port}/`. `exchange` needs no token: the `code_verifier` proves who began. It "
+        "succeeds once, within ten minutes of the beginning. Before a decision it is refused with SIGN_IN_PENDING, "
+        "and asking again is safe.",
+        body=SignInBody,
+        successes={
+            200: Success(means="The answer to `look`, `approve`, `refuse` or `exchange`.", model=SignInAnswer),
+            201: Success(means="A sign-in has begun.", model=BegunAnswer),
+        },
+        codes=frozenset(
+            {
+                *_TOKEN,
+                *_BODY,
+                *_MEMBER,
+                Code.SIGN_IN_PENDING,
+                Code.SIGN_IN_REFUSED,
+                Code.SIGN_IN_EXPIRED,
+                Code.CONTENTION,
+            }
+        ),
+        takes_token=None,
+    ),
     "usage": Operation(
         method="GET",
         summary="See who holds which seat",
@@ -285,7 +314,7 @@ OPERATIONS: Mapping[str, Operation] = {
         codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),
 }
-"""The operations by name. Most have the name of their function, which is also the path below ``/v1/``."""
+"""The operations by name. Most have the name of their function."""
 
 
 def function_of(name: str) -> str:

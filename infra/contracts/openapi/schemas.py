@@ -66,6 +66,9 @@ def errors_schema(title: str, codes: Iterable[Code], schemas: Mapping[str, Schem
 
 
 def example_of(name: str, schemas: Mapping[str, Schema]) -> dict[str, Any]:
+    match schemas[name]:
+        case {"oneOf": [{"$ref": str() as first}, *_]} | {"anyOf": [{"$ref": str() as first}, *_]}:
+            return example_of(first.rpartition("/")[2], schemas)
     return {field: _example(name, field, schema, schemas) for field, schema in schemas[name]["properties"].items()}
 
 

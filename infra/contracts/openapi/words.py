@@ -14,6 +14,7 @@ from shared.rules.history import Records, TenureSeen, usage_day
 from shared.rules.history_summary import MAX_HISTORY_DAYS
 from shared.rules.release import MAX_KEPT_OUT
 from shared.rules.session import EndReason, session_id_of
+from shared.rules.sign_in import sign_in_id_of
 from shared.seats.history import MAX_SCANNED
 
 AT = datetime(2026, 3, 2, 9, 14, 7, 250_000, tzinfo=UTC)
@@ -574,6 +575,67 @@ WORDS: Mapping[str, Word] = {
     "request_id": Word(
         meaning="The request's id, as in the header `X-Request-Id`. With it the request is found in the logs.",
         example="d6b5dcd105544a60b7e0856ec7377d34",
+    ),
+    "step": Word(meaning="Which step of a sign-in this is.", example="begin"),
+    "LookAtSignIn.step": Word(meaning="A person looks at the sign-in.", example="look"),
+    "DecideSignIn.step": Word(meaning="What the person decides.", example="approve"),
+    "ExchangeSignIn.step": Word(meaning="The device exchanges the sign-in.", example="exchange"),
+    "code_challenge": Word(
+        meaning="The SHA-256 of a random `code_verifier`, in base64url without padding (RFC 7636, S256).",
+        example="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    ),
+    "code_verifier": Word(
+        meaning="The random text of which `begin` had the hash. It proves that this device began the sign-in.",
+        example="dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    ),
+    "device_name": Word(meaning="The device's name for itself. The person sees it.", example="adas-laptop"),
+    "loopback_port": Word(
+        meaning="The port at 127.0.0.1 where the device waits for the browser on its own machine. null, or left out: "
+        "the browser may be on another machine, and the person types the code.",
+        example=49_152,
+    ),
+    "sign_in_id": Word(meaning="The id of the sign-in.", example=sign_in_id_of("BCDFGHJK")),
+    "user_code": Word(
+        meaning="The code that the device shows. Neither case, blanks nor hyphens count.", example="BCDF-GHJK"
+    ),
+    "LookAtSignIn.sign_in_id": Word(
+        meaning="The id of the sign-in, from the page's address. Send either this or `user_code`.",
+        example=sign_in_id_of("BCDFGHJK"),
+    ),
+    "LookAtSignIn.user_code": Word(
+        meaning="The code that the person typed. Neither case, blanks nor hyphens count.", example=None
+    ),
+    "DecideSignIn.user_code": Word(
+        meaning="The code that the person typed. It may be left out only if `needs_code` is false.", example="BCDF-GHJK"
+    ),
+    "ExchangeSignIn.code": Word(
+        meaning="What the page took to `loopback_port`. null, or left out: the device has no such port.",
+        example="nVkOq3Tz0mJ5rWc1uYhB8gQ2xL7dPa4eRt6yUi9oSfE",
+    ),
+    "verification_path": Word(
+        meaning="Where a person decides, at the service's own address. Open no other.",
+        example=f"/cli?sign_in={sign_in_id_of('BCDFGHJK')}",
+    ),
+    "expires_in_seconds": Word(meaning="How long the sign-in counts.", example=600),
+    "poll_seconds": Word(meaning="How long a device without a port waits between two exchanges.", example=5),
+    "LookAnswer.ip_address": Word(
+        meaning="The IP address from which the device asked. null: it is not known, or not kept.",
+        example="203.0.113.7",
+    ),
+    "same_address": Word(
+        meaning="Whether the browser has the same IP address as the device. If not, the page warns.", example=True
+    ),
+    "LookAnswer.asked_at": Word(meaning="When the device asked.", example=_STARTED),
+    "needs_code": Word(meaning="Whether the person must type the code.", example=False),
+    "redirect_to": Word(
+        meaning="Where the page goes then: the device's own address, with `code` or `error`, and the `sign_in_id` as "
+        "`state`. null: nowhere.",
+        example=f"http://127.0.0.1:49152/?code=nVkOq3Tz0mJ5rWc1uYhB8gQ2xL7dPa4eRt6yUi9oSfE&state="
+        f"{sign_in_id_of('BCDFGHJK')}",
+    ),
+    "custom_token": Word(
+        meaning="A custom token of Firebase. Sign in with it at once, at `accounts:signInWithCustomToken`.",
+        example="eyJhbGciOiJSUzI1NiJ9.eyJ1aWQiOiJhZGEifQ.c2lnbmF0dXJl",
     ),
     "details": Word(meaning="More about the error, for programs. Its form depends on the code."),
     "fields": Word(meaning="The fields that are wrong.", example=["max_concurrent_seats"]),

@@ -1,19 +1,26 @@
 """``seatlease login`` and ``logout`` with the real Auth emulator, and a seat by the sign-in that was kept."""
 
 import re
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import jwt
 import pytest
 from firebase_admin import auth
 
 from infra.build.stage import ROOT
+from infra.local.loopback import NO_TLS
+from infra.local.processes import Process
 from tests.client.backends import RealBackend
 from tests.client.commands import Terminal, bare_environment, command, run
 from tests.client.conftest import BuildBackend
 from tests.support.people import People, people_of
+from tests.support.servers import StartGateway
 
 PAGE = ROOT / "client/docs/sign-in.md"
 _PASSWORD = "correct horse battery staple"
@@ -104,9 +111,13 @@ def test_a_program_signs_in_as_the_page_shows_and_takes_a_seat(
         assert [session["user_id"] for session in backend.tenant.sessions()] == [member]
 
 
-def test_on_a_terminal_the_password_is_asked_for_and_not_shown(member: str, environment: dict[str, str]) -> None:
-    terminal = Terminal.running(command("login"), environment=environment)
+def test_an_older_service_asks_for_the_password_on_a_terminal_and_does_not_show_it(
+    member: str, environment: dict[str, str], start_gateway: StartGateway, servers: Mapping[str, Process]
+) -> None:
+    older = start_gateway({"usage": servers["usage"].url})
+    terminal = Terminal.running(command("login"), environment={**environment, "SEATLEASE_URL": older.url})
     try:
+        terminal.shows("offers no sign-in through a browser")
         terminal.shows("E-mail: ")
         terminal.types(f"{member}@example.com\n")
         terminal.shows("Password: ")
@@ -117,6 +128,117 @@ def test_on_a_terminal_the_password_is_asked_for_and_not_shown(member: str, envi
         assert _PASSWORD not in terminal.seen
     finally:
         terminal.stop()
+
+
+# Through a browser, which the test plays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Browser:
+    """A browser in which a person is signed in."""
+
+    url: str
+    id_token: str
+
+    def sends(self, **step: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.id_token}"}
+        answer = httpx.post(f"{self.url}/v1/sign-ins", json=step, headers=headers, verify=NO_TLS, timeout=30)
+        return dict(answer.raise_for_status().json())
+
+
+@pytest.fixture
+def browser(backend: RealBackend, people: People, member: str) -> Browser:
+    return Browser(url=backend.proxy.url, id_token=people.signs_in(member))
+
+
+def _claims(environment: dict[str, str]) -> dict[str, Any]:
+    token = run("token", environment=environment).stdout.strip()
+    return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
+def test_who_confirms_in_a_browser_is_signed_in_on_the_terminal(
+    backend: RealBackend, browser: Browser, member: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    opened = tmp_path / "opened"
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    program.chmod(0o755)
+    terminal = Terminal.running(command("login"), environment={**environment, "BROWSER": f"{program} %s"})
+    try:
+        shown = terminal.shows("seatlease login --device")
+        sign_in_id = parse_qs(urlsplit(re.findall(r"on this machine: (\S+)", shown)[0]).query)["sign_in"][0]
+        seen = browser.sends(step="look", sign_in_id=sign_in_id)
+        decided = browser.sends(step="approve", sign_in_id=sign_in_id)
+        address = decided["redirect_to"].partition("?")[0]
+        of_another = httpx.get(address, params={"code": "c" * 43, "state": "of another"}, verify=NO_TLS)
+        taken = httpx.get(decided["redirect_to"], verify=NO_TLS)
+        terminal.shows(f"signed in as {member}@example.com")
+
+        assert terminal.ends() == 0
+    finally:
+        terminal.stop()
+    assert (seen["device_name"], seen["same_address"], seen["needs_code"]) == (socket.gethostname(), True, False)
+    assert opened.read_text() == f"{backend.proxy.url}/cli?sign_in={sign_in_id}\n"
+    assert (of_another.status_code, taken.status_code, "You are signed in" in taken.text) == (200, 200, True)
+    claims = _claims(environment)
+    assert (claims["sub"], claims["org_id"]) == (member, backend.tenant.organization_id)
+    assert (claims["firebase"]["sign_in_provider"], claims["signed_in_with"]) == ("custom", "password")
+    (event,) = backend.tenant.events("user.signed_in_on_device")
+    assert (event["user_id"], event["details"]["signed_in_with"]) == (member, "password")
+
+
+def test_on_a_machine_without_a_browser_a_code_is_shown_to_type_elsewhere(
+    browser: Browser, member: str, environment: dict[str, str]
+) -> None:
+    terminal = Terminal.running(command("login", "--device"), environment=environment)
+    try:
+        shown = terminal.shows("Ctrl-C gives up")
+        typed = re.findall(r"type the code (\S+)", shown)[0]
+        seen = browser.sends(step="look", user_code=typed)
+        browser.sends(step="approve", sign_in_id=seen["sign_in_id"], user_code=typed)
+        terminal.shows(f"signed in as {member}@example.com")
+
+        assert terminal.ends() == 0
+    finally:
+        terminal.stop()
+    assert _claims(environment)["sub"] == member
+
+
+def test_a_refusal_in_the_browser_ends_login(browser: Browser, environment: dict[str, str], tmp_path: Path) -> None:
+    terminal = Terminal.running(command("login"), environment=environment)
+    try:
+        shown = terminal.shows("seatlease login --device")
+        sign_in_id = re.findall(r"\?sign_in=(\w+)", shown)[0]
+        httpx.get(browser.sends(step="refuse", sign_in_id=sign_in_id)["redirect_to"], verify=NO_TLS)
+        terminal.shows("refused in the browser")
+
+        assert terminal.ends() == 77
+    finally:
+        terminal.stop()
+    assert not list((tmp_path / "config").rglob("*.json"))
+
+
+def test_ctrl_c_ends_the_waiting_with_a_sentence(environment: dict[str, str]) -> None:
+    terminal = Terminal.running(command("login", "--device"), environment=environment)
+    try:
+        terminal.shows("Ctrl-C gives up")
+        terminal.types("\x03")
+        terminal.shows("interrupted: nobody was signed in")
+
+        assert terminal.ends() == 130
+    finally:
+        terminal.stop()
+
+
+def test_an_older_service_refuses_a_browser_that_was_asked_for(
+    environment: dict[str, str], start_gateway: StartGateway, servers: Mapping[str, Process]
+) -> None:
+    older = {**environment, "SEATLEASE_URL": start_gateway({"usage": servers["usage"].url}).url}
+
+    refused = [run("login", option, environment=older) for option in ("--browser", "--device")]
+
+    assert [(each.returncode, "no sign-in through a browser" in each.stderr) for each in refused] == [(77, True)] * 2
+    assert run("login", "--browser", "--device", environment=older).returncode == 2
 
 
 @pytest.mark.parametrize("told", ["wrong\n", ""])

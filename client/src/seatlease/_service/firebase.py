@@ -92,6 +92,7 @@ def emulator_for(service_url: str | None) -> str | None:
 
 
 SECURE_TOKEN = Endpoint(host="securetoken.googleapis.com", path="/v1/token")
+SIGN_IN_WITH_CUSTOM_TOKEN = Endpoint(host="identitytoolkit.googleapis.com", path="/v1/accounts:signInWithCustomToken")
 SIGN_IN = Endpoint(host="identitytoolkit.googleapis.com", path="/v1/accounts:signInWithPassword")
 
 

@@ -111,6 +111,7 @@ TOKEN = _epilog(
 LOGIN = _epilog(
     _examples(
         "seatlease login --api-key AIza...",
+        "seatlease login --device",
         "printf '%s\\n' \"$PASSWORD\" | seatlease login --email ci@example.com",
     ),
     _statuses("0, or", *_OF_REQUESTS),
