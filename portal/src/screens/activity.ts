@@ -38,6 +38,7 @@ export const screen: Screen = {
 };
 
 function view(page: Page): TemplateResult {
+  learn([[page.usage.viewer.user_id, page.usage.viewer.email]]);
   learn(page.usage.licenses.flatMap(({ sessions }) => sessions.map(({ user_id, user_email }) => [user_id, user_email])));
   const asked = page.url.searchParams;
   const now = page.now.getTime();
