@@ -34,7 +34,8 @@ format: $(READY) ## Format the code and apply ruff's automatic fixes
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
-static: $(READY)
+# With npm, the types of the page for organizations are checked when it is built.
+static: $(READY) $(PORTAL)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -25,6 +25,7 @@ PROVIDED_BY: Mapping[str, str] = {
     "google.cloud.firestore_v1": "google-cloud-firestore",
     "google.pubsub_v1": "google-cloud-pubsub",
     "grpc": "grpcio",
+    "idna": "idna",
     "jwt": "pyjwt",
     "pydantic": "pydantic",
     "pydantic_core": "pydantic-core",

@@ -18,11 +18,13 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.writing import Retention, audit_event_fields
 from shared.firestore.client import Document
 from shared.rules.acquire import Device
+from shared.rules.admission import OPEN_FOR, Invitation, Joined, JoinedBy
 from shared.rules.audit import (
     SYSTEM,
     AuditEvent,
     AuditType,
     Detail,
+    EditKind,
     Tenure,
     acquired,
     borrowed,
@@ -38,6 +40,8 @@ from shared.rules.audit import (
 from shared.rules.denial import Denied, Limit, denied
 from shared.rules.license import License
 from shared.rules.line import GaveUp, PlaceInLine
+from shared.rules.organization import Organization
+from shared.rules.people_audit import invited, joined
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Instance, Session, session_id_of
 from shared.rules.session import ended as end
@@ -93,6 +97,13 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "position",
         "wait_until",
         "for_waiting",
+        "invitation_id",
+        "role",
+        "groups",
+        "by",
+        "invited_by",
+        "provider",
+        "domain",
     ),
     "Seats": ("in_use", "max"),
     "LicenseSeats": ("license_id", "in_use", "pools"),
@@ -199,6 +210,8 @@ def _proto_type(schema: Mapping[str, Any]) -> str:
             return _proto_type(one)
         case {"type": "array", "items": {"$ref": reference}}:
             return f"repeated {_message_name(Path(reference).name)}"
+        case {"type": "array", "items": {"type": kind}}:
+            return f"repeated {_SCALARS[kind]}"
         case {"$ref": reference}:
             name = Path(reference).name
             return _message_name(name) if name.endswith("Details") or name in _NUMBERS else "optional string"
@@ -265,6 +278,27 @@ def _events() -> Iterator[AuditEvent]:
     yield edited(AuditType.ORGANIZATION_EDITED, "northwind", at=ends, before=caps[0], after=caps[1])
     new_user = {"email": '"ben@northwind.example"', "role": '"member"', "is_active": "true"}
     yield edited(AuditType.USER_EDITED, "ben", at=ends, before=None, after=new_user)
+    yield edited(
+        AuditType.USER_EDITED,
+        "ben",
+        at=ends,
+        before={"role": '"member"'},
+        after={"role": '"admin"'},
+        actor="olivia",
+    )
+    invitation = Invitation(
+        email="cleo@northwind.example",
+        role=Role.MEMBER,
+        groups=("design",),
+        invited_by="olivia",
+        created_at=at,
+        expires_at=at + OPEN_FOR,
+    )
+    yield invited(invitation, edit=EditKind.CREATED, actor="olivia", now=at)
+    northwind = Organization(organization_id="northwind", name="Northwind", max_concurrent_seats=None, is_active=True)
+    cleo = User(user_id="cleo", email=invitation.email, role=Role.MEMBER, is_active=True, groups=("design",))
+    way = Joined(organization=northwind, user=cleo, by=JoinedBy.INVITATION, invitation=invitation)
+    yield joined(way, now=ends)
     old_key, new_key = {"license_key": '"7K3QF-9XW2M-QZP4T"'}, {"license_key": '"M2XW9-FQ3K7-T4PZQ"'}
     yield edited(AuditType.LICENSE_EDITED, "license-1", at=ends, before=old_key, after=new_key)
 

@@ -140,6 +140,7 @@ def play(stack: Stack, console: Console, *, pause_seconds: float = 0) -> list[st
             console.print(f"\n[bold red]Failed: {len(story.differences)} step(s) went differently. See ✗ above.[/]")
         else:
             console.print("\n[bold green]Passed: every step went as expected.[/]")
+            console.print("To see the page for organizations: make auth-emulator serve", highlight=False)
         return story.differences
 
 

@@ -46,8 +46,8 @@ def build() -> Path:
     mark, sources = BUILT / ".sources", _sources()
     if not mark.exists() or mark.read_text() != sources:
         shutil.rmtree(BUILT, ignore_errors=True)
-        _run(npm, "run", "check")
-        _run(npm, "run", "build")
+        run_in_portal(npm, "run", "check")
+        run_in_portal(npm, "run", "build")
     # Even if nothing has changed: make looks at the time.
     mark.write_text(sources)
     return BUILT
@@ -63,7 +63,7 @@ def install(npm: str) -> Path:
     mark = packages / ".ready"
     locked = sha256((PORTAL / "package-lock.json").read_bytes()).hexdigest()
     if not mark.exists() or mark.read_text() != locked:
-        _run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+        run_in_portal(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         mark.write_text(locked)
     return packages
 
@@ -77,7 +77,12 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _run(*command: str) -> None:
+def run_in_portal(*command: str) -> None:
+    """Run a command of npm in the folder of the sources.
+
+    Raises:
+        StartError: it failed. The message ends with what it printed.
+    """
     environment = {**os.environ, "PATH": _path()}
     done = subprocess.run(command, cwd=PORTAL, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,12 +1,23 @@
 """ID tokens for the local stack. They are unsigned, so no other system accepts them."""
 
 import time
+from collections.abc import Mapping
 
 import jwt
 
 
-def unsigned_token(*, project: str, organization_id: str | None, user_id: str, lifetime_seconds: int = 3600) -> str:
-    """Make an ID token like Firebase's, without a signature. Only a function with an emulator accepts it."""
+def unsigned_token(
+    *,
+    project: str,
+    organization_id: str | None,
+    user_id: str,
+    lifetime_seconds: int = 3600,
+    more: Mapping[str, object] | None = None,
+) -> str:
+    """Make an ID token like Firebase's, without a signature. Only a function with an emulator accepts it.
+
+    ``more`` are further claims, such as the address.
+    """
     now = int(time.time())
     claims: dict[str, object] = {
         "iss": f"https://securetoken.google.com/{project}",
@@ -16,6 +27,7 @@ def unsigned_token(*, project: str, organization_id: str | None, user_id: str, l
         "auth_time": now,
         "iat": now,
         "exp": now + lifetime_seconds,
+        **(more or {}),
     }
     if organization_id is not None:
         claims["org_id"] = organization_id

@@ -19,9 +19,11 @@ from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.review import (
     Problem,
+    domain_problems,
     key_elsewhere,
     license_problems,
     organization_problems,
+    provider_problems,
     slug_problems,
     without_owner,
 )
@@ -64,6 +66,8 @@ _LEFT_OUT: Mapping[str, str] = {
     "grace_seconds": "not filled in",
     "max_instances_per_seat": "not filled in",
     "groups": "none, not filled in",
+    "email_domains": "none, not filled in",
+    "sso_providers": "none, not filled in",
     "starts_at": "not filled in",
     "features": "none, not filled in",
     "allowed_groups": "not filled in",
@@ -167,6 +171,36 @@ def examples() -> Iterator[Example]:
         "organization",
         organization_problems(organization, use=SeatUse(), is_cap_filled_in=True),
         "Write the number that you sold, or null. The notice stays until the number is another one.",
+    )
+    yield _example(
+        "organization",
+        form_problems(OrganizationDocument, {"email_domains": "acme.example"}, written_by_us=BOOKKEEPING),
+        "Edit the field. Choose type array, and add each domain as an entry of type string.",
+    )
+    yield _example(
+        "organization",
+        domain_problems(["acme"], taken=()),
+        "Enter the part behind the @ of the people's addresses.",
+    )
+    yield _example(
+        "organization",
+        domain_problems(["gmail.com"], taken=()),
+        "Remove the entry. Owners and admins of the organization invite its people one by one.",
+    )
+    yield _example(
+        "organization",
+        domain_problems(["acme.example"], taken=["acme.example"]),
+        "Find out whose domain it is, and remove it from the other organization.",
+    )
+    yield _example(
+        "organization",
+        provider_problems(["acme"], taken=()),
+        "Copy the id of the provider from Firebase Authentication.",
+    )
+    yield _example(
+        "organization",
+        provider_problems(["saml.acme"], taken=["saml.acme"]),
+        "Find out whose provider it is, and remove it from the other organization.",
     )
     yield _example("organization", slug_problems("Harbor Studio", is_taken=False), "Edit the field.")
     yield _example(

@@ -62,6 +62,10 @@ OPERATIONS: Mapping[str, Billed] = MappingProxyType(
         # place is one read more. The write keeps the place; a request within a third of the interval makes none.
         "acquire, again from the line": Billed(rpcs=6, reads=10, writes=1),
         "relay of an audit event": Billed(rpcs=2, reads=1, writes=1),
+        # The caller's organization and user, and the counters; the licenses, the sessions on the page, three counts,
+        # the next lease to end, and today in the history. Each other session is one read more.
+        "usage, seats now, one in use": Billed(rpcs=8, reads=10, writes=0),
+        "usage, unchanged": Billed(rpcs=1, reads=3, writes=0),
         # The time, a query of each of eight shards and one of the line, and for the audit events the time twice, a
         # query and a count.
         "expire_sessions, nothing to do": Billed(rpcs=14, reads=14, writes=0),
@@ -71,6 +75,27 @@ OPERATIONS: Mapping[str, Billed] = MappingProxyType(
     }
 )
 """Each operation alone, in a group of one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenPage:
+    """What a page reads that shows the seats of an organization with one license, all in use, while it is open.
+
+    It asks for ``view=now`` and names the report that it has. ``changes`` are seats that were given back or taken
+    meanwhile: 25 of each in an hour, as in 50 seats that are taken four times in a day of eight hours.
+    """
+
+    minutes: int = 12
+    asks_every_seconds: int = 15
+    seats: int = 50
+    changes: int = 10
+    whole: int
+    unchanged: int
+    reads: int
+
+
+OPEN_PAGE = OpenPage(whole=13, unchanged=35, reads=872)
+"""Counted in twelve minutes, as they would pass: with heartbeats, and with changes at random times."""
 
 RECONCILE_READS_OF_A_SESSION = 3
 """The session as the query finds it, the session again, and its user's document."""

@@ -14,6 +14,7 @@ from infra.pages.billed_operations import (
     DAILY_LOOK_READS_OF_A_DOCUMENT,
     GROUP_SIZES,
     IN_GROUPS,
+    OPEN_PAGE,
     OPERATIONS,
     RECONCILE_READS_OF_A_SESSION,
     RECONCILE_READS_OF_AN_ORGANIZATION,
@@ -248,8 +249,9 @@ def saved_by_sharing(usage: Usage) -> float:
 
 
 def tables() -> str:
-    """The tables in Markdown: costs, amounts, operations alone and in groups, and prices."""
-    return "\n".join([*_money(), "", *_amounts(), "", *_operations(), "", *_groups(), "", *_prices()]) + "\n"
+    """The tables in Markdown: costs, amounts, an open page, operations alone and in groups, and prices."""
+    parts = (_money(), _amounts(), _open_page(), _operations(), _groups(), _prices())
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
 
 def page(before: str) -> str:
@@ -299,6 +301,34 @@ def _amounts() -> Iterator[str]:
     }
     for name, values in rows.items():
         yield f"| {name} | {' | '.join(values)} |"
+
+
+def open_page_items() -> dict[str, tuple[float, float]]:
+    """What one page that is open in office hours adds in a month: the amount and the USD, by item."""
+    windows = OFFICE_DAYS * OFFICE_HOURS * 60 / OPEN_PAGE.minutes
+    requests, reads = windows * (OPEN_PAGE.whole + OPEN_PAGE.unchanged), windows * OPEN_PAGE.reads
+    seconds = requests * SECONDS_OF_A_REQUEST
+    gib = requests * BYTES_OF_A_LOGGED_REQUEST / 2**30
+    return {
+        "documents read": (reads, READS.of(reads)),
+        "requests": (requests, REQUESTS.of(requests)),
+        "instance-seconds, if no other request runs meanwhile": (
+            seconds,
+            VCPU.of(seconds * VCPUS) + MEMORY.of(seconds * MEMORY_GIB),
+        ),
+        "GiB of logs": (gib, LOGS.of(gib)),
+    }
+
+
+def _open_page() -> Iterator[str]:
+    yield f"| a page that is open in office hours, beside {OPEN_PAGE.seats} seats in use | a month | USD |"
+    yield "|---|--:|--:|"
+    found = open_page_items()
+    for item, (amount, usd) in found.items():
+        yield f"| {item} | {f'{amount:,.2f}' if amount < 1 else f'{amount:,.0f}'} | {usd:,.2f} |"
+    both = found["documents read"][1] + found["requests"][1]
+    yield f"| **documents and requests** | | **{both:,.2f}** |"
+    yield f"| all of it | | {sum(usd for _, usd in found.values()):,.2f} |"
 
 
 def _usd(reads: float, writes: float) -> float:

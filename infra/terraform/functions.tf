@@ -41,6 +41,12 @@ locals {
     release = { concurrency = 200, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
     # It shows a text that it was given at start, and caches answer most requests.
     keys = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    # A person joins once. 500 people of a company may do so on one morning, from one address.
+    join = { cpu = "1", concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    # Owners and admins call these by hand. One request at a time needs half a CPU, and no two of
+    # them decide about the same people at the same time.
+    invitations = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    members     = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
     # A request holds a page of 500 sessions and the day's latest 5,000 events: fewer at once.
     usage = { concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
 

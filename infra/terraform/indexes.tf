@@ -74,8 +74,9 @@ resource "google_firestore_field" "override" {
     dynamic "indexes" {
       for_each = each.value.indexes
       content {
-        query_scope = indexes.value.queryScope
-        order       = indexes.value.order
+        query_scope  = indexes.value.queryScope
+        order        = try(indexes.value.order, null)
+        array_config = try(indexes.value.arrayConfig, null)
       }
     }
   }

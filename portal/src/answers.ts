@@ -44,6 +44,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite a person
+         * @description Lets the person with this address join the caller's organization within 14 days. For owners and admins; only owners invite owners. Nothing is sent: send the person the link `join_path`. It holds no secret, because the person must sign in with the verified address. The same call again renews the invitation. Asking again is safe.
+         */
+        post: operations["invite"];
+        /**
+         * Take an invitation back
+         * @description Nobody joins by this invitation any more. For owners and admins; only owners take back that of an owner. Asking again is safe: the answer is the same if there is no such invitation.
+         */
+        delete: operations["withdraw"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join an organization
+         * @description Makes the person of the token a user of an organization. It needs an open invitation for the token's verified address, or a single sign-on or an e-mail domain that the vendor has entered for the organization. The token need not name an organization. Get a new ID token afterwards: some seconds later it does. Asking again is safe.
+         */
+        post: operations["join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See the users
+         * @description Reports the users of the caller's organization with what they use, and the open invitations. For owners and admins. The call changes nothing: asking again is safe.
+         */
+        get: operations["members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a user
+         * @description Gives a user another role or other groups, or deactivates or activates the user. For owners and admins; only owners change owners, and the last active owner stays. A deactivated user's sessions end within seconds. Asking again is safe.
+         */
+        patch: operations["change_member"];
+        trace?: never;
+    };
     "/v1/keys": {
         parameters: {
             query?: never;
@@ -93,7 +161,7 @@ export interface paths {
         };
         /**
          * See who holds which seat
-         * @description Reports the seats of the caller's organization. Owners and admins see everything, members their own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then answered 304 until a seat is taken or given back, but for little more than a minute at most.
+         * @description Reports the seats of the caller's organization. Owners and admins see everything, members their own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then answered 304 until a seat is taken or given back, but for less than a minute and a half.
          */
         get: operations["usage"];
         put?: never;
@@ -257,24 +325,46 @@ export interface components {
         };
         /**
          * ActivityView
-         * @description The last 24 hours of a license: the most seats in use at a time, and the users who got no seat.
-         *
-         *     With very many events it is less than 24 hours: everything since `begins_at`.
+         * @description The last 24 hours of a license, as its history counted them until `computed_at`, and the present numbers.
          */
         ActivityView: {
             /**
              * Format: date-time
-             * @description Since when these sums are complete: 24 hours before `server_time`, or later if there were too many events to sum up.
+             * @description Since when these numbers count: the first half hour that began in the last 24 hours.
              */
             begins_at: string;
+            /**
+             * Format: date-time
+             * @description Until when they count, with the numbers of `server_time` beside. They are counted every hour.
+             */
+            computed_at: string;
             /** @description The most seats in use at a time. */
             peak_in_use: number;
-            /** @description The most overdraft seats in use at a time, by the present terms. */
-            peak_overdraft: number;
-            /** @description How many users got no seat because a cap was reached. */
+            /** @description The most seats wanted at a time: those in use, and those that users asked or waited for. */
+            peak_demand: number;
+            /** @description How many users got no seat because a cap was reached. A user counts once for each day in UTC. */
             denied_users: number;
-            /** @description How many of their attempts were refused. */
-            denied_attempts: number;
+        };
+        /**
+         * AlreadyAMember
+         * @description The organization has a user with this address, active or not. Look at the users. Activate the user, if that is what you want.
+         */
+        AlreadyAMember: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ALREADY_A_MEMBER";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
         };
         /**
          * BodyTooLarge
@@ -425,6 +515,71 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * ChangeMemberError400
+         * @description The form of every error.
+         */
+        ChangeMemberError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError403
+         * @description The form of every error.
+         */
+        ChangeMemberError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError404
+         * @description The form of every error.
+         */
+        ChangeMemberError404: {
+            /** @description What went wrong. */
+            error: components["schemas"]["UserNotFound"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError409
+         * @description The form of every error.
+         */
+        ChangeMemberError409: {
+            /** @description What went wrong. */
+            error: components["schemas"]["LastOwner"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError503
+         * @description The form of every error.
+         */
+        ChangeMemberError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
         /**
          * Contention
@@ -739,6 +894,27 @@ export interface components {
             server_time: string;
         };
         /**
+         * InAnotherOrganization
+         * @description The person may join, but is an active user of another organization. Use another account, or ask an admin to remove the user there.
+         */
+        InAnotherOrganization: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IN_ANOTHER_ORGANIZATION";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * InstanceLimitDetails
          * @description Of `INSTANCE_LIMIT_REACHED`: the session whose seat it is, and the instances that work on it.
          */
@@ -850,6 +1026,214 @@ export interface components {
             fields: components["schemas"]["FieldProblem"][];
         };
         /**
+         * InvitationAnswer
+         * @description The invitation is open. `join_path` is the path of the page on which its person joins. It holds no secret.
+         */
+        InvitationAnswer: {
+            /** @description The invitation. */
+            invitation: components["schemas"]["InvitationView"];
+            /** @description The path of the page on which the person joins, on the service's own domain. */
+            join_path: string;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InvitationBody
+         * @description Body of `POST /v1/invitations`.
+         */
+        InvitationBody: {
+            /** @description The person's e-mail address. */
+            email: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /**
+             * @description The groups that the user gets. null, or left out: none.
+             * @default null
+             */
+            groups: string[] | null;
+        };
+        /**
+         * InvitationLimitDetails
+         * @description Of `INVITATION_LIMIT_REACHED`: how many invitations may be open.
+         */
+        InvitationLimitDetails: {
+            /** @description How many invitations may be open. */
+            max: number;
+        };
+        /**
+         * InvitationLimitReached
+         * @description As many invitations are open as an organization may have. Take one back, or wait until one ends.
+         */
+        InvitationLimitReached: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "INVITATION_LIMIT_REACHED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["InvitationLimitDetails"];
+        };
+        /**
+         * InvitationView
+         * @description An open invitation. Its person has `role` and `groups` after joining.
+         */
+        InvitationView: {
+            /** @description The invitation's id: the SHA-256 of the address in small letters, in hexadecimal. */
+            invitation_id: string;
+            /** @description The person's e-mail address. */
+            email: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /** @description The groups of the user, at most 20. A license may keep seats for a group, or be only for it. */
+            groups: string[];
+            /** @description The uid of the owner or admin who invited the person last. */
+            invited_by: string;
+            /**
+             * Format: date-time
+             * @description When the invitation was made or renewed.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Until when the person can join.
+             */
+            expires_at: string;
+        };
+        /**
+         * InviteError400
+         * @description The form of every error.
+         */
+        InviteError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError403
+         * @description The form of every error.
+         */
+        InviteError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError409
+         * @description The form of every error.
+         */
+        InviteError409: {
+            /** @description What went wrong. */
+            error: components["schemas"]["AlreadyAMember"] | components["schemas"]["InvitationLimitReached"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError503
+         * @description The form of every error.
+         */
+        InviteError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinAnswer
+         * @description The person is a user of the organization, since now or before.
+         *
+         *     New ID tokens name the organization some seconds later.
+         */
+        JoinAnswer: {
+            /** @description The organization's id. */
+            organization_id: string;
+            /** @description The organization's name that people see. */
+            organization_name: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /** @description Always true: the person is a user of the organization. */
+            joined: boolean;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinBody
+         * @description Body of `POST /v1/join`.
+         */
+        JoinBody: {
+            /**
+             * @description The organization to join. null, or left out: the one that is open to the person.
+             * @default null
+             */
+            organization_id: string | null;
+        };
+        /**
+         * JoinError400
+         * @description The form of every error.
+         */
+        JoinError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinError403
+         * @description The form of every error.
+         */
+        JoinError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoInvitation"] | components["schemas"]["InAnotherOrganization"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinError503
+         * @description The form of every error.
+         */
+        JoinError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * KeptOut
          * @description An owner or admin ended a session of the user, who gets no seat of the license before `until`. Stop, and show the message.
          */
@@ -880,6 +1264,27 @@ export interface components {
              * @description Until when the user gets no seat of the license. From then on the user may take one again.
              */
             until: string;
+        };
+        /**
+         * LastOwner
+         * @description The change would leave the organization without an active owner. Make another user an owner first.
+         */
+        LastOwner: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "LAST_OWNER";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
         };
         /**
          * LicenseExpired
@@ -1021,8 +1426,7 @@ export interface components {
          *     document says. A license with reservations has `pools`. Like `overdraft`, they still count a lease that ran out
          *     a moment ago.
          *
-         *     `license_key` and `terms` are for owners and admins. So is `last_24_hours`, only on the first page of the full
-         *     view.
+         *     `license_key` and `terms` are for owners and admins. So is `last_24_hours`, in the full view.
          */
         LicenseView: {
             /** @description The license's id in the organization. */
@@ -1063,10 +1467,135 @@ export interface components {
             earliest_expiry_at: string | null;
             /** @description Fields of the license's document that an admin must correct. */
             misconfigured_fields: string[];
-            /** @description The last 24 hours, for owners and admins, on the first page of the full view. Otherwise null. */
+            /** @description The last 24 hours, for owners and admins in the full view. Otherwise null, and for up to an hour after a license was made. */
             last_24_hours: components["schemas"]["ActivityView"] | null;
             /** @description The live sessions on this page that the caller may see, oldest first. */
             sessions: components["schemas"]["SessionView"][];
+        };
+        /**
+         * MemberAnswer
+         * @description The user after the change.
+         */
+        MemberAnswer: {
+            /** @description The user after the change. */
+            member: components["schemas"]["MemberView"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MemberBody
+         * @description Body of `PATCH /v1/members`. What is null or left out stays as it is.
+         */
+        MemberBody: {
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string;
+            /**
+             * @description The user's new role. null, or left out: it stays.
+             * @default null
+             */
+            role: components["schemas"]["Role"] | null;
+            /**
+             * @description The user's new groups. null, or left out: they stay.
+             * @default null
+             */
+            groups: string[] | null;
+            /**
+             * @description false: the user gets no seat, and sessions end. null, or left out: it stays.
+             * @default null
+             */
+            is_active: boolean | null;
+        };
+        /**
+         * MemberView
+         * @description A user, the seats that they hold, when they last took one, and their denials in the last 30 days.
+         *
+         *     `role` and `is_active` are null if an admin must correct the user's `misconfigured_fields`.
+         */
+        MemberView: {
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string;
+            /** @description The user's e-mail address. null: none is known that is verified. */
+            email: string | null;
+            /** @description The user's role. null: the user's document cannot be used. */
+            role: components["schemas"]["Role"] | null;
+            /** @description The groups of the user, at most 20. A license may keep seats for a group, or be only for it. */
+            groups: string[];
+            /** @description Whether the user may hold seats. null: the user's document cannot be used. */
+            is_active: boolean | null;
+            /**
+             * Format: date-time
+             * @description When the organization listed the user.
+             */
+            created_at: string;
+            /** @description How many seats the user holds. */
+            seats_in_use: number;
+            /** @description When the user last took a seat, as far as sessions are kept. null: never. */
+            last_seat_at: string | null;
+            /** @description In how many minutes of the last 30 days the user got no seat of a license because a cap was reached. */
+            denied_30_days: number;
+            /** @description Fields of the user's document that an admin must correct. */
+            misconfigured_fields: string[];
+        };
+        /**
+         * MembersAnswer
+         * @description A page of users in the order of their ids; on the first page also the open invitations.
+         *
+         *     A null `next_page_token` means the last page.
+         */
+        MembersAnswer: {
+            /** @description The users on this page, in the order of their ids. */
+            members: components["schemas"]["MemberView"][];
+            /** @description The open invitations, on the first page only. Otherwise empty. */
+            invitations: components["schemas"]["InvitationView"][];
+            /** @description `page_token` of the next page. null: this is the last page. */
+            next_page_token: string | null;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError400
+         * @description The form of every error.
+         */
+        MembersError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError403
+         * @description The form of every error.
+         */
+        MembersError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError503
+         * @description The form of every error.
+         */
+        MembersError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
         /**
          * MethodNotAllowed
@@ -1104,6 +1633,27 @@ export interface components {
          * @description This code has no details.
          */
         NoDetails: Record<string, never>;
+        /**
+         * NoInvitation
+         * @description Nothing lets the person in: no open invitation for the verified address, no single sign-on, no domain. Ask an owner or admin of the organization for an invitation.
+         */
+        NoInvitation: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_INVITATION";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
         /**
          * NoOrganization
          * @description The ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
@@ -1288,7 +1838,7 @@ export interface components {
         };
         /**
          * RateLimited
-         * @description This user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe.
+         * @description This user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe.
          */
         RateLimited: {
             /**
@@ -1870,15 +2420,36 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * UserNotFound
+         * @description The organization has no such user. Correct the request.
+         */
+        UserNotFound: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "USER_NOT_FOUND";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * ViewerView
          * @description The caller.
          */
         ViewerView: {
             /** @description The user's uid in Firebase Authentication. */
             user_id: string;
-            /** @description The user's e-mail address. null: none is known. */
+            /** @description The person's e-mail address. */
             email: string | null;
-            /** @description owner or admin: sees everything. member: sees their own sessions and the totals. guest: sees the totals. */
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
             role: components["schemas"]["Role"];
         };
         /**
@@ -1953,6 +2524,45 @@ export interface components {
             at: string | null;
             /** @description The warning in a sentence, with the license's name. Its wording may change. */
             message: string;
+        };
+        /**
+         * WithdrawError400
+         * @description The form of every error.
+         */
+        WithdrawError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * WithdrawError403
+         * @description The form of every error.
+         */
+        WithdrawError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * WithdrawError503
+         * @description The form of every error.
+         */
+        WithdrawError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
     };
     responses: never;
@@ -2234,7 +2844,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -2331,7 +2941,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -2585,7 +3195,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -2700,7 +3310,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -2772,6 +3382,1407 @@ export interface operations {
             };
         };
     };
+    invite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@northwind.example",
+                 *       "role": "member",
+                 *       "groups": [
+                 *         "design"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["InvitationBody"];
+            };
+        };
+        responses: {
+            /** @description The invitation is open. */
+            201: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "invitation": {
+                     *         "invitation_id": "dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f",
+                     *         "email": "ada@northwind.example",
+                     *         "role": "member",
+                     *         "groups": [
+                     *           "design"
+                     *         ],
+                     *         "invited_by": "olivia",
+                     *         "created_at": "2026-03-02T09:14:07.250000Z",
+                     *         "expires_at": "2026-03-16T09:14:07.250000Z"
+                     *       },
+                     *       "join_path": "/join?org=northwind",
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvitationAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST, DELETE
+                     */
+                    Allow: "POST, DELETE";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /**
+             * @description - `ALREADY_A_MEMBER`: the organization has a user with this address, active or not. Look at the users. Activate the user, if that is what you want.
+             *     - `INVITATION_LIMIT_REACHED`: as many invitations are open as an organization may have. Take one back, or wait until one ends.
+             */
+            409: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError409"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError503"];
+                };
+            };
+        };
+    };
+    withdraw: {
+        parameters: {
+            query: {
+                /**
+                 * @description The invitation's id: the SHA-256 of the address in small letters, in hexadecimal.
+                 * @example dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f
+                 */
+                invitation_id: string;
+            };
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is no such invitation any more. */
+            204: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST, DELETE
+                     */
+                    Allow: "POST, DELETE";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError503"];
+                };
+            };
+        };
+    };
+    join: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "organization_id": "northwind"
+                 *     }
+                 */
+                "application/json": components["schemas"]["JoinBody"];
+            };
+        };
+        responses: {
+            /** @description The person is a user of the organization, since now or before. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "organization_id": "northwind",
+                     *       "organization_name": "Northwind",
+                     *       "role": "member",
+                     *       "joined": true,
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JoinAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_INVITATION`: nothing lets the person in: no open invitation for the verified address, no single sign-on, no domain. Ask an owner or admin of the organization for an invitation.
+             *     - `IN_ANOTHER_ORGANIZATION`: the person may join, but is an active user of another organization. Use another account, or ask an admin to remove the user there.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST
+                     */
+                    Allow: "POST";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError503"];
+                };
+            };
+        };
+    };
+    members: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The most sessions, or users, on a page.
+                 * @example 100
+                 */
+                page_size?: number;
+                /**
+                 * @description Where the page begins: the unchanged `next_page_token` of the page before.
+                 * @example qfgnlzx3tci6wknmitg7qpjxiw
+                 */
+                page_token?: string;
+            };
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The users at one instant, `server_time`. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "members": [
+                     *         {
+                     *           "user_id": "ada",
+                     *           "email": "ada@northwind.example",
+                     *           "role": "member",
+                     *           "groups": [
+                     *             "design"
+                     *           ],
+                     *           "is_active": true,
+                     *           "created_at": "2026-03-02T09:14:07.250000Z",
+                     *           "seats_in_use": 1,
+                     *           "last_seat_at": "2026-03-02T07:14:07.250000Z",
+                     *           "denied_30_days": 2,
+                     *           "misconfigured_fields": []
+                     *         }
+                     *       ],
+                     *       "invitations": [
+                     *         {
+                     *           "invitation_id": "dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f",
+                     *           "email": "ada@northwind.example",
+                     *           "role": "member",
+                     *           "groups": [
+                     *             "design"
+                     *           ],
+                     *           "invited_by": "olivia",
+                     *           "created_at": "2026-03-02T09:14:07.250000Z",
+                     *           "expires_at": "2026-03-16T09:14:07.250000Z"
+                     *         }
+                     *       ],
+                     *       "next_page_token": "ada",
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MembersAnswer"];
+                };
+            };
+            /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example GET, PATCH
+                     */
+                    Allow: "GET, PATCH";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError503"];
+                };
+            };
+        };
+    };
+    change_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "ada",
+                 *       "role": "admin",
+                 *       "groups": [
+                 *         "design"
+                 *       ],
+                 *       "is_active": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["MemberBody"];
+            };
+        };
+        responses: {
+            /** @description The user is so from now on. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "member": {
+                     *         "user_id": "ada",
+                     *         "email": "ada@northwind.example",
+                     *         "role": "member",
+                     *         "groups": [
+                     *           "design"
+                     *         ],
+                     *         "is_active": true,
+                     *         "created_at": "2026-03-02T09:14:07.250000Z",
+                     *         "seats_in_use": 1,
+                     *         "last_seat_at": "2026-03-02T07:14:07.250000Z",
+                     *         "denied_30_days": 2,
+                     *         "misconfigured_fields": []
+                     *       },
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MemberAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError403"];
+                };
+            };
+            /** @description - `USER_NOT_FOUND`: the organization has no such user. Correct the request. */
+            404: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError404"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example GET, PATCH
+                     */
+                    Allow: "GET, PATCH";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /** @description - `LAST_OWNER`: the change would leave the organization without an active owner. Make another user an owner first. */
+            409: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError409"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError503"];
+                };
+            };
+        };
+    };
     keys: {
         parameters: {
             query?: never;
@@ -2839,7 +4850,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example GET
                      */
                     Allow: "GET";
@@ -3024,7 +5035,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -3115,7 +5126,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -3201,7 +5212,7 @@ export interface operations {
                  */
                 license_key?: string;
                 /**
-                 * @description The most sessions on a page.
+                 * @description The most sessions, or users, on a page.
                  * @example 100
                  */
                 page_size?: number;
@@ -3259,7 +5270,7 @@ export interface operations {
                      *       "viewer": {
                      *         "user_id": "ada",
                      *         "email": "ada@northwind.example",
-                     *         "role": "admin"
+                     *         "role": "member"
                      *       },
                      *       "organization": {
                      *         "organization_id": "northwind",
@@ -3330,11 +5341,11 @@ export interface operations {
                      *           "earliest_expiry_at": "2026-03-02T09:20:07.250000Z",
                      *           "misconfigured_fields": [],
                      *           "last_24_hours": {
-                     *             "begins_at": "2026-03-01T09:14:07.250000Z",
+                     *             "begins_at": "2026-03-01T09:30:00.000000Z",
+                     *             "computed_at": "2026-03-02T09:04:55.000000Z",
                      *             "peak_in_use": 17,
-                     *             "peak_overdraft": 0,
-                     *             "denied_users": 2,
-                     *             "denied_attempts": 9
+                     *             "peak_demand": 19,
+                     *             "denied_users": 2
                      *           },
                      *           "sessions": [
                      *             {
@@ -3500,7 +5511,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example GET
                      */
                     Allow: "GET";
@@ -3510,7 +5521,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error405"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**

@@ -50,7 +50,8 @@ async function open(user: User): Promise<void> {
   const api = new Api(user);
   const door = DOORS[location.pathname];
   if (door !== undefined) {
-    enter((await door()).door, { api, user, url: new URL(location.href) });
+    const { door: opened } = await door();
+    opened.open?.(enter(opened, { api, user, url: new URL(location.href) }));
     return;
   }
   const { claims } = await user.getIdTokenResult();
@@ -59,7 +60,7 @@ async function open(user: User): Promise<void> {
 }
 
 /** Show a screen for people who may belong to no organization yet. */
-function enter(door: Door, at: Omit<Visit, "redraw">): void {
+function enter(door: Door, at: Omit<Visit, "redraw">): Visit {
   const visit: Visit = {
     ...at,
     redraw: () => {
@@ -67,8 +68,8 @@ function enter(door: Door, at: Omit<Visit, "redraw">): void {
     },
   };
   document.title = door.title;
-  door.open?.(visit);
   visit.redraw();
+  return visit;
 }
 
 class Portal {

@@ -33,6 +33,8 @@ _OTHER_WORDS: Mapping[str, Sequence[str]] = {
     "reservations": ("reserved", "reserve", "reservation", "dedicated"),
     "max_devices_per_user": ("per user", "per person", "devices", "device limit", "machines", "machine limit"),
     "allowed_groups": ("allowed", "group", "groups", "team", "teams", "department", "departments", "include"),
+    "email_domains": ("domain", "domains"),
+    "sso_providers": ("sso", "saml", "oidc", "provider", "providers", "identity provider", "idp"),
     "groups": ("group", "team", "teams", "department", "departments"),
     "lease_seconds": ("lease", "heartbeat"),
     "idle_seconds": ("idle", "inactive", "inactivity", "timeout"),
@@ -186,6 +188,8 @@ def _expected_entries(schema: Mapping[str, Any]) -> str:
     match schema:
         case {"type": "array", "maxItems": most, "items": {"pattern": _}}:
             return f"a list of at most {most} groups (type array). {_GROUP_FORM}"
+        case {"type": "array", "maxItems": most, "items": {"type": "string"}}:
+            return f"a list of at most {most} texts (type array)"
         case {"type": "object", "additionalProperties": {"format": "date-time"}}:
             return "a map of license ids to times from 1970 to 2199 (type map)"
         case {"type": "object", "maxProperties": most, "patternProperties": _}:

@@ -28,13 +28,21 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import organization_from
 from shared.documents.writing import seat_use_fields
-from shared.firestore.client import ALL_ORGANIZATIONS, Firestore, ReadTime, Snapshot
+from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore, ReadTime, Snapshot
+from shared.firestore.query import Query
 from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
 from shared.firestore.writes import Create
 from shared.rules.audit import AuditType
-from shared.rules.organization import Organization, is_slug, slug_of
-from shared.rules.review import Problem, organization_problems, slug_problems
+from shared.rules.domains import normal_domain
+from shared.rules.organization import Organization, is_provider_id, is_slug, slug_of
+from shared.rules.review import (
+    Problem,
+    domain_problems,
+    organization_problems,
+    provider_problems,
+    slug_problems,
+)
 from shared.seats.counters import recount
 from shared.seats.license_keys import new_license_key
 
@@ -99,6 +107,8 @@ class Reviews:
             if isinstance(organization, Organization):
                 use = counted(snapshot.documents[paths.seats])
                 problems += organization_problems(organization, use=use, is_cap_filled_in=is_cap_filled_in)
+                problems += await self._ways_in(organization, paths, at=snapshot.at)
+                fills.update(_normal_ways_in(organization, document))
             slug, name = document.fields.get("slug"), document.fields.get("name")
             if isinstance(slug, str):
                 problems += slug_problems(slug, is_taken=await self._is_taken(slug, paths, at=snapshot.at))
@@ -109,13 +119,29 @@ class Reviews:
         writes = review_writes(looked_at, verdict, retention=retention, now=now, cap_filled_in=is_cap_filled_in)
         await self._firestore.commit([*writes, *await self._first_counters(paths, snapshot)])
 
-    async def _is_taken(self, slug: str, paths: OrganizationPaths, *, at: ReadTime) -> bool:
-        """Whether another organization has this slug."""
-        if not is_slug(slug):
-            return False
-        found = await self._firestore.select(ALL_ORGANIZATIONS, queries.organizations_with_slug(slug), at=at)
+    async def _ways_in(self, organization: Organization, paths: OrganizationPaths, *, at: ReadTime) -> list[Problem]:
+        """The problems of the domains and providers whose people may join."""
+        domains = [*filter(None, map(normal_domain, organization.email_domains))]
+        providers = [each.strip() for each in organization.sso_providers if is_provider_id(each.strip())]
+        looks = [
+            *((domain, queries.organizations_with_domain(domain)) for domain in domains),
+            *((provider, queries.organizations_with_provider(provider)) for provider in providers),
+        ]
+        taken = {text for text, query in looks if await self._has_another(query, paths, at=at)}
+        return [
+            *domain_problems(organization.email_domains, taken=taken),
+            *provider_problems([each.strip() for each in organization.sso_providers], taken=taken),
+        ]
+
+    async def _has_another(self, query: Query, paths: OrganizationPaths, *, at: ReadTime) -> bool:
+        """Whether a query over all organizations finds another one."""
+        found = await self._firestore.select(ALL_ORGANIZATIONS, query, at=at)
         others = (OrganizationPaths.of_organization(each.path) for each in found)
         return any(other is not None and other != paths for other in others)
+
+    async def _is_taken(self, slug: str, paths: OrganizationPaths, *, at: ReadTime) -> bool:
+        """Whether another organization has this slug."""
+        return is_slug(slug) and await self._has_another(queries.organizations_with_slug(slug), paths, at=at)
 
     async def _first_counters(self, paths: OrganizationPaths, snapshot: Snapshot) -> list[Create]:
         """The counters of an organization that has none and no seat in use, so that its first acquire counts nothing.
@@ -139,6 +165,15 @@ def _organization(paths: OrganizationPaths) -> ReviewTarget:
         form=OrganizationDocument,
         path=paths.organization,
     )
+
+
+def _normal_ways_in(organization: Organization, document: Document) -> dict[str, Plain]:
+    """Domains and providers in the form in which queries look for them, where an admin wrote another one."""
+    normal: dict[str, Plain] = {
+        "email_domains": [normal_domain(each) or each for each in organization.email_domains],
+        "sso_providers": [each.strip() for each in organization.sso_providers],
+    }
+    return {name: value for name, value in normal.items() if name in document.fields and document.fields[name] != value}
 
 
 def _is_cap_filled_in(looked_at: ReviewState, fills: Mapping[str, Plain]) -> bool:

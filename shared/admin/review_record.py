@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from shared.documents.forms import Form, StoredTime
 from shared.documents.paths import OrganizationPaths
 from shared.documents.remembering import remembered
-from shared.documents.writing import Retention, audit_event_write, document_write
+from shared.documents.writing import REPORTED, Retention, audit_event_write, document_write
 from shared.firestore.client import Document
 from shared.firestore.values import Plain, decode_time
 from shared.firestore.writes import Delete, Write
@@ -56,25 +56,40 @@ class ReviewTarget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReviewState:
-    """The document as it is now, and its record. ``before`` holds the fields last seen, in JSON; ``None`` if none."""
+    """The document as it is now, and its record. ``before`` holds the fields last seen, in JSON; ``None`` if none.
+
+    ``reported`` holds the fields after the latest change that a person made through a function, which reported it.
+    """
 
     subject: ReviewTarget
     document: Document | None
     record: Document | None
     before: Mapping[str, str] | None
+    reported: Mapping[str, str] | None = None
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is new: the last write of the document was ours."""
         if self.document is None:
-            return self.before is None
+            return self.told_before is None
         told_problems = None if self.record is None else self.record.fields.get(PROBLEMS)
-        return not self.is_edit and self.document.fields.get(PROBLEMS) == told_problems
+        is_new = self.is_edit or self.reported is not None
+        return not is_new and self.document.fields.get(PROBLEMS) == told_problems
 
     @property
     def is_edit(self) -> bool:
-        """Whether an admin changed something since it was last seen."""
+        """Whether a person changed something since it was last seen."""
         return self.before != (None if self.document is None else self.told(self.document.fields))
+
+    @property
+    def told_before(self) -> Mapping[str, str] | None:
+        """The fields as the audit trail has them."""
+        return self.before if self.reported is None else self.reported
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether an admin changed something that the audit trail has not."""
+        return self.told_before != (None if self.document is None else self.told(self.document.fields))
 
     def told(self, fields: Mapping[str, Any]) -> dict[str, str]:
         """The fields that admins edit, each value in JSON. A long value is cut to its beginning and a hash."""
@@ -101,11 +116,20 @@ class ReviewResult:
 
 def seen(subject: ReviewTarget, stored: Mapping[str, Document | None]) -> ReviewState:
     record = stored[subject.record_path]
-    fields = None if record is None else record.fields.get("fields")
-    # A record that was edited by hand is ignored: the document counts as new.
+    return ReviewState(
+        subject=subject,
+        document=stored[subject.path],
+        record=record,
+        before=_remembered_in(record, "fields"),
+        reported=_remembered_in(record, REPORTED),
+    )
+
+
+def _remembered_in(record: Document | None, name: str) -> Mapping[str, str] | None:
+    """The fields that a record remembers. What was edited by hand is ignored: the document counts as new."""
+    fields = None if record is None else record.fields.get(name)
     readable = isinstance(fields, Mapping) and all(is_json(value) for value in fields.values())
-    before = cast("Mapping[str, str]", fields) if readable else None
-    return ReviewState(subject=subject, document=stored[subject.path], record=record, before=before)
+    return cast("Mapping[str, str]", fields) if readable else None
 
 
 def review_writes(
@@ -117,7 +141,7 @@ def review_writes(
     """
     subject, document, record = looked_at.subject, looked_at.document, looked_at.record
     if document is None:
-        event = edited(subject.edit, subject.document_id, at=now, before=looked_at.before, after=None)
+        event = edited(subject.edit, subject.document_id, at=now, before=looked_at.told_before, after=None)
         gone: list[Write] = [audit_event_write(event, subject.paths, retention)]
         return gone if record is None else [*gone, Delete(path=subject.record_path, unchanged_since=record.update_time)]
     edited_at = decode_time(document.update_time)
@@ -136,11 +160,13 @@ def review_writes(
         "reviewed_at": now,
         **more,
     }
+    if looked_at.reported is not None:
+        told[REPORTED] = None
     remember = document_write(subject.record_path, record, told)
     if remember is not None:
         writes.append(remember)
-    if looked_at.is_edit:
-        event = edited(subject.edit, subject.document_id, at=edited_at, before=looked_at.before, after=after)
+    if looked_at.is_by_hand:
+        event = edited(subject.edit, subject.document_id, at=edited_at, before=looked_at.told_before, after=after)
         writes.append(audit_event_write(event, subject.paths, retention))
     return writes
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from shared.documents.paths import OrganizationPaths
 from shared.documents.rfc3339 import Time
 from shared.firestore.client import Document
+from shared.rules.admission import JoinedBy
 from shared.rules.audit import EditKind
 from shared.rules.denial import Limit
 from shared.rules.line import GaveUp
@@ -178,8 +179,33 @@ class Change(_Message):
     after: str | None
 
 
+class InvitedDetails(_Message):
+    """What happened to the invitation, and what it gives. ``changed`` means that it is open for longer again.
+
+    ``invitation_id`` is the SHA-256 of the address in small letters, in hexadecimal. The address itself is not told.
+    """
+
+    edit: Annotated[EditKind, Field(strict=False)]
+    invitation_id: str | None
+    role: str
+    groups: list[str]
+    expires_at: Time
+
+
+class JoinedDetails(_Message):
+    """What let the person in, and what they got: ``invited_by`` of an invitation, or the provider, or the domain."""
+
+    by: Annotated[JoinedBy, Field(strict=False)]
+    role: str
+    groups: list[str]
+    invitation_id: str | None
+    invited_by: str | None
+    provider: str | None
+    domain: str | None
+
+
 class EditedDetails(_Message):
-    """What the admin did to the document, and every field that changed."""
+    """What was done to the document, and every field that changed."""
 
     edit: Annotated[EditKind, Field(strict=False)]
     changes: list[Change]
@@ -303,11 +329,26 @@ class OrganizationEditedEvent(_Event):
 
 
 class UserEditedEvent(_Event):
-    """An admin edited a user's document by hand."""
+    """An owner or admin of the organization changed a user, or an admin edited the user's document by hand."""
 
     type: Literal["user.edited"]
     user_id: str
     details: EditedDetails
+
+
+class UserInvitedEvent(_Event):
+    """An owner or admin of the organization invited a person, renewed the invitation or took it back."""
+
+    type: Literal["user.invited"]
+    details: InvitedDetails
+
+
+class UserJoinedEvent(_Event):
+    """A person became a user of the organization by themselves."""
+
+    type: Literal["user.joined"]
+    user_id: str
+    details: JoinedDetails
 
 
 class LicenseEditedEvent(_Event):
@@ -333,6 +374,8 @@ AuditMessage = (
     | OrganizationEditedEvent
     | UserEditedEvent
     | LicenseEditedEvent
+    | UserInvitedEvent
+    | UserJoinedEvent
 )
 """A published audit event of any type."""
 

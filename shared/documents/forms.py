@@ -40,6 +40,9 @@ _CONTROL_CHARACTERS = (
 NO_CONTROL_CHARACTERS = f"^[^{_CONTROL_CHARACTERS}]+$"
 """For texts that programs send, and that people see or compare: one line, no tabs, nothing that is not seen."""
 
+MAX_ADDRESS_LENGTH = 320
+"""The most characters of an e-mail address: 64 before the @, 255 behind it."""
+
 MAX_KEY_LENGTH = 256
 """The most characters of a license key. A request with a longer one is refused."""
 
@@ -86,7 +89,8 @@ _Pool = Annotated[str, Field(pattern=GROUP.pattern)]  # as a text: a compiled on
 _Group = Annotated[  # in the form of ``normal_group``
     str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 ]
-_Groups = Annotated[list[_Group], Field(max_length=MAX_GROUPS)]
+Groups = Annotated[list[_Group], Field(max_length=MAX_GROUPS)]
+_Texts = Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=MAX_GROUPS)]
 _Reservations = Annotated[
     dict[_Group, Annotated[int, Field(ge=1)]], Field(max_length=MAX_GROUPS), BeforeValidator(_named_once)
 ]
@@ -134,13 +138,27 @@ class OrganizationDocument(Form):
         ),
     ] = 5
     is_active: Annotated[bool, Field(description="false: no user gets a seat, and sessions end.")] = True
+    email_domains: Annotated[
+        _Texts,
+        Field(
+            description="Who signs in with a verified address of one of these domains may join, as a member. Add only "
+            "a domain that you know to be this organization's own."
+        ),
+    ] = []
+    sso_providers: Annotated[
+        _Texts,
+        Field(
+            description="Who signs in with one of these single sign-ons may join, as a member. They are the ids of "
+            "SAML or OIDC providers in Firebase Authentication, such as saml.acme."
+        ),
+    ] = []
 
 
 class UserDocument(Form):
     """``organizations/{org_id}/users/{uid}``: a member. Edited by admins."""
 
     email: Annotated[
-        Annotated[str, Field(max_length=320)] | None,
+        Annotated[str, Field(max_length=MAX_ADDRESS_LENGTH)] | None,
         Field(
             description="Shown beside the user's seats. Left out, it is taken from Firebase Authentication, if it is "
             "verified there."
@@ -159,7 +177,7 @@ class UserDocument(Form):
         Field(description="false: the user gets no seat, new tokens name no organization, and sessions end."),
     ] = True
     groups: Annotated[
-        _Groups,
+        Groups,
         Field(
             description="The groups of the user, at most 20. A license may keep seats for a group, or be only for it."
         ),
@@ -223,7 +241,7 @@ class LicenseDocument(Form):
         ),
     ] = {}
     allowed_groups: Annotated[
-        _Groups | None,
+        Groups | None,
         Field(description="Only users of one of these groups get a seat. Left out or null: all users."),
     ] = None
     reservations: Annotated[
@@ -328,20 +346,15 @@ class WaitingDocument(Form):
     counts_until: StoredTime
 
 
-class _SeatDetails(Form):
-    attempts: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    """Of one user in one minute. A higher number was typed in by hand."""
-    pool: str | None = None
+class InvitationDocument(Form):
+    """``organizations/{org_id}/invitations/{sha256 of the address}``: who may join. Written by the functions."""
 
-
-class HappenedDocument(Form):
-    """The fields of an audit event that the activity of a license (peak and denials) is computed from."""
-
-    at: StoredTime
-    type: Annotated[AuditType, Field(strict=False)]
-    license_id: str
-    user_id: str
-    details: _SeatDetails = _SeatDetails()
+    email: Annotated[str, Field(max_length=MAX_ADDRESS_LENGTH)]
+    role: Annotated[Role, Field(strict=False)]
+    groups: Groups = []
+    invited_by: str
+    created_at: StoredTime
+    expires_at: StoredTime
 
 
 class FieldChange(Form):

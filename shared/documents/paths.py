@@ -73,6 +73,9 @@ class OrganizationPaths:
         """How a license was used on a day in UTC."""
         return f"{self.organization}/usage_days/{self._id(f'{license_id}~{day.isoformat()}')}"
 
+    def invitation(self, invitation_id: str) -> str:
+        return f"{self.organization}/invitations/{self._id(invitation_id)}"
+
     def audit_event(self, name: str) -> str:
         """The path of an audit event, from its name within the organization.
 

@@ -48,6 +48,73 @@ def organizations_with_slug(slug: str) -> Query:
     return Query(collection="organizations", everywhere=True, where=(("slug", "==", slug),), limit=2)
 
 
+def organizations_with_domain(domain: str) -> Query:
+    """Two organizations whose users have addresses of this domain, if there are two."""
+    return _two_organizations_with("email_domains", domain)
+
+
+def organizations_with_provider(provider: str) -> Query:
+    """Two organizations whose users sign in with this provider, if there are two."""
+    return _two_organizations_with("sso_providers", provider)
+
+
+def _two_organizations_with(field: str, text: str) -> Query:
+    where: tuple[str, Comparison, Plain] = (field, "array-contains", text)
+    return Query(collection="organizations", everywhere=True, where=(where,), limit=2, only_fields=("__name__",))
+
+
+def invitations_everywhere(email: str, *, limit: int) -> Query:
+    """The invitations of all organizations for this address, letter by letter."""
+    return Query(collection="invitations", everywhere=True, where=(("email", "==", email),), limit=limit)
+
+
+def open_invitations(*, now: datetime, limit: int) -> Query:
+    """The invitations of an organization that are open at ``now``, the one that ends first first."""
+    return Query(collection="invitations", where=(("expires_at", ">", now),), order_by="expires_at", limit=limit)
+
+
+def invitations_by(user_id: str) -> Query:
+    """The invitations that a user of the organization has sent."""
+    return Query(collection="invitations", where=(("invited_by", "==", user_id),))
+
+
+def users_with_email(emails: Sequence[str]) -> Query:
+    """One user of the organization with one of these addresses in ``email``, letter by letter."""
+    return Query(collection="users", where=(("email", "in", list(emails)),), limit=1, only_fields=("__name__",))
+
+
+def open_sessions_of_users(user_ids: Sequence[str]) -> Query:
+    """The sessions of at most 30 users that have not ended."""
+    where: tuple[tuple[str, Comparison, Plain], ...] = (("user_id", "in", list(user_ids)), ("ended_at", "==", None))
+    return Query(collection="sessions", where=where, only_fields=("user_id", "lease_expires_at"))
+
+
+def latest_session_of(user_id: str) -> Query:
+    """The session of a user that began last, whether or not it has ended."""
+    return Query(
+        collection="sessions",
+        where=(("user_id", "==", user_id),),
+        order_by="started_at",
+        last_first=True,
+        limit=1,
+        only_fields=("started_at",),
+    )
+
+
+def denials_of(user_id: str, *, since: datetime) -> Query:
+    """The denials of a user after ``since``. Those of one license and minute are one."""
+    return Query(
+        collection="audit_events",
+        where=(("type", "==", AuditType.DENIED.value), ("user_id", "==", user_id), ("at", ">", since)),
+        order_by="at",
+    )
+
+
+def page_of_users(*, limit: int, after: Cursor | None) -> Query:
+    """The users of the organization, active or not, in the order of their ids."""
+    return Query(collection="users", limit=limit, after=after)
+
+
 def owners() -> Query:
     """The owners of an organization, active or not."""
     return Query(collection="users", where=(("role", "==", Role.OWNER.value),), limit=20)
@@ -166,18 +233,6 @@ def page_of_sessions(license_id: str | None, *, user_id: str | None, limit: int,
     of_user: tuple[tuple[str, Comparison, Plain], ...] = () if user_id is None else (("user_id", "==", user_id),)
     where = (*_of(license_id), *of_user, *open_sessions().where)
     return Query(collection="sessions", where=where, limit=limit, after=after)
-
-
-def events_since(since: datetime, *, license_id: str | None, limit: int) -> Query:
-    """The audit events after ``since``, of one license or of all, newest first."""
-    return Query(
-        collection="audit_events",
-        where=(*_of(license_id), ("at", ">", since)),
-        order_by="at",
-        last_first=True,
-        limit=limit,
-        only_fields=("at", "type", "license_id", "user_id", "details.attempts", "details.pool"),
-    )
 
 
 def events_of_types(
@@ -300,6 +355,16 @@ def every_query() -> Iterator[Query]:
     yield licenses_with_key_everywhere("key", limit=1)
     yield users_with_email_everywhere(["ada@example.com"], limit=1)
     yield organizations_with_slug("slug")
+    yield organizations_with_domain("acme.example")
+    yield organizations_with_provider("saml.acme")
+    yield invitations_everywhere("ada@example.com", limit=1)
+    yield open_invitations(now=now, limit=1)
+    yield invitations_by("user")
+    yield users_with_email(["ada@example.com"])
+    yield open_sessions_of_users(["user"])
+    yield latest_session_of("user")
+    yield denials_of("user", since=now)
+    yield page_of_users(limit=1, after=None)
     yield owners()
     yield users_in_group("group")
     yield all_licenses()
@@ -331,7 +396,6 @@ def every_query() -> Iterator[Query]:
         yield lapsed_sessions(license_id, now=now, limit=1)
         yield next_to_lapse(license_id, now=now)
         yield live_sessions(license_id, now=now)
-        yield events_since(now, license_id=license_id, limit=1)
         for user_id in (None, "user"):
             yield page_of_sessions(license_id, user_id=user_id, limit=1)
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from shared.documents.forms import (
     Form,
-    HappenedDocument,
+    InvitationDocument,
     LicenseDocument,
     OrganizationDocument,
     SeatUseDocument,
@@ -24,13 +24,13 @@ from shared.documents.forms import (
 from shared.documents.paths import can_be_document_id
 from shared.documents.policy import Policy
 from shared.firestore.client import Document
+from shared.rules.admission import Invitation
 from shared.rules.license import License
 from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Instance, Session
-from shared.rules.usage import SeatEvent
 from shared.rules.user import User
 
 FIELDS_OF_A_TENURE = (
@@ -71,6 +71,8 @@ def organization_from(document: Document | None) -> Organization | Unusable | No
         name=parsed.name,
         max_concurrent_seats=parsed.max_concurrent_seats,
         is_active=parsed.is_active,
+        email_domains=tuple(parsed.email_domains),
+        sso_providers=tuple(parsed.sso_providers),
     )
 
 
@@ -239,16 +241,19 @@ def licenses_with_line(seats: Document | None, *, now: datetime) -> Mapping[str,
     }
 
 
-def happened_from(document: Document) -> SeatEvent | None:
-    """Read an event about a seat; ``None`` for an event about something else."""
-    parsed = _parse(HappenedDocument, document, called="audit event")
+def invitation_from(document: Document | None) -> Invitation | None:
+    """Read an invitation; ``None`` if there is none, or an edit by hand made it unusable or another address's."""
+    if document is None:
+        return None
+    parsed = _parse(InvitationDocument, document, called="invitation")
     if isinstance(parsed, Unusable):
         return None
-    return SeatEvent(
-        at=parsed.at,
-        type=parsed.type,
-        license_id=parsed.license_id,
-        user_id=parsed.user_id,
-        attempts=parsed.details.attempts,
-        pool=parsed.details.pool,
+    invitation = Invitation(
+        email=parsed.email,
+        role=parsed.role,
+        groups=tuple(parsed.groups),
+        invited_by=parsed.invited_by,
+        created_at=parsed.created_at,
+        expires_at=parsed.expires_at,
     )
+    return invitation if invitation.invitation_id == document.document_id else None

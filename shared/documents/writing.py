@@ -9,7 +9,8 @@ from shared.documents.paths import OrganizationPaths
 from shared.documents.remembering import remembered
 from shared.firestore.client import Document
 from shared.firestore.values import Plain
-from shared.firestore.writes import Add, Create, Update, Upsert
+from shared.firestore.writes import Add, Create, Update, Upsert, Write
+from shared.rules.admission import Invitation
 from shared.rules.audit import AuditEvent
 from shared.rules.digest import BASE32
 from shared.rules.line import PlaceInLine
@@ -28,6 +29,9 @@ UNPUBLISHED_SHARDS = 16
 the sessions. Its field ``unpublished_shard`` is there until the event is published, so it holds unpublished ones only.
 """
 
+
+REPORTED = "reported"
+"""The field of a user's review record with the fields that a function has reported on behalf of a person."""
 
 PLACES_KEPT_FOR = timedelta(days=1)
 """How long after its time a place in the line is kept, if no run of ``expire_sessions`` removed it."""
@@ -110,11 +114,63 @@ def kept_out_writes(document: Document, record: Document | None, user: User) -> 
     """Write until when a user is kept out. The review record remembers it, so it is no edit by hand."""
     kept_out: Plain = dict(user.kept_out)
     writes = [Update(path=document.path, fields={"kept_out": kept_out}, unchanged_since=document.update_time)]
-    known = None if record is None else record.fields.get("fields")
-    if record is not None and isinstance(known, Mapping):
-        fields: Mapping[str, Plain] = {"fields": {**known, "kept_out": remembered(kept_out)}}
+    known = {} if record is None else {name: record.fields.get(name) for name in ("fields", REPORTED)}
+    told = {"kept_out": remembered(kept_out)}
+    fields: dict[str, Plain] = {name: {**each, **told} for name, each in known.items() if isinstance(each, Mapping)}
+    if record is not None and fields:
         writes.append(Update(path=record.path, fields=fields, unchanged_since=record.update_time))
     return writes
+
+
+def user_fields(user: User, *, now: datetime) -> dict[str, Plain]:
+    """All fields of a new user but its id, which is the document's id. An address that is not proven is left out."""
+    fields: dict[str, Plain] = {
+        "role": user.role.value,
+        "is_active": user.is_active,
+        "groups": list(user.groups),
+        "created_at": now,
+    }
+    return fields if user.email is None else {**fields, "email": user.email}
+
+
+def changed_user_write(document: Document, *, before: User, after: User) -> Update:
+    """Write what an owner or admin changed of a user, and nothing else."""
+    then, now = (
+        {"role": user.role.value, "is_active": user.is_active, "groups": [*user.groups]} for user in (before, after)
+    )
+    fields: dict[str, Plain] = {name: value for name, value in now.items() if value != then[name]}
+    return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
+
+
+def reported_write(path: str, record: Document | None, user_id: str, fields: Mapping[str, Plain]) -> Write | None:
+    """Note in a user's review record that these fields are reported, so that the review reports only what differs.
+
+    The record also gets the user's id, by which all documents of the user are found.
+    """
+    told: dict[str, Plain] = {name: remembered(value) for name, value in fields.items()}
+    return document_write(path, record, {"user_id": user_id, REPORTED: told})
+
+
+def reported_change_write(record: Document | None, fields: Mapping[str, Plain]) -> Update | None:
+    """The same for a change of a user who was reviewed before; ``None`` if no review has seen the user yet."""
+    known = None if record is None else record.fields.get(REPORTED) or record.fields.get("fields")
+    if record is None or not isinstance(known, Mapping):
+        return None
+    told: Plain = {**known, **{name: remembered(value) for name, value in fields.items()}}
+    return Update(path=record.path, fields={REPORTED: told}, unchanged_since=record.update_time)
+
+
+def invitation_fields(invitation: Invitation) -> dict[str, Plain]:
+    """All fields of an invitation but its id, which is the document's id."""
+    return {
+        "email": invitation.email,
+        "role": invitation.role.value,
+        "groups": list(invitation.groups),
+        "invited_by": invitation.invited_by,
+        "created_at": invitation.created_at,
+        "expires_at": invitation.expires_at,
+        "purge_at": invitation.expires_at,
+    }
 
 
 def _instances(session: Session) -> list[Plain] | None:

@@ -3,7 +3,7 @@
 Source: the Fetch standard, "CORS protocol". Starlette's middleware is for whole applications; a function has none.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from http import HTTPStatus
 
@@ -17,7 +17,7 @@ _REMEMBERED_SECONDS = 7_200
 
 
 def with_cors(
-    serve: Callable[[Request], Awaitable[Response]], *, method: str, allowed_origins: tuple[str, ...]
+    serve: Callable[[Request], Awaitable[Response]], *, methods: Sequence[str], allowed_origins: tuple[str, ...]
 ) -> Callable[[Request], Awaitable[Response]]:
     """Let pages of these origins call, and read the answers. Pages send ID tokens, never cookies."""
 
@@ -27,7 +27,7 @@ def with_cors(
         if origin not in allowed_origins:
             response = await serve(request)
         else:
-            response = _preflight_answer(method) if _is_preflight(request) else await serve(request)
+            response = _preflight_answer(methods) if _is_preflight(request) else await serve(request)
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _READ
         # Whatever the origin: a cache must not give one origin's answer to another.
@@ -42,9 +42,9 @@ def _is_preflight(request: Request) -> bool:
     return request.method == "OPTIONS" and "access-control-request-method" in request.headers
 
 
-def _preflight_answer(method: str) -> Response:
+def _preflight_answer(methods: Sequence[str]) -> Response:
     told = {
-        "Access-Control-Allow-Methods": method,
+        "Access-Control-Allow-Methods": ", ".join(methods),
         "Access-Control-Allow-Headers": _SENT,
         "Access-Control-Max-Age": str(_REMEMBERED_SECONDS),
         "Cache-Control": "no-store",

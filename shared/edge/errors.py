@@ -31,15 +31,21 @@ class Code(StrEnum):
     BORROWING_OFF = ("BORROWING_OFF", HTTPStatus.FORBIDDEN, False)
     BORROW_TOO_LONG = ("BORROW_TOO_LONG", HTTPStatus.FORBIDDEN, False)
     KEPT_OUT = ("KEPT_OUT", HTTPStatus.FORBIDDEN, False)
+    NO_INVITATION = ("NO_INVITATION", HTTPStatus.FORBIDDEN, False)
+    IN_ANOTHER_ORGANIZATION = ("IN_ANOTHER_ORGANIZATION", HTTPStatus.FORBIDDEN, False)
     LICENSE_MISCONFIGURED = ("LICENSE_MISCONFIGURED", HTTPStatus.FORBIDDEN, False)
     LICENSE_NOT_FOUND = ("LICENSE_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     SESSION_NOT_FOUND = ("SESSION_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
+    USER_NOT_FOUND = ("USER_NOT_FOUND", HTTPStatus.NOT_FOUND, False)
     METHOD_NOT_ALLOWED = ("METHOD_NOT_ALLOWED", HTTPStatus.METHOD_NOT_ALLOWED, False)
     SEAT_LIMIT_REACHED = ("SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     ORGANIZATION_SEAT_LIMIT_REACHED = ("ORGANIZATION_SEAT_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     INSTANCE_LIMIT_REACHED = ("INSTANCE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     USER_DEVICE_LIMIT_REACHED = ("USER_DEVICE_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
     BORROWED_SEATS_LIMIT_REACHED = ("BORROWED_SEATS_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    ALREADY_A_MEMBER = ("ALREADY_A_MEMBER", HTTPStatus.CONFLICT, True)
+    INVITATION_LIMIT_REACHED = ("INVITATION_LIMIT_REACHED", HTTPStatus.CONFLICT, True)
+    LAST_OWNER = ("LAST_OWNER", HTTPStatus.CONFLICT, True)
     SESSION_EXPIRED = ("SESSION_EXPIRED", HTTPStatus.GONE, False)
     SESSION_RELEASED = ("SESSION_RELEASED", HTTPStatus.GONE, False)
     SESSION_REVOKED = ("SESSION_REVOKED", HTTPStatus.GONE, False)
@@ -81,9 +87,17 @@ MESSAGES: Mapping[Code, str] = {
     Code.BORROWING_OFF: "Seats of this license cannot be borrowed. Please talk to your administrator.",
     Code.BORROW_TOO_LONG: "A seat can be borrowed until {latest_until} at most.",
     Code.KEPT_OUT: "An administrator ended your session. You may take a seat again from {until} on.",
+    Code.NO_INVITATION: (
+        "There is no open invitation for your account. Ask an owner or admin of your organization to invite you, and "
+        "sign in with the address that was invited."
+    ),
+    Code.IN_ANOTHER_ORGANIZATION: (
+        "Your account belongs to another organization. Use another account, or have it removed there first."
+    ),
     Code.LICENSE_MISCONFIGURED: "The {document} is not set up properly. Please tell your administrator.",
     Code.LICENSE_NOT_FOUND: "Your organization has no license with this key.",
     Code.SESSION_NOT_FOUND: "There is no such session.",
+    Code.USER_NOT_FOUND: "Your organization has no such user.",
     Code.METHOD_NOT_ALLOWED: "The path does not take this method.",
     Code.SEAT_LIMIT_REACHED: "Every seat is in use ({in_use} of {max}). Please try again in a while.",
     Code.ORGANIZATION_SEAT_LIMIT_REACHED: (
@@ -98,6 +112,9 @@ MESSAGES: Mapping[Code, str] = {
     Code.BORROWED_SEATS_LIMIT_REACHED: (
         "As many seats are borrowed as the license allows ({borrowed} of {max}). Please try again in a while."
     ),
+    Code.ALREADY_A_MEMBER: "Your organization has a user with this address already. The user may be deactivated.",
+    Code.INVITATION_LIMIT_REACHED: "As many invitations are open as there may be ({max}). Take one back first.",
+    Code.LAST_OWNER: "This is the last active owner of the organization. Make another user an owner first.",
     Code.SESSION_EXPIRED: "Your lease ran out, so your seat is free for other users.",
     Code.SESSION_RELEASED: "Your seat was given back.",
     Code.SESSION_REVOKED: "Your session was ended by an administrator.",
@@ -221,6 +238,12 @@ class BorrowedSeatsDetails(_Details):
     max: int
     earliest_expiry_at: Time | None
     retry_after_seconds: int
+
+
+class InvitationLimitDetails(_Details):
+    """Of ``INVITATION_LIMIT_REACHED``: how many invitations may be open."""
+
+    max: int
 
 
 class OwnSession(_Details):

@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import wraps
@@ -34,7 +34,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 _FIRST_SERVER_ERROR = 500
 
 
-def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HTTPFunction]:
+def http_function(*methods: str) -> Callable[[Handler], functions_framework.aio.HTTPFunction]:
     """Register an async function with the platform's framework, and answer its errors in the form of the catalogue.
 
     The settings are read here, at import. An instance with wrong settings does not start.
@@ -49,7 +49,7 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
             started = time.perf_counter()
             code: str | None = None
             try:
-                _check_method(request, method)
+                _check_method(request, methods)
                 with ExitStack() as request.state.until_answered:
                     response = await handler(request)
             except Exception as error:  # noqa: BLE001 the framework would answer text without a code
@@ -62,15 +62,16 @@ def http_function(method: str) -> Callable[[Handler], functions_framework.aio.HT
             return response
 
         if allowed := settings().allowed_origins:
-            return functions_framework.aio.http(with_cors(serve, method=method, allowed_origins=allowed))
+            return functions_framework.aio.http(with_cors(serve, methods=methods, allowed_origins=allowed))
         return functions_framework.aio.http(serve)
 
     return decorate
 
 
-def _check_method(request: Request, method: str) -> None:
-    if request.method != method:
-        raise ApiError(Code.METHOD_NOT_ALLOWED, f"Use {method} for this path.", headers={"Allow": method})
+def _check_method(request: Request, methods: Sequence[str]) -> None:
+    if request.method not in methods:
+        message = f"Use {' or '.join(methods)} for this path."
+        raise ApiError(Code.METHOD_NOT_ALLOWED, message, headers={"Allow": ", ".join(methods)})
 
 
 def _answer_of(error: Exception, *, request_id: str) -> tuple[Response, str]:

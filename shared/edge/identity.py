@@ -7,10 +7,12 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
+from typing import Any, TypeVar
 
 import firebase_admin
 from cachetools import LRUCache
@@ -21,6 +23,7 @@ from starlette.requests import Request
 from shared.documents.paths import can_be_document_id
 from shared.edge.errors import ApiError, Code
 from shared.edge.settings import settings
+from shared.rules.person import SignedIn
 
 logger = logging.getLogger(__name__)
 
@@ -43,11 +46,15 @@ AT_A_TIME = 50
 MAX_USERS = 10_000
 """The most users whose requests one instance counts. A forgotten user begins with a whole burst again."""
 
+JOINS_A_MINUTE = 5
+"""How often one account may try to join, at each instance of the function."""
+
 _REPORTED_EVERY_SECONDS = 60
 
 MAX_TOKEN_LENGTH = 32_768
 """The longest ID token. Sign-ins with a company's SAML carry its groups. Together with the other headers it stays below
 the 64 KB that Google's front ends and uvicorn take."""
+_Told = TypeVar("_Told")
 _END_OF_TIMES = 253_402_300_800
 """The year 10,000, in seconds."""
 
@@ -62,6 +69,13 @@ class Caller:
 
     user_id: str
     organization_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewUser:
+    """A person who wants to join, as far as their requests are counted."""
+
+    user_id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,23 +112,56 @@ class Tokens:
         key = sha256(token.encode()).digest()
         verified = self._verified.get(key)
         if verified is None:
-            verified = await self._checked(token)
+            verified = await self._in_a_thread(self._check, token)
             self._verified[key] = verified
         if verified.expires_at <= time.time():
             self._verified.pop(key, None)
             raise _expired()
         return verified
 
-    async def _checked(self, token: str) -> _Verified:
+    async def _in_a_thread(self, check: Callable[[str], _Told], token: str) -> _Told:
         # The library blocks while it verifies a token or fetches Google's keys, so it runs in a thread. There are few
         # threads. The timeout includes the wait for one, so no request waits longer while Google does not answer.
         try:
             async with asyncio.timeout(KEYS_WITHIN_SECONDS):
-                return await asyncio.to_thread(self._check, token)
+                return await asyncio.to_thread(check, token)
         except TimeoutError as error:
             raise _no_keys() from error
 
+    async def signed_in(self, token: str) -> SignedIn:
+        """Verify a token, and say who signed in, whatever organization it names or none.
+
+        Raises:
+            ApiError: as ``verify`` does.
+        """
+        return await self._in_a_thread(self._who, token)
+
+    def _who(self, token: str) -> SignedIn:
+        claims = self._claims(token)
+        if claims["exp"] <= time.time():
+            raise _expired()
+        if not can_be_document_id(claims["uid"]):
+            raise _invalid()
+        sign_in = claims.get("firebase")
+        told = sign_in if isinstance(sign_in, dict) else {}
+        provider, identities, email = told.get("sign_in_provider"), told.get("identities"), claims.get("email")
+        return SignedIn(
+            user_id=claims["uid"],
+            email=email if isinstance(email, str) else None,
+            is_email_verified=claims.get("email_verified") is True,
+            provider=provider if isinstance(provider, str) else "",
+            providers=frozenset(identities) if isinstance(identities, dict) else frozenset(),
+        )
+
     def _check(self, token: str) -> _Verified:
+        claims = self._claims(token)
+        organization_id, user_id, caller = claims.get("org_id"), claims["uid"], None
+        if isinstance(organization_id, str) and can_be_document_id(organization_id) and can_be_document_id(user_id):
+            caller = Caller(user_id=user_id, organization_id=organization_id)
+        return _Verified(caller=caller, expires_at=float(claims["exp"]))
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        """The claims of a token that is valid, expired or not: ``exp`` is a number."""
         try:
             claims = auth.verify_id_token(token, app=self._app, clock_skew_seconds=CLOCKS_DIFFER_BY_SECONDS)
         except auth.ExpiredIdTokenError:
@@ -127,18 +174,12 @@ class Tokens:
         if isinstance(sign_in, dict) and "tenant" in sign_in:
             # Identity Platform's tenants have uids of their own, which may be those of other people in the project.
             raise _invalid()
-        organization_id, expires_at = claims.get("org_id"), claims.get("exp")
+        expires_at = claims.get("exp")
         # With an emulator the library looks at no expiry. This also refuses NaN, and numbers with thousands of digits.
         if not isinstance(expires_at, int | float) or not 0 <= expires_at < _END_OF_TIMES:
             raise _invalid()
-        user_id = claims["uid"]
-        is_complete = (
-            isinstance(organization_id, str) and can_be_document_id(organization_id) and can_be_document_id(user_id)
-        )
-        return _Verified(
-            caller=Caller(user_id=user_id, organization_id=organization_id) if is_complete else None,
-            expires_at=float(expires_at),
-        )
+        verified: dict[str, Any] = claims
+        return verified
 
 
 @dataclass(kw_only=True, slots=True)
@@ -160,10 +201,12 @@ class _Allowance:
 class UserLimits:
     """Bounds what one user asks of this instance: a token bucket, and a number of requests at a time."""
 
-    def __init__(self) -> None:
-        self._users: LRUCache[Caller, _Allowance] = LRUCache(MAX_USERS)
+    def __init__(self, *, a_second: float = REQUESTS_A_SECOND, burst: int = BURST) -> None:
+        self._a_second = a_second
+        self._burst = burst
+        self._users: LRUCache[Caller | NewUser, _Allowance] = LRUCache(MAX_USERS)
 
-    def admitted(self, caller: Caller, *, now: float) -> AbstractContextManager[None]:
+    def admitted(self, caller: Caller | NewUser, *, now: float) -> AbstractContextManager[None]:
         """Count a request of the caller, also as under way while it is answered, which the context is for.
 
         ``now`` is in seconds, by a clock that is never set.
@@ -173,15 +216,15 @@ class UserLimits:
         """
         user = self._users.get(caller)
         if user is None:
-            user = self._users[caller] = _Allowance(left=BURST, counted_at=now)
-        user.left = min(BURST, user.left + (now - user.counted_at) * REQUESTS_A_SECOND)
+            user = self._users[caller] = _Allowance(left=self._burst, counted_at=now)
+        user.left = min(self._burst, user.left + (now - user.counted_at) * self._a_second)
         user.counted_at = now
         if user.left < 1 or user.under_way >= AT_A_TIME:
             # One line a minute: a line for each refusal would cost more than the refusal.
             if now - user.reported_at >= _REPORTED_EVERY_SECONDS:
                 user.reported_at = now
                 logger.warning("a user asks too often, and is refused", extra=asdict(caller))
-            raise _too_often()
+            raise _too_often(after_seconds=(1 - user.left) / self._a_second)
         user.left -= 1
         return user
 
@@ -189,6 +232,11 @@ class UserLimits:
 @cache
 def user_limits() -> UserLimits:
     return UserLimits()
+
+
+@cache
+def join_limits() -> UserLimits:
+    return UserLimits(a_second=JOINS_A_MINUTE / 60, burst=JOINS_A_MINUTE)
 
 
 @cache
@@ -202,6 +250,26 @@ async def identify(request: Request) -> Caller:
     Raises:
         ApiError: ``TOKEN_MISSING``, ``TOKEN_INVALID``, ``TOKEN_EXPIRED``, ``NO_ORGANIZATION``, ``RATE_LIMITED``.
     """
+    verified = await tokens().verify(_token(request))
+    if verified.caller is None:
+        raise ApiError(Code.NO_ORGANIZATION)
+    request.state.until_answered.enter_context(user_limits().admitted(verified.caller, now=time.monotonic()))
+    return verified.caller
+
+
+async def identify_new_user(request: Request) -> SignedIn:
+    """Identify a person who may belong to no organization yet, and count the request as a try to join.
+
+    Raises:
+        ApiError: as ``identify`` does, but for ``NO_ORGANIZATION``.
+    """
+    person = await tokens().signed_in(_token(request))
+    counted = join_limits().admitted(NewUser(user_id=person.user_id), now=time.monotonic())
+    request.state.until_answered.enter_context(counted)
+    return person
+
+
+def _token(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
@@ -209,11 +277,7 @@ async def identify(request: Request) -> Caller:
     if len(token) > MAX_TOKEN_LENGTH:
         too_long = f"The ID token has more than {MAX_TOKEN_LENGTH:,} characters. Put fewer attributes into it."
         raise _invalid(too_long)
-    verified = await tokens().verify(token)
-    if verified.caller is None:
-        raise ApiError(Code.NO_ORGANIZATION)
-    request.state.until_answered.enter_context(user_limits().admitted(verified.caller, now=time.monotonic()))
-    return verified.caller
+    return token
 
 
 def _no_keys() -> ApiError:
@@ -221,8 +285,8 @@ def _no_keys() -> ApiError:
     return ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"})
 
 
-def _too_often() -> ApiError:
-    return ApiError(Code.RATE_LIMITED, headers={"Retry-After": "1"})
+def _too_often(*, after_seconds: float) -> ApiError:
+    return ApiError(Code.RATE_LIMITED, headers={"Retry-After": str(max(1, math.ceil(after_seconds)))})
 
 
 def _expired() -> ApiError:

@@ -16,6 +16,7 @@ from shared.edge.errors import (
     FieldProblem,
     InstanceLimitDetails,
     InvalidRequestDetails,
+    InvitationLimitDetails,
     KeptOutDetails,
     MisconfiguredDetails,
     NotStartedDetails,
@@ -28,19 +29,25 @@ from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowingOff, Borr
 from shared.rules.heartbeat import IdleLeft
 from shared.rules.line import MAX_WAIT, WaitTooLong, WaitTooShort
 from shared.rules.refusal import (
+    AlreadyAMember,
+    InAnotherOrganization,
     KeptOut,
+    LastOwner,
     LicenseExpired,
     LicenseInactive,
     LicenseNotAllowed,
     LicenseNotFound,
     LicenseNotStarted,
     Misconfigured,
+    NoInvitation,
     OrganizationInactive,
     OrganizationMissing,
     RoleNotAllowed,
     SessionNotFound,
+    TooManyInvitations,
     UserInactive,
     UserMissing,
+    UserNotFound,
 )
 from shared.rules.release import UntilRefused
 from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
@@ -49,6 +56,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_RETRY_SECONDS = 60
 """The longest ``Retry-After`` for a seat. A seat may be given back long before its lease ends."""
+
+_AFTER_ANOTHER_CHANGE = {"Retry-After": str(LONGEST_RETRY_SECONDS)}
+"""Of a refusal that another change must end first. No seat falls free, so no time is known."""
 
 Refusal = (
     OrganizationMissing
@@ -77,6 +87,12 @@ Refusal = (
     | BorrowedSeatsLimitReached
     | WaitTooShort
     | WaitTooLong
+    | NoInvitation
+    | InAnotherOrganization
+    | AlreadyAMember
+    | TooManyInvitations
+    | UserNotFound
+    | LastOwner
 )
 
 
@@ -131,6 +147,19 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return _full(Code.SEAT_LIMIT_REACHED, refusal, now=now)
         case OrganizationSeatLimitReached():
             return _full(Code.ORGANIZATION_SEAT_LIMIT_REACHED, refusal, now=now)
+        case NoInvitation():
+            return ApiError(Code.NO_INVITATION)
+        case InAnotherOrganization():
+            return ApiError(Code.IN_ANOTHER_ORGANIZATION)
+        case UserNotFound():
+            return ApiError(Code.USER_NOT_FOUND)
+        case AlreadyAMember():
+            return ApiError(Code.ALREADY_A_MEMBER, headers=_AFTER_ANOTHER_CHANGE)
+        case TooManyInvitations(max_invitations=most):
+            limit = InvitationLimitDetails(max=most).as_json()
+            return ApiError(Code.INVITATION_LIMIT_REACHED, details=limit, headers=_AFTER_ANOTHER_CHANGE)
+        case LastOwner():
+            return ApiError(Code.LAST_OWNER, headers=_AFTER_ANOTHER_CHANGE)
         case BorrowingOff():
             return ApiError(Code.BORROWING_OFF)
         case BorrowTooShort():

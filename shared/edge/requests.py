@@ -33,7 +33,7 @@ about a query of 64 kB larger still.
 _ONE_LINE = re.compile(NO_CONTROL_CHARACTERS)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     if _ONE_LINE.fullmatch(text) is None:
         message = "not one line of characters that are seen; leave out tabs, control and formatting characters"
         raise ValueError(message)
@@ -43,7 +43,7 @@ def _one_line(text: str) -> str:
 _Text = Annotated[
     str,
     Field(min_length=1, max_length=MAX_KEY_LENGTH, json_schema_extra={"pattern": NO_CONTROL_CHARACTERS}),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
 ]
 _Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 _InstanceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
@@ -55,26 +55,35 @@ def _whole(number: object) -> object:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-# The check below as a JSON schema. The schema counts a length in characters, the check in bytes.
-_ANY_DOCUMENT_ID: JsonDict = {
+ANY_DOCUMENT_ID: JsonDict = {
     "minLength": 1,
     "maxLength": MAX_ID_BYTES,
     "pattern": DOCUMENT_ID,
 }
+"""The check below as a JSON schema. The schema counts a length in characters, the check in bytes."""
 
 
-def _document_id(text: str) -> str:
+def document_id(text: str) -> str:
+    if not can_be_document_id(text):
+        message = "not the id of a document"
+        raise ValueError(message)
+    return text
+
+
+def page_token(text: str) -> str:
     if not can_be_document_id(text):
         message = "not a page token; send next_page_token of the page before"
         raise ValueError(message)
     return text
 
 
-class _Body(BaseModel):
+class RequestBody(BaseModel):
+    """A body of JSON."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class AcquireBody(_Body):
+class AcquireBody(RequestBody):
     """Body of ``POST /v1/acquire``. With ``borrow_until`` the seat is borrowed until then.
 
     With ``wait_until`` the user waits in the line until then, if there is no seat.
@@ -88,7 +97,7 @@ class AcquireBody(_Body):
     wait_until: AwareDatetime | None = None
 
 
-class HeartbeatBody(_Body):
+class HeartbeatBody(RequestBody):
     """Body of ``POST /v1/heartbeat``. ``idle_seconds``: for how long the program's user has done nothing in it."""
 
     session_id: _SessionId
@@ -97,7 +106,7 @@ class HeartbeatBody(_Body):
     idle_seconds: Annotated[int, Field(ge=0, le=MAX_IDLE_SECONDS), BeforeValidator(_whole)] | None = None
 
 
-class ReleaseBody(_Body):
+class ReleaseBody(RequestBody):
     """Body of ``POST /v1/release``."""
 
     session_id: _SessionId
@@ -114,10 +123,10 @@ class UsageQuery(BaseModel):
 
     license_key: _Text | None = None
     page_size: Annotated[int, Field(ge=1, le=500)] = 100
-    page_token: Annotated[str, AfterValidator(_document_id), Field(json_schema_extra=_ANY_DOCUMENT_ID)] | None = None
+    page_token: Annotated[str, AfterValidator(page_token), Field(json_schema_extra=ANY_DOCUMENT_ID)] | None = None
 
 
-Body = TypeVar("Body", bound=_Body)
+Body = TypeVar("Body", bound=RequestBody)
 Query = TypeVar("Query", bound=BaseModel)
 
 

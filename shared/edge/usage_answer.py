@@ -38,16 +38,13 @@ class SessionView(Answer):
 
 
 class ActivityView(Answer):
-    """The last 24 hours of a license: the most seats in use at a time, and the users who got no seat.
-
-    With very many events it is less than 24 hours: everything since ``begins_at``.
-    """
+    """The last 24 hours of a license, as its history counted them until ``computed_at``, and the present numbers."""
 
     begins_at: Time
+    computed_at: Time
     peak_in_use: int
-    peak_overdraft: int
+    peak_demand: int
     denied_users: int
-    denied_attempts: int
 
 
 class PoolView(Answer):
@@ -117,8 +114,7 @@ class LicenseView(Answer):
     document says. A license with reservations has ``pools``. Like ``overdraft``, they still count a lease that ran out
     a moment ago.
 
-    ``license_key`` and ``terms`` are for owners and admins. So is ``last_24_hours``, only on the first page of the full
-    view.
+    ``license_key`` and ``terms`` are for owners and admins. So is ``last_24_hours``, in the full view.
     """
 
     license_id: str

@@ -29,7 +29,7 @@ _SHOWN_OF_USERS = frozenset({"role", "is_active", "groups", "created_at"})
 _HIDDEN = '"…"'
 """Stands for a value that an event does not show, as JSON."""
 
-Detail = str | int | bool | None | datetime | Mapping[str, "Detail"] | Sequence[Mapping[str, "Detail"]]
+Detail = str | int | bool | None | datetime | Mapping[str, "Detail"] | Sequence[Mapping[str, "Detail"]] | Sequence[str]
 
 
 class AuditType(StrEnum):
@@ -48,6 +48,8 @@ class AuditType(StrEnum):
     LICENSE_EXPIRING = "license.expiring"
     ORGANIZATION_EDITED = "organization.edited"
     USER_EDITED = "user.edited"
+    USER_INVITED = "user.invited"
+    USER_JOINED = "user.joined"
     LICENSE_EDITED = "license.edited"
 
 
@@ -340,15 +342,16 @@ def expiring(license_: License, *, days_before: int, now: datetime) -> AuditEven
     )
 
 
-def edited(
+def edited(  # noqa: PLR0913 each is named at the call
     kind: AuditType,
     document_id: str,
     *,
     at: datetime,
     before: Mapping[str, str] | None,
     after: Mapping[str, str] | None,
+    actor: str = CONSOLE,
 ) -> AuditEvent:
-    """Report that an admin edited a document by hand. ``before`` and ``after`` are its fields' values in JSON.
+    """Report an edit of a document, by hand or by ``actor``. ``before`` and ``after`` are its fields' values in JSON.
 
     For a new document ``before`` is ``None``, for a deleted one ``after``. License keys show only their end. A user's
     e-mail address, and every field that an admin added to the user, show only that they changed.
@@ -364,7 +367,7 @@ def edited(
         name=digest(kind, document_id, done, at.isoformat()),
         type=kind,
         at=at,
-        actor=CONSOLE,
+        actor=actor,
         license_id=document_id if kind is AuditType.LICENSE_EDITED else None,
         user_id=document_id if kind is AuditType.USER_EDITED else None,
         details={"edit": done.value, "changes": changes},

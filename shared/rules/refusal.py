@@ -91,8 +91,41 @@ class SessionNotFound:
     """There is no such session, or it belongs to another user. The answer does not say which."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlreadyAMember:
+    """The organization lists a user with this address."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TooManyInvitations:
+    """As many invitations are open as an organization may have."""
+
+    max_invitations: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoInvitation:
+    """Nothing lets the person in. It does not say what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InAnotherOrganization:
+    """The person may join, but belongs to another organization, and tokens name only one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UserNotFound:
+    """The organization lists no such user."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LastOwner:
+    """The user is the last active owner of the organization."""
+
+
 MemberRefusal = OrganizationMissing | OrganizationInactive | UserMissing | UserInactive | Misconfigured
 CallerRefusal = MemberRefusal | RoleNotAllowed
+ManagerRefusal = CallerRefusal
 GrantRefusal = LicenseNotStarted | LicenseNotAllowed | KeptOut
 LicenseRefusal = LicenseNotFound | LicenseInactive | LicenseExpired | Misconfigured
 
@@ -125,6 +158,17 @@ def refuse_caller(
     if (refusal := refuse_member(organization=organization, user=user)) is not None:
         return refusal
     return None if isinstance(user, User) and user.role is not Role.GUEST else RoleNotAllowed()
+
+
+def refuse_manager(
+    *,
+    organization: Organization | Unusable | None,
+    user: User | Unusable | None,
+) -> ManagerRefusal | None:
+    """Refuse a user who may not manage the people of this organization; ``None`` if nothing stands against it."""
+    if (refusal := refuse_member(organization=organization, user=user)) is not None:
+        return refusal
+    return None if isinstance(user, User) and user.may_manage_people else RoleNotAllowed()
 
 
 def refuse_grant(license_: License, user: User, *, now: datetime) -> GrantRefusal | None:

@@ -3,7 +3,7 @@
 ::
 
     version              the counters or an edit         version
-    |- stands for 70 s -|- does not stand any more ->    |- stands ...
+    |- stands for 85 s -|- does not stand any more ->    |- stands ...
 
 A program that asks every few seconds names the version that it has. While that stands, it needs no other answer. What
 changes neither the counters nor what was asked is seen that much later: heartbeats, the line, edits of a license.
@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-STANDS_FOR = timedelta(seconds=70)
-"""A page that asks every 15 s, a little sooner or later, gets every fifth answer whole even if nothing changes.
+STANDS_FOR = timedelta(seconds=85)
+"""A page that asks every 15 s, a little sooner or later, gets every sixth answer whole even if nothing changes.
 
 It is counted from the report, not by the clock's minutes. So not all pages get theirs at the same time.
 """

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.rules.domains import PUBLIC_MAIL_DOMAINS, normal_domain
 from shared.rules.license import License
-from shared.rules.organization import MAX_SLUG_LENGTH, Organization, is_slug
+from shared.rules.organization import MAX_SLUG_LENGTH, Organization, is_provider_id, is_slug
 from shared.rules.seat_use import SeatUse
 from shared.rules.user import User
 
@@ -55,6 +56,45 @@ def slug_problems(slug: str, *, is_taken: bool) -> list[Problem]:
         found, expected = "the slug of another organization", "a slug of its own, or null"
         return [Problem(field="slug", level=Level.NOTICE, found=found, expected=expected)]
     return []
+
+
+def domain_problems(domains: Sequence[str], *, taken: Collection[str]) -> list[Problem]:
+    """Look at the domains whose people may join. ``taken`` are those that another organization has too."""
+    problems = []
+    for domain in domains:
+        normal = normal_domain(domain)
+        expected = "a domain of this organization alone, or no entry"
+        if normal is None:
+            found, expected = _entry(domain, "is no domain"), "a domain, such as acme.example, without @ or https"
+        elif normal in PUBLIC_MAIL_DOMAINS:
+            found = _entry(domain, "is a public mail domain: anybody has an address there, so nobody joins by it")
+        elif normal in taken:
+            # It must not name the other organization: admins of this one may not know of it.
+            found = _entry(domain, "another organization has too: nobody joins either of them by it")
+        else:
+            continue
+        problems.append(Problem(field="email_domains", level=Level.ERROR, found=found, expected=expected))
+    return problems
+
+
+def provider_problems(providers: Sequence[str], *, taken: Collection[str]) -> list[Problem]:
+    """Look at the single sign-ons whose people may join. ``taken`` are those that another organization has too."""
+    problems = []
+    for provider in providers:
+        expected = "the id of a provider of this organization alone, or no entry"
+        if not is_provider_id(provider):
+            found = _entry(provider, "is no id of a SAML or OIDC provider")
+            expected = "the id that Firebase Authentication shows, such as saml.acme or oidc.acme"
+        elif provider in taken:
+            found = _entry(provider, "another organization has too: nobody joins either of them by it")
+        else:
+            continue
+        problems.append(Problem(field="sso_providers", level=Level.ERROR, found=found, expected=expected))
+    return problems
+
+
+def _entry(text: str, what: str) -> str:
+    return f'the entry "{text[:60]}", which {what}'
 
 
 def without_owner(user: User) -> Problem:

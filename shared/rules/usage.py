@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from shared.rules.audit import ENDS, AuditType
+from shared.rules.history import DAY, HALF_HOUR, UsageDay, start_of
 from shared.rules.license import License, normal_key
 from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
@@ -25,9 +25,6 @@ from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, is_live
 from shared.rules.user import Role, User
 from shared.rules.warnings import SeatWarning
-
-ACTIVITY_FOR = timedelta(hours=24)
-"""The time that the peak and the denials cover."""
 
 
 class LicenseStatus(StrEnum):
@@ -56,32 +53,18 @@ class Visibility(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SeatEvent:
-    """The parts of an audit event that the activity is computed from. ``attempts`` counts only for a denial.
-
-    ``pool`` is the group whose reserved seat was taken or given back.
-    """
-
-    at: datetime
-    type: AuditType
-    license_id: str
-    user_id: str
-    attempts: int
-    pool: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Activity:
-    """The last 24 hours of one license: the most seats in use at a time, overdraft ones, and the users who got none.
+    """The last 24 hours of one license, as its history counted them until ``computed_at``, and the present.
 
-    The sums have everything since ``begins_at``, and nothing before.
+    It begins with the first half hour of the history that lies within. ``peak_demand`` counts those who waited, too.
+    ``denied_users`` counts a user once for each day, which begins at midnight in UTC.
     """
 
     begins_at: datetime
+    computed_at: datetime
     peak_in_use: int
-    peak_overdraft: int
+    peak_demand: int
     denied_users: int
-    denied_attempts: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,8 +79,9 @@ class Waiting:
 class LicenseUsage:
     """One license. ``in_use`` counts its live sessions. ``sessions`` are those on this page, oldest first.
 
-    ``problems`` is what its document says of itself to admins. ``pools`` are there if the license has reservations.
-    ``borrowed`` are live sessions. ``overhang`` are ended ones whose device may work on all the same.
+    ``denied_today`` are users, on this day in UTC. ``problems`` is what its document says of itself to admins.
+    ``pools`` are there if it has reservations. ``borrowed`` are live sessions. ``overhang`` are ended ones whose
+    device may work on all the same.
     """
 
     license_id: str
@@ -112,6 +96,7 @@ class LicenseUsage:
     waiting: Waiting
     earliest_expiry_at: datetime | None
     sessions: tuple[Session, ...]
+    denied_today: int
     activity: Activity | None
 
 
@@ -193,34 +178,25 @@ def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> t
     return tuple(sorted(live, key=lambda held: held.started_at))
 
 
-def activity(
-    license_id: str,
-    license_: License | Unusable,
-    events: Sequence[SeatEvent],
-    *,
-    open_now: SeatUse,
-    begins_at: datetime,
-) -> Activity:
-    """The activity of a license. ``open_now`` are its sessions that have not ended.
+def activity(days: Sequence[UsageDay], *, in_use: int, waiting: int, now: datetime) -> Activity | None:
+    """The activity of a license from its days; ``None`` if none has been counted yet.
 
-    The peaks are found by going back from now. Before an acquire one seat less was in use, before an end one more.
-    Events of one commit have the same time; the ends come first. Overdraft is measured by the present terms.
+    ``in_use`` and ``waiting`` are the present numbers, because a peak after ``computed_at`` is not counted yet.
     """
-    own = [event for event in events if event.license_id == license_id]
-    own.sort(key=lambda event: (event.at, event.type is AuditType.ACQUIRED), reverse=True)
-    use = open_now
-    peak, peak_overdraft = use.of(license_id), overdraft_of(license_, use)
-    for event in own:
-        before = -1 if event.type is AuditType.ACQUIRED else 1 if event.type in ENDS else 0
-        if before:
-            pools = {} if event.pool is None else {(license_id, event.pool): before}
-            use = use.changed({license_id: before}, granted=0, pools=pools)
-            peak, peak_overdraft = max(peak, use.of(license_id)), max(peak_overdraft, overdraft_of(license_, use))
-    denials = [event for event in own if event.type is AuditType.DENIED]
+    if not days:
+        return None
+    midnight = start_of((now - DAY).date())
+    begins_at = midnight - (midnight - (now - DAY)) // HALF_HOUR * HALF_HOUR
+    peak_in_use, peak_demand, denied_users = in_use, in_use + waiting, 0
+    for day in days:
+        first = max(0, (begins_at - start_of(day.date)) // HALF_HOUR)
+        peak_in_use = max(peak_in_use, *day.peak_in_use[first:], 0)
+        peak_demand = max(peak_demand, *day.peak_demand[first:], 0)
+        denied_users += min(day.people_denied, sum(day.denied_people[first:]))
     return Activity(
         begins_at=begins_at,
-        peak_in_use=peak,
-        peak_overdraft=peak_overdraft,
-        denied_users=len({event.user_id for event in denials}),
-        denied_attempts=sum(event.attempts for event in denials),
+        computed_at=max(day.computed_at for day in days),
+        peak_in_use=peak_in_use,
+        peak_demand=max(peak_demand, peak_in_use),
+        denied_users=denied_users,
     )

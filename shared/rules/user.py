@@ -45,3 +45,12 @@ class User:
     def may_manage_seats(self) -> bool:
         """Owners and admins may see all sessions and end them."""
         return self.is_active and self.role in {Role.OWNER, Role.ADMIN}
+
+    @property
+    def may_manage_people(self) -> bool:
+        """Owners and admins may invite people, and change the users."""
+        return self.may_manage_seats
+
+    def may_give(self, *roles: Role | None) -> bool:
+        """Whether an owner or admin may give or take these roles. Only owners do that with the role of an owner."""
+        return self.role is Role.OWNER or Role.OWNER not in roles

@@ -1,18 +1,17 @@
 """Usage: the seats in use, the users who hold them, and whether there were enough, all of one instant."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from google.api_core.exceptions import RetryError
 from google.api_core.retry_async import AsyncRetry, if_exception_type
 
 from shared.documents import queries
-from shared.documents.paths import OrganizationPaths
+from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.documents.policy import Policy
 from shared.documents.reading import (
-    happened_from,
     license_from,
     licenses_with_line,
     organization_from,
@@ -21,6 +20,7 @@ from shared.documents.reading import (
     session_from,
     user_from,
 )
+from shared.documents.usage_days import usage_day_from
 from shared.firestore.client import Document, Firestore, ReadTime, Snapshot
 from shared.firestore.errors import StoreUnavailable
 from shared.firestore.group_commit import Answered
@@ -29,6 +29,7 @@ from shared.firestore.values import decode_time
 from shared.rules.acquire import earliest_expiry
 from shared.rules.audit import overhang_until
 from shared.rules.digest import digest
+from shared.rules.history import DAY, UsageDay
 from shared.rules.license import License
 from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
@@ -38,9 +39,7 @@ from shared.rules.report_version import standing, version_of
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, is_borrowed
 from shared.rules.usage import (
-    ACTIVITY_FOR,
     LicenseUsage,
-    SeatEvent,
     Unchanged,
     Usage,
     UsageOutcome,
@@ -57,29 +56,18 @@ from shared.rules.usage import (
 from shared.rules.user import User
 from shared.rules.warnings import NEARLY_FULL_FOR, SeatsNow, is_nearly_full, seat_warnings
 
-MAX_EVENTS = 5_000
-"""The most events of the last 24 hours that are summed up. If there are more, each license has its share of so many,
-its latest. So the events of one license hide nothing of the others.
-"""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Events:
-    """The latest events, and since when they are all: 24 hours ago, or later."""
-
-    events: Sequence[SeatEvent]
-    begins_at: datetime
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Seen:
-    """The sessions on the page, the places in the line, and whose ended sessions the caller may see.
+    """The sessions on the page, the places in the line, and what else the caller may see.
 
-    ``only_user`` is ``None`` for everybody's.
+    ``days`` are of the history, by license: today's, and in the full view yesterday's. ``only_user`` is whose ended
+    sessions the caller may see, ``None`` for everybody's.
     """
 
     sessions: Sequence[Session]
     waiting: Sequence[PlaceInLine]
+    days: Mapping[str, Sequence[UsageDay]]
     only_user: str | None
 
 
@@ -108,8 +96,8 @@ class Usages:
     async def usage(self, organization_id: str, request: UsageRequest) -> Answered[UsageOutcome]:
         """Report the organization's seats, all of one instant.
 
-        It reads every license and a page of sessions; on the first page of the full view, also the audit events of the
-        last 24 hours. If the caller has a report that still stands, it reads three documents and makes no query.
+        It reads every license and a page of sessions, and for owners and admins one day or two of the history. If the
+        caller has a report that still stands, it reads three documents and makes no query.
 
         Raises:
             StoreUnavailable: Firestore did not answer until the deadline.
@@ -146,19 +134,19 @@ class Usages:
         if key is not None and not licenses:
             return Answered(outcome=LicenseNotFound(), now=at.now)
         only = licenses[0].document_id if key is not None and len(licenses) == 1 else None
-        in_use, waiting, page, events = await asyncio.gather(
+        in_use, waiting, page, days = await asyncio.gather(
             self._firestore.count(paths.organization, queries.live_sessions(None, now=at.now), at=at),
             self._waiting(paths, snapshot.documents[paths.seats], at),
             self._page(paths, request, visibility, only, at),
-            self._events_of_each(paths, request, visibility, [each.document_id for each in licenses], at),
+            self._days(paths, request, visibility, [each.document_id for each in licenses], at),
         )
         sessions = [session for document in page if isinstance(session := session_from(document), Session)]
         only_user = None if visibility is Visibility.ALL else request.user_id
-        seen = _Seen(sessions=sessions, waiting=waiting, only_user=only_user)
+        seen = _Seen(sessions=sessions, waiting=waiting, days=days, only_user=only_user)
         told = {each.document_id: problems_from(each) for each in licenses}
         used = await asyncio.gather(
             *(
-                self._license(paths, (license_id, license_, told[license_id]), seen, events.get(license_id), at)
+                self._license(paths, (license_id, license_, told[license_id]), seen, request.view, at)
                 for license_id, license_ in self._parsed(licenses).items()
             )
         )
@@ -196,35 +184,31 @@ class Usages:
         )
         return await self._firestore.select(paths.organization, query, at=at)
 
-    async def _events_of_each(
+    async def _days(
         self,
         paths: OrganizationPaths,
         request: UsageRequest,
         visibility: Visibility,
         license_ids: Sequence[str],
         at: ReadTime,
-    ) -> Mapping[str, _Events]:
-        """The events of the last 24 hours by license: for owners and admins, on the first page of the full view."""
-        is_wanted = request.view is View.FULL and visibility is Visibility.ALL and request.after is None
-        if not is_wanted or not license_ids:
+    ) -> Mapping[str, Sequence[UsageDay]]:
+        """Today in the history of each license, and in the full view yesterday; for owners and admins."""
+        today = at.now.date()
+        dates = [today, today - DAY] if request.view is View.FULL else [today]
+        wanted = {
+            paths.usage_day(license_id, day): license_id
+            for license_id in (license_ids if visibility is Visibility.ALL else ())
+            for day in dates
+            if can_be_document_id(f"{license_id}~{day.isoformat()}")
+        }
+        if not wanted:
             return {}
-        only = license_ids[0] if len(license_ids) == 1 else None
-        events = await self._events(paths, only, limit=MAX_EVENTS, at=at)
-        if events.begins_at == at.now - ACTIVITY_FOR or only is not None:
-            return dict.fromkeys(license_ids, events)
-        share = max(1, MAX_EVENTS // len(license_ids))
-        of_each = await asyncio.gather(*(self._events(paths, each, limit=share, at=at) for each in license_ids))
-        return dict(zip(license_ids, of_each, strict=True))
-
-    async def _events(self, paths: OrganizationPaths, license_id: str | None, *, limit: int, at: ReadTime) -> _Events:
-        since = at.now - ACTIVITY_FOR
-        query = queries.events_since(since, license_id=license_id, limit=limit)
-        documents = await self._firestore.select(paths.organization, query, at=at)
-        events = [event for document in documents if (event := happened_from(document)) is not None]
-        if len(documents) == limit:
-            since = documents[-1].fields["at"]
-            assert isinstance(since, datetime)  # noqa: S101 the query finds nothing else; for the type checker
-        return _Events(events=events, begins_at=since)
+        found = (await self._firestore.read(wanted, at=at)).documents
+        days: dict[str, list[UsageDay]] = defaultdict(list)
+        for path, license_id in wanted.items():
+            if (day := usage_day_from(found[path])) is not None and day.date in dates:
+                days[license_id].append(day)
+        return days
 
     def _parsed(self, documents: Sequence[Document]) -> dict[str, License | Unusable]:
         """The licenses by id."""
@@ -237,7 +221,7 @@ class Usages:
         paths: OrganizationPaths,
         described: tuple[str, License | Unusable, tuple[str, ...]],
         seen: _Seen,
-        events: _Events | None,
+        view: View,
         at: ReadTime,
     ) -> LicenseUsage:
         license_id, license_, problems = described
@@ -247,6 +231,7 @@ class Usages:
             self._firestore.select(paths.organization, queries.next_to_lapse(license_id, now=at.now), at=at),
             self._borrowed(paths, license_id, license_, at),
         )
+        days, waiting = seen.days.get(license_id, ()), waiting_for(license_id, seen.waiting)
         holders = [session for each in first if isinstance(session := session_from(each), Session)]
         return LicenseUsage(
             license_id=license_id,
@@ -260,12 +245,11 @@ class Usages:
                 each for each in borrowed if overhang_until(each) is not None and seen.only_user in {None, each.user_id}
             ),
             overdraft_in_use=overdraft_of(license_, open_now),
-            waiting=waiting_for(license_id, seen.waiting),
+            waiting=waiting,
             earliest_expiry_at=earliest_expiry(holders, now=at.now),
             sessions=on_page(seen.sessions, license_id=license_id, now=at.now),
-            activity=None
-            if events is None
-            else activity(license_id, license_, events.events, open_now=open_now, begins_at=events.begins_at),
+            denied_today=sum(day.people_denied for day in days if day.date == at.now.date()),
+            activity=activity(days, in_use=in_use, waiting=waiting.count, now=at.now) if view is View.FULL else None,
         )
 
     async def _seats_now(
@@ -287,7 +271,7 @@ class Usages:
                 in_use=each.in_use,
                 waiting=each.waiting.count,
                 held_long=await self._firestore.count(paths.organization, held, at=at) if is_nearly else 0,
-                denied_today=0,
+                denied_today=each.denied_today,
                 borrowed_until=[until for session in each.borrowed if (until := session.borrowed_until) is not None],
             )
 

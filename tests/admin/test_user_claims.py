@@ -13,7 +13,14 @@ from shared.admin.accounts import Account, Accounts
 from shared.admin.user_claims import UserClaims
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
+from shared.people.join import Joins
+from shared.people.members import ChangeRequest
+from shared.people.members import People as Members
 from shared.rules.acquire import Device, Granted
+from shared.rules.admission import Joined
+from shared.rules.members import MemberChange
+from shared.rules.person import SignedIn
+from shared.rules.user import Role
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.reconcile import Reconciliations
 from shared.seats.release import ReleaseRequest, Releases
@@ -157,6 +164,63 @@ async def test_a_claim_that_others_set_meanwhile_stays(
     await UserClaims(store, policy, Shared(project=project)).sync(tenant.user(uid).path)
 
     assert people.claims(uid) == {"plan": "premium", "org_id": tenant.organization_id}
+
+
+async def test_a_person_who_joined_gets_the_organization_and_is_not_reported_a_second_time(
+    claims: UserClaims, store: WatchedFirestore, policy: Policy, people: People, tenant: Tenant
+) -> None:
+    uid = people.sign_up(email="ada@acme.example")
+    tenant.organization.update({"email_domains": ["acme.example"]})
+    person = SignedIn(user_id=uid, email="ada@acme.example", is_email_verified=True, provider="password")
+    outcome = (await Joins(store, policy).join(person, asked=None)).outcome
+    assert isinstance(outcome, Joined)
+
+    await claims.sync(tenant.user(uid).path)
+    await claims.sync(tenant.user(uid).path)
+
+    assert people.claims(uid) == {"org_id": tenant.organization_id}
+    assert (tenant.user(uid).get().to_dict() or {})["problems"] == []
+    assert [event["type"] for event in tenant.events()] == ["user.joined"]
+
+
+async def test_a_change_by_an_owner_ends_the_sessions_and_is_not_reported_a_second_time(
+    claims: UserClaims, store: WatchedFirestore, policy: Policy, people: People, tenant: Tenant
+) -> None:
+    uid = people.sign_up()
+    tenant.user(uid).set({})
+    await claims.sync(tenant.user(uid).path)
+    await acquire(store, policy, tenant, uid)
+    wanted = ChangeRequest(user_id="olivia", changed_id=uid, change=MemberChange(is_active=False))
+    await Members(store, policy).change(tenant.organization_id, wanted)
+
+    await claims.sync(tenant.user(uid).path)
+
+    assert people.claims(uid) == {}
+    assert tenant.open_sessions() == []
+    edits = [(event["actor"], event["details"]["edit"]) for event in tenant.events("user.edited")]
+    assert edits == [("console", "created"), ("olivia", "changed")]
+
+
+async def test_what_an_admin_edits_beside_a_change_by_an_owner_is_reported_alone(
+    claims: UserClaims, store: WatchedFirestore, policy: Policy, people: People, tenant: Tenant
+) -> None:
+    uid = people.sign_up()
+    tenant.user(uid).set({})
+    await claims.sync(tenant.user(uid).path)
+    tenant.user(uid).update({"groups": ["render"]})
+    wanted = ChangeRequest(user_id="olivia", changed_id=uid, change=MemberChange(role=Role.GUEST))
+    await Members(store, policy).change(tenant.organization_id, wanted)
+    tenant.user(uid).update({"note": "by hand"})
+
+    await claims.sync(tenant.user(uid).path)
+    tenant.user(uid).update({"role": "member"})
+    await claims.sync(tenant.user(uid).path)
+
+    changed = [
+        (event["actor"], sorted(each["field"] for each in event["details"]["changes"]))
+        for event in tenant.events("user.edited")[1:]
+    ]
+    assert changed == [("olivia", ["role"]), ("console", ["groups", "note"]), ("console", ["role"])]
 
 
 @pytest.mark.parametrize("how", ["deleted", "deactivated"])

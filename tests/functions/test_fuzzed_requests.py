@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from infra.build.triggers import OnDocument, OnSchedule, triggers
-from infra.contracts.openapi.operations import OPERATIONS
+from infra.contracts.openapi.operations import OPERATIONS, function_of
 from infra.local.loopback import NO_TLS
 from infra.local.processes import Process
 from infra.local.seed import firestore_client
@@ -103,7 +103,7 @@ def target(servers: Mapping[str, Process], functions_project: str, firestore_hos
     if not is_there():
         pytest.skip("this system has no /proc to read a process's memory from")
     project = functions_project
-    names = [name for name in (*OPERATIONS, *EVENTS, *SCHEDULED) if name != KEEPS_ACCOUNTS]
+    names = [name for name in (*map(function_of, OPERATIONS), *EVENTS, *SCHEDULED) if name != KEEPS_ACCOUNTS]
     with (
         closing(firestore_client(project=project, firestore_host=firestore_host)) as console,
         httpx.Client(
@@ -168,7 +168,8 @@ def test_whatever_token_is_sent_where_signatures_are_verified(verifying: tuple[T
 
 
 def _send_everything(target: Target, function: str, known: Knowing, *, share: float) -> None:
-    url = target.servers[function].url
+    server = function_of(function)
+    url = target.servers[server].url
 
     @FUZZ
     @given(sent=requests(known, method=OPERATIONS[function].method))
@@ -184,7 +185,7 @@ def _send_everything(target: Target, function: str, known: Knowing, *, share: fl
             if answer.status >= 400 and b"application/json" in answer.head and answer.body:
                 assert Code[answer.code].status == answer.status
 
-    target.keep_sending(one, to=function, share=share)
+    target.keep_sending(one, to=server, share=share)
 
 
 @pytest.mark.parametrize("function", [name for name in EVENTS if name != KEEPS_ACCOUNTS])

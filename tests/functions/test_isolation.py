@@ -16,6 +16,7 @@ from google.cloud import firestore
 
 from infra.local.processes import Process
 from infra.local.tokens import unsigned_token
+from shared.rules.admission import invitation_id_of
 from shared.rules.digest import DIGEST_LENGTH
 from shared.rules.session import session_id_of
 from tests.support.client import Clients, answered, code_of
@@ -36,6 +37,7 @@ class Ask:
     function: str
     something: Mapping[str, str]
     nothing: Mapping[str, str]
+    method: str = "POST"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +105,16 @@ def found(clients: Clients, servers: Mapping[str, Process], console: firestore.C
         for document in (tenant.organization, tenant.license()):
             event = CloudEvent(project=clients.project, path=document.path, kind="written")
             assert (await event.post(clients.http, servers["review_admin_edit"].url)).status_code == 200
+        invitation = {"email": f"invited@{name}.example", "role": "member"}
+        token = unsigned_token(project=clients.project, organization_id=tenant.organization_id, user_id="bea")
+        headers = {"Authorization": f"Bearer {token}"}
+        invited = await answered(
+            lambda: clients.http.post(clients.urls["invitations"], headers=headers, json=invitation)
+        )
+        assert invited.status_code == 201, invited.text
         kinds = {collection.id for collection in tenant.organization.collections()}
-        assert kinds == {"users", "licenses", "sessions", "usage", "audit_events", "reviews", "waiting"}
+        told = {"users", "licenses", "sessions", "usage", "audit_events", "reviews", "waiting", "invitations"}
+        assert kinds == told
         return tenant
 
     return one
@@ -125,10 +135,36 @@ def _asks(other: Other) -> list[Ask]:
     keys = [key, f"{key}-the-other", *names, *paths, f"../{other.tenant.organization_id}/licenses/license-1"]
     ids = [name for name in names if len(name) == DIGEST_LENGTH]
     devices = ("laptop-of-own", "laptop-of-the-other")
+    invitation, no_invitation = invitation_id_of("invited@the-other.example"), "0" * 64
     return [
-        *(Ask(function="usage", something={"license_key": each}, nothing={"license_key": "no"}) for each in keys),
+        *(
+            Ask(function="usage", method="GET", something={"license_key": each}, nothing={"license_key": "no"})
+            for each in keys
+        ),
         # A page begins behind its token, whether or not that names anything: what is next to it begins the same page.
-        *(Ask(function="usage", something={"page_token": each}, nothing={"page_token": f"{each} "}) for each in names),
+        *(
+            Ask(function="usage", method="GET", something={"page_token": each}, nothing={"page_token": f"{each} "})
+            for each in names
+        ),
+        *(
+            Ask(function="members", method="GET", something={"page_token": each}, nothing={"page_token": f"{each} "})
+            for each in names
+        ),
+        *(
+            Ask(
+                function="members",
+                method="PATCH",
+                something={"user_id": each, "role": "guest"},
+                nothing={"user_id": "nobody-at-all", "role": "guest"},
+            )
+            for each in ("bob", *ids)
+        ),
+        Ask(
+            function="invitations",
+            method="DELETE",
+            something={"invitation_id": invitation},
+            nothing={"invitation_id": no_invitation},
+        ),
         *(
             Ask(
                 function="acquire",
@@ -146,26 +182,31 @@ def _asks(other: Other) -> list[Ask]:
     ]
 
 
-async def _answer(clients: Clients, token: str, function: str, named: Mapping[str, str]) -> httpx.Response:
-    return await answered(partial(_first_answer, clients, token, function, named))
+async def _answer(
+    clients: Clients, token: str, function: str, named: Mapping[str, str], method: str = "POST"
+) -> httpx.Response:
+    return await answered(partial(_first_answer, clients, token, function, named, method))
 
 
-async def _answers(clients: Clients, asked: Iterable[tuple[str, str, Mapping[str, str]]]) -> list[httpx.Response]:
+async def _answers(clients: Clients, asked: Iterable[tuple[str, str, Mapping[str, str], str]]) -> list[httpx.Response]:
     """Ask some at a time: each of them costs the emulator a query."""
     room = asyncio.Semaphore(8)
 
-    async def one(token: str, function: str, named: Mapping[str, str]) -> httpx.Response:
+    async def one(token: str, function: str, named: Mapping[str, str], method: str) -> httpx.Response:
         async with room:
-            return await _answer(clients, token, function, named)
+            return await _answer(clients, token, function, named, method)
 
     return await asyncio.gather(*(one(*each) for each in asked))
 
 
-async def _first_answer(clients: Clients, token: str, function: str, named: Mapping[str, str]) -> httpx.Response:
+async def _first_answer(
+    clients: Clients, token: str, function: str, named: Mapping[str, str], method: str
+) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    if function == "usage":
-        return await clients.http.get(clients.urls[function], headers=headers, params=dict(named))
-    return await clients.http.post(clients.urls[function], headers=headers, json=dict(named))
+    url = clients.urls[function]
+    if method in {"GET", "DELETE"}:
+        return await clients.http.request(method, url, headers=headers, params=dict(named))
+    return await clients.http.request(method, url, headers=headers, json=dict(named))
 
 
 def _in_bytes(answer: httpx.Response) -> tuple[int, dict[str, str], str]:
@@ -188,9 +229,9 @@ async def test_what_is_another_organizations_answers_as_what_does_not_exist(
     token = unsigned_token(project=clients.project, organization_id=tenant.organization_id, user_id=caller)
     asks, versions, secrets = _asks(other), other.versions, other.secrets(tenant)
 
-    something = await _answers(clients, ((token, ask.function, ask.something) for ask in asks))
+    something = await _answers(clients, ((token, ask.function, ask.something, ask.method) for ask in asks))
 
-    nothing = await _answers(clients, ((token, ask.function, ask.nothing) for ask in asks))
+    nothing = await _answers(clients, ((token, ask.function, ask.nothing, ask.method) for ask in asks))
     assert [_in_bytes(answer) for answer in something] == [_in_bytes(answer) for answer in nothing]
     assert [secret for secret in secrets for answer in something if secret in answer.text] == []
     assert other.versions == versions
@@ -202,10 +243,10 @@ async def test_the_same_requests_by_a_user_of_that_organization_find_what_they_n
     token = unsigned_token(project=clients.project, organization_id=other.tenant.organization_id, user_id="bea")
     asks = _asks(other)
 
-    answers = [await _answer(clients, token, ask.function, ask.something) for ask in asks]
+    answers = [await _answer(clients, token, ask.function, ask.something, ask.method) for ask in asks]
 
     found = {ask.function for ask, answer in zip(asks, answers, strict=True) if answer.is_success}
-    assert found == {"acquire", "heartbeat", "release", "usage"}
+    assert found == {"acquire", "heartbeat", "invitations", "members", "release", "usage"}
     shown = "".join(answer.text for answer in answers)
     told = ["bea@the-other.example", "laptop-of-the-other", "license-of-the-other"]
     assert [text for text in told if text not in shown] == []
@@ -237,17 +278,21 @@ async def test_no_claim_that_only_resembles_an_organizations_name_reaches_it(
     tokens = [_token(clients.project, claim) for claim in _claims(name, tenant.organization_id)]
     nowhere = [_token(clients.project, f"no-such-organization-{uuid4().hex}"), _token(clients.project, None)]
     held = session_id_of(license_id=LICENSE_ID, user_id="bea", hardware_id="laptop-of-the-other")
-    asks: list[tuple[str, dict[str, str]]] = [
-        ("acquire", {"license_key": other.tenant.license_key, "hardware_id": "laptop-of-the-other"}),
-        ("heartbeat", {"session_id": held}),
-        ("release", {"session_id": held}),
-        ("usage", {}),
+    asks: list[tuple[str, dict[str, str], str]] = [
+        ("acquire", {"license_key": other.tenant.license_key, "hardware_id": "laptop-of-the-other"}, "POST"),
+        ("heartbeat", {"session_id": held}, "POST"),
+        ("release", {"session_id": held}, "POST"),
+        ("usage", {}, "GET"),
+        ("members", {}, "GET"),
+        ("members", {"user_id": "m0", "role": "owner"}, "PATCH"),
+        ("invitations", {"email": "bob@own.example", "role": "owner"}, "POST"),
+        ("invitations", {"invitation_id": invitation_id_of("invited@the-other.example")}, "DELETE"),
     ]
 
-    for function, named in asks:
-        answers = await _answers(clients, ((token, function, named) for token in tokens))
+    for function, named, method in asks:
+        answers = await _answers(clients, ((token, function, named, method) for token in tokens))
 
-        refusals = [_in_bytes(await _answer(clients, token, function, named)) for token in nowhere]
+        refusals = [_in_bytes(await _answer(clients, token, function, named, method)) for token in nowhere]
         assert [answer.text for answer in answers if _in_bytes(answer) not in refusals] == []
         assert [secret for secret in secrets for answer in answers if secret in answer.text] == []
     assert other.versions == versions
@@ -261,6 +306,6 @@ def _token(project: str, claim: object) -> str:
 
 
 async def test_a_token_without_any_claim_is_told_so(clients: Clients) -> None:
-    answer = await _answer(clients, _token(clients.project, None), "usage", {})
+    answer = await _answer(clients, _token(clients.project, None), "usage", {}, "GET")
 
     assert (answer.status_code, code_of(answer)) == (403, "NO_ORGANIZATION")

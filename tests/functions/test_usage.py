@@ -9,18 +9,25 @@ import httpx
 import pytest
 from google.cloud import firestore
 
+from shared.documents.paths import OrganizationPaths
 from shared.documents.rfc3339 import rfc3339
+from shared.documents.usage_days import usage_day_fields
+from shared.rules.history import DAY, HALF_HOUR, HALF_HOURS, Records, start_of, usage_day
 from tests.support.client import Client, Clients, code_of
-from tests.support.tenant import Tenant
+from tests.support.tenant import LICENSE_ID, Tenant
 
 
-def _last_24_hours(body: dict[str, Any]) -> dict[str, int]:
-    """The sums of the one license, which are those of the whole 24 hours."""
-    (license_,) = body["licenses"]
-    sums: dict[str, Any] = dict(license_["last_24_hours"])
-    begins_at, server_time = map(datetime.fromisoformat, (sums.pop("begins_at"), body["server_time"]))
-    assert server_time - begins_at == timedelta(hours=24)
-    return sums
+def _counted(tenant: Tenant, *, days_ago: int, peak: int, denied: int) -> None:
+    """Write a day of the history as the function that counts it does, with numbers in the half hour that is over."""
+    now = datetime.now(UTC)
+    half_hour = (now - start_of(now.date())) // HALF_HOUR
+    day = usage_day(LICENSE_ID, now.date() - days_ago * DAY, Records(), computed_at=now.replace(microsecond=0))
+    peaks, people = ([0] * HALF_HOURS for _ in range(2))
+    peaks[half_hour], people[half_hour] = peak, denied
+    written = replace(day, peak_in_use=tuple(peaks), peak_demand=tuple(peaks), denied_people=tuple(people))
+    fields = usage_day_fields(replace(written, people_denied=denied))
+    paths = OrganizationPaths(tenant.organization_id)
+    tenant.console.document(paths.usage_day(LICENSE_ID, day.date)).set(fields)
 
 
 @pytest.mark.parametrize("manager", ["olivia", "adam"])
@@ -49,7 +56,7 @@ async def test_owners_and_admins_see_who_holds_which_seat(
     assert [session["session_id"] for session in license_["sessions"]] == [first, second]
     assert license_["sessions"][0]["user_email"] == "m0@example.com"
     assert license_["earliest_expiry_at"] == license_["sessions"][0]["lease_expires_at"]
-    assert _last_24_hours(body) == {"peak_in_use": 3, "peak_overdraft": 0, "denied_users": 0, "denied_attempts": 0}
+    assert license_["last_24_hours"] is None
     assert datetime.fromisoformat(body["server_time"]).tzinfo == UTC
     role = "owner" if manager == "olivia" else "admin"
     assert body["viewer"] == {"user_id": manager, "email": f"{manager}@example.com", "role": role}
@@ -129,35 +136,40 @@ async def test_sessions_come_in_pages_with_the_totals_on_each(clients: Clients, 
     assert [len(license_["sessions"]) for license_ in licenses] == [2, 2, 1]
     assert {session["session_id"] for license_ in licenses for session in license_["sessions"]} == held
     assert [license_["in_use"] for license_ in licenses] == [5, 5, 5]
-    assert [license_["last_24_hours"] is None for license_ in licenses] == [False, True, True]
 
 
-async def test_the_last_24_hours_tell_the_peak_and_who_was_denied(clients: Clients, console: firestore.Client) -> None:
-    tenant = Tenant.create(console, seats=2)
-    sessions = [await clients.of(tenant, name).acquired() for name in ("m0", "m1")]
-    for name in ("m2", "m3", "m2"):
-        assert (await clients.of(tenant, name).acquire()).status_code == 409
-    for name, session_id in zip(("m0", "m1"), sessions, strict=True):
-        await clients.of(tenant, name).release(session_id)
+async def test_the_last_24_hours_are_those_of_the_history_and_the_present(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console)
+    _counted(tenant, days_ago=0, peak=2, denied=3)
+    _counted(tenant, days_ago=1, peak=99, denied=9)  # its half hour began more than 24 hours ago
+    await clients.of(tenant, "m0").acquired()
 
-    body = (await clients.of(tenant, "olivia").usage()).json()
+    now, full = [(await clients.of(tenant, "olivia").usage(view=view)).json() for view in ("now", "full")]
+    of_member = (await clients.of(tenant, "m0").usage()).json()
 
-    assert body["organization"]["in_use"] == 0
-    assert _last_24_hours(body) == {"peak_in_use": 2, "peak_overdraft": 0, "denied_users": 2, "denied_attempts": 3}
+    lately = full["licenses"][0]["last_24_hours"]
+    begins_at, computed_at = (datetime.fromisoformat(lately.pop(name)) for name in ("begins_at", "computed_at"))
+    assert lately == {"peak_in_use": 2, "peak_demand": 2, "denied_users": 3}
+    server_time = datetime.fromisoformat(full["server_time"])
+    assert timedelta(hours=23.5) < server_time - begins_at <= timedelta(hours=24)
+    assert server_time - timedelta(minutes=10) < computed_at <= server_time
+    for body in (now, full):
+        assert [(each["code"], each["number"]) for each in body["warnings"]] == [("DENIED_TODAY", 3)]
+    assert now["licenses"][0]["last_24_hours"] is None
+    assert (of_member["licenses"][0]["last_24_hours"], of_member["warnings"]) == (None, [])
 
 
-async def test_what_happened_longer_ago_does_not_count(clients: Clients, console: firestore.Client) -> None:
-    tenant = Tenant.create(console, seats=1)
-    session_id = await clients.of(tenant, "m0").acquired()
-    await clients.of(tenant, "m1").acquire()
-    await clients.of(tenant, "m0").release(session_id)
-    yesterday = datetime.now(UTC) - timedelta(hours=24, minutes=1)
-    for event in tenant.organization.collection("audit_events").list_documents():
-        event.update({"at": yesterday})
+async def test_a_day_that_an_admin_edited_does_not_break_it(clients: Clients, console: firestore.Client) -> None:
+    tenant = Tenant.create(console)
+    _counted(tenant, days_ago=0, peak=2, denied=3)
+    (day,) = tenant.organization.collection("usage_days").list_documents()
+    day.update({"peak_in_use": "gone"})
 
-    body = (await clients.of(tenant, "olivia").usage()).json()
+    (license_,) = (await clients.of(tenant, "olivia").usage()).json()["licenses"]
 
-    assert _last_24_hours(body) == {"peak_in_use": 0, "peak_overdraft": 0, "denied_users": 0, "denied_attempts": 0}
+    assert license_["last_24_hours"] is None
 
 
 @pytest.mark.parametrize(
@@ -182,17 +194,6 @@ async def test_a_query_of_another_form_is_refused_and_says_where(
 
     assert (response.status_code, code_of(response)) == (400, "INVALID_REQUEST")
     assert [each["field"] for each in response.json()["error"]["details"]["fields"]] == [field]
-
-
-async def test_an_event_that_somebody_edited_does_not_break_it(clients: Clients, console: firestore.Client) -> None:
-    tenant = Tenant.create(console)
-    await clients.of(tenant, "m0").acquired()
-    (event,) = tenant.organization.collection("audit_events").list_documents()
-    event.update({"type": "nonsense", "details": "gone"})
-
-    (license_,) = (await clients.of(tenant, "olivia").usage()).json()["licenses"]
-
-    assert license_["last_24_hours"]["peak_in_use"] == 1
 
 
 async def test_a_license_that_cannot_be_used_says_what_to_mend(clients: Clients, console: firestore.Client) -> None:

@@ -231,7 +231,7 @@ def test_counters_that_were_missing_are_null_in_a_valid_message() -> None:
 def _set_fields(message: Message) -> Iterator[str]:
     for field, value in message.ListFields():
         if field.message_type is None:
-            yield field.name
+            yield from [field.name] * (len(value) if field.is_repeated else 1)
         else:
             yield from (f"{field.name}.{below}" for each in _each(value) for below in _set_fields(each))
 
@@ -248,7 +248,9 @@ def _given_fields(sent: dict[str, Any]) -> Iterator[str]:
             case dict():
                 yield from (f"{name}.{below}" for below in _given_fields(value))
             case list():
-                yield from (f"{name}.{below}" for each in value for below in _given_fields(each))
+                yield from [name] * sum(isinstance(each, str) for each in value)
+                below = (each for each in value if isinstance(each, dict))
+                yield from (f"{name}.{field}" for each in below for field in _given_fields(each))
             case _:
                 yield name
 

@@ -9,8 +9,18 @@ import pytest
 from infra.build.stage import ROOT, function_names
 from infra.build.triggers import OnSchedule, triggers
 from infra.pages import costs
-from infra.pages.billed_operations import GROUP_SIZES, OPERATIONS, reconcile_reads
-from infra.pages.costs import PAGE, SCENARIOS, Usage, items, page, saved_by_sharing, tables, usd_of_a_seats_month
+from infra.pages.billed_operations import GROUP_SIZES, OPEN_PAGE, OPERATIONS, reconcile_reads
+from infra.pages.costs import (
+    PAGE,
+    SCENARIOS,
+    Usage,
+    items,
+    open_page_items,
+    page,
+    saved_by_sharing,
+    tables,
+    usd_of_a_seats_month,
+)
 
 
 def test_the_tables_in_the_docs_are_what_the_script_makes() -> None:
@@ -96,6 +106,15 @@ def test_one_instance_of_each_function_is_never_busy_for_longer_than_the_month_o
 
 def test_reconcile_without_anything_open_reads_what_the_table_of_operations_says() -> None:
     assert reconcile_reads(sessions=0, organizations=0) == OPERATIONS["reconcile, nothing open"].reads
+
+
+def test_a_page_that_is_open_all_day_costs_at_most_a_quarter_of_a_dollar_a_month() -> None:
+    found = open_page_items()
+
+    # 22 days of 8 hours, with a request every 15 s.
+    assert found["requests"][0] == 22 * 8 * 240
+    assert found["documents read"][0] == 22 * 8 * 5 * OPEN_PAGE.reads
+    assert found["documents read"][1] + found["requests"][1] <= 0.25
 
 
 # What is assumed is what is deployed

@@ -108,7 +108,7 @@ def test_every_target_of_make_on_the_page_exists() -> None:
         for target in line.split()
     }
 
-    assert targets == {"setup", "check", "doctor", "preflight", "stage", "auth-emulator", "resync"}
+    assert targets == {"setup", "check", "doctor", "preflight", "stage", "auth-emulator", "portal", "resync"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 

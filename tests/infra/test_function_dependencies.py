@@ -118,7 +118,11 @@ def test_every_distribution_brings_what_is_said_of_it() -> None:
         ("cloudevents", {"relay_audit", "review_admin_edit", "sync_user_claims"}),
         ("PyJWT", {"acquire", "heartbeat"}),
         ("google-cloud-firestore", set(function_names()) - {"keys"}),
-        ("firebase-admin", {"acquire", "heartbeat", "release", "usage", "sync_user_claims"}),
+        (
+            "firebase-admin",
+            {"acquire", "heartbeat", "invitations", "join", "members", "release", "usage", "sync_user_claims"},
+        ),
+        ("idna", {"invitations", "join", "members", "reconcile", "review_admin_edit", "sync_user_claims"}),
     ],
 )
 def test_what_is_slow_to_start_is_installed_only_where_it_is_used(distribution: str, functions: set[str]) -> None:

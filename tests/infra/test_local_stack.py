@@ -129,7 +129,9 @@ def test_a_taken_port_is_refused_at_once(tmp_path: Path) -> None:
 # The gateway
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/nothing", "/v1/acquire/more", "/v2/acquire", "/acquire"])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/v1", "/v1/", "/v1/nothing", "/v1/acquire/more", "/v2/acquire", "/acquire"]
+)
 def test_an_unknown_path_is_not_found_and_the_known_ones_are_named(local_stack: Served, path: str) -> None:
     answer = httpx.get(f"http://127.0.0.1:{local_stack.port}{path}")
 

@@ -1,7 +1,7 @@
 """The OpenAPI document: it is what the models, the catalogue and the code say, and stays so."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from functools import cache
@@ -16,7 +16,7 @@ from infra.build.stage import ROOT
 from infra.build.triggers import OnRequest, triggers
 from infra.contracts.openapi.codes import MEANINGS, details_model
 from infra.contracts.openapi.document import OPENAPI, as_text, document
-from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
+from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success, function_of, methods_of
 from infra.contracts.openapi.schemas import code_schema_name
 from infra.contracts.openapi.words import AT, WORDS
 from shared.documents.forms import LicenseDocument
@@ -24,6 +24,7 @@ from shared.documents.paths import can_be_document_id
 from shared.documents.rfc3339 import Time
 from shared.edge.errors import Code
 from shared.edge.lease_answers import answer_acquire, answer_heartbeat
+from shared.edge.people_answers import answer_change, answer_invite, answer_join, answer_members, answer_withdraw
 from shared.edge.refusals import Refusal, refused
 from shared.edge.release_answer import answer_release
 from shared.edge.requests import AcquireBody, UsageQuery
@@ -32,21 +33,19 @@ from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReache
 from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowTooLong
 from shared.rules.heartbeat import IdleLeft
 from shared.rules.line import WaitTooLong
-from shared.rules.refusal import KeptOut, LicenseNotStarted, Misconfigured, Unusable
+from shared.rules.refusal import KeptOut, LicenseNotStarted, Misconfigured, TooManyInvitations, Unusable
 from shared.rules.release import UntilRefused
 from shared.rules.session import EndReason, InstanceLimitReached, SessionOver
 from tests.rules.make import a_session
 from tests.support.code_graph import Code as SourceCode
-from tests.support.contract import problems, the_contract, told_everything
+from tests.support.contract import operation_of, problems, the_contract, told_everything
 
 DOCUMENT = the_contract()
 CLOSED = told_everything(DOCUMENT)
 
 
 def _operation(name: str) -> dict[str, Any]:
-    (described,) = DOCUMENT["paths"][f"/v1/{name}"].values()
-    assert isinstance(described, dict)
-    return described
+    return operation_of(DOCUMENT, name)
 
 
 # What is written down is what the models say
@@ -67,15 +66,18 @@ def test_the_document_is_valid_openapi() -> None:
 def test_the_document_has_exactly_the_functions_that_clients_call() -> None:
     called_by_clients = {name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)}
 
-    assert set(OPERATIONS) == called_by_clients
+    assert set(map(function_of, OPERATIONS)) == called_by_clients
     assert set(DOCUMENT["paths"]) == {f"/v1/{name}" for name in called_by_clients}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_has_the_method_that_its_function_answers(name: str) -> None:
-    entry = (ROOT / "functions" / name / "main.py").read_text()
+    function = function_of(name)
+    entry = (ROOT / "functions" / function / "main.py").read_text()
 
-    assert f'@http_function("{OPERATIONS[name].method}")' in entry
+    methods = ", ".join(f'"{method}"' for method in methods_of(function))
+    assert f"@http_function({methods})" in entry
+    assert OPERATIONS[name].method in methods_of(function)
 
 
 def test_a_new_field_of_an_answer_is_in_the_document_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,11 +245,16 @@ def _source() -> SourceCode:
     return SourceCode(ROOT)
 
 
-ANSWERS = {
+ANSWERS: Mapping[str, Callable[..., object]] = {
     "acquire": answer_acquire,
+    "change_member": answer_change,
     "heartbeat": answer_heartbeat,
+    "invite": answer_invite,
+    "join": answer_join,
+    "members": answer_members,
     "release": answer_release,
     "usage": answer_usage,
+    "withdraw": answer_withdraw,
 }
 """Where the outcome of a decision becomes an answer. What decides nothing is not here."""
 
@@ -320,6 +327,7 @@ REFUSALS: Mapping[type, list[Refusal]] = {
     ],
     LicenseNotStarted: [LicenseNotStarted(starts_at=AT)],
     KeptOut: [KeptOut(until=AT)],
+    TooManyInvitations: [TooManyInvitations(max_invitations=200)],
     UntilRefused: [UntilRefused(problem="not a time")],
     WaitTooLong: [WaitTooLong(latest=AT + timedelta(hours=4))],
     IdleLeft: [IdleLeft(session=a_session())],
@@ -339,11 +347,15 @@ def _decided_codes(name: str) -> set[Code]:
     return {refused(refusal, now=AT).code for kind in kinds for refusal in _refusals(kind)}
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_tells_of_exactly_the_codes_that_its_code_can_come_to(name: str) -> None:
-    told = OPERATIONS[name].codes | ANY_CALL
+@pytest.mark.parametrize("function", sorted(set(map(function_of, OPERATIONS))))
+def test_the_operations_of_a_function_tell_of_exactly_the_codes_that_its_code_can_come_to(function: str) -> None:
+    names = [name for name in OPERATIONS if function_of(name) == function]
 
-    assert told == _named_codes(name) | _raised_codes(name) | _decided_codes(name) | {Code.INTERNAL}
+    told = {code for name in names for code in OPERATIONS[name].codes} | ANY_CALL
+
+    decided = {code for name in names for code in _decided_codes(name)}
+    assert told == _named_codes(function) | _raised_codes(function) | decided | {Code.INTERNAL}
+    assert all(_decided_codes(name) <= OPERATIONS[name].codes for name in names)
 
 
 @pytest.mark.parametrize("kind", get_args(Refusal))

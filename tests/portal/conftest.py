@@ -82,9 +82,7 @@ class Company:
         user_id = f"{name}-{uuid4().hex[:10]}"
         email = address or f"{user_id}@example.com"
         sign_up(self.auth_host, project=PROJECT, user_id=user_id, email=email)
-        return Person(
-            user_id=user_id, email=email, base_url=self.base_url, organization_id=self.tenant.organization_id
-        )
+        return Person(user_id=user_id, email=email, base_url=self.base_url, organization_id=self.tenant.organization_id)
 
     def employ(self, name: str, role: str, *, shown_as: str | None = None) -> Person:
         """Make an account and its user, and wait until the account names the organization."""

@@ -131,7 +131,11 @@ async def test_every_screen_is_accessible_wide_and_narrow(
 ) -> None:
     owner, member = company.employ("olivia", "owner"), company.employ("mia", "member")
     company.tenant.license().update(
-        {"max_borrow_seconds": 86_400, "reservations": {"design": 1}, "expires_at": datetime.now(UTC) + timedelta(days=5)}
+        {
+            "max_borrow_seconds": 86_400,
+            "reservations": {"design": 1},
+            "expires_at": datetime.now(UTC) + timedelta(days=5),
+        }
     )
     member.acquire(company.tenant.license_key, program="A program with a rather long name/2026.11.4 (build 4711)")
     owner.acquire(company.tenant.license_key, device="the-owners-notebook.corp.example.com")

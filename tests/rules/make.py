@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from shared.rules.acquire import Device
+from shared.rules.admission import OPEN_FOR, Invitation
 from shared.rules.license import License
 from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
@@ -27,6 +28,23 @@ def an_organization(*, seats: int | None = None) -> Organization:
 
 def a_user(user_id: str = "ann", *, role: Role = Role.MEMBER, groups: Sequence[str] = ()) -> User:
     return User(user_id=user_id, email=f"{user_id}@acme.example", role=role, is_active=True, groups=tuple(groups))
+
+
+def an_invitation(
+    email: str = "ann@acme.example",
+    *,
+    role: Role = Role.MEMBER,
+    groups: Sequence[str] = (),
+    age: timedelta = timedelta(0),
+) -> Invitation:
+    return Invitation(
+        email=email,
+        role=role,
+        groups=tuple(groups),
+        invited_by="olivia",
+        created_at=NOW - age,
+        expires_at=NOW - age + OPEN_FOR,
+    )
 
 
 def a_license(

@@ -15,7 +15,7 @@ STATE, SECOND = "abc", timedelta(seconds=1)
     [(timedelta(0), True), (STANDS_FOR - SECOND, True), (STANDS_FOR, False), (-SECOND, False)],
     ids=["at once", "just", "no longer", "of a time to come"],
 )
-def test_a_report_stands_for_a_little_more_than_a_minute(later: timedelta, *, stands: bool) -> None:
+def test_a_report_stands_for_less_than_a_minute_and_a_half(later: timedelta, *, stands: bool) -> None:
     version = version_of(STATE, now=NOW)
 
     assert standing([version], STATE, now=NOW + later) == (version if stands else None)

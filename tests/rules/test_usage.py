@@ -1,11 +1,12 @@
 """Usage: who sees what, who holds a seat, and whether there were enough."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from shared.rules.audit import AuditType
+from shared.rules.history import DAY, HALF_HOUR, HALF_HOURS, Records, UsageDay, usage_day
 from shared.rules.license import License
 from shared.rules.organization import Organization
 from shared.rules.refusal import (
@@ -17,12 +18,10 @@ from shared.rules.refusal import (
     UserInactive,
     UserMissing,
 )
-from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, ended
 from shared.rules.usage import (
     Activity,
     LicenseStatus,
-    SeatEvent,
     Visibility,
     activity,
     on_page,
@@ -111,68 +110,48 @@ def test_an_ended_session_holds_no_seat() -> None:
     assert shown == ()
 
 
-# Activity. Events come newest first: the lists below are read from the right.
+# The last 24 hours, of days that were counted.
 
 
-def happened(kind: AuditType, user_id: str = "ann", *, license_id: str = "cad", attempts: int = 1) -> SeatEvent:
-    return SeatEvent(at=NOW, type=kind, license_id=license_id, user_id=user_id, attempts=attempts)
+def a_day(back: int, *, peaks: Mapping[int, int], denied: Mapping[int, int], people_denied: int = 0) -> UsageDay:
+    """Make the day so many days before ``NOW``, with numbers in some of its half hours."""
+    day = NOW.date() - back * DAY
+    counted = usage_day("cad", day, Records(), computed_at=NOW - timedelta(minutes=20))
+    in_use, denied_people = (tuple(each.get(number, 0) for number in range(HALF_HOURS)) for each in (peaks, denied))
+    demand = tuple(each and each + 1 for each in in_use)
+    counted = replace(counted, peak_in_use=in_use, peak_demand=demand)
+    return replace(counted, denied_people=denied_people, people_denied=people_denied)
 
 
-DAY_AGO = NOW - timedelta(days=1)
-TAKEN, RELEASED, EXPIRED, REVOKED, DENIED = (
-    happened(kind)
-    for kind in (AuditType.ACQUIRED, AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED, AuditType.DENIED)
-)
+TODAY = a_day(0, peaks={3: 5}, denied={3: 2}, people_denied=2)
+YESTERDAY = a_day(1, peaks={18: 9, 20: 7}, denied={18: 4, 20: 2, 30: 1}, people_denied=5)
 
 
-def _activity(events: list[SeatEvent], *, open_now: int) -> Activity:
-    use = SeatUse(by_license={"cad": open_now})
-    return activity("cad", a_license(), events, open_now=use, begins_at=DAY_AGO)
+def test_the_last_24_hours_begin_with_the_first_half_hour_that_began_in_them() -> None:
+    on_the_hour = activity([TODAY, YESTERDAY], in_use=1, waiting=0, now=NOW)
+    later = activity([TODAY, YESTERDAY], in_use=1, waiting=0, now=NOW + INSTANT)
+
+    assert on_the_hour == Activity(
+        begins_at=NOW - DAY,
+        computed_at=NOW - timedelta(minutes=20),
+        peak_in_use=9,
+        peak_demand=10,
+        denied_users=2 + 5,
+    )
+    assert later is not None
+    assert later.begins_at == NOW - DAY + HALF_HOUR
+    assert (later.peak_in_use, later.peak_demand, later.denied_users) == (7, 8, 2 + 3)
 
 
-@pytest.mark.parametrize(
-    ("events", "open_now", "peak"),
-    [
-        ([], 0, 0),
-        ([], 3, 3),
-        ([TAKEN, TAKEN], 2, 2),
-        ([RELEASED, TAKEN], 0, 1),
-        ([RELEASED, EXPIRED, REVOKED], 2, 5),
-        ([TAKEN, RELEASED, TAKEN, RELEASED], 4, 4),
-        ([RELEASED, TAKEN, RELEASED, TAKEN], 4, 5),
-        ([RELEASED, RELEASED, TAKEN, TAKEN, TAKEN], 1, 3),
-        ([DENIED, DENIED], 1, 1),
-    ],
-)
-def test_the_peak_is_the_most_that_was_in_use_at_any_time(events: list[SeatEvent], open_now: int, peak: int) -> None:
-    one_after_another = [replace(event, at=NOW - age * INSTANT) for age, event in enumerate(events)]
+def test_what_was_not_counted_yet_is_the_peak_if_it_is_more() -> None:
+    lately = activity([TODAY], in_use=6, waiting=3, now=NOW)
 
-    lately = _activity(one_after_another, open_now=open_now)
-
-    assert lately.peak_in_use == peak
+    assert lately is not None
+    assert (lately.peak_in_use, lately.peak_demand) == (6, 9)
 
 
-@pytest.mark.parametrize(
-    ("events", "open_now", "reserved_now", "peak"),
-    [
-        ([], 4, 1, 1),
-        ([RELEASED, RELEASED, TAKEN], 2, 1, 1),
-        ([RELEASED], 2, 0, 1),
-        ([replace(RELEASED, pool="design")], 2, 0, 0),
-        ([RELEASED] * 9, 2, 1, 2),
-    ],
-    ids=["now", "before two were given back", "in the common pool alone", "a reserved one is none", "never above it"],
-)
-def test_the_peak_of_overdraft_is_what_was_above_the_license_or_its_common_pool(
-    events: list[SeatEvent], open_now: int, reserved_now: int, peak: int
-) -> None:
-    license_ = replace(a_license(seats=3), reservations={"design": 1}, overdraft_seats=2)  # two common ones
-    use = SeatUse(by_license={"cad": open_now}, by_pool={("cad", "design"): reserved_now})
-    one_after_another = [replace(event, at=NOW - age * INSTANT) for age, event in enumerate(events)]
-
-    lately = activity("cad", license_, one_after_another, open_now=use, begins_at=DAY_AGO)
-
-    assert lately.peak_overdraft == peak
+def test_a_license_whose_days_were_never_counted_has_no_last_24_hours() -> None:
+    assert activity([], in_use=6, waiting=0, now=NOW) is None
 
 
 def test_a_license_whose_contract_begins_later_says_so() -> None:
@@ -181,35 +160,6 @@ def test_a_license_whose_contract_begins_later_says_so() -> None:
     assert status_of(license_, now=NOW) is LicenseStatus.NOT_STARTED
     assert status_of(license_, now=NOW + INSTANT) is LicenseStatus.ACTIVE
     assert status_of(replace(license_, is_active=False), now=NOW) is LicenseStatus.INACTIVE
-
-
-@pytest.mark.parametrize("events", [[EXPIRED, TAKEN], [TAKEN, EXPIRED], [EXPIRED, EXPIRED, TAKEN, TAKEN]])
-def test_who_takes_a_seat_in_the_commit_that_ended_another_does_not_raise_the_peak(events: list[SeatEvent]) -> None:
-    # A query gives what has one time in the order of names, which are hashes.
-    assert _activity(events, open_now=10).peak_in_use == 10
-
-
-def test_people_are_counted_once_however_often_they_tried() -> None:
-    events = [
-        happened(AuditType.DENIED, "ann", attempts=3),
-        happened(AuditType.DENIED, "ben"),
-        happened(AuditType.DENIED, "ann", attempts=2),
-    ]
-
-    lately = _activity(events, open_now=0)
-
-    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=0, peak_overdraft=0, denied_users=2, denied_attempts=6)
-
-
-def test_another_licenses_events_do_not_count() -> None:
-    events = [
-        happened(AuditType.RELEASED, license_id="render"),
-        happened(AuditType.DENIED, license_id="render"),
-    ]
-
-    lately = _activity(events, open_now=1)
-
-    assert lately == Activity(begins_at=DAY_AGO, peak_in_use=1, peak_overdraft=0, denied_users=0, denied_attempts=0)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,13 @@ from shared.documents.paths import run_path
 from shared.documents.policy import Policy
 from shared.firestore.client import Firestore
 from shared.rules.acquire import Device, Granted, Renewed
+from shared.rules.usage import Unchanged, Usage, UsageOutcome, View
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.expire import Expiries
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.reconcile import Reconciliations
 from shared.seats.release import ReleaseRequest, Releases
+from shared.seats.usage import UsageRequest, Usages
 from tests.support.tenant import Tenant
 from tests.support.wire import Wire
 
@@ -42,6 +44,7 @@ class World:
         self.idle_for: timedelta | None = None
         self.acquires, self.releases = Acquires(store, policy), Releases(store, policy)
         self.heartbeats = Heartbeats(store, policy)
+        self.usages = Usages(store, policy)
         self.expiries = Expiries(store, policy, run_within=RUN_WITHIN)
         self.reconciliations = Reconciliations(store, policy, run_within=RUN_WITHIN)
         self.resync = Resync(store)
@@ -74,6 +77,17 @@ class World:
     async def release(self, session_id: str) -> None:
         request = ReleaseRequest(user_id="m0", session_id=session_id, instance_id=self.instance_id)
         await self.releases.release(self.tenant.organization_id, request)
+
+    async def look(self, *known_versions: str) -> UsageOutcome:
+        request = UsageRequest(
+            user_id="olivia",
+            license_key=None,
+            page_size=100,
+            after=None,
+            view=View.NOW,
+            known_versions=known_versions,
+        )
+        return (await self.usages.usage(self.tenant.organization_id, request)).outcome
 
     async def reconcile(self) -> None:
         await self.reconciliations.reconcile()
@@ -152,6 +166,20 @@ async def _lapsed(world: World) -> None:
     assert report.sessions_ended == 1
 
 
+async def _looked_at(world: World) -> None:
+    await world.acquire(0)
+    world.wire.forget()
+    assert isinstance(await world.look(), Usage)
+
+
+async def _looked_at_again(world: World) -> None:
+    await world.acquire(0)
+    report = await world.look()
+    assert isinstance(report, Usage)
+    world.wire.forget()
+    assert isinstance(await world.look(report.version), Unchanged)
+
+
 async def _relayed(world: World) -> None:
     await world.acquire(0)
     (event,) = world.tenant.event_documents()
@@ -177,6 +205,8 @@ STORIES: dict[str, Callable[[World], Awaitable[None]]] = {
     "heartbeat, too early": _kept_too_early,
     "release": _released,
     "expire_sessions, each that lapsed": _lapsed,
+    "usage, seats now, one in use": _looked_at,
+    "usage, unchanged": _looked_at_again,
     "relay of an audit event": _relayed,
     "expire_sessions, nothing to do": _nothing_to_do,
     "reconcile, nothing open": _nothing_open,

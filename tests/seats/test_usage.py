@@ -1,7 +1,6 @@
-"""Usage of an organization in which more happened than one report sums up."""
+"""Usage: what a report reads, and what it leaves alone."""
 
 from collections import Counter
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,14 +8,11 @@ from google.cloud import firestore
 
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device
-from shared.rules.usage import ACTIVITY_FOR, LicenseUsage, Usage
-from shared.seats import usage as usage_module
+from shared.rules.usage import LicenseUsage, Usage
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.usage import UsageRequest, Usages
 from tests.support.connections import WatchedFirestore
-from tests.support.tenant import LICENSE_ID, Tenant
-
-SUMMED_UP = 20
+from tests.support.tenant import Tenant
 
 
 async def _ask(acquires: Acquires, tenant: Tenant, user: str, device: str, license_key: str) -> None:
@@ -29,30 +25,6 @@ async def _usage(usages: Usages, tenant: Tenant) -> dict[str, LicenseUsage]:
     report = (await usages.usage(tenant.organization_id, asked)).outcome
     assert isinstance(report, Usage)
     return {license_.license_id: license_ for license_ in report.licenses}
-
-
-async def test_a_flood_on_one_license_hides_nothing_of_another_and_says_since_when_its_own_sums_are_complete(
-    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(usage_module, "MAX_EVENTS", SUMMED_UP)
-    tenant, acquires, usages = Tenant.create(console, seats=0), Acquires(store, policy), Usages(store, policy)
-    tenant.add_license("viewer", "VIEWER", seats=1_000)
-    for user in ("m1", "m2", "m3"):
-        await _ask(acquires, tenant, user, "desk", tenant.license_key)
-    before = await _usage(usages, tenant)
-
-    for number in range(SUMMED_UP):
-        await _ask(acquires, tenant, "m0", f"invented-{number}", "VIEWER")
-    after = await _usage(usages, tenant)
-
-    cad, viewer = after[LICENSE_ID].activity, after["viewer"].activity
-    assert cad is not None
-    assert viewer is not None
-    assert (cad.denied_users, cad.denied_attempts) == (3, 3)
-    assert viewer.begins_at - cad.begins_at > ACTIVITY_FOR - timedelta(minutes=30)
-    assert viewer.peak_in_use == SUMMED_UP
-    assert before["viewer"].activity is not None
-    assert before["viewer"].activity.begins_at <= cad.begins_at
 
 
 @pytest.mark.parametrize(

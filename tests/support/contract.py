@@ -35,14 +35,21 @@ def problems(document: Document, schema: Mapping[str, Any], value: object) -> li
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
+def operation_of(document: Document, name: str) -> Document:
+    """What the document says of one operation."""
+    (found,) = (each for path in document["paths"].values() for each in path.values() if each["operationId"] == name)
+    operation: Document = found
+    return operation
+
+
 def broken_by(
-    document: Document, function: str, *, status: int, headers: Mapping[str, str], content: bytes | None
+    document: Document, name: str, *, status: int, headers: Mapping[str, str], content: bytes | None
 ) -> list[str]:
-    """How an answer of a function breaks the contract. ``content`` is ``None`` when only the head was asked for."""
-    (operation,) = document["paths"][f"/v1/{function}"].values()
+    """How an answer of an operation breaks the contract. ``content`` is ``None`` when only the head was asked for."""
+    operation = operation_of(document, name)
     described = operation["responses"].get(str(status))
     if described is None:
-        return [f"no answer of {function} has the status {status}"]
+        return [f"no answer of {name} has the status {status}"]
     found = _broken_headers(document, described["headers"], headers)
     if "content" not in described:
         return [*found, f"a body: {content!r}"] if content else found

@@ -63,6 +63,9 @@ class Tenant:
     def place(self, session_id: str) -> firestore.DocumentReference:
         return self._document("waiting", session_id)
 
+    def invitation(self, invitation_id: str) -> firestore.DocumentReference:
+        return self._document("invitations", invitation_id)
+
     @property
     def seats(self) -> firestore.DocumentReference:
         return self._document("usage", "seats")

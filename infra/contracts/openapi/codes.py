@@ -16,6 +16,7 @@ from shared.edge.errors import (
     FieldProblem,
     InstanceLimitDetails,
     InvalidRequestDetails,
+    InvitationLimitDetails,
     KeptOutDetails,
     MisconfiguredDetails,
     NotStartedDetails,
@@ -23,8 +24,9 @@ from shared.edge.errors import (
     RevokedDetails,
     SeatLimitDetails,
 )
-from shared.edge.identity import AT_A_TIME, BURST, REQUESTS_A_SECOND
+from shared.edge.identity import AT_A_TIME, BURST, JOINS_A_MINUTE, REQUESTS_A_SECOND
 from shared.edge.requests import BODY_WITHIN_SECONDS, MAX_BODY_BYTES
+from shared.rules.admission import MAX_INVITATIONS
 from shared.rules.session import EndReason
 
 
@@ -86,6 +88,14 @@ MEANINGS: Mapping[Code, Meaning] = {
         then=_STOP,
         details=KeptOutDetails(until=AT + timedelta(hours=2)),
     ),
+    Code.NO_INVITATION: Meaning(
+        when="nothing lets the person in: no open invitation for the verified address, no single sign-on, no domain",
+        then="Ask an owner or admin of the organization for an invitation.",
+    ),
+    Code.IN_ANOTHER_ORGANIZATION: Meaning(
+        when="the person may join, but is an active user of another organization",
+        then="Use another account, or ask an admin to remove the user there.",
+    ),
     Code.LICENSE_MISCONFIGURED: Meaning(
         when="an admin must correct a document: some of its fields cannot be used",
         then="Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.",
@@ -93,6 +103,7 @@ MEANINGS: Mapping[Code, Meaning] = {
     ),
     Code.LICENSE_NOT_FOUND: Meaning(when="the organization has no such license", then=_STOP),
     Code.SESSION_NOT_FOUND: Meaning(when="there is no such session, or it belongs to another user", then=_ACQUIRE),
+    Code.USER_NOT_FOUND: Meaning(when="the organization has no such user", then=_MEND),
     Code.METHOD_NOT_ALLOWED: Meaning(when="the path does not take this method", then=_MEND),
     Code.SEAT_LIMIT_REACHED: Meaning(
         when="every seat of the license that the user may use is in use, or for users who wait",
@@ -131,6 +142,22 @@ MEANINGS: Mapping[Code, Meaning] = {
         details=BorrowedSeatsDetails(borrowed=3, max=3, earliest_expiry_at=AT, retry_after_seconds=60),
         has_retry_after=True,
     ),
+    Code.ALREADY_A_MEMBER: Meaning(
+        when="the organization has a user with this address, active or not",
+        then="Look at the users. Activate the user, if that is what you want.",
+        has_retry_after=True,
+    ),
+    Code.INVITATION_LIMIT_REACHED: Meaning(
+        when="as many invitations are open as an organization may have",
+        then="Take one back, or wait until one ends.",
+        details=InvitationLimitDetails(max=MAX_INVITATIONS),
+        has_retry_after=True,
+    ),
+    Code.LAST_OWNER: Meaning(
+        when="the change would leave the organization without an active owner",
+        then="Make another user an owner first.",
+        has_retry_after=True,
+    ),
     Code.SESSION_EXPIRED: Meaning(when="the lease ran out and the seat is free", then=_ACQUIRE),
     Code.SESSION_RELEASED: Meaning(when="the session was released", then=_ACQUIRE),
     Code.SESSION_REVOKED: Meaning(
@@ -152,7 +179,7 @@ MEANINGS: Mapping[Code, Meaning] = {
     Code.UNSUPPORTED_MEDIA_TYPE: Meaning(when="the body is not sent as application/json", then=_MEND),
     Code.RATE_LIMITED: Meaning(
         when=f"this user asks too often: at most {REQUESTS_A_SECOND} times a second after the first {BURST}, and "
-        f"{AT_A_TIME} requests at a time, counted in each instance of the function",
+        f"{AT_A_TIME} requests at a time, counted in each instance of the function. `join`: {JOINS_A_MINUTE} a minute",
         then=_AGAIN,
         has_retry_after=True,
     ),

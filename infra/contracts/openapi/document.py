@@ -8,7 +8,7 @@ from typing import Any
 from infra.build.stage import ROOT
 from infra.contracts.openapi.codes import MEANINGS
 from infra.contracts.openapi.headers import IF_NONE_MATCH, REQUEST_HEADERS, allow, always, challenge, retry_after, tag
-from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success
+from infra.contracts.openapi.operations import ANY_CALL, OPERATIONS, Operation, Success, function_of, methods_of
 from infra.contracts.openapi.schemas import (
     Schema,
     code_schema,
@@ -56,7 +56,9 @@ _TOKEN = {
 
 def document() -> dict[str, Any]:
     schemas = model_schemas()
-    paths = {f"/v1/{name}": {one.method.lower(): _operation(name, one, schemas)} for name, one in OPERATIONS.items()}
+    paths: dict[str, dict[str, Any]] = {}
+    for name, one in OPERATIONS.items():
+        paths.setdefault(f"/v1/{function_of(name)}", {})[one.method.lower()] = _operation(name, one, schemas)
     return {
         "openapi": "3.1.0",
         "info": _INFO,
@@ -116,10 +118,10 @@ def _errors(name: str, operation: Operation, schemas: dict[str, Schema]) -> dict
     for code in Code:
         if code in operation.codes | ANY_CALL:
             by_status.setdefault(code.status, []).append(code)
-    return {str(int(status)): _error(name, operation, codes, schemas) for status, codes in sorted(by_status.items())}
+    return {str(int(status)): _error(name, codes, schemas) for status, codes in sorted(by_status.items())}
 
 
-def _error(name: str, operation: Operation, codes: list[Code], schemas: dict[str, Schema]) -> dict[str, Any]:
+def _error(name: str, codes: list[Code], schemas: dict[str, Schema]) -> dict[str, Any]:
     for code in codes:
         schemas[code_schema_name(code)] = code_schema(code, schemas)
     status = codes[0].status
@@ -127,7 +129,7 @@ def _error(name: str, operation: Operation, codes: list[Code], schemas: dict[str
     schemas[title] = errors_schema(title, codes, schemas)
     headers = always(cache_control="no-store")
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
-        headers |= allow(operation.method)
+        headers |= allow(methods_of(function_of(name)))
     if status is HTTPStatus.UNAUTHORIZED:
         headers |= challenge(codes)
     if all(MEANINGS[code].has_retry_after for code in codes):
@@ -144,7 +146,7 @@ def _error_name(name: str, status: HTTPStatus, codes: list[Code]) -> str:
     """The schema's name. It is the status alone if every operation answers the same codes with it."""
     others = [{code for code in one.codes | ANY_CALL if code.status is status} for one in OPERATIONS.values()]
     is_common = all(other in (set(), set(codes)) for other in others)
-    return f"Error{int(status)}" if is_common else f"{name.capitalize()}Error{int(status)}"
+    return f"Error{int(status)}" if is_common else f"{name.title().replace('_', '')}Error{int(status)}"
 
 
 def _query(operation: Operation) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The headers of requests and answers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from infra.contracts.openapi.words import WORDS
@@ -71,11 +72,12 @@ def tag() -> dict[str, Any]:
     }
 
 
-def allow(method: str) -> dict[str, Any]:
+def allow(methods: Sequence[str]) -> dict[str, Any]:
     """The header of an answer to a wrong method."""
-    schema = {"type": "string", "const": method}
-    told = "The method that the path takes."
-    return {"Allow": {"description": told, "required": True, "schema": schema, "example": method}}
+    listed = ", ".join(methods)
+    schema = {"type": "string", "const": listed}
+    told = "The method that the path takes, or the methods."
+    return {"Allow": {"description": told, "required": True, "schema": schema, "example": listed}}
 
 
 def challenge(codes: list[Code]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from shared.edge.errors import Code
 from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer, WaitingAnswer
+from shared.edge.people_answers import InvitationAnswer, JoinAnswer, MemberAnswer, MembersAnswer
+from shared.edge.people_requests import InvitationBody, InvitationQuery, JoinBody, MemberBody, MembersQuery
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
 from shared.edge.usage_answer import PRIVATE, UsageAnswer
@@ -28,6 +30,7 @@ class Operation:
     """One call. ``codes`` are the errors that it can answer, in addition to ``ANY_CALL``.
 
     Answers of a call that ``is_tagged`` have an ``ETag``, and a client that has the answer is told so.
+    ``function`` is the path below ``/v1/``. Left out, it is the name of the operation.
     """
 
     method: str
@@ -39,6 +42,7 @@ class Operation:
     query: type[BaseModel] | None = None
     is_tagged: bool = False
     takes_token: bool = True
+    function: str | None = None
 
 
 ANY_CALL = frozenset({Code.METHOD_NOT_ALLOWED, Code.INTERNAL})
@@ -70,6 +74,9 @@ _NO_NEW_SEAT = {
 }
 _FULL = {Code.SEAT_LIMIT_REACHED, Code.ORGANIZATION_SEAT_LIMIT_REACHED}
 _OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED, Code.SESSION_IDLE}
+
+_MANAGER = {*_MEMBER, Code.ROLE_NOT_ALLOWED}
+_PRIVATE = PRIVATE["Cache-Control"]
 
 OPERATIONS: Mapping[str, Operation] = {
     "acquire": Operation(
@@ -127,6 +134,68 @@ OPERATIONS: Mapping[str, Operation] = {
             }
         ),
     ),
+    "invite": Operation(
+        method="POST",
+        function="invitations",
+        summary="Invite a person",
+        description="Lets the person with this address join the caller's organization within 14 days. For owners and "
+        "admins; only owners invite owners. Nothing is sent: send the person the link `join_path`. It holds no secret, "
+        "because the person must sign in with the verified address. The same call again renews the invitation. Asking "
+        "again is safe.",
+        body=InvitationBody,
+        successes={201: Success(means="The invitation is open.", model=InvitationAnswer, cache_control=_PRIVATE)},
+        codes=frozenset({*_TOKEN, *_BODY, *_MANAGER, Code.ALREADY_A_MEMBER, Code.INVITATION_LIMIT_REACHED}),
+    ),
+    "join": Operation(
+        method="POST",
+        summary="Join an organization",
+        description="Makes the person of the token a user of an organization. It needs an open invitation for the "
+        "token's verified address, or a single sign-on or an e-mail domain that the vendor has entered for the "
+        "organization. The token need not name an organization. Get a new ID token afterwards: some seconds later it "
+        "does. Asking again is safe.",
+        body=JoinBody,
+        successes={
+            200: Success(
+                means="The person is a user of the organization, since now or before.",
+                model=JoinAnswer,
+                example={"joined": True},
+                cache_control=_PRIVATE,
+            )
+        },
+        codes=frozenset({*_TOKEN - {Code.NO_ORGANIZATION}, *_BODY, Code.NO_INVITATION, Code.IN_ANOTHER_ORGANIZATION}),
+    ),
+    "members": Operation(
+        method="GET",
+        summary="See the users",
+        description="Reports the users of the caller's organization with what they use, and the open invitations. For "
+        "owners and admins. The call changes nothing: asking again is safe.",
+        query=MembersQuery,
+        successes={
+            200: Success(means="The users at one instant, `server_time`.", model=MembersAnswer, cache_control=_PRIVATE)
+        },
+        codes=frozenset({*_TOKEN, *_MANAGER, Code.INVALID_REQUEST}),
+    ),
+    "change_member": Operation(
+        method="PATCH",
+        function="members",
+        summary="Change a user",
+        description="Gives a user another role or other groups, or deactivates or activates the user. For owners and "
+        "admins; only owners change owners, and the last active owner stays. A deactivated user's sessions end within "
+        "seconds. Asking again is safe.",
+        body=MemberBody,
+        successes={200: Success(means="The user is so from now on.", model=MemberAnswer, cache_control=_PRIVATE)},
+        codes=frozenset({*_TOKEN, *_BODY, *_MANAGER, Code.USER_NOT_FOUND, Code.LAST_OWNER}),
+    ),
+    "withdraw": Operation(
+        method="DELETE",
+        function="invitations",
+        summary="Take an invitation back",
+        description="Nobody joins by this invitation any more. For owners and admins; only owners take back that of an "
+        "owner. Asking again is safe: the answer is the same if there is no such invitation.",
+        query=InvitationQuery,
+        successes={204: Success(means="There is no such invitation any more.")},
+        codes=frozenset({*_TOKEN, *_MANAGER, Code.INVALID_REQUEST}),
+    ),
     "keys": Operation(
         method="GET",
         summary="Get the public keys",
@@ -163,7 +232,7 @@ OPERATIONS: Mapping[str, Operation] = {
         description="Reports the seats of the caller's organization. Owners and admins see everything, members their "
         "own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that "
         "asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then "
-        "answered 304 until a seat is taken or given back, but for little more than a minute at most.",
+        "answered 304 until a seat is taken or given back, but for less than a minute and a half.",
         query=UsageQuery,
         is_tagged=True,
         successes={
@@ -179,4 +248,14 @@ OPERATIONS: Mapping[str, Operation] = {
         codes=frozenset({*_TOKEN, *_MEMBER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),
 }
-"""The operations by function name, which is also the path below ``/v1/``."""
+"""The operations by name. Most have the name of their function, which is also the path below ``/v1/``."""
+
+
+def function_of(name: str) -> str:
+    """The function that answers an operation."""
+    return OPERATIONS[name].function or name
+
+
+def methods_of(function: str) -> list[str]:
+    """The methods that a function answers."""
+    return [operation.method for name, operation in OPERATIONS.items() if function_of(name) == function]

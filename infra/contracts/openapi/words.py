@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.documents.rfc3339 import rfc3339
 from shared.edge.public_keys import thumbprint
+from shared.rules.admission import invitation_id_of
 from shared.rules.release import MAX_KEPT_OUT
 from shared.rules.session import EndReason, session_id_of
 
@@ -208,7 +209,6 @@ WORDS: Mapping[str, Word] = {
     "pool": Word(meaning="The group whose reserved seat it is. null: a common seat.", example=None),
     "PoolView.in_use": Word(meaning="Seats of the pool in use at `server_time`.", example=2),
     "PoolView.max": Word(meaning="The seats of the pool.", example=5),
-    "peak_overdraft": Word(meaning="The most overdraft seats in use at a time, by the present terms.", example=0),
     "reserved_for_others": Word(
         meaning="How many seats of the license are free, but reserved for groups that the user does not belong to.",
         example=0,
@@ -255,7 +255,8 @@ WORDS: Mapping[str, Word] = {
     ),
     "misconfigured_fields": Word(meaning="Fields of the license's document that an admin must correct.", example=[]),
     "last_24_hours": Word(
-        meaning="The last 24 hours, for owners and admins, on the first page of the full view. Otherwise null."
+        meaning="The last 24 hours, for owners and admins in the full view. Otherwise null, and for up to an hour "
+        "after a license was made."
     ),
     "view": Word(
         meaning="`now`: without the last 24 hours, for a page that asks every few seconds. `full`: with them.",
@@ -337,18 +338,90 @@ WORDS: Mapping[str, Word] = {
     "problems": Word(meaning="What is wrong with the license's document, a text for each problem.", example=[]),
     "sessions": Word(meaning="The live sessions on this page that the caller may see, oldest first."),
     "begins_at": Word(
-        meaning="Since when these sums are complete: 24 hours before `server_time`, or later if there were too many "
-        "events to sum up.",
-        example=rfc3339(AT - timedelta(hours=24)),
+        meaning="Since when these numbers count: the first half hour that began in the last 24 hours.",
+        example="2026-03-01T09:30:00.000000Z",
+    ),
+    "computed_at": Word(
+        meaning="Until when they count, with the numbers of `server_time` beside. They are counted every hour.",
+        example="2026-03-02T09:04:55.000000Z",
     ),
     "peak_in_use": Word(meaning="The most seats in use at a time.", example=17),
-    "denied_users": Word(meaning="How many users got no seat because a cap was reached.", example=2),
-    "denied_attempts": Word(meaning="How many of their attempts were refused.", example=9),
-    "page_size": Word(meaning="The most sessions on a page.", example=100),
+    "peak_demand": Word(
+        meaning="The most seats wanted at a time: those in use, and those that users asked or waited for.", example=19
+    ),
+    "denied_users": Word(
+        meaning="How many users got no seat because a cap was reached. A user counts once for each day in UTC.",
+        example=2,
+    ),
+    "page_size": Word(meaning="The most sessions, or users, on a page.", example=100),
     "page_token": Word(
         meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=SESSION_ID
     ),
     "next_page_token": Word(meaning="`page_token` of the next page. null: this is the last page.", example=SESSION_ID),
+    "email": Word(meaning="The person's e-mail address.", example="ada@northwind.example"),
+    "MemberView.email": Word(
+        meaning="The user's e-mail address. null: none is known that is verified.", example="ada@northwind.example"
+    ),
+    "role": Word(
+        meaning="`owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. "
+        "`guest` sees totals and holds none.",
+        example="member",
+    ),
+    "MemberBody.role": Word(meaning="The user's new role. null, or left out: it stays.", example="admin"),
+    "MemberView.role": Word(meaning="The user's role. null: the user's document cannot be used.", example="member"),
+    "groups": Word(
+        meaning="The groups of the user, at most 20. A license may keep seats for a group, or be only for it.",
+        example=["design"],
+    ),
+    "InvitationBody.groups": Word(
+        meaning="The groups that the user gets. null, or left out: none.", example=["design"]
+    ),
+    "MemberBody.groups": Word(meaning="The user's new groups. null, or left out: they stay.", example=["design"]),
+    "MemberBody.is_active": Word(
+        meaning="false: the user gets no seat, and sessions end. null, or left out: it stays.", example=False
+    ),
+    "MemberView.is_active": Word(
+        meaning="Whether the user may hold seats. null: the user's document cannot be used.", example=True
+    ),
+    "invitation": Word(meaning="The invitation."),
+    "invitations": Word(meaning="The open invitations, on the first page only. Otherwise empty."),
+    "invitation_id": Word(
+        meaning="The invitation's id: the SHA-256 of the address in small letters, in hexadecimal.",
+        example=invitation_id_of("ada@northwind.example"),
+    ),
+    "invited_by": Word(meaning="The uid of the owner or admin who invited the person last.", example="olivia"),
+    "InvitationView.created_at": Word(meaning="When the invitation was made or renewed.", example=_AT),
+    "InvitationView.expires_at": Word(
+        meaning="Until when the person can join.", example=rfc3339(AT + timedelta(days=14))
+    ),
+    "join_path": Word(
+        meaning="The path of the page on which the person joins, on the service's own domain.",
+        example="/join?org=northwind",
+    ),
+    "JoinBody.organization_id": Word(
+        meaning="The organization to join. null, or left out: the one that is open to the person.",
+        example="northwind",
+    ),
+    "organization_name": Word(meaning="The organization's name that people see.", example="Northwind"),
+    "joined": Word(meaning="Always true: the person is a user of the organization.", example=True),
+    "member": Word(meaning="The user after the change."),
+    "members": Word(meaning="The users on this page, in the order of their ids."),
+    "MemberView.created_at": Word(meaning="When the organization listed the user.", example=_AT),
+    "MemberView.misconfigured_fields": Word(
+        meaning="Fields of the user's document that an admin must correct.", example=[]
+    ),
+    "seats_in_use": Word(meaning="How many seats the user holds.", example=1),
+    "last_seat_at": Word(
+        meaning="When the user last took a seat, as far as sessions are kept. null: never.", example=_STARTED
+    ),
+    "denied_30_days": Word(
+        meaning="In how many minutes of the last 30 days the user got no seat of a license because a cap was reached.",
+        example=2,
+    ),
+    "InvitationLimitDetails.max": Word(meaning="How many invitations may be open.", example=200),
+    "MembersAnswer.next_page_token": Word(
+        meaning="`page_token` of the next page. null: this is the last page.", example="ada"
+    ),
     "error": Word(meaning="What went wrong."),
     "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),
     "message": Word(

@@ -3,14 +3,11 @@
 import { sendEmailVerification } from "@firebase/auth";
 import { html, type TemplateResult } from "lit-html";
 
+import type { components } from "../answers.js";
 import { Refused, Unreachable } from "../api.js";
 import type { Door, Visit } from "../screen.js";
 
-interface Joined {
-  organization_id: string;
-  organization_name: string;
-  joined: boolean;
-}
+type Joined = components["schemas"]["JoinAnswer"];
 
 /** The claims of an account follow its user document within seconds. */
 const CLAIMS_WITHIN_MS = 60_000;
@@ -66,7 +63,6 @@ async function sendAgain({ user, redraw }: Visit): Promise<void> {
 }
 
 function view(visit: Visit): TemplateResult {
-  const again = html`<button type="button" @click=${() => void join(visit)} ?disabled=${isBusy}>Try again</button>`;
   if (isBusy) return html`<section class="card"><h1>Join your organization</h1><p>One moment …</p></section>`;
   if (!visit.user.emailVerified) {
     return html`<section class="card">
@@ -86,6 +82,8 @@ function view(visit: Visit): TemplateResult {
       An owner or admin of your organization invites you on the screen People. The invitation must name the address
       ${visit.user.email}, and lasts 14 days.
     </p>
-    <p class="actions">${again}</p>
+    <p class="actions">
+      <button type="button" class="main" @click=${() => void join(visit)}>${problem === null ? "Join" : "Try again"}</button>
+    </p>
   </section>`;
 }

@@ -3,43 +3,14 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { repeat } from "lit-html/directives/repeat.js";
 
-import type { Timed } from "../api.js";
+import type { components } from "../answers.js";
 import { ago, when } from "../dates.js";
 import type { Page, Role, Screen } from "../screen.js";
 
-interface Member {
-  user_id: string;
-  email: string | null;
-  role: Role | null;
-  groups: string[];
-  is_active: boolean | null;
-  created_at: string;
-  seats_in_use: number;
-  last_seat_at: string | null;
-  denied_30_days: number;
-  misconfigured_fields: string[];
-}
-
-interface Invitation {
-  invitation_id: string;
-  email: string;
-  role: Role;
-  groups: string[];
-  invited_by: string;
-  created_at: string;
-  expires_at: string;
-}
-
-interface Answer extends Timed {
-  members: Member[];
-  invitations: Invitation[];
-  next_page_token: string | null;
-}
-
-interface Invited extends Timed {
-  invitation: Invitation;
-  join_path: string;
-}
+type Answer = components["schemas"]["MembersAnswer"];
+type Member = components["schemas"]["MemberView"];
+type Invitation = components["schemas"]["InvitationView"];
+type Invited = components["schemas"]["InvitationAnswer"];
 
 export const screen: Screen<Answer> = {
   title: "People",

@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * See who holds which seat
-         * @description Reports the seats of the caller's organization. Owners and admins see everything, members their own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then answered 304 until a seat is taken or given back, but for little more than a minute at most.
+         * @description Reports the seats of the caller's organization. Owners and admins see everything, members their own sessions and the totals, guests the totals. The call changes nothing: asking again is safe. A page that asks every few seconds takes `view=now` and sends the `ETag` of its answer as `If-None-Match`. It is then answered 304 until a seat is taken or given back, but for less than a minute and a half.
          */
         get: operations["usage"];
         put?: never;
@@ -257,24 +257,25 @@ export interface components {
         };
         /**
          * ActivityView
-         * @description The last 24 hours of a license: the most seats in use at a time, and the users who got no seat.
-         *
-         *     With very many events it is less than 24 hours: everything since `begins_at`.
+         * @description The last 24 hours of a license, as its history counted them until `computed_at`, and the present numbers.
          */
         ActivityView: {
             /**
              * Format: date-time
-             * @description Since when these sums are complete: 24 hours before `server_time`, or later if there were too many events to sum up.
+             * @description Since when these numbers count: the first half hour that began in the last 24 hours.
              */
             begins_at: string;
+            /**
+             * Format: date-time
+             * @description Until when they count, with the numbers of `server_time` beside. They are counted every hour.
+             */
+            computed_at: string;
             /** @description The most seats in use at a time. */
             peak_in_use: number;
-            /** @description The most overdraft seats in use at a time, by the present terms. */
-            peak_overdraft: number;
-            /** @description How many users got no seat because a cap was reached. */
+            /** @description The most seats wanted at a time: those in use, and those that users asked or waited for. */
+            peak_demand: number;
+            /** @description How many users got no seat because a cap was reached. A user counts once for each day in UTC. */
             denied_users: number;
-            /** @description How many of their attempts were refused. */
-            denied_attempts: number;
         };
         /**
          * BodyTooLarge
@@ -1021,8 +1022,7 @@ export interface components {
          *     document says. A license with reservations has `pools`. Like `overdraft`, they still count a lease that ran out
          *     a moment ago.
          *
-         *     `license_key` and `terms` are for owners and admins. So is `last_24_hours`, only on the first page of the full
-         *     view.
+         *     `license_key` and `terms` are for owners and admins. So is `last_24_hours`, in the full view.
          */
         LicenseView: {
             /** @description The license's id in the organization. */
@@ -1063,7 +1063,7 @@ export interface components {
             earliest_expiry_at: string | null;
             /** @description Fields of the license's document that an admin must correct. */
             misconfigured_fields: string[];
-            /** @description The last 24 hours, for owners and admins, on the first page of the full view. Otherwise null. */
+            /** @description The last 24 hours, for owners and admins in the full view. Otherwise null, and for up to an hour after a license was made. */
             last_24_hours: components["schemas"]["ActivityView"] | null;
             /** @description The live sessions on this page that the caller may see, oldest first. */
             sessions: components["schemas"]["SessionView"][];
@@ -3330,11 +3330,11 @@ export interface operations {
                      *           "earliest_expiry_at": "2026-03-02T09:20:07.250000Z",
                      *           "misconfigured_fields": [],
                      *           "last_24_hours": {
-                     *             "begins_at": "2026-03-01T09:14:07.250000Z",
+                     *             "begins_at": "2026-03-01T09:30:00.000000Z",
+                     *             "computed_at": "2026-03-02T09:04:55.000000Z",
                      *             "peak_in_use": 17,
-                     *             "peak_overdraft": 0,
-                     *             "denied_users": 2,
-                     *             "denied_attempts": 9
+                     *             "peak_demand": 19,
+                     *             "denied_users": 2
                      *           },
                      *           "sessions": [
                      *             {

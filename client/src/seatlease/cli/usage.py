@@ -171,7 +171,7 @@ def _licenses(
             "" if license_["max"] is None else license_["max"],
             "" if share is None else Text(f"{share:.0%}", style=_style_of(share)),
             "" if ends is None else f"in {in_words(time_of(ends) - now)}",
-            "" if day is None else _lately(day, now=now),
+            "" if day is None else f"peak {day['peak_in_use']}, {day['denied_users']} denied",
         )
         for name, in_use, most, lately in _parts(license_):
             _row(table, Text(f"  {printable(name)}", style="dim"), in_use, most, "", "", lately)
@@ -186,9 +186,9 @@ def _parts(license_: dict[str, Any]) -> Iterator[tuple[str, int, object, str]]:
     for pool in license_.get("pools", []):
         name = "common" if pool["group"] is None else f"for {pool['group']}"
         yield name, pool["in_use"], pool["max"], ""
-    overdraft, day = license_.get("overdraft", {"in_use": 0, "max": 0}), license_["last_24_hours"]
+    overdraft = license_.get("overdraft", {"in_use": 0, "max": 0})
     if overdraft["max"] or overdraft["in_use"]:
-        yield "overdraft", overdraft["in_use"], overdraft["max"], f"peak {day['peak_overdraft']}" if day else ""
+        yield "overdraft", overdraft["in_use"], overdraft["max"], ""
     borrowed = license_.get("borrowed", {"in_use": 0, "overhang": []})
     if borrowed["in_use"] or borrowed["overhang"]:
         lost = len(borrowed["overhang"])
@@ -202,14 +202,6 @@ def _style_of(share: float) -> str:
     if share >= 1:
         return "bold red"
     return "yellow" if share >= _NEARLY_FULL else "green"
-
-
-def _lately(day: dict[str, Any], *, now: datetime) -> str:
-    shown = f"peak {day['peak_in_use']}, {day['denied_users']} denied"
-    since = time_of(day["begins_at"]) if "begins_at" in day else None  # older services leave it out
-    if since is None or now - since >= timedelta(days=1):
-        return shown
-    return f"{shown} (only since {since.astimezone():%H:%M:%S})"
 
 
 def _described(license_: dict[str, Any], *, is_end_told: bool, now: datetime) -> Text:

@@ -1,0 +1,1 @@
+"""The operations on people: invitations, joining, and changes of users."""
