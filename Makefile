@@ -8,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 AUTH := .firebase/.ready
-PORTAL := portal/dist/.sources
+PORTAL := infra/hosting/.sources
 PORT ?= 8080
 
 .DEFAULT_GOAL := help
@@ -130,4 +130,4 @@ stage: ## Write the deployable functions into build/
 	@$(PYTHON) -m infra.build.stage
 
 clean: ## Remove everything that make created
-	rm -rf .venv .firebase .typescript .local build portal/node_modules portal/dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .firebase .typescript .local build portal/node_modules infra/hosting .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

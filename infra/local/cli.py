@@ -26,6 +26,7 @@ from infra.local.portal_build import NoNodeError, build
 from infra.local.processes import StartError
 from infra.local.scheduler import call_now
 from infra.local.seed import firestore_client, seed_organization
+from infra.local.seed_history import seed_history
 from infra.local.stack import PROJECT, STATE_FOLDER, Emulators, NoStackError, Stack, published_stack, running_stack
 from infra.local.tokens import unsigned_token
 from shared.documents.forms import MAX_GRACE_SECONDS
@@ -114,6 +115,13 @@ def serve(
                     sign_up(stack.auth_emulator_host, project=project, user_id=user_id, email=f"{user_id}@example.com")
             if attach_to is None:
                 seed(organization=ORGANIZATION, firestore=stack.firestore_emulator_host, project=project, seats=seats)
+                seed_history(
+                    firestore_client(project=project, firestore_host=stack.firestore_emulator_host),
+                    organization_id=ORGANIZATION,
+                    license_id="license-1",
+                    seats=seats,
+                    people=[user_id for user_id, role in PEOPLE if role == "member"],
+                )
             published = stack.publish(state_folder)
             _tell(stack, seats=seats)
             threading.Event().wait()

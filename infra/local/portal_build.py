@@ -11,7 +11,8 @@ from infra.build.stage import ROOT
 from infra.local.processes import StartError
 
 PORTAL = ROOT / "portal"
-BUILT = PORTAL / "dist"
+BUILT = ROOT / "infra" / "hosting"
+"""Beside ``firebase.json``: firebase-tools deploys no folder outside of that one's."""
 
 NO_NPM = (
     "npm is missing, so the page for organizations is not built, and its tests are skipped. "

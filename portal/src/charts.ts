@@ -285,7 +285,7 @@ export function enoughChart(totals: Totals, seats: number | null, width: number)
     svg`${gridLines([0, 0.25, 0.5, 0.75, 1], y, width, (level) => `${level * 100}`)}
       ${across.map((number) => svg`<text class="middle" x=${x(number)} y=${bottom + 18}>${number}</text>`)}
       <text class="middle" x=${(LEFT + width - RIGHT) / 2} y=${bottom + 35}>seats</text>
-      <path class="peak" d=${"M" + numbers.map((number) => `${x(number)} ${y(share(number))}`).join("L")} />
+      <path class="peak" d=${`M${x(0)} ${y(share(0))}` + numbers.slice(1).map((number) => `H${x(number)}V${y(share(number))}`).join("")} />
       ${seats === null ? nothing : svg`<line class="cap" x1=${x(seats)} x2=${x(seats)} y1=${top} y2=${bottom} />`}
       ${markers.map(({ number }) => svg`<circle class="mark" cx=${x(number)} cy=${y(share(number))} r="4" />`)}
       <line class="axis" x1=${LEFT} x2=${width - RIGHT} y1=${bottom} y2=${bottom} />`,

@@ -37,7 +37,7 @@ export class Latest<T> {
     } catch (error) {
       if (error instanceof Refused) problem = error.message;
       else if (error instanceof Unreachable) problem = `${error.message} Check the connection, or wait a minute.`;
-      else throw error;
+      else problem = "The answer cannot be read. Load the page anew; it may be an old one.";
     }
     // Another question was asked meanwhile.
     if (key !== this.#key) return;

@@ -1,18 +1,9 @@
 /** Audit events in plain words. Pure. An event of a type that the page does not know shows the type's name. */
 
+import type { components } from "./answers.js";
 import { count, spent } from "./figures.js";
 
-export interface AuditEvent {
-  event_id: string;
-  at: string;
-  type: string;
-  actor: string | null;
-  license_id: string | null;
-  session_id: string | null;
-  user_id: string | null;
-  hardware_id: string | null;
-  details: Details;
-}
+export type AuditEvent = components["schemas"]["EventView"];
 
 /** What the words need of the page: names for ids, and times as people read them. */
 export interface Say {
@@ -58,13 +49,14 @@ const ended: Words["result"] = (details, say, { at }) =>
     details["overhang_until"] ? `the device may work on until ${say.time(text(details["overhang_until"]))}` : "",
   );
 
-const edited: Words["result"] = (details) => {
+const edited: Words["result"] = (details, say) => {
   const changes = list(details["changes"]).map((change) => {
-    const [before, after] = [fromJson(change["before"]), fromJson(change["after"])];
-    if (before === HIDDEN || after === HIDDEN) return `${text(change["field"])} (not shown)`;
-    return `${text(change["field"])}: ${before || "nothing"} → ${after || "nothing"}`;
+    const [field, before, after] = [text(change["field"]), fromJson(change["before"], say), fromJson(change["after"], say)];
+    if (before === HIDDEN || after === HIDDEN) return `${field} (not shown)`;
+    if (details["edit"] === "created") return after === "" ? "" : `${field}: ${after}`;
+    return `${field}: ${before || "nothing"} → ${after || "nothing"}`;
   });
-  // What the vendor edits has its changes; what an owner or admin did names the new values alone.
+  if (details["edit"] === "deleted") return "deleted";
   return sentences(details["edit"] === "changed" ? "" : text(details["edit"]), ...changes) || plain(details);
 };
 
@@ -174,13 +166,16 @@ function text(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** The values of an edit are JSON texts. What was cut off is none. */
-function fromJson(value: unknown): string {
+/** The values of an edit are JSON texts, and times are maps. A text that was cut off is no JSON. */
+function fromJson(value: unknown, say: Say): string {
+  let read: unknown;
   try {
-    return text(JSON.parse(text(value)));
+    read = JSON.parse(text(value));
   } catch {
     return text(value);
   }
+  const at = typeof read === "object" && read !== null ? (read as Details)["timestamp"] : undefined;
+  return typeof at === "string" ? say.time(at) : text(read);
 }
 
 function list(value: unknown): Details[] {

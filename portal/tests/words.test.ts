@@ -74,6 +74,18 @@ test("an edit names each field that changed", () => {
   assert.equal(told.result, "max_seats: 20 → 23, name: nothing → Studio, email (not shown)");
 });
 
+test("what is new shows its values, and times as times", () => {
+  const changes = [
+    { field: "created_at", before: null, after: '{"timestamp": "2026-03-02T11:14:07+00:00"}' },
+    { field: "expires_at", before: null, after: "null" },
+    { field: "max_seats", before: null, after: "3" },
+  ];
+
+  const told = tell(event("license.edited", { edit: "created", changes }), SAY);
+
+  assert.equal(told.result, "created, created_at: 2026-03-02T11:14:07+00:00, max_seats: 3");
+});
+
 test("an event of a type that the page does not know shows the type's name and its details", () => {
   const told = tell(event("session.teleported", { to: "Mars", at_speed: null }), SAY);
 

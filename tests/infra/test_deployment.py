@@ -11,6 +11,7 @@ import pytest
 from infra.build.stage import ROOT, function_names
 from infra.build.triggers import OnDocument, OnRequest, OnSchedule, public_path, triggers
 from infra.contracts.audit_table import COLUMNS, columns
+from infra.local.portal_build import BUILT
 from infra.terraform.offline.terraform import Terraform
 from shared.edge.public_keys import PublicKeySet
 from shared.edge.settings import Environment, Settings, settings
@@ -184,7 +185,7 @@ def test_firebase_hosting_sends_each_path_of_the_api_to_its_function(plans: Mapp
 
     assert rewrites == functions
     assert len(of_functions) == len(rewrites)
-    assert (ROOT / "infra" / hosting["public"]).resolve() == ROOT / "portal/dist"
+    assert ROOT / "infra" / hosting["public"] == BUILT
     assert (ROOT / "portal/404.html").is_file()
 
 

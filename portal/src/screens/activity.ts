@@ -2,7 +2,7 @@
 
 import { html, nothing, type TemplateResult } from "lit-html";
 
-import type { Timed } from "../api.js";
+import type { components } from "../answers.js";
 import { clock, day, time, ZONE } from "../dates.js";
 import { customSpan, datesOf, localDate, midnight, type Span } from "../figures.js";
 import { message } from "../frame.js";
@@ -10,10 +10,9 @@ import { Latest } from "../latest.js";
 import type { Page, Screen } from "../screen.js";
 import { type AuditEvent, type Say, tell, WORDS } from "../words.js";
 
-interface EventsAnswer extends Timed {
-  events: AuditEvent[];
-  next_page_token: string | null;
-}
+type MembersAnswer = components["schemas"]["MembersAnswer"];
+
+type EventsAnswer = components["schemas"]["TrailAnswer"];
 
 interface Shown {
   key: string;
@@ -21,13 +20,16 @@ interface Shown {
   next: string | null;
 }
 
+const WAITING = html`<p class="empty" role="status">Asking for the activity …</p>`;
 const PAGE_SIZE = 100;
 const DAYS_AT_FIRST = 7;
 
 const latest = new Latest<Shown>(300);
 
-/** Addresses of people by their user id, from all that was answered in this visit. */
+/** Addresses of people by their user id, from all that was answered in this visit. Others show as their id. */
 const addresses = new Map<string, string>();
+const members = new Latest<null>(3600);
+const MOST_PAGES = 10;
 
 export const screen: Screen = {
   title: "Activity",
@@ -38,18 +40,33 @@ export const screen: Screen = {
 };
 
 function view(page: Page): TemplateResult {
+  learn([[page.usage.viewer.user_id, page.usage.viewer.email]]);
   learn(page.usage.licenses.flatMap(({ sessions }) => sessions.map(({ user_id, user_email }) => [user_id, user_email])));
+  members.want(page.usage.organization.organization_id, () => learnMembers(page), page.redraw);
   const asked = page.url.searchParams;
   const now = page.now.getTime();
   const first = asked.get("from") ?? localDate(midnight(now, 1 - DAYS_AT_FIRST));
   const last = asked.get("to") ?? localDate(now);
   const span = customSpan(first, last, now);
-  const query = typeof span === "string" ? null : queryOf(asked, span);
+  // Until the members are known, an address may be that of any user id.
+  const isEarly = members.isBusy && (asked.get("person") ?? "").includes("@");
+  const query = typeof span === "string" || isEarly ? null : queryOf(asked, span);
   if (query !== null) latest.want(query.toString(), () => load(page, query), page.redraw);
   return html`${choices(page, first, last)}
     <div aria-busy=${latest.isBusy}>
-      ${typeof span === "string" || query === null ? html`<p class="problem">${span}</p>` : body(page, query, span)}
+      ${typeof span === "string" ? html`<p class="problem">${span}</p>` : query === null ? WAITING : body(page, query, span)}
     </div>`;
+}
+
+async function learnMembers(page: Page): Promise<null> {
+  let token: string | null = "";
+  for (let i = 0; i < MOST_PAGES && token !== null; i++) {
+    const query: URLSearchParams = new URLSearchParams({ page_size: "100", ...(token === "" ? {} : { page_token: token }) });
+    const answer: MembersAnswer = await page.call<MembersAnswer>("GET", `/v1/members?${query}`);
+    learn(answer.members.map(({ user_id, email }) => [user_id, email]));
+    token = answer.next_page_token;
+  }
+  return null;
 }
 
 function learn(known: (readonly [userId: string | null, address: unknown])[]): void {
@@ -86,12 +103,13 @@ function choices(page: Page, first: string, last: string): TemplateResult {
   };
   const option = (word: string, value: string, text: string) =>
     html`<option value=${value} ?selected=${(asked.get(word) ?? "") === value}>${text}</option>`;
+  const person = addresses.get(asked.get("person") ?? "") ?? asked.get("person") ?? "";
   return html`<div class="choices">
     <label>From <input type="date" .value=${first} max=${last} @change=${(event: Event) => choose(event, "from")} /></label>
     <label>To <input type="date" .value=${last} min=${first} @change=${(event: Event) => choose(event, "to")} /></label>
     <label
       >Person
-      <input list="people" placeholder="all" .value=${asked.get("person") ?? ""} @change=${(event: Event) => choose(event, "person")} />
+      <input list="people" placeholder="all" .value=${person} @change=${(event: Event) => choose(event, "person")} />
     </label>
     <datalist id="people">
       ${[...new Set(addresses.values())].sort().map((address) => html`<option value=${address}></option>`)}
@@ -123,7 +141,7 @@ function body(page: Page, query: URLSearchParams, span: Span): TemplateResult {
     return html`<p class="problem" role="alert">The activity cannot be shown. ${latest.problem}</p>
       <p><button type="button" @click=${again}>Try again</button></p>`;
   }
-  if (shown === null) return html`<p class="empty" role="status">Asking for the activity …</p>`;
+  if (shown === null) return WAITING;
   const one = page.url.searchParams.get("event");
   const events = shown.events.filter(({ at, event_id }) => {
     const is = Date.parse(at);

@@ -120,13 +120,14 @@ function table(page: Page): TemplateResult {
   const words = (url.searchParams.get("find") ?? "").toLowerCase();
   const rows = all.filter((row) => words === "" || cells(row).some((cell) => String(cell).toLowerCase().includes(words)));
   const title = isAdmin ? "Seats in use" : "Your seats";
+  if (page.usage.viewer.role === "guest") return message("You are a guest", "Guests hold no seats. You see how many are in use.");
   if (all.length === 0) {
     const how = isAdmin
       ? html`<p><a href="/license">The license's key and how to use it</a></p>`
       : html`<p>Start the program. It takes a seat by itself, and you see it here.</p>`;
-    return message(isAdmin ? "Nobody holds a seat" : "You hold no seat", "A seat appears here when a program takes it, and goes when the program ends.", how);
+    return message(isAdmin ? "No seat is in use" : "You hold no seat", "A seat appears here when a program takes it, and goes when the program ends.", how);
   }
-  return html`<section aria-labelledby="seats">
+  return html`<section>
     <div class="title">
       <h2 id="seats">${title}</h2>
       <div class="actions inline">

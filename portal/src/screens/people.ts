@@ -38,7 +38,7 @@ function view(page: Page<Answer>): TemplateResult {
   return html`
     ${inviting(page)}
     ${invitations.length === 0 ? nothing : invited(invitations, page)}
-    <section aria-labelledby="people">
+    <section>
       <h2 id="people">People</h2>
       <div class="scroll" role="region" aria-labelledby="people" tabindex="0">
         <table>
@@ -107,7 +107,7 @@ const groupsIn = (given: FormData): string[] =>
   String(given.get("groups") ?? "").split(",").map((each) => each.trim()).filter((each) => each !== "");
 
 function invited(invitations: readonly Invitation[], page: Page<Answer>): TemplateResult {
-  return html`<section aria-labelledby="invited">
+  return html`<section>
     <h2 id="invited">Invited</h2>
     <div class="scroll" role="region" aria-labelledby="invited" tabindex="0">
       <table>
