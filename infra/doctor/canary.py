@@ -116,7 +116,7 @@ def no_canary(functions: Functions, why: str) -> Finding:
 
 
 def _answers(functions: Functions, client: httpx.Client, name: str) -> Finding:
-    method = "GET" if name in {"keys", "usage"} else "POST"
+    method = "GET" if name in {"history", "keys", "usage"} else "POST"
     answer = _call(functions, client, name, None, method=method)
     shows_keys = answer.status == HTTPStatus.OK and bool(answer.body.get("keys"))
     if shows_keys if name == "keys" else answer.code == "TOKEN_MISSING":

@@ -37,6 +37,7 @@ async def documents_to_read(firestore: Firestore, organization_id: str, *, since
     """
     paths, at = OrganizationPaths(organization_id), await firestore.now()
     events = Query(collection="audit_events", where=() if since is None else (("at", ">", since),))
-    counted = [queries.all_licenses(), Query(collection="sessions"), events]
+    kept = (Query(collection=name) for name in ("sessions", "waiting", "usage_days"))
+    counted = [queries.all_licenses(), *kept, events]
     numbers = [await firestore.count(paths.organization, query, at=at) for query in counted]
     return 2 + sum(numbers)  # the organization and its counters

@@ -53,6 +53,8 @@ class Present:
     licenses: tuple[Stored, ...] = ()
     sessions: tuple[Stored, ...] = ()
     seats: Stored | None = None
+    places: tuple[Stored, ...] = ()
+    usage_days: tuple[Stored, ...] = ()
 
 
 class Operation(StrEnum):

@@ -20,6 +20,7 @@ from infra.judge import (
     repairs,
     starts_and_ends,
     terms_of_grants,
+    usage_days,
     usage_reports,
 )
 from infra.judge.acknowledged_leases import leases_of
@@ -60,6 +61,7 @@ def judge(history: History) -> list[Violation]:
         *acknowledged_in_trail.violations(history, told),
         *leases.violations(history, told),
         *acknowledged_seats.violations(history, told, terms),
+        *usage_days.violations(history, tenures, terms),
         *usage_reports.violations(history, tenures, told),
         *published.violations(history),
     ]

@@ -21,7 +21,8 @@ async def read_history(
 ) -> History:
     """Read everything that the judge needs. Writes nothing.
 
-    Costs one read per document: the organization, its licenses, sessions, counters and audit events. With ``since``
+    Costs one read per document: the organization, its licenses, sessions, counters, places in the line, days of the
+    history and audit events. With ``since``
     only later events are read. Without it the trail is judged from the time since which no event can have been purged.
     ``imported_at``: documents created until then came from an export, so their commit times are not known.
 
@@ -41,6 +42,8 @@ async def read_history(
         licenses=tuple(map(_stored, await _all(firestore, paths, "licenses", at))),
         sessions=tuple(map(_stored, await _all(firestore, paths, "sessions", at))),
         seats=None if seats is None else _stored(seats),
+        places=tuple(map(_stored, await _all(firestore, paths, "waiting", at))),
+        usage_days=tuple(map(_stored, await _all(firestore, paths, "usage_days", at))),
     )
     return History(
         organization_id=organization_id,
@@ -80,7 +83,8 @@ def documents_read(history: History) -> int:
     if present is None:
         return len(history.events)
     own = sum(document is not None for document in (present.organization, present.seats))
-    return own + len(present.licenses) + len(present.sessions) + len(history.events)
+    kept = (present.licenses, present.sessions, present.places, present.usage_days)
+    return own + sum(map(len, kept)) + len(history.events)
 
 
 def _purged_until(events: Sequence[Event], *, created_at: datetime, read_at: datetime) -> datetime | None:

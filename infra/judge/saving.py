@@ -29,6 +29,8 @@ def from_json(text: bytes) -> History:
             licenses=tuple(map(_stored, present.licenses)),
             sessions=tuple(map(_stored, present.sessions)),
             seats=None if present.seats is None else _stored(present.seats),
+            places=tuple(map(_stored, present.places)),
+            usage_days=tuple(map(_stored, present.usage_days)),
         )
     return replace(
         history,

@@ -58,6 +58,8 @@ class Kind(StrEnum):
     INSTANCE_CUT_OFF = "seat given back while another instance held a lease"
     ANSWERED_AFTER_END = "lease answered after the session's end"
     HOLDER_REFUSED = "holder of a seat answered that it ended"
+    DAY_MISCOUNTED = "day of the history unlike the trail"
+    PEAK_ABOVE_CAP = "day of the history with more seats in use than were given"
     USAGE_MISTOLD = "usage contradicts the trail"
     GRANT_UNASKED = "grant without a request"
     UNPUBLISHED = "event not published"

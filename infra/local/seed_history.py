@@ -8,6 +8,7 @@ from google.cloud import firestore
 
 from shared.documents.paths import OrganizationPaths
 from shared.documents.usage_days import usage_day_fields
+from shared.rules.denial import WINDOW_FOR
 from shared.rules.history import Records, RefusalSeen, TenureSeen, usage_day
 
 DAYS = 30
@@ -53,7 +54,11 @@ def _invented(day: date, *, seats: int, people: Sequence[str], chance: Random) -
                 working[person] = (minute, wanted[1])
             elif (minute - wanted[0]) % _ASKS_AGAIN_AFTER_MINUTES == 0:
                 at = midnight + minute * _MINUTE
-                refusals.append(RefusalSeen(session_id=person, user_id=person, at=at, last_attempt_at=at))
+                refusals.append(
+                    RefusalSeen(
+                        session_id=person, user_id=person, at=at, last_attempt_at=at, complete_at=at + WINDOW_FOR
+                    )
+                )
     return Records(tenures=tenures, refusals=refusals, seats=seats)
 
 

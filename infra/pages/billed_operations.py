@@ -72,6 +72,9 @@ OPERATIONS: Mapping[str, Billed] = MappingProxyType(
         # The place of the round, four walks, three queries for licenses that end soon, and the time of the latest look
         # at what admins edit.
         "reconcile, nothing open": Billed(rpcs=9, reads=9, writes=0),
+        # The place of the round, the organization, and of it: the time, its license, its five latest days, which come
+        # from a query and a read, and four queries that find nothing. The day is written.
+        "summarize_usage, one organization and license": Billed(rpcs=11, reads=13, writes=1),
     }
 )
 """Each operation alone, in a group of one."""
@@ -102,6 +105,9 @@ RECONCILE_READS_OF_A_SESSION = 3
 
 RECONCILE_READS_OF_AN_ORGANIZATION = 7
 """The organization, its license, its counters twice, two counts of sessions, and the event of the latest grant."""
+
+SUMMARIZE_READS_OF_A_RUN = 1
+"""The place of the round. All else of ``summarize_usage`` is read for each organization."""
 
 DAILY_LOOK_READS_OF_A_DOCUMENT = 2
 """An organization, a license or a user that admins edit, and its review record."""

@@ -18,6 +18,7 @@ from infra.pages.billed_operations import (
     OPERATIONS,
     RECONCILE_READS_OF_A_SESSION,
     RECONCILE_READS_OF_AN_ORGANIZATION,
+    SUMMARIZE_READS_OF_A_RUN,
     reconcile_reads,
 )
 from infra.pages.marked_sections import replaced
@@ -115,7 +116,13 @@ SECONDS_OF_AN_EXPIRY = 0.3
 SECONDS_OF_A_RECONCILIATION, SECONDS_OF_A_SESSION_RECONCILED = 1.0, 0.001
 """Estimates from the emulator."""
 
-SCHEDULED_JOBS = 2
+SECONDS_OF_A_SUMMARY, SECONDS_OF_AN_ORGANIZATION_SUMMARIZED = 1.0, 0.02
+"""As above. Half a CPU takes twice as long, and costs the same."""
+
+SUMMARIES_OF_AN_END = 15
+"""So many runs of ``summarize_usage`` read an end: those of the rest of its day, and those that count it once more."""
+
+SCHEDULED_JOBS = 3
 _EXPIRIES_AN_HOUR, _RECONCILIATIONS_AN_HOUR = 60, 4
 
 SCENARIOS = (0, 100, 1_000, 10_000)
@@ -167,6 +174,24 @@ class Usage:
         return OFFICE_DAYS * OFFICE_HOURS * _RECONCILIATIONS_AN_HOUR
 
     @property
+    def summaries(self) -> int:
+        """Runs of ``summarize_usage``."""
+        return HOURS_OF_A_MONTH
+
+    @property
+    def _summary_reads(self) -> int:
+        """Documents that ``summarize_usage`` reads: of each organization, each end of a tenure, each open session."""
+        of_an_organization = (
+            OPERATIONS["summarize_usage, one organization and license"].reads - SUMMARIZE_READS_OF_A_RUN
+        )
+        return (
+            # Of no organization: the query that finds none.
+            self.summaries * (SUMMARIZE_READS_OF_A_RUN + (self.organizations * of_an_organization or 1))
+            + self.acquires * SUMMARIES_OF_AN_END
+            + OFFICE_DAYS * OFFICE_HOURS * self.seats
+        )
+
+    @property
     def reads(self) -> int:
         """Documents read."""
         busy = self.busy_reconciliations
@@ -178,6 +203,7 @@ class Usage:
             + self.expiries * OPERATIONS["expire_sessions, nothing to do"].reads
             + busy * reconcile_reads(sessions=self.seats, organizations=self.organizations)
             + idle * reconcile_reads(sessions=0, organizations=0)
+            + self._summary_reads
         )
 
     @property
@@ -187,6 +213,7 @@ class Usage:
             self.acquires * (OPERATIONS["acquire, granted"].writes + OPERATIONS["release"].writes)
             + self.heartbeats * OPERATIONS["heartbeat"].writes
             + self.events * OPERATIONS["relay of an audit event"].writes
+            + self.summaries * self.organizations
         )
 
     @property
@@ -198,12 +225,19 @@ class Usage:
     @property
     def requests(self) -> int:
         """Requests of all functions."""
-        return self.heartbeats + 2 * self.acquires + self.events + self.expiries + self.reconciliations
+        scheduled = self.expiries + self.reconciliations + self.summaries
+        return self.heartbeats + 2 * self.acquires + self.events + scheduled
 
     @property
     def _scheduled_seconds(self) -> float:
         open_ones = self.busy_reconciliations * self.seats * SECONDS_OF_A_SESSION_RECONCILED
-        return self.expiries * SECONDS_OF_AN_EXPIRY + self.reconciliations * SECONDS_OF_A_RECONCILIATION + open_ones
+        counted = self.organizations * SECONDS_OF_AN_ORGANIZATION_SUMMARIZED
+        return (
+            self.expiries * SECONDS_OF_AN_EXPIRY
+            + self.reconciliations * SECONDS_OF_A_RECONCILIATION
+            + open_ones
+            + self.summaries * (SECONDS_OF_A_SUMMARY + counted)
+        )
 
     @property
     def seconds_apart(self) -> float:

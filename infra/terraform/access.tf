@@ -17,8 +17,8 @@ locals {
   claim_setters = toset(["sync_user_claims"])
   # All but keys, which only shows the keys that it was given at start.
   store_users = setsubtract(keys(local.triggers), ["keys"])
-  # The only one that just reads. An attacker who takes it over can change nothing.
-  readers = toset(["usage"])
+  # The two that just read. An attacker who takes one over can change nothing.
+  readers = toset(["usage", "history"])
   # The two that grant leases and sign them.
   signers = toset(["acquire", "heartbeat"])
 }

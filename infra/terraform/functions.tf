@@ -20,12 +20,15 @@ locals {
   # run of expire_sessions finds first what the last one left: half of the time is for sessions, half
   # for unpublished audit events. reconcile walks over everything that is open, and runs every 15
   # minutes. So it gets most of that time: half for sessions and counters, half for missed edits.
-  run_within_seconds = { expire_sessions = 45, reconcile = 600 }
+  # summarize_usage runs every hour, and the next run goes on where the last one stopped.
+  run_within_seconds = { expire_sessions = 45, reconcile = 600, summarize_usage = 600 }
 
   sizes = {
     # A client waits at most 8 s for its answer (SEATLEASE_ANSWER_WITHIN_SECONDS). The platform's
     # limit (timeout) is only for an instance that hangs, and leaves room for a cold start.
     #
+    # cpu           One event loop uses one CPU. More than one request at a time needs a whole one.
+    #               Where a run or a request may take longer, half a CPU is enough.
     # concurrency   Requests of one organization that meet in one instance share a commit: the more
     #               of them, the fewer commits, and the fewer lost commits. A group takes up to 200.
     #               Cloud Run starts another instance at 60 % of this number: at 120 requests at a
@@ -35,12 +38,12 @@ locals {
     #               what a flood of requests can cost. All maxima together fit into 20 CPUs, the
     #               quota of a new project in a region. With more, busy functions would take the CPUs
     #               of those that free seats (infra/docs/limits.md).
-    acquire   = { concurrency = 200, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 4 }
-    heartbeat = { concurrency = 200, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 3 }
+    acquire   = { cpu = "1", concurrency = 200, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 4 }
+    heartbeat = { cpu = "1", concurrency = 200, memory = "512Mi", timeout = 20, minimum = var.warm_instances, maximum = 2 }
     # A client that ends can wait for a cold start.
-    release = { concurrency = 200, memory = "512Mi", timeout = 20, minimum = 0, maximum = 3 }
+    release = { cpu = "1", concurrency = 200, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
     # It shows a text that it was given at start, and caches answer most requests.
-    keys = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    keys = { cpu = "1", concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
     # A person joins once. 500 people of a company may do so on one morning, from one address.
     join = { cpu = "1", concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
     # Owners and admins call these by hand. One request at a time needs half a CPU, and no two of
@@ -48,21 +51,24 @@ locals {
     invitations = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
     members     = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
     # A request holds a page of 500 sessions and the day's latest 5,000 events: fewer at once.
-    usage = { concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
+    usage = { cpu = "1", concurrency = 20, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
+    # A request holds up to 3,000 days of licenses, some megabytes: few at once.
+    history = { cpu = "1", concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
 
     # One run at a time looks at all organizations; the scheduler starts no second one either. A run
     # finishes what it started in time: at most one request and a cold start, so 30 s more.
-    expire_sessions = { concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.expire_sessions + 30, minimum = 0, maximum = 1 }
-    reconcile       = { concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.reconcile + 30, minimum = 0, maximum = 1 }
+    expire_sessions = { cpu = "1", concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.expire_sessions + 30, minimum = 0, maximum = 1 }
+    reconcile       = { cpu = "1", concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.reconcile + 30, minimum = 0, maximum = 1 }
+    summarize_usage = { cpu = "0.5", concurrency = 1, memory = "512Mi", timeout = local.run_within_seconds.summarize_usage + 30, minimum = 0, maximum = 1 }
 
     # A commit of 200 seats sends its events at once, and each waits for Pub/Sub and Firestore most
     # of its time. Eventarc delivers through Pub/Sub, which waits 10 s by default. The functions
     # answer in 8 s.
-    relay_audit = { concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 2 }
+    relay_audit = { cpu = "1", concurrency = 80, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
     # Admins edit these documents by hand. The maximum is for a bulk import: it must not use up what
     # Firebase Auth allows a project. Events that are refused meanwhile are delivered again.
-    sync_user_claims  = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
-    review_admin_edit = { concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    sync_user_claims  = { cpu = "1", concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
+    review_admin_edit = { cpu = "1", concurrency = 10, memory = "512Mi", timeout = 20, minimum = 0, maximum = 1 }
   }
 
   client_ingress = { "all" = "ALLOW_ALL", "internal-and-gclb" = "ALLOW_INTERNAL_AND_GCLB" }
@@ -132,8 +138,7 @@ resource "google_cloudfunctions2_function" "function" {
   service_config {
     service_account_email = local.account_emails[each.key]
 
-    # One event loop uses one CPU. More than one request at a time needs a whole CPU.
-    available_cpu = "1"
+    available_cpu = local.sizes[each.key].cpu
     # A function that was called once takes 72 to 74 MB (measured staged, on Linux). The rest is for
     # what it reads. Memory is a twentieth of an instance's price.
     available_memory                 = local.sizes[each.key].memory

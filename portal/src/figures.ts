@@ -3,25 +3,9 @@
  * Times are milliseconds since 1970. Days of the answer are days in UTC, with 48 half hours. Days and hours that are
  * shown are those of the browser's time zone. */
 
-export interface Day {
-  date: string;
-  is_settled: boolean;
-  computed_at: string;
-  peak_in_use: number[];
-  peak_demand: number[];
-  seats: (number | null)[];
-  full_seconds: number[];
-  denied_people: number[];
-  seconds_at: Record<string, number>;
-  demand_seconds_at: Record<string, number>;
-  seat_seconds: number;
-  idle_seat_seconds: number;
-  borrowed_seat_seconds: number;
-  overdraft_seat_seconds: number;
-  waits: { count: number; p50_seconds: number | null; p95_seconds: number | null };
-  people_denied: number;
-  people_turned_away: number;
-}
+import type { components } from "./answers.js";
+
+export type Day = components["schemas"]["DayView"];
 
 export interface Span {
   from: number;

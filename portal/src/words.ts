@@ -1,18 +1,9 @@
 /** Audit events in plain words. Pure. An event of a type that the page does not know shows the type's name. */
 
+import type { components } from "./answers.js";
 import { count, spent } from "./figures.js";
 
-export interface AuditEvent {
-  event_id: string;
-  at: string;
-  type: string;
-  actor: string | null;
-  license_id: string | null;
-  session_id: string | null;
-  user_id: string | null;
-  hardware_id: string | null;
-  details: Details;
-}
+export type AuditEvent = components["schemas"]["EventView"];
 
 /** What the words need of the page: names for ids, and times as people read them. */
 export interface Say {

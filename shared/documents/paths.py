@@ -84,6 +84,10 @@ class OrganizationPaths:
         """
         return f"{self.organization}/audit_events/{digest(self.organization_id, name)}"
 
+    def audit_event_with_id(self, event_id: str) -> str:
+        """The path of an audit event that was found before."""
+        return f"{self.organization}/audit_events/{self._id(event_id)}"
+
     def review(self, collection: str, document_id: str) -> str:
         """The review record of a document: of ``users`` or ``licenses``, or ``organizations`` for the organization."""
         return f"{self.organization}/reviews/{digest(collection, document_id)}"

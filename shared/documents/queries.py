@@ -250,6 +250,25 @@ def events_of_types(
     )
 
 
+def trail(
+    *, narrowed_by: tuple[str, str] | None, after: datetime, until: datetime, limit: int, cursor: Cursor | None = None
+) -> Query:
+    """The audit events of a time, newest first: all, or those with this value of ``user_id``, ``license_id`` or
+    ``type``. Each of the three has an index, and no two together.
+    """
+    narrow: tuple[tuple[str, Comparison, Plain], ...] = ()
+    if narrowed_by is not None:
+        narrow = ((narrowed_by[0], "==", narrowed_by[1]),)
+    return Query(
+        collection="audit_events",
+        where=(*narrow, ("at", ">", after), ("at", "<=", until)),
+        order_by="at",
+        last_first=True,
+        limit=limit,
+        after=cursor,
+    )
+
+
 def unsettled_days() -> Query:
     """The days of the history that are to be counted again."""
     return Query(collection="usage_days", where=(("is_settled", "==", False),))
@@ -389,6 +408,8 @@ def every_query() -> Iterator[Query]:
     yield tenures_of("session", limit=1)
     yield events_of_types([AuditType.DENIED], since=now, limit=1, only_fields=("at",))
     yield unsettled_days()
+    for narrowed_by in (None, ("user_id", "user"), ("license_id", "license"), ("type", "session.denied")):
+        yield trail(narrowed_by=narrowed_by, after=now, until=now, limit=1)
     yield reviews_of_user("user")
     yield without_account(limit=1)
     for license_id in (None, "license"):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from shared.documents.forms import LicenseDocument, RecordedDocument
 from shared.firestore.client import Document
 from shared.rules.audit import ENDS, AuditType, EditKind, whole_seconds
+from shared.rules.denial import WINDOW_FOR
 from shared.rules.history import BorrowSeen, CapChange, Records, RefusalSeen, TenureSeen, WaitSeen
 from shared.rules.license import License
 from shared.rules.line import PlaceInLine
@@ -127,7 +128,11 @@ class Recorded:
             )
         elif event.type is AuditType.DENIED and told.last_attempt_at is not None:
             refusal = RefusalSeen(
-                session_id=session_id, user_id=user_id, at=event.at, last_attempt_at=told.last_attempt_at
+                session_id=session_id,
+                user_id=user_id,
+                at=event.at,
+                last_attempt_at=told.last_attempt_at,
+                complete_at=event.at + WINDOW_FOR,
             )
             found.refusals.append(refusal)
         elif event.type in {AuditType.QUEUED, AuditType.GAVE_UP} and told.since is not None:

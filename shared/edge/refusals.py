@@ -27,6 +27,7 @@ from shared.edge.errors import (
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowingOff, BorrowTooLong, BorrowTooShort
 from shared.rules.heartbeat import IdleLeft
+from shared.rules.history_summary import HistoryTooLong
 from shared.rules.line import MAX_WAIT, WaitTooLong, WaitTooShort
 from shared.rules.refusal import (
     AlreadyAMember,
@@ -93,6 +94,7 @@ Refusal = (
     | TooManyInvitations
     | UserNotFound
     | LastOwner
+    | HistoryTooLong
 )
 
 
@@ -177,6 +179,8 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             return _too_many(refusal, now=now)
         case DeviceLimitReached():
             return _too_many_devices(refusal, now=now)
+        case HistoryTooLong(most_days=most):
+            return _wrong_time("to", f"more than {most} days of all licenses: ask for fewer days, or for one license")
         case _:
             assert_never(refusal)
 

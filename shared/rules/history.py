@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
-from shared.rules.denial import WINDOW_FOR
-
 HALF_HOURS, HALF_HOUR = 48, timedelta(minutes=30)
 DAY = timedelta(days=1)
 
@@ -63,12 +61,16 @@ class BorrowSeen:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefusalSeen:
-    """The refused attempts of a user in the minute ``at``. The session is that of the last device."""
+    """The refused attempts of a user from ``at`` on. The session is that of the last device.
+
+    From ``complete_at`` on no attempt is added to them.
+    """
 
     session_id: str
     user_id: str
     at: datetime
     last_attempt_at: datetime
+    complete_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -305,8 +307,7 @@ def _next_seat(began: Sequence[datetime], since: datetime) -> datetime | None:
 
 
 def _is_over(refusal: RefusalSeen, window: _Window) -> bool:
-    """Whether the minute has passed: before, more attempts may be added to it."""
-    return refusal.at + WINDOW_FOR <= window.computed_at
+    return refusal.complete_at <= window.computed_at
 
 
 def _is_full(segment: _Segment) -> bool:

@@ -1,13 +1,54 @@
-"""The summary of several days of a license: how many seats would have been enough."""
+"""The history of an organization, and how many seats would have been enough."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from shared.rules.history import UsageDay
+from shared.rules.license import License
+from shared.rules.organization import Organization
+from shared.rules.refusal import CallerRefusal, LicenseNotFound, Unusable
+
+MAX_HISTORY_DAYS = 400
+"""The most days of one answer: a year, and some days to compare."""
 
 SHARES = (95, 99, 100)
 """The shares of the busy time, in percent, for which the seats that would have been enough are told."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LicenseHistory:
+    """The days of a license that were counted, oldest first. A deleted license is ``None``, and has its days."""
+
+    license_id: str
+    license: License | Unusable | None
+    days: tuple[UsageDay, ...]
+
+    @property
+    def seats(self) -> int | None:
+        """The license's present cap."""
+        return self.license.max_concurrent_seats if isinstance(self.license, License) else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """How the licenses of an organization were used on the days from ``first`` to ``last``."""
+
+    organization: Organization
+    first: date
+    last: date
+    licenses: tuple[LicenseHistory, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryTooLong:
+    """The organization has so many licenses that at most ``most_days`` of all of them are answered at once."""
+
+    most_days: int
+
+
+HistoryOutcome = History | CallerRefusal | LicenseNotFound | HistoryTooLong
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

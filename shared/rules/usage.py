@@ -12,11 +12,13 @@ from shared.rules.line import PlaceInLine
 from shared.rules.organization import Organization
 from shared.rules.pools import PoolUse, overdraft_in_use
 from shared.rules.refusal import (
+    CallerRefusal,
     LicenseExpired,
     LicenseInactive,
     LicenseNotFound,
     MemberRefusal,
     Misconfigured,
+    RoleNotAllowed,
     Unusable,
     refuse_license,
     refuse_member,
@@ -135,6 +137,19 @@ def visibility_of(
     if not isinstance(user, User) or user.role is Role.GUEST:
         return Visibility.NOTHING
     return Visibility.ALL if user.may_manage_seats else Visibility.OWN_SESSIONS
+
+
+def refuse_reader(
+    *, organization: Organization | Unusable | None, user: User | Unusable | None
+) -> CallerRefusal | None:
+    """Refuse a user who may not read the organization's history; ``None`` for its owners and admins."""
+    match visibility_of(organization=organization, user=user):
+        case Visibility.ALL:
+            return None
+        case Visibility():
+            return RoleNotAllowed()
+        case refusal:
+            return refusal
 
 
 def without_shared_keys(licenses: Mapping[str, License | Unusable]) -> dict[str, License | Unusable]:

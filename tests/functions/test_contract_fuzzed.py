@@ -5,7 +5,7 @@ missing, doubled or of another type, other methods and media types. Nothing is r
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from infra.local.tokens import unsigned_token
 from shared.edge.requests import MAX_BODY_BYTES
 from shared.rules.session import session_id_of
 from tests.support.client import Clients
-from tests.support.contract import Document, broken_by, the_contract, told_everything
+from tests.support.contract import Document, broken_by, problems, the_contract, told_everything
 from tests.support.length import fuzzed
 from tests.support.servers import gateway_to
 from tests.support.tenant import LICENSE_ID, Tenant
@@ -65,8 +65,12 @@ KNOWN = {"session_id": list(SESSIONS.values()), "license_key": [LICENSE_KEY], "p
 """What there is: a client that made everything up would never get past the first refusal."""
 
 SOON = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
-TIMES = {"wait_until": [None, SOON]}
-"""Fields whose times have to be near now. The schema cannot say so."""
+TIMES: Mapping[str, list[str | None]] = {
+    "wait_until": [None, SOON],
+    "from": ["2026-03-01"],
+    "to": ["2026-03-02", "2027-03-31"],
+}
+"""Fields whose times have to be near now, or near each other. The schema cannot say so."""
 
 CALLERS = ["olivia", "m0", "gus", "a stranger", "of no organization", "signed out"]
 FIXTURES_STAY = [HealthCheck.function_scoped_fixture]
@@ -80,18 +84,23 @@ def _knowing(document: Document, known: Mapping[str, list[str]], times: Mapping[
     parameters = [
         parameter for path in document["paths"].values() for one in path.values() for parameter in one["parameters"]
     ]
-    for name, of_field in times.items():
-        for each in fields:
-            if name in each:
-                each[name] = {"enum": of_field}
-    for name, values in known.items():
-        for each in fields:
-            if name in each:
-                each[name] = {"anyOf": [each[name], {"enum": values}]}
-        for parameter in parameters:
-            if parameter["name"] == name:
-                parameter["schema"] = {"anyOf": [parameter["schema"], {"enum": values}]}
+    for each in fields:
+        for name in each:
+            each[name] = _taking(document, each[name], known.get(name, []), times.get(name, []))
+    for parameter in parameters:
+        name = parameter["name"]
+        parameter["schema"] = _taking(document, parameter["schema"], known.get(name, []), times.get(name, []))
     return document
+
+
+def _taking(
+    document: Document, schema: Mapping[str, Any], known: Sequence[str], times: Sequence[str | None]
+) -> Mapping[str, Any]:
+    """The schema of a field, with the known values that it allows among those that are tried, or only these times."""
+    if times:
+        return {"enum": times}
+    possible = [value for value in known if not problems(document, schema, value)]
+    return {"anyOf": [schema, {"enum": possible}]} if possible else schema
 
 
 DOCUMENT = told_everything(the_contract())

@@ -204,12 +204,12 @@ async def test_another_media_type_is_415(clients: Clients, console: firestore.Cl
     assert_error(response, 415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-@pytest.mark.parametrize("function", ["acquire", "heartbeat", "release", "usage"])
+@pytest.mark.parametrize("function", ["acquire", "heartbeat", "history", "release", "usage"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_another_method_is_405_and_says_which(
     http: httpx.AsyncClient, servers: Mapping[str, Process], function: str, method: str
 ) -> None:
-    allowed = "GET" if function == "usage" else "POST"
+    allowed = "GET" if function in {"history", "usage"} else "POST"
     if method == allowed:
         expected, code = 401, "TOKEN_MISSING"
     else:

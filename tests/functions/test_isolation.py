@@ -112,8 +112,20 @@ def found(clients: Clients, servers: Mapping[str, Process], console: firestore.C
             lambda: clients.http.post(clients.urls["invitations"], headers=headers, json=invitation)
         )
         assert invited.status_code == 201, invited.text
+        counted = await clients.http.post(servers["summarize_usage"].url)
+        assert (counted.status_code, counted.json()["organizations_failed"]) == (200, 0)
         kinds = {collection.id for collection in tenant.organization.collections()}
-        told = {"users", "licenses", "sessions", "usage", "audit_events", "reviews", "waiting", "invitations"}
+        told = {
+            "users",
+            "licenses",
+            "sessions",
+            "usage",
+            "usage_days",
+            "audit_events",
+            "reviews",
+            "waiting",
+            "invitations",
+        }
         assert kinds == told
         return tenant
 
@@ -166,6 +178,26 @@ def _asks(other: Other) -> list[Ask]:
             nothing={"invitation_id": no_invitation},
         ),
         *(
+            Ask(function="history", method="GET", something={"license_id": each}, nothing={"license_id": "no"})
+            for each in names
+            if each != LICENSE_ID  # every organization has one
+        ),
+        *(
+            Ask(
+                function="history",
+                method="GET",
+                something={"view": "events", name: each},
+                nothing={"view": "events", name: "no"},
+            )
+            for name in ("user_id", "license_id")
+            for each in (f"license-of-{other.tenant.organization_id.rpartition('-')[0]}", "bob")
+        ),
+        *(
+            Ask(function="history", method="GET", something=_behind(each), nothing=_behind(NOTHING))
+            for each in names
+            if len(each) == DIGEST_LENGTH
+        ),
+        *(
             Ask(
                 function="acquire",
                 something={"license_key": each, "hardware_id": device},
@@ -180,6 +212,12 @@ def _asks(other: Other) -> list[Ask]:
             for function in ("heartbeat", "release")
         ),
     ]
+
+
+def _behind(event_id: str) -> dict[str, str]:
+    """A page of the trail that begins now, behind this event."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return {"view": "events", "page_token": f"{int(now.timestamp()) * 1_000_000}.{event_id}"}
 
 
 async def _answer(
@@ -246,7 +284,7 @@ async def test_the_same_requests_by_a_user_of_that_organization_find_what_they_n
     answers = [await _answer(clients, token, ask.function, ask.something, ask.method) for ask in asks]
 
     found = {ask.function for ask, answer in zip(asks, answers, strict=True) if answer.is_success}
-    assert found == {"acquire", "heartbeat", "invitations", "members", "release", "usage"}
+    assert found == {"acquire", "heartbeat", "history", "invitations", "members", "release", "usage"}
     shown = "".join(answer.text for answer in answers)
     told = ["bea@the-other.example", "laptop-of-the-other", "license-of-the-other"]
     assert [text for text in told if text not in shown] == []
@@ -283,6 +321,8 @@ async def test_no_claim_that_only_resembles_an_organizations_name_reaches_it(
         ("heartbeat", {"session_id": held}, "POST"),
         ("release", {"session_id": held}, "POST"),
         ("usage", {}, "GET"),
+        ("history", {}, "GET"),
+        ("history", {"view": "events"}, "GET"),
         ("members", {}, "GET"),
         ("members", {"user_id": "m0", "role": "owner"}, "PATCH"),
         ("invitations", {"email": "bob@own.example", "role": "owner"}, "POST"),

@@ -30,7 +30,7 @@ Right = tuple[str, str, str, str]
 
 
 def seats(function: str, role: str = "user") -> Right:
-    """Every function but keys reads documents of the one database, and all but usage write them."""
+    """Every function but keys reads documents of the one database, and all but usage and history write them."""
     return (f"seatlease-{function}", f"roles/datastore.{role}", THE_PROJECT, DATABASE)
 
 
@@ -43,6 +43,7 @@ RIGHTS: list[Right] = [
     seats("acquire"),
     seats("expire-sessions"),
     seats("heartbeat"),
+    seats("history", "viewer"),
     seats("invitations"),
     seats("join"),
     seats("members"),
@@ -50,6 +51,7 @@ RIGHTS: list[Right] = [
     seats("relay-audit"),
     seats("release"),
     seats("review-admin-edit"),
+    seats("summarize-usage"),
     seats("sync-user-claims"),
     seats("usage", "viewer"),
     ("seatlease-expire-sessions", "roles/pubsub.publisher", TOPIC, ""),
@@ -60,6 +62,7 @@ RIGHTS: list[Right] = [
     # who may call them
     call("allUsers", "acquire"),
     call("allUsers", "heartbeat"),
+    call("allUsers", "history"),
     call("allUsers", "invitations"),
     call("allUsers", "join"),
     call("allUsers", "keys"),
@@ -68,6 +71,7 @@ RIGHTS: list[Right] = [
     call("allUsers", "usage"),
     call("seatlease-scheduler", "expire-sessions"),
     call("seatlease-scheduler", "reconcile"),
+    call("seatlease-scheduler", "summarize-usage"),
     call("seatlease-events", "relay-audit"),
     call("seatlease-events", "review-admin-edit"),
     call("seatlease-events", "sync-user-claims"),
@@ -191,8 +195,8 @@ def test_the_one_secret_is_read_by_what_signs_and_terraform_never_sees_it(plan: 
             id="a function more that changes accounts",
         ),
         pytest.param(
-            'readers = toset(["usage"])',
-            "readers = toset([])",
+            'readers = toset(["usage", "history"])',
+            'readers = toset(["history"])',
             ("seatlease-usage", "roles/datastore.user", THE_PROJECT, DATABASE),
             id="a function more that writes",
         ),

@@ -49,9 +49,10 @@ def test_a_month_of_a_hundred_seats_reckoned_by_hand() -> None:
     assert usage.heartbeats == 555_789
     assert (usage.acquires, usage.events) == (8_800, 17_600)
     reads = 8_800 * (5 + 1) + 555_789 * 4 + 17_600 * 1 + 43_800 * 14 + 704 * (9 - 2 + 100 * 3 + 5 * 7) + 2_216 * 9
-    assert usage.reads == reads
-    assert usage.writes == 8_800 * (3 + 3) + 555_789 * 1 + 17_600 * 1
-    assert usage.requests == 555_789 + 2 * 8_800 + 17_600 + 43_800 + 2_920
+    history = 730 * (1 + 5 * 12) + 8_800 * 15 + 22 * 8 * 100
+    assert usage.reads == reads + history
+    assert usage.writes == 8_800 * (3 + 3) + 555_789 * 1 + 17_600 * 1 + 730 * 5
+    assert usage.requests == 555_789 + 2 * 8_800 + 17_600 + 43_800 + 2_920 + 730
     money = items(usage)
     assert money["Firestore: reads"] == pytest.approx(usage.reads / 100_000 * 0.03)
     assert money["Firestore: writes"] == pytest.approx(usage.writes / 100_000 * 0.09)
@@ -80,8 +81,8 @@ def test_nobody_at_work_costs_what_runs_by_itself() -> None:
     usage = Usage(seats=0)
 
     assert (usage.heartbeats, usage.writes, usage.stored_gib) == (0, 0, 0)
-    assert usage.reads == 43_800 * 14 + 2_920 * 9
-    assert usage.requests == 43_800 + 2_920
+    assert usage.reads == 43_800 * 14 + 2_920 * 9 + 730 * 2
+    assert usage.requests == 43_800 + 2_920 + 730
 
 
 @pytest.mark.parametrize(("seats", "organizations"), [(0, 0), (1, 1), (20, 1), (21, 2), (10_000, 500)])
@@ -101,7 +102,8 @@ def test_one_instance_of_each_function_is_never_busy_for_longer_than_the_month_o
     usage = Usage(seats=1_000_000)
 
     at_most = 4 * usage.office_seconds
-    assert usage.seconds_shared - Usage(seats=0).seconds_shared <= at_most + usage.busy_reconciliations * 1_000
+    scheduled = usage.busy_reconciliations * 1_000 + usage.summaries * 1_000
+    assert usage.seconds_shared - Usage(seats=0).seconds_shared <= at_most + scheduled
 
 
 def test_reconcile_without_anything_open_reads_what_the_table_of_operations_says() -> None:
@@ -123,8 +125,13 @@ def test_a_page_that_is_open_all_day_costs_at_most_a_quarter_of_a_dollar_a_month
 def test_the_scheduled_runs_are_those_of_the_functions() -> None:
     schedules = {name: trigger.schedule for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)}
 
-    assert schedules == {"expire_sessions": "* * * * *", "reconcile": "*/15 * * * *"}
-    assert (Usage(seats=0).expiries, Usage(seats=0).reconciliations) == (730 * 60, 730 * 4)
+    assert schedules == {
+        "expire_sessions": "* * * * *",
+        "reconcile": "*/15 * * * *",
+        "summarize_usage": "5 * * * *",
+    }
+    hourly = Usage(seats=0)
+    assert (hourly.expiries, hourly.reconciliations, hourly.summaries) == (730 * 60, 730 * 4, 730)
     assert len(schedules) == costs.SCHEDULED_JOBS
     assert schedules.keys() <= set(function_names())
 
@@ -137,7 +144,12 @@ def test_the_instances_are_as_big_and_as_many_as_terraform_makes_them() -> None:
 
     assert {name for name, _, _ in sizes} == set(function_names())
     assert {memory for _, memory, _ in sizes} == {f"{round(costs.MEMORY_GIB * 1024)}Mi"}
-    assert f'available_cpu = "{costs.VCPUS}"' in functions
+    smaller = {
+        name
+        for name, cpu in re.findall(r"^    (\w+) +=.* cpu = \"([\d.]+)\"", functions, re.MULTILINE)
+        if cpu != str(costs.VCPUS)
+    }
+    assert smaller == {"summarize_usage"}  # as a whole one: half a CPU takes twice as long
     warm = [name for name, _, minimum in sizes if minimum == "var.warm_instances"]
     assert re.search(r"^warm_instances += 1$", production, re.MULTILINE)
     assert len(warm) == costs.MINIMUM_INSTANCES

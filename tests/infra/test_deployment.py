@@ -118,7 +118,7 @@ def test_requests_of_an_instance_fit_into_one_group(plan: Plan, name: str) -> No
 def test_all_instances_together_fit_into_the_quota_of_a_new_project(plan: Plan) -> None:
     sizes = [each["service_config"][0] for each in plan.of_kind(FUNCTION).values()]
 
-    cpus = sum(each["max_instance_count"] * int(each["available_cpu"]) for each in sizes)
+    cpus = sum(each["max_instance_count"] * float(each["available_cpu"]) for each in sizes)
 
     assert cpus <= CLOUD_RUN_CPUS
 

@@ -37,7 +37,7 @@ def api() -> Iterator[RecordedApi]:
     with recorded_api() as served:
         Deployed(served)
         jobs = recorded("jobs")
-        for job in jobs["jobs"][:2]:
+        for job in jobs["jobs"][:3]:
             job["lastAttemptTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         served.say(f"GET /v1/projects/{PROJECT}/locations/us-central1/jobs", jobs)
         say_topic(served)
@@ -122,7 +122,7 @@ def test_one_thing_that_is_wrong_ends_with_1_and_its_command_is_printed_whole(
 ) -> None:
     jobs = recorded("jobs")
     jobs["jobs"][0]["state"] = "PAUSED"
-    for job in jobs["jobs"][:2]:
+    for job in jobs["jobs"][:3]:
         job["lastAttemptTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     api.say(f"GET /v1/projects/{PROJECT}/locations/us-central1/jobs", jobs)
 

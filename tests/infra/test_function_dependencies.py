@@ -120,7 +120,17 @@ def test_every_distribution_brings_what_is_said_of_it() -> None:
         ("google-cloud-firestore", set(function_names()) - {"keys"}),
         (
             "firebase-admin",
-            {"acquire", "heartbeat", "invitations", "join", "members", "release", "usage", "sync_user_claims"},
+            {
+                "acquire",
+                "heartbeat",
+                "history",
+                "invitations",
+                "join",
+                "members",
+                "release",
+                "usage",
+                "sync_user_claims",
+            },
         ),
         ("idna", {"invitations", "join", "members", "reconcile", "review_admin_edit", "sync_user_claims"}),
     ],

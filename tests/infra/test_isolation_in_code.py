@@ -12,7 +12,7 @@ import pytest
 from infra.build.stage import ROOT, function_names
 from tests.support.code_graph import Code, Place
 
-CLIENT_FUNCTIONS = ("acquire", "heartbeat", "invitations", "members", "release", "usage")
+CLIENT_FUNCTIONS = ("acquire", "heartbeat", "history", "invitations", "members", "release", "usage")
 """Those that act for a caller. ``keys`` acts for nobody: import-linter keeps every document out of its reach.
 
 ``join`` acts for a person whom no organization lists yet. It has tests of its own, below.
@@ -28,6 +28,7 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/http.py": ["/traces/", "projects/"],
     "shared/edge/logs.py": ["logging.googleapis.com/spanId", "logging.googleapis.com/trace"],
     "shared/edge/errors.py": ["The request must be JSON, with the header Content-Type: application/json."],
+    "shared/edge/history_query.py": ["text/csv"],
     "shared/edge/requests.py": ["application/json"],
     "shared/edge/settings.py": [
         (
@@ -219,7 +220,15 @@ def test_what_is_read_and_written_is_named_by_paths_alone() -> None:
 
 
 def test_only_join_and_functions_that_no_client_calls_ask_over_all_organizations() -> None:
-    allowed = {"expire_sessions", "join", "reconcile", "relay_audit", "review_admin_edit", "sync_user_claims"}
+    allowed = {
+        "expire_sessions",
+        "join",
+        "reconcile",
+        "relay_audit",
+        "review_admin_edit",
+        "summarize_usage",
+        "sync_user_claims",
+    }
 
     assert asking_everywhere(the_code()) == allowed
     assert allowed.isdisjoint(CLIENT_FUNCTIONS)

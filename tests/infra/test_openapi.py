@@ -23,6 +23,7 @@ from shared.documents.forms import LicenseDocument
 from shared.documents.paths import can_be_document_id
 from shared.documents.rfc3339 import Time
 from shared.edge.errors import Code
+from shared.edge.history_answer import answer_history
 from shared.edge.lease_answers import answer_acquire, answer_heartbeat
 from shared.edge.people_answers import answer_change, answer_invite, answer_join, answer_members, answer_withdraw
 from shared.edge.refusals import Refusal, refused
@@ -32,6 +33,7 @@ from shared.edge.usage_answer import answer_usage
 from shared.rules.acquire import DeviceLimitReached, OrganizationSeatLimitReached, SeatLimitReached
 from shared.rules.borrowing import BorrowedSeatsLimitReached, BorrowTooLong
 from shared.rules.heartbeat import IdleLeft
+from shared.rules.history_summary import HistoryTooLong
 from shared.rules.line import WaitTooLong
 from shared.rules.refusal import KeptOut, LicenseNotStarted, Misconfigured, TooManyInvitations, Unusable
 from shared.rules.release import UntilRefused
@@ -114,8 +116,9 @@ def _described_fields() -> Iterator[tuple[str, Mapping[str, Any]]]:
         for field, described in schema.get("properties", {}).items():
             yield f"{name}.{field}", described
     for name in OPERATIONS:
+        query = OPERATIONS[name].query
         for parameter in _operation(name)["parameters"]:
-            yield f"{name}?{parameter['name']}", parameter
+            yield f"{name if query is None else query.__name__}?{parameter['name']}", parameter
 
 
 def test_every_field_and_every_parameter_says_what_it_means() -> None:
@@ -134,12 +137,17 @@ def test_every_word_is_used() -> None:
     assert unused == set()
 
 
+SECONDS_AT_LEVELS = {"seconds_at", "demand_seconds_at"}
+"""How long a level was reached: seconds at so many seats."""
+
+
 def test_every_field_that_ends_in_at_time_until_or_since_is_a_time_and_no_other() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         for field, described in schema.get("properties", {}).items():
             formats = {each.get("format") for each in [described, *described.get("anyOf", [])]}
-            is_time = field == "at" or field.endswith(("_at", "_time", "until", "since"))
-            assert ("date-time" in formats) is is_time, f"{name}.{field}"
+            is_named_so = field == "at" or field.endswith(("_at", "_time", "until", "since"))
+            is_named_so = is_named_so and field not in SECONDS_AT_LEVELS
+            assert ("date-time" in formats) is is_named_so, f"{name}.{field}"
 
 
 @pytest.mark.parametrize(
@@ -249,6 +257,7 @@ ANSWERS: Mapping[str, Callable[..., object]] = {
     "acquire": answer_acquire,
     "change_member": answer_change,
     "heartbeat": answer_heartbeat,
+    "history": answer_history,
     "invite": answer_invite,
     "join": answer_join,
     "members": answer_members,
@@ -329,6 +338,7 @@ REFUSALS: Mapping[type, list[Refusal]] = {
     KeptOut: [KeptOut(until=AT)],
     TooManyInvitations: [TooManyInvitations(max_invitations=200)],
     UntilRefused: [UntilRefused(problem="not a time")],
+    HistoryTooLong: [HistoryTooLong(most_days=100)],
     WaitTooLong: [WaitTooLong(latest=AT + timedelta(hours=4))],
     IdleLeft: [IdleLeft(session=a_session())],
 }

@@ -321,8 +321,8 @@ def test_it_looks_for_the_apis_and_the_cpus_of_what_terraform_makes(plan: Plan) 
     sizes = [each["service_config"][0] for each in plan.of_kind("google_cloudfunctions2_function").values()]
 
     assert set(needed_apis()) == services | {f"{name}.googleapis.com" for name in ASKED_BEFORE}
-    assert needed_run_cpus() == sum(each["max_instance_count"] * int(each["available_cpu"]) for each in sizes)
-    assert f"the maxima of all functions add up to {needed_run_cpus()} " in LIMITS
+    assert needed_run_cpus() == sum(each["max_instance_count"] * float(each["available_cpu"]) for each in sizes)
+    assert f"the maxima of all functions add up to {needed_run_cpus():g} " in LIMITS
 
 
 def test_the_deploy_page_uses_the_names_that_it_suggests() -> None:

@@ -28,6 +28,7 @@ FIRST_ANSWERS = {
     "acquire": ("POST", 401),
     "expire_sessions": ("GET", 405),
     "heartbeat": ("POST", 401),
+    "history": ("GET", 401),
     "invitations": ("POST", 401),
     "join": ("POST", 401),
     "keys": ("GET", 200),
@@ -36,6 +37,7 @@ FIRST_ANSWERS = {
     "relay_audit": ("POST", 400),
     "release": ("POST", 401),
     "review_admin_edit": ("POST", 400),
+    "summarize_usage": ("GET", 405),
     "sync_user_claims": ("POST", 400),
     "usage": ("GET", 401),
 }
@@ -45,6 +47,7 @@ WITH_STORE: Mapping[str, tuple[dict[str, Any], int]] = {
     "acquire": ({"json": {"license_key": "{key}", "hardware_id": "H"}}, 201),
     "expire_sessions": ({"json": {}}, 200),
     "heartbeat": ({"json": {"session_id": "a" * 26}}, 404),
+    "history": ({"method": "GET"}, 200),
     "invitations": ({"json": {"email": "ada@example.com", "role": "member"}}, 403),
     "join": ({"json": {}}, 403),
     "members": ({"method": "GET"}, 403),
@@ -52,6 +55,7 @@ WITH_STORE: Mapping[str, tuple[dict[str, Any], int]] = {
     "relay_audit": ({"event": "audit_events/gone"}, 200),
     "release": ({"json": {"session_id": "a" * 26}}, 404),
     "review_admin_edit": ({"event": "licenses/license-1"}, 200),
+    "summarize_usage": ({"json": {}}, 200),
     "usage": ({"method": "GET"}, 200),
 }
 """What a function answers to this with a store beside it, where a plain request is enough to make it use everything."""

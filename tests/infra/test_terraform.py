@@ -246,7 +246,10 @@ def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, config
         ),
         pytest.param(
             Slip(
-                file="functions.tf", written='available_cpu = "1"', instead='available_cpu = "0.5"', told="a whole CPU"
+                file="functions.tf",
+                written='acquire   = { cpu = "1"',
+                instead='acquire   = { cpu = "0.5"',
+                told="a whole CPU",
             ),
             id="half a CPU",
         ),

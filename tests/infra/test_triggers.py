@@ -16,7 +16,7 @@ from infra.local.gateway import gateway
 from infra.local.processes import StartError
 from tests.infra.little_server import LittleServer, little_server
 
-CLIENT_FUNCTIONS = ["acquire", "heartbeat", "invitations", "join", "keys", "members", "release", "usage"]
+CLIENT_FUNCTIONS = ["acquire", "heartbeat", "history", "invitations", "join", "keys", "members", "release", "usage"]
 OTHERS = sorted(triggers().keys() - set(CLIENT_FUNCTIONS))
 
 SCHEDULED = [pytest.param(trigger, id=name) for name, trigger in triggers().items() if isinstance(trigger, OnSchedule)]
@@ -224,5 +224,5 @@ async def test_a_client_reaches_no_other_function(
 async def test_what_is_not_there_is_answered_with_what_is(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/expire_sessions")
 
-    told = "/v1/acquire, /v1/heartbeat, /v1/release, /v1/usage, /v1/invitations, /v1/join, /v1/members, /v1/keys"
-    assert answer.text == f"no such path. The paths are {told}\n"
+    names = ("acquire", "heartbeat", "release", "usage", "history", "invitations", "join", "members", "keys")
+    assert answer.text == f"no such path. The paths are {', '.join(f'/v1/{name}' for name in names)}\n"

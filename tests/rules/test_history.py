@@ -48,7 +48,13 @@ def _tenure(user: str, since: float, until: float, *, device: str = "") -> Tenur
 
 
 def _refusal(user: str, at: float) -> RefusalSeen:
-    return RefusalSeen(session_id=f"session of {user}", user_id=user, at=_at(at), last_attempt_at=_at(at) + 10 * SECOND)
+    return RefusalSeen(
+        session_id=f"session of {user}",
+        user_id=user,
+        at=_at(at),
+        last_attempt_at=_at(at) + 10 * SECOND,
+        complete_at=_at(at) + MINUTE,
+    )
 
 
 def _counted(records: Records, *, computed_at: datetime = NEXT_WEEK) -> UsageDay:
@@ -215,7 +221,9 @@ def _tenures(draw: st.DrawFn) -> TenureSeen:
 def _refusals(draw: st.DrawFn) -> RefusalSeen:
     user, last = draw(_users), draw(_moments)
     minute = last.replace(second=0, microsecond=0)
-    return RefusalSeen(session_id=f"session of {user}", user_id=user, at=minute, last_attempt_at=last)
+    return RefusalSeen(
+        session_id=f"session of {user}", user_id=user, at=minute, last_attempt_at=last, complete_at=minute + MINUTE
+    )
 
 
 @st.composite

@@ -22,6 +22,7 @@ from shared.seats.expire import Expiries
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.reconcile import Reconciliations
 from shared.seats.release import ReleaseRequest, Releases
+from shared.seats.summarize_usage import Summaries
 from shared.seats.usage import UsageRequest, Usages
 from tests.support.tenant import Tenant
 from tests.support.wire import Wire
@@ -196,6 +197,16 @@ async def _nothing_open(world: World) -> None:
     await world.reconcile()
 
 
+async def _summarized(world: World) -> None:
+    summaries = Summaries(world.store, world.policy, run_within=RUN_WITHIN)
+    await summaries.summarize()
+    *_, yesterday, today = sorted(world.tenant.organization.collection("usage_days").stream(), key=lambda day: day.id)
+    yesterday.reference.update({"is_settled": True})
+    today.reference.update({"computed_at": today.get("computed_at") - timedelta(hours=1)})
+    world.wire.forget()
+    await summaries.summarize()
+
+
 STORIES: dict[str, Callable[[World], Awaitable[None]]] = {
     "acquire, granted": _granted,
     "acquire, refused": _refused,
@@ -210,6 +221,7 @@ STORIES: dict[str, Callable[[World], Awaitable[None]]] = {
     "relay of an audit event": _relayed,
     "expire_sessions, nothing to do": _nothing_to_do,
     "reconcile, nothing open": _nothing_open,
+    "summarize_usage, one organization and license": _summarized,
 }
 
 

@@ -55,6 +55,10 @@ class Client:
     async def usage(self, **query: Any) -> httpx.Response:  # noqa: ANN401 as above
         return await self.http.get(self.urls["usage"], headers=self._headers, params=query)
 
+    async def history(self, *, accept: str = "*/*", **query: Any) -> httpx.Response:  # noqa: ANN401 as above
+        headers = {**self._headers, "Accept": accept}
+        return await self.http.get(self.urls["history"], headers=headers, params=query)
+
     async def post(self, function: str, **request: Any) -> httpx.Response:  # noqa: ANN401 as above
         return await self.http.post(
             self.urls[function], headers={**self._headers, **request.pop("headers", {})}, **request

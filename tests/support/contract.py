@@ -53,10 +53,13 @@ def broken_by(
     found = _broken_headers(document, described["headers"], headers)
     if "content" not in described:
         return [*found, f"a body: {content!r}"] if content else found
-    ((media_type, media),) = described["content"].items()
-    if headers.get("Content-Type") != media_type:
-        return [*found, f"the media type is {headers.get('Content-Type')}"]
-    return found if content is None else found + problems(document, media["schema"], json.loads(content))
+    media = described["content"].get(media_type := headers.get("Content-Type"))
+    if media is None:
+        return [*found, f"the media type is {media_type}"]
+    if content is None:
+        return found
+    told = json.loads(content) if media_type == "application/json" else content.decode()
+    return found + problems(document, media["schema"], told)
 
 
 def _broken_headers(document: Document, described: Mapping[str, Any], sent: Mapping[str, str]) -> list[str]:

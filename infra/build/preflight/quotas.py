@@ -18,10 +18,11 @@ _UNLIMITED = -1
 _ROLE = "roles/servicemanagement.quotaViewer"
 
 
-def needed_run_cpus() -> int:
-    """The CPUs of all functions with all their instances: one for each instance."""
+def needed_run_cpus() -> float:
+    """The CPUs of all functions with all their instances."""
     text = (ROOT / "infra/terraform/functions.tf").read_text()
-    return sum(int(maximum) for maximum in re.findall(r"\bmaximum = (\d+)", text))
+    sizes = re.findall(r"\bcpu = \"([\d.]+)\",.*\bmaximum = (\d+)", text)
+    return sum(float(cpus) * int(maximum) for cpus, maximum in sizes)
 
 
 def check_quotas(looking: Looking) -> list[Finding]:
@@ -38,8 +39,8 @@ def _run(looking: Looking) -> list[Finding]:
         if limit is None:
             return [area.unknown(subject, f"Google does not list {RUN_CPUS}", mend=_console(project.project))]
         if limit == _UNLIMITED or limit >= needed * 1000:
-            return [area.ok(subject, f"{_cpus(limit / 1000)}; all functions together take at most {needed}")]
-        found = f"{_cpus(limit / 1000)}, but all functions together may take {needed}: some would not start"
+            return [area.ok(subject, f"{_cpus(limit / 1000)}; all functions together take at most {needed:g}")]
+        found = f"{_cpus(limit / 1000)}, but all functions together may take {needed:g}: some would not start"
         return [area.wrong(subject, found, mend=_console(project.project))]
 
     return looking.ask(area, subject, question)

@@ -1,7 +1,7 @@
 """Makes the OpenAPI document from the table of operations."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +21,7 @@ from infra.contracts.openapi.schemas import (
 )
 from infra.contracts.openapi.words import word
 from shared.edge.errors import Code
+from shared.edge.history_query import CSV_TYPE
 
 OPENAPI = ROOT / "infra/contracts/openapi.json"
 SECURITY_SCHEME = "firebase"
@@ -108,7 +109,11 @@ def _success(success: Success, schemas: Mapping[str, Schema]) -> dict[str, Any]:
     if success.model is not None:
         name = success.model.__name__
         example = {**example_of(name, schemas), **(success.example or {})}
-        described["content"] = {"application/json": {"schema": reference(name), "example": example}}
+        forms = [reference(name)] if success.another is None else [reference(name), reference(success.another.__name__)]
+        schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
+        described["content"] = {"application/json": {"schema": schema, "example": example}}
+    if success.csv is not None:
+        described["content"][CSV_TYPE] = {"schema": {"type": "string"}, "example": success.csv}
     return described
 
 
@@ -153,14 +158,25 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
     if operation.query is None:
         return []
     described = operation.query.model_json_schema()
+    kinds = {f"#/$defs/{name}": {"type": kind["type"], "enum": kind["enum"]} for name, kind in _kinds_of(described)}
     return [
-        _parameter(operation.query.__name__, field, schema, is_required=field in described.get("required", []))
+        _parameter(operation.query.__name__, field, schema, kinds, is_required=field in described.get("required", []))
         for field, schema in described["properties"].items()
     ]
 
 
-def _parameter(model: str, field: str, schema: Schema, *, is_required: bool) -> dict[str, Any]:
+def _kinds_of(described: Schema) -> Iterable[tuple[str, Schema]]:
+    """The enumerations that a query names. They stand in its parameters, not beside them."""
+    definitions: dict[str, Schema] = described.get("$defs", {})
+    return definitions.items()
+
+
+def _parameter(
+    model: str, field: str, schema: Schema, kinds: Mapping[str, Schema], *, is_required: bool
+) -> dict[str, Any]:
     match schema:
+        case {"anyOf": [{"$ref": kind}, {"type": "null"}]}:
+            shown = kinds[kind]
         case {"anyOf": [one, {"type": "null"}]}:
             # A query has no null: the parameter is left out instead.
             shown = dict(one)

@@ -6,21 +6,32 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from infra.contracts.openapi.words import A_DAY
 from shared.edge.errors import Code
+from shared.edge.history_answer import HistoryAnswer, TrailAnswer
+from shared.edge.history_csv import csv_of_days
+from shared.edge.history_query import HistoryQuery
 from shared.edge.lease_answers import AcquireAnswer, HeartbeatAnswer, WaitingAnswer
 from shared.edge.people_answers import InvitationAnswer, JoinAnswer, MemberAnswer, MembersAnswer
 from shared.edge.people_requests import InvitationBody, InvitationQuery, JoinBody, MemberBody, MembersQuery
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, UsageQuery
 from shared.edge.usage_answer import PRIVATE, UsageAnswer
+from shared.rules.history_summary import History, LicenseHistory
+from shared.rules.organization import Organization
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Success:
-    """An answer that is no error. ``example`` overrides examples of the words."""
+    """An answer that is no error. ``example`` overrides examples of the words.
+
+    An answer may have ``another`` form, by the request's query. ``csv`` is an example of it as CSV.
+    """
 
     means: str
     model: type[BaseModel] | None = None
+    another: type[BaseModel] | None = None
+    csv: str | None = None
     example: Mapping[str, Any] | None = None
     cache_control: str = "no-store"
 
@@ -77,6 +88,12 @@ _OVER = {Code.SESSION_EXPIRED, Code.SESSION_RELEASED, Code.SESSION_REVOKED, Code
 
 _MANAGER = {*_MEMBER, Code.ROLE_NOT_ALLOWED}
 _PRIVATE = PRIVATE["Cache-Control"]
+EXAMPLE = History(
+    organization=Organization(organization_id="acme", name="Acme", max_concurrent_seats=None, is_active=True),
+    first=A_DAY.date,
+    last=A_DAY.date,
+    licenses=(LicenseHistory(license_id=A_DAY.license_id, license=None, days=(A_DAY,)),),
+)
 
 OPERATIONS: Mapping[str, Operation] = {
     "acquire": Operation(
@@ -133,6 +150,25 @@ OPERATIONS: Mapping[str, Operation] = {
                 Code.CONTENTION,
             }
         ),
+    ),
+    "history": Operation(
+        method="GET",
+        summary="See how the licenses were used",
+        description="Reports how each license was used, day by day, or with `view=events` a page of the audit trail. "
+        "Only owners and admins may ask. Days are counted once an hour, so the latest hour may be missing. A day in "
+        "UTC is final a day after its end. Without dates the answer has the last 30 days. With `Accept: text/csv`, or "
+        "`format=csv`, it is a file for a spreadsheet. The call changes nothing: asking again is safe.",
+        query=HistoryQuery,
+        successes={
+            200: Success(
+                means="The days of the licenses, or with `view=events` a page of events.",
+                model=HistoryAnswer,
+                another=TrailAnswer,
+                csv=csv_of_days(EXAMPLE, per_day=True),
+                cache_control=PRIVATE["Cache-Control"],
+            )
+        },
+        codes=frozenset({*_TOKEN, *_HOLDER, Code.INVALID_REQUEST, Code.LICENSE_NOT_FOUND}),
     ),
     "invite": Operation(
         method="POST",

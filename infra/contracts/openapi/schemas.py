@@ -83,8 +83,9 @@ def _models() -> Iterator[tuple[type[BaseModel], Mode]]:
         if operation.body is not None:
             yield operation.body, "validation"
         for success in operation.successes.values():
-            if success.model is not None:
-                yield success.model, "serialization"
+            for model in (success.model, success.another):
+                if model is not None:
+                    yield model, "serialization"
         for code in operation.codes:
             yield details_model(code), "serialization"
     yield ErrorAnswer, "serialization"

@@ -6,10 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.documents.rfc3339 import rfc3339
+from shared.edge.history_query import token_of
 from shared.edge.public_keys import thumbprint
 from shared.rules.admission import invitation_id_of
+from shared.rules.digest import digest
+from shared.rules.history import Records, TenureSeen, usage_day
+from shared.rules.history_summary import MAX_HISTORY_DAYS
 from shared.rules.release import MAX_KEPT_OUT
 from shared.rules.session import EndReason, session_id_of
+from shared.seats.history import MAX_SCANNED
 
 AT = datetime(2026, 3, 2, 9, 14, 7, 250_000, tzinfo=UTC)
 """The time of all examples."""
@@ -28,7 +33,29 @@ _GRACE_ENDS = rfc3339(AT + timedelta(minutes=36))
 _X = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 """The public key of RFC 8037's example, appendix A.2."""
 _LEASE_TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJzZWF0bGVhc2UvYWNtZSJ9.c2lnbmF0dXJl"  # noqa: S105 signed by nobody
+_EVENT_ID = digest("an event of the examples")
+_TOKEN_OF_EVENT = token_of(AT, _EVENT_ID)
 SESSION_ID = session_id_of(license_id="license-1", user_id="ada", hardware_id="adas-laptop")
+
+A_DAY = usage_day(
+    "license-1",
+    AT.date(),
+    Records(
+        tenures=[
+            TenureSeen(
+                session_id=SESSION_ID,
+                user_id="ada",
+                started_at=AT - timedelta(hours=2),
+                last_heartbeat_at=AT,
+                lease_expires_at=AT + timedelta(minutes=6),
+                ended_at=None,
+            )
+        ],
+        seats=20,
+    ),
+    computed_at=AT.replace(microsecond=0),
+)
+"""The day of the examples: one user has worked for two hours."""
 
 WORDS: Mapping[str, Word] = {
     "license_key": Word(
@@ -418,6 +445,121 @@ WORDS: Mapping[str, Word] = {
     "InvitationLimitDetails.max": Word(meaning="How many invitations may be open.", example=200),
     "MembersAnswer.next_page_token": Word(
         meaning="`page_token` of the next page. null: this is the last page.", example="ada"
+    ),
+    "HistoryQuery.from": Word(
+        meaning="The first day, in UTC. Left out: 30 days until `to`.",
+        example=(AT - timedelta(days=29)).date().isoformat(),
+    ),
+    "HistoryQuery.to": Word(
+        meaning=f"The last day, in UTC, at most {MAX_HISTORY_DAYS} days from the first one. Left out: today.",
+        example=AT.date().isoformat(),
+    ),
+    "HistoryQuery.license_id": Word(
+        meaning="Only this license. It may have been deleted. Left out: all that there are.", example="license-1"
+    ),
+    "HistoryQuery.view": Word(
+        meaning="`days`: how the licenses were used. `events`: the audit trail, newest first.", example="days"
+    ),
+    "HistoryQuery.format": Word(
+        meaning="`csv` for a link that cannot set the header `Accept`. Left out: by that header.", example="json"
+    ),
+    "HistoryQuery.per": Word(
+        meaning="What a row of the CSV file is about: a license and half hour, or a license and day.", example="day"
+    ),
+    "HistoryQuery.user_id": Word(meaning="Only events about this user.", example="ada"),
+    "HistoryQuery.type": Word(meaning="Only events of this type.", example="session.denied"),
+    "HistoryQuery.page_size": Word(
+        meaning=f"The most events on a page. A CSV file has up to {MAX_SCANNED:,}.", example=100
+    ),
+    "HistoryQuery.page_token": Word(
+        meaning="Where the page begins: the unchanged `next_page_token` of the page before.", example=_TOKEN_OF_EVENT
+    ),
+    "TrailAnswer.next_page_token": Word(
+        meaning="`page_token` of the next page. null: this is the last page. A page before it may be short, or empty.",
+        example=_TOKEN_OF_EVENT,
+    ),
+    "HistoryAnswer.from": Word(
+        meaning="The first day that the answer is about, in UTC.", example=(AT - timedelta(days=29)).date().isoformat()
+    ),
+    "HistoryAnswer.to": Word(meaning="The last day.", example=AT.date().isoformat()),
+    "HistoryAnswer.licenses": Word(meaning="Each license that there is, or the one that was asked for."),
+    "LicenseHistoryView.max": Word(
+        meaning="The seats of the license now. null: it was deleted, or an admin must correct it.", example=20
+    ),
+    "days": Word(meaning="The days that were counted, oldest first."),
+    "summary": Word(meaning="All these days together."),
+    "date": Word(meaning="The day, in UTC.", example=AT.date().isoformat()),
+    "is_settled": Word(meaning="Whether the numbers are final. They are a day after the day's end.", example=False),
+    "DayView.computed_at": Word(
+        meaning="Until when everything is counted.", example=rfc3339(AT.replace(microsecond=0))
+    ),
+    "DayView.peak_in_use": Word(
+        meaning="For each half hour: the most seats in use at a time.", example=list(A_DAY.peak_in_use)
+    ),
+    "DayView.peak_demand": Word(
+        meaning="For each half hour: the most devices that held a seat or waited for one.",
+        example=list(A_DAY.peak_demand),
+    ),
+    "DayView.seats": Word(
+        meaning="For each half hour: the license's cap then, the highest if an admin changed it. null: it is not "
+        "known, or the half hour has not come.",
+        example=list(A_DAY.seats),
+    ),
+    "full_seconds": Word(
+        meaning="For each half hour: for how many seconds no seat below the cap was free.",
+        example=list(A_DAY.full_seconds),
+    ),
+    "denied_people": Word(
+        meaning="For each half hour: how many users were refused for want of a seat.", example=list(A_DAY.denied_people)
+    ),
+    "seconds_at": Word(
+        meaning="By a number of seats: for how many seconds so many were in use. They add up to the time that has "
+        "passed.",
+        example={str(level): seconds for level, seconds in A_DAY.seconds_at.items()},
+    ),
+    "demand_seconds_at": Word(
+        meaning="By a number of devices: for how many seconds so many held a seat or waited for one.",
+        example={str(level): seconds for level, seconds in A_DAY.demand_seconds_at.items()},
+    ),
+    "seat_seconds": Word(meaning="The seconds of all seats in use together.", example=A_DAY.seat_seconds),
+    "idle_seat_seconds": Word(
+        meaning="Of these, those after the last heartbeat of programs that were not heard of again.", example=0
+    ),
+    "borrowed_seat_seconds": Word(meaning="Of these, those of borrowed seats.", example=0),
+    "overdraft_seat_seconds": Word(meaning="Of these, those above the cap.", example=0),
+    "waits": Word(meaning="The waits in the line that ended with a seat on this day."),
+    "WaitsView.count": Word(meaning="How many there were.", example=2),
+    "p50_seconds": Word(meaning="Half of them were no longer than this. null: there were none.", example=40),
+    "p95_seconds": Word(meaning="95 % of them were no longer than this. null: there were none.", example=310),
+    "people_denied": Word(meaning="How many users were refused on this day for want of a seat.", example=2),
+    "people_turned_away": Word(
+        meaning="How many users were refused, or left the line, and had no seat within 15 minutes. In a summary they "
+        "are counted once for each day.",
+        example=1,
+    ),
+    "SummaryView.peak_demand": Word(meaning="The most devices that held a seat or waited for one.", example=21),
+    "busy_seconds": Word(
+        meaning="For how many seconds at least one device held a seat or waited for one.", example=28_800
+    ),
+    "seats_enough_for": Word(
+        meaning="By a share of the busy time in percent: the fewest seats that would have been enough. null: there was "
+        "no busy time.",
+        example={"95": 18, "99": 19, "100": 21},
+    ),
+    "enough_share": Word(
+        meaning="For which share of the busy time the license's present seats would have been enough. null: there was "
+        "no busy time, or the seats are not known.",
+        example=0.972,
+    ),
+    "events": Word(meaning="The events, newest first."),
+    "event_id": Word(meaning="The event's id, the same as in messages of the audit topic.", example=_EVENT_ID),
+    "EventView.at": Word(meaning="When it happened.", example=_AT),
+    "EventView.type": Word(meaning="What happened.", example="session.denied"),
+    "actor": Word(
+        meaning="The id of the user who did it, `console` for the vendor's admins, or `system`.", example="ada"
+    ),
+    "EventView.details": Word(
+        meaning="More about it. Its form depends on the type.", example={"limit": "license", "attempts": 3}
     ),
     "error": Word(meaning="What went wrong."),
     "code": Word(meaning="What went wrong, for programs. A code always has the same status.", example="INTERNAL"),

@@ -33,8 +33,8 @@ run "deployment" {
   }
 
   assert {
-    condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "invitations", "join", "keys", "members", "release", "usage"])
-    error_message = "Exactly the eight client functions must be public."
+    condition     = toset(keys(google_cloud_run_v2_service_iam_member.public)) == toset(["acquire", "heartbeat", "history", "invitations", "join", "keys", "members", "release", "usage"])
+    error_message = "Exactly the nine client functions must be public."
   }
 
   assert {

@@ -3,7 +3,6 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 
 import type { components } from "../answers.js";
-import type { Timed } from "../api.js";
 import { clock, day, time, ZONE } from "../dates.js";
 import { customSpan, datesOf, localDate, midnight, type Span } from "../figures.js";
 import { message } from "../frame.js";
@@ -13,10 +12,7 @@ import { type AuditEvent, type Say, tell, WORDS } from "../words.js";
 
 type MembersAnswer = components["schemas"]["MembersAnswer"];
 
-interface EventsAnswer extends Timed {
-  events: AuditEvent[];
-  next_page_token: string | null;
-}
+type EventsAnswer = components["schemas"]["TrailAnswer"];
 
 interface Shown {
   key: string;

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { guard } from "lit-html/directives/guard.js";
 
-import type { Timed } from "../api.js";
+import type { components } from "../answers.js";
 import { enoughChart, heatMapChart, usageChart } from "../charts.js";
 import { clock, day, time, ZONE } from "../dates.js";
 import {
@@ -31,9 +31,7 @@ import { message } from "../frame.js";
 import { Latest } from "../latest.js";
 import type { License, Page, Screen } from "../screen.js";
 
-interface HistoryAnswer extends Timed {
-  licenses: { license_id: string; days: Day[] }[];
-}
+type HistoryAnswer = components["schemas"]["HistoryAnswer"];
 
 /** What is asked for: the license, and the time as the address has it. */
 interface Choice {

@@ -20,6 +20,7 @@ from shared.rules.audit import AuditType
 from tests.infra.judge.mutations import TICK, committed, ends, only, starts, trail, with_details, with_edit
 from tests.infra.judge.seeded import SEEDED
 from tests.infra.judge.seeded_borrowing import SEEDED_BORROWING, borrows
+from tests.infra.judge.seeded_days import SEEDED_DAYS
 from tests.infra.judge.seeded_line import SEEDED_LINE
 from tests.infra.judge.seeded_terms import SEEDED_TERMS
 from tests.infra.judge.true_history import history_of_borrowing, history_of_terms, true_history
@@ -231,7 +232,7 @@ def test_the_trail_alone_tells_of_users_who_were_kept_out_unless_it_tells_of_an_
 
 
 def test_every_kind_has_a_fault_that_shows_it() -> None:
-    assert {*SEEDED, *(kind for kind, _ in (*SEEDED_TERMS, *SEEDED_BORROWING, *SEEDED_LINE))} == set(Kind)
+    assert {*SEEDED, *(kind for kind, _ in (*SEEDED_TERMS, *SEEDED_BORROWING, *SEEDED_LINE, *SEEDED_DAYS))} == set(Kind)
 
 
 def test_what_nobody_noted_accuses_nobody(history: History) -> None:

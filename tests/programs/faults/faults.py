@@ -17,6 +17,7 @@ class Kind(StrEnum):
     CLOCK_MOVED = "system clock moved"
     EXPIRED_TWICE = "expire_sessions twice at once"
     RECONCILED_TWICE = "reconcile twice at once"
+    SUMMARIZED_TWICE = "summarize_usage twice at once"
     ORGANIZATION_CAP_EDITED = "organization's cap edited"
     LICENSE_CAP_EDITED = "license's cap edited"
     USER_DEACTIVATED = "user deactivated for a while"

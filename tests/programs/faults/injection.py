@@ -60,6 +60,8 @@ class Inflicting:
                 await self.call_twice("expire_sessions", apart=fault.lasts)
             case Kind.RECONCILED_TWICE:
                 await self.call_twice("reconcile", apart=fault.lasts)
+            case Kind.SUMMARIZED_TWICE:
+                await self.call_twice("summarize_usage", apart=fault.lasts)
             case kind if kind in ON_THE_WAY:
                 await self._disturb(fault)
             case _:

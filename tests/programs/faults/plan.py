@@ -8,7 +8,7 @@ from typing import Any
 from tests.programs.faults.faults import Fault
 from tests.programs.faults.schedule import timetable
 
-SERVED = ("acquire", "heartbeat", "release", "usage", "expire_sessions", "reconcile")
+SERVED = ("acquire", "heartbeat", "release", "usage", "expire_sessions", "reconcile", "summarize_usage")
 """Functions that have several processes."""
 
 EVENT_FUNCTIONS = ("relay_audit", "review_admin_edit")

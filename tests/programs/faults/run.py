@@ -37,7 +37,7 @@ _LANES = (
     {Kind.PROCESS_KILLED},
     {Kind.CLOCK_MOVED},
     {Kind.TOPIC_DOWN},
-    {Kind.EXPIRED_TWICE, Kind.RECONCILED_TWICE},
+    {Kind.EXPIRED_TWICE, Kind.RECONCILED_TWICE, Kind.SUMMARIZED_TWICE},
 )
 _HAND_LANES = 3
 """So many admins edit at a time."""

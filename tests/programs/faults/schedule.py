@@ -118,7 +118,7 @@ def timetable(
         *lane(process, [Kind.PROCESS_KILLED], pause=(2.0, 5.0)),
         *lane(clock, [Kind.CLOCK_MOVED], pause=(2.0, 5.0)),
         *lane(topic, [Kind.TOPIC_DOWN], pause=(3.0, 12.0)),
-        *lane(scheduled, [Kind.EXPIRED_TWICE, Kind.RECONCILED_TWICE], pause=(0.5, 3.0)),
+        *lane(scheduled, [Kind.EXPIRED_TWICE, Kind.RECONCILED_TWICE, Kind.SUMMARIZED_TWICE], pause=(0.5, 3.0)),
         *lane(hand, list(_HANDS), pause=(0.3, 1.2)),
     ]
     return tuple(sorted(lanes, key=lambda fault: fault.at))

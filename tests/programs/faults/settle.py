@@ -48,6 +48,7 @@ async def settle(
     await _until_complete(servers, "reconcile", http, notes)
     await _deliver_again(servers, console, notes)
     await _until_complete(servers, "expire_sessions", http, notes)  # once more, for the denials
+    await _until_complete(servers, "summarize_usage", http, notes)  # so that the judge sees every end by hand counted
 
 
 async def _until_complete(servers: Servers, function: str, http: aiohttp.ClientSession, notes: Notes) -> None:

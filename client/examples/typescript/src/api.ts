@@ -44,6 +44,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how the licenses were used
+         * @description Reports how each license was used, day by day, or with `view=events` a page of the audit trail. Only owners and admins may ask. Days are counted once an hour, so the latest hour may be missing. A day in UTC is final a day after its end. Without dates the answer has the last 30 days. With `Accept: text/csv`, or `format=csv`, it is a file for a spreadsheet. The call changes nothing: asking again is safe.
+         */
+        get: operations["history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite a person
+         * @description Lets the person with this address join the caller's organization within 14 days. For owners and admins; only owners invite owners. Nothing is sent: send the person the link `join_path`. It holds no secret, because the person must sign in with the verified address. The same call again renews the invitation. Asking again is safe.
+         */
+        post: operations["invite"];
+        /**
+         * Take an invitation back
+         * @description Nobody joins by this invitation any more. For owners and admins; only owners take back that of an owner. Asking again is safe: the answer is the same if there is no such invitation.
+         */
+        delete: operations["withdraw"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join an organization
+         * @description Makes the person of the token a user of an organization. It needs an open invitation for the token's verified address, or a single sign-on or an e-mail domain that the vendor has entered for the organization. The token need not name an organization. Get a new ID token afterwards: some seconds later it does. Asking again is safe.
+         */
+        post: operations["join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See the users
+         * @description Reports the users of the caller's organization with what they use, and the open invitations. For owners and admins. The call changes nothing: asking again is safe.
+         */
+        get: operations["members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a user
+         * @description Gives a user another role or other groups, or deactivates or activates the user. For owners and admins; only owners change owners, and the last active owner stays. A deactivated user's sessions end within seconds. Asking again is safe.
+         */
+        patch: operations["change_member"];
+        trace?: never;
+    };
     "/v1/keys": {
         parameters: {
             query?: never;
@@ -278,6 +366,27 @@ export interface components {
             denied_users: number;
         };
         /**
+         * AlreadyAMember
+         * @description The organization has a user with this address, active or not. Look at the users. Activate the user, if that is what you want.
+         */
+        AlreadyAMember: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ALREADY_A_MEMBER";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * BodyTooLarge
          * @description The body is larger than 16384 bytes. Correct the request.
          */
@@ -428,6 +537,71 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * ChangeMemberError400
+         * @description The form of every error.
+         */
+        ChangeMemberError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError403
+         * @description The form of every error.
+         */
+        ChangeMemberError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError404
+         * @description The form of every error.
+         */
+        ChangeMemberError404: {
+            /** @description What went wrong. */
+            error: components["schemas"]["UserNotFound"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError409
+         * @description The form of every error.
+         */
+        ChangeMemberError409: {
+            /** @description What went wrong. */
+            error: components["schemas"]["LastOwner"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError503
+         * @description The form of every error.
+         */
+        ChangeMemberError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * Contention
          * @description Other requests changed the same seats until the deadline. Wait for `Retry-After`, then ask again. It is safe.
          */
@@ -447,6 +621,55 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * DayView
+         * @description A license's day in UTC, as far as it had passed at `computed_at`. The lists have a number for each half hour.
+         *
+         *     `seconds_at` and `demand_seconds_at` say for how many seconds so many seats were in use, or in use and wanted.
+         */
+        DayView: {
+            /** @description The day, in UTC. */
+            date: string;
+            /** @description Whether the numbers are final. They are a day after the day's end. */
+            is_settled: boolean;
+            /**
+             * Format: date-time
+             * @description Until when everything is counted.
+             */
+            computed_at: string;
+            /** @description For each half hour: the most seats in use at a time. */
+            peak_in_use: number[];
+            /** @description For each half hour: the most devices that held a seat or waited for one. */
+            peak_demand: number[];
+            /** @description For each half hour: the license's cap then, the highest if an admin changed it. null: it is not known, or the half hour has not come. */
+            seats: (number | null)[];
+            /** @description For each half hour: for how many seconds no seat below the cap was free. */
+            full_seconds: number[];
+            /** @description For each half hour: how many users were refused for want of a seat. */
+            denied_people: number[];
+            /** @description By a number of seats: for how many seconds so many were in use. They add up to the time that has passed. */
+            seconds_at: {
+                [key: string]: number;
+            };
+            /** @description By a number of devices: for how many seconds so many held a seat or waited for one. */
+            demand_seconds_at: {
+                [key: string]: number;
+            };
+            /** @description The seconds of all seats in use together. */
+            seat_seconds: number;
+            /** @description Of these, those after the last heartbeat of programs that were not heard of again. */
+            idle_seat_seconds: number;
+            /** @description Of these, those of borrowed seats. */
+            borrowed_seat_seconds: number;
+            /** @description Of these, those above the cap. */
+            overdraft_seat_seconds: number;
+            /** @description The waits in the line that ended with a seat on this day. */
+            waits: components["schemas"]["WaitsView"];
+            /** @description How many users were refused on this day for want of a seat. */
+            people_denied: number;
+            /** @description How many users were refused, or left the line, and had no seat within 15 minutes. In a summary they are counted once for each day. */
+            people_turned_away: number;
         };
         /**
          * DeviceLimitDetails
@@ -607,6 +830,35 @@ export interface components {
             };
         };
         /**
+         * EventView
+         * @description An event of the audit trail. What it does not have is null.
+         */
+        EventView: {
+            /** @description The event's id, the same as in messages of the audit topic. */
+            event_id: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description What happened. */
+            type: string;
+            /** @description The id of the user who did it, `console` for the vendor's admins, or `system`. */
+            actor: string | null;
+            /** @description The license's id in the organization. */
+            license_id: string | null;
+            /** @description The id of the session: this user, on this device, with a seat of this license. */
+            session_id: string | null;
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string | null;
+            /** @description The client's name for the device. It must always be the same on the same device. */
+            hardware_id: string | null;
+            /** @description More about it. Its form depends on the type. */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * FieldProblem
          * @description One field of a request, and what is wrong with it.
          */
@@ -740,6 +992,98 @@ export interface components {
             server_time: string;
         };
         /**
+         * HistoryAnswer
+         * @description How the licenses were used, from the first day of the range to the last.
+         */
+        HistoryAnswer: {
+            /** @description The caller's organization. */
+            organization: components["schemas"]["OrganizationNameView"];
+            /** @description The first day that the answer is about, in UTC. */
+            from: string;
+            /** @description The last day. */
+            to: string;
+            /** @description Each license that there is, or the one that was asked for. */
+            licenses: components["schemas"]["LicenseHistoryView"][];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryError400
+         * @description The form of every error.
+         */
+        HistoryError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryError403
+         * @description The form of every error.
+         */
+        HistoryError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryError404
+         * @description The form of every error.
+         */
+        HistoryError404: {
+            /** @description What went wrong. */
+            error: components["schemas"]["LicenseNotFound"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryError503
+         * @description The form of every error.
+         */
+        HistoryError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InAnotherOrganization
+         * @description The person may join, but is an active user of another organization. Use another account, or ask an admin to remove the user there.
+         */
+        InAnotherOrganization: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IN_ANOTHER_ORGANIZATION";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * InstanceLimitDetails
          * @description Of `INSTANCE_LIMIT_REACHED`: the session whose seat it is, and the instances that work on it.
          */
@@ -851,6 +1195,214 @@ export interface components {
             fields: components["schemas"]["FieldProblem"][];
         };
         /**
+         * InvitationAnswer
+         * @description The invitation is open. `join_path` is the path of the page on which its person joins. It holds no secret.
+         */
+        InvitationAnswer: {
+            /** @description The invitation. */
+            invitation: components["schemas"]["InvitationView"];
+            /** @description The path of the page on which the person joins, on the service's own domain. */
+            join_path: string;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InvitationBody
+         * @description Body of `POST /v1/invitations`.
+         */
+        InvitationBody: {
+            /** @description The person's e-mail address. */
+            email: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /**
+             * @description The groups that the user gets. null, or left out: none.
+             * @default null
+             */
+            groups: string[] | null;
+        };
+        /**
+         * InvitationLimitDetails
+         * @description Of `INVITATION_LIMIT_REACHED`: how many invitations may be open.
+         */
+        InvitationLimitDetails: {
+            /** @description How many invitations may be open. */
+            max: number;
+        };
+        /**
+         * InvitationLimitReached
+         * @description As many invitations are open as an organization may have. Take one back, or wait until one ends.
+         */
+        InvitationLimitReached: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "INVITATION_LIMIT_REACHED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["InvitationLimitDetails"];
+        };
+        /**
+         * InvitationView
+         * @description An open invitation. Its person has `role` and `groups` after joining.
+         */
+        InvitationView: {
+            /** @description The invitation's id: the SHA-256 of the address in small letters, in hexadecimal. */
+            invitation_id: string;
+            /** @description The person's e-mail address. */
+            email: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /** @description The groups of the user, at most 20. A license may keep seats for a group, or be only for it. */
+            groups: string[];
+            /** @description The uid of the owner or admin who invited the person last. */
+            invited_by: string;
+            /**
+             * Format: date-time
+             * @description When the invitation was made or renewed.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Until when the person can join.
+             */
+            expires_at: string;
+        };
+        /**
+         * InviteError400
+         * @description The form of every error.
+         */
+        InviteError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError403
+         * @description The form of every error.
+         */
+        InviteError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError409
+         * @description The form of every error.
+         */
+        InviteError409: {
+            /** @description What went wrong. */
+            error: components["schemas"]["AlreadyAMember"] | components["schemas"]["InvitationLimitReached"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError503
+         * @description The form of every error.
+         */
+        InviteError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinAnswer
+         * @description The person is a user of the organization, since now or before.
+         *
+         *     New ID tokens name the organization some seconds later.
+         */
+        JoinAnswer: {
+            /** @description The organization's id. */
+            organization_id: string;
+            /** @description The organization's name that people see. */
+            organization_name: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /** @description Always true: the person is a user of the organization. */
+            joined: boolean;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinBody
+         * @description Body of `POST /v1/join`.
+         */
+        JoinBody: {
+            /**
+             * @description The organization to join. null, or left out: the one that is open to the person.
+             * @default null
+             */
+            organization_id: string | null;
+        };
+        /**
+         * JoinError400
+         * @description The form of every error.
+         */
+        JoinError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinError403
+         * @description The form of every error.
+         */
+        JoinError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoInvitation"] | components["schemas"]["InAnotherOrganization"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinError503
+         * @description The form of every error.
+         */
+        JoinError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * KeptOut
          * @description An owner or admin ended a session of the user, who gets no seat of the license before `until`. Stop, and show the message.
          */
@@ -883,6 +1435,27 @@ export interface components {
             until: string;
         };
         /**
+         * LastOwner
+         * @description The change would leave the organization without an active owner. Make another user an owner first.
+         */
+        LastOwner: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "LAST_OWNER";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * LicenseExpired
          * @description The license has expired. Stop, and show the message.
          */
@@ -902,6 +1475,22 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * LicenseHistoryView
+         * @description A license's days, oldest first. A day that was not counted is left out.
+         */
+        LicenseHistoryView: {
+            /** @description The license's id in the organization. */
+            license_id: string;
+            /** @description The name that people see. */
+            name: string | null;
+            /** @description The seats of the license now. null: it was deleted, or an admin must correct it. */
+            max: number | null;
+            /** @description The days that were counted, oldest first. */
+            days: components["schemas"]["DayView"][];
+            /** @description All these days together. */
+            summary: components["schemas"]["SummaryView"];
         };
         /**
          * LicenseInactive
@@ -1069,6 +1658,131 @@ export interface components {
             sessions: components["schemas"]["SessionView"][];
         };
         /**
+         * MemberAnswer
+         * @description The user after the change.
+         */
+        MemberAnswer: {
+            /** @description The user after the change. */
+            member: components["schemas"]["MemberView"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MemberBody
+         * @description Body of `PATCH /v1/members`. What is null or left out stays as it is.
+         */
+        MemberBody: {
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string;
+            /**
+             * @description The user's new role. null, or left out: it stays.
+             * @default null
+             */
+            role: components["schemas"]["Role"] | null;
+            /**
+             * @description The user's new groups. null, or left out: they stay.
+             * @default null
+             */
+            groups: string[] | null;
+            /**
+             * @description false: the user gets no seat, and sessions end. null, or left out: it stays.
+             * @default null
+             */
+            is_active: boolean | null;
+        };
+        /**
+         * MemberView
+         * @description A user, the seats that they hold, when they last took one, and their denials in the last 30 days.
+         *
+         *     `role` and `is_active` are null if an admin must correct the user's `misconfigured_fields`.
+         */
+        MemberView: {
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string;
+            /** @description The user's e-mail address. null: none is known that is verified. */
+            email: string | null;
+            /** @description The user's role. null: the user's document cannot be used. */
+            role: components["schemas"]["Role"] | null;
+            /** @description The groups of the user, at most 20. A license may keep seats for a group, or be only for it. */
+            groups: string[];
+            /** @description Whether the user may hold seats. null: the user's document cannot be used. */
+            is_active: boolean | null;
+            /**
+             * Format: date-time
+             * @description When the organization listed the user.
+             */
+            created_at: string;
+            /** @description How many seats the user holds. */
+            seats_in_use: number;
+            /** @description When the user last took a seat, as far as sessions are kept. null: never. */
+            last_seat_at: string | null;
+            /** @description In how many minutes of the last 30 days the user got no seat of a license because a cap was reached. */
+            denied_30_days: number;
+            /** @description Fields of the user's document that an admin must correct. */
+            misconfigured_fields: string[];
+        };
+        /**
+         * MembersAnswer
+         * @description A page of users in the order of their ids; on the first page also the open invitations.
+         *
+         *     A null `next_page_token` means the last page.
+         */
+        MembersAnswer: {
+            /** @description The users on this page, in the order of their ids. */
+            members: components["schemas"]["MemberView"][];
+            /** @description The open invitations, on the first page only. Otherwise empty. */
+            invitations: components["schemas"]["InvitationView"][];
+            /** @description `page_token` of the next page. null: this is the last page. */
+            next_page_token: string | null;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError400
+         * @description The form of every error.
+         */
+        MembersError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError403
+         * @description The form of every error.
+         */
+        MembersError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError503
+         * @description The form of every error.
+         */
+        MembersError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * MethodNotAllowed
          * @description The path does not take this method. Correct the request.
          */
@@ -1104,6 +1818,27 @@ export interface components {
          * @description This code has no details.
          */
         NoDetails: Record<string, never>;
+        /**
+         * NoInvitation
+         * @description Nothing lets the person in: no open invitation for the verified address, no single sign-on, no domain. Ask an owner or admin of the organization for an invitation.
+         */
+        NoInvitation: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_INVITATION";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
         /**
          * NoOrganization
          * @description The ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
@@ -1156,6 +1891,16 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * OrganizationNameView
+         * @description The organization.
+         */
+        OrganizationNameView: {
+            /** @description The organization's id. */
+            organization_id: string;
+            /** @description The name that people see. */
+            name: string;
         };
         /**
          * OrganizationSeatLimitReached
@@ -1288,7 +2033,7 @@ export interface components {
         };
         /**
          * RateLimited
-         * @description This user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe.
+         * @description This user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe.
          */
         RateLimited: {
             /**
@@ -1636,6 +2381,28 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * SummaryView
+         * @description All the days together. `seats_enough_for` has for 95, 99 and 100 % of the busy time the seats that it took.
+         */
+        SummaryView: {
+            /** @description The most seats in use at a time. */
+            peak_in_use: number;
+            /** @description The most devices that held a seat or waited for one. */
+            peak_demand: number;
+            /** @description For how many seconds at least one device held a seat or waited for one. */
+            busy_seconds: number;
+            /** @description The seconds of all seats in use together. */
+            seat_seconds: number;
+            /** @description How many users were refused, or left the line, and had no seat within 15 minutes. In a summary they are counted once for each day. */
+            people_turned_away: number;
+            /** @description By a share of the busy time in percent: the fewest seats that would have been enough. null: there was no busy time. */
+            seats_enough_for: {
+                [key: string]: number | null;
+            };
+            /** @description For which share of the busy time the license's present seats would have been enough. null: there was no busy time, or the seats are not known. */
+            enough_share: number | null;
+        };
+        /**
          * TermsView
          * @description The terms of a license, and what is wrong with its document. All but `problems` are null if it cannot be used.
          *
@@ -1730,6 +2497,21 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * TrailAnswer
+         * @description A page of the audit trail, newest first. A null `next_page_token` means the last page.
+         */
+        TrailAnswer: {
+            /** @description The events, newest first. */
+            events: components["schemas"]["EventView"][];
+            /** @description `page_token` of the next page. null: this is the last page. A page before it may be short, or empty. */
+            next_page_token: string | null;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
         /**
          * UnsupportedMediaType
@@ -1870,6 +2652,27 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * UserNotFound
+         * @description The organization has no such user. Correct the request.
+         */
+        UserNotFound: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "USER_NOT_FOUND";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * ViewerView
          * @description The caller.
          */
@@ -1878,7 +2681,7 @@ export interface components {
             user_id: string;
             /** @description The user's e-mail address. null: none is known. */
             email: string | null;
-            /** @description owner or admin: sees everything. member: sees their own sessions and the totals. guest: sees the totals. */
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
             role: components["schemas"]["Role"];
         };
         /**
@@ -1933,6 +2736,18 @@ export interface components {
             wait_until: string;
         };
         /**
+         * WaitsView
+         * @description The waits in the line that ended with a seat: half of them, and 95 %, were no longer than so many seconds.
+         */
+        WaitsView: {
+            /** @description How many there were. */
+            count: number;
+            /** @description Half of them were no longer than this. null: there were none. */
+            p50_seconds: number | null;
+            /** @description 95 % of them were no longer than this. null: there were none. */
+            p95_seconds: number | null;
+        };
+        /**
          * WarningCode
          * @description The kinds of warnings, the most urgent first.
          * @enum {string}
@@ -1953,6 +2768,45 @@ export interface components {
             at: string | null;
             /** @description The warning in a sentence, with the license's name. Its wording may change. */
             message: string;
+        };
+        /**
+         * WithdrawError400
+         * @description The form of every error.
+         */
+        WithdrawError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * WithdrawError403
+         * @description The form of every error.
+         */
+        WithdrawError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * WithdrawError503
+         * @description The form of every error.
+         */
+        WithdrawError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
     };
     responses: never;
@@ -2234,7 +3088,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -2331,7 +3185,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -2585,7 +3439,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -2700,7 +3554,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -2772,6 +3626,1993 @@ export interface operations {
             };
         };
     };
+    history: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first day, in UTC. Left out: 30 days until `to`.
+                 * @example 2026-02-01
+                 */
+                from?: string;
+                /**
+                 * @description The last day, in UTC, at most 400 days from the first one. Left out: today.
+                 * @example 2026-03-02
+                 */
+                to?: string;
+                /**
+                 * @description Only this license. It may have been deleted. Left out: all that there are.
+                 * @example license-1
+                 */
+                license_id?: string;
+                /**
+                 * @description `days`: how the licenses were used. `events`: the audit trail, newest first.
+                 * @example days
+                 */
+                view?: "days" | "events";
+                /**
+                 * @description `csv` for a link that cannot set the header `Accept`. Left out: by that header.
+                 * @example json
+                 */
+                format?: "json" | "csv";
+                /**
+                 * @description What a row of the CSV file is about: a license and half hour, or a license and day.
+                 * @example day
+                 */
+                per?: "half_hour" | "day";
+                /**
+                 * @description Only events about this user.
+                 * @example ada
+                 */
+                user_id?: string;
+                /**
+                 * @description Only events of this type.
+                 * @example session.denied
+                 */
+                type?: "session.acquired" | "session.renewed" | "session.borrowed" | "session.queued" | "session.gave_up" | "session.denied" | "session.released" | "session.expired" | "session.revoked" | "usage.repaired" | "license.expiring" | "organization.edited" | "user.edited" | "user.invited" | "user.joined" | "license.edited";
+                /**
+                 * @description The most events on a page. A CSV file has up to 2,000.
+                 * @example 100
+                 */
+                page_size?: number;
+                /**
+                 * @description Where the page begins: the unchanged `next_page_token` of the page before.
+                 * @example 1772442847250000.noviawpsmifaphrhsteyxqy3am
+                 */
+                page_token?: string;
+            };
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The days of the licenses, or with `view=events` a page of events. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "organization": {
+                     *         "organization_id": "northwind",
+                     *         "name": "Northwind"
+                     *       },
+                     *       "from": "2026-02-01",
+                     *       "to": "2026-03-02",
+                     *       "licenses": [
+                     *         {
+                     *           "license_id": "license-1",
+                     *           "name": "Northwind",
+                     *           "max": 20,
+                     *           "days": [
+                     *             {
+                     *               "date": "2026-03-02",
+                     *               "is_settled": false,
+                     *               "computed_at": "2026-03-02T09:14:07.000000Z",
+                     *               "peak_in_use": [
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0
+                     *               ],
+                     *               "peak_demand": [
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0
+                     *               ],
+                     *               "seats": [
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null
+                     *               ],
+                     *               "full_seconds": [
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0
+                     *               ],
+                     *               "denied_people": [
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0
+                     *               ],
+                     *               "seconds_at": {
+                     *                 "0": 26047,
+                     *                 "1": 7200
+                     *               },
+                     *               "demand_seconds_at": {
+                     *                 "0": 26047,
+                     *                 "1": 7200
+                     *               },
+                     *               "seat_seconds": 7200,
+                     *               "idle_seat_seconds": 0,
+                     *               "borrowed_seat_seconds": 0,
+                     *               "overdraft_seat_seconds": 0,
+                     *               "waits": {
+                     *                 "count": 2,
+                     *                 "p50_seconds": 40,
+                     *                 "p95_seconds": 310
+                     *               },
+                     *               "people_denied": 2,
+                     *               "people_turned_away": 1
+                     *             }
+                     *           ],
+                     *           "summary": {
+                     *             "peak_in_use": 17,
+                     *             "peak_demand": 21,
+                     *             "busy_seconds": 28800,
+                     *             "seat_seconds": 7200,
+                     *             "people_turned_away": 1,
+                     *             "seats_enough_for": {
+                     *               "95": 18,
+                     *               "99": 19,
+                     *               "100": 21
+                     *             },
+                     *             "enough_share": 0.972
+                     *           }
+                     *         }
+                     *       ],
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HistoryAnswer"] | components["schemas"]["TrailAnswer"];
+                    /**
+                     * @example license_id,license_name,begins_at,ends_at,peak_in_use,peak_demand,seats,full_seconds,seat_seconds,idle_seat_seconds,borrowed_seat_seconds,overdraft_seat_seconds,waits_count,waits_p50_seconds,waits_p95_seconds,people_denied,people_turned_away,computed_at,is_settled
+                     *     license-1,,2026-03-02T00:00:00+00:00,2026-03-03T00:00:00+00:00,1,1,20,0,7200,0,0,0,0,,,0,0,2026-03-02T09:14:07+00:00,false
+                     */
+                    "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryError403"];
+                };
+            };
+            /** @description - `LICENSE_NOT_FOUND`: the organization has no such license. Stop, and show the message. */
+            404: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryError404"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example GET
+                     */
+                    Allow: "GET";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryError503"];
+                };
+            };
+        };
+    };
+    invite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@northwind.example",
+                 *       "role": "member",
+                 *       "groups": [
+                 *         "design"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["InvitationBody"];
+            };
+        };
+        responses: {
+            /** @description The invitation is open. */
+            201: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "invitation": {
+                     *         "invitation_id": "dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f",
+                     *         "email": "ada@northwind.example",
+                     *         "role": "member",
+                     *         "groups": [
+                     *           "design"
+                     *         ],
+                     *         "invited_by": "olivia",
+                     *         "created_at": "2026-03-02T09:14:07.250000Z",
+                     *         "expires_at": "2026-03-16T09:14:07.250000Z"
+                     *       },
+                     *       "join_path": "/join?org=northwind",
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvitationAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST, DELETE
+                     */
+                    Allow: "POST, DELETE";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /**
+             * @description - `ALREADY_A_MEMBER`: the organization has a user with this address, active or not. Look at the users. Activate the user, if that is what you want.
+             *     - `INVITATION_LIMIT_REACHED`: as many invitations are open as an organization may have. Take one back, or wait until one ends.
+             */
+            409: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError409"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError503"];
+                };
+            };
+        };
+    };
+    withdraw: {
+        parameters: {
+            query: {
+                /**
+                 * @description The invitation's id: the SHA-256 of the address in small letters, in hexadecimal.
+                 * @example dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f
+                 */
+                invitation_id: string;
+            };
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is no such invitation any more. */
+            204: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST, DELETE
+                     */
+                    Allow: "POST, DELETE";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError503"];
+                };
+            };
+        };
+    };
+    join: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "organization_id": "northwind"
+                 *     }
+                 */
+                "application/json": components["schemas"]["JoinBody"];
+            };
+        };
+        responses: {
+            /** @description The person is a user of the organization, since now or before. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "organization_id": "northwind",
+                     *       "organization_name": "Northwind",
+                     *       "role": "member",
+                     *       "joined": true,
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JoinAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_INVITATION`: nothing lets the person in: no open invitation for the verified address, no single sign-on, no domain. Ask an owner or admin of the organization for an invitation.
+             *     - `IN_ANOTHER_ORGANIZATION`: the person may join, but is an active user of another organization. Use another account, or ask an admin to remove the user there.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST
+                     */
+                    Allow: "POST";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError503"];
+                };
+            };
+        };
+    };
+    members: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The most sessions, or users, on a page.
+                 * @example 100
+                 */
+                page_size?: number;
+                /**
+                 * @description Where the page begins: the unchanged `next_page_token` of the page before.
+                 * @example qfgnlzx3tci6wknmitg7qpjxiw
+                 */
+                page_token?: string;
+            };
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The users at one instant, `server_time`. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "members": [
+                     *         {
+                     *           "user_id": "ada",
+                     *           "email": "ada@northwind.example",
+                     *           "role": "member",
+                     *           "groups": [
+                     *             "design"
+                     *           ],
+                     *           "is_active": true,
+                     *           "created_at": "2026-03-02T09:14:07.250000Z",
+                     *           "seats_in_use": 1,
+                     *           "last_seat_at": "2026-03-02T07:14:07.250000Z",
+                     *           "denied_30_days": 2,
+                     *           "misconfigured_fields": []
+                     *         }
+                     *       ],
+                     *       "invitations": [
+                     *         {
+                     *           "invitation_id": "dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f",
+                     *           "email": "ada@northwind.example",
+                     *           "role": "member",
+                     *           "groups": [
+                     *             "design"
+                     *           ],
+                     *           "invited_by": "olivia",
+                     *           "created_at": "2026-03-02T09:14:07.250000Z",
+                     *           "expires_at": "2026-03-16T09:14:07.250000Z"
+                     *         }
+                     *       ],
+                     *       "next_page_token": "ada",
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MembersAnswer"];
+                };
+            };
+            /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example GET, PATCH
+                     */
+                    Allow: "GET, PATCH";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError503"];
+                };
+            };
+        };
+    };
+    change_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "ada",
+                 *       "role": "admin",
+                 *       "groups": [
+                 *         "design"
+                 *       ],
+                 *       "is_active": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["MemberBody"];
+            };
+        };
+        responses: {
+            /** @description The user is so from now on. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "member": {
+                     *         "user_id": "ada",
+                     *         "email": "ada@northwind.example",
+                     *         "role": "member",
+                     *         "groups": [
+                     *           "design"
+                     *         ],
+                     *         "is_active": true,
+                     *         "created_at": "2026-03-02T09:14:07.250000Z",
+                     *         "seats_in_use": 1,
+                     *         "last_seat_at": "2026-03-02T07:14:07.250000Z",
+                     *         "denied_30_days": 2,
+                     *         "misconfigured_fields": []
+                     *       },
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MemberAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError403"];
+                };
+            };
+            /** @description - `USER_NOT_FOUND`: the organization has no such user. Correct the request. */
+            404: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError404"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example GET, PATCH
+                     */
+                    Allow: "GET, PATCH";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /** @description - `LAST_OWNER`: the change would leave the organization without an active owner. Make another user an owner first. */
+            409: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError409"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError503"];
+                };
+            };
+        };
+    };
     keys: {
         parameters: {
             query?: never;
@@ -2839,7 +5680,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example GET
                      */
                     Allow: "GET";
@@ -3024,7 +5865,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -3115,7 +5956,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -3201,7 +6042,7 @@ export interface operations {
                  */
                 license_key?: string;
                 /**
-                 * @description The most sessions on a page.
+                 * @description The most sessions, or users, on a page.
                  * @example 100
                  */
                 page_size?: number;
@@ -3259,7 +6100,7 @@ export interface operations {
                      *       "viewer": {
                      *         "user_id": "ada",
                      *         "email": "ada@northwind.example",
-                     *         "role": "admin"
+                     *         "role": "member"
                      *       },
                      *       "organization": {
                      *         "organization_id": "northwind",
@@ -3500,7 +6341,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example GET
                      */
                     Allow: "GET";
@@ -3510,7 +6351,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error405"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**

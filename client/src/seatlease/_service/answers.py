@@ -144,6 +144,33 @@ def usage_of(response: httpx.Response) -> dict[str, Any]:
     return body
 
 
+def history_of(response: httpx.Response) -> dict[str, Any]:
+    """Read a 200 of history: its JSON, unchanged.
+
+    Raises:
+        SeatleaseError: as the answer says; ``ServiceUnreachable`` if the answer is not the service's.
+    """
+    if response.status_code != 200:  # noqa: PLR2004 HTTP's number
+        raise error_of(response)
+    body = _json(response)
+    if not isinstance(body.get("organization"), dict) or not isinstance(body.get("licenses"), list):
+        raise ServiceUnreachable(NOT_THE_SERVICE)
+    return body
+
+
+def file_of(response: httpx.Response) -> bytes:
+    """Read a 200 with a CSV file.
+
+    Raises:
+        SeatleaseError: as the answer says; ``ServiceUnreachable`` if the answer is not the service's.
+    """
+    if response.status_code != 200:  # noqa: PLR2004 HTTP's number
+        raise error_of(response)
+    if not response.headers.get("Content-Type", "").startswith("text/csv"):
+        raise ServiceUnreachable(NOT_THE_SERVICE)
+    return response.content
+
+
 def error_of(response: httpx.Response) -> SeatleaseError:
     try:
         body = _json(response)["error"]

@@ -14,7 +14,7 @@ import httpx
 import jwt
 
 from seatlease._service.address import base_of, has_broken, naming_the_proxy, refuse_in_clear, why_unreachable
-from seatlease._service.answers import NOT_THE_SERVICE, error_of, lease_of, usage_of
+from seatlease._service.answers import NOT_THE_SERVICE, error_of, file_of, history_of, lease_of, usage_of
 from seatlease._service.certificates import trusted
 from seatlease._service.clock import elapsed
 from seatlease._service.credentials import Credentials, RefreshToken
@@ -181,6 +181,23 @@ class Service:
 
         with _naming(license_key or ""):
             return await first_answer(ask)
+
+    async def history(
+        self, *, first: str, license_id: str | None = None, as_csv: bool = False
+    ) -> dict[str, Any] | bytes:
+        """Give how licenses were used from this day (UTC) until today: all of them or one. As CSV it is a file.
+
+        Raises:
+            SeatleaseError: any except NoSeatFree, SessionLost, SessionRevoked and WaitCancelled.
+        """
+        asked = {"from": first, "license_id": license_id, "format": "csv" if as_csv else None}
+        given = {name: value for name, value in asked.items() if value is not None}
+
+        async def ask() -> dict[str, Any] | bytes:
+            response = await self._ask("GET", "history", params=given)
+            return file_of(response) if as_csv else history_of(response)
+
+        return await first_answer(ask)
 
     async def keys(self) -> Keys:
         """Give the public keys that the service shows now.

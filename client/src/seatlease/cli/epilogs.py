@@ -63,6 +63,7 @@ USAGE = _epilog(
         "seatlease usage",
         "seatlease usage --watch --license-key ACME-DESIGN-STUDIO",
         "seatlease usage --json | jq '.licenses[].in_use'",
+        "seatlease usage --history 30d --csv > usage.csv",
     ),
     _SIGN_IN,
     _statuses("0, or", *_OF_REQUESTS),

@@ -16,6 +16,7 @@ from rich.text import Text
 from seatlease._service.answers import NOT_THE_SERVICE, time_of
 from seatlease._service.credentials import Credentials
 from seatlease.cli.environment import OneLicenseKey, Url, fetch_usage, find_credentials, read_duration
+from seatlease.cli.history import chart_of, fetch_history, first_day
 from seatlease.cli.saying import ending_soon, explained, in_words, printable, sentence_of, shortened, why_no_seat
 from seatlease.errors import NotEntitled, SeatleaseError, ServiceUnreachable, SignInRequired
 
@@ -37,13 +38,28 @@ _Interval = Annotated[
 ]
 
 
-def usage(
+_History = Annotated[
+    timedelta | None,
+    typer.Option(
+        parser=read_duration,
+        metavar="DURATION",
+        show_default=False,
+        help="Show how the licenses were used in the last days, such as 30d, instead of the seats now. "
+        "For owners and admins.",
+    ),
+]
+_Csv = Annotated[bool, typer.Option("--csv", help="With --history: print a CSV file for a spreadsheet.")]
+
+
+def usage(  # noqa: PLR0913 an option each
     *,
     url: Url,
     license_key: OneLicenseKey = None,
     as_json: _Json = False,
     watch: _Watch = False,
     interval: _Interval = timedelta(seconds=5),
+    history: _History = None,
+    as_csv: _Csv = False,
 ) -> None:
     """Show licenses and who holds their seats.
 
@@ -53,7 +69,14 @@ def usage(
     if watch and (as_json or pause < SHORTEST_INTERVAL_SECONDS):
         message = "--watch cannot be used with --json, and needs an interval of at least 2s"
         raise typer.BadParameter(message)
+    if (as_csv and (history is None or as_json)) or (history is not None and watch):
+        message = "--csv needs --history and no --json, and --history cannot be watched"
+        raise typer.BadParameter(message)
+    first = None if history is None else first_day(history)
     with explained():
+        if first is not None:
+            _show_history(url, license_key, first=first, as_json=as_json, as_csv=as_csv)
+            return
         credentials = find_credentials(url).credentials
         output = Console(highlight=False)
         if watch:
@@ -64,6 +87,17 @@ def usage(
                 typer.echo(json.dumps(answer, indent=2))
             else:
                 output.print(tables_of(answer))
+
+
+def _show_history(url: str, license_key: str | None, *, first: str, as_json: bool, as_csv: bool) -> None:
+    asked = fetch_history(url, find_credentials(url).credentials, license_key=license_key, first=first, as_csv=as_csv)
+    answer = asyncio.run(asked)
+    if isinstance(answer, bytes):
+        typer.echo(answer, nl=False)
+    elif as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        Console(highlight=False, soft_wrap=True).print(chart_of(answer))
 
 
 def _fetch(url: str, credentials: Credentials, license_key: str | None) -> dict[str, Any]:

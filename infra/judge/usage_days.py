@@ -1,0 +1,134 @@
+"""A day of the history says what the trail and the sessions say: it is counted again, and compared.
+
+The days are counted again from all that is known now, up to the time until which they were counted. Nothing that comes
+later changes that part, but for sessions that an admin ends, changes or deletes by hand. What such an edit may explain
+is left out. A day is also compared with the caps: no more seats were in use at a time than a grant among them allows.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields as fields_of
+from datetime import datetime
+
+from infra.judge.admin_edits import AdminEdits
+from infra.judge.cap import max_of
+from infra.judge.history import Event, History, Present, Stored
+from infra.judge.tenure import Tenure, is_open, moment, started_at_of
+from infra.judge.terms import Terms
+from infra.judge.violation import Kind, Violation
+from shared.documents.reading import place_in_line_from, session_from
+from shared.documents.recorded import Recorded
+from shared.documents.usage_days import usage_day_from
+from shared.firestore.client import Document
+from shared.rules.audit import CONSOLE, ENDS, ERASED
+from shared.rules.history import HALF_HOUR, Records, UsageDay, start_of, usage_day
+from shared.rules.line import MAX_WAIT
+
+_OF_CAPS = {"seats", "full_seconds", "overdraft_seat_seconds"}
+_OF_PEOPLE = {"denied_people", "people_denied", "people_turned_away"}
+
+
+def violations(history: History, tenures: Sequence[Tenure], terms: Terms) -> Iterator[Violation]:
+    """Check each day that the trail covers."""
+    present, edits = history.present, AdminEdits(history.edits)
+    if present is None or edits.changed_any:
+        return
+    records = _records(history, present)
+    for stored in present.usage_days:
+        day = usage_day_from(_document(stored.document_id, stored.fields))
+        if day is None or not _is_covered(day, history) or _was_edited_since(day, stored, history):
+            continue
+        for kind, message in (
+            *_miscounted(day, stored, history, records.get(day.license_id, Records())),
+            *_above_caps(day, tenures, terms),
+        ):
+            yield Violation(
+                kind=kind,
+                organization_id=history.organization_id,
+                at=day.computed_at,
+                message=f"{stored.document_id}: {message}",
+                is_certain=edits.known,
+            )
+
+
+def _was_edited_since(day: UsageDay, stored: Stored, history: History) -> bool:
+    """Whether the end of one of its tenures by hand was noticed only after the day was written."""
+    return any(
+        event.type in ENDS
+        and event.actor == CONSOLE
+        and moment(event) > stored.updated_at
+        and (started_at_of(event) or event.at) < day.computed_at
+        for event in history.events
+    )
+
+
+def _is_covered(day: UsageDay, history: History) -> bool:
+    """Whether the trail has all that the day was counted from."""
+    return history.begins_at is None or history.begins_at < start_of(day.date) - MAX_WAIT
+
+
+def _records(history: History, present: Present) -> Mapping[str, Records]:
+    recorded = Recorded()
+    recorded.add_events(_document(event.event_id, _fields(event)) for event in history.events)
+    recorded.add_open(
+        session_from(_document(each.document_id, each.fields)) for each in present.sessions if is_open(each)
+    )
+    recorded.add_line(place_in_line_from(_document(each.document_id, each.fields)) for each in present.places)
+    return recorded.records({})
+
+
+def _fields(event: Event) -> dict[str, object]:
+    return {
+        "type": event.type,
+        "at": event.at,
+        "license_id": event.license_id,
+        "session_id": event.session_id,
+        "user_id": event.user_id,
+        "details": event.details,
+    }
+
+
+def _document(document_id: str, fields: Mapping[str, object]) -> Document:
+    return Document(path=document_id, fields={**fields}, update_time=None)
+
+
+def _miscounted(day: UsageDay, stored: Stored, history: History, records: Records) -> Iterator[tuple[Kind, str]]:
+    """Compare what the day says with what is counted now.
+
+    The present cap is not known for the time of the count. So the numbers that need a cap are left to ``_above_caps``,
+    and those of people who were erased since are not compared.
+    """
+    again = usage_day(day.license_id, day.date, records, computed_at=day.computed_at)
+    skipped = {*_OF_CAPS, *(_OF_PEOPLE if any(event.user_id == ERASED for event in history.events) else ())}
+    for name in (field.name for field in fields_of(UsageDay) if field.name not in skipped):
+        told, counted = getattr(day, name), getattr(again, name)
+        if told != counted:
+            yield Kind.DAY_MISCOUNTED, f"{name} is {told}, but the trail and the sessions say {counted}"
+    if stored.fields.get("computed_at") is not None and day.computed_at > stored.updated_at:
+        yield Kind.DAY_MISCOUNTED, "it says that it counted until a time after it was written"
+
+
+def _above_caps(day: UsageDay, tenures: Sequence[Tenure], terms: Terms) -> Iterator[tuple[Kind, str]]:
+    """Sessions above a lowered cap go on. So the highest cap counts under which one of the seats was given."""
+    own = [each for each in tenures if each.license_id == day.license_id]
+    for number, peak in enumerate(day.peak_in_use):
+        since = start_of(day.date) + number * HALF_HOUR
+        held = [each for each in own if _may_hold(each, since=since, until=min(since + HALF_HOUR, day.computed_at))]
+        allowed = [_allowed(each, terms) for each in held]
+        known = [each for each in allowed if each is not None]
+        if len(known) == len(allowed) and peak > (most := max(known, default=0)):
+            yield (
+                Kind.PEAK_ABOVE_CAP,
+                f"{peak} seats in use since {since.isoformat()}, of at most {most} that were given",
+            )
+
+
+def _may_hold(tenure: Tenure, *, since: datetime, until: datetime) -> bool:
+    return tenure.started_at < until and tenure.closes_by > since
+
+
+def _allowed(tenure: Tenure, terms: Terms) -> int | None:
+    """How many seats the grant of a tenure allowed; ``None`` if that is not known."""
+    if not tenure.starts:
+        return None
+    cap, overdraft = max_of(tenure.starts[0], "seats"), terms.overdraft(tenure.starts[0])
+    return None if cap is None or overdraft is None else cap + overdraft

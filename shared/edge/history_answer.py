@@ -1,0 +1,209 @@
+"""The answers of history, as JSON or CSV. The type checker proves that every outcome has one."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+from starlette.responses import Response
+
+from shared.documents.rfc3339 import Time
+from shared.edge.answers import Answer, answer
+from shared.edge.history_csv import COLUMNS, as_text, csv_of_days, csv_of_trail, details_of
+from shared.edge.history_query import CSV_TYPE, token_of
+from shared.edge.refusals import refused
+from shared.edge.usage_answer import PRIVATE
+from shared.firestore.group_commit import Answered
+from shared.rules.history import UsageDay
+from shared.rules.history_summary import History, HistoryOutcome, LicenseHistory, summary
+from shared.rules.license import License
+from shared.seats.history import TrailEvent, TrailOutcome, TrailPage
+
+
+class WaitsView(Answer):
+    """The waits in the line that ended with a seat: half of them, and 95 %, were no longer than so many seconds."""
+
+    count: int
+    p50_seconds: int | None
+    p95_seconds: int | None
+
+
+class DayView(Answer):
+    """A license's day in UTC, as far as it had passed at ``computed_at``. The lists have a number for each half hour.
+
+    ``seconds_at`` and ``demand_seconds_at`` say for how many seconds so many seats were in use, or in use and wanted.
+    """
+
+    date: str
+    is_settled: bool
+    computed_at: Time
+    peak_in_use: list[int]
+    peak_demand: list[int]
+    seats: list[int | None]
+    full_seconds: list[int]
+    denied_people: list[int]
+    seconds_at: dict[str, int]
+    demand_seconds_at: dict[str, int]
+    seat_seconds: int
+    idle_seat_seconds: int
+    borrowed_seat_seconds: int
+    overdraft_seat_seconds: int
+    waits: WaitsView
+    people_denied: int
+    people_turned_away: int
+
+
+class SummaryView(Answer):
+    """All the days together. ``seats_enough_for`` has for 95, 99 and 100 % of the busy time the seats that it took."""
+
+    peak_in_use: int
+    peak_demand: int
+    busy_seconds: int
+    seat_seconds: int
+    people_turned_away: int
+    seats_enough_for: dict[str, int | None]
+    enough_share: float | None
+
+
+class LicenseHistoryView(Answer):
+    """A license's days, oldest first. A day that was not counted is left out."""
+
+    license_id: str
+    name: str | None
+    max: int | None
+    days: list[DayView]
+    summary: SummaryView
+
+
+class OrganizationNameView(Answer):
+    """The organization."""
+
+    organization_id: str
+    name: str
+
+
+class HistoryAnswer(Answer):
+    """How the licenses were used, from the first day of the range to the last."""
+
+    organization: OrganizationNameView
+    first: Annotated[str, Field(serialization_alias="from")]
+    last: Annotated[str, Field(serialization_alias="to")]
+    licenses: list[LicenseHistoryView]
+    server_time: Time
+
+
+class EventView(Answer):
+    """An event of the audit trail. What it does not have is null."""
+
+    event_id: str
+    at: Time
+    type: str
+    actor: str | None
+    license_id: str | None
+    session_id: str | None
+    user_id: str | None
+    hardware_id: str | None
+    details: dict[str, object]
+
+
+class TrailAnswer(Answer):
+    """A page of the audit trail, newest first. A null ``next_page_token`` means the last page."""
+
+    events: list[EventView]
+    next_page_token: str | None
+    server_time: Time
+
+
+def answer_history(answered: Answered[HistoryOutcome | TrailOutcome], *, as_csv: bool, per_day: bool) -> Response:
+    match answered.outcome:
+        case History() as found:
+            return _days(found, as_csv=as_csv, per_day=per_day, now=answered.now)
+        case TrailPage() as found:
+            return _trail(found, as_csv=as_csv, now=answered.now)
+        case refusal:
+            raise refused(refusal, now=answered.now)
+
+
+def _days(found: History, *, as_csv: bool, per_day: bool, now: datetime) -> Response:
+    organization = found.organization
+    if as_csv:
+        name = f"{organization.organization_id}_{found.first}_{found.last}_UTC"
+        return _download(csv_of_days(found, per_day=per_day), name=name)
+    body = HistoryAnswer(
+        organization=OrganizationNameView(organization_id=organization.organization_id, name=organization.name),
+        first=found.first.isoformat(),
+        last=found.last.isoformat(),
+        licenses=[_license_view(each) for each in found.licenses],
+        server_time=now,
+    )
+    return answer(body, headers=PRIVATE)
+
+
+def _trail(found: TrailPage, *, as_csv: bool, now: datetime) -> Response:
+    if as_csv:
+        name = f"{found.organization.organization_id}_events_until_{now:%Y-%m-%d}_UTC"
+        return _download(csv_of_trail(found.events), name=name)
+    body = TrailAnswer(
+        events=[_event_view(each) for each in found.events],
+        next_page_token=None if found.next_page is None else token_of(*found.next_page),
+        server_time=now,
+    )
+    return answer(body, headers=PRIVATE)
+
+
+def _download(content: str, *, name: str) -> Response:
+    file_name = re.sub(r"[^A-Za-z0-9_.-]", "-", name) + ".csv"
+    headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{file_name}"'}
+    return Response(content, media_type=CSV_TYPE, headers=headers)
+
+
+def _license_view(found: LicenseHistory) -> LicenseHistoryView:
+    told = summary(found.days, seats=found.seats)
+    return LicenseHistoryView(
+        license_id=found.license_id,
+        name=found.license.name if isinstance(found.license, License) else None,
+        max=found.seats,
+        days=[_day_view(day) for day in found.days],
+        summary=SummaryView(
+            peak_in_use=told.peak_in_use,
+            peak_demand=told.peak_demand,
+            busy_seconds=told.busy_seconds,
+            seat_seconds=told.seat_seconds,
+            people_turned_away=told.people_turned_away,
+            seats_enough_for={str(percent): seats for percent, seats in told.seats_enough_for.items()},
+            enough_share=told.enough_share,
+        ),
+    )
+
+
+def _day_view(day: UsageDay) -> DayView:
+    waits = day.waits
+    return DayView(
+        date=day.date.isoformat(),
+        is_settled=day.is_settled,
+        computed_at=day.computed_at,
+        peak_in_use=list(day.peak_in_use),
+        peak_demand=list(day.peak_demand),
+        seats=list(day.seats),
+        full_seconds=list(day.full_seconds),
+        denied_people=list(day.denied_people),
+        seconds_at=_by_level(day.seconds_at),
+        demand_seconds_at=_by_level(day.demand_seconds_at),
+        seat_seconds=day.seat_seconds,
+        idle_seat_seconds=day.idle_seat_seconds,
+        borrowed_seat_seconds=day.borrowed_seat_seconds,
+        overdraft_seat_seconds=day.overdraft_seat_seconds,
+        waits=WaitsView(count=waits.count, p50_seconds=waits.p50_seconds, p95_seconds=waits.p95_seconds),
+        people_denied=day.people_denied,
+        people_turned_away=day.people_turned_away,
+    )
+
+
+def _by_level(seconds_at: Mapping[int, int]) -> dict[str, int]:
+    return {str(level): seconds for level, seconds in seconds_at.items()}
+
+
+def _event_view(event: TrailEvent) -> EventView:
+    told = {name: as_text(event.fields.get(name)) for name in COLUMNS}
+    return EventView(event_id=event.event_id, at=event.at, details=details_of(event), **told)

@@ -1,0 +1,152 @@
+"""The history as CSV (RFC 4180), for a spreadsheet: UTF-8 with a byte order mark, and times with their offset."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from io import StringIO
+
+from shared.documents.rfc3339 import rfc3339
+from shared.rules.history import DAY, HALF_HOUR, HALF_HOURS, UsageDay, start_of
+from shared.rules.history_summary import History
+from shared.rules.license import License
+from shared.seats.history import TrailEvent
+
+_BYTE_ORDER_MARK = "\ufeff"
+"""Without it, spreadsheets take UTF-8 for something else."""
+
+_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet would run what a cell holds that begins so."""
+
+_OF_LICENSE = ("license_id", "license_name", "begins_at", "ends_at")
+_PER_HALF_HOUR = (
+    *_OF_LICENSE,
+    *("peak_in_use", "peak_demand", "seats", "full_seconds", "denied_people", "computed_at", "is_settled"),
+)
+_PER_DAY = (
+    *_OF_LICENSE,
+    *("peak_in_use", "peak_demand", "seats", "full_seconds", "seat_seconds", "idle_seat_seconds"),
+    *("borrowed_seat_seconds", "overdraft_seat_seconds", "waits_count", "waits_p50_seconds", "waits_p95_seconds"),
+    *("people_denied", "people_turned_away", "computed_at", "is_settled"),
+)
+COLUMNS = ("type", "actor", "license_id", "session_id", "user_id", "hardware_id")
+"""The fields of an event that have a column of their own."""
+
+Cell = str | int | bool | datetime | None
+
+
+def csv_of_days(history: History, *, per_day: bool) -> str:
+    """A row for each license and half hour that has begun, or for each license and day."""
+    rows = (
+        (*_named(each.license_id, each.license), *row)
+        for each in history.licenses
+        for day in each.days
+        for row in ([_whole_day(day)] if per_day else _half_hours(day))
+    )
+    return _csv(_PER_DAY if per_day else _PER_HALF_HOUR, rows)
+
+
+def csv_of_trail(events: Iterable[TrailEvent]) -> str:
+    """A row for each event. Its details are JSON."""
+    rows = (
+        (
+            each.event_id,
+            each.at,
+            *(as_text(each.fields.get(name)) for name in COLUMNS),
+            json.dumps(details_of(each), ensure_ascii=False),
+        )
+        for each in events
+    )
+    return _csv(("event_id", "at", *COLUMNS, "details"), rows)
+
+
+def as_text(value: object) -> str | None:
+    """A text of an event; ``None`` if it has none, or an admin wrote something else."""
+    return value if isinstance(value, str) else None
+
+
+def details_of(event: TrailEvent) -> dict[str, object]:
+    """The details of an event as JSON has them."""
+    details = event.fields.get("details")
+    return {str(name): _plain(value) for name, value in details.items()} if isinstance(details, Mapping) else {}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return rfc3339(value)
+        case Mapping():
+            return {str(name): _plain(each) for name, each in value.items()}
+        case list():
+            return [_plain(each) for each in value]
+        case str() | int() | float() | bool() | None:
+            return value
+        case _:
+            return None  # bytes or the like, typed in by hand
+
+
+def _named(license_id: str, license_: object) -> tuple[str, str | None]:
+    return license_id, license_.name if isinstance(license_, License) else None
+
+
+def _half_hours(day: UsageDay) -> Iterator[tuple[Cell, ...]]:
+    for number in range(HALF_HOURS):
+        begins_at = start_of(day.date) + number * HALF_HOUR
+        if begins_at >= day.computed_at:
+            break
+        yield (
+            begins_at,
+            begins_at + HALF_HOUR,
+            day.peak_in_use[number],
+            day.peak_demand[number],
+            day.seats[number],
+            day.full_seconds[number],
+            day.denied_people[number],
+            day.computed_at,
+            day.is_settled,
+        )
+
+
+def _whole_day(day: UsageDay) -> tuple[Cell, ...]:
+    begins_at = start_of(day.date)
+    return (
+        begins_at,
+        begins_at + DAY,
+        max(day.peak_in_use),
+        max(day.peak_demand),
+        max((cap for cap in day.seats if cap is not None), default=None),
+        sum(day.full_seconds),
+        day.seat_seconds,
+        day.idle_seat_seconds,
+        day.borrowed_seat_seconds,
+        day.overdraft_seat_seconds,
+        day.waits.count,
+        day.waits.p50_seconds,
+        day.waits.p95_seconds,
+        day.people_denied,
+        day.people_turned_away,
+        day.computed_at,
+        day.is_settled,
+    )
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    written = StringIO()
+    writer = csv.writer(written, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows([_cell(each) for each in row] for row in rows)
+    return _BYTE_ORDER_MARK + written.getvalue()
+
+
+def _cell(value: Cell) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case str():
+            return f"'{value}" if value.startswith(_BEGINS_FORMULA) else value
+        case _:
+            return str(value)
