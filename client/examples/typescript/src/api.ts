@@ -64,6 +64,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite a person
+         * @description Lets the person with this address join the caller's organization within 14 days. For owners and admins; only owners invite owners. Nothing is sent: send the person the link `join_path`. It holds no secret, because the person must sign in with the verified address. The same call again renews the invitation. Asking again is safe.
+         */
+        post: operations["invite"];
+        /**
+         * Take an invitation back
+         * @description Nobody joins by this invitation any more. For owners and admins; only owners take back that of an owner. Asking again is safe: the answer is the same if there is no such invitation.
+         */
+        delete: operations["withdraw"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join an organization
+         * @description Makes the person of the token a user of an organization. It needs an open invitation for the token's verified address, or a single sign-on or an e-mail domain that the vendor has entered for the organization. The token need not name an organization. Get a new ID token afterwards: some seconds later it does. Asking again is safe.
+         */
+        post: operations["join"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See the users
+         * @description Reports the users of the caller's organization with what they use, and the open invitations. For owners and admins. The call changes nothing: asking again is safe.
+         */
+        get: operations["members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a user
+         * @description Gives a user another role or other groups, or deactivates or activates the user. For owners and admins; only owners change owners, and the last active owner stays. A deactivated user's sessions end within seconds. Asking again is safe.
+         */
+        patch: operations["change_member"];
+        trace?: never;
+    };
     "/v1/keys": {
         parameters: {
             query?: never;
@@ -98,6 +166,26 @@ export interface paths {
          * @description With `instance_id`, the instance leaves one of the caller's sessions, and the last one ends it. Without, the session ends at once. Owners and admins may end every session of their organization, and with `until` keep its user out for a time. The user's other sessions go on. Asking again is safe: the answer is the same for a session that has already ended. With `until` that is so only if the request before ended it. Otherwise the answer is 410, and the user is not kept out. A user who waits leaves the line with the `session_id` of the answer.
          */
         post: operations["release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign a device in through a browser
+         * @description For people without a password of this service. `begin` needs no token. A person who is signed in to the page at `verification_path` looks at the sign-in and approves or refuses it, with their ID token. On another machine than the device's the person types `user_code`. Else the page takes a `code` to the device, at `http://127.0.0.1:{loopback_port}/`. `exchange` needs no token: the `code_verifier` proves who began. It succeeds once, within ten minutes of the beginning. Before a decision it is refused with SIGN_IN_PENDING, and asking again is safe.
+         */
+        post: operations["sign_ins"];
         delete?: never;
         options?: never;
         head?: never;
@@ -298,6 +386,70 @@ export interface components {
             denied_users: number;
         };
         /**
+         * AlreadyAMember
+         * @description The organization has a user with this address, active or not. Look at the users. Activate the user, if that is what you want.
+         */
+        AlreadyAMember: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "ALREADY_A_MEMBER";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * BeginSignIn
+         * @description A device asks to be signed in. `loopback_port`: it listens there, and opens a browser on its own machine.
+         *
+         *     `code_challenge` is that of RFC 7636, made with S256.
+         */
+        BeginSignIn: {
+            /**
+             * @description Which step of a sign-in this is. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            step: "begin";
+            /** @description The SHA-256 of a random `code_verifier`, in base64url without padding (RFC 7636, S256). */
+            code_challenge: string;
+            /** @description The device's name for itself. The person sees it. */
+            device_name: string;
+            /**
+             * @description The port at 127.0.0.1 where the device waits for the browser on its own machine. null, or left out: the browser may be on another machine, and the person types the code.
+             * @default null
+             */
+            loopback_port: number | null;
+        };
+        /**
+         * BegunAnswer
+         * @description A sign-in has begun. A person confirms it at `verification_path` of this service's own address.
+         */
+        BegunAnswer: {
+            /** @description The id of the sign-in. */
+            sign_in_id: string;
+            /** @description The code that the device shows. Neither case, blanks nor hyphens count. */
+            user_code: string;
+            /** @description Where a person decides, at the service's own address. Open no other. */
+            verification_path: string;
+            /** @description How long the sign-in counts. */
+            expires_in_seconds: number;
+            /** @description How long a device without a port waits between two exchanges. */
+            poll_seconds: number;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * BodyTooLarge
          * @description The body is larger than 16384 bytes. Correct the request.
          */
@@ -448,6 +600,71 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * ChangeMemberError400
+         * @description The form of every error.
+         */
+        ChangeMemberError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError403
+         * @description The form of every error.
+         */
+        ChangeMemberError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError404
+         * @description The form of every error.
+         */
+        ChangeMemberError404: {
+            /** @description What went wrong. */
+            error: components["schemas"]["UserNotFound"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError409
+         * @description The form of every error.
+         */
+        ChangeMemberError409: {
+            /** @description What went wrong. */
+            error: components["schemas"]["LastOwner"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * ChangeMemberError503
+         * @description The form of every error.
+         */
+        ChangeMemberError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * Contention
          * @description Other requests changed the same seats until the deadline. Wait for `Retry-After`, then ask again. It is safe.
          */
@@ -467,6 +684,19 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * CustomTokenAnswer
+         * @description A custom token of Firebase, for `accounts:signInWithCustomToken`.
+         */
+        CustomTokenAnswer: {
+            /** @description A custom token of Firebase. Sign in with it at once, at `accounts:signInWithCustomToken`. */
+            custom_token: string;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
         /**
          * DayView
@@ -516,6 +746,37 @@ export interface components {
             people_denied: number;
             /** @description How many users were refused, or left the line, and had no seat within 15 minutes. In a summary they are counted once for each day. */
             people_turned_away: number;
+        };
+        /**
+         * DecideSignIn
+         * @description A person lets the device sign in as them, or refuses.
+         */
+        DecideSignIn: {
+            /**
+             * @description What the person decides. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            step: "approve" | "refuse";
+            /** @description The id of the sign-in. */
+            sign_in_id: string;
+            /**
+             * @description The code that the person typed. It may be left out only if `needs_code` is false.
+             * @default null
+             */
+            user_code: string | null;
+        };
+        /**
+         * DecisionAnswer
+         * @description The page goes to `redirect_to`, on its own machine. null: the device asks by itself.
+         */
+        DecisionAnswer: {
+            /** @description Where the page goes then: the device's own address, with `code` or `error`, and the `sign_in_id` as `state`. null: nowhere. */
+            redirect_to: string | null;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
         /**
          * DeviceLimitDetails
@@ -703,6 +964,26 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * ExchangeSignIn
+         * @description The device exchanges an approved sign-in, once. `code` is what the browser took to its `loopback_port`.
+         */
+        ExchangeSignIn: {
+            /**
+             * @description The device exchanges the sign-in. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            step: "exchange";
+            /** @description The id of the sign-in. */
+            sign_in_id: string;
+            /** @description The random text of which `begin` had the hash. It proves that this device began the sign-in. */
+            code_verifier: string;
+            /**
+             * @description What the page took to `loopback_port`. null, or left out: the device has no such port.
+             * @default null
+             */
+            code: string | null;
         };
         /**
          * FieldProblem
@@ -909,6 +1190,27 @@ export interface components {
             server_time: string;
         };
         /**
+         * InAnotherOrganization
+         * @description The person may join, but is an active user of another organization. Use another account, or ask an admin to remove the user there.
+         */
+        InAnotherOrganization: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "IN_ANOTHER_ORGANIZATION";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * InstanceLimitDetails
          * @description Of `INSTANCE_LIMIT_REACHED`: the session whose seat it is, and the instances that work on it.
          */
@@ -1020,6 +1322,214 @@ export interface components {
             fields: components["schemas"]["FieldProblem"][];
         };
         /**
+         * InvitationAnswer
+         * @description The invitation is open. `join_path` is the path of the page on which its person joins. It holds no secret.
+         */
+        InvitationAnswer: {
+            /** @description The invitation. */
+            invitation: components["schemas"]["InvitationView"];
+            /** @description The path of the page on which the person joins, on the service's own domain. */
+            join_path: string;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InvitationBody
+         * @description Body of `POST /v1/invitations`.
+         */
+        InvitationBody: {
+            /** @description The person's e-mail address. */
+            email: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /**
+             * @description The groups that the user gets. null, or left out: none.
+             * @default null
+             */
+            groups: string[] | null;
+        };
+        /**
+         * InvitationLimitDetails
+         * @description Of `INVITATION_LIMIT_REACHED`: how many invitations may be open.
+         */
+        InvitationLimitDetails: {
+            /** @description How many invitations may be open. */
+            max: number;
+        };
+        /**
+         * InvitationLimitReached
+         * @description As many invitations are open as an organization may have. Take one back, or wait until one ends.
+         */
+        InvitationLimitReached: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "INVITATION_LIMIT_REACHED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["InvitationLimitDetails"];
+        };
+        /**
+         * InvitationView
+         * @description An open invitation. Its person has `role` and `groups` after joining.
+         */
+        InvitationView: {
+            /** @description The invitation's id: the SHA-256 of the address in small letters, in hexadecimal. */
+            invitation_id: string;
+            /** @description The person's e-mail address. */
+            email: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /** @description The groups of the user, at most 20. A license may keep seats for a group, or be only for it. */
+            groups: string[];
+            /** @description The uid of the owner or admin who invited the person last. */
+            invited_by: string;
+            /**
+             * Format: date-time
+             * @description When the invitation was made or renewed.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Until when the person can join.
+             */
+            expires_at: string;
+        };
+        /**
+         * InviteError400
+         * @description The form of every error.
+         */
+        InviteError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError403
+         * @description The form of every error.
+         */
+        InviteError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError409
+         * @description The form of every error.
+         */
+        InviteError409: {
+            /** @description What went wrong. */
+            error: components["schemas"]["AlreadyAMember"] | components["schemas"]["InvitationLimitReached"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * InviteError503
+         * @description The form of every error.
+         */
+        InviteError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinAnswer
+         * @description The person is a user of the organization, since now or before.
+         *
+         *     New ID tokens name the organization some seconds later.
+         */
+        JoinAnswer: {
+            /** @description The organization's id. */
+            organization_id: string;
+            /** @description The organization's name that people see. */
+            organization_name: string;
+            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            role: components["schemas"]["Role"];
+            /** @description Always true: the person is a user of the organization. */
+            joined: boolean;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinBody
+         * @description Body of `POST /v1/join`.
+         */
+        JoinBody: {
+            /**
+             * @description The organization to join. null, or left out: the one that is open to the person.
+             * @default null
+             */
+            organization_id: string | null;
+        };
+        /**
+         * JoinError400
+         * @description The form of every error.
+         */
+        JoinError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinError403
+         * @description The form of every error.
+         */
+        JoinError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoInvitation"] | components["schemas"]["InAnotherOrganization"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * JoinError503
+         * @description The form of every error.
+         */
+        JoinError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * KeptOut
          * @description An owner or admin ended a session of the user, who gets no seat of the license before `until`. Stop, and show the message.
          */
@@ -1050,6 +1560,27 @@ export interface components {
              * @description Until when the user gets no seat of the license. From then on the user may take one again.
              */
             until: string;
+        };
+        /**
+         * LastOwner
+         * @description The change would leave the organization without an active owner. Make another user an owner first.
+         */
+        LastOwner: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "LAST_OWNER";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
         };
         /**
          * LicenseExpired
@@ -1254,6 +1785,180 @@ export interface components {
             sessions: components["schemas"]["SessionView"][];
         };
         /**
+         * LookAnswer
+         * @description What the person is asked to confirm. `same_address`: the browser and the device have the same IP address.
+         */
+        LookAnswer: {
+            /** @description The id of the sign-in. */
+            sign_in_id: string;
+            /** @description The caller's organization. */
+            organization: components["schemas"]["SignInOrganization"];
+            /** @description The device's name for itself. The person sees it. */
+            device_name: string;
+            /** @description The IP address from which the device asked. null: it is not known, or not kept. */
+            ip_address: string | null;
+            /** @description Whether the browser has the same IP address as the device. If not, the page warns. */
+            same_address: boolean;
+            /**
+             * Format: date-time
+             * @description When the device asked.
+             */
+            asked_at: string;
+            /** @description Whether the person must type the code. */
+            needs_code: boolean;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * LookAtSignIn
+         * @description A person looks at what they are asked to confirm: by the id of the page's address, or by the code they typed.
+         */
+        LookAtSignIn: {
+            /**
+             * @description A person looks at the sign-in. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            step: "look";
+            /**
+             * @description The id of the sign-in, from the page's address. Send either this or `user_code`.
+             * @default null
+             */
+            sign_in_id: string | null;
+            /**
+             * @description The code that the person typed. Neither case, blanks nor hyphens count.
+             * @default null
+             */
+            user_code: string | null;
+        };
+        /**
+         * MemberAnswer
+         * @description The user after the change.
+         */
+        MemberAnswer: {
+            /** @description The user after the change. */
+            member: components["schemas"]["MemberView"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MemberBody
+         * @description Body of `PATCH /v1/members`. What is null or left out stays as it is.
+         */
+        MemberBody: {
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string;
+            /**
+             * @description The user's new role. null, or left out: it stays.
+             * @default null
+             */
+            role: components["schemas"]["Role"] | null;
+            /**
+             * @description The user's new groups. null, or left out: they stay.
+             * @default null
+             */
+            groups: string[] | null;
+            /**
+             * @description false: the user gets no seat, and sessions end. null, or left out: it stays.
+             * @default null
+             */
+            is_active: boolean | null;
+        };
+        /**
+         * MemberView
+         * @description A user, the seats that they hold, when they last took one, and their denials in the last 30 days.
+         *
+         *     `role` and `is_active` are null if an admin must correct the user's `misconfigured_fields`.
+         */
+        MemberView: {
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string;
+            /** @description The user's e-mail address. null: none is known that is verified. */
+            email: string | null;
+            /** @description The user's role. null: the user's document cannot be used. */
+            role: components["schemas"]["Role"] | null;
+            /** @description The groups of the user, at most 20. A license may keep seats for a group, or be only for it. */
+            groups: string[];
+            /** @description Whether the user may hold seats. null: the user's document cannot be used. */
+            is_active: boolean | null;
+            /**
+             * Format: date-time
+             * @description When the organization listed the user.
+             */
+            created_at: string;
+            /** @description How many seats the user holds. */
+            seats_in_use: number;
+            /** @description When the user last took a seat, as far as sessions are kept. null: never. */
+            last_seat_at: string | null;
+            /** @description In how many minutes of the last 30 days the user got no seat of a license because a cap was reached. */
+            denied_30_days: number;
+            /** @description Fields of the user's document that an admin must correct. */
+            misconfigured_fields: string[];
+        };
+        /**
+         * MembersAnswer
+         * @description A page of users in the order of their ids; on the first page also the open invitations.
+         *
+         *     A null `next_page_token` means the last page.
+         */
+        MembersAnswer: {
+            /** @description The users on this page, in the order of their ids. */
+            members: components["schemas"]["MemberView"][];
+            /** @description The open invitations, on the first page only. Otherwise empty. */
+            invitations: components["schemas"]["InvitationView"][];
+            /** @description `page_token` of the next page. null: this is the last page. */
+            next_page_token: string | null;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError400
+         * @description The form of every error.
+         */
+        MembersError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError403
+         * @description The form of every error.
+         */
+        MembersError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * MembersError503
+         * @description The form of every error.
+         */
+        MembersError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * MethodNotAllowed
          * @description The path does not take this method. Correct the request.
          */
@@ -1289,6 +1994,27 @@ export interface components {
          * @description This code has no details.
          */
         NoDetails: Record<string, never>;
+        /**
+         * NoInvitation
+         * @description Nothing lets the person in: no open invitation for the verified address, no single sign-on, no domain. Ask an owner or admin of the organization for an invitation.
+         */
+        NoInvitation: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "NO_INVITATION";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
         /**
          * NoOrganization
          * @description The ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
@@ -1483,7 +2209,7 @@ export interface components {
         };
         /**
          * RateLimited
-         * @description This user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe.
+         * @description This user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe.
          */
         RateLimited: {
             /**
@@ -1810,6 +2536,154 @@ export interface components {
             addresses: string[];
         };
         /**
+         * SignInAnswer
+         * @description The answer to `look`, to `approve` or `refuse`, or to `exchange`.
+         */
+        SignInAnswer: components["schemas"]["LookAnswer"] | components["schemas"]["DecisionAnswer"] | components["schemas"]["CustomTokenAnswer"];
+        /**
+         * SignInBody
+         * @description Body of `POST /v1/sign-ins`: one of its steps.
+         */
+        SignInBody: components["schemas"]["BeginSignIn"] | components["schemas"]["LookAtSignIn"] | components["schemas"]["DecideSignIn"] | components["schemas"]["ExchangeSignIn"];
+        /**
+         * SignInExpired
+         * @description There is no such sign-in, its ten minutes are over, it was exchanged, or the caller does not prove that it is theirs. Begin a new sign-in.
+         */
+        SignInExpired: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "SIGN_IN_EXPIRED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * SignInOrganization
+         * @description The organization of the person who confirms.
+         */
+        SignInOrganization: {
+            /** @description The organization's id. */
+            organization_id: string;
+            /** @description The name that people see. */
+            name: string;
+        };
+        /**
+         * SignInPending
+         * @description No person has decided about the sign-in yet. Wait for `Retry-After`, then ask again. It is safe.
+         */
+        SignInPending: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "SIGN_IN_PENDING";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: true;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * SignInRefused
+         * @description A person refused the sign-in in the browser. Stop, and show the message.
+         */
+        SignInRefused: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "SIGN_IN_REFUSED";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * SignInsError400
+         * @description The form of every error.
+         */
+        SignInsError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"] | components["schemas"]["InvalidJson"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * SignInsError403
+         * @description The form of every error.
+         */
+        SignInsError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["SignInRefused"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * SignInsError404
+         * @description The form of every error.
+         */
+        SignInsError404: {
+            /** @description What went wrong. */
+            error: components["schemas"]["SignInExpired"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * SignInsError409
+         * @description The form of every error.
+         */
+        SignInsError409: {
+            /** @description What went wrong. */
+            error: components["schemas"]["SignInPending"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * SignInsError503
+         * @description The form of every error.
+         */
+        SignInsError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["Contention"] | components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
          * StoreUnavailable
          * @description Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe.
          */
@@ -2102,6 +2976,27 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * UserNotFound
+         * @description The organization has no such user. Correct the request.
+         */
+        UserNotFound: {
+            /**
+             * @description What went wrong, for programs. A code always has the same status. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            code: "USER_NOT_FOUND";
+            /** @description What went wrong, in sentences that a program may show to its user. Their wording may change. */
+            message: string;
+            /**
+             * @description Whether the same request may succeed later without any change.
+             * @constant
+             */
+            retryable: false;
+            /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
+            request_id: string;
+            details: components["schemas"]["NoDetails"];
+        };
+        /**
          * ViewerView
          * @description The caller.
          */
@@ -2197,6 +3092,45 @@ export interface components {
             at: string | null;
             /** @description The warning in a sentence, with the license's name. Its wording may change. */
             message: string;
+        };
+        /**
+         * WithdrawError400
+         * @description The form of every error.
+         */
+        WithdrawError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * WithdrawError403
+         * @description The form of every error.
+         */
+        WithdrawError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * WithdrawError503
+         * @description The form of every error.
+         */
+        WithdrawError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
     };
     responses: never;
@@ -2478,7 +3412,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -2575,7 +3509,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -2829,7 +3763,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -2944,7 +3878,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -3058,7 +3992,7 @@ export interface operations {
                  * @description Only events of this type.
                  * @example session.denied
                  */
-                type?: "session.acquired" | "session.renewed" | "session.borrowed" | "session.queued" | "session.gave_up" | "session.denied" | "session.released" | "session.expired" | "session.revoked" | "usage.repaired" | "license.expiring" | "organization.edited" | "user.edited" | "license.edited";
+                type?: "session.acquired" | "session.renewed" | "session.borrowed" | "session.queued" | "session.gave_up" | "session.denied" | "session.released" | "session.expired" | "session.revoked" | "usage.repaired" | "license.expiring" | "organization.edited" | "user.edited" | "user.invited" | "user.joined" | "license.edited" | "user.signed_in_on_device";
                 /**
                  * @description The most events on a page. A CSV file has up to 2,000.
                  * @example 100
@@ -3523,7 +4457,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example GET
                      */
                     Allow: "GET";
@@ -3533,7 +4467,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error405"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -3598,6 +4532,1407 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HistoryError503"];
+                };
+            };
+        };
+    };
+    invite: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@northwind.example",
+                 *       "role": "member",
+                 *       "groups": [
+                 *         "design"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["InvitationBody"];
+            };
+        };
+        responses: {
+            /** @description The invitation is open. */
+            201: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "invitation": {
+                     *         "invitation_id": "dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f",
+                     *         "email": "ada@northwind.example",
+                     *         "role": "member",
+                     *         "groups": [
+                     *           "design"
+                     *         ],
+                     *         "invited_by": "olivia",
+                     *         "created_at": "2026-03-02T09:14:07.250000Z",
+                     *         "expires_at": "2026-03-16T09:14:07.250000Z"
+                     *       },
+                     *       "join_path": "/join?org=northwind",
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["InvitationAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST, DELETE
+                     */
+                    Allow: "POST, DELETE";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /**
+             * @description - `ALREADY_A_MEMBER`: the organization has a user with this address, active or not. Look at the users. Activate the user, if that is what you want.
+             *     - `INVITATION_LIMIT_REACHED`: as many invitations are open as an organization may have. Take one back, or wait until one ends.
+             */
+            409: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError409"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InviteError503"];
+                };
+            };
+        };
+    };
+    withdraw: {
+        parameters: {
+            query: {
+                /**
+                 * @description The invitation's id: the SHA-256 of the address in small letters, in hexadecimal.
+                 * @example dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f
+                 */
+                invitation_id: string;
+            };
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is no such invitation any more. */
+            204: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST, DELETE
+                     */
+                    Allow: "POST, DELETE";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawError503"];
+                };
+            };
+        };
+    };
+    join: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "organization_id": "northwind"
+                 *     }
+                 */
+                "application/json": components["schemas"]["JoinBody"];
+            };
+        };
+        responses: {
+            /** @description The person is a user of the organization, since now or before. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "organization_id": "northwind",
+                     *       "organization_name": "Northwind",
+                     *       "role": "member",
+                     *       "joined": true,
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JoinAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_INVITATION`: nothing lets the person in: no open invitation for the verified address, no single sign-on, no domain. Ask an owner or admin of the organization for an invitation.
+             *     - `IN_ANOTHER_ORGANIZATION`: the person may join, but is an active user of another organization. Use another account, or ask an admin to remove the user there.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST
+                     */
+                    Allow: "POST";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinError503"];
+                };
+            };
+        };
+    };
+    members: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The most sessions, or users, on a page.
+                 * @example 100
+                 */
+                page_size?: number;
+                /**
+                 * @description Where the page begins: the unchanged `next_page_token` of the page before.
+                 * @example qfgnlzx3tci6wknmitg7qpjxiw
+                 */
+                page_token?: string;
+            };
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The users at one instant, `server_time`. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "members": [
+                     *         {
+                     *           "user_id": "ada",
+                     *           "email": "ada@northwind.example",
+                     *           "role": "member",
+                     *           "groups": [
+                     *             "design"
+                     *           ],
+                     *           "is_active": true,
+                     *           "created_at": "2026-03-02T09:14:07.250000Z",
+                     *           "seats_in_use": 1,
+                     *           "last_seat_at": "2026-03-02T07:14:07.250000Z",
+                     *           "denied_30_days": 2,
+                     *           "misconfigured_fields": []
+                     *         }
+                     *       ],
+                     *       "invitations": [
+                     *         {
+                     *           "invitation_id": "dba86479afbaf94f50b6b6a093bdf29e40656e11874321bfca1718252afe1a0f",
+                     *           "email": "ada@northwind.example",
+                     *           "role": "member",
+                     *           "groups": [
+                     *             "design"
+                     *           ],
+                     *           "invited_by": "olivia",
+                     *           "created_at": "2026-03-02T09:14:07.250000Z",
+                     *           "expires_at": "2026-03-16T09:14:07.250000Z"
+                     *         }
+                     *       ],
+                     *       "next_page_token": "ada",
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MembersAnswer"];
+                };
+            };
+            /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError403"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example GET, PATCH
+                     */
+                    Allow: "GET, PATCH";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersError503"];
+                };
+            };
+        };
+    };
+    change_member: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "ada",
+                 *       "role": "admin",
+                 *       "groups": [
+                 *         "design"
+                 *       ],
+                 *       "is_active": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["MemberBody"];
+            };
+        };
+        responses: {
+            /** @description The user is so from now on. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "member": {
+                     *         "user_id": "ada",
+                     *         "email": "ada@northwind.example",
+                     *         "role": "member",
+                     *         "groups": [
+                     *           "design"
+                     *         ],
+                     *         "is_active": true,
+                     *         "created_at": "2026-03-02T09:14:07.250000Z",
+                     *         "seats_in_use": 1,
+                     *         "last_seat_at": "2026-03-02T07:14:07.250000Z",
+                     *         "denied_30_days": 2,
+                     *         "misconfigured_fields": []
+                     *       },
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MemberAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError403"];
+                };
+            };
+            /** @description - `USER_NOT_FOUND`: the organization has no such user. Correct the request. */
+            404: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError404"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example GET, PATCH
+                     */
+                    Allow: "GET, PATCH";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /** @description - `LAST_OWNER`: the change would leave the organization without an active owner. Make another user an owner first. */
+            409: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError409"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangeMemberError503"];
                 };
             };
         };
@@ -3669,7 +6004,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example GET
                      */
                     Allow: "GET";
@@ -3854,7 +6189,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example POST
                      */
                     Allow: "POST";
@@ -3945,7 +6280,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error415"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
@@ -4017,6 +6352,373 @@ export interface operations {
             };
         };
     };
+    sign_ins: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON in UTF-8, at most 16 KiB. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "step": "begin",
+                 *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+                 *       "device_name": "adas-laptop",
+                 *       "loopback_port": 49152
+                 *     }
+                 */
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description The answer to `look`, `approve`, `refuse` or `exchange`. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "sign_in_id": "2hon5kqy2aq3knaccvyhqjocur",
+                     *       "organization": {
+                     *         "organization_id": "northwind",
+                     *         "name": "Northwind"
+                     *       },
+                     *       "device_name": "adas-laptop",
+                     *       "ip_address": "203.0.113.7",
+                     *       "same_address": true,
+                     *       "asked_at": "2026-03-02T07:14:07.250000Z",
+                     *       "needs_code": false,
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SignInAnswer"];
+                };
+            };
+            /** @description A sign-in has begun. */
+            201: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "sign_in_id": "2hon5kqy2aq3knaccvyhqjocur",
+                     *       "user_code": "BCDF-GHJK",
+                     *       "verification_path": "/cli?sign_in=2hon5kqy2aq3knaccvyhqjocur",
+                     *       "expires_in_seconds": 600,
+                     *       "poll_seconds": 5,
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BegunAnswer"];
+                };
+            };
+            /**
+             * @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request.
+             *     - `INVALID_JSON`: the body is not valid JSON. Correct the request.
+             */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `SIGN_IN_REFUSED`: a person refused the sign-in in the browser. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError403"];
+                };
+            };
+            /** @description - `SIGN_IN_EXPIRED`: there is no such sign-in, its ten minutes are over, it was exchanged, or the caller does not prove that it is theirs. Begin a new sign-in. */
+            404: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError404"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example POST
+                     */
+                    Allow: "POST";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `BODY_TOO_SLOW`: the body was not complete within 2 s; the connection is closed. Ask again. It is safe. */
+            408: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error408"];
+                };
+            };
+            /** @description - `SIGN_IN_PENDING`: no person has decided about the sign-in yet. Wait for `Retry-After`, then ask again. It is safe. */
+            409: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError409"];
+                };
+            };
+            /** @description - `BODY_TOO_LARGE`: the body is larger than 16384 bytes. Correct the request. */
+            413: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error413"];
+                };
+            };
+            /** @description - `UNSUPPORTED_MEDIA_TYPE`: the body is not sent as application/json. Correct the request. */
+            415: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error415"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /**
+             * @description - `CONTENTION`: other requests changed the same seats until the deadline. Wait for `Retry-After`, then ask again. It is safe.
+             *     - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe.
+             */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInsError503"];
+                };
+            };
+        };
+    };
     usage: {
         parameters: {
             query?: {
@@ -4031,7 +6733,7 @@ export interface operations {
                  */
                 license_key?: string;
                 /**
-                 * @description The most sessions on a page.
+                 * @description The most sessions, or users, on a page.
                  * @example 100
                  */
                 page_size?: number;
@@ -4330,7 +7032,7 @@ export interface operations {
                      */
                     "Cache-Control": "no-store";
                     /**
-                     * @description The method that the path takes.
+                     * @description The method that the path takes, or the methods.
                      * @example GET
                      */
                     Allow: "GET";
@@ -4340,7 +7042,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error405"];
                 };
             };
-            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. Wait for `Retry-After`, then ask again. It is safe. */
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
             429: {
                 headers: {
                     /**
