@@ -44,6 +44,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how the licenses were used
+         * @description Reports how each license was used, day by day, or with `view=events` a page of the audit trail. Only owners and admins may ask. Days are counted once an hour, so the latest hour may be missing. A day in UTC is final a day after its end. Without dates the answer has the last 30 days. With `Accept: text/csv`, or `format=csv`, it is a file for a spreadsheet. The call changes nothing: asking again is safe.
+         */
+        get: operations["history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/invitations": {
         parameters: {
             query?: never;
@@ -679,6 +699,55 @@ export interface components {
             server_time: string;
         };
         /**
+         * DayView
+         * @description A license's day in UTC, as far as it had passed at `computed_at`. The lists have a number for each half hour.
+         *
+         *     `seconds_at` and `demand_seconds_at` say for how many seconds so many seats were in use, or in use and wanted.
+         */
+        DayView: {
+            /** @description The day, in UTC. */
+            date: string;
+            /** @description Whether the numbers are final. They are a day after the day's end. */
+            is_settled: boolean;
+            /**
+             * Format: date-time
+             * @description Until when everything is counted.
+             */
+            computed_at: string;
+            /** @description For each half hour: the most seats in use at a time. */
+            peak_in_use: number[];
+            /** @description For each half hour: the most devices that held a seat or waited for one. */
+            peak_demand: number[];
+            /** @description For each half hour: the license's cap then, the highest if an admin changed it. null: it is not known, or the half hour has not come. */
+            seats: (number | null)[];
+            /** @description For each half hour: for how many seconds no seat below the cap was free. */
+            full_seconds: number[];
+            /** @description For each half hour: how many users were refused for want of a seat. */
+            denied_people: number[];
+            /** @description By a number of seats: for how many seconds so many were in use. They add up to the time that has passed. */
+            seconds_at: {
+                [key: string]: number;
+            };
+            /** @description By a number of devices: for how many seconds so many held a seat or waited for one. */
+            demand_seconds_at: {
+                [key: string]: number;
+            };
+            /** @description The seconds of all seats in use together. */
+            seat_seconds: number;
+            /** @description Of these, those after the last heartbeat of programs that were not heard of again. */
+            idle_seat_seconds: number;
+            /** @description Of these, those of borrowed seats. */
+            borrowed_seat_seconds: number;
+            /** @description Of these, those above the cap. */
+            overdraft_seat_seconds: number;
+            /** @description The waits in the line that ended with a seat on this day. */
+            waits: components["schemas"]["WaitsView"];
+            /** @description How many users were refused on this day for want of a seat. */
+            people_denied: number;
+            /** @description How many users were refused, or left the line, and had no seat within 15 minutes. In a summary they are counted once for each day. */
+            people_turned_away: number;
+        };
+        /**
          * DecideSignIn
          * @description A person lets the device sign in as them, or refuses.
          */
@@ -868,6 +937,35 @@ export interface components {
             };
         };
         /**
+         * EventView
+         * @description An event of the audit trail. What it does not have is null.
+         */
+        EventView: {
+            /** @description The event's id, the same as in messages of the audit topic. */
+            event_id: string;
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            at: string;
+            /** @description What happened. */
+            type: string;
+            /** @description The id of the user who did it, `console` for the vendor's admins, or `system`. */
+            actor: string | null;
+            /** @description The license's id in the organization. */
+            license_id: string | null;
+            /** @description The id of the session: this user, on this device, with a seat of this license. */
+            session_id: string | null;
+            /** @description The user's uid in Firebase Authentication. */
+            user_id: string | null;
+            /** @description The client's name for the device. It must always be the same on the same device. */
+            hardware_id: string | null;
+            /** @description More about it. Its form depends on the type. */
+            details: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * ExchangeSignIn
          * @description The device exchanges an approved sign-in, once. `code` is what the browser took to its `loopback_port`.
          */
@@ -1014,6 +1112,77 @@ export interface components {
         HeartbeatError503: {
             /** @description What went wrong. */
             error: components["schemas"]["Contention"] | components["schemas"]["StoreUnavailable"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryAnswer
+         * @description How the licenses were used, from the first day of the range to the last.
+         */
+        HistoryAnswer: {
+            /** @description The caller's organization. */
+            organization: components["schemas"]["OrganizationNameView"];
+            /** @description The first day that the answer is about, in UTC. */
+            from: string;
+            /** @description The last day. */
+            to: string;
+            /** @description Each license that there is, or the one that was asked for. */
+            licenses: components["schemas"]["LicenseHistoryView"][];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryError400
+         * @description The form of every error.
+         */
+        HistoryError400: {
+            /** @description What went wrong. */
+            error: components["schemas"]["InvalidRequest"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryError403
+         * @description The form of every error.
+         */
+        HistoryError403: {
+            /** @description What went wrong. */
+            error: components["schemas"]["NoOrganization"] | components["schemas"]["OrganizationInactive"] | components["schemas"]["UserInactive"] | components["schemas"]["RoleNotAllowed"] | components["schemas"]["LicenseMisconfigured"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryError404
+         * @description The form of every error.
+         */
+        HistoryError404: {
+            /** @description What went wrong. */
+            error: components["schemas"]["LicenseNotFound"];
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
+        };
+        /**
+         * HistoryError503
+         * @description The form of every error.
+         */
+        HistoryError503: {
+            /** @description What went wrong. */
+            error: components["schemas"]["StoreUnavailable"];
             /**
              * Format: date-time
              * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
@@ -1433,6 +1602,22 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * LicenseHistoryView
+         * @description A license's days, oldest first. A day that was not counted is left out.
+         */
+        LicenseHistoryView: {
+            /** @description The license's id in the organization. */
+            license_id: string;
+            /** @description The name that people see. */
+            name: string | null;
+            /** @description The seats of the license now. null: it was deleted, or an admin must correct it. */
+            max: number | null;
+            /** @description The days that were counted, oldest first. */
+            days: components["schemas"]["DayView"][];
+            /** @description All these days together. */
+            summary: components["schemas"]["SummaryView"];
         };
         /**
          * LicenseInactive
@@ -1882,6 +2067,16 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * OrganizationNameView
+         * @description The organization.
+         */
+        OrganizationNameView: {
+            /** @description The organization's id. */
+            organization_id: string;
+            /** @description The name that people see. */
+            name: string;
         };
         /**
          * OrganizationSeatLimitReached
@@ -2510,6 +2705,28 @@ export interface components {
             details: components["schemas"]["NoDetails"];
         };
         /**
+         * SummaryView
+         * @description All the days together. `seats_enough_for` has for 95, 99 and 100 % of the busy time the seats that it took.
+         */
+        SummaryView: {
+            /** @description The most seats in use at a time. */
+            peak_in_use: number;
+            /** @description The most devices that held a seat or waited for one. */
+            peak_demand: number;
+            /** @description For how many seconds at least one device held a seat or waited for one. */
+            busy_seconds: number;
+            /** @description The seconds of all seats in use together. */
+            seat_seconds: number;
+            /** @description How many users were refused, or left the line, and had no seat within 15 minutes. In a summary they are counted once for each day. */
+            people_turned_away: number;
+            /** @description By a share of the busy time in percent: the fewest seats that would have been enough. null: there was no busy time. */
+            seats_enough_for: {
+                [key: string]: number | null;
+            };
+            /** @description For which share of the busy time the license's present seats would have been enough. null: there was no busy time, or the seats are not known. */
+            enough_share: number | null;
+        };
+        /**
          * TermsView
          * @description The terms of a license, and what is wrong with its document. All but `problems` are null if it cannot be used.
          *
@@ -2604,6 +2821,21 @@ export interface components {
             /** @description The request's id, as in the header `X-Request-Id`. With it the request is found in the logs. */
             request_id: string;
             details: components["schemas"]["NoDetails"];
+        };
+        /**
+         * TrailAnswer
+         * @description A page of the audit trail, newest first. A null `next_page_token` means the last page.
+         */
+        TrailAnswer: {
+            /** @description The events, newest first. */
+            events: components["schemas"]["EventView"][];
+            /** @description `page_token` of the next page. null: this is the last page. A page before it may be short, or empty. */
+            next_page_token: string | null;
+            /**
+             * Format: date-time
+             * @description When it was decided, by the database's clock. If Firestore was not asked, by the function's clock.
+             */
+            server_time: string;
         };
         /**
          * UnsupportedMediaType
@@ -2773,7 +3005,7 @@ export interface components {
             user_id: string;
             /** @description The user's e-mail address. null: none is known. */
             email: string | null;
-            /** @description `owner` and `admin` hold seats, see and end all sessions, and manage the users. `member` holds seats. `guest` sees totals and holds none. */
+            /** @description owner or admin: sees everything. member: sees their own sessions and the totals. guest: sees the totals. */
             role: components["schemas"]["Role"];
         };
         /**
@@ -2826,6 +3058,18 @@ export interface components {
              * @description Until when the user waits for a seat: at most 4 hours ahead. A program that asks again may move it.
              */
             wait_until: string;
+        };
+        /**
+         * WaitsView
+         * @description The waits in the line that ended with a seat: half of them, and 95 %, were no longer than so many seconds.
+         */
+        WaitsView: {
+            /** @description How many there were. */
+            count: number;
+            /** @description Half of them were no longer than this. null: there were none. */
+            p50_seconds: number | null;
+            /** @description 95 % of them were no longer than this. null: there were none. */
+            p95_seconds: number | null;
         };
         /**
          * WarningCode
@@ -3702,6 +3946,592 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HeartbeatError503"];
+                };
+            };
+        };
+    };
+    history: {
+        parameters: {
+            query?: {
+                /**
+                 * @description The first day, in UTC. Left out: 30 days until `to`.
+                 * @example 2026-02-01
+                 */
+                from?: string;
+                /**
+                 * @description The last day, in UTC, at most 400 days from the first one. Left out: today.
+                 * @example 2026-03-02
+                 */
+                to?: string;
+                /**
+                 * @description Only this license. It may have been deleted. Left out: all that there are.
+                 * @example license-1
+                 */
+                license_id?: string;
+                /**
+                 * @description `days`: how the licenses were used. `events`: the audit trail, newest first.
+                 * @example days
+                 */
+                view?: "days" | "events";
+                /**
+                 * @description `csv` for a link that cannot set the header `Accept`. Left out: by that header.
+                 * @example json
+                 */
+                format?: "json" | "csv";
+                /**
+                 * @description What a row of the CSV file is about: a license and half hour, or a license and day.
+                 * @example day
+                 */
+                per?: "half_hour" | "day";
+                /**
+                 * @description Only events about this user.
+                 * @example ada
+                 */
+                user_id?: string;
+                /**
+                 * @description Only events of this type.
+                 * @example session.denied
+                 */
+                type?: "session.acquired" | "session.renewed" | "session.borrowed" | "session.queued" | "session.gave_up" | "session.denied" | "session.released" | "session.expired" | "session.revoked" | "usage.repaired" | "license.expiring" | "organization.edited" | "user.edited" | "user.invited" | "user.joined" | "license.edited" | "user.signed_in_on_device";
+                /**
+                 * @description The most events on a page. A CSV file has up to 2,000.
+                 * @example 100
+                 */
+                page_size?: number;
+                /**
+                 * @description Where the page begins: the unchanged `next_page_token` of the page before.
+                 * @example 1772442847250000.noviawpsmifaphrhsteyxqy3am
+                 */
+                page_token?: string;
+            };
+            header?: {
+                /**
+                 * @description The request's id, for the logs. An id that matches `^[A-Za-z0-9_-]{8,64}$` is used. Otherwise the function makes one.
+                 * @example build-4711-attempt-2
+                 */
+                "X-Request-Id"?: string;
+                /**
+                 * @description The trace of the request (W3C Trace Context), for the logs. A malformed one is ignored.
+                 * @example 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+                 */
+                traceparent?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The days of the licenses, or with `view=events` a page of events. */
+            200: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example private, no-store
+                     */
+                    "Cache-Control": "private, no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "organization": {
+                     *         "organization_id": "northwind",
+                     *         "name": "Northwind"
+                     *       },
+                     *       "from": "2026-02-01",
+                     *       "to": "2026-03-02",
+                     *       "licenses": [
+                     *         {
+                     *           "license_id": "license-1",
+                     *           "name": "Northwind",
+                     *           "max": 20,
+                     *           "days": [
+                     *             {
+                     *               "date": "2026-03-02",
+                     *               "is_settled": false,
+                     *               "computed_at": "2026-03-02T09:14:07.000000Z",
+                     *               "peak_in_use": [
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0
+                     *               ],
+                     *               "peak_demand": [
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 1,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0
+                     *               ],
+                     *               "seats": [
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 20,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null,
+                     *                 null
+                     *               ],
+                     *               "full_seconds": [
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0
+                     *               ],
+                     *               "denied_people": [
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0,
+                     *                 0
+                     *               ],
+                     *               "seconds_at": {
+                     *                 "0": 26047,
+                     *                 "1": 7200
+                     *               },
+                     *               "demand_seconds_at": {
+                     *                 "0": 26047,
+                     *                 "1": 7200
+                     *               },
+                     *               "seat_seconds": 7200,
+                     *               "idle_seat_seconds": 0,
+                     *               "borrowed_seat_seconds": 0,
+                     *               "overdraft_seat_seconds": 0,
+                     *               "waits": {
+                     *                 "count": 2,
+                     *                 "p50_seconds": 40,
+                     *                 "p95_seconds": 310
+                     *               },
+                     *               "people_denied": 2,
+                     *               "people_turned_away": 1
+                     *             }
+                     *           ],
+                     *           "summary": {
+                     *             "peak_in_use": 17,
+                     *             "peak_demand": 21,
+                     *             "busy_seconds": 28800,
+                     *             "seat_seconds": 7200,
+                     *             "people_turned_away": 1,
+                     *             "seats_enough_for": {
+                     *               "95": 18,
+                     *               "99": 19,
+                     *               "100": 21
+                     *             },
+                     *             "enough_share": 0.972
+                     *           }
+                     *         }
+                     *       ],
+                     *       "server_time": "2026-03-02T09:14:07.250000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HistoryAnswer"] | components["schemas"]["TrailAnswer"];
+                    /**
+                     * @example license_id,license_name,begins_at,ends_at,peak_in_use,peak_demand,seats,full_seconds,seat_seconds,idle_seat_seconds,borrowed_seat_seconds,overdraft_seat_seconds,waits_count,waits_p50_seconds,waits_p95_seconds,people_denied,people_turned_away,computed_at,is_settled
+                     *     license-1,,2026-03-02T00:00:00+00:00,2026-03-03T00:00:00+00:00,1,1,20,0,7200,0,0,0,0,,,0,0,2026-03-02T09:14:07+00:00,false
+                     */
+                    "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description - `INVALID_REQUEST`: the request does not have the expected form; details.fields lists the problems. Correct the request. */
+            400: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryError400"];
+                };
+            };
+            /**
+             * @description - `TOKEN_MISSING`: the request has no bearer token. Send a Firebase ID token.
+             *     - `TOKEN_INVALID`: the ID token is not valid for this project. Refresh the token once and ask again.
+             *     - `TOKEN_EXPIRED`: the ID token has expired. Refresh the token once and ask again.
+             */
+            401: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The kind of token to send, and what was wrong with the one that was sent (RFC 6750).
+                     * @example Bearer
+                     */
+                    "WWW-Authenticate": "Bearer" | "Bearer error=\"invalid_token\"";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error401"];
+                };
+            };
+            /**
+             * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
+             *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
+             *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
+             *     - `ROLE_NOT_ALLOWED`: the user's role does not allow this. Stop, and show the message.
+             *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
+             */
+            403: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryError403"];
+                };
+            };
+            /** @description - `LICENSE_NOT_FOUND`: the organization has no such license. Stop, and show the message. */
+            404: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryError404"];
+                };
+            };
+            /** @description - `METHOD_NOT_ALLOWED`: the path does not take this method. Correct the request. */
+            405: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description The method that the path takes, or the methods.
+                     * @example GET
+                     */
+                    Allow: "GET";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error405"];
+                };
+            };
+            /** @description - `RATE_LIMITED`: this user asks too often: at most 20 times a second after the first 200, and 50 requests at a time, counted in each instance of the function. `join`: 5 a minute. `sign_ins` counts addresses too. Wait for `Retry-After`, then ask again. It is safe. */
+            429: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error429"];
+                };
+            };
+            /** @description - `INTERNAL`: something went wrong on the server; with the request id it is found in the logs. Ask once more. It is safe. */
+            500: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error500"];
+                };
+            };
+            /** @description - `STORE_UNAVAILABLE`: Firestore or Google's public keys could not be reached in time. Wait for `Retry-After`, then ask again. It is safe. */
+            503: {
+                headers: {
+                    /**
+                     * @description The request's id: the client's own, or one that the function made.
+                     * @example d6b5dcd105544a60b7e0856ec7377d34
+                     */
+                    "X-Request-Id": string;
+                    /**
+                     * @description How long a cache may keep the answer.
+                     * @example no-store
+                     */
+                    "Cache-Control": "no-store";
+                    /**
+                     * @description In how many seconds to ask again.
+                     * @example 1
+                     */
+                    "Retry-After": number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryError503"];
                 };
             };
         };
@@ -5961,7 +6791,7 @@ export interface operations {
                      *       "viewer": {
                      *         "user_id": "ada",
                      *         "email": "ada@northwind.example",
-                     *         "role": "member"
+                     *         "role": "admin"
                      *       },
                      *       "organization": {
                      *         "organization_id": "northwind",
