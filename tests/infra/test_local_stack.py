@@ -18,7 +18,7 @@ from google.cloud import firestore
 from typer.testing import CliRunner, Result
 
 from infra.build.stage import ROOT, function_names
-from infra.build.triggers import OnRequest, OnSchedule, triggers
+from infra.build.triggers import OnRequest, OnSchedule, public_path, triggers
 from infra.local.audit_topic import Received, subscribed
 from infra.local.cli import app
 from infra.local.processes import free_port
@@ -136,7 +136,7 @@ def test_an_unknown_path_is_not_found_and_the_known_ones_are_named(local_stack: 
     answer = httpx.get(f"http://127.0.0.1:{local_stack.port}{path}")
 
     assert answer.status_code == 404
-    assert answer.text == f"no such path. The paths are {', '.join(f'/v1/{name}' for name in sorted(FOR_CLIENTS))}\n"
+    assert answer.text == f"no such path. The paths are {', '.join(map(public_path, sorted(FOR_CLIENTS)))}\n"
 
 
 @pytest.mark.parametrize("invented", ["6.6.6.6", "6.6.6.6, 7.7.7.7", ""])
