@@ -14,7 +14,8 @@ resource "google_cloud_scheduler_job" "run" {
   attempt_deadline = "${local.sizes[each.key].timeout}s"
 
   # No retries: nothing is kept between runs, so the next run is the second try. It comes a minute
-  # later for expire_sessions, and 15 minutes later for reconcile, whose work is not urgent.
+  # later for expire_sessions, 15 minutes later for reconcile, and an hour later for
+  # summarize_usage. The work of these two is not urgent.
   retry_config {
     retry_count = 0
   }

@@ -45,7 +45,7 @@ def test_the_chart_has_a_bar_for_each_day_and_says_how_many_seats_would_have_bee
     assert first.split() == ["2026-03-01", "█" * 13 + "·" * 14, "1", "of", "2"]
     assert second == f"  2026-03-02  {'█' * 27}{'▒' * 13}  2 of 2, 3 wanted, 1 turned away"
     assert sentence.strip() == (
-        "2 seats were enough for 97.2% of the busy time; 2 would have been enough for 99 %, 3 for all of it."
+        "2 seats were enough for 97.2% of the busy time; 2 would have been enough for 99 %, 3 for all of it"
     )
 
 

@@ -110,7 +110,7 @@ def _sentence(summary: Mapping[str, Any], seats: int | None) -> str:
     enough, share = summary["seats_enough_for"], summary["enough_share"]
     if enough["100"] is None:
         return "No seat was in use."
-    then = f"{enough['99']} would have been enough for 99 %, {enough['100']} for all of it."
+    then = f"{enough['99']} would have been enough for 99 %, {enough['100']} for all of it"
     if share is None or seats is None:
         return f"Of the busy time: {then}"
     return f"{seats} seats were enough for {share:.1%} of the busy time; {then}"
