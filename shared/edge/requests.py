@@ -30,6 +30,7 @@ MAX_PROBLEMS = 20
 about a query of 64 kB larger still.
 """
 
+_TAG = re.compile(r'"([^"]*)"')
 _ONE_LINE = re.compile(NO_CONTROL_CHARACTERS)
 
 
@@ -168,8 +169,7 @@ def parse_query(request: Request, model: type[Query]) -> Query:
 
 def known_tags(request: Request) -> list[str]:
     """The tags in ``If-None-Match``, without their quotation marks. ``*`` names no answer that can be compared."""
-    given = ",".join(request.headers.getlist("if-none-match"))
-    return [each.strip().removeprefix("W/").strip('"') for each in given.split(",")]
+    return _TAG.findall(",".join(request.headers.getlist("if-none-match")))
 
 
 def _invalid(problems: Sequence[Mapping[str, Any]], *, part: str) -> ApiError:

@@ -54,7 +54,7 @@ from shared.rules.usage import (
     without_shared_keys,
 )
 from shared.rules.user import User
-from shared.rules.warnings import NEARLY_FULL_FOR, SeatsNow, is_nearly_full, seat_warnings
+from shared.rules.warnings import NEARLY_FULL_FOR, SeatsNow, SeatWarning, is_nearly_full, seat_warnings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,15 +150,16 @@ class Usages:
                 for license_id, license_ in self._parsed(licenses).items()
             )
         )
-        warnings = seat_warnings(
-            organization, await self._seats_now(paths, used, visibility, at), in_use=in_use, now=at.now
-        )
+        warnings: tuple[SeatWarning, ...] = ()
+        if visibility is Visibility.ALL:
+            seats_now = await self._seats_now(paths, used, at)
+            warnings = seat_warnings(organization, seats_now, in_use=in_use, now=at.now)
         report = Usage(
             viewer=user,
             organization=organization,
             licenses=tuple(used),
             in_use=in_use,
-            warnings=warnings if visibility is Visibility.ALL else (),
+            warnings=warnings,
             version=version_of(state, now=at.now),
             next_page=page[-1].document_id if len(page) == request.page_size else None,
         )
@@ -252,16 +253,12 @@ class Usages:
             activity=activity(days, in_use=in_use, waiting=waiting.count, now=at.now) if view is View.FULL else None,
         )
 
-    async def _seats_now(
-        self, paths: OrganizationPaths, used: Sequence[LicenseUsage], visibility: Visibility, at: ReadTime
-    ) -> list[SeatsNow]:
-        """What the warnings of each usable license rest on, for owners and admins.
+    async def _seats_now(self, paths: OrganizationPaths, used: Sequence[LicenseUsage], at: ReadTime) -> list[SeatsNow]:
+        """What the warnings of each usable license rest on.
 
         For how long a license was nearly full is a lower bound: only the seats count whose present holders have had
         them for so long.
         """
-        if visibility is not Visibility.ALL:
-            return []
 
         async def seats_now(each: LicenseUsage, license_: License) -> SeatsNow:
             held = queries.held_since(each.license_id, until=at.now - NEARLY_FULL_FOR)

@@ -248,8 +248,8 @@ async def _first_answer(
 
 
 def _in_bytes(answer: httpx.Response) -> tuple[int, dict[str, str], str]:
-    """All that an answer says, but for its own id and the time."""
-    ours = {"x-request-id", "date", "content-length"}
+    """All that an answer says, but for its own id, the time, and its tag, which is a hash of the question too."""
+    ours = {"x-request-id", "date", "content-length", "etag"}
     headers = {name: value for name, value in answer.headers.items() if name not in ours}
     if not answer.content:
         return answer.status_code, headers, ""

@@ -30,6 +30,7 @@ SLASHES: Mapping[str, list[str]] = {
     "shared/edge/errors.py": ["The request must be JSON, with the header Content-Type: application/json."],
     "shared/edge/history_query.py": ["text/csv"],
     "shared/edge/requests.py": ["application/json"],
+    "shared/edge/usage_answer.py": ['W/"'],  # the mark of a weak tag
     "shared/edge/settings.py": [
         (
             " is no origin, such as https://app.example.com: "

@@ -1,6 +1,7 @@
 """Usage: what a report reads, and what it leaves alone."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from google.cloud import firestore
 from shared.documents.policy import Policy
 from shared.rules.acquire import Device
 from shared.rules.usage import LicenseUsage, Usage
+from shared.seats import summarize_usage
 from shared.seats.acquire import AcquireRequest, Acquires
+from shared.seats.summarize_usage import Summaries
 from shared.seats.usage import UsageRequest, Usages
 from tests.support.connections import WatchedFirestore
-from tests.support.tenant import Tenant
+from tests.support.tenant import LICENSE_ID, Tenant
 
 
 async def _ask(acquires: Acquires, tenant: Tenant, user: str, device: str, license_key: str) -> None:
@@ -25,6 +28,31 @@ async def _usage(usages: Usages, tenant: Tenant) -> dict[str, LicenseUsage]:
     report = (await usages.usage(tenant.organization_id, asked)).outcome
     assert isinstance(report, Usage)
     return {license_.license_id: license_ for license_ in report.licenses}
+
+
+async def test_a_flood_of_events_hides_no_denial_of_another_license(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(summarize_usage, "_EVENTS", 5)
+    tenant, now = Tenant.create(console), datetime.now(UTC)
+    tenant.add_license("viewer", "VIEWER", seats=1_000)
+
+    def denied(license_id: str, user_id: str, *, minutes_ago: float) -> None:
+        at = now - timedelta(minutes=minutes_ago)
+        event = {"type": "session.denied", "at": at, "license_id": license_id, "session_id": "s", "user_id": user_id}
+        details = {"last_attempt_at": at, "attempts": 1}
+        tenant.organization.collection("audit_events").add({**event, "details": details})
+
+    denied(LICENSE_ID, "m0", minutes_ago=40)
+    for number in range(12):
+        denied("viewer", "m1", minutes_ago=20 + number)
+    await Summaries(store, policy, run_within=timedelta(minutes=1)).summarize()
+    lately = {license_id: each.activity for license_id, each in (await _usage(Usages(store, policy), tenant)).items()}
+
+    assert {license_id: each and each.denied_users for license_id, each in lately.items()} == {
+        LICENSE_ID: 1,
+        "viewer": 1 if now.date() == (now - timedelta(minutes=32)).date() else 2,
+    }
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,7 @@ WORDS: Mapping[str, Word] = {
         "`LICENSE_ENDS`: days left, the last of which is 1. `BORROWED_END_TODAY`: seats.",
         example=7,
     ),
-    "at": Word(
+    "WarningView.at": Word(
         meaning="`LICENSE_ENDS`: the end of the contract. `BORROWED_END_TODAY`: the first end. Otherwise null.",
         example=rfc3339(AT + timedelta(days=6, hours=9)),
     ),
@@ -365,7 +365,7 @@ WORDS: Mapping[str, Word] = {
         meaning="Since when these numbers count: the first half hour that began in the last 24 hours.",
         example="2026-03-01T09:30:00.000000Z",
     ),
-    "computed_at": Word(
+    "ActivityView.computed_at": Word(
         meaning="Until when they count, with the numbers of `server_time` beside. They are counted every hour.",
         example="2026-03-02T09:04:55.000000Z",
     ),

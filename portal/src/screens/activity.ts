@@ -168,7 +168,7 @@ function table(page: Page, events: AuditEvent[]): TemplateResult {
     time: (at) => moment(new Date(at)),
   };
   return html`<div class="scroll" role="region" tabindex="0" aria-label="Events">
-    <table class="events">
+    <table class="events stacked">
       <thead>
         <tr>
           <th scope="col">Time</th>

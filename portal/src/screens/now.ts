@@ -140,7 +140,7 @@ function table(page: Page): TemplateResult {
       </div>
     </div>
     <div class="scroll" role="region" aria-labelledby="seats" tabindex="0">
-      <table>
+      <table class="stacked">
         <thead>
           <tr>
             <th scope="col">Person</th><th scope="col">Device</th><th scope="col">Program</th><th scope="col">Since</th>
@@ -176,13 +176,13 @@ function line(row: Row, page: Page): TemplateResult {
   };
   return html`<tr>
     <th scope="row">${personOf(row)}</th>
-    <td>${session.hardware_id}<br /><span class="muted">${session.addresses.length > 1 ? session.addresses.join(", ") : session.ip_address}</span></td>
-    <td>${session.user_agent}${session.instances > 1 ? html`<br /><span class="muted">${session.instances} programs share it</span>` : nothing}</td>
-    <td>${ago(session.started_at, page.now)}</td>
-    <td>${ago(session.last_heartbeat_at, page.now)}</td>
-    <td>${when(session.lease_expires_at, page.now)}</td>
-    <td>${kind(session, page)}</td>
-    ${page.answer.licenses.length > 1 ? html`<td>${nameOf(license)}</td>` : nothing}
+    <td data-name="Device">${session.hardware_id}<br /><span class="muted">${session.addresses.length > 1 ? session.addresses.join(", ") : session.ip_address}</span></td>
+    <td data-name="Program">${session.user_agent}${session.instances > 1 ? html`<br /><span class="muted">${session.instances} programs share it</span>` : nothing}</td>
+    <td data-name="Since">${ago(session.started_at, page.now)}</td>
+    <td data-name="Last heard of">${ago(session.last_heartbeat_at, page.now)}</td>
+    <td data-name="Lease until">${when(session.lease_expires_at, page.now)}</td>
+    <td data-name="Kind">${kind(session, page)}</td>
+    ${page.answer.licenses.length > 1 ? html`<td data-name="License">${nameOf(license)}</td>` : nothing}
     <td>
       <button type="button" class=${isOwn ? "" : "danger"} aria-label=${`${isOwn ? "Give back" : "Take back"} the seat of ${personOf(row)} on ${session.hardware_id}`} @click=${choose}>
         ${isOwn ? "Give back" : "Take back"}

@@ -41,7 +41,7 @@ function view(page: Page<Answer>): TemplateResult {
     <section>
       <h2 id="people">People</h2>
       <div class="scroll" role="region" aria-labelledby="people" tabindex="0">
-        <table>
+        <table class="stacked">
           <thead>
             <tr>
               <th scope="col">Person</th><th scope="col">Role</th><th scope="col">Groups</th><th scope="col">State</th>
@@ -110,7 +110,7 @@ function invited(invitations: readonly Invitation[], page: Page<Answer>): Templa
   return html`<section>
     <h2 id="invited">Invited</h2>
     <div class="scroll" role="region" aria-labelledby="invited" tabindex="0">
-      <table>
+      <table class="stacked">
         <thead>
           <tr><th scope="col">Address</th><th scope="col">Role</th><th scope="col">Groups</th><th scope="col">Until</th><th scope="col">Actions</th></tr>
         </thead>
@@ -140,9 +140,9 @@ function invitationRow(invitation: Invitation, page: Page<Answer>): TemplateResu
     });
   return html`<tr>
     <th scope="row">${email}</th>
-    <td>${role}</td>
-    <td>${groups.join(", ")}</td>
-    <td>${when(invitation.expires_at, page.now)}</td>
+    <td data-name="Role">${role}</td>
+    <td data-name="Groups">${groups.join(", ")}</td>
+    <td data-name="Until">${when(invitation.expires_at, page.now)}</td>
     <td class="buttons">
       <button type="button" aria-label=${`Copy the link for ${email}`} @click=${() => void page.copy(link, `the link for ${email}`)}>Copy link</button>
       <a class="button" href=${mail} aria-label=${`Write a mail to ${email}`}>Mail</a>
@@ -162,12 +162,12 @@ function row(member: Member, page: Page<Answer>): TemplateResult {
   const isMine = isOwner(page) || member.role !== "owner";
   return html`<tr>
     <th scope="row">${person}</th>
-    <td>${member.role}</td>
-    <td>${member.groups.join(", ")}</td>
-    <td>${state(member)}</td>
-    <td class="number">${member.seats_in_use}</td>
-    <td>${member.last_seat_at === null ? "never" : ago(member.last_seat_at, page.now)}</td>
-    <td class="number">${member.denied_30_days}</td>
+    <td data-name="Role">${member.role}</td>
+    <td data-name="Groups">${member.groups.join(", ")}</td>
+    <td data-name="State">${state(member)}</td>
+    <td data-name="Seats now" class="number">${member.seats_in_use}</td>
+    <td data-name="Last seat">${member.last_seat_at === null ? "never" : ago(member.last_seat_at, page.now)}</td>
+    <td data-name="Denied in 30 days" class="number">${member.denied_30_days}</td>
     <td>${isMine ? html`<button type="button" aria-label=${`Edit ${person}`} @click=${choose}>Edit</button>` : nothing}</td>
   </tr>`;
 }
