@@ -1832,7 +1832,13 @@ export interface components {
              * @default null
              */
             user_code: string | null;
-        };
+        } & ({
+            sign_in_id: string;
+            user_code?: null;
+        } | {
+            user_code: string;
+            sign_in_id?: null;
+        });
         /**
          * MemberAnswer
          * @description The user after the change.

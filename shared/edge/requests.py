@@ -164,8 +164,18 @@ class BeginSignIn(RequestBody):
     loopback_port: Annotated[int, Field(ge=1024, le=65_535), BeforeValidator(_whole)] | None = None
 
 
+def _only(given: str, *, other: str) -> dict[str, Any]:
+    return {"required": [given], "properties": {given: {"type": "string"}, other: {"type": "null"}}}
+
+
 class LookAtSignIn(RequestBody):
     """A person looks at what they are asked to confirm: by the id of the page's address, or by the code they typed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [_only("sign_in_id", other="user_code"), _only("user_code", other="sign_in_id")],
+        }
+    )
 
     step: Literal["look"]
     sign_in_id: _SessionId | None = None

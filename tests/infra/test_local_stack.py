@@ -380,7 +380,9 @@ def test_a_tick_of_a_function_that_is_not_scheduled_is_refused(tmp_path: Path, n
     told = tick(name, "--state-folder", tmp_path)
 
     assert (told.exit_code, told.stdout) == (2, "")
-    wanted = f"{name} is not a scheduled function. The scheduled functions are expire_sessions, reconcile."
+    wanted = (
+        f"{name} is not a scheduled function. The scheduled functions are expire_sessions, reconcile, summarize_usage."
+    )
     assert unwrapped(told.stderr) == wanted
 
 
@@ -414,13 +416,18 @@ def test_a_tick_of_an_attached_stack_says_where_the_scheduled_functions_run(
 
 def test_a_tick_that_fails_prints_the_answers_and_fails(tmp_path: Path) -> None:
     with little_server(200) as well, little_server(503) as badly:
-        answering = a_stack(pid=os.getpid(), functions={"expire_sessions": badly.url, "reconcile": well.url})
+        functions = {"expire_sessions": badly.url, "reconcile": well.url, "summarize_usage": well.url}
+        answering = a_stack(pid=os.getpid(), functions=functions)
         answering.publish(tmp_path)
 
         told = tick("--state-folder", tmp_path)
 
     assert told.exit_code == 1
-    assert told.stdout == "expire_sessions: 503 told to say 503\nreconcile: 200 told to say 200\n"
+    assert told.stdout.splitlines() == [
+        "expire_sessions: 503 told to say 503",
+        "reconcile: 200 told to say 200",
+        "summarize_usage: 200 told to say 200",
+    ]
 
 
 # Stopping

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import httpx
+
 from infra.judge.history import Event, History, Operation
 from infra.judge.judge import judge
 from infra.judge.violation import Violation
@@ -49,7 +51,7 @@ def _unknown_answers(outcome: Outcome) -> Iterator[str]:
     contract = told_everything(the_contract())
     found = Counter[str]()
     for answer in outcome.notes.answers:
-        headers = {name.title(): value for name, value in answer.headers.items()}
+        headers = httpx.Headers(answer.headers)
         problems = broken_by(
             contract, answer.function, status=answer.status, headers=headers, content=answer.content or None
         )
