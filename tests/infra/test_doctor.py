@@ -226,7 +226,7 @@ def test_a_stack_that_works_passes_the_smoke_test(local_stack: Served, tenant: T
     )
 
     assert told.exit_code == 0, told.stdout
-    assert "10 ok, 0 wrong" in told.stdout
+    assert "11 ok, 0 wrong" in told.stdout
 
 
 def test_a_canary_without_a_license_key_fails_the_smoke_test(local_stack: Served, tenant: Tenant) -> None:
@@ -251,7 +251,7 @@ def test_without_a_canary_only_the_answers_are_looked_at(local_stack: Served) ->
     told = smoke(f"--url={local_stack.state['base_url']}", "--without-canary", "--canary-api-key=key")
 
     assert told.exit_code == 0, told.stdout
-    assert "5 ok, 0 wrong" in told.stdout
+    assert "6 ok, 0 wrong" in told.stdout
 
 
 def test_functions_that_are_not_there_fail_the_smoke_test(unused_tcp_port: int) -> None:

@@ -33,7 +33,7 @@ def test_indexes_that_are_those_of_the_file_and_ready_are_healthy(deployed: Depl
 
     assert not_ok(findings) == []
     assert len(findings) == len(DEFINITION["indexes"]) + len(DEFINITION["fieldOverrides"]) + len(TTLS)
-    assert len(TTLS) == 3
+    assert len(TTLS) == 4
 
 
 # Composite indexes
