@@ -124,7 +124,8 @@ function marks({ from, until }: Span, room: number): [at: number, text: string][
     unit === "hour" ? [clock, [1, 2, 3, 6, 12]] : unit === "day" ? [shortDay, [1, 2, 7, 14, 28]] : [month, [1, 2, 3, 6]];
   const every = gaps.find((gap) => times.length / gap <= room / 58) ?? gaps.at(-1)!;
   const kept = times.filter((at, i) => (unit === "hour" ? new Date(at).getHours() : i) % every === 0);
-  return kept.map((at) => [at, words.format(at)]);
+  // A text at the very end would be cut off.
+  return kept.filter((at) => ((until - at) / (until - from)) * room > 10).map((at) => [at, words.format(at)]);
 }
 
 function meaning(period: Period, isDay: boolean): string[] {
