@@ -39,7 +39,7 @@ resource "google_artifact_registry_repository" "images" {
   location      = var.region
   format        = "DOCKER"
 
-  # Enough to go back some releases. Each of twelve functions has an image of a few hundred megabytes.
+  # Enough to go back some releases. Each of sixteen functions has an image of a few hundred megabytes.
   cleanup_policies {
     id     = "keep-recent"
     action = "KEEP"
