@@ -65,6 +65,11 @@ KEPT_OUT = [
     pytest.param(UNVERIFIED, OF_DOMAIN, id="an address that is not verified, by domain"),
     pytest.param(replace(ANN, email=None), INVITING, id="no address"),
     pytest.param(OTHER, INVITING, id="the invitation of another address"),
+    pytest.param(
+        replace(ANN, email="\u212aate@acme.example"),
+        replace(INVITING, invitation=an_invitation("kate@acme.example")),
+        id="the invitation of an address that looks alike",
+    ),
     pytest.param(OTHER, OF_DOMAIN, id="another domain"),
     pytest.param(replace(ANN, email="ann@mail.acme.example"), OF_DOMAIN, id="a domain below it"),
     pytest.param(replace(ANN, email="ann@evil-acme.example"), OF_DOMAIN, id="a domain that ends alike"),
