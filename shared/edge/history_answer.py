@@ -94,7 +94,7 @@ class HistoryAnswer(Answer):
 
 
 class EventView(Answer):
-    """An event of the audit trail. What it does not have is null. One that an admin broke may have an empty type."""
+    """An event of the audit trail. What it does not have is null."""
 
     event_id: str
     at: Time
@@ -206,5 +206,5 @@ def _by_level(seconds_at: Mapping[int, int]) -> dict[str, int]:
 
 def _event_view(event: TrailEvent) -> EventView:
     told = {name: as_text(event.fields.get(name)) for name in COLUMNS}
-    type_ = told.pop("type") or ""
+    type_ = told.pop("type") or ""  # an admin wrote something else than a text
     return EventView(event_id=event.event_id, at=event.at, type=type_, details=details_of(event), **told)
