@@ -16,6 +16,7 @@ import {
 import { html, nothing, render, type TemplateResult } from "lit-html";
 
 import { session } from "./session.js";
+import { whereTo } from "./where-to.js";
 
 /** `sign-in.json`, which the vendor edits: the ways to sign in, and the provider of each company's own domain. */
 interface Ways {
@@ -47,7 +48,7 @@ const SILENT = new Set(["auth/popup-closed-by-user", "auth/cancelled-popup-reque
 const WRONG = new Set(["auth/user-not-found", "auth/wrong-password", "auth/invalid-login-credentials"]);
 
 const place = document.querySelector<HTMLElement>("#page")!;
-const next = whereTo();
+const next = whereTo(new URL(location.href));
 
 let step: Step = "address";
 let email = "";
@@ -62,12 +63,6 @@ const [auth, ways] = await Promise.all([
 
 if (auth.currentUser === null) draw();
 else location.replace(next);
-
-/** The page that sent the person here, if it is one of ours. */
-function whereTo(): string {
-  const asked = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
-  return asked.origin === location.origin && !asked.pathname.startsWith("/sign-in") ? asked.href : "/";
-}
 
 function draw(): void {
   render(html`<main class="card door"><h1>${step === "first" ? "Set a password" : "Sign in"}</h1>${view()}</main>`, place);

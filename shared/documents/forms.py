@@ -429,7 +429,7 @@ class UsageDayDocument(Form):
     """``organizations/{org_id}/usage_days/{license_id}~{YYYY-MM-DD}``: a license's day. Written by the functions."""
 
     license_id: _DocumentId
-    date: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    date: Annotated[str, Field(pattern=r"^(19[7-9][0-9]|2[01][0-9]{2})-[0-9]{2}-[0-9]{2}$")]
     peak_in_use: _HalfHours
     peak_demand: _HalfHours
     seats: Annotated[list[_Count | None], Field(min_length=HALF_HOURS, max_length=HALF_HOURS)]

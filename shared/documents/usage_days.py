@@ -40,13 +40,15 @@ def usage_day_fields(day: UsageDay) -> dict[str, Plain]:
 
 
 def usage_day_from(document: Document | None) -> UsageDay | None:
-    """Read a day; ``None`` if there is none, or an admin edited it so that it cannot be used."""
+    """Read a day; ``None`` if there is none, or an edit by hand made it unusable or another day's."""
     if document is None:
         return None
     try:
         form = UsageDayDocument.model_validate(document.fields)
         day = date.fromisoformat(form.date)
     except (ValidationError, ValueError):
+        return None
+    if document.document_id != f"{form.license_id}~{form.date}":
         return None
     return UsageDay(
         license_id=form.license_id,

@@ -206,4 +206,5 @@ def _by_level(seconds_at: Mapping[int, int]) -> dict[str, int]:
 
 def _event_view(event: TrailEvent) -> EventView:
     told = {name: as_text(event.fields.get(name)) for name in COLUMNS}
-    return EventView(event_id=event.event_id, at=event.at, details=details_of(event), **told)
+    type_ = told.pop("type") or ""  # an admin wrote something else than a text
+    return EventView(event_id=event.event_id, at=event.at, type=type_, details=details_of(event), **told)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import StringIO
@@ -15,8 +16,11 @@ from shared.seats.history import TrailEvent
 _BYTE_ORDER_MARK = "\ufeff"
 """Without it, spreadsheets take UTF-8 for something else."""
 
-_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet would run what a cell holds that begins so."""
+_FORMULA = re.compile(r"(^|[;\t\r\n])(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
+"""A spreadsheet would run what a cell holds that begins so, with the signs of East Asian texts too. Where the comma is
+the decimal sign, it begins another cell behind each semicolon, whatever quotation marks say. Source: OWASP, "CSV
+Injection".
+"""
 
 _OF_LICENSE = ("license_id", "license_name", "begins_at", "ends_at")
 _PER_HALF_HOUR = (
@@ -147,6 +151,6 @@ def _cell(value: Cell) -> str:
         case datetime():
             return value.astimezone(UTC).isoformat()
         case str():
-            return f"'{value}" if value.startswith(_BEGINS_FORMULA) else value
+            return _FORMULA.sub(r"\1'", value)
         case _:
             return str(value)

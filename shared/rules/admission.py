@@ -38,8 +38,12 @@ class Invitation:
 
 
 def normal_address(address: str) -> str:
-    """Give the form in which addresses are compared: small letters, no blanks around. Firebase stores them so."""
-    return address.strip().lower()
+    """Give the form in which addresses are compared: small letters, no blanks around. Firebase stores them so.
+
+    Only an address of ASCII is changed. Elsewhere other letters would become the same, as the Kelvin sign becomes a k.
+    """
+    stripped = address.strip()
+    return stripped.lower() if stripped.isascii() else stripped
 
 
 def invitation_id_of(email: str) -> str:

@@ -9,6 +9,7 @@ each time comes out the same. It holds what was decided before ``computed_at``, 
 Seconds are counted by looking once at each full second. So they add up, over levels, half hours and days.
 """
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -295,15 +296,16 @@ def _ended_waits(records: Records) -> Iterator[tuple[WaitSeen, datetime | None]]
 
 
 def _of_sessions(tenures: Iterable[TenureSeen]) -> defaultdict[str, list[datetime]]:
-    """When the tenures of each session began."""
+    """When the tenures of each session began, in their order."""
     began: defaultdict[str, list[datetime]] = defaultdict(list)
-    for each in tenures:
+    for each in sorted(tenures, key=lambda tenure: tenure.started_at):
         began[each.session_id].append(each.started_at)
     return began
 
 
 def _next_seat(began: Sequence[datetime], since: datetime) -> datetime | None:
-    return min((each for each in began if each >= since), default=None)
+    number = bisect_left(began, since)
+    return began[number] if number < len(began) else None
 
 
 def _is_over(refusal: RefusalSeen, window: _Window) -> bool:
@@ -365,16 +367,23 @@ def _turned_away(window: _Window, records: Records) -> set[str]:
             if seat is None and wait.until is not None
         ),
     ]
-    held: dict[str, list[_Span]] = defaultdict(list)
+    spans: dict[str, list[_Span]] = defaultdict(list)
     for tenure in records.tenures:
-        held[tenure.user_id].append((tenure.started_at, tenure.until or window.computed_at))
+        spans[tenure.user_id].append((tenure.started_at, tenure.until or window.computed_at))
+    held = {user_id: _joined(each) for user_id, each in spans.items()}
     return {
         user_id
         for user_id, since, until in tries
         if window.holds(until)
         and until + SERVED_WITHIN <= window.computed_at
-        and not any(began < until + SERVED_WITHIN and ended > since for began, ended in held[user_id])
+        and not _holds(held.get(user_id, ()), since=since, until=until + SERVED_WITHIN)
     }
+
+
+def _holds(joined: Sequence[_Span], *, since: datetime, until: datetime) -> bool:
+    """Whether one of these spans, in their order and without overlaps, lies partly between the two times."""
+    number = bisect_left(joined, until, key=lambda span: span[0])
+    return number > 0 and joined[number - 1][1] > since
 
 
 def _highest(numbers: Iterable[tuple[int, int]]) -> tuple[int, ...]:

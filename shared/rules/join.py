@@ -16,13 +16,17 @@ from shared.rules.user import Role, User
 class Place:
     """An organization that a person may want to join, with what it holds about the person.
 
-    ``domains`` and ``providers`` are those that this organization has for itself.
+    ``domains`` and ``providers`` are those that this organization has for itself. ``inviter`` is the sender of the
+    invitation, as the organization lists them now. ``is_deactivated``: a deactivated user of it has the person's
+    address, under whatever account.
     """
 
     organization_id: str
     organization: Organization | Unusable | None
     user: User | Unusable | None = None
     invitation: Invitation | None = None
+    inviter: User | Unusable | None = None
+    is_deactivated: bool = False
     domains: Collection[str] = ()
     providers: Collection[str] = ()
 
@@ -76,7 +80,9 @@ def _is_active(organization: Organization | Unusable | None) -> bool:
 def _way_in(person: SignedIn, place: Place, *, now: datetime) -> Joined | None:
     """How the person gets into an organization that does not list them; ``None`` if they do not."""
     organization, address = place.organization, person.proven_address
-    if not isinstance(organization, Organization) or not organization.is_active or place.user is not None:
+    if not isinstance(organization, Organization) or not organization.is_active:
+        return None
+    if place.user is not None or place.is_deactivated:
         return None
     user = User(user_id=person.user_id, email=address, role=Role.MEMBER, is_active=True)
     if is_sso(person.provider) and person.provider in place.providers:
@@ -84,13 +90,20 @@ def _way_in(person: SignedIn, place: Place, *, now: datetime) -> Joined | None:
     if address is None:
         return None
     invitation = place.invitation
-    if invitation is not None and invitation.email == address and invitation.is_open(now=now):
+    if invitation is not None and invitation.email == address and _counts(invitation, place.inviter, now=now):
         invited = replace(user, role=invitation.role, groups=invitation.groups)
         return Joined(organization=organization, user=invited, by=JoinedBy.INVITATION, invitation=invitation)
     domain = domain_of(address)
     if domain is None or domain in PUBLIC_MAIL_DOMAINS or domain not in place.domains:
         return None
     return Joined(organization=organization, user=user, by=JoinedBy.DOMAIN, domain=domain)
+
+
+def _counts(invitation: Invitation, inviter: User | Unusable | None, *, now: datetime) -> bool:
+    """Whether an invitation lets a person in: it is open, and its sender may still invite with this role."""
+    if not isinstance(inviter, User) or not inviter.may_manage_people:
+        return False
+    return inviter.may_give(invitation.role) and invitation.is_open(now=now)
 
 
 def _first(way: Joined) -> tuple[bool, float, str]:

@@ -218,7 +218,8 @@ def exchange(standing: Standing, *, code_verifier: str, code: str | None, now: d
 def _has_its_code(approval: Approval, code: str | None) -> bool:
     if approval.code_hash is None:
         return True
-    return code is not None and compare_digest(hash_of(code), approval.code_hash)
+    # As bytes: of texts it takes only ASCII, and an edit by hand may leave others.
+    return code is not None and compare_digest(hash_of(code).encode(), approval.code_hash.encode())
 
 
 def signed_in_on_device(sign_in: SignIn, approval: Approval, *, now: datetime) -> AuditEvent:

@@ -158,7 +158,7 @@ class Summaries:
         if missing:
             stored |= (await self._firestore.read(missing, at=at)).documents
         for each in unsettled:
-            if (day := usage_day_from(each)) is not None and each.path == paths.usage_day(day.license_id, day.date):
+            if (day := usage_day_from(each)) is not None:
                 wanted[each.path] = day.license_id, day.date
         return [
             _Due(license_id=license_id, day=day, stored=stored[path])

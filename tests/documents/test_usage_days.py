@@ -39,13 +39,34 @@ def test_a_day_is_read_as_it_was_written_and_kept_for_25_months() -> None:
     assert 25 * timedelta(days=30) + 12 * DAY <= KEPT_FOR
 
 
-@pytest.mark.parametrize("edit", [{"date": "2026-02-30"}, {"seats": [1]}, {"seconds_at": {"many": 1}}, {"waits": None}])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"date": "2026-02-30"},
+        {"date": "2026-03-03"},
+        {"license_id": "cam"},
+        {"seats": [1]},
+        {"seconds_at": {"many": 1}},
+        {"waits": None},
+    ],
+)
 def test_a_day_that_was_edited_by_hand_is_none(edit: dict[str, Any]) -> None:
     fields: dict[str, Any] = usage_day_fields(_a_day())
     as_stored = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
     assert usage_day_from(_stored(as_stored)) is not None
     assert usage_day_from(_stored({**as_stored, **edit})) is None
+
+
+@pytest.mark.parametrize("date_", ["0001-01-01", "1969-12-31", "2200-01-01", "9999-12-31"])
+def test_a_day_that_no_time_of_a_document_can_be_on_is_none(date_: str) -> None:
+    fields: dict[str, Any] = usage_day_fields(_a_day())
+    as_stored = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    path = f"organizations/acme/usage_days/cad~{date_}"
+
+    day = usage_day_from(Document(path=path, fields={**as_stored, "date": date_}, update_time=None))
+
+    assert day is None
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,25 @@ async def test_a_query_that_cannot_be_answered_says_which_field_is_wrong(
     assert [each["field"] for each in answer.json()["error"]["details"]["fields"]] == [field]
 
 
+async def test_a_day_and_events_that_an_admin_broke_hide_nothing_else(
+    clients: Clients, tenant: Tenant, start: datetime
+) -> None:
+    client, broken = clients.of(tenant, "olivia"), {"details": {"attempts": float("nan")}, "user_id": 5}
+    tenant.organization.collection("audit_events").add({**_event("session.denied", start, "m0"), "type": 5, **broken})
+    days = tenant.organization.collection("usage_days")
+    days.document(f"{LICENSE_ID}~{(start + 24 * HOUR).date()}").update({"date": "9999-12-31"})
+    asked = {"from": start.date().isoformat()}
+
+    events = (await _told(client, view="events"))["events"]
+    (license_,) = (await _told(client, **asked))["licenses"]
+    files = [await client.history(format="csv", **asked, **more) for more in ({"per": "day"}, {"view": "events"})]
+
+    assert [each["type"] for each in events] == ["session.released", *["session.denied"] * 3, ""]
+    assert (events[-1]["user_id"], events[-1]["details"]) == (None, {"attempts": None})
+    assert [each["date"] for each in license_["days"]][:2] == [asked["from"], str((start + 48 * HOUR).date())]
+    assert [len(_rows(each)) for each in files] == [len(license_["days"]), 5]
+
+
 async def test_as_csv_there_is_a_row_for_each_half_hour_or_day_and_no_cell_is_a_formula(
     clients: Clients, tenant: Tenant, start: datetime
 ) -> None:

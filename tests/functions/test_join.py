@@ -224,6 +224,41 @@ async def test_a_user_who_was_deactivated_does_not_come_back_by_an_invitation(
     assert (tenant.user(uid).get().to_dict() or {})["is_active"] is False
 
 
+async def test_a_person_who_was_deactivated_does_not_come_back_with_a_new_account_of_the_same_address(
+    calls: PeopleCalls, tenant: Tenant, email: str, uid: str
+) -> None:
+    provider = f"saml.a{uuid4().hex[:8]}"
+    tenant.organization.update({"email_domains": [_domain(email)], "sso_providers": [provider]})
+    assert (await calls.join(calls.token(email, uid=uid))).status_code == 200
+    await calls.change(tenant, uid, is_active=False)
+
+    answers = [
+        await calls.join(calls.token(email)),
+        await calls.join(calls.token(email.title(), email_verified=False, firebase=signed_in_with(provider))),
+    ]
+    colleague = await calls.join(calls.token(f"else-{email}"))
+
+    for answer in answers:
+        assert_error(answer, 403, "NO_INVITATION")
+    assert colleague.status_code == 200
+    assert len(tenant.events("user.joined")) == 2, "the person's own, and the colleague's"
+
+
+async def test_an_invitation_counts_no_more_when_its_sender_may_not_invite_any_more_until_it_is_renewed(
+    calls: PeopleCalls, tenant: Tenant, email: str
+) -> None:
+    token = calls.token(email)
+    await calls.invite(tenant, email, role="admin", by="adam")
+    await calls.change(tenant, "adam", role="member")
+
+    refused = await calls.join(token, tenant.organization_id)
+    await calls.invite(tenant, email, role="admin", by="olivia")
+    renewed = await calls.join(token, tenant.organization_id)
+
+    assert_error(refused, 403, "NO_INVITATION")
+    assert _told(renewed)["role"] == "admin"
+
+
 async def test_an_account_may_try_five_times_a_minute_and_others_are_answered(
     calls: PeopleCalls,
 ) -> None:

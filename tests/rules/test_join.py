@@ -16,7 +16,8 @@ from tests.rules.make import INSTANT, NOW, UNUSABLE, a_user, an_invitation, an_o
 ANN = SignedIn(user_id="ann", email="Ann@Acme.Example", is_email_verified=True, provider="password")
 BY_SSO = replace(ANN, provider="saml.acme", providers=frozenset({"saml.acme"}))
 CLOSED = Place(organization_id="acme", organization=an_organization())
-INVITING = replace(CLOSED, invitation=an_invitation(role=Role.ADMIN, groups=["design"]))
+OWNER = replace(a_user(role=Role.OWNER), user_id="olivia")
+INVITING = replace(CLOSED, invitation=an_invitation(role=Role.ADMIN, groups=["design"]), inviter=OWNER)
 OF_DOMAIN = replace(CLOSED, domains={"acme.example"})
 OF_PROVIDER = replace(CLOSED, providers={"saml.acme"})
 LISTED = replace(CLOSED, user=a_user(role=Role.ADMIN))
@@ -64,6 +65,11 @@ KEPT_OUT = [
     pytest.param(UNVERIFIED, OF_DOMAIN, id="an address that is not verified, by domain"),
     pytest.param(replace(ANN, email=None), INVITING, id="no address"),
     pytest.param(OTHER, INVITING, id="the invitation of another address"),
+    pytest.param(
+        replace(ANN, email="\u212aate@acme.example"),
+        replace(INVITING, invitation=an_invitation("kate@acme.example")),
+        id="the invitation of an address that looks alike",
+    ),
     pytest.param(OTHER, OF_DOMAIN, id="another domain"),
     pytest.param(replace(ANN, email="ann@mail.acme.example"), OF_DOMAIN, id="a domain below it"),
     pytest.param(replace(ANN, email="ann@evil-acme.example"), OF_DOMAIN, id="a domain that ends alike"),
@@ -84,6 +90,22 @@ KEPT_OUT = [
     pytest.param(ANN, replace(INVITING, invitation=an_invitation(age=OPEN_FOR)), id="an invitation that has ended"),
     pytest.param(ANN, replace(INVITING, user=replace(a_user(), is_active=False)), id="a user who was deactivated"),
     pytest.param(ANN, replace(INVITING, user=UNUSABLE), id="a user whose document cannot be used"),
+    pytest.param(ANN, replace(INVITING, is_deactivated=True), id="a deactivated user with this address, invited"),
+    pytest.param(ANN, replace(OF_DOMAIN, is_deactivated=True), id="a deactivated user with this address, by domain"),
+    pytest.param(
+        BY_SSO, replace(OF_PROVIDER, is_deactivated=True), id="a deactivated user with this address, by single sign-on"
+    ),
+    pytest.param(ANN, replace(INVITING, inviter=None), id="an invitation of a user who is gone"),
+    pytest.param(ANN, replace(INVITING, inviter=UNUSABLE), id="an invitation of a user who cannot be read"),
+    pytest.param(
+        ANN, replace(INVITING, inviter=replace(OWNER, is_active=False)), id="an invitation of a deactivated one"
+    ),
+    pytest.param(ANN, replace(INVITING, inviter=replace(OWNER, role=Role.MEMBER)), id="an invitation of a member"),
+    pytest.param(
+        ANN,
+        replace(INVITING, invitation=an_invitation(role=Role.OWNER), inviter=replace(OWNER, role=Role.ADMIN)),
+        id="the invitation of an owner by one who is an owner no more",
+    ),
     pytest.param(ANN, replace(INVITING, organization=None), id="no organization"),
     pytest.param(ANN, replace(INVITING, organization=UNUSABLE), id="an organization that cannot be used"),
     pytest.param(

@@ -171,6 +171,13 @@ def test_only_an_active_member_approves_and_must_still_be_one_at_the_exchange(kn
         pytest.param(APPROVED_IN_BROWSER, None, LATER, SignInExpired(), id="without the browser's code"),
         pytest.param(APPROVED_IN_BROWSER, "other", LATER, SignInExpired(), id="with another code"),
         pytest.param(
+            replace(APPROVED_IN_BROWSER, approval=replace(IN_ANNS_BROWSER, code_hash="\u00fc")),
+            "secret",
+            LATER,
+            SignInExpired(),
+            id="with a hash that was edited by hand",
+        ),
+        pytest.param(
             APPROVED_IN_BROWSER,
             "secret",
             LATER,
