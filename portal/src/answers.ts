@@ -2605,7 +2605,7 @@ export interface components {
         };
         /**
          * SignInRefused
-         * @description A person refused the sign-in in the browser. Stop, and show the message.
+         * @description A person refused the sign-in in the browser, or a device tried to approve one. Stop, and show the message.
          */
         SignInRefused: {
             /**
@@ -6508,7 +6508,7 @@ export interface operations {
              * @description - `NO_ORGANIZATION`: the ID token names no organization, or one that does not exist. Ask an admin to add the user, then sign in again.
              *     - `ORGANIZATION_INACTIVE`: the organization is deactivated. Stop, and show the message.
              *     - `USER_INACTIVE`: the user is deactivated, or does not belong to the organization. Stop, and show the message.
-             *     - `SIGN_IN_REFUSED`: a person refused the sign-in in the browser. Stop, and show the message.
+             *     - `SIGN_IN_REFUSED`: a person refused the sign-in in the browser, or a device tried to approve one. Stop, and show the message.
              *     - `LICENSE_MISCONFIGURED`: an admin must correct a document: some of its fields cannot be used. Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.
              */
             403: {

@@ -82,6 +82,7 @@ class HowSignedIn:
 
     at: datetime
     provider: str
+    is_device: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,11 +202,12 @@ def _how_signed_in(claims: Mapping[str, Any]) -> HowSignedIn:
     sign_in = claims.get("firebase")
     provider = sign_in.get("sign_in_provider") if isinstance(sign_in, dict) else None
     at = claims.get("auth_time")
-    if provider == "custom":
+    if is_device := provider == "custom":
         provider, at = claims.get("signed_in_with", provider), claims.get("signed_in_at", at)
     return HowSignedIn(
         at=datetime.fromtimestamp(at if isinstance(at, int) and 0 <= at < _END_OF_TIMES else 0, UTC),
         provider=provider if isinstance(provider, str) and len(provider) <= _MAX_PROVIDER else "unknown",
+        is_device=is_device,
     )
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from shared.admin.sign_ins import Asked, SignInOutcome, SignIns
 from shared.edge.address_limits import Limit, network_of
 from shared.edge.devices import address_of
+from shared.edge.errors import ApiError, Code
 from shared.edge.identity import identify_with_sign_in
 from shared.edge.requests import BeginSignIn, DecideSignIn, ExchangeSignIn, LookAtSignIn
 from shared.firestore.group_commit import Answered
@@ -27,7 +28,7 @@ async def take_step(
     """Take a step.
 
     Raises:
-        ApiError: of ``identify``, and ``RATE_LIMITED`` of an address.
+        ApiError: of ``identify``, ``RATE_LIMITED`` of an address, ``SIGN_IN_REFUSED`` for a token of a device.
         Contended: other writes came first until the deadline.
         StoreUnavailable: Firestore did not answer until the deadline.
     """
@@ -51,6 +52,9 @@ async def take_step(
     if isinstance(asked, LookAtSignIn):
         sign_in_id = asked.sign_in_id or sign_in_id_of(asked.user_code or "")
         return await devices.look(caller.organization_id, user_id=caller.user_id, sign_in_id=sign_in_id)
+    if how.is_device and asked.step == "approve":
+        # Whoever took a token from a device would otherwise keep a sign-in that nobody knows of.
+        raise ApiError(Code.SIGN_IN_REFUSED, "A device cannot sign another one in. Please use a browser.")
     approval = Approval(
         user_id=caller.user_id,
         organization_id=caller.organization_id,

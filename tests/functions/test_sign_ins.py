@@ -50,8 +50,15 @@ class Device:
     async def exchange(self, sign_in_id: str, **changes: Any) -> httpx.Response:  # noqa: ANN401 as above
         return await self.ask({"step": "exchange", "sign_in_id": sign_in_id, "code_verifier": self.verifier, **changes})
 
-    async def person(self, tenant: Tenant, user_id: str, body: Mapping[str, Any]) -> httpx.Response:
-        token = unsigned_token(project=self.project, organization_id=tenant.organization_id, user_id=user_id)
+    async def person(
+        self, tenant: Tenant, user_id: str, body: Mapping[str, Any], *, provider: str = "password"
+    ) -> httpx.Response:
+        token = unsigned_token(
+            project=self.project,
+            organization_id=tenant.organization_id,
+            user_id=user_id,
+            more={"firebase": {"sign_in_provider": provider}},
+        )
         return await self.ask(body, headers={"Authorization": f"Bearer {token}"})
 
     async def ask(self, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> httpx.Response:
@@ -120,6 +127,17 @@ async def test_for_a_device_without_a_browser_the_person_types_its_code(device: 
     assert_error(untyped, 400, "INVALID_REQUEST")
     assert decided.json()["redirect_to"] is None
     assert signed_in.status_code == 200
+
+
+async def test_a_device_that_was_signed_in_signs_no_other_in(device: Device, tenant: Tenant) -> None:
+    begun = await device.begun(loopback_port=PORT)
+    approve = {"step": "approve", "sign_in_id": begun["sign_in_id"]}
+
+    by_a_device = await device.person(tenant, "m0", approve, provider="custom")
+    in_a_browser = await device.person(tenant, "m0", approve)
+
+    assert_error(by_a_device, 403, "SIGN_IN_REFUSED")
+    assert in_a_browser.status_code == 200
 
 
 async def test_a_refusal_reaches_the_device_and_nobody_can_approve_any_more(device: Device, tenant: Tenant) -> None:

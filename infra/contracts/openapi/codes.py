@@ -101,7 +101,9 @@ MEANINGS: Mapping[Code, Meaning] = {
         then="Without a seat: stop, and show the message. With a seat: go on, and ask again until its grace ends.",
         details=MisconfiguredDetails(document="license", fields=["max_concurrent_seats"]),
     ),
-    Code.SIGN_IN_REFUSED: Meaning(when="a person refused the sign-in in the browser", then=_STOP),
+    Code.SIGN_IN_REFUSED: Meaning(
+        when="a person refused the sign-in in the browser, or a device tried to approve one", then=_STOP
+    ),
     Code.SIGN_IN_EXPIRED: Meaning(
         when="there is no such sign-in, its ten minutes are over, it was exchanged, or the caller does not prove that "
         "it is theirs",
