@@ -45,6 +45,10 @@ DAYS_BACK = 4
 COUNTED_UNTIL = timedelta(hours=1)
 """So long after its end a day is counted with each run. Then once more, when it settles."""
 
+MAX_EVENTS = 200_000
+"""The most events of an organization that are counted from. An instance has the memory for half as many again. What is
+beyond stops one organization, and not the run for all."""
+
 _EVENTS, _WRITES = 1_000, 100
 """Events read, and days written, at a time."""
 
@@ -60,6 +64,10 @@ class SummarizeReport:
     organizations_failed: int
     is_complete: bool
     now: datetime
+
+
+class TooManyEventsError(Exception):
+    """An organization has more events than one run can hold."""
 
 
 class _SummarizeRun(Run):
@@ -81,11 +89,14 @@ class _Due:
 class Summaries:
     """Summarizes the usage of all organizations."""
 
-    def __init__(self, firestore: Firestore, policy: Policy, *, run_within: timedelta) -> None:
+    def __init__(
+        self, firestore: Firestore, policy: Policy, *, run_within: timedelta, max_events: int = MAX_EVENTS
+    ) -> None:
         """A run begins nothing new after ``run_within``."""
         self._firestore = firestore
         self._policy = policy
         self._run_within = run_within
+        self._max_events = max_events
 
     async def summarize(self) -> SummarizeReport:
         """Count the days of every organization that has a document, until the time is up. It may run again.
@@ -175,13 +186,17 @@ class Summaries:
         at: ReadTime,
     ) -> Mapping[str, Records]:
         """What the days since ``first`` are counted from."""
-        recorded, since = Recorded(), start_of(first)
+        recorded, since, events = Recorded(), start_of(first), 0
         for types, begins_at in ((RECORDED, since - MAX_WAIT), ([AuditType.BORROWED], since - _BORROWED_FOR)):
             query = partial(queries.events_of_types, types, since=begins_at, only_fields=FIELDS_OF_RECORDED)
             after: Cursor | None = None
             while True:
                 page = await self._page(paths, query(limit=_EVENTS, after=after), at)
                 recorded.add_events(page)
+                events += len(page)
+                if events > self._max_events:
+                    message = f"more than {self._max_events:,} events in the days to count"
+                    raise TooManyEventsError(message)
                 if len(page) < _EVENTS:
                     break
                 after = Cursor(path=page[-1].path, value=page[-1].fields["at"])

@@ -133,6 +133,21 @@ async def test_the_last_days_of_a_deleted_license_settle_too(
     assert stored["seats"] == [None] * 48
 
 
+async def test_an_organization_with_more_events_than_a_run_can_hold_fails_alone(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    busy, quiet, start = Tenant.create(console), Tenant.create(console), _three_days_ago()
+    for tenant, users in ((busy, ("m0", "m1", "m2")), (quiet, ("m0",))):
+        for user in users:
+            _released(tenant, user, start, start + HOUR)
+
+    report = await Summaries(store, policy, run_within=timedelta(minutes=1), max_events=2).summarize()
+
+    assert report.organizations_failed == 1
+    assert _days(busy) == {}
+    assert _day(quiet, start)["seat_seconds"] == HOUR.total_seconds()
+
+
 async def test_an_organization_in_which_nothing_happens_costs_few_reads(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
