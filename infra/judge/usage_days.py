@@ -108,11 +108,16 @@ def _miscounted(day: UsageDay, stored: Stored, history: History, records: Record
 
 
 def _above_caps(day: UsageDay, tenures: Sequence[Tenure], terms: Terms) -> Iterator[tuple[Kind, str]]:
-    """Sessions above a lowered cap go on. So the highest cap counts under which one of the seats was given."""
+    """Sessions above a lowered cap go on. So the highest cap counts under which one of the seats was given.
+
+    A deleted session counts until its end was noticed, while its seat was given again. Beside one nothing is compared.
+    """
     own = [each for each in tenures if each.license_id == day.license_id]
     for number, peak in enumerate(day.peak_in_use):
         since = start_of(day.date) + number * HALF_HOUR
         held = [each for each in own if _may_hold(each, since=since, until=min(since + HALF_HOUR, day.computed_at))]
+        if any(_was_deleted(each) for each in held):
+            continue
         allowed = [_allowed(each, terms) for each in held]
         known = [each for each in allowed if each is not None]
         if len(known) == len(allowed) and peak > (most := max(known, default=0)):
@@ -124,6 +129,11 @@ def _above_caps(day: UsageDay, tenures: Sequence[Tenure], terms: Terms) -> Itera
 
 def _may_hold(tenure: Tenure, *, since: datetime, until: datetime) -> bool:
     return tenure.started_at < until and tenure.closes_by > since
+
+
+def _was_deleted(tenure: Tenure) -> bool:
+    """Whether an admin deleted the session. The event of its end has no lease."""
+    return any(event.actor == CONSOLE and event.details.get("lease_expires_at") is None for event in tenure.ends)
 
 
 def _allowed(tenure: Tenure, terms: Terms) -> int | None:

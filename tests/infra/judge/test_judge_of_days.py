@@ -50,5 +50,20 @@ def test_what_an_edit_by_hand_may_explain_is_not_certain_or_not_judged() -> None
     assert _found(replace(wrong, events=by_hand)) == []
 
 
+def test_a_peak_above_the_cap_beside_a_session_that_an_admin_deleted_accuses_nobody() -> None:
+    (sow,) = (sow for kind, sow in SEEDED_DAYS if kind is Kind.PEAK_ABOVE_CAP)
+    wrong = sow(day_of_two_users())
+    deleted = tuple(
+        replace(event, actor="console", details={**event.details, "lease_expires_at": None})
+        if event.event_id == "end-0"
+        else event
+        for event in wrong.events
+    )
+
+    found = _found(replace(wrong, events=deleted))
+
+    assert Kind.PEAK_ABOVE_CAP not in {violation.kind for violation in found}
+
+
 def test_a_day_that_the_trail_does_not_cover_is_not_judged() -> None:
     assert _found(replace(a_second_too_many(day_of_two_users()), begins_at=AT)) == []
