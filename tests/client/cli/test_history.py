@@ -102,7 +102,7 @@ def test_an_owner_sees_the_history_in_each_form_and_a_member_is_refused(
     assert httpx.post(servers["summarize_usage"].url, timeout=60).status_code == 200
     owner = environment_of(backend, "olivia")
 
-    chart = run("usage", "--history", "3d", environment=owner)
+    chart = run("usage", "--history", "400d", environment=owner)
     as_json = run("usage", "--history", "3d", "--json", environment=owner)
     as_csv = run("usage", "--history", "3d", "--csv", environment=owner)
     refused = run("usage", "--history", "3d", environment=environment_of(backend, "m0"))
