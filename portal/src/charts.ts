@@ -152,7 +152,8 @@ export function usageChart(periods: Period[], span: Span, isDay: boolean, width:
   const per = isDay ? "day" : "half hour";
   const peak = periods.reduce((best, period) => (period.peak > best.peak ? period : best));
   const description =
-    `The most seats in use at once in each ${per}. The highest was ${peak.peak}, ${isDay ? "on" : "at"} ${meaning(peak, isDay)[0]}. ` +
+    `The most seats in use at once in each ${per}. ` +
+    (peak.peak > 0 ? `The highest was ${peak.peak}, ${isDay ? "on" : "at"} ${meaning(peak, isDay)[0]}. ` : "") +
     (mostDenied > 0
       ? `Below the line: people who were refused ${isDay ? "on that day (in UTC)" : "in that half hour"}, at most ${mostDenied}.`
       : "No person was refused a seat in this time.");
@@ -248,8 +249,8 @@ export function heatMapChart(week: (Cell | undefined)[][], width: number) {
     id: "week",
     title: "Hours of the week",
     description:
-      "How full each hour is on average: its highest number of seats in use, as a share of the seats. " +
-      `The fullest is ${WEEKDAYS[fullest.day]} at ${hourOf(fullest.hour)}, with ${told(fullest.of)}.`,
+      "How full each hour is on average: its highest number of seats in use, as a share of the seats." +
+      (fullest.of.share > 0 ? ` The fullest is ${WEEKDAYS[fullest.day]} at ${hourOf(fullest.hour)}, with ${told(fullest.of)}.` : ""),
     legend: [
       [box("empty-cell"), "0 %"],
       [svg`${box("empty-cell")}${box("heat", 0.5)}`, "50 %"],

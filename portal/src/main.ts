@@ -1,7 +1,7 @@
 /** The page: which screen the address names, what it asks for, and when it is drawn. */
 
 import { onIdTokenChanged, signOut, type User } from "@firebase/auth";
-import { render, type TemplateResult } from "lit-html";
+import { html, render, type TemplateResult } from "lit-html";
 
 import { Api, Feed, Refused, Unreachable, type Timed } from "./api.js";
 import { doorFrame, frame, message, type Notice } from "./frame.js";
@@ -72,6 +72,8 @@ function enter(door: Door, at: Omit<Visit, "redraw">): Visit {
   visit.redraw();
   return visit;
 }
+
+const looksAfterOthers = ({ viewer }: Usage): boolean => viewer.role === "owner" || viewer.role === "admin";
 
 class Portal {
   readonly #api: Api;
@@ -166,12 +168,13 @@ class Portal {
   }
 
   #body(usage: Usage | null, feed: Feed<Timed>): TemplateResult | null {
-    if (usage === null || feed.answer === null || this.#screen === null) return null;
-    const page = this.#page(usage, feed.answer as Timed & Usage, feed);
-    if (this.#screen.isForAdmins && !page.isAdmin) {
-      return message("Not for you", "Owners and admins of your organization see this screen. Your own seats are on Now.");
+    if (usage === null || this.#screen === null) return null;
+    // Before the answer, which is a refusal then.
+    if (this.#screen.isForAdmins && !looksAfterOthers(usage)) {
+      const toNow = html`<p><a href="/">Your own seats</a></p>`;
+      return message("Not for you", "Owners and admins of your organization see this screen.", toNow);
     }
-    return this.#screen.view(page);
+    return feed.answer === null ? null : this.#screen.view(this.#page(usage, feed.answer as Timed & Usage, feed));
   }
 
   #page(usage: Usage, answer: Timed & Usage, feed: Feed<Timed>): Page<Timed & Usage> {
@@ -180,7 +183,7 @@ class Portal {
       usage,
       url: this.#url,
       now: feed.now,
-      isAdmin: usage.viewer.role === "owner" || usage.viewer.role === "admin",
+      isAdmin: looksAfterOthers(usage),
       act: (what) => this.#act(what),
       call: (method, path, body) => this.#api.call(method, path, body),
       download: async (path, name) => {

@@ -82,6 +82,10 @@ async def test_a_member_sees_only_their_own_seats_and_gives_one_back(browser: Br
         await sees(at.page, "1 of 3 seats in use")
         await expect(at.page.get_by_text("You hold no seat")).to_be_visible()
 
+        await at.open("/people")
+        await expect(at.page.get_by_role("heading", name="Not for you")).to_be_visible()
+        at.forgive("403")
+
 
 async def test_an_invited_colleague_sets_a_password_joins_and_takes_a_seat(browser: Browser, company: Company) -> None:
     owner = company.employ("olivia", "owner")
@@ -111,6 +115,26 @@ async def test_an_invited_colleague_sets_a_password_joins_and_takes_a_seat(brows
 
         company.person_at(address).acquire(company.tenant.license_key)
         await expect(at.page.get_by_role("row", name=address)).to_be_visible(timeout=WITHIN_MS)
+
+
+async def test_what_was_chosen_for_one_person_does_not_stand_there_for_the_next(
+    browser: Browser, company: Company
+) -> None:
+    owner, member, other = (
+        company.employ(*who) for who in [("olivia", "owner"), ("mia", "member"), ("otto", "member")]
+    )
+    async with visitor(browser, company) as at:
+        await at.sign_in(owner, at="/people")
+        dialog = at.page.get_by_role("dialog")
+        await at.page.get_by_role("button", name=f"Edit {member.email}").click()
+        await dialog.get_by_label("Role").select_option("admin")
+        await dialog.get_by_label("Groups").fill("design")
+        await at.page.keyboard.press("Escape")
+
+        await at.page.get_by_role("button", name=f"Edit {other.email}").click()
+
+        await expect(dialog.get_by_label("Role")).to_have_value("member")
+        await expect(dialog.get_by_label("Groups")).to_have_value("")
 
 
 async def test_a_person_of_no_organization_sees_nothing_of_any(browser: Browser, company: Company) -> None:

@@ -45,7 +45,8 @@ async function run({ redraw }: Visit, what: () => Promise<void>): Promise<void> 
   try {
     await what();
   } catch (error) {
-    problem = error instanceof Refused || error instanceof Unreachable ? error.message : "There is no connection. Try again.";
+    if (error instanceof Refused && error.code === "INVALID_REQUEST") problem = "This is no code that a device shows. Look at it again.";
+    else problem = error instanceof Refused || error instanceof Unreachable ? error.message : "There is no connection. Try again.";
   }
   isBusy = false;
   redraw();

@@ -194,7 +194,9 @@ function figures(page: Page, { license }: Choice, shown: Shown): TemplateResult 
       // A narrow screen shows one below the other.
       const half = width >= 900 ? Math.floor((width - 72) / 2) : width;
       return html`${usageChart(periods, span, isDay, width, pick)}
-        <div class="pair">${heatMapChart(week, half)} ${enoughChart(totals, license.max, half)}</div>`;
+        ${totals.busySeconds === 0
+          ? nothing
+          : html`<div class="pair">${heatMapChart(week, half)} ${enoughChart(totals, license.max, half)}</div>`}`;
     })}
     <p class="actions">
       <button type="button" @click=${() => save(page, license, dates, "half-hours")}>Save each half hour as CSV</button>

@@ -211,7 +211,12 @@ function cells({ session, license }: Row): (string | number | null)[] {
 /** Asks once more, because the program of another person stops. */
 function dialog(page: Page): TemplateResult {
   const close = (): void => document.querySelector<HTMLDialogElement>("#release")?.close();
-  return html`<dialog id="release" aria-labelledby="release-title">
+  // Its field goes with it: what was chosen for one person must not stand there for the next.
+  const closed = (): void => {
+    chosen = null;
+    page.redraw();
+  };
+  return html`<dialog id="release" aria-labelledby="release-title" @close=${closed}>
     ${chosen === null ? nothing : question(chosen, page, close)}
   </dialog>`;
 }

@@ -35,6 +35,11 @@ let chosen: Member | null = null;
 
 function view(page: Page<Answer>): TemplateResult {
   const { members, invitations, next_page_token: next } = page.answer;
+  // Its fields go with it: what was chosen for one person must not stand there for the next.
+  const closed = (): void => {
+    chosen = null;
+    page.redraw();
+  };
   return html`
     ${inviting(page)}
     ${invitations.length === 0 ? nothing : invited(invitations, page)}
@@ -61,7 +66,7 @@ function view(page: Page<Answer>): TemplateResult {
             ${next === null ? nothing : html`<a href=${`/people?page=${encodeURIComponent(next)}`}>More people</a>`}
           </p>`}
     </section>
-    <dialog id="person" aria-labelledby="person-title">${chosen === null ? nothing : editing(chosen, page)}</dialog>
+    <dialog id="person" aria-labelledby="person-title" @close=${closed}>${chosen === null ? nothing : editing(chosen, page)}</dialog>
   `;
 }
 

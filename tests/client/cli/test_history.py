@@ -25,7 +25,7 @@ def _day(date: str, *, in_use: int, demand: int, seats: int, turned_away: int = 
 
 
 def _license(*days: Mapping[str, Any], **summary: Any) -> dict[str, Any]:  # noqa: ANN401 parts of an answer
-    told = {"seats_enough_for": {"95": 1, "99": 2, "100": 3}, "enough_share": 0.972, **summary}
+    told = {"seats_enough_for": {"95": 2, "99": 3, "100": 4}, "enough_share": 0.972, **summary}
     return {"license_id": "cad", "name": "Design", "max": 2, "days": list(days), "summary": told}
 
 
@@ -45,8 +45,25 @@ def test_the_chart_has_a_bar_for_each_day_and_says_how_many_seats_would_have_bee
     assert first.split() == ["2026-03-01", "█" * 13 + "·" * 14, "1", "of", "2"]
     assert second == f"  2026-03-02  {'█' * 27}{'▒' * 13}  2 of 2, 3 wanted, 1 turned away"
     assert sentence.strip() == (
-        "2 seats were enough for 97.2% of the busy time; 2 would have been enough for 99 %, 3 for all of it"
+        "2 seats were enough for 97.2 % of the busy time; 3 would have been enough for 99 %, 4 for all of it"
     )
+
+
+@pytest.mark.parametrize(
+    ("cap", "summary", "said"),
+    [
+        (1, {"enough_share": 1.0, "seats_enough_for": {"99": 2, "100": 2}}, "2 seats would have been enough for 100 %"),
+        (2, {"enough_share": 0.99996, "seats_enough_for": {"99": 2, "100": 3}}, "2 seats were enough for 99.9 %"),
+        (2, {"enough_share": 1.0, "seats_enough_for": {"99": 1, "100": 2}}, "; 1 would have been enough for 99 %"),
+        (2, {"enough_share": 0.5, "seats_enough_for": {"99": 3, "100": 3}}, "; 3 would have been enough for all of it"),
+    ],
+)
+def test_the_sentence_claims_no_more_than_the_days_show(cap: int, summary: dict[str, Any], said: str) -> None:
+    day = _day("2026-03-01", in_use=1, demand=3, seats=cap)
+
+    *_, sentence = _shown({"licenses": [_license(day, **summary)]}).splitlines()
+
+    assert said in sentence
 
 
 def test_more_than_two_months_have_a_row_for_each_month() -> None:
@@ -64,7 +81,7 @@ def test_before_the_first_day_is_counted_it_says_when_there_will_be_numbers() ->
     nothing = {"seats_enough_for": dict.fromkeys(["95", "99", "100"]), "enough_share": None}
 
     assert "within an hour" in _shown({"licenses": [_license()]})
-    assert "No seat was in use." in _shown(
+    assert "No seat was in use or wanted." in _shown(
         {"licenses": [_license(_day("2026-03-01", in_use=0, demand=0, seats=2), **nothing)]}
     )
 
@@ -85,7 +102,7 @@ def test_an_owner_sees_the_history_in_each_form_and_a_member_is_refused(
     assert httpx.post(servers["summarize_usage"].url, timeout=60).status_code == 200
     owner = environment_of(backend, "olivia")
 
-    chart = run("usage", "--history", "3d", environment=owner)
+    chart = run("usage", "--history", "400d", environment=owner)
     as_json = run("usage", "--history", "3d", "--json", environment=owner)
     as_csv = run("usage", "--history", "3d", "--csv", environment=owner)
     refused = run("usage", "--history", "3d", environment=environment_of(backend, "m0"))

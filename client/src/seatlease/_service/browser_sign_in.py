@@ -256,8 +256,16 @@ async def _listening() -> AsyncIterator[_Browser]:
                 brought.put_nowait(told)
         writer.close()
 
+    # Tasks of our own: asyncio's own ones print a traceback for each connection that a browser keeps for later.
+    serving: set[asyncio.Task[None]] = set()
+
+    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(serve(reader, writer))
+        serving.add(task)
+        task.add_done_callback(serving.discard)
+
     try:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=_MAX_REQUEST_BYTES)
+        server = await asyncio.start_server(take, "127.0.0.1", 0, limit=_MAX_REQUEST_BYTES)
     except OSError as error:
         message = f"This machine lets no program listen at 127.0.0.1 ({error}). Sign in with --device."
         raise RequestRefused(message) from None
@@ -265,6 +273,8 @@ async def _listening() -> AsyncIterator[_Browser]:
         yield _Browser(server.sockets[0].getsockname()[1], brought)
     finally:
         server.close()
+        for task in serving:
+            task.cancel()
 
 
 def _answer(told: Mapping[str, list[str]]) -> bytes:

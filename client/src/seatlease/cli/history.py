@@ -1,5 +1,6 @@
 """``seatlease usage --history``: how licenses were used, as a small chart, or as a file for a spreadsheet."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -20,6 +21,7 @@ MOST_DAYS = 400
 _MOST_ROWS = 62
 """Two months of days. A longer time has a row for each month."""
 
+_NEARLY_ALL = 0.99
 _WIDTH = 40
 _DAY, _MONTH = len("2026-03-02"), len("2026-03")
 
@@ -79,7 +81,7 @@ def _license(license_: Mapping[str, Any]) -> Iterator[str]:
         people = f", {turned_away} turned away" if turned_away else ""
         bar = _bar(in_use, demand, seats or 0, highest=highest)
         yield f"  {date}  {bar}  {in_use}{of_seats}{more}{people}"
-    yield f"  {_sentence(license_['summary'], license_['max'])}"
+    yield f"  {_sentence(license_['summary'], days, license_['max'])}"
 
 
 def _rows(days: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int, int | None, int]]:
@@ -106,11 +108,29 @@ def _bar(in_use: int, demand: int, seats: int, *, highest: int) -> str:
     return ("█" * used + "▒" * (wanted - used) + "·" * max(0, most - wanted)).ljust(_WIDTH)
 
 
-def _sentence(summary: Mapping[str, Any], seats: int | None) -> str:
+def _sentence(summary: Mapping[str, Any], days: Sequence[Mapping[str, Any]], seats: int | None) -> str:
+    """What the page says, too. Seats that an admin changed meanwhile would have been enough; others were."""
     enough, share = summary["seats_enough_for"], summary["enough_share"]
-    if enough["100"] is None:
-        return "No seat was in use."
-    then = f"{enough['99']} would have been enough for 99 %, {enough['100']} for all of it"
+    most, every = enough["99"], enough["100"]
+    if every is None:
+        return "No seat was in use or wanted."
     if share is None or seats is None:
-        return f"Of the busy time: {then}"
-    return f"{seats} seats were enough for {share:.1%} of the busy time; {then}"
+        return f"{_seats(every)} would have been enough for all of the busy time"
+    was_same = all(cap in {None, seats} for day in days for cap in day["seats"])
+    were = ("was" if seats == 1 else "were") if was_same else "would have been"
+    said = f"{_seats(seats)} {were} enough for {_percent(share)} of the busy time"
+    # Between 99 and 100 % only all of it is news.
+    is_news = most < every and not _NEARLY_ALL <= share < 1
+    wanted = [f"{most} would have been enough for 99 %"] if is_news else []
+    if every != seats:
+        wanted.append(f"{every} for all of it" if wanted else f"{every} would have been enough for all of it")
+    return f"{said}; {', '.join(wanted)}" if wanted else said
+
+
+def _seats(number: int) -> str:
+    return "1 seat" if number == 1 else f"{number} seats"
+
+
+def _percent(share: float) -> str:
+    """Rounded down, so that 100 % means all of it. The small number is for what a float cannot hold."""
+    return f"{math.floor(share * 1000 + 1e-9) / 10:g} %"

@@ -104,14 +104,14 @@ def _library_says_it_likewise() -> None:
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_LONGEST = timedelta(days=365)
+_LONGEST = timedelta(days=400)
 
 
 def duration(text: str) -> timedelta:
     """Read ``90s``, ``10m``, ``1h30m`` or a plain number of seconds.
 
     Raises:
-        typer.BadParameter: it is not a duration, or longer than a year.
+        typer.BadParameter: it is not a duration, or longer than 400 days.
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     if parts and "".join(number + unit for number, unit in parts) == text:
@@ -122,7 +122,7 @@ def duration(text: str) -> timedelta:
         message = f"{text!r} is not a duration: write it as 90s, 10m, 1h30m or 0"
         raise typer.BadParameter(message)
     if seconds > _LONGEST.total_seconds():
-        message = "a duration is at most one year"
+        message = "a duration is at most 400 days"
         raise typer.BadParameter(message)
     return timedelta(seconds=seconds)
 
