@@ -38,7 +38,17 @@ function toSignIn(): void {
   location.replace(next === "/" ? "/sign-in" : `/sign-in?next=${encodeURIComponent(next)}`);
 }
 
+let isLeaving = false;
+
+/** Sign out. Whoever signs in next begins where everybody does. */
 async function leave(): Promise<void> {
+  isLeaving = true;
+  await signOut(auth);
+  location.replace("/sign-in");
+}
+
+/** The service takes no token of this person any more: after a new sign-in they go on where they were. */
+async function signInAgain(): Promise<void> {
   await signOut(auth);
   toSignIn();
 }
@@ -46,7 +56,7 @@ async function leave(): Promise<void> {
 async function open(user: User): Promise<void> {
   // Another tab signed out, or signed in as another account.
   onIdTokenChanged(auth, (current) => {
-    if (current?.uid !== user.uid) location.reload();
+    if (!isLeaving && current?.uid !== user.uid) location.reload();
   });
   const api = new Api(user);
   const door = DOORS[location.pathname];
@@ -145,7 +155,7 @@ class Portal {
     const feed = this.#own ?? this.#usage;
     const problem = feed.problem ?? this.#usage.problem;
     if (problem instanceof Refused && problem.status === 401) {
-      void leave();
+      void signInAgain();
       return;
     }
     const usage = this.#usage.answer;

@@ -1,5 +1,6 @@
 """What the people of an organization see and do on the page: a real browser, the real service, Google's emulators."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +42,19 @@ async def test_an_owner_sees_within_20_seconds_that_a_seat_is_taken_and_given_ba
 
         assert member.call("release", {"session_id": session_id}).status_code == 204
         await sees(at.page, "0 of 3 seats in use")
+
+
+async def test_who_signs_out_leaves_no_trace_of_the_screen_for_the_next_person(
+    browser: Browser, company: Company
+) -> None:
+    owner = company.employ("olivia", "owner")
+    async with visitor(browser, company) as at:
+        await at.sign_in(owner)
+        await at.page.get_by_role("link", name="License", exact=True).click()
+
+        await at.page.get_by_role("button", name="Sign out").click()
+
+        await expect(at.page).to_have_url(re.compile(r"/sign-in$"))
 
 
 async def test_an_owner_takes_a_seat_back_and_its_program_ends_at_its_next_heartbeat(
