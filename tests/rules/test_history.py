@@ -288,16 +288,25 @@ def test_half_a_day_has_the_first_half_hours_of_the_whole_day(records: Records, 
         assert getattr(part, name)[:half_hours] == getattr(whole, name)[:half_hours], name
 
 
+def _place_then(place: WaitSeen, tenures: Sequence[TenureSeen], at: datetime) -> WaitSeen:
+    """The place as it was seen at that time. Before its seat came, its document said how long it counts."""
+    began = [each.started_at for each in tenures if each.session_id == place.session_id]
+    seat = min((each for each in began if each >= place.since), default=None)
+    return place if place.until is not None or seat is None or seat < at else replace(place, until=at + DAY)
+
+
 @given(_records, _computed)
 def test_what_comes_later_changes_nothing_of_what_was_counted(records: Records, computed_at: datetime) -> None:
-    """A tenure that is open when the day is computed is counted as it is after its end."""
+    """A tenure or place that is open when the day is computed is counted as it is after its end."""
     known = [each for each in records.tenures if each.started_at < computed_at]
     still_open = [
         each if each.ended_at is not None and each.ended_at < computed_at else _open(each, computed_at)
         for each in known
     ]
 
-    then = _counted(replace(records, tenures=still_open), computed_at=computed_at)
+    places = [_place_then(each, records.tenures, computed_at) for each in records.waits]
+
+    then = _counted(replace(records, tenures=still_open, waits=places), computed_at=computed_at)
 
     assert then == _counted(records, computed_at=computed_at)
 
