@@ -12,6 +12,7 @@ from google.cloud import firestore
 
 from infra.build.triggers import OnRequest, triggers
 from infra.local.processes import Process
+from seatlease._keeping import exits
 from seatlease.testing import FakeService
 from tests.client.backends import Backend, FakeBackend, RealBackend
 from tests.client.commands import end, environment_of, start, stop
@@ -44,6 +45,14 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path / "state" / "seatlease"
+
+
+@pytest.fixture(autouse=True)
+def no_seat_goes_on() -> Iterator[None]:
+    """Give back what a test leaves held. Its heartbeats would go on in the background of later tests."""
+    yield
+    exits._release_all()  # noqa: SLF001 what the end of the program does
+    exits._open.clear()  # noqa: SLF001 as above
 
 
 @pytest.fixture
