@@ -17,12 +17,12 @@ from shared.documents import queries
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, UserDocument
 from shared.documents.organizations import Run, next_page, walk
 from shared.documents.paths import OrganizationPaths, run_path
-from shared.documents.places import Place, place_from, place_write
+from shared.documents.places import Place, place_from, remember
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore, ReadTime
 from shared.firestore.errors import Conflict, StoreUnavailable
-from shared.firestore.retry import READ_WITHIN, read_with_retry, retrying
+from shared.firestore.retry import READ_WITHIN, read_with_retry, retry_until
 from shared.firestore.values import decode_time
-from shared.firestore.writes import Update, Upsert
+from shared.firestore.writes import Update
 from shared.rules.audit import AuditType
 from shared.rules.claims import DOCUMENT_ID
 from shared.rules.review import Level, Problem
@@ -92,7 +92,7 @@ class Resync:
             following = next_page(query, page)
             after = None if following is None else following.after
             place = replace(place, walk=place.walk if after is not None else _following(place.walk), after=after)
-            await self._commit(place_write(ROUND, place))
+            await remember(self._firestore, ROUND, place)
         if report.documents_touched:
             logger.warning("edits that no function had seen were found", extra=asdict(report))
         return report
@@ -154,16 +154,18 @@ class Resync:
             async with room:
                 try:
                     if write is not None:
-                        await self._commit(write)
+                        await retry_until(
+                            partial(self._firestore.commit, [write]),
+                            StoreUnavailable,
+                            within=READ_WITHIN,
+                            otherwise="a document could not be touched; the others stay touched",
+                        )
                 except Conflict:
                     logger.info(
                         "a document was edited meanwhile, so its function was called", extra={"document": document.path}
                     )
 
         await asyncio.gather(*map(one, documents))
-
-    async def _commit(self, write: Update | Upsert) -> None:
-        await retrying(StoreUnavailable, within=READ_WITHIN)(self._firestore.commit)([write])
 
 
 def _beginning(at: ReadTime) -> Place:

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 
 from shared.documents.paths import OrganizationPaths, in_order
-from shared.documents.places import Place, place_write
+from shared.documents.places import Place, remember
 from shared.documents.queries import all_organizations
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
 from shared.firestore.query import Cursor, Query
@@ -156,15 +156,14 @@ async def go_round(
         begins_at_place, ends_at_place = number == 0, number == len(names)
         if each == names[0] and not begins_at_place:
             began_at = (await read_with_retry(firestore.now)).now
-            await firestore.commit([place_write(name, Place(walk=each, began_at=began_at))])
+            await remember(firestore, name, Place(walk=each, began_at=began_at))
         async for page in walk(firestore, replace(query, after=place.after if begins_at_place else None)):
             todo = [document for document in page if not (ends_at_place and _is_behind(document, place, query))]
             await each_organization(by_organization(todo, collection=query.collection), work, at_once=MAX_ORGANIZATIONS)
             if not run.is_complete or len(todo) < len(page):
                 return
             if (following := next_page(query, page)) is not None:
-                reached = Place(walk=each, after=following.after, began_at=began_at)
-                await firestore.commit([place_write(name, reached)])
+                await remember(firestore, name, Place(walk=each, after=following.after, began_at=began_at))
 
 
 def _is_behind(document: Document, place: Place, query: Query) -> bool:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from shared.documents.paths import OrganizationPaths, run_path
-from shared.firestore.client import Document
+from shared.firestore.client import Document, Firestore
 from shared.firestore.query import Cursor
+from shared.firestore.retry import READ_WITHIN, retry_until
 from shared.firestore.values import Plain, is_opaque
 from shared.firestore.writes import Upsert
 
@@ -36,12 +38,18 @@ def place_from(document: Document | None) -> Place | None:
     return Place(walk=walk, after=Cursor(path=path, value=value), began_at=began_at)
 
 
-def place_write(run: str, place: Place) -> Upsert:
-    """Remember a place, whatever is stored. Of two runs at the same time the later write counts, which does no harm."""
+async def remember(firestore: Firestore, run: str, place: Place) -> None:
+    """Store a place, whatever is stored. Of two runs at the same time the later write counts, which does no harm.
+
+    Raises:
+        StoreUnavailable: Firestore did not answer, also after retries.
+    """
     fields: dict[str, Plain] = {
         "walk": place.walk,
         "path": None if place.after is None else place.after.path,
         "value": None if place.after is None else place.after.value,
         "began_at": place.began_at,
     }
-    return Upsert(path=run_path(run), fields={(name,): value for name, value in fields.items()}, numbers={})
+    write = Upsert(path=run_path(run), fields={(name,): value for name, value in fields.items()}, numbers={})
+    message = "the place of a run could not be stored; its work stays done, and the next run goes on before it"
+    await retry_until(partial(firestore.commit, [write]), within=READ_WITHIN, otherwise=message)

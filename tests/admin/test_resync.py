@@ -1,7 +1,7 @@
 """Resync on the emulators: documents whose edit no function has seen are looked at like any other."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import count
 from types import SimpleNamespace
@@ -18,6 +18,7 @@ from shared.admin.review import Reviews
 from shared.admin.user_claims import UserClaims
 from shared.documents.paths import run_path
 from shared.documents.policy import Policy
+from shared.firestore.errors import Conflict, StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.release import ReleaseRequest, Releases
@@ -188,3 +189,40 @@ async def test_an_id_with_a_blank_at_its_end_is_told_in_the_document(
 
     (problem,) = tenant.user("member-9 ").get().get("problems")
     assert (problem["field"], problem["level"]) == ("(document id)", "error")
+
+
+async def test_a_store_that_takes_no_write_is_said_to_be_away_and_not_an_unexpected_error(
+    store: WatchedFirestore, console: firestore.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tenant.create(console, members=0)
+    monkeypatch.setattr("shared.admin.resync.READ_WITHIN", timedelta(milliseconds=50))
+
+    async def away(_: Sequence[Any]) -> None:
+        message = "UNAVAILABLE: not there"
+        raise StoreUnavailable(message)
+
+    monkeypatch.setattr(store, "commit", away)
+
+    with pytest.raises(StoreUnavailable, match="could not be touched"):
+        await Resync(store).touch_missed(run_within=A_MINUTE)
+
+
+async def test_two_runs_that_store_their_place_at_the_same_moment_both_go_on(
+    store: WatchedFirestore, console: firestore.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tenant.create(console, members=0)
+    commit, refused = store.commit, []
+
+    async def at_first_refused(writes: Sequence[Any]) -> None:
+        if writes[0].path == run_path(ROUND) and not refused:
+            refused.append(writes)
+            message = "ABORTED: another write came first"
+            raise Conflict(message)
+        await commit(writes)
+
+    monkeypatch.setattr(store, "commit", at_first_refused)
+
+    report = await Resync(store).touch_missed(run_within=A_MINUTE)
+
+    assert refused
+    assert report.documents_touched == 5
