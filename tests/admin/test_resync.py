@@ -211,7 +211,8 @@ async def test_two_runs_that_store_their_place_at_the_same_moment_both_go_on(
     store: WatchedFirestore, console: firestore.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Tenant.create(console, members=0)
-    commit, refused = store.commit, []
+    commit = store.commit
+    refused: list[Sequence[Any]] = []
 
     async def at_first_refused(writes: Sequence[Any]) -> None:
         if writes[0].path == run_path(ROUND) and not refused:
