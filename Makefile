@@ -59,7 +59,7 @@ $(PORTAL): $(wildcard portal/*.* portal/src/*.ts portal/src/*/*.ts) | $(READY)
 test: $(READY) $(AUTH) $(PORTAL) ## Run all tests on the emulators
 	$(BIN)/python -m pytest
 
-test-long: $(READY) $(AUTH) ## Run the long tests, and more random input (30 minutes)
+test-long: $(READY) $(AUTH) $(PORTAL) ## Run the long tests, and more random input (30 minutes)
 	$(BIN)/python -m pytest -m long --timeout=1800
 	$(BIN)/python -m pytest --hypothesis-profile=long --timeout=0 tests/interleavings tests/seats/test_seat_license.py
 

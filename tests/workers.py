@@ -17,6 +17,8 @@ TOGETHER = (
     "tests/infra/test_doctor_token.py",
     "tests/infra/test_local_stack.py",
     "tests/infra/test_personal_data_page.py",
+    "tests/portal/test_cli.py",
+    "tests/portal/test_history.py",
     "tests/portal/test_page.py",
 )
 """Files that need the whole local stack. One worker runs them all, so that one stack is started."""

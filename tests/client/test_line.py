@@ -46,6 +46,7 @@ class InBackground:
             self.error = error
 
 
+@pytest.mark.long
 def test_a_place_is_told_and_kept_over_several_asks_and_who_came_first_is_served_first(backend: Backend) -> None:
     with backend.seat("olivia") as holder, backend.seat("m0"):
         first = InBackground(lambda **options: backend.seat("m1", **options))
@@ -129,6 +130,7 @@ class BeforeTheLine(Tampering):
         return httpx.Response(400, json={"error": error})
 
 
+@pytest.mark.long
 def test_a_service_from_before_the_line_is_asked_as_before() -> None:
     service = FakeService()
     service.occupy()

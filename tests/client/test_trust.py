@@ -65,6 +65,7 @@ def test_recorded_answers_open_no_program_that_verifies(
     assert backend.in_use == 0
 
 
+@pytest.mark.long
 def test_recorded_heartbeats_keep_no_program_that_verifies_going(backend: RealBackend, middle: Between) -> None:
     described = backend.described("m0")
     with backend.seat(url=middle.url, keys=backend.keys) as seat:

@@ -135,6 +135,7 @@ def test_its_types_are_those_of_the_openapi_document(packages: Path, tmp_path: P
     assert fresh.read_text() == (EXAMPLE / "src/api.ts").read_text(), told
 
 
+@pytest.mark.long
 def test_it_waits_keeps_its_seat_takes_a_lapsed_one_again_and_gives_it_back_at_ctrl_c(
     build_real: BuildBackend, start_example: Start, tmp_path: Path
 ) -> None:

@@ -467,6 +467,7 @@ class _Request(str):
     __slots__ = ("__weakref__",)
 
 
+@pytest.mark.long
 async def test_while_the_store_is_away_nobody_is_remembered_who_has_been_answered() -> None:
     def away() -> None:  # an error of its own each time, as a store's are
         message = "away"

@@ -95,6 +95,7 @@ async def test_in_a_user(clients: Clients, console: firestore.Client) -> None:
     assert 50 < sum(answer.is_success for answer in answers) < len(answers) - 50
 
 
+@pytest.mark.long
 async def test_in_an_organization(clients: Clients, console: firestore.Client) -> None:
     edited = [edit.after(ORGANIZATION, console) for edit in _edits("organization")]
     tenants = [_tenant(console) for _ in edited]

@@ -6,11 +6,13 @@ import time
 
 import httpx
 import psutil
+import pytest
 
 from infra.local.loopback import NO_TLS
 from tests.support.servers import StartFunction
 
 
+@pytest.mark.long
 def test_an_instance_that_was_idle_for_longer_than_a_request_may_take_keeps_its_worker(
     start_server: StartFunction,
 ) -> None:

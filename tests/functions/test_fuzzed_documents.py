@@ -405,6 +405,7 @@ def test_whatever_is_edited_every_answer_is_in_the_catalogue_and_no_cap_is_excee
 
 @settings(FUZZ, max_examples=fuzzed(15).max_examples)
 @given(slips=edits(KINDS))
+@pytest.mark.long
 def test_whatever_is_edited_the_scheduled_functions_go_on_and_afterwards_the_counters_are_right(
     origin: World, slips: Sequence[Edit]
 ) -> None:
@@ -424,6 +425,7 @@ def test_whatever_is_edited_the_scheduled_functions_go_on_and_afterwards_the_cou
 
 @settings(FUZZ, max_examples=fuzzed(40).max_examples)
 @given(slips=edits(KEPT_BY_US))
+@pytest.mark.long
 def test_whatever_is_done_to_counters_trail_and_records_every_free_seat_is_given_away(
     origin: World, slips: Sequence[Edit]
 ) -> None:
@@ -465,6 +467,7 @@ def test_a_review_of_whatever_is_edited_comes_to_an_end_and_says_what_stands_in_
 
 @settings(FUZZ, max_examples=fuzzed(10).max_examples)
 @given(slips=edits({name: KINDS[name] for name in {*SESSIONS, "first grant", "latest grant", "seats"}}))
+@pytest.mark.long
 def test_a_deletion_of_whatever_was_edited_is_told_once(origin: World, slips: Sequence[Edit]) -> None:
     world = origin.restored()
     world.edit(slips)
@@ -520,6 +523,7 @@ USERS = {"user m0": "user", "user olivia": "user", "review of the user": "review
 
 @settings(FUZZ, max_examples=fuzzed(12).max_examples)
 @given(slips=edits(USERS))
+@pytest.mark.long
 def test_the_claims_of_whatever_is_edited_are_settled_and_say_what_stands_in_the_way(
     origin: World, claims: UserClaims, slips: Sequence[Edit]
 ) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+import pytest
 from google.cloud import firestore
 
 from tests.support.client import Client, Clients
@@ -32,6 +33,7 @@ async def _ask(holder: Client, refused: Client) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
+@pytest.mark.long
 async def test_neither_what_is_granted_nor_what_is_refused_is_left_to_the_collector(
     http: httpx.AsyncClient, start_server: StartFunction, console: firestore.Client, project: str, tmp_path: Path
 ) -> None:

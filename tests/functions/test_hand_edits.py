@@ -240,6 +240,7 @@ async def test_one_broken_user_does_not_stop_the_others_of_the_same_moment(
     assert [answer.status_code for answer in answers] == [201, 201, 201, 403, 201, 403, 201, 201, 201, 201]
 
 
+@pytest.mark.long
 async def test_more_lapsed_sessions_than_one_commit_ends_are_all_given_away(
     clients: Clients, console: firestore.Client
 ) -> None:

@@ -258,7 +258,9 @@ def _in_bytes(answer: httpx.Response) -> tuple[int, dict[str, str], str]:
     return answer.status_code, headers, json.dumps(body)
 
 
-@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize(
+    "caller", ["olivia", "gus", *(pytest.param(each, marks=pytest.mark.long) for each in CALLERS[1:] if each != "gus")]
+)
 async def test_what_is_another_organizations_answers_as_what_does_not_exist(
     clients: Clients, found: Found, other: Other, caller: str
 ) -> None:

@@ -262,6 +262,7 @@ async def test_the_keys_can_only_be_asked_for(
     assert answer.headers["Allow"] == "GET"
 
 
+@pytest.mark.long
 async def test_while_keys_change_the_tokens_of_both_are_accepted_and_a_strangers_is_not(
     console: firestore.Client, start_servers: StartServers, http: httpx.AsyncClient, project: str
 ) -> None:

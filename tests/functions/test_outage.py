@@ -186,6 +186,7 @@ async def test_paused_and_resumed_under_load_nothing_is_granted_twice(
     _assert_nothing_granted_twice(tenant)
 
 
+@pytest.mark.long
 async def test_stopped_and_started_again_under_load_it_recovers_by_itself(
     outage: Outage, http: httpx.AsyncClient, project: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

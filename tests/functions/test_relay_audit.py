@@ -383,6 +383,7 @@ def own_topic(
         emulator.stop()
 
 
+@pytest.mark.long
 async def test_while_the_topic_does_not_answer_it_gives_up_in_time_and_what_comes_again_is_published(
     http: httpx.AsyncClient, clients: Clients, console: firestore.Client, own_topic: OwnTopic
 ) -> None:

@@ -66,6 +66,7 @@ async def test_whoever_ends_a_session_it_and_its_events_say_when_they_may_be_pur
     assert all(event["purge_at"] == event["at"] + AUDIT_EVENTS_FOR for event in events)
 
 
+@pytest.mark.long
 async def test_how_long_they_are_kept_is_a_setting(
     http: httpx.AsyncClient, start_server: StartFunction, console: firestore.Client, project: str
 ) -> None:

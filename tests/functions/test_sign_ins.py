@@ -250,6 +250,7 @@ async def test_a_step_of_another_form_is_refused(device: Device, body: dict[str,
     assert answer.json()["error"]["details"]["fields"]
 
 
+@pytest.mark.long
 async def test_an_address_that_begins_too_many_sign_ins_is_refused_and_no_other(
     device: Device, start_server: StartFunction
 ) -> None:

@@ -243,6 +243,7 @@ async def test_when_googles_keys_cannot_be_had_it_is_503_and_says_so(
     process.stop()
 
 
+@pytest.mark.long
 async def test_while_googles_keys_do_not_come_nobody_waits_for_those_who_asked_before(
     http: httpx.AsyncClient, start_server: StartFunction, tenant: Tenant, project: str
 ) -> None:

@@ -56,6 +56,7 @@ async def test_a_members_flood_is_bounded_and_a_neighbour_is_answered(
         assert len(tenant.events("session.denied")) <= took / 60 + 3
 
 
+@pytest.mark.long
 async def test_a_user_who_is_refused_by_one_function_is_answered_by_the_others(
     clients: Clients, console: firestore.Client
 ) -> None:

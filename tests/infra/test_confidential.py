@@ -111,6 +111,7 @@ def test_one_doctored_line_of_one_server_fails_the_whole_run_and_is_named_withou
     assert "jane" not in leaking.stdout
 
 
+@pytest.mark.long
 def test_what_others_print_is_theirs(tmp_path: Path) -> None:
     emulator = _run(tmp_path / "fine", workers=0, server="firestore", said="jane@example.com is not known")
 

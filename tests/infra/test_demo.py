@@ -79,6 +79,7 @@ def test_what_differs_from_the_story_is_told(stack: Stack, screen: Console, monk
     assert "Passed:" not in printed_on(screen)
 
 
+@pytest.mark.long
 def test_an_event_that_the_trail_misses_is_told(stack: Stack, screen: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     lost: set[str] = set()
     pull = Subscription.pull

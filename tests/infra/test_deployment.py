@@ -258,6 +258,7 @@ def test_a_protected_database_is_backed_up_daily(plans: Mapping[str, Plan], envi
     assert kept == ({} if environment == "development" else {"daily": f"{14 * 24 * 60 * 60}s"})
 
 
+@pytest.mark.long
 def test_nothing_touches_the_default_database_of_another_app(terraform: Terraform, configured: Path) -> None:
     ran = run_tests(terraform, configured, file="existing_project")
 

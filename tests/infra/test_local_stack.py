@@ -287,6 +287,7 @@ def test_an_event_of_a_stack_beside_another_is_published_by_the_first(stack_besi
     until(lambda: committed.reference.get().get("published_at") is not None, what="the event's stamp")
 
 
+@pytest.mark.long
 def test_the_trail_is_printed_one_json_object_a_line(local_stack: Served, tenant: Tenant, tmp_path: Path) -> None:
     printed = tmp_path / "trail"
     command = [sys.executable, "-m", "infra.local", "trail", f"--state-folder={local_stack.state_folder}"]
@@ -307,6 +308,7 @@ def test_the_trail_is_printed_one_json_object_a_line(local_stack: Served, tenant
     assert [event["type"] for event in events] == ["session.acquired", "session.released"]
 
 
+@pytest.mark.long
 def test_a_trail_whose_stack_is_gone_ends_with_a_sentence(tmp_path: Path) -> None:
     a_stack(pid=os.getpid()).publish(tmp_path)
 
@@ -414,6 +416,7 @@ def test_a_tick_of_an_attached_stack_says_where_the_scheduled_functions_run(
     assert "Call them in the stack that started the emulators." in unwrapped(told.stderr)
 
 
+@pytest.mark.long
 def test_a_tick_that_fails_prints_the_answers_and_fails(tmp_path: Path) -> None:
     with little_server(200) as well, little_server(503) as badly:
         functions = {"expire_sessions": badly.url, "reconcile": well.url, "summarize_usage": well.url}

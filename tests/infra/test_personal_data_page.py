@@ -113,6 +113,7 @@ def subscriber(local_stack: Served) -> Iterator[Subscriber]:
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="the page's commands are targets of make")
+@pytest.mark.long
 def test_the_commands_of_the_page_leave_nothing_of_a_person(
     subscriber: Subscriber, person: Erasable, tenant: Tenant
 ) -> None:

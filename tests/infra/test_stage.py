@@ -208,6 +208,7 @@ def test_an_archive_holds_what_was_staged_with_main_and_requirements_at_its_root
     assert sorted(names) == sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changed", "before", "after", "functions"),
     [

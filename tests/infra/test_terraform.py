@@ -212,6 +212,7 @@ def test_terraforms_own_tests_pass_in_every_environment(plans: Mapping[str, Plan
     assert plans[environment].resources
 
 
+@pytest.mark.long
 def test_terraforms_own_tests_of_the_variables_pass(terraform: Terraform, configured: Path) -> None:
     ran = run_tests(terraform, configured, file="variables")
 

@@ -21,8 +21,20 @@ BIGGER = 60
 """Bigger scenarios played at random in the gate."""
 
 
-SLOW = frozenset({"one takes a seat", "two want a lapsed seat, of two instances", "two organizations"})
-"""Scenarios with so many interleavings that they take ten seconds. Smaller ones show the same in the gate."""
+SLOW = frozenset(
+    {
+        "a heartbeat against a release by an admin",
+        "one asks twice, of two instances",
+        "one is denied twice, by two instances",
+        "one takes a seat",
+        "two devices want the last seat of their user, of two instances",
+        "two organizations",
+        "two want a lapsed seat, of two instances",
+        "two want the last seat",
+        "two want the organization's last seat",
+    }
+)
+"""Scenarios with so many interleavings that they take seconds. Others show the same in the gate."""
 
 
 def _marks(name: str) -> list[pytest.MarkDecorator]:

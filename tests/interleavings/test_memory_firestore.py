@@ -128,6 +128,7 @@ def real(project: str, firestore_host: str) -> Iterator[Firestore]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=STEPS)
+@pytest.mark.long
 async def test_the_memory_database_writes_refuses_and_finds_what_the_emulator_does(real: Firestore, steps: Any) -> None:  # noqa: ANN401 hypothesis's
     both = _Both(real, f"organizations/{uuid4().hex}")
 

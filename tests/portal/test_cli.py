@@ -57,6 +57,7 @@ async def test_a_person_confirms_a_device_of_their_own_with_a_click(
     assert (signed_in.user_id, signed_in.email) == (member.user_id, member.email)
 
 
+@pytest.mark.long
 async def test_for_a_device_elsewhere_a_person_types_its_code(
     browser: Browser, company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:

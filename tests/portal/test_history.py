@@ -234,6 +234,7 @@ def _add_unknown_event(company: Company) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.long
 async def test_history_and_activity_are_accessible_wide_and_narrow(
     browser: Browser, used: Company, tmp_path: Path, scheme: Literal["light", "dark"]
 ) -> None:

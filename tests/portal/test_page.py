@@ -28,6 +28,7 @@ async def sees(page: Page, text: str) -> None:
     await expect(page.locator(".big")).to_have_text(text, timeout=WITHIN_MS)
 
 
+@pytest.mark.long
 async def test_an_owner_sees_within_20_seconds_that_a_seat_is_taken_and_given_back(
     browser: Browser, company: Company
 ) -> None:
@@ -44,6 +45,7 @@ async def test_an_owner_sees_within_20_seconds_that_a_seat_is_taken_and_given_ba
         await sees(at.page, "0 of 3 seats in use")
 
 
+@pytest.mark.long
 async def test_who_signs_out_leaves_no_trace_of_the_screen_for_the_next_person(
     browser: Browser, company: Company
 ) -> None:
@@ -101,6 +103,7 @@ async def test_a_member_sees_only_their_own_seats_and_gives_one_back(browser: Br
         at.forgive("403")
 
 
+@pytest.mark.long
 async def test_an_invited_colleague_sets_a_password_joins_and_takes_a_seat(browser: Browser, company: Company) -> None:
     owner = company.employ("olivia", "owner")
     address = f"new-{owner.user_id}@example.com"
@@ -181,6 +184,7 @@ async def test_what_others_named_is_shown_as_text(browser: Browser, company: Com
         assert await at.page.locator("img").count() == 0
 
 
+@pytest.mark.long
 async def test_without_a_connection_the_page_says_how_old_it_is_and_asks_again(
     browser: Browser, company: Company
 ) -> None:
@@ -198,7 +202,7 @@ async def test_without_a_connection_the_page_says_how_old_it_is_and_asks_again(
         await expect(at.page.get_by_text("Trying again.")).to_be_hidden()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 async def test_every_screen_is_accessible_wide_and_narrow(
     browser: Browser, company: Company, tmp_path: Path, scheme: Literal["light", "dark"]
 ) -> None:

@@ -29,6 +29,7 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+@pytest.mark.long
 def test_a_traveller_borrows_works_without_a_network_and_gives_the_seat_back(build_real: BuildBackend) -> None:
     backend = build_real(seats=1, max_borrow_seconds=7 * DAY)
     ours, program = environment_of(backend), ("run", "--", "echo", "runs")
@@ -65,6 +66,7 @@ def test_a_traveller_borrows_works_without_a_network_and_gives_the_seat_back(bui
     assert [session["end_reason"] for session in backend.tenant.sessions()] == ["released"]
 
 
+@pytest.mark.long
 def test_a_release_on_this_device_removes_the_borrowed_lease_too(build_real: BuildBackend) -> None:
     backend = build_real(seats=1, max_borrow_seconds=7 * DAY)
     ours = environment_of(backend)

@@ -96,6 +96,7 @@ def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=2)
 
 
+@pytest.mark.long
 def test_an_owner_sees_the_history_in_each_form_and_a_member_is_refused(
     backend: RealBackend, servers: Mapping[str, Process]
 ) -> None:

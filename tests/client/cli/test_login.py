@@ -111,6 +111,7 @@ def test_a_program_signs_in_as_the_page_shows_and_takes_a_seat(
         assert [session["user_id"] for session in backend.tenant.sessions()] == [member]
 
 
+@pytest.mark.long
 def test_an_older_service_asks_for_the_password_on_a_terminal_and_does_not_show_it(
     member: str, environment: dict[str, str], start_gateway: StartGateway, servers: Mapping[str, Process]
 ) -> None:
@@ -189,6 +190,7 @@ def test_who_confirms_in_a_browser_is_signed_in_on_the_terminal(
     assert (event["user_id"], event["details"]["signed_in_with"]) == (member, "password")
 
 
+@pytest.mark.long
 def test_on_a_machine_without_a_browser_a_code_is_shown_to_type_elsewhere(
     browser: Browser, member: str, environment: dict[str, str]
 ) -> None:
@@ -232,6 +234,7 @@ def test_ctrl_c_ends_the_waiting_with_a_sentence(environment: dict[str, str]) ->
         terminal.stop()
 
 
+@pytest.mark.long
 def test_an_older_service_refuses_a_browser_that_was_asked_for(
     environment: dict[str, str], start_gateway: StartGateway, servers: Mapping[str, Process]
 ) -> None:

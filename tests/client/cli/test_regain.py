@@ -56,6 +56,7 @@ def test_a_program_whose_seat_falls_free_in_time_goes_on(
     assert "Save your work, or wait for a seat." in said
 
 
+@pytest.mark.long
 def test_a_program_whose_seat_stays_taken_has_its_time_and_a_last_try_although_the_service_asks_for_a_later_one(
     program: "subprocess.Popen[bytes]", capsys: pytest.CaptureFixture[str]
 ) -> None:

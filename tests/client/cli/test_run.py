@@ -159,6 +159,7 @@ def test_processes_that_the_program_leaves_behind_are_waited_for_as_process_numb
         assert (process.returncode, backend.in_use) == (0, 0)
 
 
+@pytest.mark.long
 def test_a_program_that_keeps_the_interpreters_lock_keeps_its_seat(
     backend: RealBackend, run_program: StartScript
 ) -> None:

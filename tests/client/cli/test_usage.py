@@ -300,6 +300,7 @@ def test_options_that_make_no_sense_are_refused(backend: RealBackend, words: tup
     assert words[0] in shown.stderr
 
 
+@pytest.mark.long
 def test_watch_refreshes_in_place_survives_an_outage_and_ends_on_ctrl_c(
     backend: RealBackend, on_terminal: Callable[..., Terminal]
 ) -> None:

@@ -12,7 +12,7 @@ from tests.client.hosts import Host
 LIBRARY = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
 
 
-@pytest.mark.parametrize("moved", ["-3h", "+3h"])
+@pytest.mark.parametrize("moved", ["+3h", pytest.param("-3h", marks=pytest.mark.long)])
 def test_a_clock_moved_by_hours_changes_nothing(build_real: BuildBackend, tmp_path: Path, moved: str) -> None:
     backend = build_real(seats=1, lease_seconds=3)
     clock = tmp_path / "clock"

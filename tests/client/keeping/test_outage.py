@@ -58,6 +58,7 @@ def test_in_an_outage_longer_than_the_lease_the_seat_is_lost_on_time_and_regaine
         assert len(backend.tenant.events("session.expired")) == 1
 
 
+@pytest.mark.long
 def test_within_its_grace_a_seat_that_lapsed_is_degraded_and_not_lost(build_real: BuildBackend) -> None:
     backend = build_real(seats=1, lease_seconds=3, grace_seconds=60)
     told = Told()
@@ -136,6 +137,7 @@ class CachedUntilRefused:
         return self._token
 
 
+@pytest.mark.long
 def test_when_nobody_can_sign_in_any_more_the_seat_degrades_and_is_lost(backend: RealBackend) -> None:
     told = Told()
     valid = backend.described("m0")["credentials"]

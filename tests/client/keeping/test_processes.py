@@ -42,6 +42,7 @@ def test_a_normal_exit_gives_the_seat_back_also_without_a_block(backend: RealBac
     assert (host.ends(), backend.in_use, host.errors) == (0, 0, [])
 
 
+@pytest.mark.long
 def test_a_name_can_be_looked_up_at_exit_when_no_thread_can_be_started_any_more(
     backend: RealBackend, start: StartHost
 ) -> None:
@@ -174,6 +175,7 @@ def test_another_user_on_the_same_device_shares_nothing(build_real: BuildBackend
         assert backend.in_use == 1
 
 
+@pytest.mark.long
 def test_a_program_stopped_for_longer_than_its_lease_asks_again_when_it_goes_on(
     backend: RealBackend, start: StartHost
 ) -> None:
@@ -206,6 +208,7 @@ def test_a_stopped_program_whose_seat_was_taken_meanwhile_learns_that_it_is_lost
         assert backend.in_use == 1
 
 
+@pytest.mark.long
 def test_a_forked_child_that_uses_the_seat_keeps_it_for_itself_too(backend: RealBackend, start: StartHost) -> None:
     backend.tenant.license().update({"lease_seconds": 3})
     host = start(how="acquire", environment={"CHILD_SECONDS": "5"}).holds()
@@ -240,6 +243,7 @@ def test_worker_processes_may_check_their_parents_seat(backend: RealBackend, sta
     assert (host.ends(), backend.in_use, host.errors) == (0, 0, [])
 
 
+@pytest.mark.long
 def test_an_exit_during_a_heartbeat_that_nobody_answers_is_hardly_delayed(
     backend: RealBackend, start: StartHost
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import httpx
+import pytest
 
 import seatlease
 from tests.client.backends import RealBackend
@@ -33,6 +34,7 @@ class Noted(httpx.AsyncHTTPTransport):
         return response
 
 
+@pytest.mark.long
 async def test_everybody_gets_a_turn_and_nobody_asks_sooner_than_told(build_real: BuildBackend) -> None:
     backend: RealBackend = build_real(seats=SEATS, members=PEOPLE, lease_seconds=LEASE_SECONDS)
     most_at_once, at_work = 0, 0
