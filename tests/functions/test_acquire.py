@@ -18,14 +18,14 @@ ROUNDS = [pytest.param(5, id="5"), pytest.param(15, id="15 more", marks=pytest.m
 
 
 async def _all_acquire(crowd: list[Client], addresses: list[str]) -> list[httpx.Response]:
-    asked = (
-        client.http.post(
-            addresses[number % len(addresses)],
-            json={"license_key": client.license_key, "hardware_id": client.hardware_id},
-            headers={"Authorization": f"Bearer {client.token}"},
-        )
-        for number, client in enumerate(crowd)
-    )
+    async def acquire(client: Client, address: str) -> httpx.Response:
+        body = {"license_key": client.license_key, "hardware_id": client.hardware_id}
+        headers = {"Authorization": f"Bearer {client.token}"}
+        while (answer := await client.http.post(address, json=body, headers=headers)).status_code == 408:
+            pass  # this process stood still before it had sent the body, so nothing was done
+        return answer
+
+    asked = (acquire(client, addresses[number % len(addresses)]) for number, client in enumerate(crowd))
     return list(await asyncio.gather(*asked))
 
 
