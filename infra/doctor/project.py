@@ -37,6 +37,7 @@ PUBLIC = {
 """The public address of each service."""
 
 DEFAULT_DATABASE = "(default)"
+FIRESTORE_HOST = "firestore.googleapis.com"
 
 
 def variables_file(environment: str) -> str:
@@ -62,6 +63,15 @@ def database_of(environment: str) -> str:
         FileNotFoundError: as ``variable``.
     """
     return str(json.loads(variable(environment, "database") or f'"{DEFAULT_DATABASE}"'))
+
+
+def firestore_host_of(environment: str) -> str:
+    """Where the environment's functions call Firestore.
+
+    Raises:
+        FileNotFoundError: as ``variable``.
+    """
+    return str(json.loads(variable(environment, "firestore_host") or f'"{FIRESTORE_HOST}"'))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
