@@ -23,10 +23,12 @@ PUBLIC = {
     "apis": "https://serviceusage.googleapis.com",
     "appengine": "https://appengine.googleapis.com",
     "billing": "https://cloudbilling.googleapis.com",
+    "eventarc": "https://eventarc.googleapis.com",
     "firebase": "https://firebase.googleapis.com",
     "firestore": "https://firestore.googleapis.com",
     "hosting": "https://firebasehosting.googleapis.com",
     "identity": "https://identitytoolkit.googleapis.com",
+    "monitoring": "https://monitoring.googleapis.com",
     "policies": "https://orgpolicy.googleapis.com",
     "projects": "https://cloudresourcemanager.googleapis.com",
     "pubsub": "https://pubsub.googleapis.com",
@@ -104,6 +106,16 @@ class Project:
     def is_in_bigquery(self) -> bool:
         """Whether this environment sends the audit trail to BigQuery."""
         return variable(self.environment, "audit_in_bigquery") == "true"
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether nothing of this environment may be lost."""
+        return variable(self.environment, "is_protected") != "false"
+
+    @property
+    def database_location(self) -> str:
+        """Where the environment wants its database: a region or a multi-region."""
+        return (variable(self.environment, "database_location") or self.region).strip('"')
 
     @property
     def apply(self) -> str:

@@ -13,6 +13,7 @@ from infra.build.preflight.quotas import BUILD_CPUS, RUN_CPUS
 from infra.build.stage import ROOT
 from infra.doctor.cli import app as doctor_app
 from infra.doctor.finding import Area, Finding, Mark
+from infra.doctor.project import PUBLIC
 from infra.doctor.report import as_json, is_healthy, tell
 from infra.doctor.smoke import app as smoke_app
 from infra.local.stack import PROJECT
@@ -65,7 +66,7 @@ def smoke(*arguments: str) -> Result:
 
 
 def everywhere(api: RecordedApi, firestore_host: str) -> list[str]:
-    elsewhere = dict.fromkeys(("apis", "firestore", "identity", "pubsub", "rules", "run", "scheduler"), api.url)
+    elsewhere = dict.fromkeys(PUBLIC, api.url)
     elsewhere["firestore-data"] = firestore_host
     return [f"--endpoint={service}={address}" for service, address in elsewhere.items()]
 
@@ -105,6 +106,8 @@ def test_json_has_every_finding_and_whether_all_is_well(
         "services",
         "quotas",
         "scheduler",
+        "events",
+        "alerts",
         "topic",
         "backlog",
         "rounds",

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from infra.build.stage import ROOT
 from infra.build.triggers import deployed_name, triggers
+from infra.doctor.alerts import OURS
 from infra.doctor.database import connect, firestore_of
 from infra.doctor.options import REGION, Environment
 from infra.doctor.project import Project, database_of, firestore_host_of
@@ -62,6 +63,16 @@ def test_the_account_that_signs_the_canary_in_is_called_as_the_doctor_calls_it()
     name = json.loads(argument(resource("google_service_account", "canary"), "account_id"))
 
     assert Project(project="p", region="r").canary_account == f"{name}@p.iam.gserviceaccount.com"
+
+
+def test_triggers_and_alerts_are_called_as_the_doctor_calls_them() -> None:
+    trigger, alerts = resource("google_eventarc_trigger", "document"), ("above", "silent_scheduler")
+
+    names = [json.loads(argument(resource("google_monitoring_alert_policy", each), "display_name")) for each in alerts]
+
+    assert argument(trigger, "name") == '"seatlease-${replace(each.key, "_", "-")}"'
+    assert argument(trigger, "location") == "local.database_location"
+    assert all(name.startswith(OURS) for name in names)
 
 
 def test_the_schema_that_terraform_makes_is_the_recorded_ones() -> None:
