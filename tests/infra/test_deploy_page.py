@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from infra.build.preflight.apis import AT_ONCE, needed_apis
 from infra.build.stage import ROOT
-from infra.build.triggers import triggers
+from infra.build.triggers import OnRequest, triggers
 
 PAGE = ROOT / "infra/docs/deploy.md"
 STEPS = PAGE.read_text().partition("\n## First deployment\n")[2].partition("\n## ")[0].split("\n### ")[1:]
@@ -153,6 +153,15 @@ def test_as_many_images_are_built_as_there_are_functions() -> None:
     assert f"the platform builds {len(triggers())} images" in PAGE.read_text()
     assert f"{len(triggers())} images in rounds of three" in build
     assert "-parallelism=3 " in build
+
+
+def test_all_functions_for_clients_are_opened_where_an_organization_forbids_public_ones() -> None:
+    loops = re.findall(r"^for F in (.+); do$", "\n".join(COMMANDS), re.MULTILINE)
+
+    for_clients = [name.replace("_", "-") for name, called in triggers().items() if isinstance(called, OnRequest)]
+
+    assert len(loops) == 2
+    assert all(sorted(loop.split()) == sorted(for_clients) for loop in loops)
 
 
 def test_the_account_that_deploys_gets_as_many_roles_as_the_page_says() -> None:
