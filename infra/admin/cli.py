@@ -61,7 +61,7 @@ def erase(
     if account:
         end_unless_both_are_emulators(emulator_host)
     database = database or database_of(environment)
-    with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
+    with opened(project=project, environment=environment, database=database, emulator_host=emulator_host) as firestore:
         found = asyncio.run(look(firestore, person))
         if not found.has_organization and found.is_nothing:
             end(f"there is no organization {organization} in the database {database} of {project}")

@@ -11,7 +11,6 @@ import typer
 
 from infra.doctor.database import EmulatorOption, end, opened
 from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
-from infra.doctor.project import database_of
 from shared.documents import queries
 from shared.documents.organizations import by_organization, walk
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -50,8 +49,7 @@ def find(
     wanted = key_or_address.strip()
     if not wanted:
         end("give a license key, an e-mail address or a UID")
-    database = database or database_of(environment)
-    with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
+    with opened(project=project, environment=environment, database=database, emulator_host=emulator_host) as firestore:
         told = asyncio.run(_told(firestore, wanted))
     if not told:
         end(f"no organization of {project} has it", status=1)

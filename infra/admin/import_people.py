@@ -21,7 +21,6 @@ from infra.admin.erasure import UnfinishedError, pages
 from infra.admin.people_file import BadRow, Row, read_people
 from infra.doctor.database import EmulatorOption, end, opened
 from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
-from infra.doctor.project import database_of
 from shared.admin.review_record import BOOKKEEPING
 from shared.documents import queries
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -71,8 +70,7 @@ def import_people(
     emails = [row.email for row in rows if row.email is not None and row.user_id is None]
     if emails:
         end_unless_both_are_emulators(emulator_host)
-    database = database or database_of(environment)
-    with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
+    with opened(project=project, environment=environment, database=database, emulator_host=emulator_host) as firestore:
         users = asyncio.run(_users(firestore, paths))
         if users is None:
             end(f"there is no organization {organization} in {project}")

@@ -16,7 +16,6 @@ import typer
 from infra.admin.erasure import pages
 from infra.doctor.database import EmulatorOption, end, opened
 from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
-from infra.doctor.project import database_of
 from shared.documents import queries
 from shared.documents.organizations import walk
 from shared.documents.paths import OrganizationPaths, can_be_document_id
@@ -56,8 +55,7 @@ def problems(
     if organization is not None and not can_be_document_id(organization):
         end(f"not a valid organization id: {organization!r}")
     paths = None if organization is None else OrganizationPaths(organization)
-    database = database or database_of(environment)
-    with opened(project=project, database=database, emulator_host=emulator_host) as firestore:
+    with opened(project=project, environment=environment, database=database, emulator_host=emulator_host) as firestore:
         if only_count:
             sys.stdout.write(f"{asyncio.run(_count(firestore, paths))} documents would be read\n")
             return

@@ -3,21 +3,16 @@
 import asyncio
 import sys
 from contextlib import closing
-from datetime import timedelta
 from typing import Annotated, NoReturn
 
 import typer
 from google.auth.exceptions import GoogleAuthError
 
-from infra.doctor.database import EmulatorOption
+from infra.doctor.database import EmulatorOption, connect
 from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
-from infra.doctor.project import database_of
 from shared.admin.resync import Resync, ResyncReport
 from shared.documents.paths import OrganizationPaths, can_be_document_id
-from shared.firestore.client import Firestore
 from shared.firestore.errors import DatabaseUnusable, StoreUnavailable
-
-_ANSWER_WITHIN = timedelta(seconds=60)
 
 
 def resync(
@@ -36,10 +31,9 @@ def resync(
     if organization is not None and not can_be_document_id(organization):
         _end(f"not a valid organization id: {organization!r}", status=2)
     paths = None if organization is None else OrganizationPaths(organization)
-    database = database or database_of(environment)
     try:
         with closing(
-            Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_ANSWER_WITHIN)
+            connect(project=project, environment=environment, database=database, emulator_host=emulator_host)
         ) as store:
             report = asyncio.run(Resync(store).touch_all(paths, per_second=per_second))
     except (StoreUnavailable, DatabaseUnusable, GoogleAuthError) as error:

@@ -9,6 +9,8 @@ The doctor has not run against a real project yet. How each area is tested:
 services     recorded answers of the Cloud Run API; there is no emulator
 quotas       recorded answers of the Service Usage API; there is no emulator
 jobs         recorded answers of the Cloud Scheduler API; there is no emulator
+events       recorded answers of the Eventarc API; the Firestore emulator takes triggers in another form
+alerts       recorded answers of the Cloud Monitoring API; there is no emulator
 topic        the Pub/Sub emulator; recorded answers for the schema (the emulator knows no protobuf schemas) and
              for the states of a BigQuery subscription (the emulator has none)
 backlog      the Firestore emulator

@@ -14,8 +14,10 @@ from rich.console import Console
 
 from infra.build.preflight.apis import Looking
 from infra.build.preflight.quotas import check_quotas
+from infra.doctor.alerts import check_alerts
 from infra.doctor.backlog import check_backlog
 from infra.doctor.canary import Canary, Functions, check_answering, check_canary, no_canary
+from infra.doctor.events import check_events
 from infra.doctor.finding import Finding
 from infra.doctor.indexes import check_indexes
 from infra.doctor.jobs import check_jobs
@@ -81,6 +83,8 @@ def doctor(
         *check_services(deployed),
         *check_quotas(Looking(project=deployed)),
         *check_jobs(deployed),
+        *check_events(deployed),
+        *check_alerts(deployed),
         *check_topic(deployed, with_bigquery=deployed.is_in_bigquery),
         *check_backlog(deployed),
         *check_rounds(deployed),

@@ -10,7 +10,7 @@ import typer
 from google.auth.exceptions import GoogleAuthError
 from rich.console import Console
 
-from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project
+from infra.doctor.project import ANSWER_WITHIN_SECONDS, Project, database_of, firestore_host_of
 from shared.firestore.client import Firestore
 from shared.firestore.errors import DatabaseUnusable, StoreError
 
@@ -23,11 +23,11 @@ _problems = Console(stderr=True)
 
 
 @contextmanager
-def opened(*, project: str, database: str, emulator_host: str | None) -> Iterator[Firestore]:
+def opened(*, project: str, environment: str, database: str | None, emulator_host: str | None) -> Iterator[Firestore]:
     """Connect to the database. If it does not answer or refuses, end the program with a message and status 2."""
     try:
         with closing(
-            Firestore(project=project, database=database, emulator_host=emulator_host, answer_within=_PAGE_WITHIN)
+            connect(project=project, environment=environment, database=database, emulator_host=emulator_host)
         ) as firestore:
             yield firestore
     except (StoreError, DatabaseUnusable, GoogleAuthError) as error:
@@ -36,11 +36,23 @@ def opened(*, project: str, database: str, emulator_host: str | None) -> Iterato
         end(f"could not use the database: {_told_by(error)}")
 
 
+def connect(*, project: str, environment: str, database: str | None, emulator_host: str | None) -> Firestore:
+    """Connect to this database or the environment's own, where the functions call it."""
+    return Firestore(
+        project=project,
+        database=database or database_of(environment),
+        host=firestore_host_of(environment),
+        emulator_host=emulator_host,
+        answer_within=_PAGE_WITHIN,
+    )
+
+
 def firestore_of(project: Project) -> Firestore:
     """Connect to the database of a deployed project."""
     return Firestore(
         project=project.project,
         database=project.database,
+        host=firestore_host_of(project.environment),
         emulator_host=project.endpoints.get("firestore-data"),
         answer_within=timedelta(seconds=ANSWER_WITHIN_SECONDS),
     )

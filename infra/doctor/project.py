@@ -23,10 +23,12 @@ PUBLIC = {
     "apis": "https://serviceusage.googleapis.com",
     "appengine": "https://appengine.googleapis.com",
     "billing": "https://cloudbilling.googleapis.com",
+    "eventarc": "https://eventarc.googleapis.com",
     "firebase": "https://firebase.googleapis.com",
     "firestore": "https://firestore.googleapis.com",
     "hosting": "https://firebasehosting.googleapis.com",
     "identity": "https://identitytoolkit.googleapis.com",
+    "monitoring": "https://monitoring.googleapis.com",
     "policies": "https://orgpolicy.googleapis.com",
     "projects": "https://cloudresourcemanager.googleapis.com",
     "pubsub": "https://pubsub.googleapis.com",
@@ -37,6 +39,7 @@ PUBLIC = {
 """The public address of each service."""
 
 DEFAULT_DATABASE = "(default)"
+FIRESTORE_HOST = "firestore.googleapis.com"
 
 
 def variables_file(environment: str) -> str:
@@ -62,6 +65,15 @@ def database_of(environment: str) -> str:
         FileNotFoundError: as ``variable``.
     """
     return str(json.loads(variable(environment, "database") or f'"{DEFAULT_DATABASE}"'))
+
+
+def firestore_host_of(environment: str) -> str:
+    """Where the environment's functions call Firestore.
+
+    Raises:
+        FileNotFoundError: as ``variable``.
+    """
+    return str(json.loads(variable(environment, "firestore_host") or f'"{FIRESTORE_HOST}"'))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +106,16 @@ class Project:
     def is_in_bigquery(self) -> bool:
         """Whether this environment sends the audit trail to BigQuery."""
         return variable(self.environment, "audit_in_bigquery") == "true"
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether nothing of this environment may be lost."""
+        return variable(self.environment, "is_protected") != "false"
+
+    @property
+    def database_location(self) -> str:
+        """Where the environment wants its database: a region or a multi-region."""
+        return (variable(self.environment, "database_location") or self.region).strip('"')
 
     @property
     def apply(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from infra.doctor.finding import Area, Finding
-from infra.doctor.project import Project, variable
+from infra.doctor.project import Project
 
 
 def check_database(project: Project) -> list[Finding]:
@@ -28,7 +28,7 @@ def _look_at(area: Area, project: Project) -> Iterator[Finding]:
         "delete protection": database.get("deleteProtectionState") == "DELETE_PROTECTION_ENABLED",
     }
     for subject, is_on in locks.items():
-        if is_on == _is_protected(project):
+        if is_on == project.is_protected:
             yield area.ok(subject, "is on" if is_on else "is off, as this environment wants it")
         else:
             yield area.wrong(subject, "is on" if is_on else "is off", mend=project.apply)
@@ -39,7 +39,7 @@ def _backups(area: Area, project: Project) -> Iterator[Finding]:
     kept = [each["retention"] for each in listed if "dailyRecurrence" in each]
     if kept:
         yield area.ok("daily backup", f"each is kept for {int(kept[0].removesuffix('s')) // (24 * 60 * 60)} days")
-    elif _is_protected(project):
+    elif project.is_protected:
         yield area.wrong("daily backup", "there is none: a deleted database is lost", mend=project.apply)
     else:
         yield area.ok("daily backup", "there is none, as this environment wants it")
@@ -47,7 +47,3 @@ def _backups(area: Area, project: Project) -> Iterator[Finding]:
 
 def _path(project: Project) -> str:
     return f"/v1/projects/{project.project}/databases/{project.database}"
-
-
-def _is_protected(project: Project) -> bool:
-    return variable(project.environment, "is_protected") != "false"

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from infra.doctor.database import EmulatorOption, end, opened
 from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
-from infra.doctor.project import database_of
 from infra.judge.extent import documents_to_read, organizations_of
 from infra.judge.history import History
 from infra.judge.reading import read_history
@@ -65,7 +64,7 @@ def judge_organizations(
     if bool(given) == everyone:
         end("give organization ids, or --all")
     wanted = Wanted(organizations=tuple(given), since=_utc(since), imported_at=_utc(imported_at))
-    with opened(project=project, database=database or database_of(environment), emulator_host=emulator_host) as store:
+    with opened(project=project, environment=environment, database=database, emulator_host=emulator_host) as store:
         if only_count:
             sys.stdout.write(f"{asyncio.run(_count(store, wanted))} documents would be read\n")
             return

@@ -66,6 +66,21 @@ def export_firestore(firestore_host: str, *, project: str, folder: Path) -> Path
     return folder / "firestore" / "firestore.overall_export_metadata"
 
 
+def import_firestore(firestore_host: str, *, project: str, export: Path) -> None:
+    """Import all documents of an export into a running emulator.
+
+    Raises:
+        StartError: the emulator did not import.
+    """
+    url = f"http://{firestore_host}/emulator/v1/projects/{project}:import"
+    asked = {"database": f"projects/{project}/databases/(default)", "export_directory": str(export)}
+    try:
+        httpx.post(url, json=asked, verify=NO_TLS, timeout=START_WITHIN_SECONDS).raise_for_status()
+    except httpx.HTTPError as error:
+        message = f"the Firestore emulator could not import into the project {project}: {error!r}"
+        raise StartError(message) from error
+
+
 def reset_firestore(firestore_host: str) -> None:
     """Remove all documents of all projects from the Firestore emulator.
 

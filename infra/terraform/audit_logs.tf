@@ -2,7 +2,8 @@
 # event of Firestore does not say who wrote. Google's Data Access audit logs say it, and are off
 # unless switched on. They are kept for 30 days, Cloud Logging's default.
 #
-# Each of these replaces what the project had for its service.
+# Each of these replaces what the project had for its service. `make preflight` names what would be
+# lost: add it to the block of its service.
 
 resource "google_project_iam_audit_config" "database" {
   project = var.project_id

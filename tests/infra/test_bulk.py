@@ -209,7 +209,8 @@ def test_nothing_is_written_when_a_row_is_bad(
 
 
 def test_a_missing_index_is_named(project: str, firestore_host: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Exit), opened(project=project, database="(default)", emulator_host=firestore_host):
+    given = opened(project=project, environment="production", database=None, emulator_host=firestore_host)
+    with pytest.raises(Exit), given:
         raise DatabaseUnusable("FAILED_PRECONDITION: The query requires an index")  # noqa: EM101, TRY003 as Firestore says it
 
     assert "requires an index" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from infra.build.preflight.apis import AT_ONCE, needed_apis
 from infra.build.stage import ROOT
+from infra.build.triggers import OnRequest, triggers
 
 PAGE = ROOT / "infra/docs/deploy.md"
 STEPS = PAGE.read_text().partition("\n## First deployment\n")[2].partition("\n## ")[0].split("\n### ")[1:]
@@ -144,6 +145,29 @@ def test_the_first_apply_makes_what_needs_minutes_before_the_rest_can_use_it() -
     assert targets == set(re.findall(r"[\w.]+", tried))
     assert targets >= {f"{kind}.{name}" for kind, name in re.findall(slow, resources, re.MULTILINE)}
     assert not any("function" in target or "alert" in target for target in targets)
+
+
+def test_as_many_images_are_built_as_there_are_functions() -> None:
+    build = (ROOT / "cloudbuild.yaml").read_text()
+
+    assert f"the platform builds {len(triggers())} images" in PAGE.read_text()
+    assert f"{len(triggers())} images in rounds of three" in build
+    assert "-parallelism=3 " in build
+
+
+def test_all_functions_for_clients_are_opened_where_an_organization_forbids_public_ones() -> None:
+    loops = re.findall(r"^for F in (.+); do$", "\n".join(COMMANDS), re.MULTILINE)
+
+    for_clients = [name.replace("_", "-") for name, called in triggers().items() if isinstance(called, OnRequest)]
+
+    assert len(loops) == 2
+    assert all(sorted(loop.split()) == sorted(for_clients) for loop in loops)
+
+
+def test_the_account_that_deploys_gets_as_many_roles_as_the_page_says() -> None:
+    (loop,) = (block for block in COMMANDS if "for ROLE in" in block)
+
+    assert f"once for each of the {len(re.findall(r'roles/', loop))} roles" in PAGE.read_text()
 
 
 def test_builds_are_submitted_to_the_global_pool_from_a_bucket_of_our_own() -> None:

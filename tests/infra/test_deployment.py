@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -113,6 +114,13 @@ def test_a_function_has_more_time_than_it_takes(plan: Plan, name: str) -> None:
 @each_function
 def test_requests_of_an_instance_fit_into_one_group(plan: Plan, name: str) -> None:
     assert plan.of_kind(FUNCTION)[name]["service_config"][0]["max_instance_request_concurrency"] <= MAX_GROUP
+
+
+def test_few_instances_of_acquire_decide_for_many_requests_each(plan: Plan) -> None:
+    acquire = plan.of_kind(FUNCTION)["acquire"]["service_config"][0]
+
+    assert (acquire["max_instance_request_concurrency"], acquire["max_instance_count"]) == (200, 4)
+    assert "| requests in one instance | 1,000; we set 200 |" in (ROOT / "infra/docs/limits.md").read_text()
 
 
 def test_all_instances_together_fit_into_the_quota_of_a_new_project(plan: Plan) -> None:
@@ -256,6 +264,17 @@ def test_a_protected_database_is_backed_up_daily(plans: Mapping[str, Plan], envi
     kept = {name: each["retention"] for name, each in schedules.items() if len(each["daily_recurrence"]) == 1}
 
     assert kept == ({} if environment == "development" else {"daily": f"{14 * 24 * 60 * 60}s"})
+
+
+def test_terraforms_requests_count_against_the_projects_own_quota() -> None:
+    versions = (ROOT / "infra/terraform/versions.tf").read_text()
+
+    (provider,) = re.findall(r'^provider "google" {\n(.*?)^}', versions, re.MULTILINE | re.DOTALL)
+
+    assert re.findall(r"^  (user_project_override|billing_project) += (.+)$", provider, re.MULTILINE) == [
+        ("user_project_override", "true"),
+        ("billing_project", "var.project_id"),
+    ]
 
 
 @pytest.mark.long

@@ -1,19 +1,33 @@
-"""What the doctor says of services and of the database. Recorded answers: Cloud Run and backups have no emulator."""
+"""What the doctor says of services, triggers, alerts and the database. Recorded answers: none has an emulator."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from infra.build.stage import function_names
+from infra.doctor.alerts import check_alerts
+from infra.doctor.events import check_events
 from infra.doctor.finding import Finding, Mark
 from infra.doctor.project import Project
 from infra.doctor.recovery import check_database
 from infra.doctor.services import check_services
 from tests.infra.recorded_api import RecordedApi, recorded, recorded_api
-from tests.infra.recorded_deployment import BACKUPS, DATABASE, say_deployment, say_services, services_in
+from tests.infra.recorded_deployment import (
+    ALERTS,
+    BACKUPS,
+    DATABASE,
+    say_alerts,
+    say_deployment,
+    say_services,
+    say_triggers,
+    services_in,
+    triggers_in,
+)
 
 REGION = "europe-west1"
 SERVICES = services_in(REGION)
+TRIGGERS = triggers_in(REGION)
 
 
 @pytest.fixture
@@ -24,7 +38,7 @@ def api() -> Iterator[RecordedApi]:
 
 
 def project(api: RecordedApi, environment: str = "production") -> Project:
-    elsewhere = {"run": api.url, "firestore": api.url}
+    elsewhere = dict.fromkeys(("run", "firestore", "eventarc", "monitoring"), api.url)
     return Project(project="demo-seatlease", region=REGION, environment=environment, endpoints=elsewhere)
 
 
@@ -72,6 +86,78 @@ def test_a_service_that_is_not_there_is_found(api: RecordedApi) -> None:
 
     assert len(findings) == len(function_names()) - 1
     assert {finding.found for finding in findings} == {"is not in europe-west1"}
+
+
+def test_triggers_of_the_environments_database_in_its_location_are_well(api: RecordedApi) -> None:
+    findings = check_events(project(api))
+
+    assert not_well(findings) == []
+    assert [finding.subject for finding in findings] == [
+        "trigger seatlease-relay-audit-0",
+        "trigger seatlease-sync-user-claims-0",
+        "trigger seatlease-review-admin-edit-0",
+        "trigger seatlease-review-admin-edit-1",
+        "trigger seatlease-review-admin-edit-2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        (
+            {"eventFilters": [{"attribute": "database", "value": "another"}]},
+            "is of the database another, so no event calls seatlease-relay-audit",
+        ),
+        (
+            {"conditions": {"destination": {"code": "NOT_FOUND", "message": "The service was deleted."}}},
+            "does not work (The service was deleted.), so no event calls seatlease-relay-audit",
+        ),
+    ],
+)
+def test_a_trigger_that_calls_nothing_is_found(api: RecordedApi, changed: dict[str, Any], found: str) -> None:
+    say_triggers(api, **changed)
+
+    assert not_well(check_events(project(api)))[0].found == found
+
+
+def test_triggers_that_are_in_another_place_than_the_database_are_found(api: RecordedApi) -> None:
+    api.say(TRIGGERS, {})
+
+    findings = not_well(check_events(project(api)))
+
+    assert {finding.found.partition(",")[0] for finding in findings} == {"is not in europe-west1"}
+
+
+def test_alerts_that_are_on_and_sent_are_well(api: RecordedApi) -> None:
+    (finding,) = check_alerts(project(api))
+
+    assert (finding.mark, finding.found) == (Mark.OK, "2 are on, and each is sent to an address")
+
+
+def test_alerts_without_an_address_are_found_where_nothing_may_be_lost(api: RecordedApi) -> None:
+    say_alerts(api, notificationChannels=[])
+
+    (finding,) = not_well(check_alerts(project(api)))
+
+    assert finding.found == "they show in the console only, so no person hears of one"
+    assert str(finding.mend).startswith('set alert_emails = ["..."] in infra/terraform/environments/production.tfvars')
+    assert not_well(check_alerts(project(api, "development"))) == []
+
+
+def test_an_alert_that_is_off_is_found(api: RecordedApi) -> None:
+    say_alerts(api, enabled=False)
+
+    (finding,) = not_well(check_alerts(project(api)))
+
+    assert finding.found == "these are off: Clients get server errors"
+
+
+def test_alerts_that_are_not_there_are_found(api: RecordedApi) -> None:
+    api.say(ALERTS, {})
+
+    (finding,) = not_well(check_alerts(project(api)))
+
+    assert finding.found == "there are none"
 
 
 def test_a_protected_database_is_well_with_recovery_protection_and_a_daily_backup(api: RecordedApi) -> None:
@@ -124,12 +210,19 @@ def test_a_database_that_is_not_there_is_found(api: RecordedApi) -> None:
 
 @pytest.mark.parametrize(
     ("request_", "role"),
-    [(SERVICES, "run.viewer"), (DATABASE, "datastore.viewer"), (BACKUPS, "datastore.backupSchedulesViewer")],
+    [
+        (SERVICES, "run.viewer"),
+        (DATABASE, "datastore.viewer"),
+        (BACKUPS, "datastore.backupSchedulesViewer"),
+        (TRIGGERS, "eventarc.viewer"),
+        (ALERTS, "monitoring.viewer"),
+    ],
 )
 def test_without_the_right_to_ask_it_could_not_be_checked(api: RecordedApi, request_: str, role: str) -> None:
     api.say(request_, recorded("permission_denied"), status=403)
 
-    (finding,) = not_well([*check_services(project(api)), *check_database(project(api))])
+    asked = project(api)
+    (finding,) = not_well([*check_services(asked), *check_database(asked), *check_events(asked), *check_alerts(asked)])
 
     assert finding.mark is Mark.UNKNOWN
     assert str(finding.mend).endswith(f"--role=roles/{role}")

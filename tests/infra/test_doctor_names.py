@@ -2,14 +2,21 @@
 
 import json
 import re
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
+import grpc
 import pytest
 from ruamel.yaml import YAML
 
 from infra.build.stage import ROOT
 from infra.build.triggers import deployed_name, triggers
+from infra.doctor.alerts import OURS
+from infra.doctor.database import connect, firestore_of
 from infra.doctor.options import REGION, Environment
-from infra.doctor.project import Project, database_of
+from infra.doctor.project import Project, database_of, firestore_host_of
+from shared.firestore.client import Firestore
 from tests.infra.recorded_api import recorded
 
 TERRAFORM = "\n".join(path.read_text() for path in sorted((ROOT / "infra/terraform").glob("*.tf")))
@@ -58,6 +65,16 @@ def test_the_account_that_signs_the_canary_in_is_called_as_the_doctor_calls_it()
     assert Project(project="p", region="r").canary_account == f"{name}@p.iam.gserviceaccount.com"
 
 
+def test_triggers_and_alerts_are_called_as_the_doctor_calls_them() -> None:
+    trigger, alerts = resource("google_eventarc_trigger", "document"), ("above", "silent_scheduler")
+
+    names = [json.loads(argument(resource("google_monitoring_alert_policy", each), "display_name")) for each in alerts]
+
+    assert argument(trigger, "name") == '"seatlease-${replace(each.key, "_", "-")}"'
+    assert argument(trigger, "location") == "local.database_location"
+    assert all(name.startswith(OURS) for name in names)
+
+
 def test_the_schema_that_terraform_makes_is_the_recorded_ones() -> None:
     name = json.loads(argument(resource("google_pubsub_schema", "audit"), "name"))
 
@@ -85,6 +102,40 @@ def test_every_environment_says_whether_its_trail_goes_to_bigquery(environment: 
 @pytest.mark.parametrize("environment", list(Environment))
 def test_the_doctor_looks_at_the_environments_database(environment: Environment) -> None:
     assert database_of(environment) == json.loads(argument(block("variable", "database"), "default"))
+
+
+@pytest.mark.parametrize("environment", list(Environment))
+def test_an_operators_programs_call_firestore_where_the_functions_do(environment: Environment) -> None:
+    assert firestore_host_of(environment) == json.loads(argument(block("variable", "firestore_host"), "default"))
+
+
+@pytest.mark.parametrize(
+    "connected",
+    [
+        lambda: firestore_of(Project(project="p", region="r", environment="east")),
+        lambda: connect(project="p", environment="east", database=None, emulator_host=None),
+    ],
+    ids=["the doctor", "the others"],
+)
+def test_the_endpoint_of_a_location_is_taken_from_the_environments_file(
+    connected: Callable[[], Firestore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "infra/terraform/environments/east.tfvars"
+    file.parent.mkdir(parents=True)
+    file.write_text('firestore_host = "firestore.us-east1.rep.googleapis.com"\n')
+    called: list[str] = []
+
+    def channel(address: str, **_: object) -> object:
+        called.append(address)
+        return grpc.insecure_channel("127.0.0.1:9")
+
+    monkeypatch.setattr("infra.doctor.project.ROOT", tmp_path)
+    monkeypatch.setattr("shared.firestore.rpc.grpc_helpers.create_channel", channel)
+
+    with closing(connected()):
+        pass
+
+    assert called == ["firestore.us-east1.rep.googleapis.com:443"]
 
 
 def test_an_environment_is_a_file_of_variables() -> None:

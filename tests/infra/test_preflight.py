@@ -68,7 +68,7 @@ def test_an_empty_project_that_is_ready_ends_with_0(api: RecordedApi) -> None:
     told = preflight(api)
 
     assert told.exit_code == 0, told.stdout
-    assert "13 ok, 0 wrong, 0 could not be checked" in told.stdout
+    assert f"**You see** `{told.stdout.splitlines()[-1]}`. **Do not go on before.**" in PAGE
 
 
 def test_a_default_database_of_another_app_is_not_taken_over(api: RecordedApi) -> None:
@@ -114,6 +114,20 @@ def forget(request: str) -> Callable[[RecordedApi], None]:
     return lambda api: api.say(request, recorded("not_found"), status=404)
 
 
+def say_audit_logs(api: RecordedApi, *configs: object) -> None:
+    api.say(RIGHTS, {**recorded("iam_policy"), "auditConfigs": configs})
+
+
+LOGGED = {
+    "service": "datastore.googleapis.com",
+    "auditLogConfigs": [
+        {"logType": "DATA_READ"},
+        {"logType": "DATA_WRITE", "exemptedMembers": ["user:olga@example.com"]},
+    ],
+}
+"""What another app may have: Terraform's file keeps neither the reads nor Olga's exemption."""
+
+
 def ours_elsewhere(api: RecordedApi) -> None:
     say_database(api, locationId="nam5")
     say_rules(api, "cloud.firestore", OURS)
@@ -132,6 +146,15 @@ WRONG: dict[str, Case] = {
         "Eventarc's account",
         "has no role yet",
         "gcloud beta services identity create --service=eventarc.googleapis.com",
+    ),
+    "audit logs of another app": (
+        lambda api: say_audit_logs(api, LOGGED),
+        "Data Access audit logs",
+        (
+            "an apply would remove DATA_READ of datastore.googleapis.com; "
+            "the exemption of user:olga@example.com from DATA_WRITE of datastore.googleapis.com"
+        ),
+        "add them to infra/terraform/audit_logs.tf",
     ),
     "too few CPUs for Cloud Run": (
         lambda api: say_quota(api, RUN_CPUS, 10_000),
@@ -238,6 +261,23 @@ def test_an_app_of_app_engine_may_be_where_it_binds_no_database_of_ours(
     assert told["App Engine"]["found"] == found
 
 
+def test_audit_logs_that_an_apply_leaves_as_they_are_are_well(api: RecordedApi, plan: Plan) -> None:
+    ours = [
+        {
+            "service": each["service"],
+            "auditLogConfigs": [
+                {"logType": log["log_type"], "exemptedMembers": log["exempted_members"] or []}
+                for log in each["audit_log_config"]
+            ],
+        }
+        for each in plan.of_kind("google_project_iam_audit_config").values()
+    ]
+    say_audit_logs(api, *ours, *({**LOGGED, "service": other} for other in ("allServices", "storage.googleapis.com")))
+
+    assert findings(api)["Data Access audit logs"]["mark"] == "ok"
+    assert any(log.get("exemptedMembers") for each in ours for log in each["auditLogConfigs"])
+
+
 def test_our_own_database_after_a_deployment_is_well(api: RecordedApi) -> None:
     api.say(APP_ENGINE, recorded("app_engine"))
     say_database(api)
@@ -286,7 +326,7 @@ def test_one_request_switches_on_at_most_20_apis(api: RecordedApi) -> None:
     [
         (SERVICES, "APIs", "roles/serviceusage.serviceUsageViewer"),
         (BILLING, "billing", "roles/browser"),
-        (RIGHTS, "Eventarc's account", "roles/iam.securityReviewer"),
+        (RIGHTS, "IAM policy", "roles/iam.securityReviewer"),
         (quota_of(RUN_CPUS), "Cloud Run CPUs in europe-west1", "roles/servicemanagement.quotaViewer"),
         (policy_of(MEMBERS[0]), "allUsers", "roles/orgpolicy.policyViewer"),
         (DATABASES, "database (default)", "roles/datastore.viewer"),

@@ -117,7 +117,7 @@ def test_an_entry_of_no_known_form_is_refused_and_shown(root: Path, entry: objec
     assert str(entry) in str(refused.value)
 
 
-def test_clients_may_call_these_five_functions() -> None:
+def test_clients_may_call_these_ten_functions() -> None:
     called_by_clients = sorted(name for name, trigger in triggers().items() if isinstance(trigger, OnRequest))
 
     assert called_by_clients == CLIENT_FUNCTIONS

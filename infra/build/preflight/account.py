@@ -1,11 +1,15 @@
 """What the project itself must have: billing, Firebase, sign-in, and Google's own accounts with their rights."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from infra.build.preflight.apis import Looking
-from infra.doctor.finding import Finding
+from infra.build.preflight.audit_logs import check_audit_logs
+from infra.doctor.finding import Area, Finding
 
 
 def check_account(looking: Looking) -> list[Finding]:
-    return [*_billing(looking), *_firebase(looking), *_sign_in(looking), *_agents(looking)]
+    return [*_billing(looking), *_firebase(looking), *_sign_in(looking), *_policy(looking)]
 
 
 def _billing(looking: Looking) -> list[Finding]:
@@ -51,29 +55,33 @@ def _sign_in(looking: Looking) -> list[Finding]:
     return looking.ask(area, "sign-in", question)
 
 
-def _agents(looking: Looking) -> list[Finding]:
-    """Google makes its own accounts when they are first needed, and what needs them then fails."""
+def _policy(looking: Looking) -> list[Finding]:
     area = looking.area("project", api="cloudresourcemanager", role="roles/iam.securityReviewer")
     project = looking.project.project
 
     def question() -> list[Finding]:
         policy = looking.project.ask("projects", f"/v3/projects/{project}:getIamPolicy", body={}) or {}
-        agents = {
-            member
-            for binding in policy.get("bindings", [])
-            if binding["role"] == "roles/eventarc.serviceAgent"
-            for member in binding["members"]
-        }
-        subject = "Eventarc's account"
-        if any("@gcp-sa-eventarc." in member for member in agents):
-            return [area.ok(subject, "is there, with its role")]
-        mend = (
-            f"gcloud beta services identity create --service=eventarc.googleapis.com --project={project} && "
-            f"gcloud beta services identity create --service=pubsub.googleapis.com --project={project} && "
-            f"gcloud projects add-iam-policy-binding {project} --condition=None --role=roles/eventarc.serviceAgent "
-            f'--member="serviceAccount:service-$(gcloud projects describe {project} --format="value(projectNumber)")'
-            '@gcp-sa-eventarc.iam.gserviceaccount.com"'
-        )
-        return [area.wrong(subject, "has no role yet, so the first trigger is refused", mend=mend)]
+        return [_agents(area, policy), check_audit_logs(area, policy)]
 
-    return looking.ask(area, "Eventarc's account", question)
+    return looking.ask(area, "IAM policy", question)
+
+
+def _agents(area: Area, policy: Mapping[str, Any]) -> Finding:
+    """Google makes its own accounts when they are first needed, and what needs them then fails."""
+    agents = {
+        member
+        for binding in policy.get("bindings", [])
+        if binding["role"] == "roles/eventarc.serviceAgent"
+        for member in binding["members"]
+    }
+    subject, project = "Eventarc's account", area.project
+    if any("@gcp-sa-eventarc." in member for member in agents):
+        return area.ok(subject, "is there, with its role")
+    mend = (
+        f"gcloud beta services identity create --service=eventarc.googleapis.com --project={project} && "
+        f"gcloud beta services identity create --service=pubsub.googleapis.com --project={project} && "
+        f"gcloud projects add-iam-policy-binding {project} --condition=None --role=roles/eventarc.serviceAgent "
+        f'--member="serviceAccount:service-$(gcloud projects describe {project} --format="value(projectNumber)")'
+        '@gcp-sa-eventarc.iam.gserviceaccount.com"'
+    )
+    return area.wrong(subject, "has no role yet, so the first trigger is refused", mend=mend)

@@ -7,7 +7,7 @@ from google.api_core.exceptions import Forbidden
 
 from infra.build.preflight.apis import Looking
 from infra.doctor.finding import Area, Finding
-from infra.doctor.project import DEFAULT_DATABASE, Project, variable, variables_file
+from infra.doctor.project import DEFAULT_DATABASE, Project, variables_file
 from infra.doctor.rules import release_name, released_rules
 
 OUR_DATABASE = "seatlease"
@@ -62,7 +62,7 @@ def _problem(looking: Looking, area: Area, subject: str, found: Mapping[str, Any
         return area.wrong(
             subject, "is there, with rules that are not those of Seatlease: another app uses it", mend=another
         )
-    wanted = _wanted_place(project)
+    wanted = project.database_location
     if database["locationId"] != wanted:
         words = f"is in {database['locationId']}, not in {wanted}, and cannot be moved"
         return area.wrong(subject, words, mend=f'set database_location = "{database["locationId"]}" in {file}')
@@ -72,10 +72,6 @@ def _problem(looking: Looking, area: Area, subject: str, found: Mapping[str, Any
 def _databases(project: Project) -> dict[str, Any]:
     listed = project.ask("firestore", f"/v1/projects/{project.project}/databases") or {}
     return {each["name"].rpartition("/")[2]: each for each in listed.get("databases", [])}
-
-
-def _wanted_place(project: Project) -> str:
-    return (variable(project.environment, "database_location") or project.region).strip('"')
 
 
 def _app_engine(looking: Looking) -> list[Finding]:
@@ -93,7 +89,7 @@ def _app_engine(looking: Looking) -> list[Finding]:
         region, place = app["locationId"], _PLACES_OF_APP_ENGINE.get(app["locationId"], app["locationId"])
         if project.database != DEFAULT_DATABASE:
             return [area.ok("App Engine", f"an app in {region}, which binds only {DEFAULT_DATABASE}")]
-        wanted = _wanted_place(project)
+        wanted = project.database_location
         if place == wanted:
             return [area.ok("App Engine", f"an app in {region}, and {DEFAULT_DATABASE} has to be in {place} with it")]
         if DEFAULT_DATABASE in _databases(project):
