@@ -28,6 +28,11 @@ def is_denial(request: Acknowledged) -> bool:
     return is_refused and code_of(request) not in _NO_DENIALS
 
 
+def is_place(request: Acknowledged) -> bool:
+    """Whether a client was told of its place in the line."""
+    return request.operation is Operation.ACQUIRE and request.status == ACCEPTED
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lease:
     """One answer with a lease: decided ``at``, valid until ``expires_at`` unless the tenure ends before.

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from infra.judge.acknowledged_leases import ACCEPTED
+from infra.judge.acknowledged_leases import is_place
 from infra.judge.admin_edits import AdminEdits
-from infra.judge.history import Event, History, Operation
+from infra.judge.history import Event, History
 from infra.judge.occupancy import Occupancy
 from infra.judge.soundness import only
 from infra.judge.tenure import ALWAYS, Tenure
@@ -121,7 +121,7 @@ def _until(since: datetime, gave_up: Event | None, grants: Sequence[Event]) -> d
 def _places_lost(history: History) -> Iterator[Violation]:
     told = {(each.session_id, each.details.get("since")) for each in history.events if each.type == AuditType.QUEUED}
     for request in history.requests or ():
-        if request.operation is not Operation.ACQUIRE or request.status != ACCEPTED:
+        if not is_place(request):
             continue
         since = datetime.fromisoformat(request.body["waiting"]["since"])
         if since > (history.begins_at or ALWAYS) and (request.session_id, since) not in told:

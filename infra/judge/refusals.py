@@ -1,4 +1,4 @@
-"""No client was denied a seat while one was free.
+"""No client was denied a seat, or told to wait for one, while one was free.
 
 ::
 
@@ -11,19 +11,20 @@ after the read does not count as free. A denial event shows its latest attempt, 
 
 A license may have reservations and overdraft. So the rule of ``shared/rules/pools`` says whether a seat was free for
 the user. With more seats in use it never finds one that it did not find with fewer. A seat
-that was free for a user in the line counts as held.
+that was free for a user in the line counts as held. An answer with a place in the line is judged like a denial: its
+position tells for how many users before it a seat may be free.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from infra.judge.acknowledged_leases import code_of, is_denial
+from infra.judge.acknowledged_leases import code_of, is_denial, is_place
 from infra.judge.admin_edits import AdminEdits
 from infra.judge.cap import max_of
 from infra.judge.history import Acknowledged, Event, History, Operation
 from infra.judge.occupancy import Occupancy
-from infra.judge.tenure import NEVER, Tenure
+from infra.judge.tenure import ALWAYS, NEVER, Tenure
 from infra.judge.terms import Terms, time_of
 from infra.judge.violation import Kind, Violation
 from shared.edge.errors import Code
@@ -47,6 +48,15 @@ def violations(history: History, tenures: Sequence[Tenure], terms: Terms) -> Ite
                     at=time_of(event)[0],
                     message=message,
                     events=(event,),
+                    is_certain=admin_edits.known,
+                )
+        for request in history.requests or ():
+            if is_place(request) and (message := _of_place(request, history, held, terms)):
+                yield Violation(
+                    kind=Kind.REFUSED_WHILE_FREE,
+                    organization_id=history.organization_id,
+                    at=datetime.fromisoformat(request.body["server_time"]),
+                    message=message,
                     is_certain=admin_edits.known,
                 )
     for request in history.requests or ():
@@ -103,15 +113,39 @@ def _of(event: Event, held: _Held, terms: Terms) -> str | None:
     if not is_of_license:
         in_all = held.in_all(at) + for_waiting
         return f"at most {in_all} of {cap} seats were held" if in_all < cap else None
+    return _free_beside(event, held, terms, for_waiting=for_waiting)
+
+
+def _of_place(request: Acknowledged, history: History, held: _Held, terms: Terms) -> str | None:
+    """What is wrong with an answer with a place; ``None`` if nothing is, or if it is not known."""
+    at = datetime.fromisoformat(request.body["server_time"])
+    # An organization's cap is also for the places of its other licenses, and the answer does not tell how many.
+    if at <= (history.begins_at or ALWAYS) or not terms.are_without_organization_cap(history.organization_id, at=at):
+        return None
+    decided = Event(
+        event_id="",
+        type=AuditType.QUEUED,
+        at=at,
+        actor=request.user_id,
+        license_id=request.body["license_id"],
+        user_id=request.user_id,
+    )
+    return _free_beside(decided, held, terms, for_waiting=request.body["waiting"]["position"] - 1)
+
+
+def _free_beside(event: Event, held: _Held, terms: Terms, *, for_waiting: int) -> str | None:
+    """Which seat was free for the event's user, beside those for users who waited before; ``None`` if none was."""
+    at, _ = time_of(event)
     use, licenses = held.of(event.license_id or "", at), terms.licenses(event)
     use = use.changed({event.license_id or "": for_waiting}, granted=0, pools={})
     if for_waiting and any(license_.reservations for license_ in licenses):
-        return None  # in which pool the seats are for users in the line, the denial does not say
+        return None  # in which pool the seats are for users in the line, nothing says
     # A user whose groups are not known had at least the common pool.
     groups = terms.groups(event) or ((),)
     if not licenses or any(free_seat(license_, each, use) is None for license_ in licenses for each in groups):
         return None
-    return f"at most {use.total} of {cap} seats were held, and one was free for {event.user_id}"
+    seats = max(license_.max_concurrent_seats for license_ in licenses)
+    return f"at most {use.total} of {seats} seats were held, and one was free for {event.user_id}"
 
 
 def _by_itself(request: Acknowledged) -> str | None:

@@ -62,6 +62,11 @@ class Terms:
         found = [_groups(each.value("groups")) for each in used]
         return () if None in found else [each for each in found if each is not None]
 
+    def are_without_organization_cap(self, organization_id: str, *, at: datetime) -> bool:
+        """Whether the organization certainly had no cap of its own at that time."""
+        used = self._versions.used(("organizations", organization_id), read_at=at, until=at)
+        return bool(used) and all(each.value("max_concurrent_seats") is None for each in used)
+
     def overdraft(self, grant: Event) -> int | None:
         """How many seats above its cap the license had; ``None`` if that is not known."""
         if licenses := self.licenses(grant):

@@ -37,7 +37,7 @@ SILENT_INTERVALS = 2.5
 """A place counts for so many intervals after it asked: two requests in a row may be lost."""
 
 WRITTEN_EVERY = 3
-"""A place that asks again within this fraction (a third) of its interval is not written."""
+"""A place that asks again within this fraction (a third) of its interval, and gains no more by it, is not written."""
 
 _INSTANT, _GROUP_WITHIN = timedelta(microseconds=1), timedelta(seconds=1)
 
@@ -128,9 +128,14 @@ def take_turn(line: Line, asking: PlaceInLine, *, free: int, now: datetime) -> T
         return None
     position = len(here) + 1 if own is None else here.index(own) + 1
     interval = interval_at(position, free=free)
+    counts_until = min(now + SILENT_INTERVALS * interval, asking.wait_until)
     place = own
-    if own is None or own.wait_until != asking.wait_until or now - own.asked_at >= interval / WRITTEN_EVERY:
-        counts_until = min(now + SILENT_INTERVALS * interval, asking.wait_until)
+    if (
+        own is None
+        or own.wait_until != asking.wait_until
+        # The interval grows if free seats become fewer, but not the places before: other licenses may take them.
+        or max(now - own.asked_at, counts_until - own.counts_until) >= interval / WRITTEN_EVERY
+    ):
         since = _behind(line.places, now=now) if own is None else own.since
         place = replace(asking, since=since, asked_at=now, counts_until=counts_until)
     assert place is not None  # noqa: S101 the condition above leaves nothing else; for the type checker

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -12,20 +13,22 @@ import pytest
 
 import seatlease
 from seatlease import State
-from seatlease._service import clock
+from seatlease._service import clock, firebase
 from seatlease.cli.exit_status import MISCONFIGURED, NO_SEAT, NOT_ALLOWED, of_error
+from seatlease.cli.reminder import Reminder
 from seatlease.testing import FakeService
 from tests.client.backends import Backend
 from tests.client.hosts import CLIENT, PROGRAMS, PYTHON
 from tests.client.recorded import Told
 from tests.client.signing import SigningKey
 from tests.client.test_terms import Tampering
+from tests.support.waiting import wait_until
 
 DAYS = timedelta(days=3)
 SECOND = timedelta(seconds=1)
 
 
-def borrowed(backend: Backend, **options: Any) -> datetime:  # noqa: ANN401 the seat's own
+def borrowed(backend: Backend | FakeService, **options: Any) -> datetime:  # noqa: ANN401 the seat's own
     """Borrow a seat, and end the program."""
     with backend.seat(borrow=DAYS, **options) as seat:
         assert seat.borrowed_until is not None
@@ -75,6 +78,52 @@ def test_it_works_for_the_whole_time_in_a_fresh_process_each_time_and_not_one_se
     for refused in over:
         assert refused["error"] == "LeaseNotProven"
         assert "Please connect to the network." in refused["message"]
+
+
+def test_a_program_that_runs_has_the_seat_until_then_without_a_network_and_not_longer() -> None:
+    service = FakeService(lease=SECOND, max_borrow=DAYS)
+    told = Told()
+    with service.seat(borrow=3 * SECOND):
+        pass
+    with service.offline(), service.seat(on_change=told) as seat:
+        lease = seat.lease
+        assert lease is not None
+        told.wait_for(State.LOST)
+        lost_at = clock.elapsed()
+        with pytest.raises(seatlease.SessionLost, match="could not be reached in time"):
+            seat.check()
+
+        assert (told.states, seat.state, seat.borrowed_until) == ([State.ACTIVE, State.LOST], State.LOST, None)
+        assert lost_at >= lease.borrowed_until_elapsed
+
+
+@pytest.mark.parametrize("is_silent", [False, True], ids=["nothing is reached", "nothing answers"])
+def test_with_a_stored_sign_in_it_starts_within_seconds_although_no_token_can_be_had(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch, *, is_silent: bool
+) -> None:
+    until = borrowed(service)
+    monkeypatch.setattr(firebase, "ANSWER_WITHIN_SECONDS", 120)
+    signed_in = seatlease.RefreshToken("refresh-token", api_key="api-key")
+    with socket.create_server(("127.0.0.1", 0)) as nobody, service.offline():
+        port = nobody.getsockname()[1] if is_silent else 1
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        began_at = clock.elapsed()
+
+        with service.seat(credentials=signed_in) as seat:
+            took = clock.elapsed() - began_at
+            nobody.close()  # what waits for its answer learns that none will come
+            wait_until(lambda: seat.error is not None, within=30)
+            told = (seat.state, seat.borrowed_until)
+            error = seat.error
+
+        monkeypatch.setattr(clock, "now", lambda: until)
+        with pytest.raises(seatlease.LeaseNotProven, match="You had borrowed the seat until"):
+            service.seat(credentials=signed_in).acquire()
+
+    assert told == (State.ACTIVE, until.replace(microsecond=0))
+    assert took < 60  # far less than the sign-in would take
+    assert isinstance(error, seatlease.ServiceUnreachable)
+    assert error.message.startswith("The sign-in service cannot be reached (")
 
 
 def _starts_at(service: FakeService, at: datetime) -> dict[str, Any]:
@@ -181,6 +230,28 @@ def test_a_seat_that_was_revoked_meanwhile_ends_the_program_that_comes_back_and_
 
 
 # Back online
+
+
+def test_a_program_that_comes_back_goes_on_with_its_seat_and_says_until_when(
+    lending: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = borrowed(lending)
+    told = Told()
+    with lending.offline():
+        seat = lending.seat(on_change=told)
+        seat.acquire()
+        seat.heartbeat()
+        missed = seat.error
+
+    with seat:
+        seat.heartbeat()
+        online = (seat.state, seat.error, seat.borrowed_until)
+        Reminder(seat).look()
+
+    assert isinstance(missed, seatlease.ServiceUnreachable)
+    assert online == (State.ACTIVE, None, until)
+    assert (told.states, lending.in_use) == ([State.ACTIVE, State.RELEASED], 1)
+    assert f"the seat is borrowed until {until.astimezone():%A %Y-%m-%d %H:%M:%S} (" in capsys.readouterr().err
 
 
 def test_a_program_that_comes_back_is_the_instance_that_borrowed(lending: Backend, state_folder: Path) -> None:

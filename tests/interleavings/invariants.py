@@ -118,6 +118,14 @@ class Invariants:
             and each["lease_expires_at"] > at
         }
 
+    def borrowed(self, license_id: str, *, at: datetime | None = None) -> set[str]:
+        """The borrowed seats of a license, now or at an instant. No run lasts until one of them ends."""
+        return {
+            session_id
+            for session_id, each in self.sessions(at=at).items()
+            if each["license_id"] == license_id and each["ended_at"] is None and each["borrowed_until"] is not None
+        }
+
     def cap(self, license_id: str | None, *, at: datetime | None = None) -> int | None:
         path = self.paths.organization if license_id is None else self.paths.license(license_id)
         fields = self.store.get(path, at=at) or {}
@@ -128,16 +136,19 @@ class Invariants:
         """Hold the books to what is promised at every instant.
 
         Raises:
-            AssertionError: a cap, a reservation or a device limit is exceeded, a counter is wrong, or a tenure was not
+            AssertionError: a cap, a reservation or a limit is exceeded, a counter is wrong, or a tenure was not
                 told of as it was.
         """
         held, counted = self.seats_open(), self.store.get(self.paths.seats) or {}
         for license_id, seats in held.items():
             assert seats <= (self.cap(license_id) or 0), f"above the cap of {license_id}"
+            most = (self.store.get(self.paths.license(license_id)) or {}).get("max_borrowed_seats")
+            assert most is None or len(self.borrowed(license_id)) <= most, f"a seat of {license_id} too many is away"
         cap = self.cap(None)
         assert cap is None or held.total() <= cap, "above the cap of the organization"
         events = self.events()
-        numbers = sorted(each["grant_number"] for each in events if each["type"] == "session.acquired")
+        numbered = {"session.acquired", "session.borrowed"}
+        numbers = sorted(each["grant_number"] for each in events if each["type"] in numbered)
         assert numbers == list(range(1, len(numbers) + 1)), "the grants are not numbered 1, 2, 3 ..."
         by_license = {key: seats for key, seats in counted.get("by_license", {}).items() if seats}
         assert by_license == held, "the counters are not the open sessions"

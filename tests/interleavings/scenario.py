@@ -11,6 +11,7 @@ from shared.documents.policy import Policy
 from shared.firestore.errors import Contended, StoreUnavailable
 from shared.firestore.group_commit import Answered
 from shared.rules.acquire import (
+    Borrowed,
     Device,
     DeviceLimitReached,
     Granted,
@@ -18,6 +19,7 @@ from shared.rules.acquire import (
     Renewed,
     SeatLimitReached,
 )
+from shared.rules.borrowing import BorrowedSeatsLimitReached
 from shared.rules.heartbeat import Extended, StillFresh, Stopped
 from shared.rules.release import AlreadyEnded, Left, Released
 from shared.rules.session import SessionOver, session_id_of
@@ -25,7 +27,7 @@ from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.release import ReleaseRequest, Releases
 from tests.interleavings.invariants import LEASE, RETENTION, Invariants
-from tests.interleavings.memory_firestore import MemoryFirestore
+from tests.interleavings.memory_firestore import BEGINNING, MemoryFirestore
 from tests.interleavings.scheduler import Choices, Scheduler
 
 ANSWER_WITHIN = 8.0
@@ -37,6 +39,7 @@ POLICY = Policy(
     answer_within=timedelta(seconds=ANSWER_WITHIN),
     retention=RETENTION,
 )
+BORROWED_UNTIL = BEGINNING + timedelta(hours=12)
 POISON = "no/id"
 """A user whose request cannot even be read: deciding it raises."""
 
@@ -56,6 +59,7 @@ class Ask:
     organization_id: str = "acme"
     program: str | None = None
     device: str = "laptop"
+    borrows: bool = False
 
     @property
     def session_id(self) -> str:
@@ -103,7 +107,12 @@ class _Instance:
         match ask.kind:
             case "acquire":
                 device = Device(hardware_id=ask.device, ip_address=None, user_agent=None, instance_id=ask.program)
-                acquire = AcquireRequest(user_id=ask.user_id, license_key=f"KEY-{ask.license_id}", device=device)
+                acquire = AcquireRequest(
+                    user_id=ask.user_id,
+                    license_key=f"KEY-{ask.license_id}",
+                    device=device,
+                    borrow_until=BORROWED_UNTIL if ask.borrows else None,
+                )
                 return self.acquires.acquire(ask.organization_id, acquire)
             case "heartbeat":
                 beat = HeartbeatRequest(user_id=ask.user_id, session_id=ask.session_id, instance_id=ask.program)
@@ -138,7 +147,12 @@ class _Truth:
         session_id, now = self.ask.session_id, self.answered.now
         then, stored = self.invariants.sessions(at=now).get(session_id), self.invariants.sessions().get(session_id)
         match self.answered.outcome:
-            case Granted(session=session) | Renewed(session=session) | Extended(session=session):
+            case (
+                Granted(session=session)
+                | Renewed(session=session)
+                | Borrowed(session=session)
+                | Extended(session=session)
+            ):
                 assert (session.session_id, session.started_at) in self.invariants.begun(), "it was never written"
                 assert stored is not None
                 if stored["started_at"] == session.started_at and stored["ended_at"] is None:
@@ -168,9 +182,9 @@ class _Truth:
             case OrganizationSeatLimitReached(max_seats=max_seats):
                 self._is_full(None, max_seats)
             case other:
-                self._has_devices(other)
+                self._has_terms(other)
 
-    def _has_devices(self, outcome: object) -> None:
+    def _has_terms(self, outcome: object) -> None:
         match outcome:
             case DeviceLimitReached(own=own, max_devices=most):
                 live = self.invariants.live_of(self.ask.user_id, self.ask.license_id, at=self.answered.now)
@@ -178,6 +192,13 @@ class _Truth:
                 # Live at that instant, or granted to another request of the same group.
                 assert {each.session_id for each in own} <= {*live, *(name for name, _ in self.invariants.begun())}
                 assert self.ask.session_id not in live, "refused although it holds a seat itself"
+            case BorrowedSeatsLimitReached(max_borrowed=most):
+                # Borrowed at that instant, or for another request of the same group.
+                away = self.invariants.borrowed(self.ask.license_id, at=self.answered.now)
+                assert len(away | self.invariants.borrowed(self.ask.license_id)) >= most, (
+                    "refused although one was left"
+                )
+                assert self.ask.session_id not in away
             case other:
                 message = f"the scenario does not expect {other}"
                 raise AssertionError(message)

@@ -37,6 +37,7 @@ def _acquire(
     organization_id: str = "acme",
     program: str | None = None,
     device: str = "laptop",
+    borrows: bool = False,
 ) -> Ask:
     return Ask(
         kind="acquire",
@@ -46,6 +47,7 @@ def _acquire(
         license_id=license_id,
         organization_id=organization_id,
         program=program,
+        borrows=borrows,
     )
 
 
@@ -88,6 +90,13 @@ SCENARIOS: Mapping[str, Scenario] = {
     "two devices want the last seat of their user, of two instances": Scenario(
         opens=_opened(Held(user_id="ann"), seats=9, max_devices_per_user=2),
         asks=[_acquire("ann", device="desk"), _acquire("ann", device="tablet", instance=1)],
+        faults=0,
+    ),
+    "two borrow the seats that they hold where one may, of two instances": Scenario(
+        opens=_opened(
+            Held(user_id="ann"), Held(user_id="ben"), seats=2, max_borrow_seconds=86_400, max_borrowed_seats=1
+        ),
+        asks=[_acquire("ann", borrows=True), _acquire("ben", borrows=True, instance=1)],
         faults=0,
     ),
     "two want a lapsed seat, of two instances": Scenario(

@@ -89,6 +89,11 @@ MUTANTS: dict[str, tuple[str, int, list[Slip]]] = {
         0,
         [_BLIND_CREATE],
     ),
+    "borrows that two instances decide are not told apart": (
+        "two borrow the seats that they hold where one may, of two instances",
+        0,
+        [_BLIND_CREATE],
+    ),
     "denials of two instances are not added up": (
         "one is denied twice, by two instances",
         0,

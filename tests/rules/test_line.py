@@ -234,6 +234,17 @@ def test_who_asks_again_soon_keeps_the_place_as_it_is_and_later_it_counts_longer
     assert moved.counts_until == NOW + timedelta(seconds=12.5)
 
 
+def test_a_place_counts_until_its_next_request_also_when_it_may_ask_less_often_than_before() -> None:
+    ahead = [before(number) for number in range(20)]
+    # 20 seats were free when it asked. Users of other licenses have taken them, up to the organization's cap.
+    own = replace(before(20, asked_at=NOW - timedelta(seconds=5)), counts_until=NOW + timedelta(seconds=7.5))
+
+    turn = queued(asked("u20", places=[*ahead, own])).turn
+
+    assert (turn.position, turn.ask_again_for) == (21, timedelta(seconds=26))
+    assert turn.place.counts_until == NOW + timedelta(seconds=65)
+
+
 def test_a_place_counts_until_its_time_and_not_at_that_instant() -> None:
     place = a_place()
 

@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 
 from shared.rules.acquire import Granted, Queued, Standing, acquire
 from shared.rules.license import License
-from shared.rules.line import LONGEST_INTERVAL, SILENT_INTERVALS, Line, PlaceInLine, counts
+from shared.rules.line import SILENT_INTERVALS, Line, PlaceInLine, counts, interval_at
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, pool_change
 from tests.rules.make import NOW, a_device, a_license, a_place, a_user, an_organization
 
 GROUPS = ("design", "render")
-BOUND = LONGEST_INTERVAL * (1 + SILENT_INTERVALS)
-"""A silent place counts for two and a half intervals at most. The next one asks within one more."""
 
 
 @dataclass(kw_only=True)
@@ -31,6 +29,7 @@ class Waiter:
     asks_at: datetime
     served_at: datetime | None = None
     waits_since: datetime = NOW
+    seat_free_since: datetime = NOW
 
 
 @dataclass(kw_only=True)
@@ -41,11 +40,16 @@ class Shop:
     use: SeatUse = field(default_factory=SeatUse)
     held: list[tuple[datetime, Session]] = field(default_factory=list)
     places: dict[str, PlaceInLine] = field(default_factory=dict)
-    free_since: datetime | None = None
+    free: list[datetime] = field(init=False)
+    """Since when each free seat is free. The next user gets the first of them."""
+    longest_line: int = 0
+
+    def __post_init__(self) -> None:
+        self.free = [NOW] * self.license_.max_concurrent_seats
 
     def give_back(self, *, now: datetime) -> None:
         for until, session in sorted((each for each in self.held if each[0] <= now), key=lambda each: each[0]):
-            self.free_since = self.free_since or until
+            self.free.append(until)
             self.held.remove((until, session))
             self.use = self.use.changed({"cad": -1}, granted=0, pools=pool_change(session, -1))
 
@@ -65,15 +69,15 @@ class Shop:
         if isinstance(outcome, Queued):
             place = outcome.turn.place
             self.places[place.session_id] = place
+            self.longest_line = max(self.longest_line, outcome.turn.of)
             waiter.waits_since = place.since
             waiter.asks_at = now + outcome.turn.ask_again_for
         else:
             assert isinstance(outcome, Granted)
-            waiter.served_at = now
+            waiter.served_at, waiter.seat_free_since = now, self.free.pop(0)
             self.use = self.use.changed({"cad": 1}, granted=1, pools=pool_change(outcome.session, 1))
             self.held.append((now + waiter.works_for, outcome.session))
             self.places.pop(outcome.session.session_id, None)
-            self.free_since = None if self.use.of("cad") >= self.license_.max_concurrent_seats else now
 
 
 seconds = st.integers(0, 120).map(lambda number: timedelta(seconds=number))
@@ -171,8 +175,26 @@ def test_every_waiter_who_keeps_asking_gets_a_seat_that_its_groups_may_use(
 def test_no_seat_is_free_for_longer_than_the_bound_while_a_waiter_asks(
     people: list[tuple[timedelta, timedelta, int, tuple[str, ...]]], seats: int
 ) -> None:
+    """The time counts for each seat by itself, while it is free, a user who asks waits, and no place falls silent.
+
+    A place that fell silent before counts for two and a half intervals at most. Then only those who ask are left. As
+    many of them as seats are free come first, and each asks within one interval. The last place of the longest line has
+    the longest interval. So a seat is free for 17.5 s at most in a line of two, and for 105 s in a long one. If no
+    place fell silent, 5 s and 30 s are the most. Each place that falls silent meanwhile begins the time anew.
+    """
     shop, waiters = Shop(license_=a_license(seats=seats)), waiters_of(people)
+    silent: dict[str, datetime] = {}
 
     for now, waiter in run(shop, waiters, within=timedelta(hours=2)):
-        if shop.free_since is not None and waiter.served_at is None:
-            assert now - max(shop.free_since, waiter.waits_since) <= BOUND
+        in_line = [each for each in asking(waiters) if a_place(each.user_id).session_id in shop.places]
+        free = shop.free
+        if waiter.served_at == now:
+            in_line, free = [waiter, *in_line], [waiter.seat_free_since, *free]
+        if in_line and free:
+            interval = interval_at(shop.longest_line, free=0)
+            since = max(free[0], min(each.waits_since for each in in_line), *silent.values(), NOW)
+            held_up_until = max([since, *(shop.places[each].counts_until for each in silent)])
+            assert held_up_until - since <= SILENT_INTERVALS * interval
+            assert now - held_up_until <= interval
+        if waiter.served_at is None and not waiter.asks:
+            silent[a_place(waiter.user_id).session_id] = now

@@ -1,7 +1,10 @@
 """Races between two instances, played move by move: the loser reads again and tells the truth."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +12,8 @@ from google.cloud import firestore
 
 from shared.documents.policy import Policy
 from shared.firestore.errors import StoreUnavailable
-from shared.rules.acquire import Device, DeviceLimitReached, Granted, Renewed, SeatLimitReached
+from shared.rules.acquire import Borrowed, Device, DeviceLimitReached, Granted, Renewed, SeatLimitReached
+from shared.rules.borrowing import BorrowedSeatsLimitReached
 from shared.rules.heartbeat import Stopped
 from shared.rules.refusal import UserInactive
 from shared.rules.release import Released
@@ -88,6 +92,28 @@ async def test_of_two_instances_that_saw_room_for_the_same_last_device_of_a_user
     assert {session.hardware_id for session in second.own} == {"desktop", "tablet"}
     assert halt.outcomes == ["conflict"]
     assert len(tenant.open_sessions()) == tenant.counters()["total"] == 2
+
+
+async def test_of_fifty_held_seats_that_two_instances_lend_at_once_exactly_ten_are_borrowed(
+    store: WatchedFirestore, another_store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=50, max_borrow_seconds=86_400, max_borrowed_seats=10)
+    instances = Acquires(store, policy), Acquires(another_store, policy)
+    held = [_asking(tenant, "m0", f"laptop-{number}") for number in range(50)]
+    await asyncio.gather(*(instances[0].acquire(tenant.organization_id, each) for each in held))
+    until = datetime.now(UTC) + timedelta(hours=12)
+
+    answers = await asyncio.gather(
+        *(
+            instances[number % 2].acquire(tenant.organization_id, replace(each, borrow_until=until))
+            for number, each in enumerate(held)
+        )
+    )
+
+    assert Counter(type(answer.outcome) for answer in answers) == {Borrowed: 10, BorrowedSeatsLimitReached: 40}
+    lent = [session for session in tenant.open_sessions() if session["borrowed_until"] is not None]
+    assert (len(lent), len(tenant.open_sessions())) == (10, 50)
+    assert len(tenant.events("session.borrowed")) == 10
 
 
 async def test_two_instances_that_open_an_organizations_books_at_once_do_it_once(

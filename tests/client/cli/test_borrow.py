@@ -1,6 +1,7 @@
 """``seatlease borrow``, ``return`` and ``status``: real processes on the real stack, and without a network."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,7 +11,9 @@ import pytest
 import typer
 
 import seatlease
-from seatlease._service import clock
+from seatlease._service import clock, stored
+from seatlease._service.firebase import EMULATOR
+from seatlease.cli import reminder as cli_reminder
 from seatlease.cli.borrow import point_in_time
 from seatlease.cli.reminder import Reminder, reminders_due
 from seatlease.testing import FakeService
@@ -34,11 +37,16 @@ def test_a_traveller_borrows_works_without_a_network_and_gives_the_seat_back(bui
     backend = build_real(seats=1, max_borrow_seconds=7 * DAY)
     ours, program = environment_of(backend), ("run", "--", "echo", "runs")
 
+    stored.save(
+        stored.StoredSignIn(url=backend.proxy.url, api_key="k", email="m0@example.com", refresh_token="refresh-token")
+    )
+
     unknown = run("status", environment=ours)
     lent = run("borrow", "--for", "12h", environment=ours)
     with backend.offline():
         shown = run("status", environment=ours)
         offline = run(*program, environment=ours)
+        signed_in = run(*program, environment={**ours, "SEATLEASE_ID_TOKEN": "", EMULATOR: "127.0.0.1:1"})
         as_json = run("status", "--json", environment=ours)
         longer = run("borrow", "--for", "3d", environment=ours)
         other_device = run(*program, environment={**ours, "SEATLEASE_HARDWARE_ID": "copied-to"})
@@ -52,7 +60,9 @@ def test_a_traveller_borrows_works_without_a_network_and_gives_the_seat_back(bui
     assert "seatlease: the seat is borrowed until " in lent.stderr
     assert (shown.returncode, "borrowed until" in shown.stdout, "It ends soon" in shown.stdout) == (0, True, True)
     assert (offline.returncode, offline.stdout) == (0, "runs\n"), offline.stderr
+    assert (signed_in.returncode, signed_in.stdout) == (0, "runs\n"), signed_in.stderr
     assert "the seat is borrowed until" in offline.stderr
+    assert "the seat is borrowed until" in signed_in.stderr
     (told,) = json.loads(as_json.stdout)
     assert (told["is_usable"], told["url"]) == (True, backend.proxy.url)
     assert backend.license_key not in as_json.stdout
@@ -139,6 +149,24 @@ def test_it_is_said_once_until_when_and_again_when_that_changes(capsys: pytest.C
 
     told = capsys.readouterr().err.splitlines()
     assert ["(2d 01h left)" in told[0], "(3d 01h left)" in told[1], len(told)] == [True, True, 2]
+
+
+def test_a_running_program_is_reminded_a_day_and_an_hour_before_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = FakeService(max_borrow=timedelta(days=7))
+    with service.seat(borrow=timedelta(days=3)) as seat:
+        assert seat.lease is not None
+        ends_at = seat.lease.borrowed_until_elapsed
+        reminder = Reminder(seat)
+
+        for hours_left in (72, 25, 24, 23, 1.5, 1, 0.5):
+            with monkeypatch.context() as patch:
+                patch.setattr(cli_reminder, "elapsed", lambda left=hours_left: ends_at - left * 3600)
+                reminder.look()
+
+    told = re.findall(r"\((.+) left\)", capsys.readouterr().err)
+    assert told == ["3d 00h", "1d 00h", "1h 00m"]
 
 
 def test_status_names_a_seat_whose_time_is_over(

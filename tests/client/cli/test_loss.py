@@ -17,7 +17,7 @@ from seatlease.cli import waiting
 from seatlease.errors import InLine, NoSeatFree, ServiceUnreachable
 from seatlease.events import Waiting
 from tests.client.backends import RealBackend
-from tests.client.commands import Terminal, command, end, environment_of, start
+from tests.client.commands import Terminal, command, end, environment_of, start, stop
 from tests.client.conftest import BuildBackend, StartScript
 
 _LEASE_SECONDS = 3
@@ -28,6 +28,12 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 @pytest.fixture
 def backend(build_real: BuildBackend) -> RealBackend:
     return build_real(seats=1, lease_seconds=_LEASE_SECONDS)
+
+
+@pytest.fixture
+def on_exit() -> Iterator[ExitStack]:
+    with ExitStack() as cleanup:
+        yield cleanup
 
 
 @pytest.fixture
@@ -175,6 +181,34 @@ def test_whoever_waits_gets_the_seat_that_falls_free(backend: RealBackend) -> No
     status, out, _ = end(process)
     assert (status, out) == (0, "runs\n")
     assert re.fullmatch(r"seatlease: [\d:]{8} waiting, position 1 of 1, (30|2\d)s left, next try in \ds\n", told), told
+
+
+_SILENCE_AND_AN_INTERVAL = 12.5 + 5
+"""Seconds for which a first place that fell silent may hold up the next one, which asks every 5 s."""
+
+
+@pytest.mark.long
+def test_when_the_first_in_line_is_killed_the_next_one_gets_the_seat_within_the_bound(
+    build_real: BuildBackend, on_exit: ExitStack
+) -> None:
+    backend = build_real(seats=1)
+    holder = backend.seat("olivia")
+    holder.acquire()
+    line = []
+    for user, place in (("m0", "position 1 of 1"), ("m1", "position 2 of 2")):
+        line.append(start("run", "--wait", "10m", "--", "echo", "runs", environment=environment_of(backend, user)))
+        on_exit.callback(stop, line[-1])
+        _said(line[-1], place)
+
+    line[0].kill()
+    line[0].wait()
+    holder.close()
+    freed_at = time.monotonic()
+
+    status, out, _ = end(line[1], within=40)  # far more than the bound: the machine may be slow
+    took = time.monotonic() - freed_at
+    print(f"the next one had the seat after {took:.1f} s; the bound is {_SILENCE_AND_AN_INTERVAL} s")  # noqa: T201 for `pytest -s`
+    assert (status, out) == (0, "runs\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

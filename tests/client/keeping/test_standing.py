@@ -1,6 +1,7 @@
 """The state that follows from what is known, at the exact instants."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -52,6 +53,19 @@ def test_a_missed_heartbeat_degrades_until_one_is_answered() -> None:
     assert standing.missed == 2
     assert standing.state(at=1001.0) is State.DEGRADED
     assert standing.state(at=1360.0) is State.LOST
+
+
+def test_a_borrowed_seat_is_active_until_its_end_whatever_is_missed_and_lost_at_that_instant() -> None:
+    borrowed = replace(lease(), borrowed_until=lease().lease_expires_at)
+    standing = Standing(lease=borrowed).missed_one(UNREACHABLE)
+
+    states = [standing.state(at=at) for at in (1001.0, 1359.999, 1360.0)]
+
+    assert states == [State.ACTIVE, State.ACTIVE, State.LOST]
+    assert standing.next_change_at(after=1001.0) == 1360.0
+    standing.check(at=1359.999)
+    with pytest.raises(SessionLost):
+        standing.check(at=1360.0)
 
 
 def test_what_the_service_said_counts_more_than_the_clock() -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from infra.judge.history import Acknowledged, History, Operation
+from infra.judge.history import Acknowledged, Event, History, Operation
+from infra.judge.terms import time_of
 from infra.judge.violation import Kind
 from shared.documents.rfc3339 import rfc3339
 from shared.rules.audit import AuditType
@@ -17,22 +19,34 @@ def granted_to_a_newcomer(h: History) -> History:
     return with_details(waits_on, starts(h, "m2")[0], waited_seconds=None)
 
 
-def place_lost(h: History) -> History:
-    queued = next(event for event in h.events if event.type == AuditType.QUEUED)
+def _told_of_a_place(h: History, queued: Event, **told: Any) -> History:  # noqa: ANN401 what the answer says
     asked = [
         Acknowledged(operation=Operation.ACQUIRE, user_id=user_id, hardware_id="d", status=None, sent_at=queued.at)
         for user_id in ("m0", "m1", "m2", "m3")
     ]
-    told = replace(
-        asked[1],
-        status=202,
-        session_id=queued.session_id,
-        body={"waiting": {"since": rfc3339(queued.at + timedelta(seconds=1))}},
-    )
-    return replace(h, requests=(*asked, told))
+    answer = {"license_id": queued.license_id, "server_time": rfc3339(queued.at), "waiting": told}
+    place = replace(asked[1], status=202, session_id=queued.session_id, body=answer)
+    return replace(h, requests=(*asked, place))
+
+
+def _first_place(h: History) -> Event:
+    return next(event for event in h.events if event.type == AuditType.QUEUED)
+
+
+def place_lost(h: History) -> History:
+    queued = _first_place(h)
+    return _told_of_a_place(h, queued, since=rfc3339(queued.at + timedelta(seconds=1)), position=1)
+
+
+def told_to_wait_when_the_seat_was_free(h: History, *, position: int = 1) -> History:
+    queued, since = _first_place(h), rfc3339(_first_place(h).at)
+    # At the time of the denial the only seat was free, for the first place.
+    free_at, _ = time_of(only(h, AuditType.DENIED))
+    return _told_of_a_place(h, replace(queued, at=free_at), since=since, position=position)
 
 
 SEEDED_LINE: Sequence[tuple[Kind, Callable[[History], History]]] = (
     (Kind.GRANTED_OUT_OF_TURN, granted_to_a_newcomer),
     (Kind.ACKNOWLEDGED_PLACE_LOST, place_lost),
+    (Kind.REFUSED_WHILE_FREE, told_to_wait_when_the_seat_was_free),
 )

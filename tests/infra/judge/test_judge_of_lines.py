@@ -15,7 +15,11 @@ from shared.documents.policy import Policy
 from shared.rules.acquire import Granted
 from shared.rules.audit import AuditType
 from tests.infra.judge.mutations import changed, only, starts, trail, with_details
-from tests.infra.judge.seeded_line import SEEDED_LINE, granted_to_a_newcomer
+from tests.infra.judge.seeded_line import (
+    SEEDED_LINE,
+    granted_to_a_newcomer,
+    told_to_wait_when_the_seat_was_free,
+)
 from tests.support.connections import WatchedFirestore
 from tests.support.line import Instance, id_of
 from tests.support.tenant import Snapshot, Tenant
@@ -65,6 +69,22 @@ async def test_a_fault_sown_into_a_line_is_rejected_as_what_it_is(
     kind: Kind, sow: Callable[[History], History], history: History
 ) -> None:
     assert {violation.kind for violation in judge(sow(history))} == {kind}
+
+
+async def test_a_place_behind_the_one_that_the_free_seat_is_for_accuses_nobody(history: History) -> None:
+    assert judge(told_to_wait_when_the_seat_was_free(history, position=2)) == []
+
+
+async def test_a_place_accuses_nobody_where_the_organizations_cap_may_be_in_the_way(history: History) -> None:
+    present = history.present
+    assert present is not None
+    assert present.organization is not None
+    capped = replace(present.organization, fields={**present.organization.fields, "max_concurrent_seats": 5})
+    sown = told_to_wait_when_the_seat_was_free(history)
+
+    found = judge(replace(sown, present=replace(present, organization=capped)))
+
+    assert Kind.REFUSED_WHILE_FREE not in {violation.kind for violation in found}
 
 
 async def test_a_place_that_was_committed_after_the_read_of_a_grant_accuses_nobody(history: History) -> None:
