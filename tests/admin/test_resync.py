@@ -20,11 +20,8 @@ from shared.admin.review import Reviews
 from shared.admin.user_claims import UserClaims
 from shared.documents.paths import run_path
 from shared.documents.policy import Policy
-<<<<<<< HEAD
-from shared.firestore.errors import Conflict, StoreUnavailable
-=======
 from shared.edge.identity import Tokens
->>>>>>> a25
+from shared.firestore.errors import Conflict, StoreUnavailable
 from shared.rules.acquire import Device, Granted
 from shared.seats.acquire import AcquireRequest, Acquires
 from shared.seats.release import ReleaseRequest, Releases
