@@ -145,7 +145,7 @@ async def tenant(console: firestore.Client, clients: Clients) -> Tenant:
     return tenant
 
 
-@pytest.fixture(params=[*CALLERS[:2], *(pytest.param(each, marks=pytest.mark.long) for each in CALLERS[2:])])
+@pytest.fixture(params=[CALLERS[0], *(pytest.param(each, marks=pytest.mark.long) for each in CALLERS[1:])])
 def headers(request: pytest.FixtureRequest, tenant: Tenant, console: firestore.Client, project: str) -> dict[str, str]:
     """Each kind of caller: by role, of another organization, and without a token that counts."""
     organization_id: str | None = tenant.organization_id

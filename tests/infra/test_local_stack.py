@@ -166,6 +166,7 @@ def test_the_gateway_passes_headers_on_that_are_not_ascii(local_stack: Served) -
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "TOKEN_INVALID")
 
 
+@pytest.mark.long
 def test_a_function_that_died_is_a_bad_gateway_and_the_others_go_on(stack_beside: Served, tenant: Tenant) -> None:
     for pid in stack_beside.family(argument="--target"):
         if pid in stack_beside.family(argument="usage"):
@@ -183,6 +184,7 @@ def test_a_function_that_died_is_a_bad_gateway_and_the_others_go_on(stack_beside
 # Two stacks on one database
 
 
+@pytest.mark.long
 def test_a_stack_beside_another_sees_the_same_seats(local_stack: Served, stack_beside: Served, tenant: Tenant) -> None:
     taken = acquire(local_stack, tenant).json()
 
@@ -195,6 +197,7 @@ def test_a_stack_beside_another_sees_the_same_seats(local_stack: Served, stack_b
     assert (late.status_code, late.json()["error"]["code"]) == (410, "SESSION_RELEASED")
 
 
+@pytest.mark.long
 def test_a_stack_beside_another_leaves_the_firsts_file_alone(local_stack: Served, stack_beside: Served) -> None:
     first = json.loads((local_stack.state_folder / "stack.json").read_text())
 
@@ -204,6 +207,7 @@ def test_a_stack_beside_another_leaves_the_firsts_file_alone(local_stack: Served
     assert stack_beside.state["pubsub_emulator_host"] == first["pubsub_emulator_host"]
 
 
+@pytest.mark.long
 def test_a_stack_beside_another_serves_the_functions_for_clients_only(stack_beside: Served) -> None:
     assert sorted(stack_beside.state["functions"]) == sorted(FOR_CLIENTS)
     assert len(stack_beside.addresses()) == 1 + len(FOR_CLIENTS) + 2
@@ -280,6 +284,7 @@ def test_an_audit_event_reaches_a_subscriber_and_is_stamped(local_stack: Served,
     assert received[0].attributes["organization_id"] == tenant.organization_id
 
 
+@pytest.mark.long
 def test_an_event_of_a_stack_beside_another_is_published_by_the_first(stack_beside: Served, tenant: Tenant) -> None:
     acquire(stack_beside, tenant)
 
@@ -405,6 +410,7 @@ def test_a_tick_of_a_stack_that_is_gone_ends_with_a_sentence(tmp_path: Path) -> 
     assert unwrapped(told.stderr) == f"nothing answers at {nowhere}: check that make serve still runs"
 
 
+@pytest.mark.long
 def test_a_tick_of_an_attached_stack_says_where_the_scheduled_functions_run(
     stack_beside: Served, tmp_path: Path
 ) -> None:
