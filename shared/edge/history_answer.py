@@ -37,6 +37,7 @@ class DayView(Answer):
 
     date: str
     is_settled: bool
+    is_complete: bool
     computed_at: Time
     peak_in_use: list[int]
     peak_demand: list[int]
@@ -182,6 +183,7 @@ def _day_view(day: UsageDay) -> DayView:
     return DayView(
         date=day.date.isoformat(),
         is_settled=day.is_settled,
+        is_complete=day.is_complete,
         computed_at=day.computed_at,
         peak_in_use=list(day.peak_in_use),
         peak_demand=list(day.peak_demand),
