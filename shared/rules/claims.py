@@ -18,6 +18,15 @@ ORGANIZATION_ID = "(document id of the organization)"
 """The ``field`` of a problem with the id of the organization's document."""
 
 
+IN_ANOTHER_ORGANIZATION = Problem(
+    field=DOCUMENT_ID,
+    level=Level.ERROR,
+    # It must not name the other organization: admins of this one may not know of it.
+    found="this user already belongs to another organization",
+    expected="a user of one organization only. Deactivate or delete the user there, or use another account",
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Membership:
     """An organization that has a document of the user."""
@@ -82,10 +91,7 @@ def user_problems(
         found = "no user of Firebase Authentication has this UID, so this user cannot sign in"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
     if own is not active_membership(listings):
-        # It must not name the other organization: admins of this one may not know of it.
-        found = "this user already belongs to another organization"
-        expected = "a user of one organization only. Deactivate or delete the user there, or use another account"
-        problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
+        problems.append(IN_ANOTHER_ORGANIZATION)
     elif not has_room:
         found = "a document id that is too long for the user's token"
         expected = "an organization with a shorter document id"

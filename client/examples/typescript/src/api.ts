@@ -4000,7 +4000,7 @@ export interface operations {
                  * @description Only events of this type.
                  * @example session.denied
                  */
-                type?: "session.acquired" | "session.renewed" | "session.borrowed" | "session.queued" | "session.gave_up" | "session.denied" | "session.released" | "session.expired" | "session.revoked" | "usage.repaired" | "license.expiring" | "organization.edited" | "user.edited" | "user.invited" | "user.joined" | "license.edited" | "user.signed_in_on_device";
+                type?: "session.acquired" | "session.renewed" | "session.borrowed" | "session.queued" | "session.gave_up" | "session.denied" | "session.released" | "session.expired" | "session.revoked" | "usage.repaired" | "license.expiring" | "organization.edited" | "user.edited" | "user.invited" | "user.joined" | "license.edited" | "user.signed_in_on_device" | "user.belongs_elsewhere";
                 /**
                  * @description The most events on a page. A CSV file has up to 2,000.
                  * @example 100
