@@ -9,11 +9,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
-from shared.edge.answers import Answer, answer
+from shared.edge.answers import PRIVATE, Answer, answer
 from shared.edge.history_csv import COLUMNS, as_text, csv_of_days, csv_of_trail, details_of
 from shared.edge.history_query import CSV_TYPE, token_of
 from shared.edge.refusals import refused
-from shared.edge.usage_answer import PRIVATE
 from shared.firestore.group_commit import Answered
 from shared.rules.history import UsageDay
 from shared.rules.history_summary import History, HistoryOutcome, LicenseHistory, summary
