@@ -40,9 +40,9 @@ from shared.firestore.writes import Write
 from shared.rules.audit import AuditType
 from shared.rules.claims import (
     DOCUMENT_ID,
-    IN_ANOTHER_ORGANIZATION,
     OtherAccount,
     email_not_verified,
+    in_another_organization,
     user_problems,
 )
 from shared.rules.people_audit import belongs_elsewhere
@@ -168,10 +168,10 @@ class UserClaims:
 
     async def _told_of_another(self, looked_at: ReviewState, problems: Sequence[Problem]) -> list[Write]:
         """Report that the user belongs to another organization, with the problem that says so for the first time."""
-        if looked_at.document is None or IN_ANOTHER_ORGANIZATION not in problems:
+        if looked_at.document is None or in_another_organization() not in problems:
             return []
         told = None if looked_at.record is None else looked_at.record.fields.get(PROBLEMS)
-        if isinstance(told, list) and listed([IN_ANOTHER_ORGANIZATION])[0] in told:
+        if isinstance(told, list) and listed([in_another_organization()])[0] in told:
             return []
         now, since = (await self._firestore.now()).now, decode_time(looked_at.document.create_time)
         event = belongs_elsewhere(looked_at.subject.document_id, listed_since=since, now=now)

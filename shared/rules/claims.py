@@ -18,15 +18,6 @@ ORGANIZATION_ID = "(document id of the organization)"
 """The ``field`` of a problem with the id of the organization's document."""
 
 
-IN_ANOTHER_ORGANIZATION = Problem(
-    field=DOCUMENT_ID,
-    level=Level.ERROR,
-    # It must not name the other organization: admins of this one may not know of it.
-    found="this user already belongs to another organization",
-    expected="a user of one organization only. Deactivate or delete the user there, or use another account",
-)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Membership:
     """An organization that has a document of the user."""
@@ -91,12 +82,19 @@ def user_problems(
         found = "no user of Firebase Authentication has this UID, so this user cannot sign in"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
     if own is not active_membership(listings):
-        problems.append(IN_ANOTHER_ORGANIZATION)
+        problems.append(in_another_organization())
     elif not has_room:
         found = "a document id that is too long for the user's token"
         expected = "an organization with a shorter document id"
         problems.append(Problem(field=ORGANIZATION_ID, level=Level.ERROR, found=found, expected=expected))
     return problems
+
+
+def in_another_organization() -> Problem:
+    """Say that the user belongs elsewhere, without naming where: admins of this organization may not know of it."""
+    found = "this user already belongs to another organization"
+    expected = "a user of one organization only. Deactivate or delete the user there, or use another account"
+    return Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected)
 
 
 def email_not_verified() -> Problem:
