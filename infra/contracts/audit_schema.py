@@ -41,7 +41,7 @@ from shared.rules.denial import Denied, Limit, denied
 from shared.rules.license import License
 from shared.rules.line import GaveUp, PlaceInLine
 from shared.rules.organization import Organization
-from shared.rules.people_audit import invited, joined
+from shared.rules.people_audit import belongs_elsewhere, invited, joined
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import EndReason, Instance, Session, session_id_of
 from shared.rules.session import ended as end
@@ -108,6 +108,7 @@ _NUMBERS: Mapping[str, tuple[str, ...]] = {
         "device_name",
         "signed_in_at",
         "signed_in_with",
+        "listed_since",
     ),
     "Seats": ("in_use", "max"),
     "LicenseSeats": ("license_id", "in_use", "pools"),
@@ -306,6 +307,7 @@ def _events() -> Iterator[AuditEvent]:
     old_key, new_key = {"license_key": '"7K3QF-9XW2M-QZP4T"'}, {"license_key": '"M2XW9-FQ3K7-T4PZQ"'}
     yield edited(AuditType.LICENSE_EDITED, "license-1", at=ends, before=old_key, after=new_key)
     yield signed_in_on_device(*_sign_in(at), now=at + timedelta(minutes=1))
+    yield belongs_elsewhere("dana", listed_since=at, now=at + timedelta(seconds=2))
 
 
 def _sign_in(at: datetime) -> tuple[SignIn, Approval]:

@@ -26,7 +26,7 @@ _FIELDS = tuple(field.name for field in fields_of(Event))
 
 _REPORTS = {
     *(AuditType.LICENSE_EXPIRING, AuditType.USAGE_REPAIRED),
-    *(AuditType.USER_INVITED, AuditType.USER_JOINED, AuditType.SIGNED_IN_ON_DEVICE),
+    *(AuditType.USER_INVITED, AuditType.USER_JOINED, AuditType.SIGNED_IN_ON_DEVICE, AuditType.BELONGS_ELSEWHERE),
 }
 
 
@@ -98,7 +98,7 @@ def _names_of_place(event: Event) -> set[str]:
 
 def _reported_name(event: Event) -> str:
     """The name of a report that is about no seat."""
-    if event.type == AuditType.USER_JOINED:
+    if event.type in {AuditType.USER_JOINED, AuditType.BELONGS_ELSEWHERE}:
         return digest(event.type, event.user_id or "", _text(event.at))
     invitation_id, edit = (str(event.details.get(name)) for name in ("invitation_id", "edit"))
     if event.type == AuditType.USER_INVITED:

@@ -3,11 +3,13 @@
 The days are counted again from all that is known now, up to the time until which they were counted. Nothing that comes
 later changes that part, but for sessions that an admin ends, changes or deletes by hand. What such an edit may explain
 is left out. A day is also compared with the caps: no more seats were in use at a time than a grant among them allows.
+
+A day that was given up says what was counted until then. It must have been given up for its many events.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields as fields_of
-from datetime import datetime
+from datetime import date, datetime
 
 from infra.judge.admin_edits import AdminEdits
 from infra.judge.cap import max_of
@@ -16,15 +18,26 @@ from infra.judge.tenure import Tenure, is_open, moment, started_at_of
 from infra.judge.terms import Terms
 from infra.judge.violation import Kind, Violation
 from shared.documents.reading import place_in_line_from, session_from
-from shared.documents.recorded import Recorded
+from shared.documents.recorded import RECORDED, Recorded
 from shared.documents.usage_days import usage_day_from
 from shared.firestore.client import Document
-from shared.rules.audit import CONSOLE, ENDS, ERASED
-from shared.rules.history import HALF_HOUR, Records, UsageDay, start_of, usage_day
+from shared.rules.audit import CONSOLE, ENDS, ERASED, AuditType
+from shared.rules.history import (
+    DAY,
+    HALF_HOUR,
+    MAX_BORROWS,
+    MAX_EVENTS,
+    Records,
+    UsageDay,
+    start_of,
+    usage_day,
+)
 from shared.rules.line import MAX_WAIT
 
 _OF_CAPS = {"seats", "full_seconds", "overdraft_seat_seconds"}
 _OF_PEOPLE = {"denied_people", "people_denied", "people_turned_away"}
+_OF_WAITS = {"peak_demand", "demand_seconds_at", "waits", "people_turned_away"}
+_OF_BORROWS = {"borrowed_seat_seconds", "idle_seat_seconds"}
 
 
 def violations(history: History, tenures: Sequence[Tenure], terms: Terms) -> Iterator[Violation]:
@@ -33,12 +46,15 @@ def violations(history: History, tenures: Sequence[Tenure], terms: Terms) -> Ite
     if present is None or edits.changed_any:
         return
     records = _records(history, present)
-    for stored in present.usage_days:
-        day = usage_day_from(_document(stored.document_id, stored.fields))
+    parsed = [(each, usage_day_from(_document(each.document_id, each.fields))) for each in present.usage_days]
+    given_up = {day.date for _, day in parsed if day is not None and day.is_given_up}
+    for stored, day in parsed:
         if day is None or not _is_covered(day, history) or _was_edited_since(day, stored, history):
             continue
+        skipped = _skipped(day, history, given_up)
         for kind, message in (
-            *_miscounted(day, stored, history, records.get(day.license_id, Records())),
+            *_given_up(day, history),
+            *_miscounted(day, stored, records.get(day.license_id, Records()), skipped),
             *_above_caps(day, tenures, terms),
         ):
             yield Violation(
@@ -91,14 +107,33 @@ def _document(document_id: str, fields: Mapping[str, object]) -> Document:
     return Document(path=document_id, fields={**fields}, update_time=None)
 
 
-def _miscounted(day: UsageDay, stored: Stored, history: History, records: Records) -> Iterator[tuple[Kind, str]]:
-    """Compare what the day says with what is counted now.
+def _given_up(day: UsageDay, history: History) -> Iterator[tuple[Kind, str]]:
+    """A day is given up for its own events, or for those of a day after it through which a run did not get."""
+    events = sum(event.type in RECORDED and event.at >= start_of(day.date) for event in history.events)
+    if day.is_given_up and events <= MAX_EVENTS:
+        yield Kind.DAY_MISCOUNTED, f"it was given up, but the trail has only {events:,} events since its beginning"
+
+
+def _skipped(day: UsageDay, history: History, given_up: set[date]) -> set[str]:
+    """The numbers that are not compared.
 
     The present cap is not known for the time of the count. So the numbers that need a cap are left to ``_above_caps``,
-    and those of people who were erased since are not compared.
+    and those of people who were erased since are not compared. A run reads no event of a day that was given up, so it
+    knows no wait that began there. It does not read all of very many borrows.
     """
+    borrows = sum(event.type == AuditType.BORROWED and event.at < day.computed_at for event in history.events)
+    return {
+        *_OF_CAPS,
+        *(_OF_PEOPLE if any(event.user_id == ERASED for event in history.events) else ()),
+        *({"is_settled"} if day.is_given_up else ()),
+        *(_OF_WAITS if day.date - DAY in given_up else ()),
+        *(_OF_BORROWS if borrows > MAX_BORROWS else ()),
+    }
+
+
+def _miscounted(day: UsageDay, stored: Stored, records: Records, skipped: set[str]) -> Iterator[tuple[Kind, str]]:
+    """Compare what the day says with what is counted now."""
     again = usage_day(day.license_id, day.date, records, computed_at=day.computed_at)
-    skipped = {*_OF_CAPS, *(_OF_PEOPLE if any(event.user_id == ERASED for event in history.events) else ())}
     for name in (field.name for field in fields_of(UsageDay) if field.name not in skipped):
         told, counted = getattr(day, name), getattr(again, name)
         if told != counted:

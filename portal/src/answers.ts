@@ -709,6 +709,8 @@ export interface components {
             date: string;
             /** @description Whether the numbers are final. They are a day after the day's end. */
             is_settled: boolean;
+            /** @description Whether the day is counted to its end. A settled day that is not had too many events: its numbers end at computed_at. */
+            is_complete: boolean;
             /**
              * Format: date-time
              * @description Until when everything is counted.
@@ -3998,7 +4000,7 @@ export interface operations {
                  * @description Only events of this type.
                  * @example session.denied
                  */
-                type?: "session.acquired" | "session.renewed" | "session.borrowed" | "session.queued" | "session.gave_up" | "session.denied" | "session.released" | "session.expired" | "session.revoked" | "usage.repaired" | "license.expiring" | "organization.edited" | "user.edited" | "user.invited" | "user.joined" | "license.edited" | "user.signed_in_on_device";
+                type?: "session.acquired" | "session.renewed" | "session.borrowed" | "session.queued" | "session.gave_up" | "session.denied" | "session.released" | "session.expired" | "session.revoked" | "usage.repaired" | "license.expiring" | "organization.edited" | "user.edited" | "user.invited" | "user.joined" | "license.edited" | "user.signed_in_on_device" | "user.belongs_elsewhere";
                 /**
                  * @description The most events on a page. A CSV file has up to 2,000.
                  * @example 100
@@ -4060,6 +4062,7 @@ export interface operations {
                      *             {
                      *               "date": "2026-03-02",
                      *               "is_settled": false,
+                     *               "is_complete": false,
                      *               "computed_at": "2026-03-02T09:14:07.000000Z",
                      *               "peak_in_use": [
                      *                 0,
@@ -4352,8 +4355,8 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["HistoryAnswer"] | components["schemas"]["TrailAnswer"];
                     /**
-                     * @example license_id,license_name,begins_at,ends_at,peak_in_use,peak_demand,seats,full_seconds,seat_seconds,idle_seat_seconds,borrowed_seat_seconds,overdraft_seat_seconds,waits_count,waits_p50_seconds,waits_p95_seconds,people_denied,people_turned_away,computed_at,is_settled
-                     *     license-1,,2026-03-02T00:00:00+00:00,2026-03-03T00:00:00+00:00,1,1,20,0,7200,0,0,0,0,,,0,0,2026-03-02T09:14:07+00:00,false
+                     * @example license_id,license_name,begins_at,ends_at,peak_in_use,peak_demand,seats,full_seconds,seat_seconds,idle_seat_seconds,borrowed_seat_seconds,overdraft_seat_seconds,waits_count,waits_p50_seconds,waits_p95_seconds,people_denied,people_turned_away,computed_at,is_settled,is_complete
+                     *     license-1,,2026-03-02T00:00:00+00:00,2026-03-03T00:00:00+00:00,1,1,20,0,7200,0,0,0,0,,,0,0,2026-03-02T09:14:07+00:00,false,false
                      */
                     "text/csv; charset=utf-8": string;
                 };

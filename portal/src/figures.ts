@@ -197,6 +197,11 @@ export function merge(days: Day[]): Totals {
   };
 }
 
+/** The days whose numbers end before their end, and never go on: the organization had too many events on them. */
+export function givenUp(days: Day[]): string[] {
+  return days.filter((day) => day.is_settled && !day.is_complete).map(({ date }) => date);
+}
+
 /** The seconds of the busy time in which more seats were wanted. */
 function short({ demand }: Totals, seats: number): number {
   return [...demand].reduce((total, [wanted, seconds]) => total + (wanted > seats ? seconds : 0), 0);

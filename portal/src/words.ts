@@ -127,6 +127,7 @@ export const WORDS: Readonly<Record<string, Words>> = {
         text(details["provider"] ?? details["domain"]),
       ),
   },
+  "user.belongs_elsewhere": { what: "Belongs to another organization, and gets no seat here", result: () => "" },
   "user.signed_in_on_device": {
     what: "Signed in on a device",
     result: (details) => sentences(text(details["device_name"]), text(details["ip_address"])),

@@ -11,6 +11,7 @@ import {
   datesOf,
   enough,
   gaps,
+  givenUp,
   halfHours,
   heatMap,
   localDate,
@@ -30,6 +31,7 @@ function day(date: string, more: Partial<Day> = {}): Day {
   return {
     date,
     is_settled: true,
+    is_complete: true,
     computed_at: new Date(Date.parse(date) + 72 * HOUR).toISOString(),
     peak_in_use: each(0),
     peak_demand: each(0),
@@ -54,6 +56,11 @@ const WHOLE = { from: 0, until: Infinity };
 const busy = day("2026-03-02", {
   seconds_at: { "0": 76_400, "5": 9_000, "20": 1_000 },
   demand_seconds_at: { "0": 76_400, "5": 9_000, "20": 720, "23": 200, "26": 80 },
+});
+
+test("a day that was given up is told, and one that is still counted is not", () => {
+  const days = [day("2026-03-02"), day("2026-03-03", { is_complete: false }), day("2026-03-04", { is_settled: false, is_complete: false })];
+  assert.deepEqual(givenUp(days), ["2026-03-03"]);
 });
 
 test("the sentence says for how much of the busy time the seats were enough, and how many would have been", () => {

@@ -15,10 +15,12 @@ from shared.admin.form_problems import form_problems
 from shared.admin.review_record import (
     BOOKKEEPING,
     CREATED_AT,
+    PROBLEMS,
     ReviewResult,
     ReviewState,
     ReviewTarget,
     defaults,
+    listed,
     problem_writes,
     review_writes,
     seen,
@@ -29,13 +31,21 @@ from shared.documents.organizations import next_page
 from shared.documents.paths import OrganizationPaths
 from shared.documents.policy import Policy
 from shared.documents.reading import user_from
-from shared.documents.writing import document_write
+from shared.documents.writing import audit_event_write, document_write
 from shared.firestore.client import Document, Firestore
 from shared.firestore.query import Query
 from shared.firestore.retry import retry_until
-from shared.firestore.values import Plain
+from shared.firestore.values import Plain, decode_time
+from shared.firestore.writes import Write
 from shared.rules.audit import AuditType
-from shared.rules.claims import DOCUMENT_ID, OtherAccount, email_not_verified, user_problems
+from shared.rules.claims import (
+    DOCUMENT_ID,
+    OtherAccount,
+    email_not_verified,
+    in_another_organization,
+    user_problems,
+)
+from shared.rules.people_audit import belongs_elsewhere
 from shared.rules.refusal import Unusable
 from shared.rules.review import Problem, without_owner
 from shared.rules.user import Role, User
@@ -109,7 +119,7 @@ class UserClaims:
         verdict = ReviewResult(fills=fills, problems=problems)
         kept: dict[str, Plain] = {"user_id": user_id, "awaits_account": _awaits_account(settled, problems)}
         writes = review_writes(looked_at, verdict, retention=self._policy.retention, now=now, **kept)
-        await self._firestore.commit(writes)
+        await self._firestore.commit([*writes, *await self._told_of_another(looked_at, problems)])
 
     async def _look(self, paths: OrganizationPaths, user_id: str) -> ReviewState:
         subject = ReviewTarget(
@@ -151,9 +161,21 @@ class UserClaims:
         looked_at = await self._look(paths, user_id)
         if looked_at.document is None:
             return
-        writes = problem_writes(looked_at, await self._problems(looked_at, looked_at.document, settled))
+        problems = await self._problems(looked_at, looked_at.document, settled)
+        writes = problem_writes(looked_at, problems)
         if writes:
-            await self._firestore.commit(writes)
+            await self._firestore.commit([*writes, *await self._told_of_another(looked_at, problems)])
+
+    async def _told_of_another(self, looked_at: ReviewState, problems: Sequence[Problem]) -> list[Write]:
+        """Report that the user belongs to another organization, with the problem that says so for the first time."""
+        if looked_at.document is None or in_another_organization() not in problems:
+            return []
+        told = None if looked_at.record is None else looked_at.record.fields.get(PROBLEMS)
+        if isinstance(told, list) and listed([in_another_organization()])[0] in told:
+            return []
+        now, since = (await self._firestore.now()).now, decode_time(looked_at.document.create_time)
+        event = belongs_elsewhere(looked_at.subject.document_id, listed_since=since, now=now)
+        return [audit_event_write(event, looked_at.subject.paths, self._policy.retention)]
 
     async def _problems(self, looked_at: ReviewState, document: Document, settled: SyncedClaims) -> list[Problem]:
         paths, user = looked_at.subject.paths, user_from(document)

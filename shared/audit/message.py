@@ -223,6 +223,12 @@ class SignedInDetails(_Message):
     signed_in_with: str | None
 
 
+class ElsewhereDetails(_Message):
+    """Since when this organization lists the user."""
+
+    listed_since: Time
+
+
 class _Event(_Message):
     schema_version: Literal[1] = SCHEMA_VERSION
     event_id: Annotated[str, Field(description="Identifies the event. Ignore a second message with the same id.")]
@@ -379,6 +385,14 @@ class SignedInOnDeviceEvent(_Event):
     details: SignedInDetails
 
 
+class BelongsElsewhereEvent(_Event):
+    """The organization lists a user who belongs to another one. The user gets no seat here."""
+
+    type: Literal["user.belongs_elsewhere"]
+    user_id: str
+    details: ElsewhereDetails
+
+
 AuditMessage = (
     AcquiredEvent
     | BorrowedEvent
@@ -397,6 +411,7 @@ AuditMessage = (
     | UserInvitedEvent
     | UserJoinedEvent
     | SignedInOnDeviceEvent
+    | BelongsElsewhereEvent
 )
 """A published audit event of any type."""
 

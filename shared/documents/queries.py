@@ -2,7 +2,7 @@
 built-in single-field indexes needs a composite index in ``infra/firestore.indexes.json``; a test compares the two.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -364,61 +364,6 @@ def unpublished_events(
         order_by="at",
         limit=limit,
     )
-
-
-def every_query() -> Iterator[Query]:
-    """One of each query above, for the test that compares them with the indexes."""
-    now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
-    yield licenses_with_key("key")
-    yield licenses_with_key(" key ")
-    yield licenses_with_key_everywhere("key", limit=1)
-    yield users_with_email_everywhere(["ada@example.com"], limit=1)
-    yield organizations_with_slug("slug")
-    yield organizations_with_domain("acme.example")
-    yield organizations_with_provider("saml.acme")
-    yield invitations_everywhere("ada@example.com", limit=1)
-    yield open_invitations(now=now, limit=1)
-    yield invitations_by("user")
-    yield users_with_email(["ada@example.com"])
-    yield open_sessions_of_users(["user"])
-    yield latest_session_of("user")
-    yield denials_of("user", since=now)
-    yield page_of_users(limit=1, after=None)
-    yield owners()
-    yield users_in_group("group")
-    yield all_licenses()
-    yield seats_held()
-    yield open_in_pool("license", "group")
-    yield licenses_expiring(after=now, until=now, limit=1)
-    yield open_sessions_of("user", "license")
-    yield borrowed_seats("license", now=now)
-    yield held_since("license", until=now)
-    yield places_in_line(now=now)
-    yield places_given_up(since=now - LOOKS_BACK, now=now, limit=1)
-    yield last_grant()
-    yield lapsed_everywhere(0, since=now - LOOKS_BACK, now=now)
-    yield open_everywhere(limit=1)
-    yield ended_by_hand(limit=1)
-    yield counters_in_use(limit=1)
-    yield all_organizations(limit=1)
-    for collection in ("organizations", "licenses", "users"):
-        yield all_documents(collection, limit=1)
-    yield unpublished_events(before=now)
-    yield unpublished_events(before=now, everywhere=False)
-    yield tenures_of("session", limit=1)
-    yield events_of_types([AuditType.DENIED], since=now, limit=1, only_fields=("at",))
-    yield unsettled_days()
-    for narrowed_by in (None, ("user_id", "user"), ("license_id", "license"), ("type", "session.denied")):
-        yield trail(narrowed_by=narrowed_by, after=now, until=now, limit=1)
-    yield reviews_of_user("user")
-    yield without_account(limit=1)
-    for license_id in (None, "license"):
-        yield open_sessions(license_id)
-        yield lapsed_sessions(license_id, now=now, limit=1)
-        yield next_to_lapse(license_id, now=now)
-        yield live_sessions(license_id, now=now)
-        for user_id in (None, "user"):
-            yield page_of_sessions(license_id, user_id=user_id, limit=1)
 
 
 def _lapsed(since: datetime, now: datetime) -> tuple[tuple[str, Comparison, Plain], ...]:

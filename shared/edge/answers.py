@@ -12,6 +12,9 @@ from starlette.responses import Response
 from shared.documents.rfc3339 import Time
 from shared.edge.errors import ApiError
 
+PRIVATE = {"Cache-Control": "private, no-store"}
+"""Of an answer about people: no cache may keep it, also one that ignores what has a token."""
+
 
 class Answer(BaseModel):
     """A model that is sent as JSON."""

@@ -9,11 +9,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
-from shared.edge.answers import Answer, answer
+from shared.edge.answers import PRIVATE, Answer, answer
 from shared.edge.history_csv import COLUMNS, as_text, csv_of_days, csv_of_trail, details_of
 from shared.edge.history_query import CSV_TYPE, token_of
 from shared.edge.refusals import refused
-from shared.edge.usage_answer import PRIVATE
 from shared.firestore.group_commit import Answered
 from shared.rules.history import UsageDay
 from shared.rules.history_summary import History, HistoryOutcome, LicenseHistory, summary
@@ -37,6 +36,7 @@ class DayView(Answer):
 
     date: str
     is_settled: bool
+    is_complete: bool
     computed_at: Time
     peak_in_use: list[int]
     peak_demand: list[int]
@@ -182,6 +182,7 @@ def _day_view(day: UsageDay) -> DayView:
     return DayView(
         date=day.date.isoformat(),
         is_settled=day.is_settled,
+        is_complete=day.is_complete,
         computed_at=day.computed_at,
         peak_in_use=list(day.peak_in_use),
         peak_demand=list(day.peak_demand),

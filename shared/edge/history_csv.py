@@ -25,13 +25,14 @@ Injection".
 _OF_LICENSE = ("license_id", "license_name", "begins_at", "ends_at")
 _PER_HALF_HOUR = (
     *_OF_LICENSE,
-    *("peak_in_use", "peak_demand", "seats", "full_seconds", "denied_people", "computed_at", "is_settled"),
+    *("peak_in_use", "peak_demand", "seats", "full_seconds", "denied_people"),
+    *("computed_at", "is_settled", "is_complete"),
 )
 _PER_DAY = (
     *_OF_LICENSE,
     *("peak_in_use", "peak_demand", "seats", "full_seconds", "seat_seconds", "idle_seat_seconds"),
     *("borrowed_seat_seconds", "overdraft_seat_seconds", "waits_count", "waits_p50_seconds", "waits_p95_seconds"),
-    *("people_denied", "people_turned_away", "computed_at", "is_settled"),
+    *("people_denied", "people_turned_away", "computed_at", "is_settled", "is_complete"),
 )
 COLUMNS = ("type", "actor", "license_id", "session_id", "user_id", "hardware_id")
 """The fields of an event that have a column of their own."""
@@ -108,6 +109,7 @@ def _half_hours(day: UsageDay) -> Iterator[tuple[Cell, ...]]:
             day.denied_people[number],
             day.computed_at,
             day.is_settled,
+            day.is_complete,
         )
 
 
@@ -131,6 +133,7 @@ def _whole_day(day: UsageDay) -> tuple[Cell, ...]:
         day.people_turned_away,
         day.computed_at,
         day.is_settled,
+        day.is_complete,
     )
 
 

@@ -3,14 +3,12 @@
 from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
-from shared.edge.answers import Answer, answer
+from shared.edge.answers import PRIVATE, Answer, answer
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.admission import Joined
 from shared.rules.join import AlreadyJoined, JoinOutcome
 from shared.rules.user import Role
-
-PRIVATE = {"Cache-Control": "private, no-store"}
 
 
 class JoinAnswer(Answer):

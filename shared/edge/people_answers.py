@@ -5,15 +5,13 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
-from shared.edge.answers import Answer, answer, nothing
+from shared.edge.answers import PRIVATE, Answer, answer, nothing
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.admission import Invitation
 from shared.rules.invitations import Invited, InviteOutcome, Withdrawn, WithdrawOutcome
 from shared.rules.members import ChangeRefusal, Member, Members, MembersOutcome
 from shared.rules.user import Role, User
-
-PRIVATE = {"Cache-Control": "private, no-store"}
 
 
 class InvitationView(Answer):

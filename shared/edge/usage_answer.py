@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
-from shared.edge.answers import Answer, answer
+from shared.edge.answers import PRIVATE, Answer, answer
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
 from shared.rules.license import Feature, License
@@ -13,9 +13,6 @@ from shared.rules.session import Session, heard_of, is_borrowed
 from shared.rules.usage import LicenseStatus, LicenseUsage, Unchanged, Usage, UsageOutcome
 from shared.rules.user import Role
 from shared.rules.warnings import WarningCode
-
-PRIVATE = {"Cache-Control": "private, no-store"}
-"""Hosting's cache has kept answers that only had to be asked for again. Source: an issue of firebase-functions."""
 
 
 class SessionView(Answer):

@@ -52,6 +52,7 @@ class AuditType(StrEnum):
     USER_JOINED = "user.joined"
     LICENSE_EDITED = "license.edited"
     SIGNED_IN_ON_DEVICE = "user.signed_in_on_device"
+    BELONGS_ELSEWHERE = "user.belongs_elsewhere"
 
 
 ENDS = frozenset({AuditType.RELEASED, AuditType.EXPIRED, AuditType.REVOKED})

@@ -82,15 +82,19 @@ def user_problems(
         found = "no user of Firebase Authentication has this UID, so this user cannot sign in"
         problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
     if own is not active_membership(listings):
-        # It must not name the other organization: admins of this one may not know of it.
-        found = "this user already belongs to another organization"
-        expected = "a user of one organization only. Deactivate or delete the user there, or use another account"
-        problems.append(Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected))
+        problems.append(in_another_organization())
     elif not has_room:
         found = "a document id that is too long for the user's token"
         expected = "an organization with a shorter document id"
         problems.append(Problem(field=ORGANIZATION_ID, level=Level.ERROR, found=found, expected=expected))
     return problems
+
+
+def in_another_organization() -> Problem:
+    """Say that the user belongs elsewhere, without naming where: admins of this organization may not know of it."""
+    found = "this user already belongs to another organization"
+    expected = "a user of one organization only. Deactivate or delete the user there, or use another account"
+    return Problem(field=DOCUMENT_ID, level=Level.ERROR, found=found, expected=expected)
 
 
 def email_not_verified() -> Problem:

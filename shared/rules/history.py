@@ -28,6 +28,12 @@ SERVED_WITHIN = timedelta(minutes=15)
 SETTLES_AFTER = timedelta(hours=24)
 """So long after a day's end its numbers are final. Ends that admins wrote by hand are reported by then."""
 
+MAX_EVENTS = 60_000
+"""The most events of an organization's day that are counted. A day with more is given up."""
+
+MAX_BORROWS = 10_000
+"""So many of an organization's latest borrows are known when a day is counted, beside those of the day itself."""
+
 _SECOND = timedelta(seconds=1)
 _Span = tuple[datetime, datetime]
 """From a time on, and before another one."""
@@ -138,6 +144,16 @@ class UsageDay:
     people_turned_away: int
     computed_at: datetime
     is_settled: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the day is counted to its end."""
+        return self.computed_at >= start_of(self.date) + DAY
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the rest of the day is never counted, because its organization has too many events of it."""
+        return self.is_settled and not self.is_complete
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

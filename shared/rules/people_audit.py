@@ -1,9 +1,9 @@
-"""Audit events about people who come into an organization: who invited them, and what let them in."""
+"""Audit events about people who come into an organization: who invited them, what let them in, what keeps them out."""
 
 from datetime import datetime
 
 from shared.rules.admission import Invitation, Joined
-from shared.rules.audit import AuditEvent, AuditType, EditKind
+from shared.rules.audit import SYSTEM, AuditEvent, AuditType, EditKind
 from shared.rules.digest import digest
 
 
@@ -44,4 +44,17 @@ def joined(way: Joined, *, now: datetime) -> AuditEvent:
             "provider": way.provider,
             "domain": way.domain,
         },
+    )
+
+
+def belongs_elsewhere(user_id: str, *, listed_since: datetime, now: datetime) -> AuditEvent:
+    """Report that this organization lists a user who belongs to another one. It never names that one."""
+    return AuditEvent(
+        # The precondition on the review record makes sure that it is written once.
+        name=digest(AuditType.BELONGS_ELSEWHERE, user_id, now.isoformat()),
+        type=AuditType.BELONGS_ELSEWHERE,
+        at=now,
+        actor=SYSTEM,
+        user_id=user_id,
+        details={"listed_since": listed_since},
     )

@@ -498,7 +498,10 @@ async def test_of_two_organizations_the_first_keeps_the_user_and_the_second_is_t
     assert people.claims(uid) == {"org_id": tenant.organization_id}
     assert problems(tenant.user(uid)) == []
     assert problems(other.user(uid)) == [("(document id)", "error")]
-    assert tenant.organization_id not in str(other.user(uid).get().to_dict())
+    (event,) = other.events("user.belongs_elsewhere")
+    assert (event["user_id"], event["actor"]) == (uid, "system")
+    assert tenant.events("user.belongs_elsewhere") == []
+    assert tenant.organization_id not in str([other.user(uid).get().to_dict(), event])
 
 
 @pytest.mark.parametrize("how", ["deleted", "deactivated"])
@@ -519,6 +522,7 @@ async def test_a_user_whom_the_first_lets_go_is_the_seconds(
 
     assert people.claims(uid) == {"org_id": other.organization_id}
     assert problems(other.user(uid)) == []
+    assert len(other.events("user.belongs_elsewhere")) == 1
 
 
 async def test_who_is_listed_in_two_at_once_ends_with_one_whatever_comes_first(

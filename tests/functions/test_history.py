@@ -85,7 +85,7 @@ async def test_an_owner_sees_how_each_license_was_used_and_how_many_seats_would_
     assert told["organization"] == {"organization_id": tenant.organization_id, "name": "Org"}
     assert (told["from"], told["to"]) == (date, date)
     assert (license_["license_id"], license_["name"], license_["max"]) == (LICENSE_ID, "=1+1", 1)
-    assert (day["date"], day["is_settled"]) == (date, True)
+    assert (day["date"], day["is_settled"], day["is_complete"]) == (date, True, True)
     assert (day["peak_in_use"][2:4], day["peak_demand"][2:4]) == ([1, 1], [2, 1])
     assert (day["seconds_at"], day["seat_seconds"]) == ({"0": 82_800, "1": 3_600}, 3_600)
     assert (day["people_denied"], day["people_turned_away"], day["denied_people"][2]) == (1, 1, 1)
@@ -185,6 +185,7 @@ async def test_as_csv_there_is_a_row_for_each_half_hour_or_day_and_no_cell_is_a_
         "denied_people": "1",
         "computed_at": "",
         "is_settled": "true",
+        "is_complete": "true",
     }
     assert (day["seat_seconds"], day["people_turned_away"], day["waits_p50_seconds"]) == ("3600", "1", "")
     name = f"{tenant.organization_id}_{date}_{date}_UTC.csv"

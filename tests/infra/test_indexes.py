@@ -1,14 +1,15 @@
 """The emulator answers a query that has no index; Firestore refuses it. So queries and indexes are compared here."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from infra.build.stage import ROOT
+from shared.documents import queries
 from shared.documents.paths import OrganizationPaths
-from shared.documents.queries import all_licenses, every_query, last_grant, open_sessions
 from shared.documents.usage_days import usage_day_fields
 from shared.documents.writing import (
     Retention,
@@ -22,7 +23,7 @@ from shared.documents.writing import (
 )
 from shared.firestore.client import Document
 from shared.firestore.query import Query
-from shared.rules.audit import acquired
+from shared.rules.audit import AuditType, acquired
 from shared.rules.history import Records, usage_day
 from shared.rules.seat_use import SeatUse
 from shared.rules.sign_in import SignIn, sign_in_id_of
@@ -40,6 +41,61 @@ A_SIGN_IN = SignIn(
 )
 
 DEFINITION = json.loads((ROOT / "infra/firestore.indexes.json").read_text())
+
+
+def every_query() -> Iterator[Query]:
+    """One of each query."""
+    now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    yield queries.licenses_with_key("key")
+    yield queries.licenses_with_key(" key ")
+    yield queries.licenses_with_key_everywhere("key", limit=1)
+    yield queries.users_with_email_everywhere(["ada@example.com"], limit=1)
+    yield queries.organizations_with_slug("slug")
+    yield queries.organizations_with_domain("acme.example")
+    yield queries.organizations_with_provider("saml.acme")
+    yield queries.invitations_everywhere("ada@example.com", limit=1)
+    yield queries.open_invitations(now=now, limit=1)
+    yield queries.invitations_by("user")
+    yield queries.users_with_email(["ada@example.com"])
+    yield queries.open_sessions_of_users(["user"])
+    yield queries.latest_session_of("user")
+    yield queries.denials_of("user", since=now)
+    yield queries.page_of_users(limit=1, after=None)
+    yield queries.owners()
+    yield queries.users_in_group("group")
+    yield queries.all_licenses()
+    yield queries.seats_held()
+    yield queries.open_in_pool("license", "group")
+    yield queries.licenses_expiring(after=now, until=now, limit=1)
+    yield queries.open_sessions_of("user", "license")
+    yield queries.borrowed_seats("license", now=now)
+    yield queries.held_since("license", until=now)
+    yield queries.places_in_line(now=now)
+    yield queries.places_given_up(since=now - queries.LOOKS_BACK, now=now, limit=1)
+    yield queries.last_grant()
+    yield queries.lapsed_everywhere(0, since=now - queries.LOOKS_BACK, now=now)
+    yield queries.open_everywhere(limit=1)
+    yield queries.ended_by_hand(limit=1)
+    yield queries.counters_in_use(limit=1)
+    yield queries.all_organizations(limit=1)
+    for collection in ("organizations", "licenses", "users"):
+        yield queries.all_documents(collection, limit=1)
+    yield queries.unpublished_events(before=now)
+    yield queries.unpublished_events(before=now, everywhere=False)
+    yield queries.tenures_of("session", limit=1)
+    yield queries.events_of_types([AuditType.DENIED], since=now, limit=1, only_fields=("at",))
+    yield queries.unsettled_days()
+    for narrowed_by in (None, ("user_id", "user"), ("license_id", "license"), ("type", "session.denied")):
+        yield queries.trail(narrowed_by=narrowed_by, after=now, until=now, limit=1)
+    yield queries.reviews_of_user("user")
+    yield queries.without_account(limit=1)
+    for license_id in (None, "license"):
+        yield queries.open_sessions(license_id)
+        yield queries.lapsed_sessions(license_id, now=now, limit=1)
+        yield queries.next_to_lapse(license_id, now=now)
+        yield queries.live_sessions(license_id, now=now)
+        for user_id in (None, "user"):
+            yield queries.page_of_sessions(license_id, user_id=user_id, limit=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +285,9 @@ def test_an_index_has_several_fields_because_single_ones_are_built_in() -> None:
     assert all(len(index.fields) > 1 for index in INDEXES)
 
 
-@pytest.mark.parametrize("query", [all_licenses(), open_sessions(), last_grant()], ids=lambda query: query.collection)
+@pytest.mark.parametrize(
+    "query", [queries.all_licenses(), queries.open_sessions(), queries.last_grant()], ids=lambda query: query.collection
+)
 def test_a_query_over_one_field_or_none_needs_no_index_of_its_own(query: Query) -> None:
     assert query not in COMPOUND
 

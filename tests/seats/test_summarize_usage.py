@@ -4,16 +4,21 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from google.cloud import firestore
 
 from shared.documents.policy import Policy
-from shared.firestore.client import Firestore
+from shared.documents.usage_days import usage_day_from
+from shared.firestore.client import Document, Firestore
 from shared.rules.history import start_of
+from shared.rules.usage import Usage
+from shared.seats import summarize_usage
 from shared.seats.summarize_usage import DAYS_BACK, Summaries, SummarizeReport
+from shared.seats.usage import UsageRequest, Usages
 from tests.support.connections import WatchedFirestore
 from tests.support.tenant import LICENSE_ID, Tenant
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
 def _three_days_ago() -> datetime:
@@ -55,6 +60,11 @@ def _open(tenant: Tenant, user: str, since: datetime) -> None:
     now = datetime.now(UTC)
     tenure = {"started_at": since, "last_heartbeat_at": now, "lease_expires_at": now + HOUR, "ended_at": None}
     tenant.session(f"of-{user}").set({"license_id": LICENSE_ID, "user_id": user, "hardware_id": "d", **tenure})
+
+
+def _document(tenant: Tenant, start: datetime) -> Document:
+    name = f"{LICENSE_ID}~{start.date().isoformat()}"
+    return Document(path=name, fields=_days(tenant)[name], update_time=None)
 
 
 async def test_a_day_is_counted_from_the_ends_of_tenures_the_open_ones_and_those_who_got_no_seat(
@@ -133,19 +143,54 @@ async def test_the_last_days_of_a_deleted_license_settle_too(
     assert stored["seats"] == [None] * 48
 
 
-async def test_an_organization_with_more_events_than_a_run_can_hold_fails_alone(
+async def test_a_flooded_day_is_given_up_alone_and_its_events_are_read_no_more(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member acquires and releases without end. The owner still has the days after it, and so has everybody else."""
+    monkeypatch.setattr(summarize_usage, "_EVENTS", 5)
+    flooded, quiet, flood = Tenant.create(console), Tenant.create(console), _three_days_ago()
+    for number in range(20):
+        _released(flooded, "m0", flood + number * MINUTE, flood + (number + 1) * MINUTE)
+    for tenant in (flooded, quiet):
+        _released(tenant, "m1", flood + 2 * DAY, flood + 2 * DAY + HOUR)
+        _released(tenant, "m1", flood - DAY, flood - DAY + HOUR)
+    summaries = Summaries(store, policy, run_within=timedelta(minutes=1), max_events=10)
+
+    reports = [await summaries.summarize()]
+    told = {day: usage_day_from(_document(flooded, day)) for day in (flood - DAY, flood, flood + DAY, flood + 2 * DAY)}
+    store.forget()
+    reports.append(await summaries.summarize())
+
+    assert [(report.organizations, report.organizations_failed) for report in reports] == [(2, 0)] * 2
+    assert {day: (each.is_given_up, each.seat_seconds) for day, each in told.items() if each is not None} == {
+        flood - DAY: (True, 0),  # not counted in time, and behind the flood
+        flood: (True, 0),
+        flood + DAY: (False, 0),
+        flood + 2 * DAY: (False, 3_600),
+    }
+    assert _day(quiet, flood - DAY)["seat_seconds"] == 3_600
+    assert sum(number for call, number in store.calls if call == "select") < 20
+    asked = UsageRequest(user_id="olivia", license_key=None, page_size=1, after=None)
+    usage = (await Usages(store, policy).usage(flooded.organization_id, asked)).outcome
+    assert isinstance(usage, Usage)
+    assert usage.licenses[0].activity is not None  # ``last_24_hours`` of the answer
+
+
+async def test_a_day_that_is_flooded_later_keeps_what_was_counted_of_it(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:
-    busy, quiet, start = Tenant.create(console), Tenant.create(console), _three_days_ago()
-    for tenant, users in ((busy, ("m0", "m1", "m2")), (quiet, ("m0",))):
-        for user in users:
-            _released(tenant, user, start, start + HOUR)
+    tenant, start = Tenant.create(console), _three_days_ago()
+    _released(tenant, "m0", start, start + HOUR)
+    await _summarize(store, policy)
+    document = tenant.organization.collection("usage_days").document(f"{LICENSE_ID}~{start.date().isoformat()}")
+    document.update({"is_settled": False, "computed_at": start + 2 * HOUR})
+    before = document.get().to_dict() or {}
+    for number in range(3):
+        _released(tenant, "m1", start + 3 * HOUR, start + 3 * HOUR + number * MINUTE)
 
-    report = await Summaries(store, policy, run_within=timedelta(minutes=1), max_events=2).summarize()
+    await Summaries(store, policy, run_within=timedelta(minutes=1), max_events=2).summarize()
 
-    assert report.organizations_failed == 1
-    assert _days(busy) == {}
-    assert _day(quiet, start)["seat_seconds"] == HOUR.total_seconds()
+    assert document.get().to_dict() == before | {"is_settled": True}
 
 
 async def test_an_organization_in_which_nothing_happens_costs_few_reads(

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from infra.contracts.openapi.words import A_DAY
+from shared.edge.answers import PRIVATE
 from shared.edge.errors import Code
 from shared.edge.history_answer import HistoryAnswer, TrailAnswer
 from shared.edge.history_csv import csv_of_days
@@ -18,7 +19,7 @@ from shared.edge.people_requests import InvitationBody, InvitationQuery, JoinBod
 from shared.edge.public_keys import CACHED, PublicKeySet
 from shared.edge.requests import AcquireBody, HeartbeatBody, ReleaseBody, SignInBody, UsageQuery
 from shared.edge.sign_in_answers import BegunAnswer, SignInAnswer
-from shared.edge.usage_answer import PRIVATE, UsageAnswer
+from shared.edge.usage_answer import UsageAnswer
 from shared.rules.history_summary import History, LicenseHistory
 from shared.rules.organization import Organization
 

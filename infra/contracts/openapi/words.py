@@ -432,6 +432,11 @@ WORDS: Mapping[str, Word] = {
     "summary": Word(meaning="All these days together."),
     "date": Word(meaning="The day, in UTC.", example=AT.date().isoformat()),
     "is_settled": Word(meaning="Whether the numbers are final. They are a day after the day's end.", example=False),
+    "is_complete": Word(
+        meaning="Whether the day is counted to its end. A settled day that is not had too many events: its numbers end "
+        "at computed_at.",
+        example=False,
+    ),
     "computed_at": Word(meaning="Until when everything is counted.", example=rfc3339(AT.replace(microsecond=0))),
     "DayView.peak_in_use": Word(
         meaning="For each half hour: the most seats in use at a time.", example=list(A_DAY.peak_in_use)

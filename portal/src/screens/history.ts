@@ -13,6 +13,7 @@ import {
   datesOf,
   type Day,
   gaps,
+  givenUp,
   halfHours,
   heatMap,
   localDate,
@@ -51,6 +52,7 @@ interface Shown {
   isDay: boolean;
   week: (Cell | undefined)[][];
   totals: Totals;
+  lost: string[];
   wasSame: boolean;
 }
 
@@ -122,6 +124,7 @@ async function load(page: Page, { license }: Choice, span: Span, key: string): P
     isDay,
     week: heatMap(halves),
     totals: merge(days),
+    lost: givenUp(days),
     wasSame: halves.every(({ seats }) => seats === null || seats === license.max),
   };
 }
@@ -176,7 +179,7 @@ function body(page: Page, choice: Choice, key: string): TemplateResult {
 }
 
 function figures(page: Page, { license }: Choice, shown: Shown): TemplateResult {
-  const { periods, span, isDay, week, totals, wasSame, dates } = shown;
+  const { periods, span, isDay, week, totals, lost, wasSame, dates } = shown;
   if (periods.length === 0) {
     return message(
       "No numbers of this time yet",
@@ -185,6 +188,7 @@ function figures(page: Page, { license }: Choice, shown: Shown): TemplateResult 
   }
   const width = room();
   return html`<p class="lead">${sentence(totals, license.max, wasSame)}</p>
+    ${lost.length === 0 ? nothing : html`<p class="problem">Not counted to the end, because too much happened: ${lost.join(", ")}.</p>`}
     ${numbers(totals)}
     <p class="muted">
       Counted until ${when(periods.at(-1)!)}. These numbers, and how many seats would have been enough, are of whole days in UTC:

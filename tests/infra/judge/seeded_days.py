@@ -80,7 +80,7 @@ def _events(tenure: TenureSeen, number: int) -> Sequence[Event]:
     ]
 
 
-def _with_day(history: History, **fields: Any) -> History:  # noqa: ANN401 fields of a document
+def with_day(history: History, **fields: Any) -> History:  # noqa: ANN401 fields of a document
     assert history.present is not None
     (day,) = history.present.usage_days
     changed = replace(day, fields={**day.fields, **fields})
@@ -88,11 +88,11 @@ def _with_day(history: History, **fields: Any) -> History:  # noqa: ANN401 field
 
 
 def a_second_too_many(history: History) -> History:
-    return _with_day(history, seat_seconds=4 * 3_600 + 1)
+    return with_day(history, seat_seconds=4 * 3_600 + 1)
 
 
 def a_user_who_was_not_refused(history: History) -> History:
-    return _with_day(history, people_denied=1)
+    return with_day(history, people_denied=1)
 
 
 def an_end_that_was_lost(history: History) -> History:

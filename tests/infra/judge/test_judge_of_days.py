@@ -11,7 +11,7 @@ from infra.judge.reconstruction import tenures_of
 from infra.judge.saving import from_json, to_json
 from infra.judge.terms import Terms
 from infra.judge.violation import Kind, Violation
-from tests.infra.judge.seeded_days import AT, SEEDED_DAYS, a_second_too_many, day_of_two_users
+from tests.infra.judge.seeded_days import AT, SEEDED_DAYS, a_second_too_many, day_of_two_users, with_day
 
 
 def _found(history: History) -> list[Violation]:
@@ -63,6 +63,16 @@ def test_a_peak_above_the_cap_beside_a_session_that_an_admin_deleted_accuses_nob
     found = _found(replace(wrong, events=deleted))
 
     assert Kind.PEAK_ABOVE_CAP not in {violation.kind for violation in found}
+
+
+def test_a_day_is_given_up_for_very_many_events_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = with_day(day_of_two_users(), is_settled=True)
+
+    found = _found(stopped)
+    monkeypatch.setattr(usage_days, "MAX_EVENTS", 1)
+
+    assert {violation.kind for violation in found} == {Kind.DAY_MISCOUNTED}
+    assert _found(stopped) == []
 
 
 def test_a_day_that_the_trail_does_not_cover_is_not_judged() -> None:
