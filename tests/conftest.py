@@ -26,6 +26,9 @@ from tests.workers import ByFile, turn_of, workers_for
 
 # For whoever wants to look longer: pytest --hypothesis-profile=long --timeout=0, of some files.
 settings.register_profile(LONG, max_examples=2_000, deadline=None, print_blob=True)
+# An example that takes long on a busy machine is no fault.
+settings.register_profile("gate", deadline=None)
+settings.load_profile("gate")
 
 pytest_plugins = ["tests.support.connections", "tests.support.local_stack", "tests.support.servers"]
 

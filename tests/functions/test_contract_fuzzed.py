@@ -230,7 +230,7 @@ AUTHORIZATIONS = st.none() | st.builds("{}{}".format, st.sampled_from(["Bearer "
 
 
 @pytest.mark.parametrize("function", OPERATIONS)
-@settings(fuzzed(60), deadline=None, suppress_health_check=FIXTURES_STAY)
+@settings(fuzzed(60), suppress_health_check=FIXTURES_STAY)
 @given(
     body=BODIES,
     authorization=AUTHORIZATIONS | st.sampled_from(["valid", "expired"]),

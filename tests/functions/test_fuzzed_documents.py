@@ -81,7 +81,6 @@ KEPT_BY_US = {name: KINDS[name] for name in KINDS if KINDS[name] in {"seats", "e
 
 FUZZ = settings(
     fuzzed(1),
-    deadline=None,
     print_blob=True,
     # Not shrunk: an example is four edits at most, and hundreds more of them would take longer than a test may.
     phases=[Phase.explicit, Phase.generate],

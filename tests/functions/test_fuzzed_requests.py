@@ -50,7 +50,6 @@ for what is remembered (10,000 tokens, 20,000 ids) and for garbage that is colle
 EXAMPLES = 60
 FUZZ = settings(
     fuzzed(EXAMPLES),
-    deadline=None,
     database=None,
     phases=[Phase.generate],
     print_blob=True,

@@ -66,7 +66,7 @@ class _Drawn:
         return self._data.draw(st.integers(0, len(options) - 1))
 
 
-@settings(deadline=None, max_examples=5 * settings().max_examples if is_long() else BIGGER)
+@settings(max_examples=5 * settings().max_examples if is_long() else BIGGER)
 @given(scenario=any_scene(), data=st.data())
 def test_a_bigger_scene_ends_well_however_it_is_played(scenario: Scenario, data: st.DataObject) -> None:
     scenario.play(_Drawn(data))

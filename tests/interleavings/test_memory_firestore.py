@@ -121,7 +121,6 @@ def real(project: str, firestore_host: str) -> Iterator[Firestore]:
 
 
 @settings(
-    deadline=None,
     derandomize=True,
     max_examples=40,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],

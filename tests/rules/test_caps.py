@@ -206,5 +206,5 @@ def _spoiled(record: Edited | Unusable | None, damage: str) -> Edited | Unusable
 def test_no_sequence_of_operations_ever_grants_beyond_a_cap() -> None:
     run_state_machine_as_test(
         Caps,
-        settings=settings(max_examples=80, stateful_step_count=50, deadline=None),
+        settings=settings(max_examples=80, stateful_step_count=50),
     )

@@ -98,4 +98,4 @@ class Rules(SeatMachine):
 
 
 def test_whatever_happens_the_rules_give_and_refuse_seats_as_the_model_does() -> None:
-    run_state_machine_as_test(Rules, settings=settings(stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Rules, settings=settings(stateful_step_count=40))

@@ -224,4 +224,4 @@ def _common(held: Mapping[str | None, int], reservations: Mapping[str, int]) -> 
 
 
 def test_no_sequence_of_operations_and_edits_breaks_a_term_of_the_license() -> None:
-    run_state_machine_as_test(Terms, settings=settings(max_examples=200, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(Terms, settings=settings(max_examples=200, stateful_step_count=40))

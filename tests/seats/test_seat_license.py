@@ -234,7 +234,6 @@ def test_whatever_happens_the_store_gives_and_refuses_seats_as_the_model_does(
         settings=settings(
             max_examples=500 if is_long() else 20,
             stateful_step_count=25,
-            deadline=None,
             print_blob=True,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
             phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],

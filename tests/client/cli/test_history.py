@@ -77,6 +77,16 @@ def test_more_than_two_months_have_a_row_for_each_month() -> None:
     assert lines[1].endswith("4 of 5, 31 turned away")
 
 
+def test_a_day_that_was_not_counted_whole_is_named() -> None:
+    days = [_day(f"2026-03-0{number}", in_use=1, demand=1, seats=2) for number in (1, 2, 3)]
+    days[1] |= {"is_settled": True, "is_complete": False}
+    days[2] |= {"is_settled": True, "is_complete": True}
+
+    *_, last = _shown({"licenses": [_license(*days)]}).splitlines()
+
+    assert last.strip() == "Not all of these days was counted, because too much happened: 2026-03-02"
+
+
 def test_before_the_first_day_is_counted_it_says_when_there_will_be_numbers() -> None:
     nothing = {"seats_enough_for": dict.fromkeys(["95", "99", "100"]), "enough_share": None}
 

@@ -71,7 +71,7 @@ def edited(firestore_host: str) -> Iterator[Edited]:
         )
 
 
-@settings(fuzzed(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(fuzzed(60), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_hands_wrote_it_is_judged(edited: Edited, data: st.DataObject) -> None:
     slips = data.draw(edits(edited.kinds, most=3))

@@ -82,6 +82,9 @@ def _license(license_: Mapping[str, Any]) -> Iterator[str]:
         bar = _bar(in_use, demand, seats or 0, highest=highest)
         yield f"  {date}  {bar}  {in_use}{of_seats}{more}{people}"
     yield f"  {_sentence(license_['summary'], days, license_['max'])}"
+    # An earlier version of the service does not say so.
+    if given_up := [str(day["date"]) for day in days if day.get("is_settled") and not day.get("is_complete", True)]:
+        yield f"  Not all of these days was counted, because too much happened: {', '.join(given_up)}"
 
 
 def _rows(days: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int, int | None, int]]:
