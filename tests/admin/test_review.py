@@ -128,6 +128,35 @@ async def test_of_two_organizations_with_one_slug_the_second_is_told_and_none_is
     assert (fields(third.organization)["slug"], problems(third.organization)) == (None, [])
 
 
+async def test_of_two_organizations_that_got_one_slug_at_the_same_moment_both_are_told(
+    reviews: Reviews,
+    store: WatchedFirestore,
+    tenant: Tenant,
+    console: firestore.Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both, name = [tenant, Tenant.create(console)], f"Twin {tenant.organization_id}"
+    for each in both:
+        each.organization.set({"name": name})
+    commit, begun = store.commit, asyncio.Barrier(2)
+
+    async def commit_together(writes: Sequence[Write]) -> None:
+        if any("slug" in getattr(write, "fields", {}) for write in writes):
+            await begun.wait()
+        await commit(writes)
+
+    monkeypatch.setattr(store, "commit", commit_together)
+
+    # The first look fills in, as the same moment has it. Firestore calls the function again for each write.
+    for _ in range(2):
+        await asyncio.gather(*(reviews.review(each.organization.path) for each in both))
+
+    slugs = {fields(each.organization)["slug"] for each in both}
+    assert len(slugs) == 1
+    assert None not in slugs
+    assert ("slug", "notice") in [told for each in both for told in problems(each.organization)]
+
+
 async def test_an_organization_without_a_session_gets_counters_of_nothing(
     store: WatchedFirestore, policy: Policy, reviews: Reviews, tenant: Tenant
 ) -> None:
