@@ -139,6 +139,12 @@ class UsageDay:
     computed_at: datetime
     is_settled: bool
 
+    @property
+    def peak_overdraft(self) -> tuple[int, ...]:
+        """The most seats above the cap, for each half hour. Where an admin changed the cap, above its highest."""
+        highest = zip(self.peak_in_use, self.seats, strict=True)
+        return tuple(0 if seats is None else max(0, peak - seats) for peak, seats in highest)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Window:
