@@ -623,6 +623,21 @@ async def test_a_deleted_session_was_revoked_and_the_counters_follow(
     assert tenant.counters()["by_pool"] == {}
 
 
+@pytest.mark.parametrize("edit", [{"user_id": 5}, {"license_id": "a/b"}, {"started_at": "now"}], ids=str)
+async def test_to_delete_a_session_that_cannot_be_read_frees_its_seat(
+    reviews: Reviews, store: WatchedFirestore, policy: Policy, tenant: Tenant, edit: dict[str, Any]
+) -> None:
+    tenant.license().update({"max_concurrent_seats": 1})
+    session_id = await acquire(store, policy, tenant)
+    tenant.session(session_id).update(edit)
+    tenant.session(session_id).delete()
+
+    await reviews.review(tenant.session(session_id).path)
+
+    assert tenant.counters()["total"] == 0
+    assert [event["session_id"] for event in tenant.events("session.revoked")] == [session_id]
+
+
 async def test_a_deleted_session_is_found_behind_more_events_than_a_page_has(
     reviews: Reviews, store: WatchedFirestore, policy: Policy, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
