@@ -220,7 +220,7 @@ def _sold(license_: dict[str, Any]) -> Text:
     """Say what was sold with a license, in two lines of 80 columns at most. ``--json`` has all of it."""
     sold = [
         f"{name} {value if isinstance(value, str) else json.dumps(value)}"
-        for name, value in license_["features"].items()
+        for name, value in sorted(license_["features"].items())
     ]
     told = printable(f"{license_['name'] or license_['license_id']} has: {', '.join(sold)}")
     return Text(told if len(told) <= _LONGEST_SOLD else f"{told[:_LONGEST_SOLD]}…")
