@@ -27,7 +27,11 @@ from infra.doctor.project import database_of
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
 
-app = typer.Typer(help="Work on the data of a deployed project.", rich_markup_mode=None)
+app = typer.Typer(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Work on the data of a deployed project.",
+    rich_markup_mode=None,
+)
 app.command()(find)
 app.command("import")(import_people)
 app.command()(problems)

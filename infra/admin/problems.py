@@ -1,5 +1,7 @@
 """``problems``: what is wrong with the documents that admins edit, in all organizations or one. Writes nothing.
 
+It also lists the open sessions that cannot be read since an admin edited them: no function can end them.
+
 It reads each of these documents. An index over ``problems`` would serve no exact answer: Firestore cuts the values of
 an index at 1,500 bytes, and a list of problems may be longer.
 """
@@ -19,8 +21,11 @@ from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption,
 from shared.documents import queries
 from shared.documents.organizations import walk
 from shared.documents.paths import OrganizationPaths, can_be_document_id
+from shared.documents.reading import FIELDS_OF_A_TENURE, session_from
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore
+from shared.firestore.query import Query
 from shared.firestore.retry import read_with_retry
+from shared.rules.refusal import Unusable
 from shared.rules.review import Level
 
 _COLLECTIONS = ("organizations", "licenses", "users")
@@ -51,7 +56,7 @@ def problems(
     ] = False,
     emulator_host: EmulatorOption = None,
 ) -> None:
-    """List every document that has problems, errors first."""
+    """List every document that has problems, and every session that nothing can end, errors first."""
     if organization is not None and not can_be_document_id(organization):
         end(f"not a valid organization id: {organization!r}")
     paths = None if organization is None else OrganizationPaths(organization)
@@ -76,10 +81,11 @@ def problems(
 
 async def _count(firestore: Firestore, paths: OrganizationPaths | None) -> int:
     at = await firestore.now()
+    sessions = replace(_open_sessions(paths), limit=None)
     if paths is None:
-        everywhere = [queries.all_documents(each) for each in _COLLECTIONS]
+        everywhere = [*map(queries.all_documents, _COLLECTIONS), sessions]
         return sum([await firestore.count(ALL_ORGANIZATIONS, query, at=at) for query in everywhere])
-    below = [queries.all_documents(each, everywhere=False) for each in _COLLECTIONS[1:]]
+    below = [*(queries.all_documents(each, everywhere=False) for each in _COLLECTIONS[1:]), sessions]
     return 1 + sum([await firestore.count(paths.organization, query, at=at) for query in below])
 
 
@@ -93,6 +99,10 @@ async def _scan(firestore: Firestore, paths: OrganizationPaths | None) -> _Scan:
                 lines += [_line(document.path, each) for each in found if isinstance(each, Mapping)]
             else:
                 not_looked_at += 1
+    async for page in _found(firestore, paths, _open_sessions(paths)):
+        open_ = [each for each in page if _is_ours(each.path, "sessions")]
+        documents_read += len(open_)
+        lines += [_unreadable(read) for each in open_ if isinstance(read := session_from(each), Unusable)]
     return _Scan(documents_read=documents_read, lines=sorted(lines), not_looked_at=not_looked_at)
 
 
@@ -101,22 +111,32 @@ def _line(path: str, problem: Mapping[str, object]) -> tuple[bool, str, str]:
     return problem.get("level") != Level.ERROR, path, text
 
 
+def _unreadable(session: Unusable) -> tuple[bool, str, str]:
+    way_out = "no function can end this session, and it keeps its seat. Delete its document, or correct it"
+    return False, session.document_path, f"{', '.join(session.fields)}: cannot be read. Expected: {way_out}"
+
+
 async def _pages(firestore: Firestore, paths: OrganizationPaths | None) -> AsyncIterator[list[Document]]:
     for collection in _COLLECTIONS:
-        found = queries.all_documents(collection, everywhere=paths is None, limit=_PAGE)
-        query = replace(found, only_fields=(_FIELD,))
-        if paths is None:
-            async for page in walk(firestore, query):
-                yield [each for each in page if _is_edited_by_admins(each.path, collection)]
-        elif collection == "organizations":
+        query = queries.all_documents(collection, everywhere=paths is None, limit=_PAGE)
+        if paths is not None and collection == "organizations":
             stored = await read_with_retry(partial(firestore.read, [paths.organization], only_fields=(_FIELD,)))
             yield [each for each in stored.documents.values() if each is not None]
-        else:
-            async for page in pages(firestore, paths, query):
-                yield page
+            continue
+        async for page in _found(firestore, paths, replace(query, only_fields=(_FIELD,))):
+            yield [each for each in page if _is_ours(each.path, collection)]
 
 
-def _is_edited_by_admins(path: str, collection: str) -> bool:
+def _open_sessions(paths: OrganizationPaths | None) -> Query:
+    query = queries.open_everywhere(limit=_PAGE)
+    return replace(query, everywhere=paths is None, only_fields=FIELDS_OF_A_TENURE)
+
+
+def _found(firestore: Firestore, paths: OrganizationPaths | None, query: Query) -> AsyncIterator[list[Document]]:
+    return walk(firestore, query) if paths is None else pages(firestore, paths, query)
+
+
+def _is_ours(path: str, collection: str) -> bool:
     """Whether it is a document of ours: another program of the project may have a collection of this name."""
     if collection == "organizations":
         return OrganizationPaths.of_organization(path) is not None

@@ -19,6 +19,7 @@ from shared.edge.public_keys import MAX_KEYS, PublicKeySet, read_keys, thumbprin
 from shared.edge.settings import SettingsError
 
 app = typer.Typer(
+    context_settings={"help_option_names": ["-h", "--help"]},
     help=__doc__,
     no_args_is_help=True,
     rich_markup_mode=None,  # the boxes of rich cut off names that are to be copied

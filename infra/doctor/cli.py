@@ -45,6 +45,7 @@ from infra.doctor.token import SignIn, TokenError, id_token
 from infra.doctor.topic import check_topic
 
 app = typer.Typer(
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Check a deployed project, and print a command for each problem.",
     rich_markup_mode=None,  # the boxes of rich cut off names that are to be copied
     pretty_exceptions_show_locals=False,  # a local variable holds a token

@@ -23,7 +23,9 @@ from shared.documents.paths import can_be_document_id
 from shared.firestore.client import Firestore
 
 app = typer.Typer(
-    help="Check whether Seatlease kept its promises in a deployed project. Writes nothing.", rich_markup_mode=None
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Check whether Seatlease kept its promises in a deployed project. Writes nothing.",
+    rich_markup_mode=None,
 )
 
 

@@ -32,7 +32,10 @@ from infra.local.tokens import unsigned_token
 from shared.documents.forms import MAX_GRACE_SECONDS
 
 app = typer.Typer(
-    help="Run Seatlease on this machine, with Google's emulators.", no_args_is_help=True, rich_markup_mode=None
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Run Seatlease on this machine, with Google's emulators.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 console = Console()
 problems = Console(stderr=True)

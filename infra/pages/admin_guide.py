@@ -157,6 +157,11 @@ def examples() -> Iterator[Example]:
     )
     yield _example(
         "any",
+        form_problems(OrganizationDocument, {"expires_at": None}, written_by_us=BOOKKEEPING),
+        "Add the field to the document that it belongs to, and delete it here. If it is your own note, leave it.",
+    )
+    yield _example(
+        "any",
         form_problems(LicenseDocument, {**key, "crm_number": 2}, written_by_us=BOOKKEEPING),
         "Nothing, if it is your own note. Otherwise look up the name in the tables below.",
     )

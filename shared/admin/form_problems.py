@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.documents.forms import MAX_FEATURES_BYTES, Form
+from shared.documents.forms import MAX_FEATURES_BYTES, Form, LicenseDocument, OrganizationDocument, UserDocument
 from shared.firestore.values import Opaque
 from shared.rules.review import Level, Problem
 
@@ -29,6 +29,11 @@ _OTHER_WORDS: Mapping[str, Sequence[str]] = {
     "email": ("mail",),
     "starts_at": ("start", "starts", "begin", "begins", "valid from", "active from", "effective", "not before"),
     "features": ("feature", "entitlement", "entitlements", "module", "modules", "edition", "plan", "tier"),
+    "subscription_tier": ("subscription", "plan", "tier"),
+    "max_borrowed_seats": ("borrow seats", "borrow limit", "borrow count", "roaming seats", "roaming limit"),
+    "max_borrow_seconds": ("borrow", "borrowed", "borrowing", "roam", "roaming", "commuter", "checkout", "check out"),
+    "max_instances_per_seat": ("instance", "instances", "replica", "replicas", "processes", "copies"),
+    "kept_out": ("ban", "banned", "keep out", "locked out"),
     "overdraft_seats": ("overdraft", "overage", "burst", "soft limit"),
     "reservations": ("reserved", "reserve", "reservation", "dedicated"),
     "max_devices_per_user": ("per user", "per person", "devices", "device limit", "machines", "machine limit"),
@@ -47,16 +52,22 @@ _SAYS_TOO_LITTLE = frozenset({"user", "per"})
 """Words of a field's name that do not say which field is meant."""
 
 _NOT_OFFERED: Mapping[str, str] = {
-    "trial": "no field is a trial. Set expires_at to its end",
-    "borrow": "no seat can be borrowed. grace_seconds lets a program work on without a connection",
-    "roaming": "no seat can be borrowed. grace_seconds lets a program work on without a connection",
-    "exclude": "no field keeps a group out. Name the others in allowed_groups",
-    "excluded groups": "no field keeps a group out. Name the others in allowed_groups",
-    "group limit": "no field limits the seats of a group. reservations keep seats for the others",
-    "named": "no field names users. Give them a group, and name it in allowed_groups",
+    "trial": "no field is a trial. Set expires_at of a license to its end",
+    "exclude": "no field keeps a group out. Name the others in allowed_groups of a license",
+    "excluded groups": "no field keeps a group out. Name the others in allowed_groups of a license",
+    "group limit": "no field limits the seats of a group. reservations of a license keep seats for the others",
+    "named user": "no field names users. Give them a group, and name it in allowed_groups of a license",
+    "named users": "no field names users. Give them a group, and name it in allowed_groups of a license",
     "node locked": "no field ties a license to a device",
+    "queue": "no field makes a line. Users wait in one for each license if their program asks for that",
 }
-"""What other products have and Seatlease has not, by the words of a field's name."""
+"""What no field does, by the words of a field's name in other products."""
+
+_OWNERS: Mapping[type[Form], str] = {
+    LicenseDocument: "a license",
+    UserDocument: "a user",
+    OrganizationDocument: "an organization",
+}
 
 _KINDS = {
     "bytes_value": "bytes",
@@ -123,24 +134,42 @@ def _misfit(value: object, errors: Sequence[ErrorDetails]) -> str:
 def _unknown(form: type[Form], fields: Mapping[str, Any], written_by_us: Collection[str]) -> Iterator[Problem]:
     known = [*form.model_fields, *written_by_us]
     for name in sorted(fields.keys() - set(known)):
-        words = _words(name)
-        lacking = next((told for phrase, told in _NOT_OFFERED.items() if _holds(words, phrase)), None)
-        meant = _meant(words, known)
-        if lacking is not None:
-            expected = f"nothing: {lacking}"
-        elif meant is not None:
-            expected = f"{meant}, if you meant that field. If not, leave it: it does no harm"
-        else:
-            expected = "nothing, or a note of your own: it does no harm"
         shown = f"the field {quoted(name)}, which nothing reads"
-        yield Problem(field=name, level=Level.NOTICE, found=shown, expected=expected)
+        yield Problem(field=name, level=Level.NOTICE, found=shown, expected=_advice(form, _words(name), known))
 
 
-def _meant(words: Sequence[str], known: Collection[str]) -> str | None:
+def _advice(form: type[Form], words: Sequence[str], known: Collection[str]) -> str:
+    """What to do with an unknown field. A name that is nearly a field's comes first."""
+    meant = _misspelled(words, known)
+    lacking = next((told for phrase, told in _NOT_OFFERED.items() if _holds(words, phrase)), None)
+    if meant is None and lacking is not None:
+        return f"nothing: {lacking}"
+    meant = meant or _named_otherwise(words, known)
+    if meant is not None:
+        return f"{meant}, if you meant that field. If not, leave it: it does no harm"
+    elsewhere = _elsewhere(form, words)
+    if elsewhere is not None:
+        return f"nothing here: {elsewhere}. If you meant something else, leave it: it does no harm"
+    return "nothing, or a note of your own: it does no harm"
+
+
+def _elsewhere(form: type[Form], words: Sequence[str]) -> str | None:
+    """The field of another kind of document that is meant. A user's name is a note, and no field of another kind."""
+    others = {owner: [*other.model_fields.keys() - {"name"}] for other, owner in _OWNERS.items() if other is not form}
+    for look in (_misspelled, _named_otherwise):
+        for owner, known in others.items():
+            if (meant := look(words, known)) is not None:
+                return f"{meant} is a field of {owner}"
+    return None
+
+
+def _misspelled(words: Sequence[str], known: Collection[str]) -> str | None:
     written = {"_".join(_words(each)): each for each in known}
     close = get_close_matches("_".join(words), written, n=1, cutoff=_ALIKE)
-    if close:
-        return written[close[0]]
+    return written[close[0]] if close else None
+
+
+def _named_otherwise(words: Sequence[str], known: Collection[str]) -> str | None:
     if sum(map(len, words)) < _SHORTEST_WORD:
         return None
     spoken = (field for field, phrases in _OTHER_WORDS.items() if any(_holds(words, each) for each in phrases))

@@ -6,6 +6,7 @@ late, or because of our own write finds nothing new and costs one read.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 from shared.admin.deleted_sessions import Removals
@@ -14,6 +15,7 @@ from shared.admin.license_review import LicenseReviews, counted
 from shared.admin.review_record import (
     BOOKKEEPING,
     CREATED_AT,
+    PROBLEMS,
     UPDATED_AT,
     ReviewResult,
     ReviewState,
@@ -29,10 +31,11 @@ from shared.documents.policy import Policy
 from shared.documents.reading import organization_from
 from shared.documents.writing import seat_use_fields
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore, ReadTime, Snapshot
+from shared.firestore.errors import Conflict
 from shared.firestore.query import Query
 from shared.firestore.retry import retry_until
 from shared.firestore.values import Plain
-from shared.firestore.writes import Create
+from shared.firestore.writes import Create, Update
 from shared.rules.audit import AuditType
 from shared.rules.domains import normal_domain
 from shared.rules.organization import Organization, is_provider_id, is_slug, slug_of
@@ -118,6 +121,23 @@ class Reviews:
         retention, now = self._policy.retention, snapshot.at.now
         writes = review_writes(looked_at, verdict, retention=retention, now=now, cap_filled_in=is_cap_filled_in)
         await self._firestore.commit([*writes, *await self._first_counters(paths, snapshot)])
+        filled_in = fills.get("slug")
+        if isinstance(filled_in, str):
+            await self._look_again_if_taken(filled_in, paths)
+
+    async def _look_again_if_taken(self, slug: str, paths: OrganizationPaths) -> None:
+        """Empty the problems if another organization got the slug at the same moment, so that its function looks again.
+
+        Of the two commits at least the later one is followed by a look that finds both.
+        """
+        at = await self._firestore.now()
+        if not await self._is_taken(slug, paths, at=at):
+            return
+        document = (await self._firestore.read([paths.organization], at=at)).documents[paths.organization]
+        if document is not None:
+            touch = Update(path=document.path, fields={PROBLEMS: None}, unchanged_since=document.update_time)
+            with suppress(Conflict):  # an admin edited it, so its function is called
+                await self._firestore.commit([touch])
 
     async def _ways_in(self, organization: Organization, paths: OrganizationPaths, *, at: ReadTime) -> list[Problem]:
         """The problems of the domains and providers whose people may join."""

@@ -143,16 +143,15 @@ def _seconds(number: int | None, *, default: timedelta) -> timedelta:
 
 
 def session_from(document: Document | None) -> Session | Unusable | None:
-    """Read a session. An admin who writes something else than a time into ``ended_at`` still ends it.
+    """Read a session. What an admin wrote with a wrong type is replaced where that gives nobody a longer lease.
 
-    Firestore's queries for sessions that have not ended leave such a session out, and one without the field. So its
-    seat is free.
+    Without its license, user, device or beginning a session cannot be read.
     """
     if document is None:
         return None
     parsed = _parse(SessionDocument, document, called="session")
     if isinstance(parsed, Unusable):
-        parsed = _parse(SessionDocument, _with_a_possible_end(document, parsed.fields), called="session")
+        parsed = _parse(SessionDocument, _mended(document, parsed.fields), called="session")
     if isinstance(parsed, Unusable):
         return parsed
     return Session(
@@ -185,13 +184,18 @@ def _instances_of(session: SessionDocument) -> tuple[Instance, ...]:
     )
 
 
-def _with_a_possible_end(document: Document, wrong: Sequence[str]) -> Document:
-    """Replace a wrong end by the earliest possible one, the last heartbeat, and a wrong reason by none."""
-    fields = {**document.fields}
-    if "ended_at" in wrong:
-        fields["ended_at"] = fields.get("last_heartbeat_at")
-    if "end_reason" in wrong:
-        fields["end_reason"] = None
+def _mended(document: Document, wrong: Sequence[str]) -> Document:
+    """Replace wrong times by the earliest possible ones, and leave out what is wrong and has a default.
+
+    Firestore's query for sessions that have not ended leaves out one with something else than null in ``ended_at``, so
+    its seat is free. Queries for live sessions leave out a lease that is no time, so it counts as run out.
+    """
+    form = SessionDocument.model_fields
+    fields = {name: value for name, value in document.fields.items() if name not in wrong or form[name].is_required()}
+    earlier = (("last_heartbeat_at", "started_at"), ("lease_expires_at", "last_heartbeat_at"))
+    for name, before in (*earlier, ("ended_at", "last_heartbeat_at")):
+        if name in wrong:
+            fields[name] = fields.get(before)
     return replace(document, fields=fields)
 
 

@@ -41,6 +41,7 @@ class ActivityView(Answer):
     computed_at: Time
     peak_in_use: int
     peak_demand: int
+    peak_overdraft: int
     denied_users: int
 
 

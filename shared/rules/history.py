@@ -155,6 +155,12 @@ class UsageDay:
         """Whether the rest of the day is never counted, because its organization has too many events of it."""
         return self.is_settled and not self.is_complete
 
+    @property
+    def peak_overdraft(self) -> tuple[int, ...]:
+        """The most seats above the cap, for each half hour. Where an admin changed the cap, above its highest."""
+        highest = zip(self.peak_in_use, self.seats, strict=True)
+        return tuple(0 if seats is None else max(0, peak - seats) for peak, seats in highest)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Window:

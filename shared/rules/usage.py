@@ -66,6 +66,7 @@ class Activity:
     computed_at: datetime
     peak_in_use: int
     peak_demand: int
+    peak_overdraft: int
     denied_users: int
 
 
@@ -193,25 +194,29 @@ def on_page(sessions: Iterable[Session], *, license_id: str, now: datetime) -> t
     return tuple(sorted(live, key=lambda held: held.started_at))
 
 
-def activity(days: Sequence[UsageDay], *, in_use: int, waiting: int, now: datetime) -> Activity | None:
+def activity(
+    days: Sequence[UsageDay], *, in_use: int, overdraft_in_use: int, waiting: int, now: datetime
+) -> Activity | None:
     """The activity of a license from its days; ``None`` if none has been counted yet.
 
-    ``in_use`` and ``waiting`` are the present numbers, because a peak after ``computed_at`` is not counted yet.
+    The three numbers are the present ones, because a peak after ``computed_at`` is not counted yet.
     """
     if not days:
         return None
     midnight = start_of((now - DAY).date())
     begins_at = midnight - (midnight - (now - DAY)) // HALF_HOUR * HALF_HOUR
-    peak_in_use, peak_demand, denied_users = in_use, in_use + waiting, 0
+    peak_in_use, peak_demand, peak_overdraft, denied_users = in_use, in_use + waiting, overdraft_in_use, 0
     for day in days:
         first = max(0, (begins_at - start_of(day.date)) // HALF_HOUR)
         peak_in_use = max(peak_in_use, *day.peak_in_use[first:], 0)
         peak_demand = max(peak_demand, *day.peak_demand[first:], 0)
+        peak_overdraft = max(peak_overdraft, *day.peak_overdraft[first:], 0)
         denied_users += min(day.people_denied, sum(day.denied_people[first:]))
     return Activity(
         begins_at=begins_at,
         computed_at=max(day.computed_at for day in days),
         peak_in_use=peak_in_use,
         peak_demand=max(peak_demand, peak_in_use),
+        peak_overdraft=peak_overdraft,
         denied_users=denied_users,
     )

@@ -233,6 +233,7 @@ class Usages:
             self._borrowed(paths, license_id, license_, at),
         )
         days, waiting = seen.days.get(license_id, ()), waiting_for(license_id, seen.waiting)
+        overdraft = overdraft_of(license_, open_now)
         holders = [session for each in first if isinstance(session := session_from(each), Session)]
         return LicenseUsage(
             license_id=license_id,
@@ -245,12 +246,14 @@ class Usages:
             overhang=tuple(
                 each for each in borrowed if overhang_until(each) is not None and seen.only_user in {None, each.user_id}
             ),
-            overdraft_in_use=overdraft_of(license_, open_now),
+            overdraft_in_use=overdraft,
             waiting=waiting,
             earliest_expiry_at=earliest_expiry(holders, now=at.now),
             sessions=on_page(seen.sessions, license_id=license_id, now=at.now),
             denied_today=sum(day.people_denied for day in days if day.date == at.now.date()),
-            activity=activity(days, in_use=in_use, waiting=waiting.count, now=at.now) if view is View.FULL else None,
+            activity=activity(days, in_use=in_use, overdraft_in_use=overdraft, waiting=waiting.count, now=at.now)
+            if view is View.FULL
+            else None,
         )
 
     async def _seats_now(self, paths: OrganizationPaths, used: Sequence[LicenseUsage], at: ReadTime) -> list[SeatsNow]:

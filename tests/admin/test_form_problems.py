@@ -132,6 +132,14 @@ def test_what_is_missing_is_no_misfit() -> None:
         ("inactivity", "idle_seconds"),
         ("max_users", "max_concurrent_seats"),
         ("user_limit", "max_concurrent_seats"),
+        ("max_borrow_second", "max_borrow_seconds"),
+        ("max_borrow_days", "max_borrow_seconds"),
+        ("borrow", "max_borrow_seconds"),
+        ("roaming_days", "max_borrow_seconds"),
+        ("max_borrow_seats", "max_borrowed_seats"),
+        ("borrow_limit", "max_borrowed_seats"),
+        ("max_instances", "max_instances_per_seat"),
+        ("replicas", "max_instances_per_seat"),
     ],
 )
 def test_a_name_that_looks_like_a_slip_is_a_notice_that_says_what_was_meant(name: str, meant: str) -> None:
@@ -169,11 +177,11 @@ def test_a_field_of_the_admins_own_is_a_notice_that_it_does_nothing(name: str) -
     ("name", "lacking"),
     [
         ("trial", "trial"),
-        ("max_borrow_days", "borrowed"),
         ("excluded_groups", "keeps a group out"),
         ("group_limit", "limits the seats of a group"),
         ("named_users", "names users"),
         ("node_locked", "a device"),
+        ("queue", "makes a line"),
     ],
 )
 def test_what_seatlease_does_not_have_is_said_so(name: str, lacking: str) -> None:
@@ -184,8 +192,48 @@ def test_what_seatlease_does_not_have_is_said_so(name: str, lacking: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("form", "name", "field"),
+    [
+        (OrganizationDocument, "expires_at", "expires_at is a field of a license"),
+        (OrganizationDocument, "valid_until", "expires_at is a field of a license"),
+        (OrganizationDocument, "features", "features is a field of a license"),
+        (OrganizationDocument, "groups", "groups is a field of a user"),
+        (OrganizationDocument, "max_borrow_days", "max_borrow_seconds is a field of a license"),
+        (UserDocument, "license_key", "license_key is a field of a license"),
+        (UserDocument, "licenseKey", "license_key is a field of a license"),
+        (UserDocument, "lease_seconds", "lease_seconds is a field of a license"),
+        (UserDocument, "max_concurrent_seats", "max_concurrent_seats is a field of a license"),
+        (UserDocument, "email_domains", "email_domains is a field of an organization"),
+        (LicenseDocument, "role", "role is a field of a user"),
+        (LicenseDocument, "kept_out", "kept_out is a field of a user"),
+        (LicenseDocument, "slug", "slug is a field of an organization"),
+    ],
+)
+def test_a_field_of_another_kind_of_document_is_said_to_belong_there(form: type[Form], name: str, field: str) -> None:
+    fields = {**(KEY if form is LicenseDocument else {}), name: 5}
+
+    (problem,) = form_problems(form, fields, written_by_us=OURS)
+
+    assert problem.level == Level.NOTICE
+    assert problem.expected.startswith(f"nothing here: {field}.")
+
+
+def test_the_name_of_a_user_is_a_note() -> None:
+    (problem,) = form_problems(UserDocument, {"name": "Ada"}, written_by_us=OURS)
+
+    assert problem.expected == "nothing, or a note of your own: it does no harm"
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
-    [("is_admin", "role"), ("mail", "email"), ("Role", "role"), ("group", "groups"), ("team", "groups")],
+    [
+        ("is_admin", "role"),
+        ("mail", "email"),
+        ("Role", "role"),
+        ("group", "groups"),
+        ("team", "groups"),
+        ("banned", "kept_out"),
+    ],
 )
 def test_words_for_users_are_understood(name: str, meant: str) -> None:
     (problem,) = form_problems(UserDocument, {name: 5}, written_by_us=OURS)

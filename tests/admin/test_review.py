@@ -128,6 +128,35 @@ async def test_of_two_organizations_with_one_slug_the_second_is_told_and_none_is
     assert (fields(third.organization)["slug"], problems(third.organization)) == (None, [])
 
 
+async def test_of_two_organizations_that_got_one_slug_at_the_same_moment_both_are_told(
+    reviews: Reviews,
+    store: WatchedFirestore,
+    tenant: Tenant,
+    console: firestore.Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both, name = [tenant, Tenant.create(console)], f"Twin {tenant.organization_id}"
+    for each in both:
+        each.organization.set({"name": name})
+    commit, begun = store.commit, asyncio.Barrier(2)
+
+    async def commit_together(writes: Sequence[Write]) -> None:
+        if any("slug" in getattr(write, "fields", {}) for write in writes):
+            await begun.wait()
+        await commit(writes)
+
+    monkeypatch.setattr(store, "commit", commit_together)
+
+    # The first look fills in, as the same moment has it. Firestore calls the function again for each write.
+    for _ in range(2):
+        await asyncio.gather(*(reviews.review(each.organization.path) for each in both))
+
+    slugs = {fields(each.organization)["slug"] for each in both}
+    assert len(slugs) == 1
+    assert None not in slugs
+    assert ("slug", "notice") in [told for each in both for told in problems(each.organization)]
+
+
 async def test_an_organization_without_a_session_gets_counters_of_nothing(
     store: WatchedFirestore, policy: Policy, reviews: Reviews, tenant: Tenant
 ) -> None:
@@ -592,6 +621,21 @@ async def test_a_deleted_session_was_revoked_and_the_counters_follow(
     assert (event["details"]["started_at"], event["details"]["pool"]) == (started_at, "design")
     assert (tenant.counters()["total"], tenant.counters()["by_license"]) == (1, {LICENSE_ID: 1})
     assert tenant.counters()["by_pool"] == {}
+
+
+@pytest.mark.parametrize("edit", [{"user_id": 5}, {"license_id": "a/b"}, {"started_at": "now"}], ids=str)
+async def test_to_delete_a_session_that_cannot_be_read_frees_its_seat(
+    reviews: Reviews, store: WatchedFirestore, policy: Policy, tenant: Tenant, edit: dict[str, Any]
+) -> None:
+    tenant.license().update({"max_concurrent_seats": 1})
+    session_id = await acquire(store, policy, tenant)
+    tenant.session(session_id).update(edit)
+    tenant.session(session_id).delete()
+
+    await reviews.review(tenant.session(session_id).path)
+
+    assert tenant.counters()["total"] == 0
+    assert [event["session_id"] for event in tenant.events("session.revoked")] == [session_id]
 
 
 async def test_a_deleted_session_is_found_behind_more_events_than_a_page_has(

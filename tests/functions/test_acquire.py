@@ -213,6 +213,32 @@ async def test_a_new_seat_is_201_and_the_same_device_again_is_200_with_renewed(
     assert 108 <= first.json()["heartbeat_interval_seconds"] <= 120
 
 
+async def test_a_license_without_terms_is_answered_as_if_there_were_none(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console, seats=1)
+    first = clients.of(tenant, "m0")
+    taken = (await first.acquire()).json()
+
+    kept, refused = (
+        (await first.heartbeat(taken["session_id"])).json(),
+        (await clients.of(tenant, "m1").acquire()).json(),
+    )
+
+    renewed = {"lease_expires_at", "grace_ends_at", "lease_token", "heartbeat_interval_seconds", "server_time"}
+    assert {name: value for name, value in kept.items() if name not in renewed} == {
+        "session_id": taken["session_id"],
+        "features": {},
+        "license_expires_at": None,
+        "borrowed_until": None,
+    }
+    assert renewed <= kept.keys()
+    assert refused["error"]["details"].pop("earliest_expiry_at") == kept["lease_expires_at"]
+    assert 0 < refused["error"]["details"].pop("retry_after_seconds") <= 60
+    nobody = dict.fromkeys(("reserved_for_others", "waiting", "for_waiting"), 0)
+    assert refused["error"]["details"] == {"in_use": 1, "max": 1, **nobody}
+
+
 async def test_the_session_document_holds_what_the_admin_wants_to_know(
     clients: Clients, console: firestore.Client
 ) -> None:

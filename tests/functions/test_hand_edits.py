@@ -191,11 +191,57 @@ async def test_without_an_organization_document_nothing_is_granted(clients: Clie
     assert tenant.sessions() == []
 
 
+@pytest.mark.parametrize("edit", [{"lease_expires_at": "soon"}, {"lease_expires_at": firestore.DELETE_FIELD}], ids=str)
+async def test_a_session_whose_lease_is_no_time_counts_as_lapsed_and_gives_its_seat_back(
+    clients: Clients, console: firestore.Client, edit: dict[str, Any]
+) -> None:
+    tenant = Tenant.create(console, seats=1)
+    client, other = clients.of(tenant, "m0"), clients.of(tenant, "m1")
+    session_id = await client.acquired()
+    tenant.session(session_id).update(edit)
+
+    late = await client.heartbeat(session_id)
+    granted = await other.acquire()
+
+    assert (late.status_code, code_of(late)) == (410, "SESSION_EXPIRED")
+    assert granted.status_code == 201
+    assert granted.json()["seats"] == {"in_use": 1, "max": 1}
+    assert tenant.session(session_id).get().get("end_reason") == "expired"
+
+
+async def test_a_program_takes_its_seat_anew_whose_lease_is_no_time(
+    clients: Clients, console: firestore.Client
+) -> None:
+    tenant = Tenant.create(console, seats=1)
+    client = clients.of(tenant)
+    session_id = await client.acquired()
+    tenant.session(session_id).update({"lease_expires_at": "soon"})
+
+    again = await client.acquire()
+
+    assert (again.status_code, again.json()["renewed"]) == (201, False)
+    assert tenant.counters()["total"] == 1
+    assert len(tenant.events("session.expired")) == 1
+
+
 @pytest.mark.parametrize(
-    "edit",
-    [{"lease_expires_at": "soon"}, {"user_id": 5}, {"license_id": "a/b"}],
-    ids=str,
+    "edit", [{"user_agent": 5}, {"pool": 5}, {"instances": "two"}, {"last_heartbeat_at": 5}], ids=str
 )
+async def test_a_mistake_in_what_a_session_only_tells_stops_no_program(
+    clients: Clients, console: firestore.Client, edit: dict[str, Any]
+) -> None:
+    tenant = Tenant.create(console)
+    client = clients.of(tenant)
+    session_id = await client.acquired()
+    tenant.session(session_id).update(edit)
+
+    answers = [await client.acquire(), await client.heartbeat(session_id), await client.release(session_id)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 204]
+    assert tenant.counters()["total"] == 0
+
+
+@pytest.mark.parametrize("edit", [{"user_id": 5}, {"license_id": "a/b"}, {"started_at": "now"}], ids=str)
 async def test_a_session_that_cannot_be_read_is_refused_and_left_to_the_admin(
     clients: Clients, console: firestore.Client, edit: dict[str, Any]
 ) -> None:

@@ -151,7 +151,7 @@ async def test_the_last_24_hours_are_those_of_the_history_and_the_present(
 
     lately = full["licenses"][0]["last_24_hours"]
     begins_at, computed_at = (datetime.fromisoformat(lately.pop(name)) for name in ("begins_at", "computed_at"))
-    assert lately == {"peak_in_use": 2, "peak_demand": 2, "denied_users": 3}
+    assert lately == {"peak_in_use": 2, "peak_demand": 2, "peak_overdraft": 0, "denied_users": 3}
     server_time = datetime.fromisoformat(full["server_time"])
     assert timedelta(hours=23.5) < server_time - begins_at <= timedelta(hours=24)
     assert server_time - timedelta(minutes=10) < computed_at <= server_time

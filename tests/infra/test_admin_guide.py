@@ -221,6 +221,12 @@ def test_whoever_follows_the_first_page_gets_a_seat(followed: Followed) -> None:
     assert answer.json()["seats"]["max"] == 20
 
 
+def test_the_script_can_be_run_again_and_the_key_stays(followed: Followed, tmp_path: Path) -> None:
+    again = follow(followed.stack, tmp_path / "first_organization.py", accounts=followed.accounts)
+
+    assert again.license_key == followed.license_key
+
+
 def test_without_an_account_the_first_page_leads_to_a_seat_too(local_stack: Served, tmp_path: Path) -> None:
     script = tmp_path / "first_organization.py"
     followed = follow(local_stack, script, accounts=None, instead="no-accounts")

@@ -112,6 +112,31 @@ def test_the_problems_of_all_organizations_are_listed_errors_first(
     assert (of_one.exit_code, "5 documents read. Errors: 0. Notices: 1" in of_one.stdout) == (0, True)
 
 
+def test_a_session_that_no_function_can_end_is_listed_with_the_way_out(
+    console: firestore.Client, store: Firestore, policy: Policy, firestore_host: str
+) -> None:
+    tenant = Tenant.create(console, members=0)
+    request = AcquireRequest(
+        user_id="olivia",
+        license_key=tenant.license_key,
+        device=Device(hardware_id="laptop", ip_address=None, user_agent=None),
+    )
+    asyncio.run(Acquires(store, policy).acquire(tenant.organization_id, request))
+    (session,) = tenant.organization.collection("sessions").stream()
+
+    before = run(tenant, firestore_host, "problems")
+    session.reference.update({"user_id": 5})
+    listed = run(tenant, firestore_host, "problems")
+    of_one = run(tenant, firestore_host, "problems", f"--organization={tenant.organization_id}")
+    counted = run(tenant, firestore_host, "problems", "--count")
+
+    assert (before.exit_code, listed.exit_code) == (0, 1), before.output + listed.output
+    assert f"error  {session.reference.path}  user_id: cannot be read. Expected:" in listed.stdout
+    assert "Delete its document, or correct it" in listed.stdout
+    assert of_one.stdout == listed.stdout
+    assert counted.stdout.split()[0] == listed.stdout.splitlines()[-2].split()[0]
+
+
 def test_people_are_imported_once_and_only_with_apply_and_what_an_admin_set_stays(
     console: firestore.Client, people: People, firestore_host: str, tmp_path: Path
 ) -> None:

@@ -35,8 +35,9 @@ def test_make_help_fits_a_terminal() -> None:
 
 
 @pytest.mark.parametrize("app", list(_APPS.values()), ids=list(_APPS))
-def test_help_cuts_nothing_off(app: typer.Typer) -> None:
-    shown = CliRunner(env={"COLUMNS": str(_COLUMNS), "TERMINAL_WIDTH": str(_COLUMNS)}).invoke(app, ["--help"])
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_cuts_nothing_off(app: typer.Typer, option: str) -> None:
+    shown = CliRunner(env={"COLUMNS": str(_COLUMNS), "TERMINAL_WIDTH": str(_COLUMNS)}).invoke(app, [option])
 
     assert shown.exit_code == 0
     assert "…" not in shown.output

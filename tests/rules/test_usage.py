@@ -117,6 +117,7 @@ def a_day(back: int, *, peaks: Mapping[int, int], denied: Mapping[int, int], peo
     """Make the day so many days before ``NOW``, with numbers in some of its half hours."""
     day = NOW.date() - back * DAY
     counted = usage_day("cad", day, Records(), computed_at=NOW - timedelta(minutes=20))
+    counted = replace(counted, seats=(6,) * HALF_HOURS)
     in_use, denied_people = (tuple(each.get(number, 0) for number in range(HALF_HOURS)) for each in (peaks, denied))
     demand = tuple(each and each + 1 for each in in_use)
     counted = replace(counted, peak_in_use=in_use, peak_demand=demand)
@@ -128,30 +129,39 @@ YESTERDAY = a_day(1, peaks={18: 9, 20: 7}, denied={18: 4, 20: 2, 30: 1}, people_
 
 
 def test_the_last_24_hours_begin_with_the_first_half_hour_that_began_in_them() -> None:
-    on_the_hour = activity([TODAY, YESTERDAY], in_use=1, waiting=0, now=NOW)
-    later = activity([TODAY, YESTERDAY], in_use=1, waiting=0, now=NOW + INSTANT)
+    on_the_hour = activity([TODAY, YESTERDAY], in_use=1, overdraft_in_use=0, waiting=0, now=NOW)
+    later = activity([TODAY, YESTERDAY], in_use=1, overdraft_in_use=0, waiting=0, now=NOW + INSTANT)
 
     assert on_the_hour == Activity(
         begins_at=NOW - DAY,
         computed_at=NOW - timedelta(minutes=20),
         peak_in_use=9,
         peak_demand=10,
+        peak_overdraft=3,
         denied_users=2 + 5,
     )
     assert later is not None
     assert later.begins_at == NOW - DAY + HALF_HOUR
-    assert (later.peak_in_use, later.peak_demand, later.denied_users) == (7, 8, 2 + 3)
+    assert (later.peak_in_use, later.peak_demand, later.peak_overdraft) == (7, 8, 1)
+    assert later.denied_users == 2 + 3
 
 
 def test_what_was_not_counted_yet_is_the_peak_if_it_is_more() -> None:
-    lately = activity([TODAY], in_use=6, waiting=3, now=NOW)
+    lately = activity([TODAY], in_use=6, overdraft_in_use=2, waiting=3, now=NOW)
 
     assert lately is not None
-    assert (lately.peak_in_use, lately.peak_demand) == (6, 9)
+    assert (lately.peak_in_use, lately.peak_demand, lately.peak_overdraft) == (6, 9, 2)
+
+
+def test_without_a_known_cap_no_seat_is_above_it() -> None:
+    lately = activity([replace(TODAY, seats=(None,) * HALF_HOURS)], in_use=0, overdraft_in_use=0, waiting=0, now=NOW)
+
+    assert lately is not None
+    assert lately.peak_overdraft == 0
 
 
 def test_a_license_whose_days_were_never_counted_has_no_last_24_hours() -> None:
-    assert activity([], in_use=6, waiting=0, now=NOW) is None
+    assert activity([], in_use=6, overdraft_in_use=0, waiting=0, now=NOW) is None
 
 
 def test_a_license_whose_contract_begins_later_says_so() -> None:

@@ -361,6 +361,20 @@ async def test_a_lapsed_session_that_the_index_does_not_know_ends_here(
     assert [event["session_id"] for event in tenant.events("session.expired")] == [session_id]
 
 
+async def test_a_session_whose_lease_an_admin_made_no_time_ends_here(
+    store: WatchedFirestore, console: firestore.Client, policy: Policy
+) -> None:
+    tenant = Tenant.create(console, seats=1)
+    (session,) = await held(store, policy, tenant, "m0")
+    tenant.session(session).update({"lease_expires_at": "soon"})
+
+    report = await reconciliations(store, policy).reconcile()
+
+    assert (report.sessions_ended, said(tenant)) == (1, (0, {}))
+    (event,) = tenant.events("session.expired")
+    assert event["session_id"] == session
+
+
 async def test_a_session_that_cannot_be_read_counts_on_and_stops_nobody(
     store: WatchedFirestore, console: firestore.Client, policy: Policy
 ) -> None:

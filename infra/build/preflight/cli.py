@@ -24,7 +24,11 @@ from infra.doctor.options import (
 )
 from infra.doctor.project import Project, database_of
 
-app = typer.Typer(help="Look at a project before anything is deployed into it.", rich_markup_mode=None)
+app = typer.Typer(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Look at a project before anything is deployed into it.",
+    rich_markup_mode=None,
+)
 
 
 @app.command()

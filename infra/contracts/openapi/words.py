@@ -379,6 +379,10 @@ WORDS: Mapping[str, Word] = {
     "peak_demand": Word(
         meaning="The most seats wanted at a time: those in use, and those that users asked or waited for.", example=19
     ),
+    "peak_overdraft": Word(
+        meaning="The most seats in use above the license's own number at a time, or the overdraft now, if it is more.",
+        example=0,
+    ),
     "denied_users": Word(
         meaning="How many users got no seat because a cap was reached. A user counts once for each day in UTC.",
         example=2,

@@ -1,6 +1,7 @@
 """``seatlease run``: the program's start, its end, and its signals. Real processes on the real stack."""
 
 import ctypes
+import json
 import os
 import re
 import shlex
@@ -65,12 +66,16 @@ def test_the_standard_streams_are_the_programs(backend: RealBackend) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "from the caller", "oops\n")
 
 
-def test_the_program_knows_its_session_and_no_secret(backend: RealBackend) -> None:
+def test_the_program_knows_its_session_and_what_was_sold_and_no_secret(backend: RealBackend) -> None:
+    sold = {"pro": True, "layers": 16, "edition": "Größe \x01"}
+    backend.tenant.license().update({"features": sold})
+
     ended = run("run", "env", environment=environment_of(backend, SEATLEASE_REFRESH_TOKEN="r-secret"))
 
     shown = dict(line.split("=", 1) for line in ended.stdout.splitlines() if line.startswith("SEATLEASE_"))
     assert shown["SEATLEASE_SESSION_ID"] == backend.tenant.organization.collection("sessions").get()[0].id
     assert shown["SEATLEASE_LICENSE_KEY"] == backend.tenant.license_key
+    assert json.loads(shown["SEATLEASE_FEATURES"]) == sold
     assert not {"SEATLEASE_ID_TOKEN", "SEATLEASE_REFRESH_TOKEN"} & set(shown)
 
 

@@ -10,6 +10,7 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
+from rich.style import Style
 
 from seatlease._service.credentials import IdToken
 from seatlease._service.service import Service
@@ -102,7 +103,8 @@ def test_the_last_24_hours_are_shown_with_their_peak_and_the_denied_users() -> N
         "license_id": "cad",
         "in_use": 0,
         "misconfigured_fields": [],
-        "last_24_hours": {"peak_in_use": 7, "denied_users": 3},
+        "last_24_hours": {"peak_in_use": 7, "peak_overdraft": 2, "denied_users": 3},
+        "overdraft": {"in_use": 1, "max": 5},
         "sessions": [],
     }
     organization = {"organization_id": "acme", "name": "Acme", "in_use": 0, "max": None}
@@ -110,7 +112,9 @@ def test_the_last_24_hours_are_shown_with_their_peak_and_the_denied_users() -> N
 
     terminal.print(tables_of({"organization": organization, "licenses": [license_], "server_time": rfc3339(_NOW)}))
 
-    assert "peak 7, 3 denied" in terminal.export_text()
+    shown = terminal.export_text()
+    assert "peak 7, 3 denied" in shown
+    assert re.search(r"overdraft +│ +1 │ +5 │ +│ +│ peak 2 ", shown)
 
 
 def test_warnings_stand_above_the_tables_and_an_end_is_told_once() -> None:
@@ -135,6 +139,32 @@ def test_warnings_stand_above_the_tables_and_an_end_is_told_once() -> None:
     assert told.startswith("cad ends soon.\nAcme: 1 of unlimited seats in use")
     assert "(in 3 days)" not in told
     assert "(in 3 days)" in members.export_text()
+
+
+@pytest.mark.parametrize(
+    ("share", "colour"),
+    [(0.0, "green"), (0.79, "green"), (0.8, "yellow"), (0.99, "yellow"), (1.0, "bold red"), (1.5, "bold red")],
+)
+def test_a_share_is_green_then_yellow_from_four_fifths_on_and_red_when_all_seats_are_in_use(
+    share: float, colour: str
+) -> None:
+    license_: dict[str, object] = {
+        **dict.fromkeys(("name", "max", "earliest_expiry_at", "last_24_hours")),
+        "license_id": "cad",
+        "in_use": 1,
+        "share": share,
+        "misconfigured_fields": [],
+        "sessions": [],
+    }
+    organization = {"organization_id": "acme", "name": "Acme", "in_use": 1, "max": None}
+    shown = tables_of({"organization": organization, "licenses": [license_], "server_time": rfc3339(_NOW)})
+    terminal = Console(width=80, force_terminal=True, color_system="standard", no_color=False, file=StringIO())
+
+    segments = [each for line in terminal.render_lines(shown) for each in line]
+
+    (style,) = (each.style for each in segments if each.text.strip() == f"{share:.0%}")
+    assert style is not None
+    assert Style.parse(colour) == Style(color=style.color, bold=style.bold or None)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +212,11 @@ def test_a_device_shows_how_many_instances_share_its_seat_within_80_columns(
 def test_pools_overdraft_and_the_last_week_are_shown_in_80_columns(build_real: BuildBackend) -> None:
     ends = datetime.now(UTC) + timedelta(days=3.5)
     backend = build_real(
-        seats=2, reservations={"render": 1}, overdraft_seats=2, expires_at=ends, features={"edition": "pro"}
+        seats=2,
+        reservations={"render": 1},
+        overdraft_seats=2,
+        expires_at=ends,
+        features={"edition": "pro", "export": True, "notes": "x" * 200},
     )
     backend.tenant.add_license("later", "LATER", seats=1, starts_at=datetime(2190, 5, 1, tzinfo=UTC))
     backend.tenant.user("m0").update({"groups": ["render"]})
@@ -200,8 +234,11 @@ def test_pools_overdraft_and_the_last_week_are_shown_in_80_columns(build_real: B
     assert {"a seat for render", f"until {ends.astimezone():%Y-%m-%d}"} < set(cells)
     assert (shown.stdout.count("L ends in 4 days."), "days)" in shown.stdout) == (1, False)
     assert "gives no seat: begins on 2190-0" in " ".join(re.findall(r"[^\s│]+", shown.stdout))
+    sold = next(line for line in shown.stdout.splitlines() if line.startswith("L has: "))
+    assert {"edition pro", "export true"} <= set(sold.removeprefix("L has: ").split(", "))
+    assert "x…" in shown.stdout
     by_name = {license_["license_id"]: license_ for license_ in json.loads(as_json.stdout)["licenses"]}
-    assert by_name["license-1"]["features"] == {"edition": "pro"}
+    assert by_name["license-1"]["features"] == {"edition": "pro", "export": True, "notes": "x" * 200}
     assert by_name["later"]["status"] == "not_started"
 
 

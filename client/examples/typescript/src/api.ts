@@ -382,6 +382,8 @@ export interface components {
             peak_in_use: number;
             /** @description The most seats wanted at a time: those in use, and those that users asked or waited for. */
             peak_demand: number;
+            /** @description The most seats in use above the license's own number at a time, or the overdraft now, if it is more. */
+            peak_overdraft: number;
             /** @description How many users got no seat because a cap was reached. A user counts once for each day in UTC. */
             denied_users: number;
         };
@@ -6875,6 +6877,7 @@ export interface operations {
                      *             "computed_at": "2026-03-02T09:04:55.000000Z",
                      *             "peak_in_use": 17,
                      *             "peak_demand": 19,
+                     *             "peak_overdraft": 0,
                      *             "denied_users": 2
                      *           },
                      *           "sessions": [

@@ -1,5 +1,6 @@
 """Options and environment variables that several commands share, and credentials made of them."""
 
+import json
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,11 +17,13 @@ from seatlease._service.keys import Keys
 from seatlease._service.service import Service
 from seatlease.cli.saying import Misconfigured, duration
 from seatlease.errors import RequestRefused, SignInRequired
+from seatlease.lease import Lease
 
 ID_TOKEN = "SEATLEASE_ID_TOKEN"  # noqa: S105 the variable's name
 REFRESH_TOKEN = "SEATLEASE_REFRESH_TOKEN"  # noqa: S105 as above
 API_KEY = "SEATLEASE_API_KEY"
 SESSION_ID = "SEATLEASE_SESSION_ID"
+FEATURES = "SEATLEASE_FEATURES"
 HARDWARE_ID = "SEATLEASE_HARDWARE_ID"
 
 
@@ -86,10 +89,10 @@ def pinned_keys(file: Path | None) -> Keys | None:
         raise Misconfigured(message) from None
 
 
-def for_program(session_id: str) -> dict[str, str]:
-    """Give the program's environment: ours with the session's id, and without the tokens."""
+def for_program(lease: Lease) -> dict[str, str]:
+    """Give the program's environment: ours with the session's id and what was sold, and without the tokens."""
     ours = {name: value for name, value in os.environ.items() if name not in {ID_TOKEN, REFRESH_TOKEN}}
-    return {**ours, SESSION_ID: session_id}
+    return {**ours, SESSION_ID: lease.session_id, FEATURES: json.dumps(dict(lease.features))}
 
 
 async def fetch_usage(url: str, credentials: Credentials, *, license_key: str | None) -> dict[str, Any]:

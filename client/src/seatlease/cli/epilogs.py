@@ -45,7 +45,11 @@ RUN = _epilog(
         "seatlease run --on-loss warn --keys keys.json -- python train.py",
     ),
     _SIGN_IN,
-    "The program gets the variable SEATLEASE_SESSION_ID, and no token.",
+    """\
+What the program gets, and no token:
+  SEATLEASE_SESSION_ID  the session of its seat
+  SEATLEASE_FEATURES    what was sold, in JSON, at the start; not renewed
+""",
     _statuses(
         "the program's own, 128 + n if signal n ended it, or",
         exit_status.WRONG_USE,

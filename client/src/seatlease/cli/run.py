@@ -153,7 +153,7 @@ def _run(path: str, words: list[str], *, seat: Seat, signals: Signals, watch: Wa
     reminder = Reminder(seat)
     reminder.look()  # now, before the program begins to write
     signals.hold()
-    running = program.start(path, words, environment=for_program(lease.session_id))
+    running = program.start(path, words, environment=for_program(lease))
     signals.pass_on_to(running)
     watch.begin(seat, running)
     reminder.begin()

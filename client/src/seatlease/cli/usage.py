@@ -176,6 +176,7 @@ def tables_of(answer: dict[str, Any]) -> Group:
         shown: list[Text | Table] = [_warning(each) for each in warnings]
         ends_told = {each["license_id"] for each in warnings if each["code"] == "LICENSE_ENDS"}
         shown.append(_licenses(answer["organization"], licenses, ends_told=ends_told, now=now))
+        shown += [_sold(license_) for license_ in licenses if license_.get("features")]  # older services have none
         shown += [_sessions(license_, now=now) for license_ in licenses if license_["sessions"]]
     except (KeyError, TypeError, ValueError):
         raise ServiceUnreachable(NOT_THE_SERVICE) from None
@@ -212,6 +213,19 @@ def _licenses(
     return table
 
 
+_LONGEST_SOLD = 150
+
+
+def _sold(license_: dict[str, Any]) -> Text:
+    """Say what was sold with a license, in two lines of 80 columns at most. ``--json`` has all of it."""
+    sold = [
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in sorted(license_["features"].items())
+    ]
+    told = printable(f"{license_['name'] or license_['license_id']} has: {', '.join(sold)}")
+    return Text(told if len(told) <= _LONGEST_SOLD else f"{told[:_LONGEST_SOLD]}…")
+
+
 def _parts(license_: dict[str, Any]) -> Iterator[tuple[str, int, object, str]]:
     """Give name, seats, number of seats and a remark on each pool, overdraft, borrowed seats and the line.
 
@@ -220,9 +234,10 @@ def _parts(license_: dict[str, Any]) -> Iterator[tuple[str, int, object, str]]:
     for pool in license_.get("pools", []):
         name = "common" if pool["group"] is None else f"for {pool['group']}"
         yield name, pool["in_use"], pool["max"], ""
-    overdraft = license_.get("overdraft", {"in_use": 0, "max": 0})
+    overdraft, day = license_.get("overdraft", {"in_use": 0, "max": 0}), license_["last_24_hours"]
     if overdraft["max"] or overdraft["in_use"]:
-        yield "overdraft", overdraft["in_use"], overdraft["max"], ""
+        lately = "" if day is None or "peak_overdraft" not in day else f"peak {day['peak_overdraft']}"
+        yield "overdraft", overdraft["in_use"], overdraft["max"], lately
     borrowed = license_.get("borrowed", {"in_use": 0, "overhang": []})
     if borrowed["in_use"] or borrowed["overhang"]:
         lost = len(borrowed["overhang"])
