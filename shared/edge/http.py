@@ -5,7 +5,6 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import wraps
 from http import HTTPStatus
@@ -29,6 +28,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 """The form of a request id. A client's own id is used if it has this form."""
 
+WHEN_ANSWERED = "seatlease.when_answered"
+"""The key in a request's scope of a function that is called when the request is answered, however that ends."""
+
 _RETRY_SOON = {"Retry-After": "1"}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _FIRST_SERVER_ERROR = 500
@@ -50,12 +52,14 @@ def http_function(*methods: str) -> Callable[[Handler], functions_framework.aio.
             code: str | None = None
             try:
                 _check_method(request, methods)
-                with ExitStack() as request.state.until_answered:
-                    response = await handler(request)
+                response = await handler(request)
             except Exception as error:  # noqa: BLE001 the framework would answer text without a code
                 # Do not give the error another name here. An error refers to this call. If this call also referred to
                 # the error, only the garbage collector could free the request (``infra/decisions/0017``).
                 response, code = _answer_of(error, request_id=context.request_id)
+            finally:
+                if (when_answered := request.scope.get(WHEN_ANSWERED)) is not None:
+                    when_answered()
             response.headers["X-Request-Id"] = context.request_id
             _log(response.status_code, code, seconds=time.perf_counter() - started)
             current_request.reset(remembered)

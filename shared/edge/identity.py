@@ -8,7 +8,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -23,6 +22,7 @@ from starlette.requests import Request
 
 from shared.documents.paths import can_be_document_id
 from shared.edge.errors import ApiError, Code
+from shared.edge.http import WHEN_ANSWERED
 from shared.edge.settings import settings
 from shared.rules.person import SignedIn
 
@@ -220,10 +220,7 @@ class _Allowance:
     under_way: int = 0
     reported_at: float = -math.inf
 
-    def __enter__(self) -> None:
-        self.under_way += 1
-
-    def __exit__(self, *_: object) -> None:
+    def one_is_over(self) -> None:
         self.under_way -= 1
 
 
@@ -235,8 +232,8 @@ class UserLimits:
         self._burst = burst
         self._users: LRUCache[Caller | NewUser, _Allowance] = LRUCache(MAX_USERS)
 
-    def admitted(self, caller: Caller | NewUser, *, now: float) -> AbstractContextManager[None]:
-        """Count a request of the caller, also as under way while it is answered, which the context is for.
+    def admit(self, caller: Caller | NewUser, *, now: float) -> Callable[[], None]:
+        """Count a request of the caller. It counts as under way until what is returned is called.
 
         ``now`` is in seconds, by a clock that is never set.
 
@@ -255,7 +252,8 @@ class UserLimits:
                 logger.warning("a user asks too often, and is refused", extra=asdict(caller))
             raise _too_often(after_seconds=(1 - user.left) / self._a_second)
         user.left -= 1
-        return user
+        user.under_way += 1
+        return user.one_is_over
 
 
 @cache
@@ -288,7 +286,7 @@ async def identify_with_sign_in(request: Request) -> tuple[Caller, HowSignedIn]:
     verified = await tokens().verify(_token(request))
     if verified.caller is None:
         raise ApiError(Code.NO_ORGANIZATION)
-    request.state.until_answered.enter_context(user_limits().admitted(verified.caller, now=time.monotonic()))
+    request.scope[WHEN_ANSWERED] = user_limits().admit(verified.caller, now=time.monotonic())
     return verified.caller, verified.how
 
 
@@ -299,8 +297,7 @@ async def identify_new_user(request: Request) -> SignedIn:
         ApiError: as ``identify`` does, but for ``NO_ORGANIZATION``.
     """
     person = await tokens().signed_in(_token(request))
-    counted = join_limits().admitted(NewUser(user_id=person.user_id), now=time.monotonic())
-    request.state.until_answered.enter_context(counted)
+    request.scope[WHEN_ANSWERED] = join_limits().admit(NewUser(user_id=person.user_id), now=time.monotonic())
     return person
 
 
