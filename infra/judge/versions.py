@@ -181,4 +181,4 @@ def _time(value: dict[str, Any]) -> Any:  # noqa: ANN401 a time, or the map as i
 
 def _default(collection: str, field: str) -> Any:  # noqa: ANN401 the default of any field
     known = FORMS[collection].model_fields.get(field)
-    return None if known is None or known.is_required() else known.get_default()
+    return None if known is None or known.is_required() else known.get_default(call_default_factory=True)

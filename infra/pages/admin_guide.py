@@ -401,7 +401,7 @@ def _field_table(name: str) -> str:
         if info.description is None:
             message = f"{form.__name__}.{field} needs a description for the admin"
             raise ValueError(message)
-        left_out = _LEFT_OUT.get(field) or _shown(info.default)
+        left_out = _LEFT_OUT.get(field) or _shown(info.get_default(call_default_factory=True))
         rows.append((f"`{field}`", expected, *([left_out] if edited else []), info.description))
     for field, holds, meaning in ours:
         rows.append((f"`{field}`", holds, *(["filled in"] if edited else []), f"Written by the functions. {meaning}"))

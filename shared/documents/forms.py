@@ -116,6 +116,7 @@ class Form(BaseModel):
     """A document that an admin may have edited by hand."""
 
     # Strict: "20" is not a number of seats, and 1 is not true. Unknown fields are the admin's own notes.
+    # A default that is a list or a map has a factory: pydantic makes a deep copy of a value, which takes longer.
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
@@ -142,17 +143,19 @@ class OrganizationDocument(Form):
     email_domains: Annotated[
         _Texts,
         Field(
+            default_factory=list,
             description="Who signs in with a verified address of one of these domains may join, as a member. Add only "
-            "a domain that you know to be this organization's own."
+            "a domain that you know to be this organization's own.",
         ),
-    ] = []
+    ]
     sso_providers: Annotated[
         _Texts,
         Field(
+            default_factory=list,
             description="Who signs in with one of these single sign-ons may join, as a member. They are the ids of "
-            "SAML or OIDC providers in Firebase Authentication, such as saml.acme."
+            "SAML or OIDC providers in Firebase Authentication, such as saml.acme.",
         ),
-    ] = []
+    ]
 
 
 class UserDocument(Form):
@@ -180,9 +183,10 @@ class UserDocument(Form):
     groups: Annotated[
         Groups,
         Field(
-            description="The groups of the user, at most 20. A license may keep seats for a group, or be only for it."
+            default_factory=list,
+            description="The groups of the user, at most 20. A license may keep seats for a group, or be only for it.",
         ),
-    ] = []
+    ]
     kept_out: Annotated[
         dict[str, StoredTime] | None,
         Field(
@@ -237,18 +241,22 @@ class LicenseDocument(Form):
     features: Annotated[
         _Features,
         Field(
+            default_factory=dict,
             description="What was sold, in names and values of your own. A program gets them with its seat and can "
-            "verify them offline. Nothing else depends on them."
+            "verify them offline. Nothing else depends on them.",
         ),
-    ] = {}
+    ]
     allowed_groups: Annotated[
         Groups | None,
         Field(description="Only users of one of these groups get a seat. Left out or null: all users."),
     ] = None
     reservations: Annotated[
         _Reservations,
-        Field(description="How many of the seats only users of a group may use: the group, and a number of seats."),
-    ] = {}
+        Field(
+            default_factory=dict,
+            description="How many of the seats only users of a group may use: the group, and a number of seats.",
+        ),
+    ]
     max_devices_per_user: Annotated[
         Annotated[int, Field(ge=1)] | None,
         Field(description="On how many devices one user may hold a seat at a time. Left out or null: any number."),
@@ -453,7 +461,7 @@ class SeatUseDocument(Form):
 
     total: int
     by_license: dict[str, _Count]
-    by_pool: dict[str, dict[str, _Count]] = {}
+    by_pool: Annotated[dict[str, dict[str, _Count]], Field(default_factory=dict)]
     grants: _Count
     epoch: str | None = None
     checksum: int

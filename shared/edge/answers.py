@@ -15,6 +15,9 @@ from shared.edge.errors import ApiError
 PRIVATE = {"Cache-Control": "private, no-store"}
 """Of an answer about people: no cache may keep it, also one that ignores what has a token."""
 
+WHEN_ANSWERED = "seatlease.when_answered"
+"""The key in a request's scope of a function that is called when the request is answered, however that ends."""
+
 
 class Answer(BaseModel):
     """A model that is sent as JSON."""

@@ -5,7 +5,6 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import wraps
 from http import HTTPStatus
@@ -14,7 +13,7 @@ import functions_framework.aio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shared.edge.answers import error_answer
+from shared.edge.answers import WHEN_ANSWERED, error_answer
 from shared.edge.cors import with_cors
 from shared.edge.errors import ApiError, Code
 from shared.edge.logs import RequestContext, current_request
@@ -50,12 +49,14 @@ def http_function(*methods: str) -> Callable[[Handler], functions_framework.aio.
             code: str | None = None
             try:
                 _check_method(request, methods)
-                with ExitStack() as request.state.until_answered:
-                    response = await handler(request)
+                response = await handler(request)
             except Exception as error:  # noqa: BLE001 the framework would answer text without a code
                 # Do not give the error another name here. An error refers to this call. If this call also referred to
                 # the error, only the garbage collector could free the request (``infra/decisions/0017``).
                 response, code = _answer_of(error, request_id=context.request_id)
+            finally:
+                if (when_answered := request.scope.get(WHEN_ANSWERED)) is not None:
+                    when_answered()
             response.headers["X-Request-Id"] = context.request_id
             _log(response.status_code, code, seconds=time.perf_counter() - started)
             current_request.reset(remembered)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import to_json
 
 from shared.edge.public_keys import MAKE_THEM, MAX_KEYS, PublicKey, public_keys, read_keys
 from shared.edge.settings import SettingsError, settings
@@ -40,6 +41,7 @@ class LeaseTokens:
     """Signs leases with one key."""
 
     def __init__(self, key: jwt.PyJWK, *, kid: str, project: str) -> None:
+        self._jws = jwt.PyJWS()
         self._key = key
         self._header = {"kid": kid, "typ": TOKEN_TYPE}
         self._issuer = f"seatlease/{project}"
@@ -69,7 +71,8 @@ class LeaseTokens:
             "features": dict(license_.features),
             **({} if nonce is None else {"nonce": nonce}),
         }
-        return jwt.encode(claims, self._key, algorithm="EdDSA", headers=self._header)
+        # By the library's JWS: its JWT copies the claims and looks among them for dates, of which these have none.
+        return self._jws.encode(to_json(claims), self._key, algorithm="EdDSA", headers=self._header)
 
 
 @cache

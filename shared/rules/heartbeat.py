@@ -79,9 +79,10 @@ class IdleLeft:
     session: Session
 
 
-HeartbeatOutcome = (
-    Extended | StillFresh | IdleLeft | SessionNotFound | SessionOver | Stopped | InstanceLimitReached | Misconfigured
-)
+Changing = Extended | IdleLeft | Stopped
+"""The outcomes that change the session."""
+
+HeartbeatOutcome = Changing | StillFresh | SessionNotFound | SessionOver | InstanceLimitReached | Misconfigured
 
 
 def heartbeat(  # noqa: PLR0913 each is named at the call
@@ -152,8 +153,10 @@ def _is_early(session: Session, asking: Instance, license_: License) -> bool:
 
     An instance that the session has no room for has no place, so for it the lease alone counts.
     """
-    known = known_as(session, asking)
-    if known is None and asking in noted(session, asking):
+    now = asking.last_heard_at
+    if now - session.last_heartbeat_at >= license_.early_within:
         return False
-    heard_at = session.last_heartbeat_at if known is None else min(known.last_heard_at, session.last_heartbeat_at)
-    return asking.last_heard_at - heard_at < license_.early_within
+    known = known_as(session, asking)
+    if known is None:
+        return asking not in noted(session, asking)
+    return now - known.last_heard_at < license_.early_within

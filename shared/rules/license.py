@@ -25,7 +25,7 @@ EARLY_HEARTBEATS_PER_INTERVAL = 4
 
 def early_within(lease_for: timedelta) -> timedelta:
     """How soon after the last heartbeat another one changes nothing, for a lease of this length."""
-    return lease_for / HEARTBEATS_PER_LEASE / EARLY_HEARTBEATS_PER_INTERVAL
+    return lease_for / (HEARTBEATS_PER_LEASE * EARLY_HEARTBEATS_PER_INTERVAL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -173,15 +173,18 @@ def heard_of(session: Session, *, now: datetime) -> tuple[Instance, ...]:
 def noted(session: Session, instance: Instance) -> tuple[Instance, ...]:
     """The instances heard of when this one is, with it. A new one is left out if there are too many."""
     known = heard_of(session, now=instance.last_heard_at)
-    if any(each.instance_id == instance.instance_id for each in known):
-        return tuple(instance if each.instance_id == instance.instance_id else each for each in known)
-    return (*known, instance) if _has_room(known, instance) else known
+    after = [instance if each.instance_id == instance.instance_id else each for each in known]
+    if instance not in after and _has_room(known, instance):
+        after.append(instance)
+    return tuple(after)
 
 
 def known_as(session: Session, instance: Instance) -> Instance | None:
     """What the session remembers of this instance; ``None`` if it is new, or was not heard of for a lease."""
-    known = heard_of(session, now=instance.last_heard_at)
-    return next((each for each in known if each.instance_id == instance.instance_id), None)
+    for each in heard_of(session, now=instance.last_heard_at):
+        if each.instance_id == instance.instance_id:
+            return each
+    return None
 
 
 def is_news(session: Session, instance: Instance) -> bool:

@@ -17,7 +17,7 @@ from shared.firestore.errors import StoreError
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.firestore.writes import Write
 from shared.rules.audit import SYSTEM, AuditEvent, renewed
-from shared.rules.heartbeat import Extended, HeartbeatOutcome, IdleLeft, Standing, Stopped, heartbeat
+from shared.rules.heartbeat import Changing, Extended, HeartbeatOutcome, Standing, Stopped, heartbeat
 from shared.rules.refusal import Unusable
 from shared.rules.session import Session, SessionOver
 from shared.seats.counters import repair_writes
@@ -77,7 +77,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
             StoreUnavailable: Firestore did not answer until the deadline.
         """
         answered = await self._submit(organization_id, request)
-        if answered.outcome == SessionOver(reason=None):
+        if isinstance(answered.outcome, SessionOver) and answered.outcome.reason is None:
             await self._report_end_by_hand(OrganizationPaths(organization_id), request.session_id)
         return answered
 
@@ -123,7 +123,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
                 ip_address=request.ip_address,
                 idle_for=request.idle_for,
             )
-            if isinstance(outcome, Extended | IdleLeft | Stopped):
+            if isinstance(outcome, Changing):
                 sessions[request.session_id] = outcome.session
             if isinstance(outcome, Extended) and outcome.news is not None:
                 news.append(renewed(outcome.session, outcome.news, user_agent=request.user_agent))
@@ -175,7 +175,7 @@ class Heartbeats(GroupedOperation[HeartbeatRequest, HeartbeatOutcome]):
         kept: dict[str, Write] = {}  # several instances of a session may be in one group
         endings: list[Ending] = []
         for outcome in outcomes:
-            if not isinstance(outcome, Extended | IdleLeft | Stopped):
+            if not isinstance(outcome, Changing):
                 continue
             path = paths.session(outcome.session.session_id)
             document = stored[path]
