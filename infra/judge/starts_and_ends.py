@@ -93,9 +93,8 @@ def _misfit(end: Event, tenure: Tenure) -> str | None:
             end.user_id,
             end.hardware_id,
         )
-        if "pool" in end.details and "pool" in start.details:
-            pool = end.details["pool"]
-            problems[f"the end is of a seat of the pool {pool}"] = pool != start.details["pool"]
+        pool = end.details.get("pool")
+        problems[f"the end is of a seat of the pool {pool}"] = pool != start.details.get("pool")
         # An admin may write any time as a session's end, but the event still comes after the start.
         is_early = moment(end) < moment(start) or (end.actor != CONSOLE and end.at < start.at)
         problems["the end is before the start"] = is_early

@@ -74,13 +74,19 @@ def session_fields(session: Session, retention: Retention) -> dict[str, Plain]:
         "started_at": session.started_at,
         "last_heartbeat_at": session.last_heartbeat_at,
         "lease_expires_at": session.lease_expires_at,
-        "ended_at": session.ended_at,
-        "end_reason": None if session.end_reason is None else session.end_reason.value,
         "instances": _instances(session),
         "pool": session.pool,
         "is_overdraft": session.is_overdraft,
         "borrowed_until": session.borrowed_until,
         "expiry_shard": expiry_shard(session.session_id),
+        **_end_fields(session, retention),
+    }
+
+
+def _end_fields(session: Session, retention: Retention) -> dict[str, Plain]:
+    return {
+        "ended_at": session.ended_at,
+        "end_reason": None if session.end_reason is None else session.end_reason.value,
         "purge_at": None if session.ended_at is None else session.ended_at + retention.sessions_for,
     }
 
@@ -106,8 +112,7 @@ def instances_write(document: Document, session: Session) -> Update | None:
 
 def end_write(document: Document, session: Session, retention: Retention) -> Update:
     """Write the end of a session and nothing else."""
-    written = session_fields(session, retention)
-    fields = {name: written[name] for name in ("ended_at", "end_reason", "purge_at")}
+    fields = _end_fields(session, retention)
     return Update(path=document.path, fields=fields, unchanged_since=document.update_time)
 
 
@@ -293,7 +298,7 @@ def audit_event_fields(event: AuditEvent, paths: OrganizationPaths, retention: R
         "user_id": event.user_id,
         "hardware_id": event.hardware_id,
         "grant_number": event.grant_number,
-        "epoch": event.epoch,
+        **({} if event.epoch is None else {"epoch": event.epoch}),
         "details": event.details,
         "published_at": None,
         "unpublished_shard": unpublished_shard(event.name),

@@ -12,6 +12,9 @@ from starlette.responses import Response
 from shared.documents.rfc3339 import Time
 from shared.edge.errors import ApiError
 
+WHEN_ANSWERED = "seatlease.when_answered"
+"""The key in a request's scope of a function that is called when the request is answered, however that ends."""
+
 
 class Answer(BaseModel):
     """A model that is sent as JSON."""

@@ -13,7 +13,7 @@ import functions_framework.aio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shared.edge.answers import error_answer
+from shared.edge.answers import WHEN_ANSWERED, error_answer
 from shared.edge.cors import with_cors
 from shared.edge.errors import ApiError, Code
 from shared.edge.logs import RequestContext, current_request
@@ -27,9 +27,6 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 """The form of a request id. A client's own id is used if it has this form."""
-
-WHEN_ANSWERED = "seatlease.when_answered"
-"""The key in a request's scope of a function that is called when the request is answered, however that ends."""
 
 _RETRY_SOON = {"Retry-After": "1"}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")

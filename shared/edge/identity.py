@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -21,8 +21,8 @@ from google.auth.credentials import AnonymousCredentials
 from starlette.requests import Request
 
 from shared.documents.paths import can_be_document_id
+from shared.edge.answers import WHEN_ANSWERED
 from shared.edge.errors import ApiError, Code
-from shared.edge.http import WHEN_ANSWERED
 from shared.edge.settings import settings
 from shared.rules.person import SignedIn
 
@@ -83,13 +83,6 @@ class HowSignedIn:
     at: datetime
     provider: str
     is_device: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewUser:
-    """A person who wants to join, as far as their requests are counted."""
-
-    user_id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -230,26 +223,28 @@ class UserLimits:
     def __init__(self, *, a_second: float = REQUESTS_A_SECOND, burst: int = BURST) -> None:
         self._a_second = a_second
         self._burst = burst
-        self._users: LRUCache[Caller | NewUser, _Allowance] = LRUCache(MAX_USERS)
+        self._users: LRUCache[tuple[str | None, str], _Allowance] = LRUCache(MAX_USERS)
 
-    def admit(self, caller: Caller | NewUser, *, now: float) -> Callable[[], None]:
-        """Count a request of the caller. It counts as under way until what is returned is called.
+    def admit(self, user_id: str, *, organization_id: str | None, now: float) -> Callable[[], None]:
+        """Count a request of a user. It counts as under way until what is returned is called.
 
-        ``now`` is in seconds, by a clock that is never set.
+        A person who wants to join has no organization. ``now`` is in seconds, by a clock that is never set.
 
         Raises:
             ApiError: ``RATE_LIMITED``. A refused request is not counted.
         """
-        user = self._users.get(caller)
+        who = (organization_id, user_id)
+        user = self._users.get(who)
         if user is None:
-            user = self._users[caller] = _Allowance(left=self._burst, counted_at=now)
+            user = self._users[who] = _Allowance(left=self._burst, counted_at=now)
         user.left = min(self._burst, user.left + (now - user.counted_at) * self._a_second)
         user.counted_at = now
         if user.left < 1 or user.under_way >= AT_A_TIME:
             # One line a minute: a line for each refusal would cost more than the refusal.
             if now - user.reported_at >= _REPORTED_EVERY_SECONDS:
                 user.reported_at = now
-                logger.warning("a user asks too often, and is refused", extra=asdict(caller))
+                told = {"user_id": user_id, "organization_id": organization_id}
+                logger.warning("a user asks too often, and is refused", extra=told)
             raise _too_often(after_seconds=(1 - user.left) / self._a_second)
         user.left -= 1
         user.under_way += 1
@@ -284,10 +279,13 @@ async def identify(request: Request) -> Caller:
 async def identify_with_sign_in(request: Request) -> tuple[Caller, HowSignedIn]:
     """Identify the caller as ``identify`` does, and say when and how they signed in."""
     verified = await tokens().verify(_token(request))
-    if verified.caller is None:
+    caller = verified.caller
+    if caller is None:
         raise ApiError(Code.NO_ORGANIZATION)
-    request.scope[WHEN_ANSWERED] = user_limits().admit(verified.caller, now=time.monotonic())
-    return verified.caller, verified.how
+    request.scope[WHEN_ANSWERED] = user_limits().admit(
+        caller.user_id, organization_id=caller.organization_id, now=time.monotonic()
+    )
+    return caller, verified.how
 
 
 async def identify_new_user(request: Request) -> SignedIn:
@@ -297,7 +295,7 @@ async def identify_new_user(request: Request) -> SignedIn:
         ApiError: as ``identify`` does, but for ``NO_ORGANIZATION``.
     """
     person = await tokens().signed_in(_token(request))
-    request.scope[WHEN_ANSWERED] = join_limits().admit(NewUser(user_id=person.user_id), now=time.monotonic())
+    request.scope[WHEN_ANSWERED] = join_limits().admit(person.user_id, organization_id=None, now=time.monotonic())
     return person
 
 

@@ -127,12 +127,19 @@ def acquired(
             "ip_address": session.ip_address,
             "user_agent": session.user_agent,
             "user_email": session.user_email,
-            "pool": session.pool,
-            "is_overdraft": session.is_overdraft,
-            "waited_seconds": None if waited_for is None else whole_seconds(waited_for),
+            **_known(
+                pool=session.pool,
+                is_overdraft=session.is_overdraft or None,
+                waited_seconds=None if waited_for is None else whole_seconds(waited_for),
+            ),
             **details,
         },
     )
+
+
+def _known(**details: Detail) -> dict[str, Detail]:
+    """These details without those that are ``None``. Most events would have only such ones."""
+    return {name: value for name, value in details.items() if value is not None}
 
 
 def borrowed(session: Session, *, grant_number: int, epoch: str | None, now: datetime) -> AuditEvent:
@@ -229,29 +236,24 @@ def ended(session: Session, *, actor: str, kept_out_until: datetime | None = Non
     if reason is None or at is None:
         message = f"session {session.session_id} has not ended: there is nothing to report"
         raise ValueError(message)
-    kind = _ENDS_AS.get(reason, AuditType.REVOKED)
-    details: dict[str, Detail] = {
-        "reason": reason.value,
-        "started_at": session.started_at,
-        "last_heartbeat_at": session.last_heartbeat_at,
-        "lease_expires_at": session.lease_expires_at,
-        "pool": session.pool,
-        "overhang_until": overhang_until(session),
-    }
-    if kind is AuditType.REVOKED:
-        details["kept_out_until"] = kept_out_until
     return AuditEvent(
         # The precondition on the session makes sure that a tenure ends once. The name includes the time because an
         # admin may open a session again by hand. Its second end is another event and needs another name.
         name=digest("session.ended", session.session_id, session.started_at.isoformat(), at.isoformat()),
-        type=kind,
+        type=_ENDS_AS.get(reason, AuditType.REVOKED),
         at=at,
         actor=actor,
         license_id=session.license_id,
         session_id=session.session_id,
         user_id=session.user_id,
         hardware_id=session.hardware_id,
-        details=details,
+        details={
+            "reason": reason.value,
+            "started_at": session.started_at,
+            "last_heartbeat_at": session.last_heartbeat_at,
+            "lease_expires_at": session.lease_expires_at,
+            **_known(pool=session.pool, overhang_until=overhang_until(session), kept_out_until=kept_out_until),
+        },
     )
 
 
@@ -305,8 +307,7 @@ def removed(tenure: Tenure, *, now: datetime) -> AuditEvent:
             "started_at": tenure.started_at,
             "last_heartbeat_at": None,
             "lease_expires_at": None,
-            "kept_out_until": None,
-            "pool": tenure.pool,
+            **_known(pool=tenure.pool),
         },
     )
 

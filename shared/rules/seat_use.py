@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ Pool = tuple[str, str]
 """The reserved seats of a license for a group: the license's id, and the group."""
 
 
+@lru_cache(maxsize=10_000)
 def checksum_weight(counted: str) -> int:
     """The weight of one counter in the checksum: a positive 31-bit number, computed from its name."""
     return int.from_bytes(sha256(counted.encode()).digest()[:4], "big") >> 1 | 1

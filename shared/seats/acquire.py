@@ -120,7 +120,8 @@ class Acquires(GroupedOperation[AcquireRequest, AcquireOutcome]):
                 for scope, proof in evidence.items()
                 if not proof.has_more_lapsed
             }
-        outcomes = [_with_expiry(outcome, draft, examined) for outcome in outcomes]
+        if refused:
+            outcomes = [_with_expiry(outcome, draft, examined) for outcome in outcomes]
 
         for request, license_id, refusal in _denied(requests, outcomes, found):
             draft.deny(user_id=request.user_id, license_id=license_id, device=request.device, refusal=refusal)
@@ -259,7 +260,7 @@ def _may_be_ended_by_hand(document: Document) -> bool:
 
 
 def _is_key(stored: object, key: str) -> bool:
-    return isinstance(stored, str) and normal_key(stored) == normal_key(key)
+    return stored == key or (isinstance(stored, str) and normal_key(stored) == normal_key(key))
 
 
 def _session_ids(requests: Sequence[AcquireRequest], found: Mapping[str, Found]) -> list[str]:

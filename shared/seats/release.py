@@ -21,7 +21,7 @@ from shared.firestore.client import Document, Firestore, ReadTime
 from shared.firestore.group_commit import Answered, Decision, GroupedOperation
 from shared.firestore.writes import Delete, Write
 from shared.rules.audit import SYSTEM, gave_up
-from shared.rules.line import GaveUp, PlaceInLine
+from shared.rules.line import GaveUp
 from shared.rules.organization import Organization
 from shared.rules.refusal import Unusable
 from shared.rules.release import Left, LeftTheLine, Released, ReleaseOutcome, Standing, release
@@ -80,7 +80,7 @@ class Releases(GroupedOperation[ReleaseRequest, ReleaseOutcome]):
         waiting = await self._places(paths, sessions, at=snapshot.at)
         places = {document.document_id: place_in_line_from(document) for document in waiting.values()}
         held = (*sessions.items(), *places.items())
-        holders = {key: each.user_id for key, each in held if isinstance(each, Session | PlaceInLine)}
+        holders = {key: each.user_id for key, each in held if each is not None and not isinstance(each, Unusable)}
         others = await self._read_others(paths, requests, holders, at=snapshot.at)
         outcomes: list[ReleaseOutcome] = []
         endings: list[Ending] = []

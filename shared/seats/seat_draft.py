@@ -68,7 +68,8 @@ class OrganizationState:
 class SeatDraft:
     """One attempt at the acquires of a group.
 
-    ``use`` are the seats in use as the sessions have it; ``stored_sessions`` the session documents read so far;
+    ``use`` are the seats in use as the sessions have it, ``in_use`` those after everything decided so far;
+    ``stored_sessions`` the session documents read so far;
     ``stored_places`` the places in the line, and those that the requests had; ``news`` the renewals to report, unless
     the trail has them.
     """
@@ -78,6 +79,7 @@ class SeatDraft:
     use: SeatUse
     stored_sessions: Mapping[str, Document | None]
     stored_places: Mapping[str, Document] = field(default_factory=dict)
+    in_use: SeatUse = field(init=False)
     _sessions: dict[str, Session | Unusable | None] = field(default_factory=dict)
     _changed: dict[str, Session] = field(default_factory=dict)
     _changes: Counter[str] = field(default_factory=Counter)
@@ -93,6 +95,7 @@ class SeatDraft:
 
     def __post_init__(self) -> None:
         """Parse the sessions and report counters that were wrong."""
+        self.in_use = self.use
         self._sessions = {key: session_from(document) for key, document in self.stored_sessions.items()}
         if self._repairs:
             repair = repair_event(self.state.seats, before=self.state.use, after=self.use, now=self.now)
@@ -118,11 +121,6 @@ class SeatDraft:
             return _NO_LINE
         usable = {key: each for key, each in self.state.licenses.items() if isinstance(each, License)}
         return Line(places=tuple(self._places.values()), licenses=usable)
-
-    @property
-    def in_use(self) -> SeatUse:
-        """Seats in use after everything decided so far."""
-        return self.use.changed(self._changes, granted=self._granted, pools=self._pools)
 
     def earliest_expiry(self, scope: Scope) -> datetime | None:
         """When the first known lease of a scope ends, after everything decided so far."""
@@ -168,16 +166,14 @@ class SeatDraft:
         if isinstance(outcome, Granted):
             if outcome.replaced is not None:
                 self._end(outcome.replaced)
-            self._count(outcome.session, 1)
-            self._granted += 1
+            self._count(outcome.session, 1, granted=1)
             self._put(outcome.session)
-            after = self.in_use
-            details = self._told_of(after, outcome.license)
+            details = self._told_of(outcome.license)
             self._events.append(
                 acquired(
                     outcome.session,
-                    grant_number=after.grants,
-                    epoch=after.epoch,
+                    grant_number=self.in_use.grants,
+                    epoch=self.in_use.epoch,
                     waited_for=outcome.waited_for,
                     details=details,
                 )
@@ -211,7 +207,7 @@ class SeatDraft:
             limit=limit_of(refusal),
             for_waiting=refusal.for_waiting,
         )
-        event = denied(attempt, use=self._told_of(self.in_use, license_), now=self.now)
+        event = denied(attempt, use=self._told_of(license_), now=self.now)
         self._denials[event.name] = event
         self._attempts[event.name] += 1
 
@@ -288,26 +284,30 @@ class SeatDraft:
         return [each for each in known if isinstance(license_, License) and each.license_id == license_.license_id]
 
     def _lend(self, session: Session) -> None:
-        self._granted += 1
-        after = self.in_use
-        self._events.append(borrowed(session, grant_number=after.grants, epoch=after.epoch, now=self.now))
+        self._count(session, 0, granted=1)
+        number, epoch = self.in_use.grants, self.in_use.epoch
+        self._events.append(borrowed(session, grant_number=number, epoch=epoch, now=self.now))
 
     def _put(self, session: Session) -> None:
         self._sessions[session.session_id] = self._changed[session.session_id] = session
 
-    def _count(self, session: Session, seats: int) -> None:
+    def _count(self, session: Session, seats: int, *, granted: int = 0) -> None:
+        pools = pool_change(session, seats)
+        self.in_use = self.in_use.changed({session.license_id: seats}, granted=granted, pools=pools)
         self._changes[session.license_id] += seats
-        self._pools.update(pool_change(session, seats))
+        self._granted += granted
+        if pools:
+            self._pools.update(pools)
 
     def _end(self, session: Session) -> None:
         self._count(session, -1)
         self._put(session)
         self._events.append(audit_ended(session, actor=SYSTEM))
 
-    def _told_of(self, in_use: SeatUse, license_: License) -> dict[str, Detail]:
+    def _told_of(self, license_: License) -> dict[str, Detail]:
         organization = self.state.organization
         cap = organization.max_concurrent_seats if isinstance(organization, Organization) else None
         return {
-            "seats": {"in_use": in_use.of(license_.license_id), "max": license_.max_concurrent_seats},
-            "organization_seats": {"in_use": in_use.total, "max": cap},
+            "seats": {"in_use": self.in_use.of(license_.license_id), "max": license_.max_concurrent_seats},
+            "organization_seats": {"in_use": self.in_use.total, "max": cap},
         }

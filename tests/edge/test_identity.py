@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from uuid import uuid4
 
@@ -44,12 +45,16 @@ async def test_a_token_without_a_possible_expiry_is_invalid(
 ANN, BEN = (Caller(user_id=user_id, organization_id="acme") for user_id in ("ann", "ben"))
 
 
+def _admit(limits: UserLimits, caller: Caller, *, now: float) -> Callable[[], None]:
+    return limits.admit(caller.user_id, organization_id=caller.organization_id, now=now)
+
+
 def _admitted(limits: UserLimits, caller: Caller, *, times: int, now: float) -> int:
     """How many of so many requests, one after the other, are admitted."""
     admitted = 0
     for _ in range(times):
         with suppress(ApiError):
-            is_over = limits.admit(caller, now=now)
+            is_over = _admit(limits, caller, now=now)
             admitted += 1
             is_over()
     return admitted
@@ -68,7 +73,7 @@ def test_a_refusal_says_when_to_ask_again() -> None:
     _admitted(limits, ANN, times=BURST, now=0)
 
     with pytest.raises(ApiError) as refused:
-        limits.admit(ANN, now=0)
+        _admit(limits, ANN, now=0)
 
     assert (refused.value.code, refused.value.headers) == (Code.RATE_LIMITED, {"Retry-After": "1"})
 
@@ -83,7 +88,7 @@ def test_a_user_who_asks_too_often_takes_nothing_from_others() -> None:
 
 def test_a_user_has_so_many_requests_under_way_and_one_more_when_one_is_answered() -> None:
     limits = UserLimits()
-    under_way = [limits.admit(ANN, now=0) for _ in range(AT_A_TIME)]
+    under_way = [_admit(limits, ANN, now=0) for _ in range(AT_A_TIME)]
 
     at_the_limit = _admitted(limits, ANN, times=1, now=0)
     under_way[0]()

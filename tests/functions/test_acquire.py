@@ -108,7 +108,7 @@ async def test_200_clients_of_three_groups_and_four_processes_fill_two_reservati
         assert not any(session["is_overdraft"] for session in held)
         counters = tenant.counters()
         assert (counters["total"], counters["by_pool"]) == (50, {"license-1": {"design": 15, "render": 10}})
-        told = Counter(event["details"]["pool"] for event in tenant.events("session.acquired"))
+        told = Counter(event["details"].get("pool") for event in tenant.events("session.acquired"))
         assert told == {"design": 15, "render": 10, None: 25}
         for number, response in enumerate(responses):
             if response.status_code == 409:
@@ -156,8 +156,8 @@ async def test_of_200_clients_of_four_processes_exactly_55_get_a_seat_of_50_with
         held = {each.id: each.get("is_overdraft") for each in tenant.organization.collection("sessions").stream()}
         assert {session_id for session_id, is_overdraft in held.items() if is_overdraft} == marked
         assert (len(held), tenant.counters()["total"]) == (55, 55)
-        told = Counter(event["details"]["is_overdraft"] for event in tenant.events("session.acquired"))
-        assert told == {False: 50, True: 5}
+        told = Counter(event["details"].get("is_overdraft") for event in tenant.events("session.acquired"))
+        assert told == {None: 50, True: 5}
         refused = [response.json()["error"]["details"] for response in responses if response.status_code == 409]
         assert {(details["in_use"], details["max"]) for details in refused} == {(55, 55)}
 

@@ -70,7 +70,6 @@ async def test_the_attempts_of_a_client_that_polls_are_one_event_a_minute_with_t
             "user_id": "m1",
             "hardware_id": "workshop-pc",
             "grant_number": None,
-            "epoch": None,
             "published_at": None,
             "unpublished_shard": denial["unpublished_shard"],
         }

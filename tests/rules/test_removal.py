@@ -71,7 +71,6 @@ def test_what_is_told_of_a_removal_is_a_revocation_from_the_console() -> None:
         "started_at": NOW,
         "last_heartbeat_at": None,
         "lease_expires_at": None,
-        "kept_out_until": None,
         "pool": "design",
     }
 
