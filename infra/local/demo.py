@@ -358,7 +358,7 @@ def _in_short(event: dict[str, Any]) -> str:
                 return "created"
             return f"{details['edit']}: {', '.join(change['field'] for change in details['changes'])}"
         case _:
-            return str(details["reason"])
+            return str(details.get("reason", ""))
 
 
 def _holders(story: Story) -> list[Person]:

@@ -37,7 +37,7 @@ FIRST_ANSWERS = {
     "relay_audit": ("POST", 400),
     "release": ("POST", 401),
     "review_admin_edit": ("POST", 400),
-    "sign_ins": ("POST", 415),
+    "sign_ins": ("POST", 400),
     "summarize_usage": ("GET", 405),
     "sync_user_claims": ("POST", 400),
     "usage": ("GET", 401),
@@ -49,9 +49,9 @@ WITH_STORE: Mapping[str, tuple[dict[str, Any], int]] = {
     "expire_sessions": ({"json": {}}, 200),
     "heartbeat": ({"json": {"session_id": "a" * 26}}, 404),
     "history": ({"method": "GET"}, 200),
-    "invitations": ({"json": {"email": "ada@example.com", "role": "member"}}, 403),
+    "invitations": ({"json": {"email": "ada@example.com", "role": "member"}}, 201),
     "join": ({"json": {}}, 403),
-    "members": ({"method": "GET"}, 403),
+    "members": ({"method": "GET"}, 200),
     "reconcile": ({"json": {}}, 200),
     "relay_audit": ({"event": "audit_events/gone"}, 200),
     "release": ({"json": {"session_id": "a" * 26}}, 404),
@@ -137,9 +137,9 @@ def test_a_staged_function_serves_without_the_rest_of_the_project_and_of_its_req
 
 
 def filled(request: dict[str, Any], url: str, tenant: Tenant) -> dict[str, Any]:
-    """The request of one of the tenant's members to the function at this address, or of the platform."""
+    """The request of the tenant's owner to the function at this address, or of the platform."""
     project = tenant.console.project
-    token = unsigned_token(project=project, organization_id=tenant.organization_id, user_id="m0")
+    token = unsigned_token(project=project, organization_id=tenant.organization_id, user_id="olivia")
     asked = {"method": "POST", "url": url, "headers": {"Authorization": f"Bearer {token}"}, **request}
     if "json" in asked:
         asked["json"] = {field: value.format(key=tenant.license_key) for field, value in asked["json"].items()}
