@@ -55,7 +55,7 @@ def violations(history: History, tenures: Sequence[Tenure], terms: Terms) -> Ite
         for kind, message in (
             *_given_up(day, history),
             *_miscounted(day, stored, records.get(day.license_id, Records()), skipped),
-            *_above_caps(day, tenures, terms),
+            *_above_caps(day, tenures, terms, _deletions(history, day.license_id)),
         ):
             yield Violation(
                 kind=kind,
@@ -142,7 +142,9 @@ def _miscounted(day: UsageDay, stored: Stored, records: Records, skipped: set[st
         yield Kind.DAY_MISCOUNTED, "it says that it counted until a time after it was written"
 
 
-def _above_caps(day: UsageDay, tenures: Sequence[Tenure], terms: Terms) -> Iterator[tuple[Kind, str]]:
+def _above_caps(
+    day: UsageDay, tenures: Sequence[Tenure], terms: Terms, deletions: Sequence[tuple[datetime, datetime]]
+) -> Iterator[tuple[Kind, str]]:
     """Sessions above a lowered cap go on. So the highest cap counts under which one of the seats was given.
 
     A deleted session counts until its end was noticed, while its seat was given again. Beside one nothing is compared.
@@ -150,10 +152,10 @@ def _above_caps(day: UsageDay, tenures: Sequence[Tenure], terms: Terms) -> Itera
     own = [each for each in tenures if each.license_id == day.license_id]
     for number, peak in enumerate(day.peak_in_use):
         since = start_of(day.date) + number * HALF_HOUR
-        held = [each for each in own if _may_hold(each, since=since, until=min(since + HALF_HOUR, day.computed_at))]
-        if any(_was_deleted(each) for each in held):
+        until = min(since + HALF_HOUR, day.computed_at)
+        if any(began < until and noticed > since for began, noticed in deletions):
             continue
-        allowed = [_allowed(each, terms) for each in held]
+        allowed = [_allowed(each, terms) for each in own if each.started_at < until and each.closes_by > since]
         known = [each for each in allowed if each is not None]
         if len(known) == len(allowed) and peak > (most := max(known, default=0)):
             yield (
@@ -162,13 +164,19 @@ def _above_caps(day: UsageDay, tenures: Sequence[Tenure], terms: Terms) -> Itera
             )
 
 
-def _may_hold(tenure: Tenure, *, since: datetime, until: datetime) -> bool:
-    return tenure.started_at < until and tenure.closes_by > since
+def _deletions(history: History, license_id: str) -> list[tuple[datetime, datetime]]:
+    """When sessions began that an admin deleted, and when that was noticed. The event of such an end has no lease.
 
-
-def _was_deleted(tenure: Tenure) -> bool:
-    """Whether an admin deleted the session. The event of its end has no lease."""
-    return any(event.actor == CONSOLE and event.details.get("lease_expires_at") is None for event in tenure.ends)
+    The user may have taken a seat again meanwhile, so the tenures do not show it.
+    """
+    return [
+        (started_at_of(event) or event.at, event.at)
+        for event in history.events
+        if event.type in ENDS
+        and event.actor == CONSOLE
+        and event.license_id == license_id
+        and event.details.get("lease_expires_at") is None
+    ]
 
 
 def _allowed(tenure: Tenure, terms: Terms) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -61,6 +62,22 @@ def test_a_peak_above_the_cap_beside_a_session_that_an_admin_deleted_accuses_nob
     )
 
     found = _found(replace(wrong, events=deleted))
+
+    assert Kind.PEAK_ABOVE_CAP not in {violation.kind for violation in found}
+
+
+def test_a_session_that_an_admin_deleted_long_before_that_was_noticed_accuses_nobody_either() -> None:
+    (sow,) = (sow for kind, sow in SEEDED_DAYS if kind is Kind.PEAK_ABOVE_CAP)
+    wrong = sow(day_of_two_users())
+    deletion = AdminEdit(collection="sessions", document_id="session-of-m0", at=AT + timedelta(minutes=10), fields=None)
+    noticed = tuple(
+        replace(event, actor="console", details={**event.details, "lease_expires_at": None})
+        if event.event_id == "end-0"
+        else event
+        for event in wrong.events
+    )
+
+    found = _found(replace(wrong, events=noticed, edits=(*(wrong.edits or ()), deletion)))
 
     assert Kind.PEAK_ABOVE_CAP not in {violation.kind for violation in found}
 
