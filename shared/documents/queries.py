@@ -235,9 +235,7 @@ def page_of_sessions(license_id: str | None, *, user_id: str | None, limit: int,
     return Query(collection="sessions", where=where, limit=limit, after=after)
 
 
-def events_of_types(
-    types: Sequence[AuditType], *, since: datetime, limit: int, only_fields: Sequence[str], after: Cursor | None = None
-) -> Query:
+def events_of_types(types: Sequence[AuditType], *, since: datetime, limit: int, only_fields: Sequence[str]) -> Query:
     """The audit events of these types after ``since``, for all licenses of an organization, newest first."""
     return Query(
         collection="audit_events",
@@ -246,7 +244,6 @@ def events_of_types(
         last_first=True,
         limit=limit,
         only_fields=tuple(only_fields),
-        after=after,
     )
 
 

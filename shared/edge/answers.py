@@ -13,7 +13,9 @@ from shared.documents.rfc3339 import Time
 from shared.edge.errors import ApiError
 
 PRIVATE = {"Cache-Control": "private, no-store"}
-"""Of an answer about people: no cache may keep it, also one that ignores what has a token."""
+"""Of an answer about people: no cache may keep it. Hosting's cache has kept answers that only had to be asked
+for again. Source: an issue of firebase-functions.
+"""
 
 WHEN_ANSWERED = "seatlease.when_answered"
 """The key in a request's scope of a function that is called when the request is answered, however that ends."""

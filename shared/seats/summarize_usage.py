@@ -19,7 +19,7 @@ from functools import partial
 
 from shared.documents import queries
 from shared.documents.forms import MAX_BORROW_SECONDS
-from shared.documents.organizations import Run, go_round
+from shared.documents.organizations import Run, go_round, next_page
 from shared.documents.paths import OrganizationPaths, can_be_document_id, run_path
 from shared.documents.places import Place, place_from
 from shared.documents.policy import Policy
@@ -28,7 +28,7 @@ from shared.documents.recorded import FIELDS_OF_RECORDED, RECORDED, Recorded
 from shared.documents.usage_days import usage_day_fields, usage_day_from
 from shared.documents.writing import document_write
 from shared.firestore.client import Document, Firestore, ReadTime
-from shared.firestore.query import Cursor, Query
+from shared.firestore.query import Query
 from shared.firestore.retry import read_with_retry, retrying
 from shared.firestore.writes import Create, Update
 from shared.rules.audit import AuditType
@@ -217,7 +217,7 @@ class Summaries:
         since = start_of(first) - MAX_WAIT
         if given_up is not None:
             since = max(since, start_of(given_up) + DAY)
-        query = partial(queries.events_of_types, RECORDED, since=since, limit=_EVENTS, only_fields=FIELDS_OF_RECORDED)
+        query = queries.events_of_types(RECORDED, since=since, limit=_EVENTS, only_fields=FIELDS_OF_RECORDED)
         async for page in self._pages(paths, query, at):
             recorded.add_events(page)
             seen.update(_day_of(each) for each in page)
@@ -227,8 +227,7 @@ class Summaries:
             if seen.total() == _EVENTS:  # the first page, and there are more
                 await alone()
         # A seat may have been borrowed long before. That says how it was used, and not that it was.
-        lent = partial(
-            queries.events_of_types,
+        lent = queries.events_of_types(
             [AuditType.BORROWED],
             since=start_of(first) - _BORROWED_FOR,
             limit=_EVENTS,
@@ -247,16 +246,12 @@ class Summaries:
         recorded.add_line(map(place_in_line_from, places))
         return recorded, given_up
 
-    async def _pages(
-        self, paths: OrganizationPaths, query: Callable[..., Query], at: ReadTime
-    ) -> AsyncIterator[list[Document]]:
-        after: Cursor | None = None
-        while True:
-            page = await self._page(paths, query(after=after), at)
+    async def _pages(self, paths: OrganizationPaths, query: Query, at: ReadTime) -> AsyncIterator[list[Document]]:
+        following: Query | None = query
+        while following is not None:
+            page = await self._page(paths, following, at)
             yield page
-            if len(page) < _EVENTS:
-                return
-            after = Cursor(path=page[-1].path, value=page[-1].fields["at"])
+            following = next_page(following, page)
 
     async def _page(self, paths: OrganizationPaths, query: Query, at: ReadTime) -> list[Document]:
         return await read_with_retry(partial(self._firestore.select, paths.organization, query, at=at))

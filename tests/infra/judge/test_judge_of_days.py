@@ -51,17 +51,23 @@ def test_what_an_edit_by_hand_may_explain_is_not_certain_or_not_judged() -> None
     assert _found(replace(wrong, events=by_hand)) == []
 
 
-def test_a_peak_above_the_cap_beside_a_session_that_an_admin_deleted_accuses_nobody() -> None:
-    (sow,) = (sow for kind, sow in SEEDED_DAYS if kind is Kind.PEAK_ABOVE_CAP)
-    wrong = sow(day_of_two_users())
-    deleted = tuple(
+def _with_a_deleted_session(history: History) -> History:
+    """The first end is that of a session that an admin deleted."""
+    events = tuple(
         replace(event, actor="console", details={**event.details, "lease_expires_at": None})
         if event.event_id == "end-0"
         else event
-        for event in wrong.events
+        for event in history.events
     )
+    return replace(history, events=events)
 
-    found = _found(replace(wrong, events=deleted))
+
+def test_a_peak_above_the_cap_beside_a_session_that_an_admin_deleted_accuses_nobody() -> None:
+    (sow,) = (sow for kind, sow in SEEDED_DAYS if kind is Kind.PEAK_ABOVE_CAP)
+    wrong = sow(day_of_two_users())
+    deleted = _with_a_deleted_session(wrong)
+
+    found = _found(deleted)
 
     assert Kind.PEAK_ABOVE_CAP not in {violation.kind for violation in found}
 
@@ -70,14 +76,9 @@ def test_a_session_that_an_admin_deleted_long_before_that_was_noticed_accuses_no
     (sow,) = (sow for kind, sow in SEEDED_DAYS if kind is Kind.PEAK_ABOVE_CAP)
     wrong = sow(day_of_two_users())
     deletion = AdminEdit(collection="sessions", document_id="session-of-m0", at=AT + timedelta(minutes=10), fields=None)
-    noticed = tuple(
-        replace(event, actor="console", details={**event.details, "lease_expires_at": None})
-        if event.event_id == "end-0"
-        else event
-        for event in wrong.events
-    )
+    noticed = _with_a_deleted_session(wrong)
 
-    found = _found(replace(wrong, events=noticed, edits=(*(wrong.edits or ()), deletion)))
+    found = _found(replace(noticed, edits=(*(wrong.edits or ()), deletion)))
 
     assert Kind.PEAK_ABOVE_CAP not in {violation.kind for violation in found}
 
