@@ -17,7 +17,7 @@ from seatlease.cli import reminder as cli_reminder
 from seatlease.cli.borrow import point_in_time
 from seatlease.cli.reminder import Reminder, reminders_due
 from seatlease.testing import FakeService
-from tests.client.commands import environment_of, run
+from tests.client.commands import environment_of, run, run_apart
 from tests.client.conftest import BuildBackend
 
 DAY = 86_400
@@ -45,13 +45,13 @@ def test_a_traveller_borrows_works_without_a_network_and_gives_the_seat_back(bui
     lent = run("borrow", "--for", "12h", environment=ours)
     with backend.offline():
         shown = run("status", environment=ours)
-        offline = run(*program, environment=ours)
-        signed_in = run(*program, environment={**ours, "SEATLEASE_ID_TOKEN": "", EMULATOR: "127.0.0.1:1"})
+        offline = run_apart(*program, environment=ours)
+        signed_in = run_apart(*program, environment={**ours, "SEATLEASE_ID_TOKEN": "", EMULATOR: "127.0.0.1:1"})
         as_json = run("status", "--json", environment=ours)
         longer = run("borrow", "--for", "3d", environment=ours)
-        other_device = run(*program, environment={**ours, "SEATLEASE_HARDWARE_ID": "copied-to"})
+        other_device = run_apart(*program, environment={**ours, "SEATLEASE_HARDWARE_ID": "copied-to"})
         too_early = run("return", environment=ours)
-        without_its_token = run(*program, environment=ours)
+        without_its_token = run_apart(*program, environment=ours)
     given_back = run("return", environment=ours)
     again = run("return", environment=ours)
 
@@ -85,7 +85,7 @@ def test_a_release_on_this_device_removes_the_borrowed_lease_too(build_real: Bui
     released = run("release", "--yes", environment=ours)
 
     with backend.offline():
-        refused = run("run", "--", "echo", "runs", environment=ours)
+        refused = run_apart("run", "--", "echo", "runs", environment=ours)
     assert (lent.returncode, released.returncode, backend.in_use) == (0, 0, 0)
     assert (refused.returncode, refused.stdout) == (69, "")
 

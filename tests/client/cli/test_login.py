@@ -17,7 +17,7 @@ from infra.build.stage import ROOT
 from infra.local.loopback import NO_TLS
 from infra.local.processes import Process
 from tests.client.backends import RealBackend
-from tests.client.commands import Terminal, bare_environment, command, run
+from tests.client.commands import Terminal, bare_environment, command, run, run_apart
 from tests.client.conftest import BuildBackend
 from tests.support.people import People, people_of
 from tests.support.servers import StartGateway
@@ -60,13 +60,13 @@ def environment(backend: RealBackend, auth_host: str) -> dict[str, str]:
 def test_who_signed_in_runs_programs_until_signing_out(
     backend: RealBackend, member: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    before = run("run", "true", environment=environment)
+    before = run_apart("run", "true", environment=environment)
     signed_in = run("login", environment=environment, told=f"{member}@example.com\n{_PASSWORD}\n")
-    ran = run("run", "echo", "runs", environment=environment)
+    ran = run_apart("run", "echo", "runs", environment=environment)
     healthy = run("doctor", environment=environment)
     token = run("token", environment=environment)
     signed_out = run("logout", environment=environment)
-    after = run("run", "true", environment=environment)
+    after = run_apart("run", "true", environment=environment)
 
     assert (before.returncode, "seatlease login" in before.stderr) == (77, True)
     assert (signed_in.returncode, signed_in.stdout) == (0, "")
@@ -88,7 +88,7 @@ def test_a_refresh_token_and_an_api_key_in_the_environment_are_a_sign_in(
     refresh_token = kept.read_text().partition('"refresh_token": "')[2].partition('"')[0]
     kept.unlink()
 
-    ran = run("run", "echo", "runs", environment={**environment, "SEATLEASE_REFRESH_TOKEN": refresh_token})
+    ran = run_apart("run", "echo", "runs", environment={**environment, "SEATLEASE_REFRESH_TOKEN": refresh_token})
 
     assert (ran.returncode, ran.stdout) == (0, "runs\n")
     assert not list((tmp_path / "config").rglob("sign-in-*.json"))
@@ -259,4 +259,4 @@ def test_without_the_right_password_nobody_is_signed_in(
 @pytest.mark.parametrize("option", ["--password", "--id-token", "--refresh-token"])
 def test_no_secret_can_be_given_as_an_argument(environment: dict[str, str], option: str) -> None:
     assert run("login", option, "x", environment=environment).returncode == 2
-    assert run("run", option, "x", "true", environment=environment).returncode == 2
+    assert run_apart("run", option, "x", "true", environment=environment).returncode == 2

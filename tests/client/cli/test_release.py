@@ -8,7 +8,7 @@ import pytest
 
 from seatlease import State
 from tests.client.backends import RealBackend
-from tests.client.commands import Terminal, command, environment_of, run
+from tests.client.commands import Terminal, command, environment_of, run, run_apart
 from tests.client.conftest import BuildBackend
 
 _DEVICE = "0123456789abcdef"
@@ -73,7 +73,7 @@ def test_an_owner_keeps_the_user_out_for_a_time(backend: RealBackend, until: str
         assert ended.returncode == 0, ended.stderr
         assert "their users get no seat of the license before 20" in ended.stderr
         assert held.heartbeat() is State.REVOKED
-        refused = run("run", "--", "true", environment=environment_of(backend, "m1"))
+        refused = run_apart("run", "--", "true", environment=environment_of(backend, "m1"))
         assert (refused.returncode, "KEPT_OUT" in refused.stderr) == (77, True)
 
 

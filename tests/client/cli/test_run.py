@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.client.backends import RealBackend
-from tests.client.commands import command, end, environment_of, run, start, stop
+from tests.client.commands import command, end, environment_of, run_apart, start, stop
 from tests.client.conftest import BuildBackend, StartScript
 from tests.client.hosts import CLIENT
 from tests.support.waiting import wait_until
@@ -54,14 +54,16 @@ def _hanging_up_is_heard() -> Iterator[None]:
 
 @pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137)])
 def test_the_programs_status_is_ours(backend: RealBackend, script: str, status: int) -> None:
-    ended = run("run", "--", "sh", "-c", script, environment=environment_of(backend))
+    ended = run_apart("run", "--", "sh", "-c", script, environment=environment_of(backend))
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (status, "", "")
     assert [session["end_reason"] for session in backend.tenant.sessions()] == ["released"]
 
 
 def test_the_standard_streams_are_the_programs(backend: RealBackend) -> None:
-    ended = run("run", "sh", "-c", "cat; echo oops >&2", environment=environment_of(backend), told="from the caller")
+    ended = run_apart(
+        "run", "sh", "-c", "cat; echo oops >&2", environment=environment_of(backend), told="from the caller"
+    )
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "from the caller", "oops\n")
 
@@ -70,7 +72,7 @@ def test_the_program_knows_its_session_and_what_was_sold_and_no_secret(backend: 
     sold = {"pro": True, "layers": 16, "edition": "Größe \x01"}
     backend.tenant.license().update({"features": sold})
 
-    ended = run("run", "env", environment=environment_of(backend, SEATLEASE_REFRESH_TOKEN="r-secret"))
+    ended = run_apart("run", "env", environment=environment_of(backend, SEATLEASE_REFRESH_TOKEN="r-secret"))
 
     shown = dict(line.split("=", 1) for line in ended.stdout.splitlines() if line.startswith("SEATLEASE_"))
     assert shown["SEATLEASE_SESSION_ID"] == backend.tenant.organization.collection("sessions").get()[0].id
@@ -196,7 +198,8 @@ def test_a_program_that_is_not_there_takes_no_seat(backend: RealBackend, tmp_pat
     odd.chmod(odd.stat().st_mode | stat.S_IXUSR)
 
     missing, forbidden, broken = (
-        run("run", name, environment=environment_of(backend)) for name in ("no-such-program", str(plain), str(odd))
+        run_apart("run", name, environment=environment_of(backend))
+        for name in ("no-such-program", str(plain), str(odd))
     )
 
     assert (missing.returncode, missing.stderr) == (127, "seatlease: no-such-program: not found\n")
@@ -209,7 +212,7 @@ def test_a_program_that_is_not_there_takes_no_seat(backend: RealBackend, tmp_pat
 def test_without_a_seat_the_program_is_not_started(backend: RealBackend, tmp_path: Path) -> None:
     mark = tmp_path / "started"
     with backend.seat("m1", hardware_id="other"):
-        ended = run("run", "--", "touch", str(mark), environment=environment_of(backend))
+        ended = run_apart("run", "--", "touch", str(mark), environment=environment_of(backend))
 
     assert (ended.returncode, mark.exists()) == (75, False)
     assert "Every seat is in use (1 of 1)." in ended.stderr
@@ -232,7 +235,7 @@ def test_without_a_seat_the_program_is_not_started(backend: RealBackend, tmp_pat
 def test_each_reason_for_no_seat_has_its_status(
     backend: RealBackend, changed: dict[str, str], status: int, says: str
 ) -> None:
-    ended = run("run", "true", environment=environment_of(backend, **changed))
+    ended = run_apart("run", "true", environment=environment_of(backend, **changed))
 
     assert (ended.returncode, says in ended.stderr) == (status, True), ended.stderr
     assert (ended.stdout, "Traceback" in ended.stderr) == ("", False)
@@ -241,7 +244,7 @@ def test_each_reason_for_no_seat_has_its_status(
 def test_one_device_too_many_is_told_with_the_commands_that_free_one(build_real: BuildBackend) -> None:
     backend = build_real(seats=3, max_devices_per_user=1)
     with backend.seat("m0", hardware_id="a-workstation-with-a-name") as seat:
-        ended = run("run", "true", environment=environment_of(backend))
+        ended = run_apart("run", "true", environment=environment_of(backend))
 
     assert seat.lease is not None
     assert (ended.returncode, ended.stdout) == (75, "")
@@ -256,7 +259,7 @@ def test_a_license_that_has_not_begun_starts_nothing(build_real: BuildBackend) -
     begins = datetime(2190, 1, 2, 12, tzinfo=UTC)
     backend = build_real(seats=1, starts_at=begins)
 
-    ended = run("run", "true", environment=environment_of(backend))
+    ended = run_apart("run", "true", environment=environment_of(backend))
 
     assert (ended.returncode, "LICENSE_NOT_STARTED" in ended.stderr) == (77, True)
     assert f"begins on {begins.astimezone():%Y-%m-%d at %H:%M}" in ended.stderr
@@ -267,7 +270,7 @@ def test_a_license_that_ends_within_a_week_is_announced_once(build_real: BuildBa
     ends = datetime.now(UTC) + timedelta(days=days)
     backend = build_real(seats=1, expires_at=ends)
 
-    ended = run("run", "true", environment=environment_of(backend))
+    ended = run_apart("run", "true", environment=environment_of(backend))
 
     said = re.findall(r"^seatlease: [0-9:]{8} The license ends on (\S+) \(in \d days\)$", ended.stderr, re.MULTILINE)
     assert (ended.returncode, said) == (0, [f"{ends.astimezone():%Y-%m-%d}"] * times)
@@ -286,7 +289,7 @@ def test_a_killed_wrapper_leaves_the_program_and_its_seat_until_the_lease_ends(
 
     os.kill(program, 0)  # it is there
     assert backend.in_use == 1
-    again = run("run", "true", environment=environment_of(backend))  # the same device has its seat at once
+    again = run_apart("run", "true", environment=environment_of(backend))  # the same device has its seat at once
     assert (again.returncode, backend.in_use) == (0, 0)
     os.kill(program, signal.SIGKILL)
 
@@ -306,7 +309,7 @@ def test_without_its_libraries_the_command_line_says_what_to_install(tmp_path: P
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(\"No module named 'typer'\", name='typer')")
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{CLIENT}"}
 
-    ended = run("run", "true", environment=environment)
+    ended = run_apart("run", "true", environment=environment)
 
     assert (ended.returncode, ended.stderr) == (
         2,
