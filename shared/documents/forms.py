@@ -422,7 +422,14 @@ class RecordedDocument(Form):
 
 
 _HalfHours = Annotated[list[_Count], Field(min_length=HALF_HOURS, max_length=HALF_HOURS)]
-_SecondsAt = dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")], _Count]
+
+
+def _by_level(seconds_at: dict[str, int]) -> dict[str, int]:
+    """The levels in their order. Firestore gives the fields of a map in the order of their names."""
+    return {level: seconds_at[level] for level in sorted(seconds_at, key=int)}
+
+
+_SecondsAt = Annotated[dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")], _Count], AfterValidator(_by_level)]
 
 
 class WaitsEntry(Form):

@@ -4,6 +4,7 @@ Each operation's answer has its own module, so that a function imports only its 
 """
 
 from datetime import datetime
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
@@ -22,9 +23,18 @@ WHEN_ANSWERED = "seatlease.when_answered"
 
 
 class Answer(BaseModel):
-    """A model that is sent as JSON."""
+    """A model that is sent as JSON.
 
-    model_config = ConfigDict(frozen=True)
+    A field that is a model itself may be given a record: its fields of the same names are sent, and no others.
+    """
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    @classmethod
+    def from_record(cls, record: object, **others: object) -> Self:
+        """Send ``others``, and the record's fields of the same names for all that they leave out."""
+        own = {name: getattr(record, name) for name in cls.model_fields if name not in others}
+        return cls.model_validate({**own, **others})
 
 
 class ErrorView(Answer):

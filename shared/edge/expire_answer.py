@@ -31,12 +31,10 @@ def answer_expire(expired: ExpiryReport, relayed: RelayReport) -> Response:
 
     It is 503 when Pub/Sub did not answer, so that the scheduler shows the run as failed.
     """
-    body = ExpiryAnswer(
-        sessions_ended=expired.sessions_ended,
-        sessions_left=expired.sessions_left,
+    body = ExpiryAnswer.from_record(
+        expired,
         events_published=relayed.events_published,
         events_left=relayed.events_left,
-        organizations=expired.organizations,
         organizations_failed=expired.organizations_failed + relayed.organizations_failed,
         is_complete=expired.is_complete and relayed.is_complete,
         server_time=expired.now,

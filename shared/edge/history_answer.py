@@ -1,11 +1,10 @@
 """The answers of history, as JSON or CSV. The type checker proves that every outcome has one."""
 
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 from starlette.responses import Response
 
 from shared.documents.rfc3339 import Time
@@ -14,10 +13,12 @@ from shared.edge.history_csv import COLUMNS, as_text, csv_of_days, csv_of_trail,
 from shared.edge.history_query import CSV_TYPE, token_of
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
-from shared.rules.history import UsageDay
 from shared.rules.history_summary import History, HistoryOutcome, LicenseHistory, summary
 from shared.rules.license import License
 from shared.seats.history import TrailEvent, TrailOutcome, TrailPage
+
+_Day = Annotated[date, WithJsonSchema({"type": "string"}, mode="serialization")]
+"""A day in UTC: YYYY-MM-DD."""
 
 
 class WaitsView(Answer):
@@ -34,7 +35,7 @@ class DayView(Answer):
     ``seconds_at`` and ``demand_seconds_at`` say for how many seconds so many seats were in use, or in use and wanted.
     """
 
-    date: str
+    date: _Day
     is_settled: bool
     is_complete: bool
     computed_at: Time
@@ -43,8 +44,8 @@ class DayView(Answer):
     seats: list[int | None]
     full_seconds: list[int]
     denied_people: list[int]
-    seconds_at: dict[str, int]
-    demand_seconds_at: dict[str, int]
+    seconds_at: dict[int, int]
+    demand_seconds_at: dict[int, int]
     seat_seconds: int
     idle_seat_seconds: int
     borrowed_seat_seconds: int
@@ -62,7 +63,7 @@ class SummaryView(Answer):
     busy_seconds: int
     seat_seconds: int
     people_turned_away: int
-    seats_enough_for: dict[str, int | None]
+    seats_enough_for: dict[int, int | None]
     enough_share: float | None
 
 
@@ -87,8 +88,8 @@ class HistoryAnswer(Answer):
     """How the licenses were used, from the first day of the range to the last."""
 
     organization: OrganizationNameView
-    first: Annotated[str, Field(serialization_alias="from")]
-    last: Annotated[str, Field(serialization_alias="to")]
+    first: Annotated[_Day, Field(serialization_alias="from")]
+    last: Annotated[_Day, Field(serialization_alias="to")]
     licenses: list[LicenseHistoryView]
     server_time: Time
 
@@ -131,9 +132,9 @@ def _days(found: History, *, as_csv: bool, per_day: bool, now: datetime) -> Resp
         name = f"{organization.organization_id}_{found.first}_{found.last}_UTC"
         return _download(csv_of_days(found, per_day=per_day), name=name)
     body = HistoryAnswer(
-        organization=OrganizationNameView(organization_id=organization.organization_id, name=organization.name),
-        first=found.first.isoformat(),
-        last=found.last.isoformat(),
+        organization=organization,
+        first=found.first,
+        last=found.last,
         licenses=[_license_view(each) for each in found.licenses],
         server_time=now,
     )
@@ -159,50 +160,13 @@ def _download(content: str, *, name: str) -> Response:
 
 
 def _license_view(found: LicenseHistory) -> LicenseHistoryView:
-    told = summary(found.days, seats=found.seats)
     return LicenseHistoryView(
         license_id=found.license_id,
         name=found.license.name if isinstance(found.license, License) else None,
         max=found.seats,
-        days=[_day_view(day) for day in found.days],
-        summary=SummaryView(
-            peak_in_use=told.peak_in_use,
-            peak_demand=told.peak_demand,
-            busy_seconds=told.busy_seconds,
-            seat_seconds=told.seat_seconds,
-            people_turned_away=told.people_turned_away,
-            seats_enough_for={str(percent): seats for percent, seats in told.seats_enough_for.items()},
-            enough_share=told.enough_share,
-        ),
+        days=found.days,
+        summary=summary(found.days, seats=found.seats),
     )
-
-
-def _day_view(day: UsageDay) -> DayView:
-    waits = day.waits
-    return DayView(
-        date=day.date.isoformat(),
-        is_settled=day.is_settled,
-        is_complete=day.is_complete,
-        computed_at=day.computed_at,
-        peak_in_use=list(day.peak_in_use),
-        peak_demand=list(day.peak_demand),
-        seats=list(day.seats),
-        full_seconds=list(day.full_seconds),
-        denied_people=list(day.denied_people),
-        seconds_at=_by_level(day.seconds_at),
-        demand_seconds_at=_by_level(day.demand_seconds_at),
-        seat_seconds=day.seat_seconds,
-        idle_seat_seconds=day.idle_seat_seconds,
-        borrowed_seat_seconds=day.borrowed_seat_seconds,
-        overdraft_seat_seconds=day.overdraft_seat_seconds,
-        waits=WaitsView(count=waits.count, p50_seconds=waits.p50_seconds, p95_seconds=waits.p95_seconds),
-        people_denied=day.people_denied,
-        people_turned_away=day.people_turned_away,
-    )
-
-
-def _by_level(seconds_at: Mapping[int, int]) -> dict[str, int]:
-    return {str(level): seconds for level, seconds in seconds_at.items()}
 
 
 def _event_view(event: TrailEvent) -> EventView:

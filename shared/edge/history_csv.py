@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import StringIO
+from operator import attrgetter
 
 from shared.documents.rfc3339 import rfc3339
 from shared.rules.history import DAY, HALF_HOUR, HALF_HOURS, UsageDay, start_of
@@ -23,17 +24,16 @@ Injection".
 """
 
 _OF_LICENSE = ("license_id", "license_name", "begins_at", "ends_at")
-_PER_HALF_HOUR = (
-    *_OF_LICENSE,
-    *("peak_in_use", "peak_demand", "seats", "full_seconds", "denied_people"),
-    *("computed_at", "is_settled", "is_complete"),
+_IN_BOTH = ("peak_in_use", "peak_demand", "seats", "full_seconds")
+_OF_HALF_HOUR = (*_IN_BOTH, "denied_people")
+_OF_COUNT = ("computed_at", "is_settled", "is_complete")
+_OF_DAY = (
+    *("seat_seconds", "idle_seat_seconds", "borrowed_seat_seconds", "overdraft_seat_seconds"),
+    *("waits.count", "waits.p50_seconds", "waits.p95_seconds", "people_denied", "people_turned_away"),
+    *_OF_COUNT,
 )
-_PER_DAY = (
-    *_OF_LICENSE,
-    *("peak_in_use", "peak_demand", "seats", "full_seconds", "seat_seconds", "idle_seat_seconds"),
-    *("borrowed_seat_seconds", "overdraft_seat_seconds", "waits_count", "waits_p50_seconds", "waits_p95_seconds"),
-    *("people_denied", "people_turned_away", "computed_at", "is_settled", "is_complete"),
-)
+_PER_HALF_HOUR = (*_OF_LICENSE, *_OF_HALF_HOUR, *_OF_COUNT)
+_PER_DAY = (*_OF_LICENSE, *_IN_BOTH, *(name.replace(".", "_") for name in _OF_DAY))
 COLUMNS = ("type", "actor", "license_id", "session_id", "user_id", "hardware_id")
 """The fields of an event that have a column of their own."""
 
@@ -95,46 +95,19 @@ def _named(license_id: str, license_: object) -> tuple[str, str | None]:
 
 
 def _half_hours(day: UsageDay) -> Iterator[tuple[Cell, ...]]:
+    of_half_hour, of_count = attrgetter(*_OF_HALF_HOUR)(day), attrgetter(*_OF_COUNT)(day)
     for number in range(HALF_HOURS):
         begins_at = start_of(day.date) + number * HALF_HOUR
         if begins_at >= day.computed_at:
             break
-        yield (
-            begins_at,
-            begins_at + HALF_HOUR,
-            day.peak_in_use[number],
-            day.peak_demand[number],
-            day.seats[number],
-            day.full_seconds[number],
-            day.denied_people[number],
-            day.computed_at,
-            day.is_settled,
-            day.is_complete,
-        )
+        yield (begins_at, begins_at + HALF_HOUR, *(each[number] for each in of_half_hour), *of_count)
 
 
 def _whole_day(day: UsageDay) -> tuple[Cell, ...]:
     begins_at = start_of(day.date)
-    return (
-        begins_at,
-        begins_at + DAY,
-        max(day.peak_in_use),
-        max(day.peak_demand),
-        max((cap for cap in day.seats if cap is not None), default=None),
-        sum(day.full_seconds),
-        day.seat_seconds,
-        day.idle_seat_seconds,
-        day.borrowed_seat_seconds,
-        day.overdraft_seat_seconds,
-        day.waits.count,
-        day.waits.p50_seconds,
-        day.waits.p95_seconds,
-        day.people_denied,
-        day.people_turned_away,
-        day.computed_at,
-        day.is_settled,
-        day.is_complete,
-    )
+    seats = max((cap for cap in day.seats if cap is not None), default=None)
+    in_both = (max(day.peak_in_use), max(day.peak_demand), seats, sum(day.full_seconds))
+    return (begins_at, begins_at + DAY, *in_both, *attrgetter(*_OF_DAY)(day))
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:

@@ -8,7 +8,6 @@ from shared.documents.rfc3339 import Time
 from shared.edge.answers import PRIVATE, Answer, answer, nothing
 from shared.edge.refusals import refused
 from shared.firestore.group_commit import Answered
-from shared.rules.admission import Invitation
 from shared.rules.invitations import Invited, InviteOutcome, Withdrawn, WithdrawOutcome
 from shared.rules.members import ChangeRefusal, Member, Members, MembersOutcome
 from shared.rules.user import Role, User
@@ -76,7 +75,7 @@ def answer_invite(answered: Answered[InviteOutcome], *, organization_id: str) ->
     if not isinstance(outcome, Invited):
         raise refused(outcome, now=now)
     path = f"/join?org={quote(organization_id, safe='')}"
-    body = InvitationAnswer(invitation=_invitation_view(outcome.invitation), join_path=path, server_time=now)
+    body = InvitationAnswer(invitation=outcome.invitation, join_path=path, server_time=now)
     return answer(body, status=201, headers=PRIVATE)
 
 
@@ -92,7 +91,7 @@ def answer_members(answered: Answered[MembersOutcome]) -> Response:
         raise refused(outcome, now=now)
     body = MembersAnswer(
         members=[_member_view(each) for each in outcome.members],
-        invitations=[_invitation_view(each) for each in outcome.invitations],
+        invitations=outcome.invitations,
         next_page_token=outcome.next_page,
         server_time=now,
     )
@@ -104,18 +103,6 @@ def answer_change(answered: Answered[Member | ChangeRefusal]) -> Response:
     if not isinstance(outcome, Member):
         raise refused(outcome, now=now)
     return answer(MemberAnswer(member=_member_view(outcome), server_time=now), headers=PRIVATE)
-
-
-def _invitation_view(invitation: Invitation) -> InvitationView:
-    return InvitationView(
-        invitation_id=invitation.invitation_id,
-        email=invitation.email,
-        role=invitation.role,
-        groups=[*invitation.groups],
-        invited_by=invitation.invited_by,
-        created_at=invitation.created_at,
-        expires_at=invitation.expires_at,
-    )
 
 
 def _member_view(member: Member) -> MemberView:

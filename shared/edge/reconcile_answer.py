@@ -1,5 +1,7 @@
 """The answer of ``reconcile``. It has numbers only and names no organization."""
 
+from dataclasses import asdict
+
 from starlette.responses import Response
 
 from shared.admin.resync import ResyncReport
@@ -27,15 +29,4 @@ class ReconcileAnswer(Answer):
 
 def answer_reconcile(report: ReconcileReport, resynced: ResyncReport) -> Response:
     """Answer 200, also when the time was too short for all of it."""
-    body = ReconcileAnswer(
-        sessions_ended=report.sessions_ended,
-        ends_reported=report.ends_reported,
-        counters_repaired=report.counters_repaired,
-        organizations=report.organizations,
-        organizations_failed=report.organizations_failed,
-        documents_looked_at=resynced.documents_looked_at,
-        documents_touched=resynced.documents_touched,
-        is_complete=report.is_complete,
-        server_time=report.now,
-    )
-    return answer(body)
+    return answer(ReconcileAnswer.from_record(report, **asdict(resynced), server_time=report.now))

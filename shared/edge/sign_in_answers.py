@@ -99,17 +99,9 @@ def _begun(begun: Begun, *, now: datetime) -> BegunAnswer:
 
 
 def _looked(looked: Looked, *, address: str | None, now: datetime) -> LookAnswer:
-    sign_in, organization = looked.sign_in, looked.organization
-    return LookAnswer(
-        sign_in_id=sign_in.sign_in_id,
-        organization=SignInOrganization(organization_id=organization.organization_id, name=organization.name),
-        device_name=sign_in.device_name,
-        ip_address=sign_in.ip_address,
-        same_address=address is not None and address == sign_in.ip_address,
-        asked_at=sign_in.asked_at,
-        needs_code=sign_in.needs_code,
-        server_time=now,
-    )
+    sign_in = looked.sign_in
+    is_same = address is not None and address == sign_in.ip_address
+    return LookAnswer.from_record(sign_in, organization=looked.organization, same_address=is_same, server_time=now)
 
 
 def _redirect(decision: Decision) -> str | None:

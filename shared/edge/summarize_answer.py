@@ -19,11 +19,4 @@ class SummarizeAnswer(Answer):
 
 def answer_summarize(report: SummarizeReport) -> Response:
     """Answer 200, also when the time was too short for all of it."""
-    body = SummarizeAnswer(
-        days_written=report.days_written,
-        organizations=report.organizations,
-        organizations_failed=report.organizations_failed,
-        is_complete=report.is_complete,
-        server_time=report.now,
-    )
-    return answer(body)
+    return answer(SummarizeAnswer.from_record(report, server_time=report.now))

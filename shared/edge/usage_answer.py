@@ -184,18 +184,14 @@ def answer_usage(answered: Answered[UsageOutcome]) -> Response:
         return Response(status_code=304, headers={**PRIVATE, **_tag(outcome.version)})
     if not isinstance(outcome, Usage):
         raise refused(outcome, now=answered.now)
-    viewer, organization = outcome.viewer, outcome.organization
-    sees_all = viewer.may_manage_seats
+    organization, sees_all = outcome.organization, outcome.viewer.may_manage_seats
     body = UsageAnswer(
-        viewer=ViewerView(user_id=viewer.user_id, email=viewer.email, role=viewer.role),
-        organization=OrganizationView(
-            organization_id=organization.organization_id,
-            name=organization.name,
-            in_use=outcome.in_use,
-            max=organization.max_concurrent_seats,
+        viewer=outcome.viewer,
+        organization=OrganizationView.from_record(
+            organization, in_use=outcome.in_use, max=organization.max_concurrent_seats
         ),
         licenses=[_license_view(each, sees_all=sees_all, now=answered.now) for each in outcome.licenses],
-        warnings=[WarningView.model_validate(each, from_attributes=True) for each in outcome.warnings],
+        warnings=outcome.warnings,
         next_page_token=outcome.next_page,
         server_time=answered.now,
     )
@@ -210,7 +206,6 @@ def _tag(version: str) -> dict[str, str]:
 def _license_view(used: LicenseUsage, *, sees_all: bool, now: datetime) -> LicenseView:
     license_ = used.license if isinstance(used.license, License) else None
     cap = None if license_ is None else license_.max_concurrent_seats
-    lately = used.activity
     return LicenseView(
         license_id=used.license_id,
         license_key=license_.license_key if license_ is not None and sees_all else None,
@@ -226,11 +221,11 @@ def _license_view(used: LicenseUsage, *, sees_all: bool, now: datetime) -> Licen
         overdraft=OverdraftView(in_use=used.overdraft_in_use, max=0 if license_ is None else license_.overdraft_seats),
         pools=[PoolView(group=pool.group, in_use=pool.in_use, max=pool.max_seats) for pool in used.pools],
         borrowed=_borrowed_view(used, license_),
-        waiting=WaitersView(count=used.waiting.count, since=used.waiting.since),
+        waiting=used.waiting,
         share=round(used.in_use / cap, 4) if cap else None,
         earliest_expiry_at=used.earliest_expiry_at,
         misconfigured_fields=[] if isinstance(used.license, License) else list(used.license.fields),
-        last_24_hours=None if lately is None else ActivityView.model_validate(lately, from_attributes=True),
+        last_24_hours=used.activity,
         sessions=[_session_view(session, now=now) for session in used.sessions],
     )
 
@@ -261,13 +256,7 @@ def _seconds(time: timedelta) -> int:
 
 def _borrowed_view(used: LicenseUsage, license_: License | None) -> BorrowedView:
     overhang = [
-        OverhangView(
-            session_id=each.session_id,
-            user_id=each.user_id,
-            user_email=each.user_email,
-            hardware_id=each.hardware_id,
-            until=each.borrowed_until,
-        )
+        OverhangView.from_record(each, until=each.borrowed_until)
         for each in used.overhang
         if each.borrowed_until is not None
     ]
@@ -277,18 +266,8 @@ def _borrowed_view(used: LicenseUsage, license_: License | None) -> BorrowedView
 
 def _session_view(session: Session, *, now: datetime) -> SessionView:
     at_work = heard_of(session, now=now)
-    return SessionView(
-        session_id=session.session_id,
-        user_id=session.user_id,
-        user_email=session.user_email,
-        hardware_id=session.hardware_id,
-        ip_address=session.ip_address,
-        user_agent=session.user_agent,
-        started_at=session.started_at,
-        last_heartbeat_at=session.last_heartbeat_at,
-        lease_expires_at=session.lease_expires_at,
-        pool=session.pool,
-        is_overdraft=session.is_overdraft,
+    return SessionView.from_record(
+        session,
         borrowed_until=session.borrowed_until if is_borrowed(session, now=now) else None,
         instances=len(at_work),
         addresses=sorted({each.ip_address for each in at_work if each.ip_address is not None}),
