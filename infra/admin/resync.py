@@ -5,12 +5,12 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from functools import partial
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from google.auth.exceptions import GoogleAuthError
 
-from infra.doctor.database import EmulatorOption, connect
+from infra.doctor.database import EmulatorOption, connect, end
 from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
 from shared.admin.resync import EDITED, PAGE, Resync, target_of
 from shared.documents import queries
@@ -35,7 +35,7 @@ def resync(
     Firestore calls no function for documents that are imported. The command may be repeated.
     """
     if organization is not None and not can_be_document_id(organization):
-        _end(f"not a valid organization id: {organization!r}", status=2)
+        end(f"not a valid organization id: {organization!r}")
     paths = None if organization is None else OrganizationPaths(organization)
     try:
         with closing(
@@ -43,9 +43,9 @@ def resync(
         ) as store:
             touched = asyncio.run(touch_all(store, paths, per_second=per_second))
     except (StoreUnavailable, DatabaseUnusable, GoogleAuthError) as error:
-        _end(f"some documents may be left; run the command again: {error}", status=1)
+        end(f"some documents may be left; run the command again: {error}", status=1)
     if not touched:
-        _end("there is no organization, license or user", status=2)
+        end("there is no organization, license or user")
     sys.stdout.write(f"{touched} documents touched. The functions look at each within seconds.\n")
 
 
@@ -75,8 +75,3 @@ async def _pages(
     else:
         query = queries.all_documents(collection, everywhere=False)
         yield await read_with_retry(partial(store.select, organization.organization, query))
-
-
-def _end(problem: str, *, status: int) -> NoReturn:
-    sys.stderr.write(f"{problem}\n")
-    raise typer.Exit(status)
