@@ -22,16 +22,12 @@ from infra.admin.import_people import import_people
 from infra.admin.problems import problems
 from infra.admin.resync import resync
 from infra.doctor.database import EmulatorOption, end, opened
-from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
+from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption, program
 from infra.doctor.project import database_of
 from shared.documents.paths import OrganizationPaths, can_be_document_id
 from shared.rules.audit import CONSOLE, ERASED, SYSTEM
 
-app = typer.Typer(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Work on the data of a deployed project.",
-    rich_markup_mode=None,
-)
+app = program("Work on the data of a deployed project.")
 app.command()(find)
 app.command("import")(import_people)
 app.command()(problems)

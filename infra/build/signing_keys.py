@@ -14,17 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 from rich.console import Console
 
+from infra.doctor.options import program
 from shared.edge.lease_tokens import PrivateKey, PrivateKeySet
 from shared.edge.public_keys import MAX_KEYS, PublicKeySet, read_keys, thumbprint
 from shared.edge.settings import SettingsError
 
-app = typer.Typer(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help=__doc__,
-    no_args_is_help=True,
-    rich_markup_mode=None,  # the boxes of rich cut off names that are to be copied
-    pretty_exceptions_show_locals=False,  # local variables hold keys
-)
+app = program(__doc__, no_args_is_help=True)
 told = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -34,6 +34,7 @@ from infra.doctor.options import (
     TokenOption,
     UrlOption,
     UserOption,
+    program,
 )
 from infra.doctor.project import Project, database_of
 from infra.doctor.recovery import check_database
@@ -44,12 +45,7 @@ from infra.doctor.services import check_services
 from infra.doctor.token import SignIn, TokenError, id_token
 from infra.doctor.topic import check_topic
 
-app = typer.Typer(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Check a deployed project, and print a command for each problem.",
-    rich_markup_mode=None,  # the boxes of rich cut off names that are to be copied
-    pretty_exceptions_show_locals=False,  # a local variable holds a token
-)
+app = program("Check a deployed project, and print a command for each problem.")
 
 EACH_AT_ITS_OWN = "https://{region}-{project}.cloudfunctions.net/{{function}}"
 """The platform's own address of a function."""

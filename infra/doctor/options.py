@@ -1,4 +1,4 @@
-"""Command-line options of the doctor and the smoke test."""
+"""The form of the programs of ``infra``, and the command-line options that several of them have."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -54,3 +54,13 @@ ApiKeyOption = Annotated[
 EndpointsOption = Annotated[
     list[str] | None, typer.Option(hidden=True, metavar="SERVICE=ADDRESS", help="Another address of a Google service.")
 ]
+
+
+def program(what_it_does: str, *, no_args_is_help: bool = False) -> typer.Typer:
+    return typer.Typer(
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=what_it_does,
+        no_args_is_help=no_args_is_help,
+        rich_markup_mode=None,  # the boxes of rich cut off names that are to be copied
+        pretty_exceptions_show_locals=False,  # local variables hold keys and tokens
+    )

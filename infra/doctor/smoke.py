@@ -19,15 +19,11 @@ from infra.doctor.options import (
     TokenOption,
     UrlOption,
     UserOption,
+    program,
 )
 from infra.doctor.project import Project
 
-app = typer.Typer(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Call the deployed functions as clients do.",
-    rich_markup_mode=None,  # the boxes of rich cut off names that are to be copied
-    pretty_exceptions_show_locals=False,  # a local variable holds a token
-)
+app = program("Call the deployed functions as clients do.")
 
 
 @app.command()

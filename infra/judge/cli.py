@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from infra.doctor.database import EmulatorOption, end, opened
-from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption
+from infra.doctor.options import DatabaseOption, Environment, EnvironmentOption, ProjectOption, program
 from infra.judge.extent import documents_to_read, organizations_of
 from infra.judge.history import History
 from infra.judge.reading import read_history
@@ -22,11 +22,7 @@ from infra.judge.report import as_json, judged, tell
 from shared.documents.paths import can_be_document_id
 from shared.firestore.client import Firestore
 
-app = typer.Typer(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Check whether Seatlease kept its promises in a deployed project. Writes nothing.",
-    rich_markup_mode=None,
-)
+app = program("Check whether Seatlease kept its promises in a deployed project. Writes nothing.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

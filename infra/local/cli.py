@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from infra.build.triggers import OnSchedule, triggers
+from infra.doctor.options import program
 from infra.local.audit_topic import subscribed
 from infra.local.auth import NoNpmError, firebase_program, install, sign_up
 from infra.local.demo import play
@@ -31,12 +32,7 @@ from infra.local.stack import PROJECT, STATE_FOLDER, Emulators, NoStackError, St
 from infra.local.tokens import unsigned_token
 from shared.documents.forms import MAX_GRACE_SECONDS
 
-app = typer.Typer(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Run Seatlease on this machine, with Google's emulators.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = program("Run Seatlease on this machine, with Google's emulators.", no_args_is_help=True)
 console = Console()
 problems = Console(stderr=True)
 

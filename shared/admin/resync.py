@@ -6,7 +6,7 @@ That is a write, so Firestore calls the function for it, which fills in, sets cl
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from shared.admin.license_review import has_unusual_key
 from shared.admin.review_record import PROBLEMS, ReviewTarget, listed, seen
 from shared.documents import queries
 from shared.documents.forms import Form, LicenseDocument, OrganizationDocument, UserDocument
-from shared.documents.organizations import Run, next_page, walk
+from shared.documents.organizations import Run, next_page
 from shared.documents.paths import OrganizationPaths, run_path
 from shared.documents.places import Place, place_from, remember
 from shared.firestore.client import ALL_ORGANIZATIONS, Document, Firestore, ReadTime
@@ -39,7 +39,7 @@ UNDER_WAY_FOR = timedelta(minutes=10)
 PAGE = 250
 TOUCHED_AT_ONCE = 16
 
-_EDITED: Mapping[str, tuple[AuditType, type[Form]]] = {
+EDITED: Mapping[str, tuple[AuditType, type[Form]]] = {
     "organizations": (AuditType.ORGANIZATION_EDITED, OrganizationDocument),
     "licenses": (AuditType.LICENSE_EDITED, LicenseDocument),
     "users": (AuditType.USER_EDITED, UserDocument),
@@ -74,7 +74,7 @@ class Resync:
         run, report = Run(run_within), ResyncReport()
         snapshot = await read_with_retry(partial(self._firestore.read, [run_path(ROUND)]))
         place = place_from(snapshot.documents[run_path(ROUND)])
-        if place is None or place.walk not in {*_EDITED, _DONE}:
+        if place is None or place.walk not in {*EDITED, _DONE}:
             place = _beginning(snapshot.at)
         if place.walk == _DONE:
             if snapshot.at.now < place.began_at + EVERY:
@@ -84,7 +84,7 @@ class Resync:
             query = replace(queries.all_documents(place.walk, limit=PAGE), after=place.after)
             page = await read_with_retry(partial(self._firestore.select, ALL_ORGANIZATIONS, query))
             missed = await self._missed(page, at=snapshot.at)
-            await self._touch(missed)
+            await self.touch(missed)
             report = ResyncReport(
                 documents_looked_at=report.documents_looked_at + len(page),
                 documents_touched=report.documents_touched + len(missed),
@@ -97,39 +97,9 @@ class Resync:
             logger.warning("edits that no function had seen were found", extra=asdict(report))
         return report
 
-    async def touch_all(self, organization: OrganizationPaths | None, *, per_second: int) -> ResyncReport:
-        """Touch every document that admins edit, of one organization or of all. It may be repeated.
-
-        Raises:
-            StoreUnavailable: Firestore did not answer. Some documents are touched already.
-        """
-        looked_at = 0
-        for collection in _EDITED:
-            async for page in self._pages(organization, collection):
-                documents = [document for document in page if _target_of(document) is not None]
-                looked_at += len(documents)
-                for begin in range(0, len(documents), per_second):
-                    await self._touch(documents[begin : begin + per_second])
-                    # Each touch calls a function. Firestore delivers the events at its own pace, so this only spreads.
-                    await asyncio.sleep(1 if begin + per_second < len(documents) else 0)
-        return ResyncReport(documents_looked_at=looked_at, documents_touched=looked_at)
-
-    async def _pages(
-        self, organization: OrganizationPaths | None, collection: str
-    ) -> AsyncIterator[Sequence[Document]]:
-        if organization is None:
-            async for page in walk(self._firestore, queries.all_documents(collection, limit=PAGE)):
-                yield page
-        elif collection == "organizations":
-            stored = await read_with_retry(partial(self._firestore.read, [organization.organization]))
-            yield [each for each in stored.documents.values() if each is not None]
-        else:
-            query = queries.all_documents(collection, everywhere=False)
-            yield await read_with_retry(partial(self._firestore.select, organization.organization, query))
-
     async def _missed(self, page: Sequence[Document], *, at: ReadTime) -> list[Document]:
         """The documents of a page that are not as the function last left them."""
-        targets = {document.path: target for document in page if (target := _target_of(document)) is not None}
+        targets = {document.path: target for document in page if (target := target_of(document)) is not None}
         if not targets:
             return []
         records = [target.record_path for target in targets.values()]
@@ -146,7 +116,12 @@ class Resync:
             and _touched(document) is not None
         ]
 
-    async def _touch(self, documents: Sequence[Document]) -> None:
+    async def touch(self, documents: Sequence[Document]) -> None:
+        """Touch documents that admins edit. It may be repeated.
+
+        Raises:
+            StoreUnavailable: Firestore did not answer. Some documents are touched already.
+        """
         room = asyncio.Semaphore(TOUCHED_AT_ONCE)
 
         async def one(document: Document) -> None:
@@ -169,24 +144,24 @@ class Resync:
 
 
 def _beginning(at: ReadTime) -> Place:
-    return Place(walk=next(iter(_EDITED)), began_at=at.now)
+    return Place(walk=next(iter(EDITED)), began_at=at.now)
 
 
 def _following(collection: str) -> str:
     """The collection that is looked at after this one."""
-    order = [*_EDITED, _DONE]
+    order = [*EDITED, _DONE]
     return order[order.index(collection) + 1]
 
 
-def _target_of(document: Document) -> ReviewTarget | None:
+def target_of(document: Document) -> ReviewTarget | None:
     """What to review; ``None`` for a document of a collection of the same name elsewhere in the database."""
     paths, collection = OrganizationPaths.of_organization(document.path), "organizations"
     if paths is None:
         located = OrganizationPaths.of(document.path)
-        if located is None or located.collection not in _EDITED:
+        if located is None or located.collection not in EDITED:
             return None
         paths, collection = located.paths, located.collection
-    edit, form = _EDITED[collection]
+    edit, form = EDITED[collection]
     return ReviewTarget(
         paths=paths, collection=collection, document_id=document.document_id, edit=edit, form=form, path=document.path
     )

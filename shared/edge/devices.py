@@ -30,6 +30,16 @@ def address_of(request: Request) -> str | None:
     return None if address is None else _kept(address, env.client_addresses)
 
 
+def network_of(request: Request) -> str:
+    """What counts as one address: an IPv4 address, the /64 of an IPv6 one, or all that is not known together.
+
+    A customer has at least 64 bits of an IPv6 address to choose from.
+    """
+    env = settings()
+    address = client_address(request, header=env.address_header, trusted_hops=env.trusted_proxy_hops)
+    return "" if address is None else _network(address, ipv4_bits=32, ipv6_bits=64)
+
+
 def user_agent_of(request: Request) -> str | None:
     user_agent = request.headers.get("user-agent")
     if user_agent is None:
@@ -64,14 +74,18 @@ def _kept(address: IPv4Address | IPv6Address, setting: ClientAddresses) -> str |
         case ClientAddresses.WHOLE:
             return str(address)
         case ClientAddresses.SHORTENED:
-            # ::ffff:203.0.113.7 is an IPv4 address. Its /48 would be the same for everyone.
-            plain = (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
-            length = 24 if isinstance(plain, IPv4Address) else 48
-            return str(ip_network((plain, length), strict=False).network_address)
+            return _network(address, ipv4_bits=24, ipv6_bits=48)
         case ClientAddresses.NONE:
             return None
         case _:
             assert_never(setting)
+
+
+def _network(address: IPv4Address | IPv6Address, *, ipv4_bits: int, ipv6_bits: int) -> str:
+    # ::ffff:203.0.113.7 is an IPv4 address. As an IPv6 one its network would be the same for everyone.
+    plain = (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+    bits = ipv4_bits if isinstance(plain, IPv4Address) else ipv6_bits
+    return str(ip_network((plain, bits), strict=False).network_address)
 
 
 def _normal(text: str) -> IPv4Address | IPv6Address | None:

@@ -113,7 +113,7 @@ def _context(request: Request, function: str) -> RequestContext:
 
 def _log(status: int, code: str | None, *, seconds: float) -> None:
     # A log line for every successful heartbeat would cost more than the heartbeat. And a user who asks too often is
-    # logged once a minute already (``UserLimits``).
+    # logged once a minute already (``Limit``).
     is_seldom_logged = code is None or status == HTTPStatus.TOO_MANY_REQUESTS
     level = logging.DEBUG if is_seldom_logged else logging.ERROR if status >= _FIRST_SERVER_ERROR else logging.INFO
     if not logger.isEnabledFor(level):

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -44,8 +44,8 @@ REQUESTS_A_SECOND, BURST = 20, 200
 AT_A_TIME = 50
 """The most requests of one user that an instance answers at a time."""
 
-MAX_USERS = 10_000
-"""The most users whose requests one instance counts. A forgotten user begins with a whole burst again."""
+MAX_CALLERS = 10_000
+"""The most callers whose requests one limit counts. A forgotten one begins with a whole burst again."""
 
 JOINS_A_MINUTE = 5
 """How often one account may try to join, at each instance of the function."""
@@ -206,7 +206,7 @@ def _how_signed_in(claims: Mapping[str, Any]) -> HowSignedIn:
 
 @dataclass(kw_only=True, slots=True)
 class _Allowance:
-    """How many requests a user has left at ``counted_at``, and how many are under way."""
+    """How many requests a caller has left at ``counted_at``, and how many are under way."""
 
     left: float
     counted_at: float
@@ -217,48 +217,65 @@ class _Allowance:
         self.under_way -= 1
 
 
-class UserLimits:
-    """Bounds what one user asks of this instance: a token bucket, and a number of requests at a time."""
+class Limit:
+    """A token bucket for each caller, and a number of requests at a time.
 
-    def __init__(self, *, a_second: float = REQUESTS_A_SECOND, burst: int = BURST) -> None:
-        self._a_second = a_second
+    ``report`` is called with a refused caller, once a minute: a line for each refusal would cost more than the refusal.
+    """
+
+    def __init__(
+        self,
+        *,
+        burst: int,
+        a_second: float,
+        at_a_time: float = math.inf,
+        report: Callable[[Any], None] | None = None,
+    ) -> None:
         self._burst = burst
-        self._users: LRUCache[tuple[str | None, str], _Allowance] = LRUCache(MAX_USERS)
+        self._a_second = a_second
+        self._at_a_time = at_a_time
+        self._report = report
+        self._callers: LRUCache[Hashable, _Allowance] = LRUCache(MAX_CALLERS)
 
-    def admit(self, user_id: str, *, organization_id: str | None, now: float) -> Callable[[], None]:
-        """Count a request of a user. It counts as under way until what is returned is called.
+    def admit(self, caller: Hashable, *, now: float | None = None) -> Callable[[], None]:
+        """Count a request. It counts as under way until what is returned is called, which matters to ``at_a_time``.
 
-        A person who wants to join has no organization. ``now`` is in seconds, by a clock that is never set.
+        ``now`` is in seconds, by a clock that is never set.
 
         Raises:
             ApiError: ``RATE_LIMITED``. A refused request is not counted.
         """
-        who = (organization_id, user_id)
-        user = self._users.get(who)
-        if user is None:
-            user = self._users[who] = _Allowance(left=self._burst, counted_at=now)
-        user.left = min(self._burst, user.left + (now - user.counted_at) * self._a_second)
-        user.counted_at = now
-        if user.left < 1 or user.under_way >= AT_A_TIME:
-            # One line a minute: a line for each refusal would cost more than the refusal.
-            if now - user.reported_at >= _REPORTED_EVERY_SECONDS:
-                user.reported_at = now
-                told = {"user_id": user_id, "organization_id": organization_id}
-                logger.warning("a user asks too often, and is refused", extra=told)
-            raise _too_often(after_seconds=(1 - user.left) / self._a_second)
-        user.left -= 1
-        user.under_way += 1
-        return user.one_is_over
+        now = time.monotonic() if now is None else now
+        allowance = self._callers.get(caller)
+        if allowance is None:
+            allowance = self._callers[caller] = _Allowance(left=self._burst, counted_at=now)
+        allowance.left = min(self._burst, allowance.left + (now - allowance.counted_at) * self._a_second)
+        allowance.counted_at = now
+        if allowance.left < 1 or allowance.under_way >= self._at_a_time:
+            if self._report is not None and now - allowance.reported_at >= _REPORTED_EVERY_SECONDS:
+                allowance.reported_at = now
+                self._report(caller)
+            retry_after = max(1, math.ceil((1 - allowance.left) / self._a_second))
+            raise ApiError(Code.RATE_LIMITED, headers={"Retry-After": str(retry_after)})
+        allowance.left -= 1
+        allowance.under_way += 1
+        return allowance.one_is_over
+
+
+def _report(who: tuple[str | None, str]) -> None:
+    organization_id, user_id = who
+    told = {"user_id": user_id, "organization_id": organization_id}
+    logger.warning("a user asks too often, and is refused", extra=told)
 
 
 @cache
-def user_limits() -> UserLimits:
-    return UserLimits()
+def user_limits() -> Limit:
+    return Limit(burst=BURST, a_second=REQUESTS_A_SECOND, at_a_time=AT_A_TIME, report=_report)
 
 
 @cache
-def join_limits() -> UserLimits:
-    return UserLimits(a_second=JOINS_A_MINUTE / 60, burst=JOINS_A_MINUTE)
+def join_limits() -> Limit:
+    return Limit(burst=JOINS_A_MINUTE, a_second=JOINS_A_MINUTE / 60, report=_report)
 
 
 @cache
@@ -282,9 +299,7 @@ async def identify_with_sign_in(request: Request) -> tuple[Caller, HowSignedIn]:
     caller = verified.caller
     if caller is None:
         raise ApiError(Code.NO_ORGANIZATION)
-    request.scope[WHEN_ANSWERED] = user_limits().admit(
-        caller.user_id, organization_id=caller.organization_id, now=time.monotonic()
-    )
+    request.scope[WHEN_ANSWERED] = user_limits().admit((caller.organization_id, caller.user_id))
     return caller, verified.how
 
 
@@ -295,7 +310,7 @@ async def identify_new_user(request: Request) -> SignedIn:
         ApiError: as ``identify`` does, but for ``NO_ORGANIZATION``.
     """
     person = await tokens().signed_in(_token(request))
-    request.scope[WHEN_ANSWERED] = join_limits().admit(person.user_id, organization_id=None, now=time.monotonic())
+    join_limits().admit((None, person.user_id))
     return person
 
 
@@ -313,10 +328,6 @@ def _token(request: Request) -> str:
 def _no_keys() -> ApiError:
     message = "The license service cannot check sign-ins at the moment. Please try again."
     return ApiError(Code.STORE_UNAVAILABLE, message, headers={"Retry-After": "1"})
-
-
-def _too_often(*, after_seconds: float) -> ApiError:
-    return ApiError(Code.RATE_LIMITED, headers={"Retry-After": str(max(1, math.ceil(after_seconds)))})
 
 
 def _expired() -> ApiError:

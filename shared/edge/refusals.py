@@ -57,10 +57,8 @@ from shared.rules.sign_in import POLL_EVERY, SignInExpired, SignInPending, SignI
 logger = logging.getLogger(__name__)
 
 LONGEST_RETRY_SECONDS = 60
-"""The longest ``Retry-After`` for a seat. A seat may be given back long before its lease ends."""
-
-_AFTER_ANOTHER_CHANGE = {"Retry-After": str(LONGEST_RETRY_SECONDS)}
-"""Of a refusal that another change must end first. No seat falls free, so no time is known."""
+"""The longest ``Retry-After`` for a seat, and that of refusals that last for a time that is not known. A seat may be
+given back long before its lease ends."""
 
 Refusal = (
     OrganizationMissing
@@ -106,6 +104,9 @@ Refusal = (
 def refused(refusal: Refusal, *, now: datetime) -> ApiError:
     error = _in_words(refusal, now=now)
     error.decided_at = now
+    if error.code.retryable:
+        seconds = error.details.get("retry_after_seconds", LONGEST_RETRY_SECONDS)
+        error.headers.setdefault("Retry-After", str(seconds))
     return error
 
 
@@ -128,7 +129,8 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
         case LicenseExpired():
             return ApiError(Code.LICENSE_EXPIRED)
         case LicenseNotStarted(starts_at=starts_at):
-            return _not_started(starts_at)
+            message = f"The license begins on {starts_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC. Please come back then."
+            return ApiError(Code.LICENSE_NOT_STARTED, message, details=NotStartedDetails(starts_at=starts_at).as_json())
         case LicenseNotAllowed():
             return ApiError(Code.LICENSE_NOT_ALLOWED)
         case KeptOut(until=until):
@@ -160,12 +162,11 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
         case UserNotFound():
             return ApiError(Code.USER_NOT_FOUND)
         case AlreadyAMember():
-            return ApiError(Code.ALREADY_A_MEMBER, headers=_AFTER_ANOTHER_CHANGE)
+            return ApiError(Code.ALREADY_A_MEMBER)
         case TooManyInvitations(max_invitations=most):
-            limit = InvitationLimitDetails(max=most).as_json()
-            return ApiError(Code.INVITATION_LIMIT_REACHED, details=limit, headers=_AFTER_ANOTHER_CHANGE)
+            return ApiError(Code.INVITATION_LIMIT_REACHED, details=InvitationLimitDetails(max=most).as_json())
         case LastOwner():
-            return ApiError(Code.LAST_OWNER, headers=_AFTER_ANOTHER_CHANGE)
+            return ApiError(Code.LAST_OWNER)
         case BorrowingOff():
             return ApiError(Code.BORROWING_OFF)
         case BorrowTooShort():
@@ -176,7 +177,8 @@ def _in_words(refusal: Refusal, *, now: datetime) -> ApiError:  # noqa: C901, PL
             hours = MAX_WAIT // timedelta(hours=1)
             return _wrong_field("wait_until", f"more than {hours} hours ahead: {rfc3339(latest)} at the latest")
         case BorrowTooLong(latest=latest):
-            return _borrow_too_long(latest)
+            message = f"A seat can be borrowed until {latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC at most."
+            return ApiError(Code.BORROW_TOO_LONG, message, details=BorrowTooLongDetails(latest_until=latest).as_json())
         case BorrowedSeatsLimitReached():
             return _too_many_borrowed(refusal, now=now)
         case InstanceLimitReached():
@@ -224,16 +226,10 @@ def _over(reason: EndReason | None) -> ApiError:
             return ApiError(Code.SESSION_REVOKED, None if reason is None else _WHY_REVOKED.get(reason), details=details)
 
 
-def _not_started(starts_at: datetime) -> ApiError:
-    message = f"The license begins on {starts_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC. Please come back then."
-    return ApiError(Code.LICENSE_NOT_STARTED, message, details=NotStartedDetails(starts_at=starts_at).as_json())
-
-
 _ALL_BUT_RESERVED = (
     "Every seat that you may use is in use ({in_use} of {max}; {reserved_for_others} are reserved for other groups). "
     "Please try again in a while."
 )
-
 
 _ALL_FOR_WAITING = (
     "Every free seat is for users who wait already ({in_use} of {max} are in use, {waiting} users wait). "
@@ -243,7 +239,6 @@ _ALL_FOR_WAITING = (
 
 def _full(code: Code, refusal: SeatLimitReached | OrganizationSeatLimitReached, *, now: datetime) -> ApiError:
     others = refusal.reserved_for_others if isinstance(refusal, SeatLimitReached) else 0
-    retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
     details = SeatLimitDetails(
         in_use=refusal.in_use,
         max=refusal.max_seats,
@@ -251,28 +246,25 @@ def _full(code: Code, refusal: SeatLimitReached | OrganizationSeatLimitReached, 
         waiting=refusal.waiting,
         for_waiting=refusal.for_waiting,
         earliest_expiry_at=refusal.earliest_expiry_at,
-        retry_after_seconds=retry_after,
+        retry_after_seconds=_retry_after(refusal.earliest_expiry_at, now=now),
     )
     said = _ALL_FOR_WAITING if refusal.for_waiting else _ALL_BUT_RESERVED if others else None
     message = None if said is None else said.format_map(details.as_json())
-    return ApiError(code, message, details=details.as_json(), headers={"Retry-After": str(retry_after)})
+    return ApiError(code, message, details=details.as_json())
 
 
 def _too_many(refusal: InstanceLimitReached, *, now: datetime) -> ApiError:
-    retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
     details = InstanceLimitDetails(
         session_id=refusal.session_id,
         instances=refusal.instances,
         max=refusal.max_instances,
         earliest_expiry_at=refusal.earliest_expiry_at,
-        retry_after_seconds=retry_after,
+        retry_after_seconds=_retry_after(refusal.earliest_expiry_at, now=now),
     )
-    headers = {"Retry-After": str(retry_after)}
-    return ApiError(Code.INSTANCE_LIMIT_REACHED, details=details.as_json(), headers=headers)
+    return ApiError(Code.INSTANCE_LIMIT_REACHED, details=details.as_json())
 
 
 def _too_many_devices(refusal: DeviceLimitReached, *, now: datetime) -> ApiError:
-    retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
     details = DeviceLimitDetails(
         sessions=[
             OwnSession(session_id=each.session_id, hardware_id=each.hardware_id, started_at=each.started_at)
@@ -280,27 +272,19 @@ def _too_many_devices(refusal: DeviceLimitReached, *, now: datetime) -> ApiError
         ],
         max=refusal.max_devices,
         earliest_expiry_at=refusal.earliest_expiry_at,
-        retry_after_seconds=retry_after,
+        retry_after_seconds=_retry_after(refusal.earliest_expiry_at, now=now),
     )
-    headers = {"Retry-After": str(retry_after)}
-    return ApiError(Code.USER_DEVICE_LIMIT_REACHED, details=details.as_json(), headers=headers)
-
-
-def _borrow_too_long(latest: datetime) -> ApiError:
-    message = f"A seat can be borrowed until {latest.astimezone(UTC):%Y-%m-%d %H:%M} UTC at most."
-    return ApiError(Code.BORROW_TOO_LONG, message, details=BorrowTooLongDetails(latest_until=latest).as_json())
+    return ApiError(Code.USER_DEVICE_LIMIT_REACHED, details=details.as_json())
 
 
 def _too_many_borrowed(refusal: BorrowedSeatsLimitReached, *, now: datetime) -> ApiError:
-    retry_after = _retry_after(refusal.earliest_expiry_at, now=now)
     details = BorrowedSeatsDetails(
         borrowed=refusal.borrowed,
         max=refusal.max_borrowed,
         earliest_expiry_at=refusal.earliest_expiry_at,
-        retry_after_seconds=retry_after,
+        retry_after_seconds=_retry_after(refusal.earliest_expiry_at, now=now),
     )
-    headers = {"Retry-After": str(retry_after)}
-    return ApiError(Code.BORROWED_SEATS_LIMIT_REACHED, details=details.as_json(), headers=headers)
+    return ApiError(Code.BORROWED_SEATS_LIMIT_REACHED, details=details.as_json())
 
 
 def _retry_after(earliest: datetime | None, *, now: datetime) -> int:

@@ -6,19 +6,18 @@ A device proves by its code verifier that it began the sign-in. A person has an 
 from starlette.requests import Request
 
 from shared.admin.sign_ins import Asked, SignInOutcome, SignIns
-from shared.edge.address_limits import Limit, network_of
-from shared.edge.devices import address_of
+from shared.edge.devices import address_of, network_of
 from shared.edge.errors import ApiError, Code
-from shared.edge.identity import identify_with_sign_in
+from shared.edge.identity import Limit, identify_with_sign_in
 from shared.edge.requests import BeginSignIn, DecideSignIn, ExchangeSignIn, LookAtSignIn
 from shared.firestore.group_commit import Answered
 from shared.rules.sign_in import Approval, sign_in_id_of
 
-BEGUN = Limit(burst=60, a_minute=60)
+BEGUN = Limit(burst=60, a_second=1)
 """Of one address, where a whole company may be."""
-EXCHANGED = Limit(burst=200, a_minute=1200)
+EXCHANGED = Limit(burst=200, a_second=20)
 """Of one address: each device asks every five seconds."""
-LOOKED = Limit(burst=20, a_minute=6)
+LOOKED = Limit(burst=20, a_second=0.1)
 """Of one person, who could try one code after the other."""
 
 

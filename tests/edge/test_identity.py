@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from uuid import uuid4
 
@@ -10,7 +9,7 @@ import jwt
 import pytest
 
 from shared.edge.errors import ApiError, Code
-from shared.edge.identity import AT_A_TIME, BURST, MAX_USERS, REQUESTS_A_SECOND, Caller, Tokens, UserLimits
+from shared.edge.identity import AT_A_TIME, BURST, MAX_CALLERS, REQUESTS_A_SECOND, Limit, Tokens, user_limits
 
 LEFT_OUT = "left out"
 
@@ -42,53 +41,50 @@ async def test_a_token_without_a_possible_expiry_is_invalid(
 # Limits for one user
 
 
-ANN, BEN = (Caller(user_id=user_id, organization_id="acme") for user_id in ("ann", "ben"))
+ANN, BEN = ("acme", "ann"), ("acme", "ben")
 
 
-def _admit(limits: UserLimits, caller: Caller, *, now: float) -> Callable[[], None]:
-    return limits.admit(caller.user_id, organization_id=caller.organization_id, now=now)
+@pytest.fixture
+def limits() -> Limit:
+    user_limits.cache_clear()
+    return user_limits()
 
 
-def _admitted(limits: UserLimits, caller: Caller, *, times: int, now: float) -> int:
+def _admitted(limits: Limit, user: tuple[str, str], *, times: int, now: float) -> int:
     """How many of so many requests, one after the other, are admitted."""
     admitted = 0
     for _ in range(times):
         with suppress(ApiError):
-            is_over = _admit(limits, caller, now=now)
+            is_over = limits.admit(user, now=now)
             admitted += 1
             is_over()
     return admitted
 
 
-def test_a_user_has_a_burst_and_then_so_many_requests_a_second() -> None:
-    limits = UserLimits()
-
+def test_a_user_has_a_burst_and_then_so_many_requests_a_second(limits: Limit) -> None:
     seconds = [_admitted(limits, ANN, times=1_000, now=now) for now in (0, 1, 2, 2.5, 1_000)]
 
     assert seconds == [BURST, REQUESTS_A_SECOND, REQUESTS_A_SECOND, REQUESTS_A_SECOND // 2, BURST]
 
 
-def test_a_refusal_says_when_to_ask_again() -> None:
-    limits = UserLimits()
+def test_a_refusal_says_when_to_ask_again(limits: Limit) -> None:
     _admitted(limits, ANN, times=BURST, now=0)
 
     with pytest.raises(ApiError) as refused:
-        _admit(limits, ANN, now=0)
+        limits.admit(ANN, now=0)
 
     assert (refused.value.code, refused.value.headers) == (Code.RATE_LIMITED, {"Retry-After": "1"})
 
 
-def test_a_user_who_asks_too_often_takes_nothing_from_others() -> None:
-    limits = UserLimits()
-    elsewhere = Caller(user_id="ann", organization_id="other")
+def test_a_user_who_asks_too_often_takes_nothing_from_others(limits: Limit) -> None:
+    elsewhere = ("other", "ann")
     _admitted(limits, ANN, times=1_000, now=0)
 
-    assert [_admitted(limits, caller, times=1, now=0) for caller in (ANN, BEN, elsewhere)] == [0, 1, 1]
+    assert [_admitted(limits, user, times=1, now=0) for user in (ANN, BEN, elsewhere)] == [0, 1, 1]
 
 
-def test_a_user_has_so_many_requests_under_way_and_one_more_when_one_is_answered() -> None:
-    limits = UserLimits()
-    under_way = [_admit(limits, ANN, now=0) for _ in range(AT_A_TIME)]
+def test_a_user_has_so_many_requests_under_way_and_one_more_when_one_is_answered(limits: Limit) -> None:
+    under_way = [limits.admit(ANN, now=0) for _ in range(AT_A_TIME)]
 
     at_the_limit = _admitted(limits, ANN, times=1, now=0)
     under_way[0]()
@@ -97,9 +93,7 @@ def test_a_user_has_so_many_requests_under_way_and_one_more_when_one_is_answered
     assert (at_the_limit, after_an_answer) == (0, 1)
 
 
-def test_a_user_who_asks_too_often_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    limits = UserLimits()
-
+def test_a_user_who_asks_too_often_is_logged_once_a_minute(limits: Limit, caplog: pytest.LogCaptureFixture) -> None:
     for now in (0, 30, 60):
         _admitted(limits, ANN, times=1_000, now=now)
 
@@ -109,11 +103,10 @@ def test_a_user_who_asks_too_often_is_logged_once_a_minute(caplog: pytest.LogCap
     assert told == [("WARNING", "acme", "ann")] * 2
 
 
-def test_requests_of_a_bounded_number_of_users_are_counted() -> None:
-    limits = UserLimits()
+def test_requests_of_a_bounded_number_of_users_are_counted(limits: Limit) -> None:
     _admitted(limits, ANN, times=1_000, now=0)
 
-    for number in range(MAX_USERS):
-        _admitted(limits, Caller(user_id=f"m{number}", organization_id="acme"), times=1, now=0)
+    for number in range(MAX_CALLERS):
+        _admitted(limits, ("acme", f"m{number}"), times=1, now=0)
 
     assert _admitted(limits, ANN, times=1_000, now=0) == BURST

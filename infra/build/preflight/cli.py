@@ -21,14 +21,11 @@ from infra.doctor.options import (
     EnvironmentOption,
     ProjectOption,
     RegionOption,
+    program,
 )
 from infra.doctor.project import Project, database_of
 
-app = typer.Typer(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Look at a project before anything is deployed into it.",
-    rich_markup_mode=None,
-)
+app = program("Look at a project before anything is deployed into it.")
 
 
 @app.command()
