@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.client.backends import RealBackend
-from tests.client.commands import command, end, environment_of, run_apart, start, stop
+from tests.client.commands import command, end, environment_of, run, run_apart, start, stop
 from tests.client.conftest import BuildBackend, StartScript
 from tests.client.hosts import CLIENT
 from tests.support.waiting import wait_until
@@ -235,7 +235,7 @@ def test_without_a_seat_the_program_is_not_started(backend: RealBackend, tmp_pat
 def test_each_reason_for_no_seat_has_its_status(
     backend: RealBackend, changed: dict[str, str], status: int, says: str
 ) -> None:
-    ended = run_apart("run", "true", environment=environment_of(backend, **changed))
+    ended = run("run", "true", environment=environment_of(backend, **changed))
 
     assert (ended.returncode, says in ended.stderr) == (status, True), ended.stderr
     assert (ended.stdout, "Traceback" in ended.stderr) == ("", False)
