@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import httpx
 
@@ -59,12 +59,23 @@ def require_free(port: int) -> None:
             raise StartError(message) from error
 
 
+class Started(Protocol):
+    """What tells of a process: ``subprocess.Popen``, or a function that a fork server has started."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Process:
     """A running program that answers HTTP, with its output in a file."""
 
     name: str
-    popen: subprocess.Popen[bytes]
+    popen: Started
     log: Path
     url: str
 
@@ -116,7 +127,7 @@ class Process:
                     return
                 time.sleep(0.05)
         lines = self.log.read_text(errors="replace").splitlines()[-15:]
-        state = "did not answer in time" if self.popen.poll() is None else f"ended with {self.popen.returncode}"
+        state = "did not answer in time" if (status := self.popen.poll()) is None else f"ended with {status}"
         message = "\n".join([f"{self.name} {state}:", *lines])
         raise StartError(message)
 

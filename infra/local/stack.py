@@ -16,6 +16,7 @@ from infra.build.triggers import OnRequest, triggers
 from infra.local.audit_topic import create_topic, subscribed
 from infra.local.auth import start_auth
 from infra.local.emulators import register_triggers, start_firestore, start_pubsub
+from infra.local.forked import fork_server
 from infra.local.portal_build import BUILT
 from infra.local.processes import Process, free_port, require_free, stop_together
 from infra.local.serving import function_environment, start_function
@@ -141,6 +142,7 @@ def running_stack(
         else:
             hosts = attach_to
             names = [name for name, trigger in triggers().items() if isinstance(trigger, OnRequest)]
+        forks = cleanup.enter_context(fork_server())
         started: list[Process] = []
         cleanup.callback(stop_together, started)
         environment = function_environment(
@@ -153,7 +155,7 @@ def running_stack(
         )
         functions: dict[str, str] = {}
         for name in names:
-            started.append(start_function(name, work=work, environment=environment))
+            started.append(start_function(name, work=work, environment=environment, forks=forks))
             functions[name] = started[-1].url
         routes = [f"--route={name}={url}" for name, url in functions.items()]
         command = [sys.executable, "-m", "infra.local", "gateway", f"--port={port}", *routes]

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psutil
 import pytest
 from google.cloud import firestore
 from typer.testing import CliRunner, Result
@@ -168,10 +169,10 @@ def test_the_gateway_passes_headers_on_that_are_not_ascii(local_stack: Served) -
 
 @pytest.mark.long
 def test_a_function_that_died_is_a_bad_gateway_and_the_others_go_on(stack_beside: Served, tenant: Tenant) -> None:
-    for pid in stack_beside.family(argument="--target"):
-        if pid in stack_beside.family(argument="usage"):
-            os.kill(pid, signal.SIGKILL)
     address = ("127.0.0.1", int(stack_beside.state["functions"]["usage"].rpartition(":")[2]))
+    for pid in stack_beside.family():
+        if address in {connection.laddr for connection in psutil.Process(pid).net_connections()}:
+            os.kill(pid, signal.SIGKILL)
     until(lambda: not is_open(address), what="the function's end")
 
     answer = httpx.get(f"http://127.0.0.1:{stack_beside.port}/v1/usage")

@@ -9,6 +9,7 @@ import pytest
 
 from infra.build.stage import ROOT, function_names, stage
 from infra.local.audit_topic import create_topic
+from infra.local.forked import ForkServer, fork_server
 from infra.local.processes import Process, free_port, stop_together
 from infra.local.serving import function_environment, start_function
 from tests.support.people import AUTH_PROJECT
@@ -36,8 +37,14 @@ def functions_environment(functions_project: str, firestore_host: str, pubsub_ho
 
 
 @pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    with fork_server() as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
 def start_server(
-    functions_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    functions_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory, forks: ForkServer
 ) -> Iterator[StartFunction]:
     """Start one more process of a function; it is stopped at the end at the latest."""
     started: list[Process] = []
@@ -48,7 +55,10 @@ def start_server(
             staged[name] = stage(name, tmp_path_factory.mktemp("stage"))
         work: Path = tmp_path_factory.mktemp(name)
         environment = {**functions_environment, **changes}
-        process = start_function(name, work=work, environment=environment, staged=staged[name])
+        fresh = "PYTHONPATH" in changes
+        process = start_function(
+            name, work=work, environment=environment, staged=staged[name], forks=None if fresh else forks
+        )
         started.append(process)
         return process
 
