@@ -32,12 +32,12 @@ FIRST = (
 
 
 def workers_for(asked: Sequence[str], *, processors: int) -> int:
-    """Give none for files and single tests, because a worker's start takes seconds. For folders give one a processor,
-    and two at least, because some of the tests' time is waiting.
+    """Give none for files and single tests, because a worker's start takes seconds. For folders give one more
+    than there are processors, because some of the tests' time is waiting.
     """
     if not any(Path(each).is_dir() for each in asked):
         return 0
-    return min(max(processors, 2), MOST)
+    return min(processors + 1, MOST)
 
 
 def turn_of(nodeid: str) -> int:

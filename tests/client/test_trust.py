@@ -12,7 +12,7 @@ import seatlease
 from seatlease import State
 from tests.client.backends import RealBackend
 from tests.client.between import Between, between
-from tests.client.commands import environment_of, run_apart
+from tests.client.commands import environment_of, run, run_apart
 from tests.client.conftest import BuildBackend
 
 STARTS = 20
@@ -229,7 +229,7 @@ def test_without_usable_keys_in_its_file_the_command_line_starts_nothing(
     else:
         keys_file.write_bytes(text.encode("utf-8", "surrogateescape"))
 
-    refused = run_apart("run", "--keys", str(keys_file), "--", "echo", "runs", environment=environment_of(backend))
+    refused = run("run", "--keys", str(keys_file), "--", "echo", "runs", environment=environment_of(backend))
 
     assert (refused.returncode, refused.stdout) == (78, "")
     assert f"seatlease: the keys in {keys_file} cannot be used" in refused.stderr

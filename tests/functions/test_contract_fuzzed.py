@@ -35,7 +35,7 @@ REACHING_FUNCTIONS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 
 SETTINGS: dict[str, Any] = {
     "seed": 20_260_302,
-    "generation": {"deterministic": True, "max-examples": 25, "with-security-parameters": False},
+    "generation": {"deterministic": True, "max-examples": fuzzed(25).max_examples, "with-security-parameters": False},
     # Each call stands alone here; what follows from what is for the tests of each function.
     "phases": {"stateful": {"enabled": False}},
     "checks": {

@@ -60,6 +60,7 @@ async def _ask(clients: Clients, asking: Sequence[tuple[Tenant, str, str]]) -> l
     return answers
 
 
+@pytest.mark.long
 async def test_in_a_license(clients: Clients, console: firestore.Client) -> None:
     tenant, edits = _tenant(console), _edits("license")
     keys = [f"KEY-{number}" for number in range(len(edits))]

@@ -146,7 +146,9 @@ def _assert_nothing_granted_twice(tenant: Tenant) -> None:
     assert len(open_now) == len(held)
 
 
-@pytest.mark.parametrize("function", ["acquire", "heartbeat", "release"])
+@pytest.mark.parametrize(
+    "function", ["acquire", *(pytest.param(name, marks=pytest.mark.long) for name in ("heartbeat", "release"))]
+)
 async def test_a_store_that_does_not_answer_is_503_within_the_deadline(
     outage: Outage, http: httpx.AsyncClient, project: str, function: str
 ) -> None:

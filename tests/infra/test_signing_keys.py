@@ -152,7 +152,12 @@ def test_public_keys_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize(
-    ("name", "variable"), [("acquire", PRIVATE), ("heartbeat", PRIVATE), ("keys", PUBLIC)], ids=str
+    ("name", "variable"),
+    [
+        ("acquire", PRIVATE),
+        pytest.param("heartbeat", PRIVATE, marks=pytest.mark.long),
+        pytest.param("keys", PUBLIC, marks=pytest.mark.long),
+    ],
 )
 def test_an_instance_in_production_without_its_keys_ends_and_says_why(tmp_path: Path, name: str, variable: str) -> None:
     environment = {**SETTINGS, "SEATLEASE_ENVIRONMENT": "production", "K_SERVICE": f"seatlease-{name}"}

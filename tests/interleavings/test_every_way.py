@@ -25,11 +25,14 @@ SLOW = frozenset(
     {
         "a heartbeat against a release by an admin",
         "one asks twice, of two instances",
+        "one gives back",
         "one is denied twice, by two instances",
+        "one sends a heartbeat",
         "one takes a seat",
         "two devices want the last seat of their user, of two instances",
         "two organizations",
         "two want a lapsed seat, of two instances",
+        "two want the last reserved seat, of two instances",
         "two want the last seat",
         "two want the organization's last seat",
     }

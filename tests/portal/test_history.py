@@ -148,7 +148,7 @@ async def test_a_license_that_was_never_used_says_when_numbers_will_come(browser
         )
 
 
-@pytest.mark.parametrize("screen", ["history", "activity"])
+@pytest.mark.parametrize("screen", ["history", pytest.param("activity", marks=pytest.mark.long)])
 async def test_what_cannot_be_asked_for_says_so_and_is_there_at_the_next_try(
     browser: Browser, used: Company, screen: str
 ) -> None:
@@ -166,7 +166,7 @@ async def test_what_cannot_be_asked_for_says_so_and_is_there_at_the_next_try(
         await expect(at.page.get_by_role("button", name="CSV").first).to_be_visible(timeout=PATIENCE_MS)
 
 
-@pytest.mark.parametrize("screen", ["history", "activity"])
+@pytest.mark.parametrize("screen", ["history", pytest.param("activity", marks=pytest.mark.long)])
 async def test_a_member_gets_neither_history_nor_activity(browser: Browser, used: Company, screen: str) -> None:
     member = used.employ("mia", "member")
     async with visitor(browser, used) as at:

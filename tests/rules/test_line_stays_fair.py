@@ -13,6 +13,7 @@ from shared.rules.line import SILENT_INTERVALS, Line, PlaceInLine, counts, inter
 from shared.rules.seat_use import SeatUse
 from shared.rules.session import Session, pool_change
 from tests.rules.make import NOW, a_device, a_license, a_place, a_user, an_organization
+from tests.support.length import is_long
 
 GROUPS = ("design", "render")
 
@@ -125,7 +126,7 @@ def run(shop: Shop, waiters: list[Waiter], *, within: timedelta) -> Iterator[tup
         yield now, waiter
 
 
-@settings(max_examples=60)
+@settings(max_examples=300 if is_long() else 20)
 @given(people=people, license_=licenses)
 def test_nobody_with_a_place_is_overtaken_by_a_user_of_the_same_groups(
     people: list[tuple[timedelta, timedelta, int, tuple[str, ...]]], license_: License
@@ -155,7 +156,7 @@ def test_nobody_with_a_place_is_overtaken_by_a_user_of_the_same_groups(
             assert first.served_at == now, f"{waiter.user_id} was served before {place.user_id}"
 
 
-@settings(max_examples=60)
+@settings(max_examples=300 if is_long() else 20)
 @given(people=people, license_=licenses)
 def test_every_waiter_who_keeps_asking_gets_a_seat_that_its_groups_may_use(
     people: list[tuple[timedelta, timedelta, int, tuple[str, ...]]], license_: License
@@ -170,7 +171,7 @@ def test_every_waiter_who_keeps_asking_gets_a_seat_that_its_groups_may_use(
     assert [each.user_id for each in may if each.served_at is None and each.asks] == []
 
 
-@settings(max_examples=60)
+@settings(max_examples=300 if is_long() else 20)
 @given(people=people, seats=st.integers(1, 4))
 def test_no_seat_is_free_for_longer_than_the_bound_while_a_waiter_asks(
     people: list[tuple[timedelta, timedelta, int, tuple[str, ...]]], seats: int

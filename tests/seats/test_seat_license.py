@@ -33,7 +33,7 @@ from shared.seats.expire import Expiries
 from shared.seats.heartbeat import HeartbeatRequest, Heartbeats
 from shared.seats.reconcile import Reconciliations
 from shared.seats.release import ReleaseRequest, Releases
-from tests.support.length import is_long
+from tests.support.length import IN_THE_GATE, is_long
 from tests.support.seat_license import Holder, Lease
 from tests.support.seat_machine import LICENSES, USERS, SeatMachine, Seen, Told
 
@@ -232,7 +232,7 @@ def test_whatever_happens_the_store_gives_and_refuses_seats_as_the_model_does(
     run_state_machine_as_test(
         Store,
         settings=settings(
-            max_examples=500 if is_long() else 20,
+            max_examples=500 if is_long() else IN_THE_GATE,
             stateful_step_count=25,
             print_blob=True,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

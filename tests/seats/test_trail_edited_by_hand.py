@@ -58,7 +58,9 @@ async def test_the_numbers_of_grants_in_the_trail_do_not_matter_while_there_are_
     assert len(tenant.open_sessions()) == tenant.counters()["total"] == 4
 
 
-@pytest.mark.parametrize("edit", NUMBERS, ids=str)
+@pytest.mark.parametrize(
+    "edit", [*NUMBERS[:3], *(pytest.param(edit, marks=pytest.mark.long) for edit in NUMBERS[3:])], ids=str
+)
 async def test_where_the_counters_are_gone_too_no_seat_is_given_too_many(
     store: WatchedFirestore, console: firestore.Client, policy: Policy, edit: dict[str, Any]
 ) -> None:

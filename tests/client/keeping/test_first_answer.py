@@ -36,7 +36,16 @@ _PASSING: dict[str, Callable[[], httpx.Response | Exception]] = {
 }
 
 
-@pytest.mark.parametrize("met", _PASSING)
+@pytest.mark.parametrize(
+    "met",
+    [
+        "no instance yet",
+        "reset while it was asked",
+        pytest.param("not ready", marks=pytest.mark.long),
+        pytest.param("ended while it answered", marks=pytest.mark.long),
+        pytest.param("reset at the beginning", marks=pytest.mark.long),
+    ],
+)
 def test_a_program_starts_although_its_first_request_meets_a_platform_that_starts(met: str) -> None:
     service = FakeService()
     told: list[seatlease.Waiting] = []

@@ -90,8 +90,17 @@ def test_sigint_gives_the_seat_back(backend: RealBackend, start: StartHost) -> N
     assert (host.ends(), backend.in_use) == (-signal.SIGINT, 0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("how", ["with", "acquire", "async"])
+@pytest.mark.parametrize(
+    ("how", "number"),
+    [
+        ("with", signal.SIGTERM),
+        ("acquire", signal.SIGINT),
+        ("async", signal.SIGTERM),
+        pytest.param("with", signal.SIGINT, marks=pytest.mark.long),
+        pytest.param("acquire", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("async", signal.SIGINT, marks=pytest.mark.long),
+    ],
+)
 def test_a_program_that_ends_while_its_seat_is_being_granted_gives_it_back(
     backend: RealBackend, start: StartHost, how: str, number: signal.Signals
 ) -> None:

@@ -22,7 +22,8 @@ from seatlease.lease import AT_WORK
 from seatlease.testing import FakeService
 from tests.support.waiting import wait_until
 
-THREADS, ROUNDS, ROUND_SECONDS = 4, 12, 0.3
+THREADS, ROUND_SECONDS = 4, 0.3
+NUMBERS = [*range(4), *(pytest.param(number, marks=pytest.mark.long) for number in range(4, 12))]
 ANSWERS_WITHIN_SECONDS = 0.03
 
 
@@ -72,7 +73,7 @@ def _work(
         time.sleep(dice.uniform(0, ANSWERS_WITHIN_SECONDS))
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", NUMBERS)
 def test_after_whatever_several_threads_did_with_it_a_closed_seat_holds_nothing(
     number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -200,7 +201,7 @@ async def _work_in_task(seat: seatlease.AsyncSeat, service: FakeService, *, dice
         await asyncio.sleep(dice.uniform(0, ANSWERS_WITHIN_SECONDS))
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", NUMBERS)
 async def test_after_whatever_several_tasks_did_with_it_a_closed_seat_holds_nothing(
     number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
